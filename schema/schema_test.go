@@ -1,0 +1,254 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+)
+
+func chat(connector string, counter uint64, channel, user, id string) *Event {
+	return &Event{Connector: connector, Counter: counter, Kind: &Event_Chat{Chat: &Chat{Channel: channel, User: user, Id: id, Body: "b"}}}
+}
+
+func join(connector string, counter uint64) *Event {
+	return &Event{Connector: connector, Counter: counter, Kind: &Event_Join{Join: &Join{Channel: "c", User: "u", Session: "s"}}}
+}
+
+func down(connector string) *Event {
+	return &Event{Kind: &Event_Down{Down: &Down{Connector: connector, Reason: Reason_REASON_TIMEOUT}}}
+}
+
+func TestVoidWindow(t *testing.T) {
+	type step struct {
+		offset int64
+		event  *Event
+		void   bool
+	}
+	for name, steps := range map[string][]step{
+		"a retry by id is void, from another connector too": {
+			{1, chat("a", 1, "c", "u", "x"), false},
+			{2, chat("b", 1, "c", "u", "x"), true},
+		},
+		"an id is unique per user and channel only": {
+			{1, chat("a", 1, "c", "u", "x"), false},
+			{2, chat("a", 2, "d", "u", "x"), false},
+			{3, chat("a", 3, "c", "v", "x"), false},
+		},
+		"names are not run together": {
+			{1, chat("a", 1, "c", "uu", "x"), false},
+			{2, chat("a", 2, "c", "u", "ux"), false},
+		},
+		"the window is n offsets wide, its edge included": {
+			{1, chat("a", 1, "c", "u", "x"), false},
+			{11, chat("a", 2, "c", "u", "x"), true},
+		},
+		"beyond the window a retry is a new message": {
+			{1, chat("a", 1, "c", "u", "x"), false},
+			{12, chat("a", 2, "c", "u", "x"), false},
+		},
+		"a retry of a void retry counts from the void one": {
+			{1, chat("a", 1, "c", "u", "x"), false},
+			{11, chat("a", 2, "c", "u", "x"), true},
+			{21, chat("a", 3, "c", "u", "x"), true},
+		},
+		"a repeated counter is void": {
+			{1, chat("a", 5, "c", "u", "x"), false},
+			{2, chat("a", 5, "c", "u", "y"), true},
+			{3, chat("a", 4, "c", "u", "z"), true},
+			{4, chat("a", 6, "c", "u", "w"), false},
+		},
+		"a void event's id counts": {
+			{1, chat("a", 5, "c", "u", "x"), false},
+			{2, chat("a", 5, "c", "u", "y"), true},
+			{3, chat("a", 6, "c", "u", "y"), true},
+		},
+		"when the highest counter is out of the window the next highest counts": {
+			{1, chat("a", 9, "c", "u", "1"), false},
+			{5, chat("a", 7, "c", "u", "2"), true},
+			{11, chat("a", 9, "c", "u", "3"), true},
+			{22, chat("a", 7, "c", "u", "4"), false},
+		},
+		"a join of a connector that is down is void, its chat stands": {
+			{1, join("a", 1), false},
+			{2, down("a"), false},
+			{3, join("a", 2), true},
+			{4, chat("a", 3, "c", "u", "x"), false},
+			{5, join("b", 1), false},
+			{13, join("a", 4), false},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := NewVoidWindow(10)
+			for _, s := range steps {
+				if got := w.Judge(s.offset, s.event); got != s.void {
+					t.Errorf("offset %d: void %v, want %v", s.offset, got, s.void)
+				}
+			}
+		})
+	}
+}
+
+// A reader that starts N offsets earlier judges like one that read everything.
+func TestVoidWindowNeedsOnlyTheNOffsetsBefore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const n = 8
+		events := rapid.SliceOfN(rapid.Custom(drawEvent), 1, 80).Draw(t, "events")
+		start := rapid.IntRange(0, len(events)-1).Draw(t, "start")
+		all, late := NewVoidWindow(n), NewVoidWindow(n)
+		for i, e := range events {
+			want := all.Judge(int64(i), e)
+			if i < start-n {
+				continue
+			}
+			if got := late.Judge(int64(i), e); i >= start && got != want {
+				t.Fatalf("offset %d: void %v when started at %d, %v from the beginning", i, got, start-n, want)
+			}
+		}
+	})
+}
+
+// The window agrees with the rule as it is written, by brute force.
+func TestVoidWindowIsTheRule(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const n = 6
+		events := rapid.SliceOfN(rapid.Custom(drawEvent), 1, 60).Draw(t, "events")
+		w := NewVoidWindow(n)
+		for i, e := range events {
+			if got, want := w.Judge(int64(i), e), void(events[max(0, i-n):i], e); got != want {
+				t.Fatalf("offset %d: void %v, want %v", i, got, want)
+			}
+		}
+	})
+}
+
+func void(before []*Event, e *Event) bool {
+	for _, b := range before {
+		if e.Connector != "" && b.Connector == e.Connector && e.Counter <= b.Counter {
+			return true
+		}
+		if c, d := e.GetChat(), b.GetChat(); c != nil && d != nil && c.Channel == d.Channel && c.User == d.User && c.Id == d.Id {
+			return true
+		}
+		if e.GetJoin() != nil && b.GetDown() != nil && b.GetDown().Connector == e.Connector {
+			return true
+		}
+	}
+	return false
+}
+
+func drawEvent(t *rapid.T) *Event {
+	connector := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "connector")
+	counter := rapid.Uint64Range(1, 30).Draw(t, "counter")
+	switch rapid.IntRange(0, 9).Draw(t, "kind") {
+	case 0:
+		return down(connector)
+	case 1, 2:
+		return join(connector, counter)
+	default:
+		return chat(connector, counter, "c", "u", fmt.Sprint(rapid.IntRange(0, 12).Draw(t, "id")))
+	}
+}
+
+func TestVoidWindowForgets(t *testing.T) {
+	w := NewVoidWindow(100)
+	for i := range int64(10_000) {
+		w.Judge(i, chat(fmt.Sprint("c", i), 1, "c", "u", fmt.Sprint(i)))
+	}
+	if len(w.ids) > 101 || len(w.counters) > 101 || w.seen.len() > 101 || len(w.seen.items) > 3000 {
+		t.Errorf("the window of 100 holds %d ids, %d connectors, %d sightings", len(w.ids), len(w.counters), len(w.seen.items))
+	}
+}
+
+func TestDecodeEvent(t *testing.T) {
+	newKind := protowire.AppendBytes(protowire.AppendTag(nil, 40, protowire.BytesType), []byte("x"))
+	valid := chat("a", 1, "c", "u", "x")
+	with := func(change func(*Event)) []byte {
+		e := proto.Clone(valid).(*Event)
+		change(e)
+		b, err := proto.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, c := range []struct {
+		name  string
+		value []byte
+		want  string // part of the error; "" for none
+	}{
+		{"a chat", with(func(*Event) {}), ""},
+		{"nothing", nil, "corrupt"},
+		{"noise", []byte("\xff\xfe not an event"), "corrupt"},
+		{"a newer kind", newKind, "event kind 40"},
+		{"a newer format", with(func(e *Event) { e.Kind = &Event_Format{Format: &Format{Number: 99}} }), "format 99"},
+		{"a newer marker", with(func(e *Event) { e.Kind = &Event_Marker{Marker: &Marker{Epoch: "e", Window: 1, Format: 99}} }), "format 99"},
+		{"no connector", with(func(e *Event) { e.Connector = "" }), "corrupt"},
+		{"no counter", with(func(e *Event) { e.Counter = 0 }), "corrupt"},
+		{"a bad name", with(func(e *Event) { e.GetChat().Channel = "a\nb" }), "corrupt"},
+		{"a long user", with(func(e *Event) { e.GetChat().User = strings.Repeat("u", MaxName+1) }), "corrupt"},
+		{"no body", with(func(e *Event) { e.GetChat().Body = "" }), "corrupt"},
+		{"a session with a slash", with(func(e *Event) {
+			e.Kind = &Event_Join{Join: &Join{Channel: "c", User: "u", Session: "a/b"}}
+		}), "corrupt"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := DecodeEvent(c.value)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			var newer *NewerError
+			if errors.As(err, &newer) == errors.Is(err, ErrCorrupt) && err != nil {
+				t.Errorf("%v is not one of corrupt and newer", err)
+			}
+		})
+	}
+}
+
+func FuzzDecodeEvent(f *testing.F) {
+	b, _ := proto.Marshal(chat("a", 1, "c", "u", "x"))
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if e, err := DecodeEvent(value); err == nil {
+			NewVoidWindow(1).Judge(1, e)
+		}
+	})
+}
+
+// The partition is the one that Kafka's Java client and kafka-go choose.
+func TestPartitionOf(t *testing.T) {
+	partitions := make([]int, 48)
+	for i := range partitions {
+		partitions[i] = i
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		channel := rapid.StringN(1, 40, MaxName).Draw(t, "channel")
+		want := kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: []byte(channel)}, partitions...)
+		if got := PartitionOf(channel, len(partitions)); got != want {
+			t.Fatalf("channel %q is in partition %d, want %d", channel, got, want)
+		}
+	})
+}
+
+func TestCheckName(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"lobby": true, "大厅": true, "a b/c": true, strings.Repeat("x", 128): true, "😀": true,
+		"": false, strings.Repeat("x", 129): false, "a\x00": false, "a\u009f": false, "a\x7f": false, "\xff": false, "tab\t": false,
+	} {
+		if err := CheckName(name); (err == nil) != ok {
+			t.Errorf("CheckName(%q) = %v, want ok %v", name, err, ok)
+		}
+	}
+}
+
+func TestStateKeys(t *testing.T) {
+	key := StateKeyMember("s1", "a/b/c")
+	if s, c, ok := StateMemberOf(key); !ok || s != "s1" || c != "a/b/c" {
+		t.Errorf("StateMemberOf(%q) = %q, %q, %v", key, s, c, ok)
+	}
+}

@@ -1,0 +1,109 @@
+package schema
+
+import (
+	"strconv"
+	"strings"
+)
+
+// The topics.
+const (
+	TopicEvents  = "parley.events"
+	TopicPush    = "parley.push"
+	TopicState   = "parley.state"
+	TopicControl = "parley.control"
+)
+
+// Partition counts of parley.events, parley.push and parley.state at their
+// creation. A log keeps the count it was created with.
+const (
+	LaptopPartitions     = 12
+	ProductionPartitions = 48
+)
+
+const (
+	pushRetentionMs    = 24 * 60 * 60 * 1000
+	pushRetentionBytes = 4 << 30 // a partition
+)
+
+// Topic is how a topic is created, and what is checked of it at every start.
+type Topic struct {
+	Name       string
+	Partitions int
+	Config     map[string]string
+}
+
+// Topics are all topics of a log with that many partitions. The events are
+// kept for ever; state and control keep the newest record of each key; pushes
+// are kept for a day.
+func Topics(partitions int) []Topic {
+	return []Topic{
+		{TopicEvents, partitions, map[string]string{
+			"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
+		}},
+		{TopicPush, partitions, map[string]string{
+			"cleanup.policy":  "delete",
+			"retention.ms":    strconv.Itoa(pushRetentionMs),
+			"retention.bytes": strconv.Itoa(pushRetentionBytes),
+		}},
+		{TopicState, partitions, compacted()},
+		{TopicControl, 1, compacted()},
+	}
+}
+
+func compacted() map[string]string {
+	return map[string]string{"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"}
+}
+
+// Keys of parley.control. The value of a beat is a Beat, and so on.
+const (
+	ControlKeyClaim = "claim"
+	ControlKeyTick  = "tick"
+	ControlKeyEpoch = "epoch"
+	controlBeat     = "beat/"
+)
+
+// ControlKeyBeat is the key under which a connector beats.
+func ControlKeyBeat(connector string) string { return controlBeat + connector }
+
+// ControlBeatOf is the connector of a beat's key; false when it is no beat's.
+func ControlBeatOf(key string) (connector string, ok bool) {
+	return strings.CutPrefix(key, controlBeat)
+}
+
+// Keys of parley.state.
+const (
+	StateKeyClaim  = "claim"
+	StateKeyMarker = "marker"
+
+	stateConnector = "connector/"
+	stateMember    = "member/"
+	stateChannel   = "channel/"
+)
+
+// StateKeyConnector is the key of a StateConnector.
+func StateKeyConnector(connector string) string { return stateConnector + connector }
+
+// StateConnectorOf is the connector of a StateConnector's key.
+func StateConnectorOf(key string) (connector string, ok bool) {
+	return strings.CutPrefix(key, stateConnector)
+}
+
+// StateKeyMember is the key of a StateMember. Sessions hold no slash.
+func StateKeyMember(session, channel string) string { return stateMember + session + "/" + channel }
+
+// StateMemberOf is the session and the channel of a StateMember's key.
+func StateMemberOf(key string) (session, channel string, ok bool) {
+	rest, ok := strings.CutPrefix(key, stateMember)
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, "/")
+}
+
+// StateKeyChannel is the key of a StateChannel.
+func StateKeyChannel(channel string) string { return stateChannel + channel }
+
+// StateChannelOf is the channel of a StateChannel's key.
+func StateChannelOf(key string) (channel string, ok bool) {
+	return strings.CutPrefix(key, stateChannel)
+}

@@ -1,0 +1,152 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// Window is N, the width of the void window in offsets, in a new log. A log
+// keeps the N of its markers.
+const Window = 65_536
+
+// VoidWindow decides which events of one partition are void. Its verdict on
+// an event is a function of the event and the N offsets before it, never of
+// anything older: every reader that starts N offsets earlier gets it right.
+//
+// An event of a connector is void when its counter is at or below the highest
+// of that connector within the N offsets before it, void or not. A chat is
+// void when the same channel, user and id occurred, void or not, within them.
+// A join is void when its connector was declared down within them.
+//
+// Not safe for concurrent use.
+type VoidWindow struct {
+	n        int64
+	counters map[string][]count // descending counters, ascending offsets
+	ids      map[chatID]int64   // offset of the latest occurrence
+	downs    map[string]int64   // offset of the latest down
+	seen     queue              // what to forget, in order
+}
+
+type count struct {
+	offset  int64
+	counter uint64
+}
+
+type chatID [16]byte
+
+// sighting is what one offset added to the window.
+type sighting struct {
+	offset    int64
+	connector string
+	down      string
+	id        chatID
+	isChat    bool
+}
+
+// NewVoidWindow returns an empty window of n offsets.
+func NewVoidWindow(n int64) *VoidWindow {
+	return &VoidWindow{n: n, counters: map[string][]count{}, ids: map[chatID]int64{}, downs: map[string]int64{}}
+}
+
+// Judge adds the event at offset to the window and reports whether it is
+// void. Offsets must ascend; holes are allowed.
+func (w *VoidWindow) Judge(offset int64, e *Event) bool {
+	w.forget(offset - w.n)
+	s := sighting{offset: offset, connector: e.Connector}
+	void := false
+	if e.Connector != "" {
+		void = w.counted(offset, e)
+	}
+	switch k := e.Kind.(type) {
+	case *Event_Chat:
+		s.isChat, s.id = true, idOf(k.Chat)
+		_, repeated := w.ids[s.id]
+		w.ids[s.id] = offset
+		void = void || repeated
+	case *Event_Join:
+		_, down := w.downs[e.Connector]
+		void = void || down
+	case *Event_Down:
+		s.down = k.Down.Connector
+		w.downs[s.down] = offset
+	}
+	if s.connector != "" || s.down != "" {
+		w.seen.push(s)
+	}
+	return void
+}
+
+// IsDown reports whether connector was declared down within the N offsets up
+// to the last one judged.
+func (w *VoidWindow) IsDown(connector string) bool {
+	_, down := w.downs[connector]
+	return down
+}
+
+// counted adds the event's counter and reports whether it is a repeated one.
+func (w *VoidWindow) counted(offset int64, e *Event) bool {
+	c := w.counters[e.Connector]
+	void := len(c) > 0 && e.Counter <= c[0].counter
+	for len(c) > 0 && c[len(c)-1].counter <= e.Counter {
+		c = c[:len(c)-1]
+	}
+	w.counters[e.Connector] = append(c, count{offset, e.Counter})
+	return void
+}
+
+// forget drops what stands below offset.
+func (w *VoidWindow) forget(offset int64) {
+	for w.seen.len() > 0 && w.seen.front().offset < offset {
+		s := w.seen.pop()
+		if c := w.counters[s.connector]; len(c) > 0 && c[0].offset <= s.offset {
+			if c = c[1:]; len(c) == 0 {
+				delete(w.counters, s.connector)
+			} else {
+				w.counters[s.connector] = c
+			}
+		}
+		if s.isChat && w.ids[s.id] == s.offset {
+			delete(w.ids, s.id)
+		}
+		if s.down != "" && w.downs[s.down] == s.offset {
+			delete(w.downs, s.down)
+		}
+	}
+}
+
+// idOf condenses (channel, user, id), which bounds the window's memory.
+func idOf(c *Chat) chatID {
+	var buf [MaxName*2 + MaxID + 8]byte
+	b := binary.AppendUvarint(buf[:0], uint64(len(c.Channel)))
+	b = append(b, c.Channel...)
+	b = binary.AppendUvarint(b, uint64(len(c.User)))
+	b = append(b, c.User...)
+	b = append(b, c.Id...)
+	sum := sha256.Sum256(b)
+	return chatID(sum[:16])
+}
+
+// queue is a FIFO of sightings that reuses its memory.
+type queue struct {
+	items []sighting
+	head  int
+}
+
+func (q *queue) len() int         { return len(q.items) - q.head }
+func (q *queue) front() *sighting { return &q.items[q.head] }
+
+func (q *queue) push(s sighting) {
+	if q.head > 1024 && q.head*2 > len(q.items) {
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	q.items = append(q.items, s)
+}
+
+func (q *queue) pop() sighting {
+	s := q.items[q.head]
+	q.items[q.head] = sighting{}
+	q.head++
+	return s
+}
