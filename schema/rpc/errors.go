@@ -1,0 +1,90 @@
+package rpc
+
+import "fmt"
+
+// Codes of errors: JSON-RPC's own and the protocol's.
+const (
+	CodeParse          = -32700
+	CodeInvalidRequest = -32600
+	CodeNoMethod       = -32601
+	CodeInvalidParams  = -32602
+	CodeInternal       = -32603
+
+	CodeUnauthenticated    = 1001
+	CodeForbidden          = 1002
+	CodeNotJoined          = 1003
+	CodeTooManyChannels    = 1004
+	CodeRateLimited        = 1005
+	CodeTooLarge           = 1006
+	CodeUnavailable        = 1007
+	CodeHistoryUnavailable = 1008
+)
+
+// Error is the error of a response.
+type Error struct {
+	Code    int        `json:"code"`
+	Message string     `json:"message"`
+	Data    *ErrorData `json:"data,omitempty"`
+}
+
+// ErrorData says more, by the code of the error.
+type ErrorData struct {
+	// Field and Reason, with CodeInvalidParams.
+	Field  string `json:"field,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Limit, with CodeTooManyChannels and CodeTooLarge.
+	Limit int `json:"limit,omitempty"`
+	// Retry in milliseconds, with 1005, 1007 and 1008.
+	Retry int64 `json:"retry,omitempty"`
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code) }
+
+// InvalidParams is the error for a parameter that cannot be accepted.
+func InvalidParams(field, reason string) *Error {
+	return &Error{CodeInvalidParams, "invalid params: " + field + " " + reason, &ErrorData{Field: field, Reason: reason}}
+}
+
+// NotJoined is the error for a channel that the session has not joined.
+func NotJoined() *Error { return &Error{Code: CodeNotJoined, Message: "not joined"} }
+
+// TooMany is the error for one channel more than limit.
+func TooMany(limit int) *Error {
+	return &Error{CodeTooManyChannels, "too many channels", &ErrorData{Limit: limit}}
+}
+
+// TooLarge is the error for a body of more than limit bytes.
+func TooLarge(limit int) *Error {
+	return &Error{CodeTooLarge, "too large", &ErrorData{Limit: limit}}
+}
+
+// RateLimited says after how many milliseconds to try again.
+func RateLimited(retry int64) *Error {
+	return &Error{CodeRateLimited, "rate limited", &ErrorData{Retry: retry}}
+}
+
+// Unavailable says that the log cannot take it now, or that it is unknown
+// whether it did.
+func Unavailable(retry int64) *Error {
+	return &Error{CodeUnavailable, "unavailable: retry with the same id", &ErrorData{Retry: retry}}
+}
+
+// HistoryUnavailable says that history cannot be read in full just now.
+func HistoryUnavailable(retry int64) *Error {
+	return &Error{CodeHistoryUnavailable, "history unavailable", &ErrorData{Retry: retry}}
+}
+
+// Close codes. Those from 3000 to 3499 mean reconnect, those from 3500 to 3999
+// mean do not.
+const (
+	CloseShutdown    = 3001
+	CloseExpired     = 3005
+	CloseSlow        = 3008
+	CloseLostPlace   = 3010
+	CloseNoPong      = 3012
+	CloseBadToken    = 3500
+	CloseMisuse      = 3501
+	CloseNoHello     = 3502
+	CloseAdmin       = 3503
+	CloseConnections = 3504
+)

@@ -1,0 +1,54 @@
+package rpc
+
+// The methods of pushes.
+const (
+	PushChat     = "chat"
+	PushJoined   = "joined"
+	PushLeft     = "left"
+	PushPresence = "presence"
+	PushDrain    = "drain"
+)
+
+// ChatPush is a message as it happens.
+type ChatPush struct {
+	Message
+	// Prev is the channel's public message before this one; 0: none.
+	Prev int64 `json:"prev"`
+}
+
+// JoinedPush says that a user came.
+type JoinedPush struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	User    string `json:"user"`
+	Time    int64  `json:"time"`
+}
+
+// Why a user left.
+const (
+	LeftLeave      = "leave"
+	LeftDisconnect = "disconnect"
+	LeftTimeout    = "timeout"
+)
+
+// LeftPush says that a user's last session in the channel ended.
+type LeftPush struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	User    string `json:"user"`
+	Time    int64  `json:"time"`
+	Reason  string `json:"reason"`
+}
+
+// PresencePush stands for joined and left in a channel with many members.
+type PresencePush struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	Count   int    `json:"count"`
+}
+
+// DrainPush announces a planned shutdown.
+type DrainPush struct {
+	// After is the time in milliseconds after which to reconnect.
+	After int64 `json:"after"`
+}

@@ -1,0 +1,153 @@
+package rpc
+
+// The methods of requests.
+const (
+	MethodHello   = "hello"
+	MethodJoin    = "join"
+	MethodChat    = "chat"
+	MethodLeave   = "leave"
+	MethodHistory = "history"
+	MethodPing    = "ping"
+	MethodMembers = "members"
+)
+
+// HelloParams open a session.
+type HelloParams struct {
+	// Token is a JWT; required where the server authenticates.
+	Token string `json:"token,omitempty"`
+	// User is taken as given where the server does not authenticate.
+	User string `json:"user,omitempty"`
+	// Client names the client's program, for the server's log.
+	Client string `json:"client,omitempty"`
+}
+
+// HelloResult describes the session and what the server allows.
+type HelloResult struct {
+	Session   string `json:"session"`
+	User      string `json:"user"`
+	Connector string `json:"connector"`
+	Epoch     string `json:"epoch"`
+	Version   int    `json:"version"`
+	// Ping is the silence in milliseconds after which a client sends ping.
+	Ping int64 `json:"ping"`
+	// Traces is a URL with {trace} in it, where traces can be looked at.
+	Traces string `json:"traces,omitempty"`
+	Limits Limits `json:"limits"`
+}
+
+// Limits are what the server accepts.
+type Limits struct {
+	Body     int `json:"body"`     // bytes of a chat's body
+	Frame    int `json:"frame"`    // bytes of a frame
+	Channels int `json:"channels"` // joined by one session
+	Recover  int `json:"recover"`  // messages that a join with since returns
+	Pipeline int `json:"pipeline"` // unanswered requests
+	Rate     int `json:"rate"`     // requests a second; 0: not limited
+	Dedupe   int `json:"dedupe"`   // events of a partition within which a retry is noticed
+	Presence int `json:"presence"` // members above which presence replaces joined and left
+	Queue    int `json:"queue"`    // bytes that may wait for a slow client
+}
+
+// JoinParams ask for membership of a channel.
+type JoinParams struct {
+	Channel string `json:"channel"`
+	// Limit of the newest messages returned, 0 to 300; default 50.
+	Limit *int `json:"limit,omitempty"`
+	// Since asks for every message after it; Epoch says in which epoch it counts.
+	Since *int64 `json:"since,omitempty"`
+	Epoch string `json:"epoch,omitempty"`
+}
+
+// Why a join with since did not recover.
+const (
+	ReasonEpoch       = "epoch"
+	ReasonTooMany     = "too_many"
+	ReasonUnavailable = "unavailable"
+)
+
+// JoinResult is the state of the channel at Seq, from which the session is a
+// member.
+type JoinResult struct {
+	Channel string `json:"channel"`
+	Epoch   string `json:"epoch"`
+	Seq     int64  `json:"seq"`
+	// Last is the newest public message at the join; 0: none.
+	Last int64 `json:"last"`
+	// Members holds the first 200, Count all.
+	Members  []Member  `json:"members"`
+	Count    int       `json:"count"`
+	Messages []Message `json:"messages"`
+	More     bool      `json:"more"`
+	// Partition of the log in which the channel lives.
+	Partition int `json:"partition"`
+	// Recovered answers Since; Reason says why it is false.
+	Recovered *bool  `json:"recovered,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	// Degraded: older history could not be read just now.
+	Degraded bool `json:"degraded,omitempty"`
+}
+
+// ChatParams is a message to send.
+type ChatParams struct {
+	Channel string `json:"channel"`
+	Body    string `json:"body"`
+	To      string `json:"to,omitempty"`
+	// ID is the client's own, the same in every retry; the server makes one
+	// when it is absent.
+	ID string `json:"id,omitempty"`
+	// Traceparent (W3C) is linked to the trace of the message.
+	Traceparent string `json:"traceparent,omitempty"`
+}
+
+// ChatResult says that the message is durable.
+type ChatResult struct {
+	ID   string `json:"id"`
+	Seq  int64  `json:"seq"`
+	Time int64  `json:"time"`
+}
+
+// LeaveParams name the channel to leave.
+type LeaveParams struct {
+	Channel string `json:"channel"`
+}
+
+// HistoryParams ask for a page; at most one of Before, After and Around.
+type HistoryParams struct {
+	Channel string `json:"channel"`
+	Before  *int64 `json:"before,omitempty"`
+	After   *int64 `json:"after,omitempty"`
+	Around  *int64 `json:"around,omitempty"`
+	// Epoch in which the seq counts; default: the current one.
+	Epoch string `json:"epoch,omitempty"`
+	// Limit is 1 to 300; default 50.
+	Limit *int `json:"limit,omitempty"`
+}
+
+// HistoryResult is a page, oldest first.
+type HistoryResult struct {
+	Epoch    string    `json:"epoch"`
+	Messages []Message `json:"messages"`
+	// More: there are older ones (with After: newer ones).
+	More bool `json:"more"`
+	// Newer, with Around: there are newer ones.
+	Newer bool `json:"newer,omitempty"`
+	// Older names an earlier epoch that has older messages of the channel.
+	Older string `json:"older,omitempty"`
+}
+
+// MembersParams ask for a page of users after one of them.
+type MembersParams struct {
+	Channel string `json:"channel"`
+	After   string `json:"after,omitempty"`
+	// Limit is 1 to 1000; default 200.
+	Limit *int `json:"limit,omitempty"`
+}
+
+// MembersResult is sorted by the bytes of the users' names.
+type MembersResult struct {
+	Members []Member `json:"members"`
+	Count   int      `json:"count"`
+}
+
+// Empty is the params of ping, and the result of ping and leave.
+type Empty struct{}
