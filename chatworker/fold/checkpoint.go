@@ -1,0 +1,118 @@
+package fold
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// Record is one record of parley.state. A nil value is a tombstone.
+type Record struct {
+	Key   string
+	Value []byte
+}
+
+// dirtyKeys are the keys whose values changed since the newest checkpoint.
+type dirtyKeys struct {
+	connectors map[string]struct{}
+	members    map[memberKey]struct{}
+	channels   map[string]struct{}
+}
+
+type memberKey struct{ session, channel string }
+
+func (k memberKey) compare(o memberKey) int {
+	return cmp.Or(cmp.Compare(k.session, o.session), cmp.Compare(k.channel, o.channel))
+}
+
+func newDirtyKeys() dirtyKeys {
+	return dirtyKeys{map[string]struct{}{}, map[memberKey]struct{}{}, map[string]struct{}{}}
+}
+
+func (d *dirtyKeys) connector(id string) { d.connectors[id] = struct{}{} }
+
+func (d *dirtyKeys) member(session, channel string) {
+	d.members[memberKey{session, channel}] = struct{}{}
+}
+
+func (d *dirtyKeys) channel(name string) { d.channels[name] = struct{}{} }
+
+// Changed reports whether a flush would tell anything new.
+func (f *Fold) Changed() bool { return f.next > f.saved }
+
+// Flush returns what changed since the flush before, each key at most once,
+// and ends with the marker. The records are to be written in this order, once
+// every push of an event below Next is acknowledged; the Fold counts them as
+// written. time is for people to read, in milliseconds since the Unix epoch.
+func (f *Fold) Flush(time int64) ([]Record, error) {
+	d := f.dirty
+	b := &builder{records: make([]Record, 0, len(d.connectors)+len(d.members)+len(d.channels)+1)}
+	var gone []string // tombstones of connectors go behind those of their members
+	for _, id := range slices.Sorted(maps.Keys(d.connectors)) {
+		c, known := f.connectors[id]
+		if !known {
+			gone = append(gone, id)
+			continue
+		}
+		b.put(schema.StateKeyConnector(id), &schema.StateConnector{
+			PushPartition: c.pushPartition, Offset: c.last.offset, Index: c.last.index,
+		})
+	}
+	f.flushMembers(b)
+	for _, name := range slices.Sorted(maps.Keys(d.channels)) {
+		b.put(schema.StateKeyChannel(name), &schema.StateChannel{Last: f.channels[name].last})
+	}
+	for _, id := range gone {
+		b.remove(schema.StateKeyConnector(id))
+	}
+	b.put(schema.StateKeyMarker, &schema.StateMarker{
+		Next: f.next, Epoch: f.log.Epoch, TopicId: f.log.TopicID[:], Format: f.format, Time: time,
+	})
+	if b.err != nil {
+		return nil, b.err
+	}
+	f.dirty, f.saved = newDirtyKeys(), f.next
+	return b.records, nil
+}
+
+func (f *Fold) flushMembers(b *builder) {
+	keys := slices.SortedFunc(maps.Keys(f.dirty.members), memberKey.compare)
+	for _, k := range keys {
+		key := schema.StateKeyMember(k.session, k.channel)
+		m, known := member{}, false
+		if ch := f.channels[k.channel]; ch != nil {
+			m, known = ch.members[k.session]
+		}
+		if !known {
+			b.remove(key)
+			continue
+		}
+		b.put(key, &schema.StateMember{
+			Channel: k.channel, Session: k.session, User: m.user, Connector: m.connector.id, Offset: m.offset,
+		})
+	}
+}
+
+// builder collects records and the first error.
+type builder struct {
+	records []Record
+	err     error
+}
+
+func (b *builder) put(key string, value proto.Message) {
+	v, err := proto.Marshal(value)
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("encode checkpoint record %q: %w", key, err)
+	}
+	if v == nil {
+		v = []byte{} // a message of defaults only is no tombstone
+	}
+	b.records = append(b.records, Record{key, v})
+}
+
+func (b *builder) remove(key string) { b.records = append(b.records, Record{Key: key}) }

@@ -1,0 +1,39 @@
+// Package fold is the chat worker's logic: the state of one partition of
+// parley.events, and what each event means for the connectors. It does no I/O
+// and knows no clock and no randomness, so that everything it emits is a
+// function of the log's prefix alone: a replay, a restart or a worker that
+// wakes up late emits the same pushes again, byte for byte, and a receiver
+// drops what it has seen. It is a package of its own so that tests can drive
+// the production code through crashes and replays without a broker.
+//
+// # Checkpoints
+//
+// A Fold keeps track of the keys that changed. Flush returns one record for
+// each and then a marker with the offset to resume at. The owner of a
+// partition waits until every push of an event below that offset is
+// acknowledged, and only then writes the records, in their order. To take
+// over, it reads all of them, lets Restore rebuild the Fold at the newest
+// marker, and applies the log from ReadFrom on: two windows before the marker,
+// because the list of void chats reaches one window back and each of them is
+// judged by the window before it.
+//
+// A crash can leave records of a flush whose marker was never written. Such a
+// Fold begins with facts from its future, and this is harmless:
+//
+//   - A membership or a channel's last message takes the value of the last
+//     event that touched it, whatever it was before. Every event between the
+//     marker and the end of the torn flush is applied again, so by then every
+//     key is right. This needs session ids that no two connectors share.
+//   - Until then pushes could be wrong, but none of these is sent: a flush
+//     begins with the connectors, each with the stamp of its last push, and
+//     begins after these pushes were acknowledged. So a stamp above the marker
+//     tells which pushes of its connector are in parley.push already, and
+//     Apply leaves them out. A connector without such a stamp was sent nothing
+//     in between, or its down is there too: what it is sent again lies below
+//     the push that told it so, and it drops that.
+//   - Tombstones of connectors come last, behind those of their members, so
+//     that no prefix of a flush holds a member without its connector.
+//
+// What a receiver takes is therefore the same, byte for byte, whatever crashed
+// in between.
+package fold

@@ -1,0 +1,168 @@
+package fold
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// MaxPush bounds a push in bytes. An event that means more for one connector
+// takes several pushes.
+const MaxPush = 512 << 10
+
+// Log is what a Fold must know of the log besides its events.
+type Log struct {
+	Partition int32
+	// Epoch and TopicID name the incarnation of the log. A checkpoint or a
+	// marker of another one is refused.
+	Epoch   string
+	TopicID [16]byte
+	// Window is the width of the void window in offsets.
+	Window int64
+}
+
+// Fold is the state of one partition at one offset. Not safe for concurrent
+// use.
+type Fold struct {
+	log    Log
+	limit  int   // of a push, in bytes
+	next   int64 // every event below is in the state
+	saved  int64 // next at the newest checkpoint
+	format int32
+
+	window     *schema.VoidWindow
+	voids      *voidChats
+	channels   map[string]*channel
+	connectors map[string]*connector
+	dirty      dirtyKeys
+	// The newest push to a connector that is known to be in parley.push,
+	// where it lies above the checkpoint.
+	sent map[string]stamp
+}
+
+// connector is where the pushes to one life of one connector go. It exists
+// from the connector's first join in the partition until its down.
+type connector struct {
+	id            string
+	pushPartition int32
+	last          stamp               // of the newest push
+	channels      map[string]*channel // in which it has members
+}
+
+// stamp is a push's place among those of its partition to its connector.
+type stamp struct {
+	offset int64
+	index  int32
+}
+
+// Out is a push and the partition of parley.push that it goes to. The record's
+// key is the connector's id.
+type Out struct {
+	PushPartition int32
+	Push          *schema.Push
+}
+
+// New returns the Fold of a partition of which nothing was read yet.
+func New(log Log) *Fold {
+	f := &Fold{
+		log:        log,
+		limit:      MaxPush,
+		channels:   map[string]*channel{},
+		connectors: map[string]*connector{},
+		dirty:      newDirtyKeys(),
+	}
+	f.setWindow(log.Window)
+	return f
+}
+
+func (f *Fold) setWindow(n int64) {
+	f.log.Window = n
+	f.window = schema.NewVoidWindow(n)
+	f.voids = newVoidChats(n)
+}
+
+// Next is the offset below which every event is in the state.
+func (f *Fold) Next() int64 { return f.next }
+
+// ReadFrom is the offset from which the log is to be applied to a new or
+// restored Fold.
+func (f *Fold) ReadFrom() int64 { return max(0, f.next-2*f.log.Window) }
+
+// Format is the format in force.
+func (f *Fold) Format() int32 { return f.format }
+
+// Connectors yields, in no order, the connectors that have members here.
+func (f *Fold) Connectors() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for id, c := range f.connectors {
+			if len(c.channels) > 0 && !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// Apply takes the event at offset into the state and returns the pushes that
+// it means, those of one connector in their order. Offsets must ascend; holes
+// are allowed. An event below Next, which a restored Fold is given first, only
+// fills the void window. The pushes are the caller's, but they share their
+// updates and must not be changed. An error means that the log is another one
+// than the Fold's.
+func (f *Fold) Apply(offset int64, e *schema.Event) ([]Out, error) {
+	if m := e.GetMarker(); m != nil {
+		return nil, f.marker(offset, m)
+	}
+	void := f.window.Judge(offset, e)
+	f.voids.forget(offset)
+	if chat := e.GetChat(); chat != nil && void {
+		f.voids.add(offset, chat.Channel)
+	}
+	if offset < f.next {
+		return nil, nil
+	}
+	f.next = offset + 1
+	s := step{fold: f, offset: offset, time: e.Time}
+	switch k := e.Kind.(type) {
+	case *schema.Event_Format:
+		f.format = max(f.format, k.Format.Number)
+	case *schema.Event_Chat:
+		s.chat(k.Chat, void)
+	case *schema.Event_Join:
+		s.join(e.Connector, k.Join, void)
+	case *schema.Event_Leave:
+		s.leave(e.Connector, k.Leave, void)
+	case *schema.Event_Down:
+		s.down(k.Down)
+	}
+	return s.out, nil
+}
+
+// Advance says that no event below next is to come: the records in between
+// are corrupt, or there are none.
+func (f *Fold) Advance(next int64) { f.next = max(f.next, next) }
+
+// marker takes what the marker at offset 0 says. One above it is ignored.
+func (f *Fold) marker(offset int64, m *schema.Marker) error {
+	if offset == 0 && m.Epoch != f.log.Epoch {
+		return &MismatchError{Partition: f.log.Partition, What: "marker", Have: "epoch " + m.Epoch, Want: "epoch " + f.log.Epoch}
+	}
+	if offset == 0 && f.next == 0 {
+		f.setWindow(m.Window)
+		f.format = m.Format
+	}
+	f.Advance(offset + 1)
+	return nil
+}
+
+// MismatchError says that a partition's marker or checkpoint belongs to
+// another log.
+type MismatchError struct {
+	Partition  int32
+	What       string // "marker" or "checkpoint"
+	Have, Want string
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("the %s of partition %d belongs to %s, the log is %s: start the workers on the log that they belong to, or begin a new epoch", e.What, e.Partition, e.Have, e.Want)
+}
