@@ -1,0 +1,194 @@
+import { ErrorCode, ParleyError, type ErrorData } from "./errors.js";
+import type { Push } from "./protocol.js";
+
+/** The part of the standard `WebSocket` that is used; the class of `ws` has it too. */
+export interface WebSocketLike {
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+export type WebSocketClass = new (url: string) => WebSocketLike;
+
+/** Called once, before any later frame is read, with an error or a result. */
+export type Answer<Result> = (error: ParleyError | undefined, result: Result) => void;
+
+/** What a connection tells its owner. Nothing is called after `closed`. */
+export interface ConnectionOwner {
+  opened(): void;
+  pushed(push: Push): void;
+  /** `code` is the close code, 1006 where the network was cut. */
+  closed(code: number, reason: string): void;
+}
+
+interface Response {
+  method?: undefined;
+  id?: number | null;
+  result?: unknown;
+  error?: { code: number; message: string; data?: ErrorData };
+}
+
+interface Request {
+  id: number;
+  frame: string;
+  answer: Answer<never>;
+}
+
+/** How long a connection that was asked to show life may stay silent. */
+const DEAD_AFTER = 10_000;
+/** How long opening may take. */
+const OPEN_WITHIN = 10_000;
+/** How long an answer may take while other frames arrive: the server gives up after 30 s. */
+const ANSWER_WITHIN = 40_000;
+
+/**
+ * One WebSocket: numbers the requests, matches the answers, keeps the
+ * connection alive. It never reconnects; its owner makes another one.
+ */
+export class Connection {
+  readonly #socket: WebSocketLike;
+  readonly #owner: ConnectionOwner;
+  readonly #pending = new Map<number, { answer: Answer<never>; timer: Timer }>();
+  #backlog: Request[] = [];
+  #nextId = 1;
+  #pipeline = 1;
+  #frame = 65_536;
+  #ping = 0;
+  #timer: Timer;
+  #ended = false;
+
+  constructor(url: string, WebSocket: WebSocketClass, owner: ConnectionOwner) {
+    this.#owner = owner;
+    this.#socket = new WebSocket(url);
+    this.#socket.onopen = () => {
+      if (!this.#ended) owner.opened();
+    };
+    this.#socket.onmessage = (event: { data: unknown }) => this.#received(event.data);
+    this.#socket.onclose = (event: { code: number; reason: string }) =>
+      this.#end(event.code, event.reason);
+    this.#socket.onerror = () => {}; // a close event follows and says as much as there is to know
+    this.#timer = setTimeout(() => this.#dead("no connection in time"), OPEN_WITHIN);
+  }
+
+  /** Takes over what `hello` said; until then one request at a time is sent. */
+  established(options: { ping: number; pipeline: number; frame: number }): void {
+    this.#ping = options.ping;
+    this.#pipeline = options.pipeline;
+    this.#frame = options.frame;
+    this.#heard();
+    this.#sendBacklog();
+  }
+
+  /** Sends a request, behind those that wait for room in the pipeline. */
+  request<Result>(method: string, params: object, answer: Answer<Result>): void {
+    if (this.#ended) return fail(answer, disconnected());
+    const id = this.#nextId++;
+    const frame = JSON.stringify({ jsonrpc: "2.0", id, method, params });
+    if (frame.length * 3 > this.#frame && byteLength(frame) > this.#frame) {
+      return fail(answer, new ParleyError(ErrorCode.TooLarge, "too large", { limit: this.#frame }));
+    }
+    this.#backlog.push({ id, frame, answer: answer as Answer<never> });
+    this.#sendBacklog();
+  }
+
+  /** Ends the connection; the owner is told `closed` before this returns. */
+  close(code: number, reason = ""): void {
+    if (this.#ended) return;
+    this.#socket.close(code, reason);
+    this.#end(code, reason);
+  }
+
+  /** Asks for a sign of life now, for instance when a laptop wakes up. */
+  probe(): void {
+    if (this.#ended || this.#ping === 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#dead("no pong"), DEAD_AFTER);
+    this.request("ping", {}, () => {});
+  }
+
+  #received(data: unknown): void {
+    if (this.#ended) return;
+    this.#heard();
+    let frame: Response | Push;
+    try {
+      frame = JSON.parse(data as string);
+    } catch {
+      return this.close(3000, "the server sent what is not JSON");
+    }
+    if (frame.method !== undefined) return this.#owner.pushed(frame);
+    const pending = this.#pending.get(frame.id ?? 0);
+    if (!pending) return;
+    this.#forget(frame.id!);
+    if (frame.error) {
+      const { code, message, data } = frame.error;
+      fail(pending.answer, new ParleyError(code, message, data));
+    } else {
+      pending.answer(undefined, frame.result as never);
+    }
+    this.#sendBacklog();
+  }
+
+  #sendBacklog(): void {
+    while (this.#pending.size < this.#pipeline) {
+      const request = this.#backlog.shift();
+      if (!request) return;
+      const timer = setTimeout(() => this.#timedOut(request.id), ANSWER_WITHIN);
+      this.#pending.set(request.id, { answer: request.answer, timer });
+      this.#socket.send(request.frame);
+    }
+  }
+
+  #forget(id: number): void {
+    clearTimeout(this.#pending.get(id)?.timer);
+    this.#pending.delete(id);
+  }
+
+  #timedOut(id: number): void {
+    const pending = this.#pending.get(id);
+    this.#forget(id);
+    if (pending) fail(pending.answer, new ParleyError(ErrorCode.Timeout, "no answer in time"));
+    this.#sendBacklog();
+  }
+
+  #heard(): void {
+    if (this.#ping === 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.probe(), this.#ping);
+  }
+
+  #dead(reason: string): void {
+    this.close(3000, reason);
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    const unanswered = [...this.#pending.values(), ...this.#backlog];
+    for (const { timer } of this.#pending.values()) clearTimeout(timer);
+    this.#pending.clear();
+    this.#backlog = [];
+    for (const { answer } of unanswered) fail(answer, disconnected());
+    this.#owner.closed(code, reason);
+  }
+}
+
+type Timer = ReturnType<typeof setTimeout>;
+
+function fail(answer: Answer<never>, error: ParleyError): void {
+  answer(error, undefined as never);
+}
+
+function disconnected(): ParleyError {
+  return new ParleyError(ErrorCode.Disconnected, "the connection ended before the answer came");
+}
+
+const encoder = new TextEncoder();
+
+/** Bytes of text in UTF-8. */
+export function byteLength(text: string): number {
+  return encoder.encode(text).length;
+}

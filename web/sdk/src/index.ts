@@ -1,0 +1,21 @@
+export { Client, type ClientEvents, type ClientOptions, type ClientState } from "./client.js";
+export {
+  Channel,
+  type ChannelEvents,
+  type ChannelOptions,
+  type ChannelState,
+  type Recovery,
+} from "./channel.js";
+export { type WebSocketClass, type WebSocketLike } from "./connection.js";
+export { ErrorCode, ParleyError, isTransient } from "./errors.js";
+export { type Outgoing } from "./outbox.js";
+export { type Gap, type Message } from "./timeline.js";
+export type {
+  ChatResult,
+  HelloResult,
+  HistoryQuery,
+  HistoryResult,
+  LeaveReason,
+  Limits,
+  WireMessage,
+} from "./protocol.js";

@@ -1,0 +1,225 @@
+import { ErrorCode, isTransient, ParleyError } from "./errors.js";
+import { backoff } from "./backoff.js";
+import { newId } from "./id.js";
+import type { ChatResult, WireMessage } from "./protocol.js";
+
+/** A message of one's own that has not come back through the channel yet. */
+export interface Outgoing {
+  readonly id: string;
+  readonly body: string;
+  readonly to?: string;
+  /** When it was written, in milliseconds since the Unix epoch. */
+  readonly time: number;
+  /** `sent` is durable, and its push is under way. */
+  status: "pending" | "sent" | "failed";
+  /** Why it failed. */
+  error?: ParleyError;
+}
+
+/** Where the channel was when a message was sent first. */
+export interface Position {
+  epoch: string;
+  seq: number;
+}
+
+interface Entry extends Outgoing {
+  settle?: { resolve(sent: ChatResult): void; reject(error: ParleyError): void };
+  inFlight: boolean;
+  /** Absent until it was on the wire once. */
+  attempted?: Position;
+  failures: number;
+}
+
+/** What the outbox needs of its channel. */
+export interface Postman {
+  /** Where the channel is, or undefined while nothing can be sent. */
+  position(): Position | undefined;
+  post(message: Outgoing, answer: (error: ParleyError | undefined, sent: ChatResult) => void): void;
+  /** Looks for a message of one's own sent after a position. */
+  lookup(id: string, after: Position): Promise<WireMessage | undefined>;
+  /** Seqs within which the server notices a repeated id. */
+  dedupe(): number;
+  rejoin(): void;
+  changed(): void;
+}
+
+/** Messages sent and not acknowledged, at a time. */
+const WINDOW = 32;
+
+/**
+ * The messages of one channel on their way out, in the order they were
+ * written. It repeats what was not acknowledged with the same id, and only
+ * while the server is sure to notice the repetition.
+ */
+export class Outbox {
+  readonly #postman: Postman;
+  readonly #limit: number;
+  readonly #entries: Entry[] = [];
+  #pause: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(postman: Postman, limit: number) {
+    this.#postman = postman;
+    this.#limit = limit;
+  }
+
+  get messages(): readonly Outgoing[] {
+    return this.#entries;
+  }
+
+  /** Queues a message; resolves when it is durable. */
+  add(body: string, to?: string, id: string = newId()): Promise<ChatResult> {
+    if (this.#entries.length >= this.#limit) {
+      const text = `${this.#limit} messages wait to be sent already`;
+      return Promise.reject(new ParleyError(ErrorCode.OutboxFull, text));
+    }
+    return new Promise((resolve, reject) => {
+      this.#entries.push({
+        id,
+        body,
+        ...(to === undefined ? {} : { to }),
+        time: Date.now(),
+        status: "pending",
+        inFlight: false,
+        failures: 0,
+        settle: { resolve, reject },
+      });
+      this.#postman.changed();
+      this.flush();
+    });
+  }
+
+  /** Sends a failed message again, because its author asked for it. */
+  retry(id: string): void {
+    const entry = this.#entries.find((e) => e.id === id && e.status === "failed");
+    if (!entry) return;
+    entry.status = "pending";
+    delete entry.error;
+    delete entry.attempted;
+    this.#postman.changed();
+    this.flush();
+  }
+
+  /** Gives a failed message up. */
+  discard(id: string): void {
+    const at = this.#entries.findIndex((e) => e.id === id && e.status === "failed");
+    if (at < 0) return;
+    this.#entries.splice(at, 1);
+    this.#postman.changed();
+  }
+
+  /** Removes the one that came back through the channel. */
+  arrived(message: WireMessage): void {
+    const at = this.#entries.findIndex((e) => e.id === message.id);
+    const entry = this.#entries[at];
+    if (!entry) return;
+    this.#entries.splice(at, 1);
+    settle(entry, { id: message.id, seq: message.seq, time: message.time });
+  }
+
+  /**
+   * Goes on after a join, whose messages were all reported by `arrived`. What
+   * was acknowledged before is history by now, loaded or not.
+   */
+  resume(): void {
+    const kept = this.#entries.filter((entry) => entry.status !== "sent");
+    this.#entries.splice(0, this.#entries.length, ...kept);
+    void this.#goOn();
+  }
+
+  /** Looks up what is too old to be repeated, then sends the rest. */
+  async #goOn(): Promise<void> {
+    const old = this.#entries.filter((entry) => this.#expired(entry));
+    await Promise.all(old.map((entry) => this.#find(entry)));
+    this.flush();
+  }
+
+  /** Rejects everything with an error and forgets it. */
+  clear(error: ParleyError): void {
+    clearTimeout(this.#pause);
+    for (const entry of this.#entries.splice(0)) entry.settle?.reject(error);
+  }
+
+  /** Sends what may be sent now, in order. */
+  flush(): void {
+    if (this.#pause !== undefined) return;
+    const position = this.#postman.position();
+    if (!position) return;
+    let room = WINDOW - this.#entries.filter((e) => e.inFlight).length;
+    for (const entry of [...this.#entries]) {
+      if (entry.inFlight || entry.status !== "pending" || this.#expired(entry)) continue;
+      if (room-- <= 0) return;
+      this.#post(entry, position);
+    }
+  }
+
+  #post(entry: Entry, position: Position): void {
+    entry.inFlight = true;
+    entry.attempted ??= position;
+    this.#postman.post(entry, (error, sent) => {
+      entry.inFlight = false;
+      if (!this.#entries.includes(entry)) return;
+      if (error) this.#refused(entry, error);
+      else {
+        entry.status = "sent";
+        settle(entry, sent);
+        this.#postman.changed();
+        this.flush();
+      }
+    });
+  }
+
+  #refused(entry: Entry, error: ParleyError): void {
+    if (error.code === ErrorCode.Disconnected) return; // the next join resumes
+    if (error.code === ErrorCode.NotJoined) return this.#postman.rejoin();
+    if (!isTransient(error)) return this.#fail(entry, error);
+    // Everything waits, so that the order in which it was written is kept.
+    const wait = error.retry ?? backoff(entry.failures++);
+    this.#pause ??= setTimeout(() => {
+      this.#pause = undefined;
+      void this.#goOn();
+    }, wait);
+  }
+
+  /** Reports whether the server might not notice that this is a repetition. */
+  #expired(entry: Entry): boolean {
+    const now = this.#postman.position();
+    if (!entry.attempted || entry.inFlight || entry.status !== "pending" || !now) return false;
+    if (entry.attempted.epoch !== now.epoch) return true;
+    // Half of the window: the channel moves on while the repetition is under way.
+    return now.seq - entry.attempted.seq > this.#postman.dedupe() / 2;
+  }
+
+  async #find(entry: Entry): Promise<void> {
+    let found: WireMessage | undefined;
+    entry.inFlight = true;
+    try {
+      found = await this.#postman.lookup(entry.id, entry.attempted!);
+    } catch (error) {
+      if (error instanceof ParleyError && error.code === ErrorCode.Disconnected) return;
+      // What cannot be looked up is not known to be there: the author decides.
+    } finally {
+      entry.inFlight = false;
+    }
+    if (!this.#entries.includes(entry)) return;
+    if (found) {
+      this.arrived(found);
+      this.#postman.changed();
+    } else {
+      this.#fail(entry, new ParleyError(ErrorCode.Lost, "sent long ago, and not in the history"));
+    }
+  }
+
+  #fail(entry: Entry, error: ParleyError): void {
+    entry.status = "failed";
+    entry.error = error;
+    entry.settle?.reject(error);
+    delete entry.settle;
+    this.#postman.changed();
+    this.flush();
+  }
+}
+
+function settle(entry: Entry, sent: ChatResult): void {
+  entry.settle?.resolve(sent);
+  delete entry.settle;
+}

@@ -1,0 +1,120 @@
+/**
+ * The messages of the client protocol, version 1, as they are on the wire.
+ * Seqs are integers that grow along a channel; two of them compare only within
+ * one epoch. Times are milliseconds since the Unix epoch, for people to read.
+ */
+
+/** One message of a channel, live and in history alike. */
+export interface WireMessage {
+  channel: string;
+  seq: number;
+  /** The sender's own id for the message, unique per user and channel. */
+  id: string;
+  user: string;
+  /** Present when the message is private to `user` and `to`. */
+  to?: string;
+  body: string;
+  time: number;
+  /** The W3C trace id of the message's way through the system. */
+  trace?: string;
+}
+
+/** What the server accepts, said in the result of `hello`. */
+export interface Limits {
+  /** Bytes of a message's body. */
+  body: number;
+  /** Bytes of one frame. */
+  frame: number;
+  /** Channels that one session may have joined. */
+  channels: number;
+  /** Messages that a join with `since` returns at most. */
+  recover: number;
+  /** Requests that may be unanswered at a time. */
+  pipeline: number;
+  /** Requests per second; 0 means no limit. */
+  rate: number;
+  /** Events of a partition within which a repeated id is noticed. */
+  dedupe: number;
+  /** Members above which `presence` takes the place of `joined` and `left`. */
+  presence: number;
+}
+
+export interface HelloResult {
+  session: string;
+  user: string;
+  connector: string;
+  epoch: string;
+  version: number;
+  /** Milliseconds of silence after which the client sends `ping`. */
+  ping: number;
+  /** A URL with `{trace}` in it, where the server says where traces are. */
+  traces?: string;
+  limits: Limits;
+}
+
+/** Why a join with `since` could not return everything. */
+export type RecoveryFailure = "epoch" | "too_many" | "unavailable";
+
+export interface JoinResult {
+  channel: string;
+  epoch: string;
+  seq: number;
+  last: number;
+  members: { user: string }[];
+  count: number;
+  messages: WireMessage[];
+  more: boolean;
+  partition: number;
+  recovered?: boolean;
+  reason?: RecoveryFailure;
+  degraded?: boolean;
+}
+
+export interface ChatResult {
+  id: string;
+  seq: number;
+  time: number;
+}
+
+/** At most one of `before`, `after` and `around`; none means the newest. */
+export interface HistoryQuery {
+  before?: number;
+  after?: number;
+  around?: number;
+  /** The epoch in which the seq counts; the current one by default. */
+  epoch?: string;
+  /** 1 to 300, 50 by default. */
+  limit?: number;
+}
+
+export interface HistoryResult {
+  epoch: string;
+  /** Oldest first. */
+  messages: WireMessage[];
+  /** There are older ones (with `after`: newer ones). */
+  more: boolean;
+  newer?: boolean;
+  /** An earlier epoch that has older messages of the channel. */
+  older?: string;
+}
+
+export interface MembersResult {
+  members: { user: string }[];
+  count: number;
+}
+
+/** Why a user left. */
+export type LeaveReason = "leave" | "disconnect" | "timeout";
+
+/** The pushes of one channel, by method. */
+export type ChannelPush =
+  | { method: "chat"; params: WireMessage & { prev: number } }
+  | { method: "joined"; params: { channel: string; seq: number; user: string; time: number } }
+  | {
+      method: "left";
+      params: { channel: string; seq: number; user: string; time: number; reason: LeaveReason };
+    }
+  | { method: "presence"; params: { channel: string; seq: number; count: number } };
+
+/** Everything the server says of its own accord. */
+export type Push = ChannelPush | { method: "drain"; params: { after: number } };

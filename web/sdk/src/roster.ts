@@ -1,0 +1,78 @@
+/**
+ * Who is in a channel: the first users by name as far as they were loaded, and
+ * how many there are in all.
+ */
+export class Roster {
+  /** Sorted by code point, which is the order of their bytes. */
+  readonly users: string[] = [];
+  count = 0;
+
+  /** Reports whether `users` holds everybody. */
+  get complete(): boolean {
+    return this.users.length >= this.count;
+  }
+
+  get last(): string | undefined {
+    return this.users[this.users.length - 1];
+  }
+
+  /** Starts again with the first page. */
+  reset(members: readonly { user: string }[], count: number): void {
+    this.users.length = 0;
+    this.addPage(members, count);
+  }
+
+  addPage(members: readonly { user: string }[], count: number): void {
+    for (const { user } of members) this.#insert(user);
+    this.count = count;
+  }
+
+  joined(user: string): void {
+    const complete = this.complete;
+    this.count++;
+    // A user behind the last one loaded comes with a later page.
+    if (complete || compareNames(user, this.last ?? "") < 0) this.#insert(user);
+  }
+
+  left(user: string): void {
+    this.count = Math.max(0, this.count - 1);
+    const at = this.#search(user);
+    if (this.users[at] === user) this.users.splice(at, 1);
+  }
+
+  #insert(user: string): void {
+    const at = this.#search(user);
+    if (this.users[at] !== user) this.users.splice(at, 0, user);
+  }
+
+  /** The index at which user is or belongs. */
+  #search(user: string): number {
+    let low = 0;
+    let high = this.users.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compareNames(this.users[middle]!, user) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/**
+ * Compares by code point. JavaScript's own order is by UTF-16 unit, which puts
+ * an emoji before some characters whose bytes are smaller.
+ */
+export function compareNames(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y) return codePointRank(x) - codePointRank(y);
+  }
+  return a.length - b.length;
+}
+
+/** Lifts surrogates, which stand for the highest code points, above the rest. */
+function codePointRank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
+}
