@@ -50,10 +50,14 @@ func (f *Fold) Changed() bool { return f.next > f.saved }
 // every push of an event below Next is acknowledged; the Fold counts them as
 // written. time is for people to read, in milliseconds since the Unix epoch.
 func (f *Fold) Flush(time int64) ([]Record, error) {
-	d := f.dirty
+	d, kept := f.dirty, newDirtyKeys()
 	b := &builder{records: make([]Record, 0, len(d.connectors)+len(d.members)+len(d.channels)+1)}
 	var gone []string // tombstones of connectors go behind those of their members
 	for _, id := range slices.Sorted(maps.Keys(d.connectors)) {
+		if f.sent[id].offset >= f.next { // what a torn flush says of it must not be lost
+			kept.connector(id)
+			continue
+		}
 		c, known := f.connectors[id]
 		if !known {
 			gone = append(gone, id)
@@ -76,7 +80,7 @@ func (f *Fold) Flush(time int64) ([]Record, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	f.dirty, f.saved = newDirtyKeys(), f.next
+	f.dirty, f.saved = kept, f.next
 	return b.records, nil
 }
 

@@ -30,7 +30,8 @@
 //     tells which pushes of its connector are in parley.push already, and
 //     Apply leaves them out. A connector without such a stamp was sent nothing
 //     in between, or its down is there too: what it is sent again lies below
-//     the push that told it so, and it drops that.
+//     the push that told it so, and it drops that. No later flush lowers such a
+//     stamp.
 //   - Tombstones of connectors come last, behind those of their members, so
 //     that no prefix of a flush holds a member without its connector.
 //

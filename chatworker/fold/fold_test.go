@@ -12,7 +12,7 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-const testWindow = 8
+const testWindow = 4
 
 var testLog = Log{Partition: 3, Epoch: "e1", TopicID: [16]byte{1}, Window: testWindow}
 

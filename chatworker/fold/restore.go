@@ -13,28 +13,30 @@ import (
 
 // Restore rebuilds the Fold from the newest value of each key in the
 // partition of parley.state; keys with a tombstone are absent. Without a
-// marker nothing counts and it is New's. The error is a *MismatchError when
-// the checkpoint is another log's, a *schema.NewerError when a newer parley
-// wrote it.
+// marker, as after a torn first flush, it begins at offset 0. The error is a
+// *MismatchError when the checkpoint is another log's, a *schema.NewerError
+// when a newer parley wrote it.
 func Restore(log Log, state map[string][]byte) (*Fold, error) {
 	f := New(log)
-	value, found := state[schema.StateKeyMarker]
-	if !found {
-		return f, nil
-	}
-	m := new(schema.StateMarker)
-	if err := proto.Unmarshal(value, m); err != nil {
-		return nil, &corruptError{log.Partition, schema.StateKeyMarker, err}
-	}
-	if err := f.checkMarker(m); err != nil {
-		return nil, err
-	}
-	f.next, f.saved, f.format = m.Next, m.Next, m.Format
 	f.sent = map[string]stamp{}
+	if value, found := state[schema.StateKeyMarker]; found {
+		if err := f.restoreMarker(value); err != nil {
+			return nil, err
+		}
+	}
 	if err := f.restore(state); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+func (f *Fold) restoreMarker(value []byte) error {
+	m := new(schema.StateMarker)
+	if err := proto.Unmarshal(value, m); err != nil {
+		return &corruptError{f.log.Partition, schema.StateKeyMarker, err}
+	}
+	f.next, f.saved, f.format = m.Next, m.Next, m.Format
+	return f.checkMarker(m)
 }
 
 func (f *Fold) checkMarker(m *schema.StateMarker) error {

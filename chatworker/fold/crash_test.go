@@ -1,0 +1,125 @@
+package fold
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// partition is a partition with its checkpoint, its receivers and its owners,
+// of which there may be several that believe to be it.
+type partition struct {
+	events    []*schema.Event
+	state     map[string][]byte
+	receivers receivers
+	zombies   [][]Out // what owners that are no more have yet to send
+}
+
+// owner is the life of one owner of the partition.
+type owner struct {
+	fold   *Fold
+	unsent []Out
+}
+
+func (p *partition) newOwner(t *rapid.T) *owner {
+	f, err := Restore(testLog, maps.Clone(p.state))
+	if err != nil {
+		t.Fatalf("restore: %v", err)
+	}
+	f.limit = smallLimit
+	for i := f.ReadFrom(); i < f.Next(); i++ {
+		if out := apply(t, f, i, p.events[i]); out != nil {
+			t.Fatalf("offset %d is below %d and sends %s", i, f.Next(), show(out[0]))
+		}
+	}
+	return &owner{fold: f}
+}
+
+// step applies one event and lets some of what is unsent arrive.
+func (o *owner) step(t *rapid.T, p *partition) {
+	at := o.fold.Next()
+	o.unsent = append(o.unsent, apply(t, o.fold, at, p.events[at])...)
+	o.unsent = p.deliver(t, o.unsent, rapid.IntRange(0, len(o.unsent)).Draw(t, "delivered"))
+	if len(p.zombies) > 0 && rapid.Bool().Draw(t, "zombie") {
+		z := p.zombies[0]
+		if z = p.deliver(t, z, rapid.IntRange(0, len(z)).Draw(t, "of zombie")); len(z) == 0 {
+			p.zombies = p.zombies[1:]
+			return
+		}
+		p.zombies[0] = z
+	}
+}
+
+func (p *partition) deliver(t *rapid.T, out []Out, n int) []Out {
+	for _, o := range out[:n] {
+		p.receivers[o.Push.Connector].take(t, o)
+	}
+	return out[n:]
+}
+
+// flush writes the first n records of a checkpoint, all of them when n is
+// negative, once everything has arrived.
+func (o *owner) flush(t *rapid.T, p *partition, n func(records int) int) {
+	o.unsent = p.deliver(t, o.unsent, len(o.unsent))
+	records := flush(t, o.fold)
+	for _, r := range records[:n(len(records))] {
+		if r.Value == nil {
+			delete(p.state, r.Key)
+			continue
+		}
+		p.state[r.Key] = r.Value
+	}
+}
+
+// Whatever crashes at whatever point, with whatever part of a flush written,
+// and whatever late owners still send: every connector takes the same pushes
+// as if nothing had happened, and the state is the same in the end.
+func TestCrashesChangeNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := &partition{events: drawLog(t), state: map[string][]byte{}, receivers: newReceivers()}
+		end := int64(len(p.events))
+		truth, want := newSmall(), newReceivers()
+		for i, e := range p.events {
+			for _, o := range apply(t, truth, int64(i), e) {
+				want[o.Push.Connector].take(t, o)
+			}
+		}
+
+		o := p.newOwner(t)
+		for o.fold.Next() < end {
+			o.step(t, p)
+			switch rapid.IntRange(0, 19).Draw(t, "then") {
+			case 0, 1:
+				o.flush(t, p, func(all int) int { return all })
+			case 2:
+				p.zombies = append(p.zombies, o.unsent)
+				o = p.newOwner(t)
+			case 3:
+				o.flush(t, p, func(all int) int { return rapid.IntRange(0, all-1).Draw(t, "written") })
+				o = p.newOwner(t)
+			}
+		}
+		o.flush(t, p, func(all int) int { return all })
+
+		for id, r := range p.receivers {
+			if !slices.EqualFunc(r.taken, want[id].taken, bytes.Equal) {
+				t.Fatalf("%s took %d pushes, not the %d it takes without a crash", id, len(r.taken), len(want[id].taken))
+			}
+		}
+		all := everything(t, truth)
+		compareRecords(t, everything(t, o.fold), all)
+		for _, r := range all {
+			if !bytes.Equal(p.state[r.Key], r.Value) {
+				t.Fatalf("the checkpoint has %q for %q, want %q", p.state[r.Key], r.Key, r.Value)
+			}
+		}
+		if len(p.state) != len(all) {
+			t.Fatalf("the checkpoint has %d keys, want %d", len(p.state), len(all))
+		}
+	})
+}
