@@ -1,0 +1,183 @@
+package eventlog
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+)
+
+const (
+	// requestTimeout bounds one request to a broker.
+	requestTimeout = 10 * time.Second
+	// dialTimeout bounds one connection attempt, TLS and SASL included.
+	dialTimeout = 5 * time.Second
+	// metadataTTL is how old the known cluster layout may be.
+	metadataTTL = time.Second
+)
+
+// Config says which cluster to use and how.
+type Config struct {
+	// Brokers are host:port addresses of brokers that name the others.
+	Brokers []string
+	// ClientID is how the brokers' logs and quotas name this process.
+	ClientID string
+	// TLS encrypts connections when it is not nil.
+	TLS *tls.Config
+	// SASL authenticates connections when it is not nil.
+	SASL sasl.Mechanism
+	// Logger gets what an operator should know; none is used when it is nil.
+	Logger *slog.Logger
+}
+
+// Client is the way to one Kafka cluster. It is safe for concurrent use, and
+// it has connections of its own that no other client shares.
+type Client struct {
+	cfg       Config
+	log       *slog.Logger
+	addr      net.Addr
+	conns     *connTracker
+	transport *kafka.Transport
+	kafka     *kafka.Client
+}
+
+// New returns a client for the cluster that cfg names. It only validates; the
+// first request opens the first connection.
+func New(cfg Config) (*Client, error) {
+	if len(cfg.Brokers) == 0 {
+		return nil, errors.New("no Kafka broker address was given")
+	}
+	for _, b := range cfg.Brokers {
+		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
+			return nil, fmt.Errorf("Kafka broker address %q is not of the form host:port", b)
+		}
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	conns := newConnTracker()
+	transport := &kafka.Transport{
+		Dial:        conns.dial,
+		DialTimeout: dialTimeout,
+		MetadataTTL: metadataTTL,
+		ClientID:    cfg.ClientID,
+		TLS:         cfg.TLS,
+		SASL:        cfg.SASL,
+	}
+	addr := kafka.TCP(cfg.Brokers...)
+	return &Client{
+		cfg:       cfg,
+		log:       log,
+		addr:      addr,
+		conns:     conns,
+		transport: transport,
+		kafka:     &kafka.Client{Addr: addr, Timeout: requestTimeout, Transport: transport},
+	}, nil
+}
+
+// Close drops the client's connections. Close what was made from the client
+// first: requests that are still under way fail.
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.conns.close()
+}
+
+// dialer opens connections outside of the pool, for consumer groups and for
+// probes, which the pool can not serve.
+func (c *Client) dialer() *kafka.Dialer {
+	return &kafka.Dialer{
+		ClientID:      c.cfg.ClientID,
+		Timeout:       dialTimeout,
+		DualStack:     true,
+		TLS:           c.cfg.TLS,
+		SASLMechanism: c.cfg.SASL,
+	}
+}
+
+// forgetLayout makes the next request ask the cluster anew who leads what. It
+// costs the pool its idle connections, which is much faster than waiting for
+// the layout to expire.
+func (c *Client) forgetLayout() { c.transport.CloseIdleConnections() }
+
+// WaitReady waits until the cluster answers, with back-off, for as long as ctx
+// allows. It logs once that it waits, and once when the wait is over. Refused
+// credentials and certificates are errors at once: waiting does not mend them.
+func (c *Client) WaitReady(ctx context.Context) error {
+	brokers := strings.Join(c.cfg.Brokers, ",")
+	var waited time.Time
+	err := retry(ctx, func() error {
+		err := explainRefusal(c.probe(ctx))
+		if err != nil && waited.IsZero() && !isPermanent(err) && ctx.Err() == nil {
+			waited = time.Now()
+			c.log.Warn("waiting for Kafka", "brokers", brokers, "error", err)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("Kafka at %s is not ready: %w", brokers, err)
+	}
+	if !waited.IsZero() {
+		c.log.Info("Kafka is there", "brokers", brokers, "waited", time.Since(waited).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// probe succeeds when one of the brokers lets this client in and the pool sees
+// the cluster.
+func (c *Client) probe(ctx context.Context) error {
+	var errs []error
+	for _, broker := range c.cfg.Brokers {
+		err := c.probeBroker(ctx, broker)
+		if err == nil {
+			errs = nil
+			break
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", broker, err))
+	}
+	if errs != nil {
+		return errors.Join(errs...)
+	}
+	if _, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{}); err != nil {
+		c.forgetLayout()
+		return err
+	}
+	return nil
+}
+
+// probeBroker opens a connection of its own, because the pool hides why one
+// can not be had.
+func (c *Client) probeBroker(ctx context.Context, broker string) error {
+	conn, err := c.dialer().DialContext(ctx, "tcp", broker)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+		return err
+	}
+	_, err = conn.ApiVersions()
+	return err
+}
+
+// explainRefusal says in words why a cluster turned this client away. Other
+// errors it returns as they are.
+func explainRefusal(err error) error {
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, kafka.SASLAuthenticationFailed):
+		return &refusal{fmt.Errorf("it refuses the user name or password: %w", err)}
+	case errors.Is(err, kafka.UnsupportedSASLMechanism):
+		return &refusal{fmt.Errorf("it does not support this SASL mechanism: %w", err)}
+	case errors.As(err, &cert):
+		return &refusal{fmt.Errorf("its certificate is not trusted, check the CA: %w", err)}
+	}
+	return err
+}

@@ -1,0 +1,66 @@
+package eventlog
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// connTracker opens the pool's connections and remembers them, so that a
+// client can count and close them.
+type connTracker struct {
+	dialer net.Dialer
+	opened atomic.Uint64 // connections opened so far
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	open   map[*trackedConn]struct{}
+}
+
+func newConnTracker() *connTracker {
+	return &connTracker{open: make(map[*trackedConn]struct{})}
+}
+
+// dial opens a connection. After close it fails.
+func (t *connTracker) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := t.dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	tracked := &trackedConn{Conn: conn, tracker: t}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		conn.Close()
+		return nil, ErrClosed
+	}
+	t.open[tracked] = struct{}{}
+	t.opened.Add(1)
+	return tracked, nil
+}
+
+// close closes every connection that is still open.
+func (t *connTracker) close() {
+	t.mu.Lock()
+	t.closed = true
+	open := t.open
+	t.open = nil
+	t.mu.Unlock()
+	for conn := range open {
+		conn.Conn.Close()
+	}
+}
+
+// trackedConn takes itself off its tracker's list when it is closed.
+type trackedConn struct {
+	net.Conn
+	tracker *connTracker
+}
+
+func (c *trackedConn) Close() error {
+	c.tracker.mu.Lock()
+	delete(c.tracker.open, c)
+	c.tracker.mu.Unlock()
+	return c.Conn.Close()
+}

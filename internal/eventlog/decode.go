@@ -1,0 +1,189 @@
+package eventlog
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go/compress"
+)
+
+// Attribute bits of a record batch.
+const (
+	compressionMask = 0x07
+	logAppendTime   = 0x08
+	controlBatch    = 0x20
+)
+
+// maxDecompressed bounds what one compressed batch may unfold to.
+const maxDecompressed = 256 << 20
+
+var errShort = errors.New("it is cut short")
+
+// decodeBatches decodes the record batches in raw, which is part of a fetch
+// response, and appends the records from offset from on to out. The records
+// share raw's memory unless they were compressed. next is the offset behind
+// the last whole batch, holes included, or from when there is none.
+//
+// An error concerns the batch at next: records before it were decoded, and
+// skip is where the batch ends.
+func decodeBatches(raw []byte, from int64, out []Record) (records []Record, next, skip int64, err error) {
+	next = from
+	for len(raw) >= batchOverhead {
+		size := int(binary.BigEndian.Uint32(raw[atLength:])) + atLength + 4
+		if size < batchOverhead || size > len(raw) {
+			break // the response ends inside of a batch, which the next one repeats
+		}
+		batch := raw[:size]
+		raw = raw[size:]
+
+		base := int64(binary.BigEndian.Uint64(batch))
+		end := base + int64(int32(binary.BigEndian.Uint32(batch[atLastDelta:]))) + 1
+		if end <= from {
+			continue
+		}
+		if out, err = decodeBatch(batch, from, out); err != nil {
+			return out, next, end, err
+		}
+		next = end
+	}
+	return out, next, next, nil
+}
+
+// decodeBatch decodes one whole batch. On an error it returns out as it was.
+func decodeBatch(batch []byte, from int64, out []Record) ([]Record, error) {
+	big := binary.BigEndian
+	if batch[atMagic] != magicV2 {
+		return out, fmt.Errorf("its format is version %d, not %d", batch[atMagic], magicV2)
+	}
+	if have, want := crc32.Checksum(batch[atAttributes:], castagnoli), big.Uint32(batch[atCRC:]); have != want {
+		return out, fmt.Errorf("its checksum is %08x, not %08x", have, want)
+	}
+	attributes := big.Uint16(batch[atAttributes:])
+	if attributes&controlBatch != 0 {
+		return out, nil
+	}
+	body := batch[batchOverhead:]
+	if codec := compress.Compression(attributes & compressionMask); codec != compress.None {
+		var err error
+		if body, err = decompress(codec, body); err != nil {
+			return out, err
+		}
+	}
+	d := recordDecoder{
+		cursor:    cursor{b: body},
+		base:      int64(big.Uint64(batch)),
+		firstTime: int64(big.Uint64(batch[atFirstTime:])),
+	}
+	if attributes&logAppendTime != 0 {
+		d.appendTime = int64(big.Uint64(batch[atMaxTime:]))
+	}
+	before := len(out)
+	for range int32(big.Uint32(batch[atCount:])) {
+		rec := d.next()
+		if d.bad {
+			return out[:before], errShort
+		}
+		if rec.Offset >= from {
+			out = append(out, rec)
+		}
+	}
+	return out, nil
+}
+
+func decompress(codec compress.Compression, body []byte) ([]byte, error) {
+	c := codec.Codec()
+	if c == nil {
+		return nil, fmt.Errorf("its compression %d is unknown", codec)
+	}
+	r := c.NewReader(bytes.NewReader(body))
+	defer r.Close()
+	plain, err := io.ReadAll(io.LimitReader(r, maxDecompressed+1))
+	if err != nil {
+		return nil, fmt.Errorf("it can not be decompressed: %w", err)
+	}
+	if len(plain) > maxDecompressed {
+		return nil, fmt.Errorf("it unfolds to more than %d bytes", maxDecompressed)
+	}
+	return plain, nil
+}
+
+// recordDecoder walks the records of a batch.
+type recordDecoder struct {
+	cursor
+	base       int64
+	firstTime  int64
+	appendTime int64 // when not 0, the time of every record
+}
+
+// next decodes a record; the cursor turns bad when there is no whole one.
+func (d *recordDecoder) next() Record {
+	rest := cursor{b: d.bytes(d.varint())}
+	rest.byte() // attributes
+	ms := d.firstTime + rest.varint()
+	if d.appendTime != 0 {
+		ms = d.appendTime
+	}
+	rec := Record{
+		Offset: d.base + rest.varint(),
+		Time:   time.UnixMilli(ms),
+		Key:    rest.bytes(rest.varint()),
+		Value:  rest.bytes(rest.varint()),
+	}
+	if n := rest.varint(); n > 0 && n <= int64(len(rest.b)) {
+		rec.Headers = make([]Header, n)
+		for i := range rec.Headers {
+			rec.Headers[i] = Header{
+				Key:   string(rest.bytes(rest.varint())),
+				Value: rest.bytes(rest.varint()),
+			}
+		}
+	} else if n != 0 {
+		rest.bad = true
+	}
+	d.bad = d.bad || rest.bad
+	return rec
+}
+
+// cursor reads from the front of b. Once anything is missing it is bad, and
+// everything it returns is empty.
+type cursor struct {
+	b   []byte
+	bad bool
+}
+
+func (c *cursor) varint() int64 {
+	x, n := binary.Varint(c.b)
+	if n <= 0 {
+		c.bad, c.b = true, nil
+		return 0
+	}
+	c.b = c.b[n:]
+	return x
+}
+
+func (c *cursor) byte() {
+	if len(c.b) == 0 {
+		c.bad = true
+		return
+	}
+	c.b = c.b[1:]
+}
+
+// bytes takes n bytes off, or returns nil for the length that stands for it.
+func (c *cursor) bytes(n int64) []byte {
+	if n == -1 {
+		return nil
+	}
+	if n < 0 || n > int64(len(c.b)) {
+		c.bad, c.b = true, nil
+		return nil
+	}
+	b := c.b[:n:n]
+	c.b = c.b[n:]
+	return b
+}

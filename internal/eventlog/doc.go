@@ -1,0 +1,21 @@
+// Package eventlog is the plumbing between this program and Kafka: it moves
+// bytes into and out of partitions, and names their offsets. It knows nothing
+// of what the bytes say.
+//
+// A [Client] stands for one cluster. From it come
+//
+//   - [Producer]s, which are idempotent, keep the order of calls within a
+//     partition and batch by themselves: whatever queued while a request was
+//     under way goes into the next one;
+//   - [Reader]s, which follow one partition from an exact offset;
+//   - [Client.RunGroup], which runs one function for every partition that a
+//     consumer group assigns to this process;
+//   - questions about topics: what they are called, configured and numbered.
+//
+// Everything waits for a cluster that is away, with back-off, for as long as
+// its context allows; errors are returned only where waiting cannot help.
+//
+// The package asks for brokers of Kafka 3.1 or newer: it fetches by topic id,
+// so that a topic that was deleted and created again is never read as if it
+// were the old one.
+package eventlog

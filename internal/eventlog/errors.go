@@ -1,0 +1,162 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/segmentio/kafka-go"
+)
+
+var (
+	// ErrQueueFull means that a producer holds as many unacknowledged bytes as
+	// it may. The record was not taken.
+	ErrQueueFull = errors.New("the producer's queue is full: the cluster accepts records more slowly than they are produced")
+	// ErrClosed means that the producer or reader was closed.
+	ErrClosed = errors.New("closed")
+	// ErrFenced means that another producer took the transactional id.
+	ErrFenced = errors.New("fenced: a newer producer has taken this transactional id")
+	// ErrLogReplaced means that the log is not the one that was written to or
+	// read from before: its topic was deleted and created again, or an
+	// acknowledged record came to lie below an earlier one.
+	ErrLogReplaced = errors.New("the log was replaced: its topic was created again, or it lost its end")
+	// ErrRecordTooLarge means that a record can not fit into a batch.
+	ErrRecordTooLarge = errors.New("the record is too large for a batch")
+	// ErrBudget means that a range held more bytes than its reader allowed.
+	ErrBudget = errors.New("the range is larger than its budget")
+	// ErrUnknownTopic means that the cluster has no topic of that name.
+	ErrUnknownTopic = errors.New("the cluster has no such topic")
+)
+
+// OffsetError says that an offset is outside of what a partition holds.
+type OffsetError struct {
+	Topic     string
+	Partition int
+	Offset    int64 // the offset that was asked for
+	First     int64 // the lowest offset the partition still holds
+	End       int64 // the offset the next record will get
+}
+
+func (e *OffsetError) Error() string {
+	return fmt.Sprintf("offset %d of %s/%d is out of range: the partition holds [%d, %d)",
+		e.Offset, e.Topic, e.Partition, e.First, e.End)
+}
+
+// CorruptError says that a stretch of a partition can not be decoded. The
+// reader that returned it goes on behind the stretch.
+type CorruptError struct {
+	Topic      string
+	Partition  int
+	Offset     int64 // where the stretch begins
+	NextOffset int64 // where it ends
+	Err        error // what is wrong with it
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("records [%d, %d) of %s/%d are corrupt: %v",
+		e.Offset, e.NextOffset, e.Topic, e.Partition, e.Err)
+}
+
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// TopicError says that a topic is not as it must be.
+type TopicError struct {
+	Topic   string
+	Setting string // "partitions", or the name of a topic setting
+	Have    string
+	Want    string
+}
+
+func (e *TopicError) Error() string {
+	if e.Setting == partitionsSetting {
+		return fmt.Sprintf("topic %s has %s partitions but %s are configured: configure %s, "+
+			"the count can not change once the topic is in use", e.Topic, e.Have, e.Want, e.Have)
+	}
+	return fmt.Sprintf("topic %s has %s=%s but needs %s: set it with kafka-configs --alter --topic %s --add-config %s=%s",
+		e.Topic, e.Setting, e.Have, e.Want, e.Topic, e.Setting, e.Want)
+}
+
+// refusal marks an error that waiting can not mend although no broker said so.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// Back-off between attempts at a cluster that does not answer.
+const (
+	minBackoff = 10 * time.Millisecond
+	maxBackoff = time.Second
+)
+
+// newBackoff returns intervals that grow from minBackoff to maxBackoff.
+func newBackoff() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(minBackoff),
+		backoff.WithMaxInterval(maxBackoff),
+		backoff.WithMultiplier(2),
+		backoff.WithMaxElapsedTime(0),
+	)
+}
+
+// retry calls try until it succeeds, fails for good or ctx ends. When ctx ends
+// the error names both its cause and the last failure.
+func retry(ctx context.Context, try func() error) error {
+	var last error
+	err := backoff.Retry(func() error {
+		err := try()
+		if err != nil && ctx.Err() == nil {
+			last = err
+			if isPermanent(err) {
+				return backoff.Permanent(err)
+			}
+		}
+		return err
+	}, backoff.WithContext(newBackoff(), ctx))
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		if last != nil {
+			return fmt.Errorf("%w (last failure: %w)", context.Cause(ctx), last)
+		}
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// isPermanent says whether trying again can not help. Whatever is not an
+// answer of a broker, such as a broken connection, passes.
+func isPermanent(err error) bool {
+	var no *refusal
+	if errors.Is(err, ErrUnknownTopic) || errors.As(err, &no) {
+		return true
+	}
+	var code kafka.Error
+	if !errors.As(err, &code) {
+		return false
+	}
+	switch code {
+	case kafka.Unknown, kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable,
+		kafka.GroupLoadInProgress, kafka.GroupCoordinatorNotAvailable, kafka.NotCoordinatorForGroup,
+		kafka.RebalanceInProgress, kafka.ConcurrentTransactions, kafka.UnknownMemberId, kafka.IllegalGeneration:
+		return false
+	}
+	return !code.Temporary()
+}
+
+// layoutIsStale says whether a broker turned a request away because another
+// one leads the partition, or will soon.
+func layoutIsStale(err error) bool {
+	var code kafka.Error
+	if !errors.As(err, &code) {
+		return false
+	}
+	switch code {
+	case kafka.UnknownTopicOrPartition, kafka.LeaderNotAvailable, kafka.NotLeaderForPartition,
+		kafka.BrokerNotAvailable, kafka.ReplicaNotAvailable,
+		kafka.FencedLeaderEpoch, kafka.UnknownLeaderEpoch, kafka.Unknown:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,176 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Defaults of a GroupConfig.
+const (
+	defaultSessionTimeout    = 6 * time.Second
+	defaultHeartbeatInterval = 500 * time.Millisecond
+	defaultRebalanceTimeout  = 10 * time.Second
+
+	rejoinBackoff = 300 * time.Millisecond
+	groupTimeout  = 3 * time.Second
+)
+
+// GroupConfig says which consumer group to join.
+type GroupConfig struct {
+	// Group is the consumer group's id.
+	Group string
+	// Topics are those whose partitions the group shares out.
+	Topics []string
+	// SessionTimeout is how long a member may be silent before its partitions
+	// go to others. Defaults to 6 s, the least that brokers allow by default.
+	SessionTimeout time.Duration
+	// HeartbeatInterval is also how soon a member notices that it must give
+	// partitions up. Defaults to 500 ms.
+	HeartbeatInterval time.Duration
+	// RebalanceTimeout is how long handlers may take to return once their
+	// context ended. Defaults to 10 s.
+	RebalanceTimeout time.Duration
+}
+
+// Assignment is one partition that the group gave to this member.
+type Assignment struct {
+	Topic     string
+	Partition int
+	// Committed is the offset that was committed last, or -1 if none was.
+	Committed int64
+
+	generation *kafka.Generation
+}
+
+// Commit tells the group that everything below nextOffset was handled. It is
+// for tools that measure lag: where to resume is the handler's own business.
+// It fails when the partition belongs to another member by now.
+func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if a.generation == nil {
+		return ErrClosed
+	}
+	err := a.generation.CommitOffsets(map[string]map[int]int64{a.Topic: {a.Partition: nextOffset}})
+	if err != nil {
+		return fmt.Errorf("commit offset %d of %s/%d: %w", nextOffset, a.Topic, a.Partition, err)
+	}
+	return nil
+}
+
+// RunGroup joins a consumer group and runs handle for every partition that the
+// group assigns to this member, each in a goroutine of its own. The handler's
+// context ends when the partition is taken away or ctx ends; it must return
+// soon then, because nobody gets the partition before it did.
+//
+// RunGroup returns nil once ctx has ended, every handler has returned and the
+// group was left. It returns an error, after the same steps, when a handler
+// returns before its context has ended, with an error or without, and when the
+// cluster refuses the membership. Every other trouble it waits out.
+func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(context.Context, Assignment) error) error {
+	group, err := kafka.NewConsumerGroup(c.groupConfig(cfg))
+	if err != nil {
+		return fmt.Errorf("consumer group %s: %w", cfg.Group, err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	m := &member{client: c, cfg: cfg, handle: handle, fail: cancel}
+	err = m.run(ctx, group)
+	cancel(nil)   // before Close, which waits for the handlers
+	group.Close() // never fails; returns once the group was left
+	var failed *handlerError
+	if errors.As(context.Cause(ctx), &failed) {
+		return failed.error
+	}
+	return err
+}
+
+func (c *Client) groupConfig(cfg GroupConfig) kafka.ConsumerGroupConfig {
+	orDefault := func(d, def time.Duration) time.Duration {
+		if d > 0 {
+			return d
+		}
+		return def
+	}
+	return kafka.ConsumerGroupConfig{
+		ID:                cfg.Group,
+		Brokers:           c.cfg.Brokers,
+		Dialer:            c.dialer(),
+		Topics:            cfg.Topics,
+		SessionTimeout:    orDefault(cfg.SessionTimeout, defaultSessionTimeout),
+		HeartbeatInterval: orDefault(cfg.HeartbeatInterval, defaultHeartbeatInterval),
+		RebalanceTimeout:  orDefault(cfg.RebalanceTimeout, defaultRebalanceTimeout),
+		JoinGroupBackoff:  rejoinBackoff,
+		Timeout:           groupTimeout,
+		StartOffset:       kafka.FirstOffset,
+	}
+}
+
+// member is this process in a group.
+type member struct {
+	client *Client
+	cfg    GroupConfig
+	handle func(context.Context, Assignment) error
+	fail   context.CancelCauseFunc // ends the membership with a handlerError
+}
+
+// handlerError carries a handler's failure to RunGroup's caller.
+type handlerError struct{ error }
+
+// run starts handlers, generation after generation, until ctx ends.
+func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
+	failing := false
+	for {
+		generation, err := group.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			if failing {
+				failing = false
+				m.client.log.Info("joined the consumer group", "group", m.cfg.Group)
+			}
+			m.start(ctx, generation)
+		case errors.Is(err, kafka.RebalanceInProgress):
+		case isPermanent(err):
+			return fmt.Errorf("consumer group %s: %w", m.cfg.Group, err)
+		case !failing:
+			failing = true
+			m.client.log.Warn("can not join the consumer group, trying again", "group", m.cfg.Group, "error", err)
+		}
+	}
+}
+
+// start runs a handler for each partition of a generation.
+func (m *member) start(ctx context.Context, generation *kafka.Generation) {
+	for topic, partitions := range generation.Assignments {
+		for _, p := range partitions {
+			a := Assignment{Topic: topic, Partition: p.ID, Committed: max(p.Offset, -1), generation: generation}
+			generation.Start(func(ended context.Context) {
+				ctx, stop := joinContext(ctx, ended)
+				defer stop()
+				m.handled(ctx, a, m.handle(ctx, a))
+			})
+		}
+	}
+}
+
+// handled judges how a handler returned. Once its context has ended it may
+// return anything: an error is then only logged, because a member that lost
+// its partition meets errors that are no fault of its own.
+func (m *member) handled(ctx context.Context, a Assignment, err error) {
+	switch {
+	case ctx.Err() == nil && err == nil:
+		m.fail(&handlerError{fmt.Errorf("the handler of %s/%d returned although the partition is still its own", a.Topic, a.Partition)})
+	case ctx.Err() == nil:
+		m.fail(&handlerError{fmt.Errorf("%s/%d: %w", a.Topic, a.Partition, err)})
+	case err != nil && !errors.Is(err, context.Canceled):
+		m.client.log.Warn("a handler failed while it gave its partition up",
+			"group", m.cfg.Group, "topic", a.Topic, "partition", a.Partition, "error", err)
+	}
+}

@@ -1,0 +1,334 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	defaultFetchBytes = 1 << 20
+	defaultFetchWait  = 500 * time.Millisecond
+	// fetchGrace is how much longer than its wait a fetch may take.
+	fetchGrace = 5 * time.Second
+	// corruptAttempts is how often a batch is fetched before it is believed
+	// that it is corrupt in the log and not on the way.
+	corruptAttempts = 3
+)
+
+// ReaderConfig says what to read and how.
+type ReaderConfig struct {
+	Topic     string
+	Partition int
+	// Offset is where reading starts. Ask [Client.Offsets] for the first one
+	// or the end.
+	Offset int64
+	// MinBytes is what a fetch waits for, for at most MaxWait. Defaults to 1:
+	// every record at once.
+	MinBytes int
+	// MaxBytes is about how much one fetch brings; a batch larger than that
+	// comes alone. Defaults to 1 MiB.
+	MaxBytes int
+	// MaxWait is how long the broker holds a fetch that finds too little.
+	// Defaults to 500 ms.
+	MaxWait time.Duration
+	// OnReconnect, when not nil, is called before anything is returned that
+	// was read over a connection opened since the last call, the first one
+	// included, and after the cluster said that it has no such topic. It runs
+	// within Next. Its error ends the reader.
+	OnReconnect func(context.Context) error
+}
+
+// Reader follows one partition. It is for one goroutine, except for Close.
+type Reader struct {
+	c       *Client
+	cfg     ReaderConfig
+	offset  int64
+	backoff backoff.BackOff
+
+	topicID  [16]byte // the topic that is read; zero before the first fetch
+	checked  uint64   // connections that OnReconnect knows of
+	suspects int      // failed attempts to decode the batch at offset
+	failing  bool     // trouble was logged
+	ended    error    // what every further call returns
+
+	closed atomic.Bool
+	cancel context.CancelFunc
+	alive  context.Context
+}
+
+// NewReader returns a reader. The first call of Next opens its connection.
+func (c *Client) NewReader(cfg ReaderConfig) *Reader {
+	if cfg.MinBytes <= 0 {
+		cfg.MinBytes = 1
+	}
+	if cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = defaultFetchBytes
+	}
+	if cfg.MaxWait <= 0 {
+		cfg.MaxWait = defaultFetchWait
+	}
+	alive, cancel := context.WithCancel(context.Background())
+	return &Reader{c: c, cfg: cfg, offset: cfg.Offset, backoff: newBackoff(), alive: alive, cancel: cancel}
+}
+
+// Close ends a call of Next that is under way, and every later one, with
+// ErrClosed.
+func (r *Reader) Close() error {
+	r.closed.Store(true)
+	r.cancel()
+	return nil
+}
+
+// Next blocks until there are records at the reader's position, or until the
+// position moved over a hole in a compacted log. It returns at once when ctx
+// ends, and can be called again then.
+//
+// It waits out every trouble with the cluster. What it returns for good is an
+// [*OffsetError] when the partition does not hold the offset, ErrLogReplaced
+// when the topic was created again, a refusal of the cluster, or the error of
+// OnReconnect. After a [*CorruptError] the next call goes on behind it.
+func (r *Reader) Next(ctx context.Context) (Batch, error) {
+	for {
+		batch, err := r.poll(ctx)
+		if err != nil || len(batch.Records) > 0 || batch.NextOffset > r.offset {
+			if err == nil {
+				r.offset = batch.NextOffset
+			}
+			return batch, err
+		}
+	}
+}
+
+// poll fetches once successfully. The batch may be empty and the position then
+// stays; it does not move the reader's position itself.
+func (r *Reader) poll(ctx context.Context) (Batch, error) {
+	if r.ended != nil {
+		return Batch{}, r.ended
+	}
+	ctx, stop := joinContext(ctx, r.alive)
+	defer stop()
+	for {
+		batch, err := r.attempt(ctx)
+		if err == nil {
+			r.recovered()
+			return batch, nil
+		}
+		if ctx.Err() != nil {
+			return Batch{}, r.interrupted(ctx)
+		}
+		var corrupt *CorruptError
+		if errors.As(err, &corrupt) {
+			if r.suspects++; r.suspects >= corruptAttempts {
+				r.suspects, r.offset = 0, corrupt.NextOffset
+				return Batch{}, err
+			}
+		} else if r.isFinal(err) {
+			r.ended = err
+			return Batch{}, err
+		}
+		r.trouble(err)
+		if err := sleep(ctx, r.backoff.NextBackOff()); err != nil {
+			return Batch{}, r.interrupted(ctx)
+		}
+	}
+}
+
+// attempt fetches once. What it returns has passed OnReconnect.
+func (r *Reader) attempt(ctx context.Context) (Batch, error) {
+	if r.topicID == ([16]byte{}) {
+		if err := r.identify(ctx); err != nil {
+			return Batch{}, err
+		}
+	}
+	batch, err := r.fetch(ctx)
+	if errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.UnknownTopicID) ||
+		errors.Is(err, kafka.InconsistentTopicID) {
+		if err := r.identify(ctx); err != nil {
+			return Batch{}, err
+		}
+		if err := r.guard(ctx); err != nil {
+			return Batch{}, err
+		}
+	}
+	if err != nil {
+		return Batch{}, err
+	}
+	if r.checked != r.c.conns.opened.Load() {
+		if err := r.guard(ctx); err != nil {
+			return Batch{}, err
+		}
+	}
+	return batch, nil
+}
+
+// identify learns which topic bears the name, and insists that it stays the
+// same one.
+func (r *Reader) identify(ctx context.Context) error {
+	info, err := r.c.lookUpTopic(ctx, r.cfg.Topic)
+	if err != nil {
+		return err
+	}
+	if r.topicID != ([16]byte{}) && r.topicID != info.ID {
+		return ErrLogReplaced
+	}
+	r.topicID = info.ID
+	return nil
+}
+
+// guard asks the reader's owner whether the log is still the one it knows.
+func (r *Reader) guard(ctx context.Context) error {
+	opened := r.c.conns.opened.Load()
+	if r.cfg.OnReconnect != nil {
+		if err := r.cfg.OnReconnect(ctx); err != nil {
+			return &guardError{err}
+		}
+	}
+	r.checked = opened
+	return nil
+}
+
+// guardError marks an error of OnReconnect.
+type guardError struct{ error }
+
+func (e *guardError) Unwrap() error { return e.error }
+
+// fetch sends one request and decodes what it brings.
+func (r *Reader) fetch(ctx context.Context) (Batch, error) {
+	res, err := r.c.exchange(ctx, r.cfg.MaxWait+fetchGrace, &exchange{
+		req:      r.request(),
+		leaderOf: topicPartition{r.cfg.Topic, int32(r.cfg.Partition)},
+	})
+	if err != nil {
+		return Batch{}, err
+	}
+	fetched := res.(*kmsg.FetchResponse)
+	if fetched.ErrorCode != 0 {
+		return Batch{}, kafka.Error(fetched.ErrorCode)
+	}
+	if len(fetched.Topics) != 1 || len(fetched.Topics[0].Partitions) != 1 {
+		return Batch{}, errors.New("a broker answered a fetch of one partition with another number")
+	}
+	p := &fetched.Topics[0].Partitions[0]
+	switch code := kafka.Error(p.ErrorCode); code {
+	case 0:
+	case kafka.OffsetOutOfRange:
+		return Batch{}, r.outOfRange(ctx)
+	case kafka.UnknownTopicOrPartition, kafka.UnknownTopicID, kafka.InconsistentTopicID:
+		return Batch{}, code
+	default:
+		if layoutIsStale(code) {
+			r.c.forgetLayout()
+		}
+		return Batch{}, code
+	}
+	return r.decode(p)
+}
+
+// request asks for the records at the reader's position, by topic id.
+func (r *Reader) request() *kmsg.FetchRequest {
+	req := kmsg.NewPtrFetchRequest()
+	req.SetVersion(13) // the first that fetches by topic id
+	req.MaxWaitMillis = int32(r.cfg.MaxWait.Milliseconds())
+	req.MinBytes = int32(r.cfg.MinBytes)
+	req.MaxBytes = int32(r.cfg.MaxBytes)
+	req.SessionEpoch = -1 // no fetch session
+	p := kmsg.NewFetchRequestTopicPartition()
+	p.Partition = int32(r.cfg.Partition)
+	p.FetchOffset = r.offset
+	p.PartitionMaxBytes = int32(r.cfg.MaxBytes)
+	t := kmsg.NewFetchRequestTopic()
+	t.TopicID = r.topicID
+	t.Partitions = []kmsg.FetchRequestTopicPartition{p}
+	req.Topics = []kmsg.FetchRequestTopic{t}
+	return req
+}
+
+// decode returns what a fetch brought. Records before a corrupt stretch are
+// returned first; the next fetch then meets the stretch itself.
+func (r *Reader) decode(p *kmsg.FetchResponseTopicPartition) (Batch, error) {
+	records, next, skip, err := decodeBatches(p.RecordBatches, r.offset, nil)
+	if err != nil && next == r.offset {
+		return Batch{}, &CorruptError{r.cfg.Topic, r.cfg.Partition, next, skip, err}
+	}
+	if len(p.RecordBatches) > 0 && next == r.offset {
+		return Batch{}, fmt.Errorf("a fetch of %s/%d at %d brought no whole batch at or above it",
+			r.cfg.Topic, r.cfg.Partition, r.offset)
+	}
+	return Batch{Records: records, NextOffset: next, End: p.HighWatermark}, nil
+}
+
+// outOfRange says what the partition holds instead.
+func (r *Reader) outOfRange(ctx context.Context) error {
+	first, end, err := r.c.listOffsets(ctx, r.cfg.Topic, r.cfg.Partition)
+	if err != nil {
+		return err
+	}
+	if first <= r.offset && r.offset <= end {
+		return kafka.OffsetNotAvailable // it grew meanwhile, or the leader changed
+	}
+	return &OffsetError{r.cfg.Topic, r.cfg.Partition, r.offset, first, end}
+}
+
+// isFinal says whether the reader can not go on after err.
+func (r *Reader) isFinal(err error) bool {
+	var offset *OffsetError
+	var guard *guardError
+	return errors.As(err, &offset) || errors.As(err, &guard) ||
+		errors.Is(err, ErrLogReplaced) || (isPermanent(err) && !errors.Is(err, ErrUnknownTopic))
+}
+
+// trouble logs the first failure in a row.
+func (r *Reader) trouble(err error) {
+	if !r.failing {
+		r.failing = true
+		r.c.log.Warn("reading is interrupted, trying again",
+			"topic", r.cfg.Topic, "partition", r.cfg.Partition, "offset", r.offset, "error", err)
+	}
+}
+
+// recovered notes that a fetch succeeded.
+func (r *Reader) recovered() {
+	r.suspects = 0
+	if r.failing {
+		r.failing = false
+		r.backoff.Reset()
+		r.c.log.Info("reading goes on", "topic", r.cfg.Topic, "partition", r.cfg.Partition, "offset", r.offset)
+	}
+}
+
+// interrupted says why the wait ended.
+func (r *Reader) interrupted(ctx context.Context) error {
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
+// joinContext returns a context that ends with either of two.
+func joinContext(ctx, other context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(other, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,295 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
+)
+
+// requireAll asks for the acknowledgement of all in-sync replicas.
+const requireAll = -1
+
+// sender sends what the partitions of one leader have to send, one request at
+// a time. Everything but wake is its own.
+type sender struct {
+	p       *Producer
+	leader  int32
+	wake    chan struct{} // holds at most one wake-up
+	turn    int           // where the next collection begins, so that none starves
+	flights []flight      // what the current request carries
+	lost    *session      // an identity that a broker does not know any more
+}
+
+// flight is one partition's first batch on its way, and what became of it.
+type flight struct {
+	part *partition
+	b    *batch
+
+	outcome outcome
+	err     error
+	base    int64 // the offset of the first record, when acknowledged
+}
+
+type outcome int
+
+const (
+	again    outcome = iota // send the same bytes again
+	renumber                // send it under a new identity
+	acked                   // it is in the log
+	refused                 // it never will be
+)
+
+// run sends until the producer ends.
+func (s *sender) run() {
+	for s.p.ctx.Err() == nil {
+		if wait := s.collect(time.Now()); len(s.flights) == 0 {
+			s.rest(wait)
+			continue
+		}
+		s.send()
+	}
+}
+
+// rest waits for new work, for at most wait.
+func (s *sender) rest(wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-s.wake:
+	case <-timer.C:
+	case <-s.p.ctx.Done():
+	}
+}
+
+// collect picks the batches of the next request. When there is none it says
+// for how long there will be none unless the sender is woken.
+func (s *sender) collect(now time.Time) (wait time.Duration) {
+	s.flights = s.flights[:0]
+	wait = math.MaxInt64
+	size := 0
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	n := len(s.p.partitions)
+	for i := range n {
+		part := s.p.partitions[(s.turn+i)%n]
+		if part.leader != s.leader || len(part.batches) == 0 {
+			continue
+		}
+		if pause := part.retryAt.Sub(now); pause > 0 {
+			wait = min(wait, pause)
+			continue
+		}
+		b := part.batches[0]
+		if size += len(b.buf); size > maxRequestBytes && len(s.flights) > 0 {
+			s.turn = (s.turn + i) % n
+			break
+		}
+		b.frozen = true
+		s.flights = append(s.flights, flight{part: part, b: b})
+	}
+	return wait
+}
+
+// send sends what was collected and deals with the answers.
+func (s *sender) send() {
+	if err := s.seal(); err != nil {
+		if s.p.ctx.Err() == nil {
+			s.p.end(err)
+		}
+		return
+	}
+	res, err := s.roundTrip()
+	if s.p.ctx.Err() != nil {
+		return // Close drops what is under way
+	}
+	if err != nil {
+		for i := range s.flights {
+			s.flights[i].err, s.flights[i].b.unsure = err, true
+		}
+	} else {
+		s.judge(res)
+	}
+	s.settle()
+}
+
+// seal gives every batch that has none an identity and numbers it. A batch that
+// was sent before keeps its bytes.
+func (s *sender) seal() error {
+	current, err := s.p.identity.get(s.p.ctx, s.lost)
+	if err != nil {
+		return err
+	}
+	for i := range s.flights {
+		part, b := s.flights[i].part, s.flights[i].b
+		if b.session != nil {
+			continue
+		}
+		if part.session != current {
+			part.session, part.nextSeq = current, 0
+		}
+		if b.unsure { // an earlier request may still be reading the old bytes
+			b.buf = slices.Clone(b.buf)
+		}
+		b.session = current
+		b.encoder.seal(current.producerID, current.epoch, part.nextSeq)
+	}
+	return nil
+}
+
+// roundTrip sends one request for all flights.
+func (s *sender) roundTrip() (*produce.Response, error) {
+	timeout := s.p.cfg.RequestTimeout
+	parts := make([]rawproduce.RequestPartition, len(s.flights))
+	for i := range s.flights {
+		parts[i].Partition = int32(s.flights[i].part.id)
+		parts[i].RecordSet.Reader = bytes.NewReader(s.flights[i].b.buf)
+	}
+	ctx, cancel := context.WithTimeout(s.p.ctx, timeout)
+	defer cancel()
+	res, err := s.p.c.transport.RoundTrip(ctx, s.p.c.addr, &rawproduce.Request{
+		Acks:    requireAll,
+		Timeout: int32((timeout / 2).Milliseconds()),
+		Topics:  []rawproduce.RequestTopic{{Topic: s.p.cfg.Topic, Partitions: parts}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.(*produce.Response), nil
+}
+
+// judge decides from a response what becomes of each flight.
+func (s *sender) judge(res *produce.Response) {
+	for i := range s.flights {
+		s.flights[i].err = errors.New("the broker did not answer for this partition")
+	}
+	for t := range res.Topics {
+		for i := range res.Topics[t].Partitions {
+			answer := &res.Topics[t].Partitions[i]
+			for j := range s.flights {
+				if s.flights[j].part.id == int(answer.Partition) {
+					s.judgeOne(&s.flights[j], answer)
+				}
+			}
+		}
+	}
+}
+
+func (s *sender) judgeOne(f *flight, answer *produce.ResponsePartition) {
+	f.err = nil
+	switch code := kafka.Error(answer.ErrorCode); {
+	case code == 0 && answer.BaseOffset <= f.part.acked:
+		f.outcome, f.err = refused, fmt.Errorf("%w: %s/%d acknowledged offset %d after %d",
+			ErrLogReplaced, s.p.cfg.Topic, f.part.id, answer.BaseOffset, f.part.acked)
+		s.p.end(f.err)
+	case code == 0:
+		f.outcome, f.base = acked, answer.BaseOffset
+	case isFenced(code) && s.isFenced(f):
+		f.outcome, f.err = again, code
+		s.p.end(fmt.Errorf("%w: %w", ErrFenced, code))
+	case isFenced(code), code == kafka.OutOfOrderSequenceNumber, code == kafka.DuplicateSequenceNumber,
+		code == kafka.UnknownProducerId, code == kafka.InvalidProducerIDMapping:
+		f.outcome, f.err = renumber, code
+	case isPermanent(code):
+		f.outcome, f.err = refused, fmt.Errorf("write to %s/%d: %w", s.p.cfg.Topic, f.part.id, code)
+	default:
+		f.outcome, f.err = again, code
+	}
+}
+
+// isFenced tells a newer owner of the transactional id from a newer session of
+// this very producer.
+func (s *sender) isFenced(f *flight) bool {
+	if s.p.cfg.TransactionalID == "" {
+		return false
+	}
+	current, err := s.p.identity.get(s.p.ctx, nil)
+	return err == nil && current == f.b.session
+}
+
+// settle takes finished batches off their queues, readies the others for
+// another attempt, and calls the callbacks.
+func (s *sender) settle() {
+	var failed []*partition
+	var failure error
+	s.p.mu.Lock()
+	for i := range s.flights {
+		f := &s.flights[i]
+		switch f.outcome {
+		case acked, refused:
+			s.p.take(f)
+		case renumber:
+			s.lost, f.b.session = f.b.session, nil
+			fallthrough
+		case again:
+			f.part.leader = noLeader
+			failed, failure = append(failed, f.part), f.err
+		}
+	}
+	s.p.mu.Unlock()
+	if len(failed) > 0 {
+		if layoutIsStale(failure) {
+			s.p.c.forgetLayout()
+		}
+		s.p.failed(failure, failed...)
+		wake(s.p.route)
+	}
+	for i := range s.flights {
+		switch f := &s.flights[i]; f.outcome {
+		case acked:
+			f.b.finish(f.base, nil)
+		case refused:
+			f.b.finish(0, f.err)
+		}
+	}
+}
+
+// take removes a flight's batch from its queue. The caller holds the mutex.
+func (p *Producer) take(f *flight) {
+	part := f.part
+	part.batches[0] = nil
+	part.batches = part.batches[1:]
+	p.queued -= f.b.size()
+	if part.attempt > 0 {
+		part.attempt, part.retryAt = 0, time.Time{}
+		if p.troubled--; p.troubled == 0 {
+			p.c.log.Info("writing goes on", "topic", p.cfg.Topic)
+		}
+	}
+	if f.outcome == acked {
+		part.acked = f.base + int64(f.b.count) - 1
+		part.nextSeq = int32((int64(part.nextSeq) + int64(f.b.count)) & math.MaxInt32)
+	}
+}
+
+// size is what the batch's records count against the producer's bound.
+func (b *batch) size() int { return len(b.buf) - sizePrefix - batchOverhead }
+
+// finish calls the batch's callbacks and gives the batch back.
+func (b *batch) finish(base int64, err error) {
+	for i, done := range b.dones {
+		if done == nil {
+			continue
+		}
+		if err != nil {
+			done(0, err)
+		} else {
+			done(base+int64(i), nil)
+		}
+	}
+	if b.flushed != nil {
+		close(b.flushed)
+	}
+	if !b.unsure {
+		clear(b.dones)
+		*b = batch{encoder: encoder{buf: b.buf}, dones: b.dones[:0]}
+		batchPool.Put(b)
+	}
+}

@@ -1,0 +1,230 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// partitionsSetting is what a TopicError calls the number of partitions.
+const partitionsSetting = "partitions"
+
+// Topic is how a topic must be.
+type Topic struct {
+	Name string
+	// Partitions is how many it has.
+	Partitions int
+	// ReplicationFactor is used when the topic is created; 0 leaves it to the
+	// brokers. It is not checked on an existing topic.
+	ReplicationFactor int
+	// Config are topic settings such as "cleanup.policy", set at creation and
+	// checked ever after. Settings not named here are left alone.
+	Config map[string]string
+}
+
+// TopicInfo is what identifies a topic.
+type TopicInfo struct {
+	// ID is another one after a topic was deleted and created again.
+	ID [16]byte
+	// Partitions is how many it has.
+	Partitions int
+}
+
+// EnsureTopics creates the topics that are missing and checks the others; a
+// race with another creator is harmless. A topic that is not as it must be is
+// a [*TopicError]. It waits for the cluster while that can help, until ctx
+// ends.
+func (c *Client) EnsureTopics(ctx context.Context, topics []Topic) error {
+	for _, t := range topics {
+		info, err := c.TopicInfo(ctx, t.Name)
+		if errors.Is(err, ErrUnknownTopic) {
+			if err := c.createTopic(ctx, t); err != nil {
+				return fmt.Errorf("create topic %s: %w", t.Name, err)
+			}
+			info, err = c.awaitTopic(ctx, t.Name)
+		}
+		if err != nil {
+			return fmt.Errorf("look up topic %s: %w", t.Name, err)
+		}
+		if info.Partitions != t.Partitions {
+			return &TopicError{
+				Topic: t.Name, Setting: partitionsSetting,
+				Have: strconv.Itoa(info.Partitions), Want: strconv.Itoa(t.Partitions),
+			}
+		}
+		if err := c.checkConfig(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Client) createTopic(ctx context.Context, t Topic) error {
+	spec := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.ReplicationFactor}
+	if spec.ReplicationFactor == 0 {
+		spec.ReplicationFactor = -1
+	}
+	for name, value := range t.Config {
+		spec.ConfigEntries = append(spec.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
+	}
+	return retry(ctx, func() error {
+		res, err := c.kafka.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{spec}})
+		if err != nil {
+			return err
+		}
+		err = res.Errors[t.Name]
+		switch {
+		case errors.Is(err, kafka.TopicAlreadyExists):
+			return nil
+		case errors.Is(err, kafka.InvalidReplicationFactor):
+			return fmt.Errorf("the cluster has fewer brokers than the %d replicas configured: %w", t.ReplicationFactor, err)
+		}
+		return err
+	})
+}
+
+// awaitTopic waits until a topic that was created is known and led.
+func (c *Client) awaitTopic(ctx context.Context, name string) (TopicInfo, error) {
+	var info TopicInfo
+	err := retry(ctx, func() error {
+		var err error
+		info, err = c.lookUpTopic(ctx, name)
+		if errors.Is(err, ErrUnknownTopic) {
+			return kafka.LeaderNotAvailable
+		}
+		return err
+	})
+	return info, err
+}
+
+// checkConfig compares the settings that t names with the topic's own.
+func (c *Client) checkConfig(ctx context.Context, t Topic) error {
+	if len(t.Config) == 0 {
+		return nil
+	}
+	var have map[string]string
+	err := retry(ctx, func() error {
+		var err error
+		have, err = c.topicConfig(ctx, t.Name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the settings of topic %s: %w", t.Name, err)
+	}
+	for name, want := range t.Config {
+		if have[name] != want {
+			return &TopicError{Topic: t.Name, Setting: name, Have: have[name], Want: want}
+		}
+	}
+	return nil
+}
+
+func (c *Client) topicConfig(ctx context.Context, name string) (map[string]string, error) {
+	res, err := c.kafka.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
+		Resources: []kafka.DescribeConfigRequestResource{{ResourceType: kafka.ResourceTypeTopic, ResourceName: name}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[string]string)
+	for _, r := range res.Resources {
+		if r.Error != nil {
+			return nil, r.Error
+		}
+		for _, e := range r.ConfigEntries {
+			have[e.ConfigName] = e.ConfigValue
+		}
+	}
+	return have, nil
+}
+
+// TopicInfo asks the cluster, past every cache, which topic bears this name
+// now. A topic that is not there is [ErrUnknownTopic]. It waits for the cluster
+// while that can help, until ctx ends.
+func (c *Client) TopicInfo(ctx context.Context, topic string) (TopicInfo, error) {
+	var info TopicInfo
+	err := retry(ctx, func() error {
+		var err error
+		info, err = c.lookUpTopic(ctx, topic)
+		return err
+	})
+	if err != nil {
+		return TopicInfo{}, fmt.Errorf("topic %s: %w", topic, err)
+	}
+	return info, nil
+}
+
+// lookUpTopic asks once.
+func (c *Client) lookUpTopic(ctx context.Context, topic string) (TopicInfo, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.SetVersion(12) // the first that works with topic ids
+	req.AllowAutoTopicCreation = false
+	name := kmsg.NewMetadataRequestTopic()
+	name.Topic = kmsg.StringPtr(topic)
+	req.Topics = []kmsg.MetadataRequestTopic{name}
+
+	res, err := c.exchange(ctx, requestTimeout, &exchange{req: req})
+	if err != nil {
+		return TopicInfo{}, err
+	}
+	meta := res.(*kmsg.MetadataResponse)
+	if len(meta.Topics) != 1 {
+		return TopicInfo{}, fmt.Errorf("a broker described %d topics when asked for one", len(meta.Topics))
+	}
+	t := &meta.Topics[0]
+	switch err := kafka.Error(t.ErrorCode); {
+	case err == kafka.UnknownTopicOrPartition:
+		return TopicInfo{}, ErrUnknownTopic
+	case err != 0:
+		return TopicInfo{}, err
+	}
+	for i := range t.Partitions {
+		if code := kafka.Error(t.Partitions[i].ErrorCode); code == kafka.LeaderNotAvailable {
+			return TopicInfo{}, code
+		}
+	}
+	return TopicInfo{ID: t.TopicID, Partitions: len(t.Partitions)}, nil
+}
+
+// Offsets returns the lowest offset that a partition still holds and the one
+// that its next record will get. It waits for the cluster while that can help,
+// until ctx ends.
+func (c *Client) Offsets(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+	err = retry(ctx, func() error {
+		first, end, err = c.listOffsets(ctx, topic, partition)
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("offsets of %s/%d: %w", topic, partition, err)
+	}
+	return first, end, nil
+}
+
+// listOffsets asks once.
+func (c *Client) listOffsets(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+	res, err := c.kafka.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{
+			topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)},
+		},
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, p := range res.Topics[topic] {
+		if p.Partition != partition {
+			continue
+		}
+		if p.Error != nil {
+			if layoutIsStale(p.Error) {
+				c.forgetLayout()
+			}
+			return 0, 0, p.Error
+		}
+		return p.FirstOffset, p.LastOffset, nil
+	}
+	return 0, 0, kafka.UnknownTopicOrPartition
+}
