@@ -1,0 +1,61 @@
+package epoch
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// controlBudget bounds the read of parley.control, which is compacted.
+const controlBudget = 256 << 20
+
+// claim holds the log against what parley.control remembers of it, and lets it
+// remember a new one.
+func (l Log) claim(ctx context.Context, c *eventlog.Client) error {
+	first, end, err := c.Offsets(ctx, schema.TopicControl, 0)
+	if err != nil {
+		return fmt.Errorf("find the beginning of %s: %w", schema.TopicControl, err)
+	}
+	var known *schema.LogEpoch
+	err = c.ReadRange(ctx, schema.TopicControl, 0, first, end, controlBudget, func(r eventlog.Record) error {
+		var e schema.LogEpoch
+		if string(r.Key) == schema.ControlKeyEpoch && proto.Unmarshal(r.Value, &e) == nil {
+			known = &e
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", schema.TopicControl, err)
+	}
+	if known != nil {
+		return l.compare(known)
+	}
+	return l.remember(ctx, c)
+}
+
+func (l Log) compare(known *schema.LogEpoch) error {
+	switch {
+	case known.Epoch != l.Epoch || string(known.TopicId) != string(l.TopicID[:]):
+		return Refuse("%s holds epoch %s, but epoch %s is in use here: the topic was replaced; restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, l.Epoch, known.Epoch)
+	case int(known.Partitions) != l.Partitions:
+		return Refuse("%s has %d partitions, but was created with %d: channels would move; a log keeps its count", schema.TopicEvents, l.Partitions, known.Partitions)
+	}
+	return nil
+}
+
+func (l Log) remember(ctx context.Context, c *eventlog.Client) error {
+	value, err := proto.Marshal(&schema.LogEpoch{Epoch: l.Epoch, TopicId: l.TopicID[:], Partitions: int32(l.Partitions)})
+	if err != nil {
+		return err
+	}
+	producer := c.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
+	defer producer.Close()
+	if err := produce(ctx, producer, 0, eventlog.Record{Key: []byte(schema.ControlKeyEpoch), Value: value}); err != nil {
+		return fmt.Errorf("remember the epoch: %w", err)
+	}
+	return nil
+}

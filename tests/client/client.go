@@ -1,0 +1,269 @@
+// Package client is a small client of Parley's protocol, for tests and load:
+// it does nothing on its own but match responses and keep pushes in order.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Push is one notification of the server.
+type Push struct {
+	Method string
+	Params json.RawMessage
+}
+
+// Chat reads the push as a message.
+func (p Push) Chat() rpc.ChatPush {
+	var c rpc.ChatPush
+	_ = json.Unmarshal(p.Params, &c)
+	return c
+}
+
+// Seq is the position the push says; 0 for none.
+func (p Push) Seq() int64 {
+	var s struct{ Seq int64 }
+	_ = json.Unmarshal(p.Params, &s)
+	return s.Seq
+}
+
+// Channel is the channel the push is about; "" for none.
+func (p Push) Channel() string {
+	var s struct{ Channel string }
+	_ = json.Unmarshal(p.Params, &s)
+	return s.Channel
+}
+
+// Client is one connection. Its methods may be called concurrently, but for
+// Next.
+type Client struct {
+	ws     *websocket.Conn
+	writes sync.Mutex
+
+	mu      sync.Mutex
+	next    int
+	pending map[string]chan response
+	pushes  []Push
+	arrived chan struct{} // closed and replaced when a push arrives
+	err     error
+	done    chan struct{}
+}
+
+type response struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+	Result json.RawMessage `json:"result"`
+	Error  *rpc.Error      `json:"error"`
+}
+
+// Dial connects to a connector's /ws.
+func Dial(ctx context.Context, url string, header http.Header) (*Client, error) {
+	ws, _, err := websocket.DefaultDialer.DialContext(ctx, url, header)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", url, err)
+	}
+	c := &Client{ws: ws, pending: map[string]chan response{}, arrived: make(chan struct{}), done: make(chan struct{})}
+	go c.read()
+	return c, nil
+}
+
+// Enter connects and says hello as user.
+func Enter(ctx context.Context, url, user string) (*Client, rpc.HelloResult, error) {
+	c, err := Dial(ctx, url, nil)
+	if err != nil {
+		return nil, rpc.HelloResult{}, err
+	}
+	var h rpc.HelloResult
+	if err := c.Call(ctx, rpc.MethodHello, rpc.HelloParams{User: user}, &h); err != nil {
+		c.Cut()
+		return nil, h, err
+	}
+	return c, h, nil
+}
+
+func (c *Client) read() {
+	defer close(c.done)
+	for {
+		_, frame, err := c.ws.ReadMessage()
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		var r response
+		if err := json.Unmarshal(frame, &r); err != nil {
+			c.fail(fmt.Errorf("the server sent %q: %w", frame, err))
+			return
+		}
+		c.take(r)
+	}
+}
+
+func (c *Client) take(r response) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Method != "" {
+		c.pushes = append(c.pushes, Push{r.Method, r.Params})
+		close(c.arrived)
+		c.arrived = make(chan struct{})
+		return
+	}
+	if answer := c.pending[string(r.ID)]; answer != nil {
+		delete(c.pending, string(r.ID))
+		answer <- r
+	}
+}
+
+func (c *Client) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+	for id, answer := range c.pending {
+		delete(c.pending, id)
+		close(answer)
+	}
+	close(c.arrived)
+	c.arrived = make(chan struct{})
+}
+
+// Call sends a request and waits for its result; the error may be an
+// *rpc.Error. result may be nil.
+func (c *Client) Call(ctx context.Context, method string, params, result any) error {
+	answer, err := c.Start(method, params)
+	if err != nil {
+		return err
+	}
+	return answer(ctx, result)
+}
+
+// Start sends a request and returns what waits for its result.
+func (c *Client) Start(method string, params any) (func(ctx context.Context, result any) error, error) {
+	answer := make(chan response, 1)
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return nil, c.err
+	}
+	c.next++
+	id := fmt.Sprint(c.next)
+	c.pending[id] = answer
+	c.mu.Unlock()
+	encoded, err := json.Marshal(params)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Send(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"method":%q,"params":%s}`, id, method, encoded)); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, result any) error { return c.await(ctx, answer, result) }, nil
+}
+
+func (c *Client) await(ctx context.Context, answer chan response, result any) error {
+	select {
+	case r, ok := <-answer:
+		switch {
+		case !ok:
+			return c.Err()
+		case r.Error != nil:
+			return r.Error
+		case result != nil:
+			return json.Unmarshal(r.Result, result)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Send writes a text frame as it is.
+func (c *Client) Send(frame []byte) error { return c.write(websocket.TextMessage, frame) }
+
+// SendBinary writes a binary frame.
+func (c *Client) SendBinary(frame []byte) error { return c.write(websocket.BinaryMessage, frame) }
+
+func (c *Client) write(kind int, frame []byte) error {
+	c.writes.Lock()
+	defer c.writes.Unlock()
+	return c.ws.WriteMessage(kind, frame)
+}
+
+// Next waits for the next push.
+func (c *Client) Next(ctx context.Context) (Push, error) {
+	for {
+		c.mu.Lock()
+		if len(c.pushes) > 0 {
+			p := c.pushes[0]
+			c.pushes = c.pushes[1:]
+			c.mu.Unlock()
+			return p, nil
+		}
+		arrived, err := c.arrived, c.err
+		c.mu.Unlock()
+		if err != nil {
+			return Push{}, err
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return Push{}, ctx.Err()
+		}
+	}
+}
+
+// NextChat waits for the next chat push, skipping others.
+func (c *Client) NextChat(ctx context.Context) (rpc.ChatPush, error) {
+	for {
+		p, err := c.Next(ctx)
+		if err != nil || p.Method == rpc.PushChat {
+			return p.Chat(), err
+		}
+	}
+}
+
+// Err is why the connection ended; nil while it lasts.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Ended waits until the server has ended the connection and returns its close
+// code; 1006 where it sent none.
+func (c *Client) Ended(ctx context.Context) (int, error) {
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	var closed *websocket.CloseError
+	if errors.As(c.Err(), &closed) {
+		return closed.Code, nil
+	}
+	return websocket.CloseAbnormalClosure, nil
+}
+
+// Cut ends the connection without a close frame.
+func (c *Client) Cut() {
+	_ = c.ws.NetConn().Close()
+	<-c.done
+}
+
+// Close ends the connection with that code and waits for the server's answer.
+func (c *Client) Close(code int) {
+	c.writes.Lock()
+	err := c.ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""))
+	c.writes.Unlock()
+	if err != nil {
+		_ = c.ws.Close()
+	}
+	<-c.done
+	_ = c.ws.Close()
+}
