@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/sasl"
 )
 
@@ -44,6 +45,7 @@ type Client struct {
 	log       *slog.Logger
 	addr      net.Addr
 	conns     *connTracker
+	stop      context.CancelFunc // ends the pool's goroutines
 	transport *kafka.Transport
 	kafka     *kafka.Client
 }
@@ -64,6 +66,7 @@ func New(cfg Config) (*Client, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	conns := newConnTracker()
+	alive, stop := context.WithCancel(context.Background())
 	transport := &kafka.Transport{
 		Dial:        conns.dial,
 		DialTimeout: dialTimeout,
@@ -71,6 +74,7 @@ func New(cfg Config) (*Client, error) {
 		ClientID:    cfg.ClientID,
 		TLS:         cfg.TLS,
 		SASL:        cfg.SASL,
+		Context:     alive,
 	}
 	addr := kafka.TCP(cfg.Brokers...)
 	return &Client{
@@ -78,6 +82,7 @@ func New(cfg Config) (*Client, error) {
 		log:       log,
 		addr:      addr,
 		conns:     conns,
+		stop:      stop,
 		transport: transport,
 		kafka:     &kafka.Client{Addr: addr, Timeout: requestTimeout, Transport: transport},
 	}, nil
@@ -86,6 +91,7 @@ func New(cfg Config) (*Client, error) {
 // Close drops the client's connections. Close what was made from the client
 // first: requests that are still under way fail.
 func (c *Client) Close() {
+	c.stop()
 	c.transport.CloseIdleConnections()
 	c.conns.close()
 }
@@ -163,8 +169,16 @@ func (c *Client) probeBroker(ctx context.Context, broker string) error {
 	if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
 		return err
 	}
-	_, err = conn.ApiVersions()
-	return err
+	apis, err := conn.ApiVersions()
+	if err != nil {
+		return err
+	}
+	for _, api := range apis {
+		if protocol.ApiKey(api.ApiKey) == protocol.Fetch && api.MaxVersion < fetchVersion {
+			return &refusal{errors.New("it is too old: Kafka 3.1 or newer is needed")}
+		}
+	}
+	return nil
 }
 
 // explainRefusal says in words why a cluster turned this client away. Other

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 )
 
 var (
@@ -87,7 +88,15 @@ func (r *refusal) Unwrap() error { return r.error }
 const (
 	minBackoff = 10 * time.Millisecond
 	maxBackoff = time.Second
+	// loggedFailure is the failure in a row that is logged. A single one is the
+	// everyday life of a cluster: a leader moved, a connection was stale.
+	loggedFailure = 2
 )
+
+// retryDelay is how long to wait after a number of failures in a row.
+func retryDelay(failures int) time.Duration {
+	return min(minBackoff<<min(failures-1, 10), maxBackoff)
+}
 
 // newBackoff returns intervals that grow from minBackoff to maxBackoff.
 func newBackoff() *backoff.ExponentialBackOff {
@@ -145,9 +154,12 @@ func isPermanent(err error) bool {
 	return !code.Temporary()
 }
 
-// layoutIsStale says whether a broker turned a request away because another
-// one leads the partition, or will soon.
+// layoutIsStale says whether a request failed because another broker leads the
+// partition, or will soon.
 func layoutIsStale(err error) bool {
+	if errors.Is(err, protocol.ErrNoTopic) || errors.Is(err, protocol.ErrNoPartition) || errors.Is(err, protocol.ErrNoLeader) {
+		return true
+	}
 	var code kafka.Error
 	if !errors.As(err, &code) {
 		return false

@@ -65,7 +65,7 @@ type Producer struct {
 	byID       map[int]*partition
 	senders    map[int32]*sender
 	senderWork sync.WaitGroup
-	troubled   int // partitions whose first batch has failed
+	troubled   int // partitions whose failures were logged, or would be
 }
 
 // partition is one partition's queue. Only the sender of its leader takes from
@@ -74,10 +74,10 @@ type partition struct {
 	id int
 
 	// Guarded by the producer's mutex.
-	leader  int32     // node id, or noLeader
-	batches []*batch  // in order; the last one may still grow
-	retryAt time.Time // the first batch waits until then
-	attempt int       // failures of the first batch in a row
+	leader   int32     // node id, or noLeader
+	batches  []*batch  // in order; the last one may still grow
+	retryAt  time.Time // the first batch waits until then
+	failures int       // failed attempts at the first batch in a row
 
 	// Owned by the sender.
 	session *session // whose sequence numbers these are

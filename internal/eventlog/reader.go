@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -15,6 +14,8 @@ import (
 const (
 	defaultFetchBytes = 1 << 20
 	defaultFetchWait  = 500 * time.Millisecond
+	// fetchVersion is the first version that fetches by topic id.
+	fetchVersion = 13
 	// fetchGrace is how much longer than its wait a fetch may take.
 	fetchGrace = 5 * time.Second
 	// corruptAttempts is how often a batch is fetched before it is believed
@@ -47,15 +48,14 @@ type ReaderConfig struct {
 
 // Reader follows one partition. It is for one goroutine, except for Close.
 type Reader struct {
-	c       *Client
-	cfg     ReaderConfig
-	offset  int64
-	backoff backoff.BackOff
+	c      *Client
+	cfg    ReaderConfig
+	offset int64
 
 	topicID  [16]byte // the topic that is read; zero before the first fetch
 	checked  uint64   // connections that OnReconnect knows of
 	suspects int      // failed attempts to decode the batch at offset
-	failing  bool     // trouble was logged
+	failures int      // failed attempts in a row
 	ended    error    // what every further call returns
 
 	closed atomic.Bool
@@ -75,7 +75,7 @@ func (c *Client) NewReader(cfg ReaderConfig) *Reader {
 		cfg.MaxWait = defaultFetchWait
 	}
 	alive, cancel := context.WithCancel(context.Background())
-	return &Reader{c: c, cfg: cfg, offset: cfg.Offset, backoff: newBackoff(), alive: alive, cancel: cancel}
+	return &Reader{c: c, cfg: cfg, offset: cfg.Offset, alive: alive, cancel: cancel}
 }
 
 // Close ends a call of Next that is under way, and every later one, with
@@ -129,12 +129,12 @@ func (r *Reader) poll(ctx context.Context) (Batch, error) {
 				r.suspects, r.offset = 0, corrupt.NextOffset
 				return Batch{}, err
 			}
-		} else if r.isFinal(err) {
+		} else if final, err := asFinal(err); final {
 			r.ended = err
 			return Batch{}, err
 		}
 		r.trouble(err)
-		if err := sleep(ctx, r.backoff.NextBackOff()); err != nil {
+		if err := sleep(ctx, retryDelay(r.failures)); err != nil {
 			return Batch{}, r.interrupted(ctx)
 		}
 	}
@@ -197,8 +197,6 @@ func (r *Reader) guard(ctx context.Context) error {
 // guardError marks an error of OnReconnect.
 type guardError struct{ error }
 
-func (e *guardError) Unwrap() error { return e.error }
-
 // fetch sends one request and decodes what it brings.
 func (r *Reader) fetch(ctx context.Context) (Batch, error) {
 	res, err := r.c.exchange(ctx, r.cfg.MaxWait+fetchGrace, &exchange{
@@ -220,12 +218,7 @@ func (r *Reader) fetch(ctx context.Context) (Batch, error) {
 	case 0:
 	case kafka.OffsetOutOfRange:
 		return Batch{}, r.outOfRange(ctx)
-	case kafka.UnknownTopicOrPartition, kafka.UnknownTopicID, kafka.InconsistentTopicID:
-		return Batch{}, code
 	default:
-		if layoutIsStale(code) {
-			r.c.forgetLayout()
-		}
 		return Batch{}, code
 	}
 	return r.decode(p)
@@ -234,7 +227,7 @@ func (r *Reader) fetch(ctx context.Context) (Batch, error) {
 // request asks for the records at the reader's position, by topic id.
 func (r *Reader) request() *kmsg.FetchRequest {
 	req := kmsg.NewPtrFetchRequest()
-	req.SetVersion(13) // the first that fetches by topic id
+	req.SetVersion(fetchVersion)
 	req.MaxWaitMillis = int32(r.cfg.MaxWait.Milliseconds())
 	req.MinBytes = int32(r.cfg.MinBytes)
 	req.MaxBytes = int32(r.cfg.MaxBytes)
@@ -276,18 +269,25 @@ func (r *Reader) outOfRange(ctx context.Context) error {
 	return &OffsetError{r.cfg.Topic, r.cfg.Partition, r.offset, first, end}
 }
 
-// isFinal says whether the reader can not go on after err.
-func (r *Reader) isFinal(err error) bool {
-	var offset *OffsetError
+// asFinal says whether a reader can not go on after err, and what its owner is
+// told then. A topic that is not there may still come, or come back: a broker
+// that starts does not know its topics at once.
+func asFinal(err error) (bool, error) {
 	var guard *guardError
-	return errors.As(err, &offset) || errors.As(err, &guard) ||
-		errors.Is(err, ErrLogReplaced) || (isPermanent(err) && !errors.Is(err, ErrUnknownTopic))
+	if errors.As(err, &guard) {
+		return true, guard.error
+	}
+	var offset *OffsetError
+	return errors.As(err, &offset) || errors.Is(err, ErrLogReplaced) ||
+		isPermanent(err) && !errors.Is(err, ErrUnknownTopic), err
 }
 
-// trouble logs the first failure in a row.
+// trouble notes a failure.
 func (r *Reader) trouble(err error) {
-	if !r.failing {
-		r.failing = true
+	if layoutIsStale(err) {
+		r.c.forgetLayout()
+	}
+	if r.failures++; r.failures == loggedFailure {
 		r.c.log.Warn("reading is interrupted, trying again",
 			"topic", r.cfg.Topic, "partition", r.cfg.Partition, "offset", r.offset, "error", err)
 	}
@@ -295,12 +295,10 @@ func (r *Reader) trouble(err error) {
 
 // recovered notes that a fetch succeeded.
 func (r *Reader) recovered() {
-	r.suspects = 0
-	if r.failing {
-		r.failing = false
-		r.backoff.Reset()
+	if r.failures >= loggedFailure {
 		r.c.log.Info("reading goes on", "topic", r.cfg.Topic, "partition", r.cfg.Partition, "offset", r.offset)
 	}
+	r.failures, r.suspects = 0, 0
 }
 
 // interrupted says why the wait ended.

@@ -54,8 +54,27 @@ func (p *Producer) homeless() bool {
 // as far as the cluster names one, and says whether every one has one now.
 func (p *Producer) findLeaders() bool {
 	leaders, err := p.leaders()
+	lost := p.assign(leaders)
+	if len(lost) > 0 { // the cluster may have changed since its layout was learnt
+		p.c.forgetLayout()
+		leaders, err = p.leaders()
+		lost = p.assign(leaders)
+	}
+	if len(lost) == 0 {
+		return true
+	}
+	if err == nil {
+		err = kafka.LeaderNotAvailable
+	}
+	p.failed(err, lost...)
+	return false
+}
+
+// assign hands partitions to the senders of their leaders and returns those
+// that have none.
+func (p *Producer) assign(leaders map[int]int32) (lost []*partition) {
 	p.mu.Lock()
-	var lost []*partition
+	defer p.mu.Unlock()
 	for _, part := range p.partitions {
 		if part.leader != noLeader {
 			continue
@@ -68,15 +87,7 @@ func (p *Producer) findLeaders() bool {
 		part.leader = leader
 		wake(p.senderFor(leader).wake)
 	}
-	p.mu.Unlock()
-	if len(lost) > 0 {
-		if err == nil {
-			err = kafka.UnknownTopicOrPartition
-		}
-		p.c.forgetLayout()
-		p.failed(err, lost...)
-	}
-	return len(lost) == 0
+	return lost
 }
 
 // leaders asks which broker leads which partition.
@@ -146,24 +157,19 @@ func (p *Producer) failed(err error, parts ...*partition) {
 	wasWell := p.troubled == 0
 	now := time.Now()
 	for _, part := range parts {
-		if part.attempt == 0 {
+		part.failures++
+		if part.failures == loggedFailure {
 			p.troubled++
 		}
-		part.attempt++
-		part.retryAt = now.Add(retryDelay(part.attempt))
+		part.retryAt = now.Add(retryDelay(part.failures))
 	}
-	first := parts[0].id
+	first, isWell := parts[0].id, p.troubled == 0
 	p.mu.Unlock()
-	if wasWell {
+	if wasWell && !isWell {
 		p.c.log.Warn("writing is interrupted, trying again",
 			"topic", p.cfg.Topic, "partition", first, "partitions", len(parts), "error", err)
 	}
 	if p.cfg.OnError != nil {
 		p.cfg.OnError(err)
 	}
-}
-
-// retryDelay is how long to wait after a number of failures in a row.
-func retryDelay(attempt int) time.Duration {
-	return min(minBackoff<<min(attempt-1, 10), maxBackoff)
 }

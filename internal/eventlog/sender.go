@@ -257,12 +257,12 @@ func (p *Producer) take(f *flight) {
 	part.batches[0] = nil
 	part.batches = part.batches[1:]
 	p.queued -= f.b.size()
-	if part.attempt > 0 {
-		part.attempt, part.retryAt = 0, time.Time{}
+	if part.failures >= loggedFailure {
 		if p.troubled--; p.troubled == 0 {
 			p.c.log.Info("writing goes on", "topic", p.cfg.Topic)
 		}
 	}
+	part.failures, part.retryAt = 0, time.Time{}
 	if f.outcome == acked {
 		part.acked = f.base + int64(f.b.count) - 1
 		part.nextSeq = int32((int64(part.nextSeq) + int64(f.b.count)) & math.MaxInt32)
