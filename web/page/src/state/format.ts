@@ -1,0 +1,33 @@
+import { language } from "./i18n.ts";
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** Formats are costly to make: one of each kind and language is kept. */
+function format(kind: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${language.value}/${kind}`;
+  let found = formats.get(key);
+  if (!found) formats.set(key, (found = new Intl.DateTimeFormat(language.value, options)));
+  return found;
+}
+
+/** The time of day: 14:05. */
+export function clock(time: number): string {
+  return format("clock", { hour: "2-digit", minute: "2-digit" }).format(time);
+}
+
+/** A day as people name it: Monday, 23 November 2026. */
+export function day(time: number): string {
+  return format("day", { dateStyle: "full" }).format(time);
+}
+
+/** Date and time to the second. */
+export function moment(time: number): string {
+  return format("moment", { dateStyle: "long", timeStyle: "medium" }).format(time);
+}
+
+/** One of a few hues, the same for a name everywhere. */
+export function hue(name: string): string {
+  let hash = 0;
+  for (let i = 0; i < name.length; i++) hash = (hash * 31 + name.charCodeAt(i)) >>> 0;
+  return `hue-${hash % 8}`;
+}

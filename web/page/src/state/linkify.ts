@@ -1,0 +1,48 @@
+/** A piece of a message: plain text, or an address to be shown as a link. */
+export type Piece = string | { href: string; text: string };
+
+/** Chinese punctuation never belongs to an address, and no space stands before it. */
+const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^。，：；！？、…（）【】「」《》“”]+/giu;
+/** Characters that end a sentence rather than an address. */
+const TRAILING = /[.,:;!?]+$/u;
+
+/** Finds the web addresses in a text. Everything else stays text. */
+export function linkify(text: string): Piece[] {
+  const pieces: Piece[] = [];
+  let end = 0;
+  for (const match of text.matchAll(ADDRESS)) {
+    const address = trim(match[0]);
+    const href = parse(address);
+    if (href === undefined) continue;
+    if (match.index > end) pieces.push(text.slice(end, match.index));
+    pieces.push({ href, text: address });
+    end = match.index + address.length;
+  }
+  if (end < text.length) pieces.push(text.slice(end));
+  return pieces;
+}
+
+function parse(address: string): string | undefined {
+  try {
+    const url = new URL(address);
+    return url.protocol === "http:" || url.protocol === "https:" ? url.href : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Leaves out the punctuation around an address: "(see https://a.example)." */
+function trim(address: string): string {
+  for (;;) {
+    const before = address;
+    address = address.replace(TRAILING, "");
+    if (address.endsWith(")") && count(address, "(") < count(address, ")")) {
+      address = address.slice(0, -1);
+    }
+    if (address === before) return address;
+  }
+}
+
+function count(text: string, character: string): number {
+  return text.split(character).length - 1;
+}

@@ -1,0 +1,14 @@
+/** The channel that an address names after the hash: `#/lobby`. */
+export function channelOf(hash: string): string | undefined {
+  if (!hash.startsWith("#/")) return undefined;
+  try {
+    return decodeURIComponent(hash.slice(2)) || undefined;
+  } catch {
+    return undefined; // not a valid escape: as good as none
+  }
+}
+
+/** The address of a channel, to be shared. */
+export function hashOf(channel: string): string {
+  return "#/" + encodeURIComponent(channel).replaceAll("%2F", "/");
+}

@@ -1,0 +1,98 @@
+import type { Gap, Message, Outgoing } from "@parley-chat/sdk";
+
+/** One line of the list of messages. Keys stay the same over every change. */
+export type Row =
+  | { kind: "day"; key: string; time: number }
+  | { kind: "message"; key: string; message: Message; head: boolean }
+  | { kind: "outgoing"; key: string; message: Outgoing; head: boolean }
+  | { kind: "new"; key: string }
+  | { kind: "away"; key: string; missed: number; complete: boolean }
+  | { kind: "gap"; key: string; gap: Gap };
+
+/** What the list is made of. */
+export interface RowSource {
+  messages: readonly Message[];
+  outbox: readonly Outgoing[];
+  gaps: readonly Gap[];
+  /** One's own name. */
+  user: string;
+  /** The message above which "new messages" stands. */
+  firstNew?: string | undefined;
+  /** The message below which "since you were away" stands. */
+  away?: { after: string; missed: number; complete: boolean } | undefined;
+  /** Messages that head their group whatever comes before them. */
+  heads: ReadonlySet<string>;
+}
+
+/** Messages of one author closer together than this are one group. */
+const GROUP_WITHIN = 5 * 60_000;
+
+/** Identifies a message in the list, pending or stored. */
+export function keyOf(message: { epoch?: string; seq?: number; id: string }): string {
+  return message.seq === undefined ? `o${message.id}` : `${message.epoch}/${message.seq}`;
+}
+
+/**
+ * Lays the messages out. The oldest day has no row of its own: what stands at
+ * the very top must not move when older messages are put before it.
+ */
+export function buildRows(source: RowSource): Row[] {
+  const rows: Row[] = [];
+  const gaps = new Map(source.gaps.map((gap) => [`${gap.epoch}/${gap.to}`, gap]));
+  const layout = new Layout(rows, source.heads);
+  for (const message of source.messages) {
+    const key = keyOf(message);
+    const gap = gaps.get(key);
+    if (gap) layout.separate({ kind: "gap", key: `gap${key}`, gap });
+    if (key === source.firstNew) layout.separate({ kind: "new", key: "new" });
+    layout.add({ kind: "message", key, message, head: false });
+    if (key === source.away?.after) {
+      const { missed, complete } = source.away;
+      layout.separate({ kind: "away", key: "away", missed, complete });
+    }
+  }
+  for (const message of source.outbox) {
+    layout.add({ kind: "outgoing", key: keyOf(message), message, head: false }, source.user);
+  }
+  return rows;
+}
+
+type MessageRow = Extract<Row, { kind: "message" | "outgoing" }>;
+
+class Layout {
+  readonly #rows: Row[];
+  readonly #heads: ReadonlySet<string>;
+  #author: string | undefined;
+  #to: string | undefined;
+  #time = 0;
+  #dayEnd = 0;
+
+  constructor(rows: Row[], heads: ReadonlySet<string>) {
+    this.#rows = rows;
+    this.#heads = heads;
+  }
+
+  /** Adds a row between messages, after which a new group begins. */
+  separate(row: Row): void {
+    this.#rows.push(row);
+    this.#author = undefined;
+  }
+
+  add(row: MessageRow, user?: string): void {
+    const { time, to } = row.message;
+    const author = row.kind === "message" ? row.message.user : user!;
+    if (time >= this.#dayEnd) {
+      if (this.#rows.length > 0) this.separate({ kind: "day", key: `day${row.key}`, time });
+      this.#dayEnd = new Date(time).setHours(24, 0, 0, 0);
+    }
+    row.head =
+      author !== this.#author ||
+      to !== this.#to ||
+      time - this.#time > GROUP_WITHIN ||
+      this.#heads.has(row.key);
+    this.#author = author;
+    this.#to = to;
+    this.#time = time;
+    this.#rows.push(row);
+  }
+}

@@ -1,0 +1,119 @@
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import type { Channel, Message } from "@parley-chat/sdk";
+import { buildRows, keyOf, type Row } from "./rows.ts";
+import { tab } from "./storage.ts";
+
+/** What the page shows of one channel, beside what the SDK knows of it. */
+export class ChannelView {
+  readonly channel: Channel;
+  readonly unread = signal(0);
+  readonly draft = signal("");
+  /** The user to whom the next message goes privately. */
+  readonly privateTo = signal<string | undefined>(undefined);
+  readonly olderFailed = signal(false);
+  readonly rows: ReadonlySignal<Row[]>;
+
+  /** Whether its newest message is being looked at. */
+  watched = false;
+
+  readonly #user: string;
+  readonly #version = signal(0);
+  readonly #firstNew = signal<string | undefined>(undefined);
+  readonly #away = signal<{ after: string; missed: number; complete: boolean } | undefined>(
+    undefined,
+  );
+  readonly #heads = new Set<string>();
+  #scheduled = false;
+
+  /** `arrived` is told of every new message of others. */
+  constructor(channel: Channel, user: string, arrived: (message: Message) => void) {
+    this.channel = channel;
+    this.#user = user;
+    this.draft.value = tab.get(`draft.${user}.${channel.name}`) ?? "";
+    this.rows = computed(() => this.#build());
+    channel.on("change", () => this.#changed());
+    channel.on("recovered", ({ after, missed, complete }) => {
+      if (missed > 0 && after) this.#away.value = { after: keyOf(after), missed, complete };
+    });
+    channel.on("message", (message) => {
+      if (message.user === user) return;
+      arrived(message);
+      if (this.watched) return;
+      this.unread.value++;
+      this.#firstNew.value ??= keyOf(message);
+    });
+  }
+
+  /** Follows every change of the channel; for use while rendering. */
+  get version(): number {
+    return this.#version.value;
+  }
+
+  /** The newest message has been seen. */
+  seen(): void {
+    this.unread.value = 0;
+  }
+
+  /** The markers have served: the reader left the channel, or answered. */
+  clearMarkers(): void {
+    this.#firstNew.value = undefined;
+    this.#away.value = undefined;
+  }
+
+  setDraft(text: string): void {
+    this.draft.value = text;
+    tab.set(`draft.${this.#user}.${this.channel.name}`, text || undefined);
+  }
+
+  /** Sends the draft. What becomes of it is shown in the list. */
+  send(): void {
+    const body = this.draft.value;
+    if (body.trim() === "") return;
+    const to = this.privateTo.value;
+    this.channel.send(body, to === undefined ? {} : { to }).catch(() => {});
+    this.setDraft("");
+    this.clearMarkers();
+  }
+
+  /** Turns to one user, or back to everybody when it was that one already. */
+  writeTo(user: string): void {
+    this.privateTo.value = this.privateTo.value === user ? undefined : user;
+  }
+
+  /** Loads the page above the oldest message. */
+  async loadOlder(): Promise<void> {
+    const oldest = this.channel.messages[0];
+    if (oldest) this.#heads.add(keyOf(oldest));
+    try {
+      await this.channel.loadOlder(100);
+      this.olderFailed.value = false;
+    } catch {
+      this.olderFailed.value = true;
+    }
+  }
+
+  /** Changes that come together are shown together. */
+  #changed(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#version.value++;
+    });
+  }
+
+  #build(): Row[] {
+    void this.#version.value;
+    const { messages, outbox, gaps } = this.channel;
+    return buildRows({
+      messages,
+      outbox,
+      gaps,
+      user: this.#user,
+      firstNew: this.#firstNew.value,
+      away: this.#away.value,
+      heads: this.#heads,
+    });
+  }
+}
+

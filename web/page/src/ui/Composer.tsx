@@ -1,0 +1,73 @@
+import { useEffect, useRef } from "preact/hooks";
+import type { App } from "../state/app.ts";
+import { t } from "../state/i18n.ts";
+import type { ChannelView } from "../state/view.ts";
+import { Icon } from "./Icon.tsx";
+
+const encoder = new TextEncoder();
+
+/** Where one writes: Enter sends, Shift+Enter begins a new line. */
+export function Composer({ app, view }: { app: App; view: ChannelView }) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const { name } = view.channel;
+  const draft = view.draft.value;
+  const to = view.privateTo.value;
+  useEffect(() => {
+    // A phone's keyboard would cover the messages.
+    if (to !== undefined || matchMedia("(hover: hover)").matches) field.current?.focus();
+  }, [to]);
+
+  const limit = app.client.value?.session?.limits.body ?? Infinity;
+  const excess = encoder.encode(draft).length - limit;
+  const send = (event: Event) => {
+    event.preventDefault();
+    if (excess <= 0) view.send();
+    field.current?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    // While characters are composed, Enter belongs to the input method.
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
+    if (event.key === "Escape") view.privateTo.value = undefined;
+  };
+  const label = to === undefined ? t("write", { name }) : t("writePrivate", { user: to });
+
+  return (
+    <form class={to === undefined ? "composer" : "composer private"} onSubmit={send}>
+      {to !== undefined && (
+        <p class="recipient">
+          <Icon name="lock" /> {t("writePrivate", { user: to })}{" "}
+          <button
+            type="button"
+            class="quiet"
+            aria-label={t("toEverybody")}
+            title={t("toEverybody")}
+            onClick={() => (view.privateTo.value = undefined)}
+          >
+            <Icon name="close" />
+          </button>
+        </p>
+      )}
+      <label class="unseen" for="composer">
+        {label}
+      </label>
+      <textarea
+        id="composer"
+        ref={field}
+        rows={Math.min(8, draft.split("\n").length)}
+        value={draft}
+        placeholder={label}
+        aria-describedby="composer-error"
+        aria-invalid={excess > 0}
+        onInput={(e) => view.setDraft(e.currentTarget.value)}
+        onKeyDown={onKeyDown}
+        dir="auto"
+      />
+      <button type="submit" class="primary" aria-label={t("send")} disabled={excess > 0}>
+        <Icon name="send" />
+      </button>
+      <p id="composer-error" class="error" role="alert">
+        {excess > 0 ? t("tooLong", { n: excess }) : ""}
+      </p>
+    </form>
+  );
+}

@@ -1,0 +1,69 @@
+import type { Message } from "@parley-chat/sdk";
+import { useEffect, useRef } from "preact/hooks";
+import type { App } from "../state/app.ts";
+import { moment } from "../state/format.ts";
+import { t } from "../state/i18n.ts";
+
+/** The message that is looked at, and the partition in which it stands. */
+export interface Subject {
+  message: Message;
+  partition: number;
+}
+
+interface Props {
+  app: App;
+  subject: Subject | undefined;
+  close(): void;
+}
+
+/** Where a message stands in the log, and the way to its trace. */
+export function Details({ app, subject, close }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (subject) dialog.current?.showModal();
+    else dialog.current?.close();
+  }, [subject]);
+  return (
+    <dialog ref={dialog} onClose={close} aria-labelledby="details-title">
+      <h2 id="details-title">{t("detailsTitle")}</h2>
+      {subject && <Facts app={app} subject={subject} />}
+      <div class="actions">
+        <button type="button" class="primary" onClick={close}>
+          {t("close")}
+        </button>
+      </div>
+    </dialog>
+  );
+}
+
+function Facts({ app, subject }: { app: App; subject: Subject }) {
+  const { message, partition } = subject;
+  const traces = app.client.value?.session?.traces;
+  const trace = message.trace && traces?.replace("{trace}", encodeURIComponent(message.trace));
+  return (
+    <dl>
+      <dt>{t("author")}</dt>
+      <dd dir="auto">{message.user}</dd>
+      <dt>{t("sentAt")}</dt>
+      <dd>{moment(message.time)}</dd>
+      <dt>{t("epoch")}</dt>
+      <dd>{message.epoch}</dd>
+      <dt>{t("partition")}</dt>
+      <dd>{partition}</dd>
+      <dt>{t("seq")}</dt>
+      <dd>{message.seq}</dd>
+      <dt>{t("id")}</dt>
+      <dd>{message.id}</dd>
+      {trace && /^https?:/.test(trace) && (
+        <>
+          <dt>{t("trace")}</dt>
+          <dd>
+            <a href={trace} target="_blank" rel="noopener noreferrer">
+              {message.trace}
+            </a>
+          </dd>
+        </>
+      )}
+    </dl>
+  );
+}

@@ -1,0 +1,48 @@
+import type { App } from "../state/app.ts";
+import { hue } from "../state/format.ts";
+import { t } from "../state/i18n.ts";
+import type { ChannelView } from "../state/view.ts";
+
+/** Who is here. A click on a name begins a private message. */
+export function Members({ app, view }: { app: App; view: ChannelView }) {
+  void view.version;
+  const { members, count } = view.channel;
+  return (
+    <>
+      <h2>
+        {t("members")} <span class="muted">{t("membersCount", { n: count })}</span>
+      </h2>
+      <ul class="list grow">
+        {members.map((user) => (
+          <li key={user}>
+            {user === app.user.value ? (
+              <span class={`name ${hue(user)}`} dir="auto">
+                {user} <span class="muted">({t("you")})</span>
+              </span>
+            ) : (
+              <button
+                type="button"
+                class={`name ${hue(user)}`}
+                title={t("writePrivateTo", { user })}
+                onClick={() => view.writeTo(user)}
+                dir="auto"
+              >
+                {user}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {members.length < count && (
+        <button
+          type="button"
+          class="link"
+          // When it fails, the button is still there.
+          onClick={() => view.channel.loadMembers().catch(() => {})}
+        >
+          {t("moreMembers")}
+        </button>
+      )}
+    </>
+  );
+}

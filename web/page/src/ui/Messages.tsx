@@ -1,0 +1,153 @@
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { App } from "../state/app.ts";
+import { day } from "../state/format.ts";
+import { t } from "../state/i18n.ts";
+import type { Row } from "../state/rows.ts";
+import type { ChannelView } from "../state/view.ts";
+import { Details, type Subject } from "./Details.tsx";
+import { Icon } from "./Icon.tsx";
+import { RowView } from "./RowView.tsx";
+import { useVirtualizer } from "./virtual.ts";
+
+/** Height in pixels of what stands above the oldest message. */
+const HEADER = 64;
+/** Pixels from the top at which the next older page is asked for. */
+const NEAR_TOP = 600;
+/** Pixels from the bottom within which the list follows new messages. */
+const AT_END = 48;
+
+/** The messages of a channel; only those near the visible ones are in the document. */
+export function Messages({ app, view }: { app: App; view: ChannelView }) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [subject, setSubject] = useState<Subject | undefined>(undefined);
+  const rows = view.rows.value;
+  const { channel } = view;
+
+  const list = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => estimate(rows[index]),
+    getItemKey: (index) => rows[index]!.key,
+    anchorTo: "end",
+    followOnAppend: true,
+    scrollEndThreshold: AT_END,
+    overscan: 8,
+    paddingStart: HEADER,
+    paddingEnd: 8,
+  });
+  const atEnd = list.scrollElement === null || list.isAtEnd(AT_END);
+
+  // Begins at the newest message, once there is one.
+  const begun = useRef(false);
+  useLayoutEffect(() => {
+    if (begun.current || rows.length === 0) return;
+    begun.current = true;
+    list.scrollToEnd();
+  });
+
+  useWatched(view, atEnd);
+  useOlder(view, list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP);
+
+  const items = list.getVirtualItems();
+  const measure = useCallback((node: HTMLDivElement | null) => list.measureElement(node), [list]);
+  const unread = view.unread.value;
+  return (
+    <div class="messages">
+      <div
+        class="scroller"
+        ref={scroller}
+        tabIndex={0}
+        role="region"
+        aria-label={t("messages", { name: channel.name })}
+      >
+        <div class="sizer" style={{ height: `${list.getTotalSize()}px` }}>
+          <Top view={view} />
+          <div
+            class="window"
+            role="list"
+            style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}
+          >
+            {items.map(({ key, index }) => (
+              <div
+                key={key}
+                ref={measure}
+                data-index={index}
+                role="listitem"
+                aria-posinset={index + 1}
+                aria-setsize={channel.hasOlder ? -1 : rows.length}
+              >
+                <RowView app={app} view={view} row={rows[index]!} inspect={setSubject} />
+              </div>
+            ))}
+          </div>
+        </div>
+      </div>
+      {!atEnd && (
+        <button type="button" class="jump" onClick={() => list.scrollToEnd()}>
+          <Icon name="down" /> {unread > 0 ? t("jumpNew", { n: unread }) : t("jump")}
+        </button>
+      )}
+      <Details app={app} subject={subject} close={() => setSubject(undefined)} />
+    </div>
+  );
+}
+
+function Top({ view }: { view: ChannelView }) {
+  void view.version;
+  const { channel } = view;
+  const oldest = channel.messages[0];
+  let text = t("beginning", { name: channel.name });
+  if (channel.state === "failed") {
+    text = t("joinFailed", { reason: channel.error?.message ?? "" });
+  } else if (channel.state === "joining" && !oldest) text = t("joining");
+  else if (view.olderFailed.value) text = t("loadOlderFailed");
+  else if (channel.hasOlder) text = t("loadingOlder");
+  return (
+    <div class="top" role="note">
+      <p class="muted">
+        {text}{" "}
+        {view.olderFailed.value && (
+          <button type="button" class="link" onClick={() => void view.loadOlder()}>
+            {t("retry")}
+          </button>
+        )}
+      </p>
+      {oldest && <p class="rule">{day(oldest.time)}</p>}
+    </div>
+  );
+}
+
+/** Counts messages as read while their end is on the screen. */
+function useWatched(view: ChannelView, atEnd: boolean): void {
+  useEffect(() => {
+    const update = () => {
+      view.watched = atEnd && document.visibilityState === "visible";
+      if (view.watched) view.seen();
+    };
+    update();
+    document.addEventListener("visibilitychange", update);
+    return () => {
+      view.watched = false;
+      document.removeEventListener("visibilitychange", update);
+    };
+  }, [view, atEnd]);
+}
+
+/** Loads older messages while the top is near, until there are none. */
+function useOlder(view: ChannelView, nearTop: boolean): void {
+  void view.version;
+  const { channel } = view;
+  const wanted =
+    nearTop && channel.state === "joined" && channel.hasOlder && !view.olderFailed.value;
+  useEffect(() => {
+    if (wanted) void view.loadOlder();
+  }, [wanted, channel.messages[0], view]);
+}
+
+/** A row's height before it was drawn. */
+function estimate(row: Row | undefined): number {
+  if (row?.kind !== "message" && row?.kind !== "outgoing") return 40;
+  const { body } = row.message;
+  const lines = Math.ceil(body.length / 80) + body.split("\n").length - 1;
+  return (row.head ? 34 : 4) + 22 * lines;
+}

@@ -1,0 +1,79 @@
+import { useState } from "preact/hooks";
+import type { App } from "../state/app.ts";
+import { hue } from "../state/format.ts";
+import { t } from "../state/i18n.ts";
+import { hashOf } from "../state/route.ts";
+import type { ChannelView } from "../state/view.ts";
+import { Icon } from "./Icon.tsx";
+import { Settings } from "./Settings.tsx";
+
+/** The channels side by side, and one's own name. */
+export function Sidebar({ app }: { app: App }) {
+  const [name, setName] = useState("");
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (name.trim() === "") return;
+    app.open(name.trim());
+    setName("");
+  };
+  return (
+    <>
+      <h2>{t("channels")}</h2>
+      <ul class="list grow">
+        {app.views.value.map((view) => (
+          <Entry key={view.channel.name} app={app} view={view} />
+        ))}
+      </ul>
+      <form class="open-channel" onSubmit={submit}>
+        <label class="unseen" for="open-channel">
+          {t("openChannel")}
+        </label>
+        <input
+          id="open-channel"
+          value={name}
+          onInput={(e) => setName(e.currentTarget.value)}
+          placeholder={t("openChannel")}
+          autocomplete="off"
+          maxLength={128}
+        />
+        <button type="submit">{t("open")}</button>
+      </form>
+      <div class="self">
+        <span class={`name ${hue(app.user.value)}`} dir="auto">
+          {app.user.value}
+        </span>
+        <Settings app={app} />
+      </div>
+    </>
+  );
+}
+
+function Entry({ app, view }: { app: App; view: ChannelView }) {
+  const { name } = view.channel;
+  const unread = view.unread.value;
+  const current = view === app.active.value;
+  return (
+    <li class={current ? "current" : ""}>
+      <a href={hashOf(name)} aria-current={current ? "page" : undefined}>
+        <span class="name" dir="auto">
+          {name}
+        </span>
+        {unread > 0 && (
+          <span class="badge">
+            {unread > 99 ? "99+" : unread}
+            <span class="unseen"> {t("unread", { n: unread })}</span>
+          </span>
+        )}
+      </a>
+      <button
+        type="button"
+        class="quiet"
+        aria-label={t("leaveNamed", { name })}
+        title={t("leave")}
+        onClick={() => app.leave(view)}
+      >
+        <Icon name="close" />
+      </button>
+    </li>
+  );
+}

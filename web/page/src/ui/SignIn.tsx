@@ -1,0 +1,77 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { App } from "../state/app.ts";
+import { t } from "../state/i18n.ts";
+
+/** Asks for a name, a channel, and a token where the server wants one. */
+export function SignIn({ app }: { app: App }) {
+  const [user, setUser] = useState(app.user.value || app.lastUser);
+  const [channel, setChannel] = useState(app.activeName.value ?? "lobby");
+  const [token, setToken] = useState("");
+  const [asksToken, setAsksToken] = useState(false);
+  const [incomplete, setIncomplete] = useState(false);
+  const name = useRef<HTMLInputElement>(null);
+  useEffect(() => name.current?.focus(), []);
+
+  const withToken = asksToken || app.needsToken.value;
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const complete = user.trim() !== "" && channel.trim() !== "";
+    setIncomplete(!complete);
+    if (!complete) return;
+    const secret = withToken && token.trim() ? { token: token.trim() } : {};
+    app.signIn({ user: user.trim(), ...secret }, channel.trim());
+  };
+  const error = incomplete ? "fillName" : app.signInError.value;
+
+  return (
+    <main class="sign-in">
+      <form onSubmit={submit} noValidate>
+        <h1>
+          <img src="/icon.svg" alt="" width="32" height="32" /> Parley
+        </h1>
+        <p class="muted">{t("tagline")}</p>
+        <label for="user">{t("name")}</label>
+        <input
+          id="user"
+          ref={name}
+          value={user}
+          onInput={(e) => setUser(e.currentTarget.value)}
+          autocomplete="nickname"
+          maxLength={128}
+          required
+        />
+        <label for="channel">{t("channel")}</label>
+        <input
+          id="channel"
+          value={channel}
+          onInput={(e) => setChannel(e.currentTarget.value)}
+          autocomplete="off"
+          maxLength={128}
+          required
+        />
+        {withToken ? (
+          <>
+            <label for="token">{t("token")}</label>
+            <input
+              id="token"
+              type="password"
+              value={token}
+              onInput={(e) => setToken(e.currentTarget.value)}
+              autocomplete="off"
+            />
+          </>
+        ) : (
+          <button type="button" class="link" onClick={() => setAsksToken(true)}>
+            {t("useToken")}
+          </button>
+        )}
+        <p class="error" role="alert">
+          {error ? t(error) : ""}
+        </p>
+        <button type="submit" class="primary">
+          {t("enter")}
+        </button>
+      </form>
+    </main>
+  );
+}
