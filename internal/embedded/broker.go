@@ -1,0 +1,115 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+const (
+	brokerMinSession = time.Second
+	// brokerOffsetsRetention is a year, in minutes: committed offsets only
+	// serve tools that show lag.
+	brokerOffsetsRetention = "525600"
+)
+
+// BrokerConfig says where the broker listens and keeps its log.
+type BrokerConfig struct {
+	// Listen is the host:port to listen at; port 0 takes any free one.
+	Listen string
+	// DataDir is the folder of the log. Without one the log is in memory and
+	// gone with the broker.
+	DataDir string
+	// Logger gets what an operator should know; nil discards it.
+	Logger *slog.Logger
+}
+
+// Broker is a Kafka broker in this process: one node that speaks the protocol
+// over real sockets and keeps its log on disk.
+type Broker struct {
+	cluster *kfake.Cluster
+	ln      *trackedListener
+	folder  *Folder
+	stop    sync.Once
+	done    chan struct{}
+}
+
+// StartBroker starts a broker and returns when it accepts connections. The
+// context bounds the start only; Stop ends the broker.
+func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
+	b := &Broker{done: make(chan struct{})}
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1),
+		kfake.WithLogger(brokerLog{orDiscard(cfg.Logger)}),
+		// A short session lets a worker's partitions move quickly when it dies.
+		kfake.GroupMinSessionTimeout(brokerMinSession),
+		kfake.BrokerConfigs(map[string]string{
+			// Nothing is dropped by age unless a topic asks for it.
+			"log.retention.ms":          "-1",
+			"log.retention.bytes":       "-1",
+			"offsets.retention.minutes": brokerOffsetsRetention,
+		}),
+	}
+	if cfg.DataDir != "" {
+		if b.folder, err = OpenFolder(ctx, cfg.DataDir); err != nil {
+			return nil, err
+		}
+		opts = append(opts, kfake.DataDir(b.folder.Path()))
+	}
+	defer func() {
+		if err != nil && b.folder != nil {
+			err = errors.Join(err, b.folder.Close())
+		}
+	}()
+	ln, err := Listen(ctx, cfg.Listen, "--listen")
+	if err != nil {
+		return nil, err
+	}
+	b.ln = newTrackedListener(ln)
+	opts = append(opts, kfake.ListenFn(func(string, string) (net.Listener, error) { return b.ln, nil }))
+	if b.cluster, err = kfake.NewCluster(opts...); err != nil {
+		return nil, errors.Join(fmt.Errorf("the broker's data in %s cannot be loaded: %w", cfg.DataDir, err), b.ln.Close())
+	}
+	return b, nil
+}
+
+// Addr is the host:port that clients connect to.
+func (b *Broker) Addr() string { return b.ln.Addr().String() }
+
+// Done is closed when the broker has stopped.
+func (b *Broker) Done() <-chan struct{} { return b.done }
+
+// Stop writes what is left to disk, closes every connection and gives up the
+// folder. Only the first call does anything; all return when it is done or
+// when the context ends, in which case the broker goes on stopping.
+func (b *Broker) Stop(ctx context.Context) error {
+	var err error
+	b.stop.Do(func() { err = b.shutdown(ctx) })
+	return err
+}
+
+func (b *Broker) shutdown(ctx context.Context) error {
+	result := make(chan error, 1)
+	go func() {
+		defer close(b.done)
+		b.cluster.Close()
+		b.ln.closeConns()
+		if b.folder == nil {
+			result <- nil
+			return
+		}
+		result <- b.folder.Close()
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the broker is still writing its log: %w", ctx.Err())
+	}
+}

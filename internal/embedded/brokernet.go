@@ -1,0 +1,115 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// maxFirstRequest is above the size of any first request of a Kafka client and
+// below what the first bytes of HTTP or TLS read as. The broker would allocate
+// the size that a stray browser seems to announce.
+const maxFirstRequest = 128 << 20
+
+var errNotKafka = errors.New("the client does not speak the Kafka protocol")
+
+// trackedListener remembers the connections it accepted, so that a stopped
+// broker leaves none open.
+type trackedListener struct {
+	net.Listener
+
+	mu     sync.Mutex
+	conns  map[*trackedConn]struct{}
+	closed bool
+}
+
+func newTrackedListener(ln net.Listener) *trackedListener {
+	return &trackedListener{Listener: ln, conns: map[*trackedConn]struct{}{}}
+}
+
+// Accept waits for the next connection.
+func (l *trackedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &trackedConn{Conn: conn, owner: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, errors.Join(net.ErrClosed, conn.Close())
+	}
+	l.conns[c] = struct{}{}
+	return c, nil
+}
+
+// closeConns closes what is open and refuses what would still come.
+func (l *trackedListener) closeConns() {
+	l.mu.Lock()
+	l.closed = true
+	open := l.conns
+	l.conns = map[*trackedConn]struct{}{}
+	l.mu.Unlock()
+	for c := range open {
+		_ = c.Conn.Close() // nothing more is sent, so nothing can be lost
+	}
+}
+
+// trackedConn tells its listener when it is closed. Read is called by one
+// goroutine at a time.
+type trackedConn struct {
+	net.Conn
+	owner  *trackedListener
+	proven bool // owned by the reader: the first bytes look like Kafka
+}
+
+// Read reads, and refuses other protocols at their first bytes.
+func (c *trackedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if !c.proven && n > 0 {
+		c.proven = true
+		if n >= 4 && binary.BigEndian.Uint32(p) > maxFirstRequest {
+			return 0, errNotKafka
+		}
+	}
+	return n, err
+}
+
+// Close closes the connection.
+func (c *trackedConn) Close() error {
+	c.owner.mu.Lock()
+	delete(c.owner.conns, c)
+	c.owner.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// brokerLog passes on what the broker has to say.
+type brokerLog struct{ log *slog.Logger }
+
+// Logf implements kfake.Logger. The broker's informational lines are about
+// single requests, of use only to who debugs the broker.
+func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	to := slog.LevelDebug
+	switch level {
+	case kfake.LogLevelError:
+		to = slog.LevelError
+	case kfake.LogLevelWarn:
+		to = slog.LevelWarn
+	}
+	if l.log.Enabled(context.Background(), to) {
+		l.log.Log(context.Background(), to, fmt.Sprintf(format, args...))
+	}
+}
+
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}

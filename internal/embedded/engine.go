@@ -1,0 +1,139 @@
+package embedded
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/ebitengine/purego"
+)
+
+// engineCommand is the first argument with which this program's binary becomes
+// the ClickHouse child.
+const engineCommand = "clickhouse-engine"
+
+// engineSymbol is the entry point of the library: the main function of
+// clickhouse-local.
+const engineSymbol = "chdb_query_cmdline"
+
+// RunEngineIfAsked turns this process into the ClickHouse child when it was
+// started as one, and then never returns. Every program that calls
+// StartClickHouse calls it first thing in main: the child is the same binary.
+func RunEngineIfAsked() {
+	if len(os.Args) < 2 || os.Args[1] != engineCommand {
+		return
+	}
+	go dieWithParent()
+	e, args, err := parseEngineArgs(os.Args[2:])
+	if err == nil && e.program != "" {
+		err = runProgram(e.program, args)
+	} else if err == nil {
+		err = runLibrary(e.library, args)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// dieWithParent ends the process when standard input does: the parent holds
+// the other end and never writes, so it ends with the parent, however that
+// happens. Nothing needs to be tidied up: ClickHouse survives a kill.
+func dieWithParent() {
+	_, _ = io.Copy(io.Discard, bufio.NewReader(os.Stdin)) // its end is all that counts
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+}
+
+// engineArgs is how parseEngineArgs wants the engine said.
+func engineArgs(e engine) []string {
+	if e.program != "" {
+		return []string{engineCommand, "program", e.program}
+	}
+	return []string{engineCommand, "library", e.library}
+}
+
+func parseEngineArgs(args []string) (engine, []string, error) {
+	if len(args) < 2 {
+		return engine{}, nil, errors.New("the ClickHouse child was started without its engine")
+	}
+	switch args[0] {
+	case "program":
+		return engine{program: args[1]}, args[2:], nil
+	case "library":
+		return engine{library: args[1]}, args[2:], nil
+	}
+	return engine{}, nil, fmt.Errorf("the ClickHouse child knows no engine of kind %q", args[0])
+}
+
+// runLibrary calls the engine in this process. It returns only when the engine
+// gives up: the last query of args never ends.
+func runLibrary(path string, args []string) error {
+	runtime.LockOSThread() // the engine keeps state of its main thread
+	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	if err != nil {
+		return fmt.Errorf("the ClickHouse library %s cannot be loaded: %w", path, err)
+	}
+	symbol, err := purego.Dlsym(handle, engineSymbol)
+	if err != nil {
+		return fmt.Errorf("%s is not a ClickHouse library of version %s: %w", path, engineVersion, err)
+	}
+	var engineMain func(argc int32, argv **byte) int32
+	purego.RegisterFunc(&engineMain, symbol)
+	argv := cStrings(append([]string{"clickhouse"}, args...))
+	code := engineMain(int32(len(argv)-1), &argv[0])
+	runtime.KeepAlive(argv)
+	return fmt.Errorf("the ClickHouse library %s ended with code %d", path, code)
+}
+
+// cStrings returns argv as C has it, the final null pointer included.
+func cStrings(args []string) []*byte {
+	argv := make([]*byte, len(args)+1)
+	for i, arg := range args {
+		text := append([]byte(arg), 0)
+		argv[i] = &text[0]
+	}
+	return argv
+}
+
+// runProgram runs an installed clickhouse in place of the library and passes
+// the signal to stop on to it.
+func runProgram(path string, args []string) error {
+	cmd := exec.Command(path, append([]string{"local"}, args...)...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	child, err := startChild(cmd)
+	if err != nil {
+		return fmt.Errorf("the ClickHouse program %s cannot be started: %w", path, err)
+	}
+	forwardStop(child)
+	<-child.done
+	if child.err != nil {
+		return fmt.Errorf("the ClickHouse program %s ended: %w", path, child.err)
+	}
+	return nil
+}
+
+// engineFlags makes a server out of clickhouse-local: it opens the ports and
+// then runs a query that never ends and costs nothing.
+func engineFlags(dir, host, tcpPort, httpPort string) []string {
+	query := []string{
+		"SYSTEM START LISTEN TCP",
+		"SYSTEM START LISTEN HTTP",
+		"SELECT sleepEachRow(1) FROM system.numbers SETTINGS max_block_size=1 FORMAT Null",
+	}
+	return []string{
+		"--path=" + dir,
+		"--listen_host=" + host,
+		"--tcp_port=" + tcpPort,
+		"--http_port=" + httpPort,
+		"--log-level=error",
+		"--logger.console=1",
+		"--query", strings.Join(query, "; "),
+	}
+}
