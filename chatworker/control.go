@@ -1,0 +1,158 @@
+package chatworker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"github.com/parley-chat/parley/chatworker/lease"
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// control follows parley.control, which every worker does from its beginning,
+// whether it owns the partition or not.
+type control struct {
+	w        *Worker
+	caughtUp atomic.Bool // it was read to its end once
+
+	mu      sync.Mutex // guards what follows
+	machine *lease.Machine
+	next    int64         // everything below was read
+	moved   chan struct{} // closed and replaced whenever next moves
+}
+
+func newControl(w *Worker) *control {
+	return &control{w: w, machine: lease.New(), moved: make(chan struct{})}
+}
+
+// run reads until ctx ends, which is an error like any other.
+func (c *control) run(ctx context.Context) error {
+	first, _, err := c.w.client.Offsets(ctx, schema.TopicControl, 0)
+	if err != nil {
+		return err
+	}
+	for {
+		err := c.follow(ctx, first)
+		var gone *eventlog.OffsetError
+		switch {
+		case errors.As(err, &gone) && gone.First > gone.Offset:
+			first = gone.First // compacted; what is missing was superseded
+		case errors.As(err, &gone):
+			return epoch.Refuse("%s ends at offset %d and was read up to %d: records were lost; restart the workers once it is restored", schema.TopicControl, gone.End, gone.Offset)
+		default:
+			return fmt.Errorf("read %s: %w", schema.TopicControl, err)
+		}
+	}
+}
+
+func (c *control) follow(ctx context.Context, from int64) error {
+	r := c.w.client.NewReader(eventlog.ReaderConfig{Topic: schema.TopicControl, Offset: from, OnReconnect: c.w.guard})
+	defer r.Close()
+	for {
+		batch, err := r.Next(ctx)
+		var corrupt *eventlog.CorruptError
+		if errors.As(err, &corrupt) {
+			c.w.skipCorrupt(schema.TopicControl, 0, corrupt.Offset, err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		c.take(batch)
+		current := batch.NextOffset >= batch.End
+		if current {
+			c.caughtUp.Store(true)
+		}
+		if orphans := c.orphans(current); len(orphans) > 0 {
+			c.w.log.Info("ending memberships of connectors that do not beat", "orphans", orphans)
+			if err := c.w.downs.orphans(ctx, orphans); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (c *control) take(batch eventlog.Batch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range batch.Records {
+		if err := c.machine.Apply(r.Offset, string(r.Key), r.Value); err != nil {
+			c.w.skipCorrupt(schema.TopicControl, 0, r.Offset, err)
+		}
+	}
+	c.next = batch.NextOffset
+	close(c.moved)
+	c.moved = make(chan struct{})
+}
+
+// orphans looks at what this worker holds. Nothing counts as held while there
+// is more to read.
+func (c *control) orphans(current bool) []lease.Holding {
+	var held iter.Seq[lease.Holding] = func(func(lease.Holding) bool) {}
+	if current {
+		held = c.w.holdings.all
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine.Orphans(held)
+}
+
+// all yields what the partitions hold.
+func (h *holdings) all(yield func(lease.Holding) bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for p, connectors := range h.byPartition {
+		for _, id := range connectors {
+			if !yield(lease.Holding{Partition: p, Connector: id}) {
+				return
+			}
+		}
+	}
+}
+
+// reach waits until everything below next was read.
+func (c *control) reach(ctx context.Context, next int64) error {
+	for {
+		c.mu.Lock()
+		reached, moved := c.next >= next, c.moved
+		c.mu.Unlock()
+		if reached {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// newestClaim is the offset of the newest claim that was read, or -1.
+func (c *control) newestClaim() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine.Claim()
+}
+
+// due waits until there are connectors that the owner with that claim is to
+// declare down.
+func (c *control) due(ctx context.Context, claim int64) ([]lease.Death, error) {
+	for {
+		c.mu.Lock()
+		due, moved := c.machine.Due(claim), c.moved
+		c.mu.Unlock()
+		if len(due) > 0 {
+			return due, nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

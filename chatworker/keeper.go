@@ -1,0 +1,143 @@
+package chatworker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parley-chat/parley/chatworker/lease"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// tickEvery is the time from a tick's acknowledgement to the next tick.
+const tickEvery = time.Second
+
+// keeper does what the owner of the control partition does: it makes the time
+// by which connectors are judged, and declares the dead ones down. It outlives
+// an assignment, as an owner that keeps the partition over a rebalance keeps
+// its claim. The group gives the partition to one handler at a time, which is
+// the only one that uses it.
+type keeper struct {
+	w        *Worker
+	producer *eventlog.Producer // nil without a claim
+	claim    int64              // its offset
+	number   int64              // of the newest tick
+}
+
+func newKeeper(w *Worker) *keeper { return &keeper{w: w} }
+
+// serve owns the control partition until ctx ends.
+func (k *keeper) serve(ctx context.Context) error {
+	if err := k.take(ctx); err != nil {
+		k.close()
+		return err
+	}
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return k.tick(running) })
+	g.Go(func() error { return k.bury(running) })
+	err := g.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	k.close()
+	return err
+}
+
+// close gives the claim up.
+func (k *keeper) close() {
+	if k.producer != nil {
+		k.producer.Close()
+		k.producer = nil
+	}
+}
+
+// take makes sure that the newest claim is this worker's.
+func (k *keeper) take(ctx context.Context) error {
+	_, end, err := k.w.client.Offsets(ctx, schema.TopicControl, 0)
+	if err != nil {
+		return err
+	}
+	if err := k.w.control.reach(ctx, end); err != nil {
+		return err
+	}
+	if k.producer != nil && k.w.control.newestClaim() == k.claim {
+		err := k.producer.Flush(ctx) // a tick may be under way
+		if !errors.Is(err, eventlog.ErrFenced) {
+			return err
+		}
+	}
+	k.close()
+	k.producer = k.w.client.NewProducer(eventlog.ProducerConfig{
+		Topic:           schema.TopicControl,
+		TransactionalID: fmt.Sprintf("worker-%s-control", k.w.cfg.Group),
+	})
+	if err := k.producer.Init(ctx); err != nil {
+		return fmt.Errorf("fence the owner of %s before: %w", schema.TopicControl, err)
+	}
+	claim, err := newEntry(0, schema.ControlKeyClaim, &schema.ControlClaim{Worker: k.w.id, Time: time.Now().UnixMilli()})
+	if err != nil {
+		return err
+	}
+	k.claim, err = appendAll(ctx, k.producer, claim)
+	if err != nil {
+		return fmt.Errorf("claim %s: %w", schema.TopicControl, err)
+	}
+	k.number = 0
+	k.w.log.Info("keeping the leases of the connectors", "claim", k.claim)
+	return nil
+}
+
+// tick appends ticks, each a second after the one before was acknowledged.
+func (k *keeper) tick(ctx context.Context) error {
+	timer := time.NewTimer(tickEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		k.number++
+		tick, err := newEntry(0, schema.ControlKeyTick, &schema.Tick{Claim: k.claim, Number: k.number, Time: time.Now().UnixMilli()})
+		if err != nil {
+			return err
+		}
+		if _, err := appendAll(ctx, k.producer, tick); err != nil {
+			return fmt.Errorf("append a tick: %w", err)
+		}
+		timer.Reset(tickEvery)
+	}
+}
+
+// bury declares dead connectors down, everywhere, and then removes their beats.
+func (k *keeper) bury(ctx context.Context) error {
+	for {
+		dead, err := k.w.control.due(ctx, k.claim)
+		if err != nil {
+			return err
+		}
+		k.w.log.Info("declaring connectors down", "connectors", dead)
+		if err := k.w.downs.everywhere(ctx, dead); err != nil {
+			return fmt.Errorf("declare connectors down: %w", err)
+		}
+		last, err := appendAll(ctx, k.producer, tombstones(dead)...)
+		if err != nil {
+			return fmt.Errorf("remove the beats of connectors that are down: %w", err)
+		}
+		if err := k.w.control.reach(ctx, last+1); err != nil {
+			return err
+		}
+	}
+}
+
+func tombstones(dead []lease.Death) []entry {
+	entries := make([]entry, len(dead))
+	for i, d := range dead {
+		entries[i] = entry{key: []byte(schema.ControlKeyBeat(d.Connector))}
+	}
+	return entries
+}

@@ -1,0 +1,97 @@
+package chatworker
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/eventlog"
+)
+
+// outbox sends the pushes of one partition through the producer that all
+// partitions share, and knows which of them are acknowledged. It is for the
+// goroutine of its partition.
+type outbox struct {
+	w      *Worker
+	open   *barrier
+	buf    []byte     // reused: the producer copies
+	failed chan error // holds the first failure
+}
+
+func newOutbox(w *Worker) *outbox {
+	return &outbox{w: w, open: newBarrier(), failed: make(chan error, 1)}
+}
+
+// send queues a push; it waits while too much is not acknowledged. The push
+// continues the trace of its event.
+func (o *outbox) send(ctx context.Context, out fold.Out, event *eventlog.Record) error {
+	var err error
+	o.buf, err = proto.MarshalOptions{}.MarshalAppend(o.buf[:0], out.Push)
+	if err != nil {
+		return fmt.Errorf("encode push: %w", err)
+	}
+	size := int64(len(o.buf))
+	if err := o.w.budget.Acquire(ctx, size); err != nil {
+		return err
+	}
+	rec := eventlog.Record{Key: []byte(out.Push.Connector), Value: o.buf}
+	if len(event.Headers) > 0 {
+		eventlog.InjectTrace(eventlog.ExtractTrace(context.Background(), *event), &rec)
+	}
+	group := o.open
+	group.add()
+	err = o.w.pushes.Produce(int(out.PushPartition), rec, func(_ int64, err error) {
+		o.w.budget.Release(size)
+		if err != nil {
+			o.fail(err)
+			return
+		}
+		o.w.pushed.Add(1)
+		group.acknowledge()
+	})
+	if err != nil {
+		o.w.budget.Release(size)
+	}
+	return err
+}
+
+// fail keeps the first failure. A group with a failed push never passes.
+func (o *outbox) fail(err error) {
+	select {
+	case o.failed <- err:
+	default:
+	}
+}
+
+// seal returns a channel that is closed once every push sent up to now, since
+// the seal before, is acknowledged.
+func (o *outbox) seal() <-chan struct{} {
+	sealed := o.open
+	o.open = newBarrier()
+	sealed.acknowledge()
+	return sealed.passed
+}
+
+// barrier passes once everything that was added is acknowledged, and one more:
+// the seal.
+type barrier struct {
+	missing atomic.Int64
+	passed  chan struct{}
+}
+
+func newBarrier() *barrier {
+	b := &barrier{passed: make(chan struct{})}
+	b.missing.Store(1)
+	return b
+}
+
+func (b *barrier) add() { b.missing.Add(1) }
+
+func (b *barrier) acknowledge() {
+	if b.missing.Add(-1) == 0 {
+		close(b.passed)
+	}
+}

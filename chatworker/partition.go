@@ -1,0 +1,212 @@
+package chatworker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+const (
+	// housekeeping is how often a partition looks whether a flush is due and
+	// says which connectors have members in it.
+	housekeeping = time.Second
+	// finalFlush is how long a partition that is given up may take to write
+	// its state; less than the group's rebalance time-out.
+	finalFlush = 5 * time.Second
+)
+
+// partition is one partition of parley.events while this worker owns it. It
+// is for one goroutine, run's, except for what is said to be otherwise.
+type partition struct {
+	w          *Worker
+	assignment eventlog.Assignment
+	fold       *fold.Fold
+	readFrom   int64
+	out        *outbox
+
+	// Owned by the flush under way, if there is one.
+	state    *eventlog.Producer
+	stateEnd int64 // of the partition of parley.state, if nobody claimed it
+
+	flushing  chan error // gets the result of the flush under way; nil: none
+	lastFlush time.Time
+	// An event was applied and not all of its pushes were queued: the state is
+	// ahead of the pushes and must not be written.
+	ahead bool
+}
+
+// servePartition owns a partition until ctx ends.
+func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) error {
+	began := time.Now()
+	p, err := w.takeOver(ctx, a)
+	if err != nil {
+		return err
+	}
+	w.log.Info("serving a partition", "partition", a.Partition, "offset", p.fold.Next(),
+		"read_from", p.readFrom, "took", time.Since(began).Round(time.Millisecond))
+	w.serving.Add(1)
+	w.served.Store(true)
+	defer w.serving.Add(-1)
+	defer w.holdings.set(a.Partition, nil)
+	return p.run(ctx)
+}
+
+// run serves the partition until ctx ends, and then leaves it in order.
+func (p *partition) run(ctx context.Context) error {
+	p.out, p.ahead, p.lastFlush = newOutbox(p.w), false, time.Now()
+	reading, stop := context.WithCancel(ctx)
+	batches, stopped := make(chan fetched), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		p.read(reading, batches)
+	}()
+	// A flush goes on when the partition is taken away, for a while.
+	flushing, abandon := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer abandon(nil)
+
+	err := p.loop(ctx, flushing, batches)
+	stop()
+	<-stopped
+	if err == nil {
+		patience := time.AfterFunc(finalFlush, func() { abandon(errTooLate) })
+		defer patience.Stop()
+		err = p.leave(flushing)
+	}
+	abandon(nil)
+	if p.flushing != nil {
+		<-p.flushing
+	}
+	if err != nil || p.ahead {
+		p.state.Close()
+		return err
+	}
+	p.w.kept.put(p)
+	return nil
+}
+
+// fetched is what the reader found.
+type fetched struct {
+	batch eventlog.Batch
+	err   error
+}
+
+// read hands over what the log holds from readFrom on, one batch ahead of the
+// loop, until ctx ends or the reader fails.
+func (p *partition) read(ctx context.Context, batches chan<- fetched) {
+	id := p.assignment.Partition
+	r := p.w.client.NewReader(eventlog.ReaderConfig{
+		Topic: schema.TopicEvents, Partition: id, Offset: p.readFrom, OnReconnect: p.w.guard,
+	})
+	defer r.Close()
+	for {
+		batch, err := r.Next(ctx)
+		var corrupt *eventlog.CorruptError
+		if errors.As(err, &corrupt) {
+			p.w.skipCorrupt(schema.TopicEvents, id, corrupt.Offset, err)
+			batch, err = eventlog.Batch{NextOffset: corrupt.NextOffset}, nil
+		}
+		select {
+		case batches <- fetched{batch, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// loop applies events and writes the state now and then. It returns nil when
+// ctx ends.
+func (p *partition) loop(ctx, flushing context.Context, batches <-chan fetched) error {
+	ticker := time.NewTicker(housekeeping)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f := <-batches:
+			if f.err != nil {
+				return p.readError(ctx, f.err)
+			}
+			if err := p.take(ctx, f.batch); err != nil {
+				return err
+			}
+		case <-ticker.C:
+			p.w.holdings.set(p.assignment.Partition, slices.Sorted(p.fold.Connectors()))
+			if err := p.flushIfDue(flushing); err != nil {
+				return err
+			}
+		case err := <-p.flushing:
+			if p.flushing = nil; err != nil {
+				return err
+			}
+		case err := <-p.out.failed:
+			return fmt.Errorf("send pushes of partition %d: %w", p.assignment.Partition, err)
+		}
+	}
+}
+
+// readError says what to do about a log that cannot be read any more.
+func (p *partition) readError(ctx context.Context, err error) error {
+	var gone *eventlog.OffsetError
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.As(err, &gone):
+		return lostEvents(p.assignment.Partition, gone.Offset, gone.First, gone.End)
+	}
+	return err
+}
+
+// take applies a batch. It returns early, between two events, when ctx ends.
+func (p *partition) take(ctx context.Context, batch eventlog.Batch) error {
+	for i := range batch.Records {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := p.apply(ctx, &batch.Records[i]); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+	p.fold.Advance(batch.NextOffset)
+	return nil
+}
+
+func (p *partition) apply(ctx context.Context, rec *eventlog.Record) error {
+	known := rec.Offset < p.fold.Next()
+	e, err := schema.DecodeEvent(rec.Value)
+	if errors.Is(err, schema.ErrCorrupt) {
+		if !known {
+			p.w.skipCorrupt(schema.TopicEvents, p.assignment.Partition, rec.Offset, err)
+		}
+		p.fold.Advance(rec.Offset + 1)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("offset %d: %w", rec.Offset, err)
+	}
+	outs, err := p.fold.Apply(rec.Offset, e)
+	if err != nil {
+		return err
+	}
+	if !known {
+		p.w.events.Add(1)
+	}
+	for _, o := range outs {
+		if err := p.out.send(ctx, o, rec); err != nil {
+			p.ahead = true
+			return err
+		}
+	}
+	return nil
+}

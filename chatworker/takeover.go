@@ -1,0 +1,185 @@
+package chatworker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// takeOver makes this worker the owner of a partition's state and restores it.
+// The claim comes first: nobody else can write the state behind it.
+func (w *Worker) takeOver(ctx context.Context, a eventlog.Assignment) (*partition, error) {
+	if p, err := w.resume(ctx, a); p != nil || err != nil {
+		return p, err
+	}
+	state := w.client.NewProducer(eventlog.ProducerConfig{
+		Topic:           schema.TopicState,
+		TransactionalID: fmt.Sprintf("worker-%s-%d", w.cfg.Group, a.Partition),
+	})
+	f, end, err := w.claim(ctx, state, a.Partition)
+	if err != nil {
+		state.Close()
+		return nil, err
+	}
+	return &partition{w: w, assignment: a, fold: f, readFrom: f.ReadFrom(), state: state, stateEnd: end}, nil
+}
+
+// resume goes on with a partition that this worker had before the rebalance,
+// when nobody claimed it since.
+func (w *Worker) resume(ctx context.Context, a eventlog.Assignment) (*partition, error) {
+	p := w.kept.take(a.Partition)
+	if p == nil {
+		return nil, nil
+	}
+	_, end, err := w.client.Offsets(ctx, schema.TopicState, a.Partition)
+	if err != nil || end != p.stateEnd {
+		p.state.Close()
+		return nil, err
+	}
+	p.assignment, p.readFrom = a, p.fold.Next()
+	return p, nil
+}
+
+// claim fences the owner before, claims the partition's state and restores it.
+// It returns the end of the state, too, which is behind the claim.
+func (w *Worker) claim(ctx context.Context, state *eventlog.Producer, partition int) (*fold.Fold, int64, error) {
+	if err := state.Init(ctx); err != nil {
+		return nil, 0, fmt.Errorf("fence the owner before: %w", err)
+	}
+	claim, err := newEntry(partition, schema.StateKeyClaim, &schema.StateClaim{Worker: w.id, Time: time.Now().UnixMilli()})
+	if err != nil {
+		return nil, 0, err
+	}
+	claimed, err := appendAll(ctx, state, claim)
+	if err != nil {
+		return nil, 0, fmt.Errorf("claim the state: %w", err)
+	}
+	values, err := w.readState(ctx, partition, claimed)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	f, err := fold.Restore(fold.Log{
+		Partition: int32(partition), Epoch: w.epoch.Epoch, TopicID: w.epoch.TopicID, Window: w.epoch.Window,
+	}, values)
+	if err != nil {
+		return nil, 0, err
+	}
+	_, end, err := w.client.Offsets(ctx, schema.TopicEvents, partition)
+	if err != nil {
+		return nil, 0, err
+	}
+	if f.Next() > end {
+		return nil, 0, lostEvents(partition, f.Next(), 0, end)
+	}
+	return f, claimed + 1, nil
+}
+
+// lostEvents is a log that does not hold what it held before.
+func lostEvents(partition int, next, first, end int64) error {
+	return epoch.Refuse("the checkpoint of partition %d goes on at offset %d of %s, which holds only [%d, %d): events were lost; restore the topic, or begin a new epoch with `parley epoch new`", partition, next, schema.TopicEvents, first, end)
+}
+
+// readState returns the newest value of each key below the claim.
+func (w *Worker) readState(ctx context.Context, partition int, claim int64) (map[string][]byte, error) {
+	for {
+		first, _, err := w.client.Offsets(ctx, schema.TopicState, partition)
+		if err != nil {
+			return nil, err
+		}
+		values := map[string][]byte{}
+		err = w.client.ReadRange(ctx, schema.TopicState, partition, first, claim+1, 0, func(r eventlog.Record) error {
+			if r.Value == nil {
+				delete(values, string(r.Key))
+			} else {
+				values[string(r.Key)] = r.Value
+			}
+			return nil
+		})
+		var compacted *eventlog.OffsetError
+		if errors.As(err, &compacted) && compacted.First > first {
+			continue // the log was compacted meanwhile and begins later now
+		}
+		return values, err
+	}
+}
+
+// keepFor is how long a partition that was given up is kept in memory: longer
+// than a rebalance takes.
+const keepFor = 15 * time.Second
+
+// keptPartitions are partitions that were given up in order, for the case that
+// the group gives them back. The zero value is ready for use.
+type keptPartitions struct {
+	mu         sync.Mutex
+	partitions map[int]*keptPartition
+	closing    sync.WaitGroup // producers of partitions that were kept long enough
+}
+
+type keptPartition struct {
+	*partition
+	expiry *time.Timer
+}
+
+// put keeps a partition for a while and then closes its producer.
+func (k *keptPartitions) put(p *partition) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.partitions == nil {
+		k.partitions = map[int]*keptPartition{}
+	}
+	id := p.assignment.Partition
+	kept := &keptPartition{partition: p}
+	kept.expiry = time.AfterFunc(keepFor, func() {
+		if k.remove(id, kept) {
+			defer k.closing.Done()
+			p.state.Close()
+		}
+	})
+	k.partitions[id] = kept
+}
+
+// remove takes out a partition whose time is over, if it is still there, and
+// counts it as closing.
+func (k *keptPartitions) remove(id int, kept *keptPartition) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.partitions[id] != kept {
+		return false
+	}
+	k.closing.Add(1)
+	delete(k.partitions, id)
+	return true
+}
+
+// take returns a partition that was kept, which is the caller's then, or nil.
+func (k *keptPartitions) take(id int) *partition {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	kept := k.partitions[id]
+	if kept == nil {
+		return nil
+	}
+	kept.expiry.Stop()
+	delete(k.partitions, id)
+	return kept.partition
+}
+
+// close lets go of all of them.
+func (k *keptPartitions) close() {
+	k.mu.Lock()
+	kept := k.partitions
+	k.partitions = nil
+	k.mu.Unlock()
+	for _, p := range kept {
+		p.expiry.Stop()
+		p.state.Close()
+	}
+	k.closing.Wait()
+}

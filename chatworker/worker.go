@@ -1,0 +1,255 @@
+// Package chatworker folds the log of events into pushes: it tells each
+// connector what happened in the channels in which it has members. Any number
+// of workers share the partitions of parley.events as one consumer group.
+//
+// What an event means is decided by package fold, who is dead by package
+// lease; both are pure. This package is what surrounds them:
+//
+//	parley.events ─▶ partition (one goroutine each, fold.Fold) ─▶ parley.push
+//	                     │ every few seconds, once the pushes are acknowledged
+//	                     ▼
+//	                parley.state ─▶ the next owner
+//
+//	parley.control ─▶ control (lease.Machine, in every worker)
+//	                     ▲ claim, ticks, tombstones
+//	                  keeper (the worker that owns the partition) ─▶ downs
+//
+// Pushes carry no fencing: an owner that does not know that it was replaced
+// sends the same pushes as its successor, and receivers drop what they have
+// seen. State and ticks are written by producers that the next owner fences.
+package chatworker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+const (
+	defaultGroup      = "parley-chatworker"
+	defaultFlushEvery = 5 * time.Second
+
+	// pushBudget bounds the bytes of pushes that are not acknowledged, over all
+	// partitions. At the bound the partitions wait.
+	pushBudget = 32 << 20
+)
+
+// Config says how a Worker works.
+type Config struct {
+	Kafka eventlog.Config
+	// Group is the consumer group that shares the partitions. Its name is part
+	// of the names that fence writers of state, so workers of one log must not
+	// be split over several. Defaults to parley-chatworker.
+	Group string
+	// Partitions and Replication are for creating the topics; 0 means the
+	// default of the epoch package.
+	Partitions, Replication int
+	// FlushEvery is how often changed state is written. A worker that takes
+	// over repeats the pushes since the last time. Defaults to 5 s.
+	FlushEvery time.Duration
+	// Logger gets what an operator should know; none is used when it is nil.
+	Logger *slog.Logger
+}
+
+// Stats counts what a Worker did since it started.
+type Stats struct {
+	// Events were applied, Corrupt records were skipped, Pushes were sent.
+	Events, Corrupt, Pushes int64
+	// Partitions of parley.events that are served now.
+	Partitions int64
+}
+
+// Worker serves partitions of parley.events. Make one with New; its methods
+// are safe for concurrent use.
+type Worker struct {
+	cfg    Config
+	id     string // for people
+	log    *slog.Logger
+	client *eventlog.Client
+
+	// Set by Run before anything uses them.
+	epoch  epoch.Log
+	pushes *eventlog.Producer
+	budget *semaphore.Weighted // of pushes, in bytes
+	downs  *downs
+	keeper *keeper
+
+	control  *control
+	holdings holdings
+	kept     keptPartitions
+
+	started           atomic.Pointer[time.Time] // when Run had opened the log
+	assigned, serving atomic.Int64              // partitions of parley.events
+	events, corrupt   atomic.Int64
+	pushed            atomic.Int64
+	served            atomic.Bool // a partition was served once
+}
+
+// New returns a Worker. It checks cfg and does nothing else.
+func New(cfg Config) (*Worker, error) {
+	if cfg.Group == "" {
+		cfg.Group = defaultGroup
+	}
+	if cfg.FlushEvery <= 0 {
+		cfg.FlushEvery = defaultFlushEvery
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Kafka.Logger == nil {
+		cfg.Kafka.Logger = cfg.Logger
+	}
+	if cfg.Kafka.ClientID == "" {
+		cfg.Kafka.ClientID = defaultGroup
+	}
+	client, err := eventlog.New(cfg.Kafka)
+	if err != nil {
+		return nil, fmt.Errorf("chat worker: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	w := &Worker{cfg: cfg, id: fmt.Sprintf("%s/%d", host, os.Getpid()), log: cfg.Logger, client: client}
+	w.control = newControl(w)
+	w.keeper = newKeeper(w)
+	return w, nil
+}
+
+// Run works until ctx ends, and returns nil then. Everything that it started
+// has ended when it returns. It waits for brokers that are away; the errors it
+// returns are for an operator: a log that is not the expected one, or that a
+// newer parley wrote. Run must be called once only.
+func (w *Worker) Run(ctx context.Context) error {
+	defer w.client.Close()
+	log, err := epoch.Open(ctx, w.client, epoch.Options{
+		Partitions: w.cfg.Partitions, Replication: w.cfg.Replication, Logger: w.log,
+	})
+	if err != nil {
+		return w.stopped(ctx, err)
+	}
+	w.epoch = log
+	now := time.Now()
+	w.started.Store(&now)
+
+	w.budget = semaphore.NewWeighted(pushBudget)
+	w.pushes = w.client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicPush, MaxBytes: 2 * pushBudget})
+	defer w.pushes.Close()
+	w.downs = newDowns(w)
+	defer w.downs.close()
+	defer w.kept.close()
+	defer w.keeper.close()
+
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.control.run(running) })
+	g.Go(func() error {
+		return w.client.RunGroup(running, eventlog.GroupConfig{
+			Group: w.cfg.Group, Topics: []string{schema.TopicEvents, schema.TopicControl},
+		}, w.serve)
+	})
+	return w.stopped(ctx, g.Wait())
+}
+
+// serve is the handler of one partition of the group.
+func (w *Worker) serve(ctx context.Context, a eventlog.Assignment) error {
+	if a.Topic == schema.TopicControl {
+		return w.yield(ctx, w.keeper.serve(ctx))
+	}
+	w.assigned.Add(1)
+	defer w.assigned.Add(-1)
+	return w.yield(ctx, w.servePartition(ctx, a))
+}
+
+// fencedPatience is how long a worker that was fenced waits to hear from the
+// group that its partition is another's. More than the session time-out.
+const fencedPatience = 15 * time.Second
+
+// yield returns err, except that a worker that was fenced first waits for the
+// end of its assignment, which is then no error.
+func (w *Worker) yield(ctx context.Context, err error) error {
+	if !errors.Is(err, eventlog.ErrFenced) {
+		return err
+	}
+	patience := time.NewTimer(fencedPatience)
+	defer patience.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-patience.C:
+		return fmt.Errorf("another chat worker writes the state of a partition that group %s gave to this one; are there workers with the same group name on two clusters of members? %w", w.cfg.Group, err)
+	}
+}
+
+// stopped turns the error of a stop that was asked for into none.
+func (w *Worker) stopped(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return nil
+	}
+	return fmt.Errorf("chat worker: %w", err)
+}
+
+// idleGrace is how long a worker waits for partitions before it counts as a
+// spare.
+const idleGrace = 10 * time.Second
+
+// Ready reports whether the worker serves all that the group gave to it. A
+// spare worker, to which it gives nothing, is ready after 10 s.
+func (w *Worker) Ready() bool {
+	started := w.started.Load()
+	if started == nil || !w.control.caughtUp.Load() || w.serving.Load() < w.assigned.Load() {
+		return false
+	}
+	return w.served.Load() || time.Since(*started) > idleGrace
+}
+
+// Stats returns the counters.
+func (w *Worker) Stats() Stats {
+	return Stats{
+		Events:     w.events.Load(),
+		Corrupt:    w.corrupt.Load(),
+		Pushes:     w.pushed.Load(),
+		Partitions: w.serving.Load(),
+	}
+}
+
+// guard refuses a log that is not the one that was opened any more.
+func (w *Worker) guard(ctx context.Context) error { return w.epoch.Check(ctx, w.client) }
+
+// skipCorrupt counts and logs records that are skipped.
+func (w *Worker) skipCorrupt(topic string, partition int, offset int64, err error) {
+	w.corrupt.Add(1)
+	w.log.Warn("skipping a corrupt record", "topic", topic, "partition", partition, "offset", offset, "error", err)
+}
+
+// holdings knows of which connectors the partitions served here have members.
+// The zero value is ready for use.
+type holdings struct {
+	mu          sync.Mutex
+	byPartition map[int][]string
+}
+
+// set replaces what a partition holds.
+func (h *holdings) set(partition int, connectors []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.byPartition == nil {
+		h.byPartition = map[int][]string{}
+	}
+	if len(connectors) == 0 {
+		delete(h.byPartition, partition)
+		return
+	}
+	h.byPartition[partition] = connectors
+}
