@@ -1,5 +1,6 @@
 import { backoff } from "./backoff.js";
-import { Channel, type ChannelOptions } from "./channel.js";
+import { Channel } from "./channel.js";
+import type { ChannelOptions } from "./channel-types.js";
 import { Connection, type Answer, type WebSocketClass } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { ErrorCode, isTransient, ParleyError } from "./errors.js";

@@ -1,11 +1,6 @@
 export { Client, type ClientEvents, type ClientOptions, type ClientState } from "./client.js";
-export {
-  Channel,
-  type ChannelEvents,
-  type ChannelOptions,
-  type ChannelState,
-  type Recovery,
-} from "./channel.js";
+export { Channel } from "./channel.js";
+export type { ChannelEvents, ChannelOptions, ChannelState, Recovery } from "./channel-types.js";
 export { type WebSocketClass, type WebSocketLike } from "./connection.js";
 export { ErrorCode, ParleyError, isTransient } from "./errors.js";
 export { type Outgoing } from "./outbox.js";

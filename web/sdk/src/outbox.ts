@@ -157,7 +157,7 @@ export class Outbox {
     entry.attempted ??= position;
     this.#postman.post(entry, (error, sent) => {
       entry.inFlight = false;
-      if (!this.#entries.includes(entry)) return;
+      if (!this.#entries.includes(entry)) return this.flush(); // it came back before its answer
       if (error) this.#refused(entry, error);
       else {
         entry.status = "sent";

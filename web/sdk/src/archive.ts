@@ -1,0 +1,48 @@
+import { backoff } from "./backoff.js";
+import { isTransient, ParleyError } from "./errors.js";
+import type { Position } from "./outbox.js";
+import type { HistoryQuery, HistoryResult, WireMessage } from "./protocol.js";
+
+/** The largest page of history. */
+export const PAGE = 300;
+/** How often a page is asked for again while history is out for a moment. */
+const ATTEMPTS = 4;
+
+export interface Page {
+  messages: WireMessage[];
+  /** Nothing follows this page. */
+  end: boolean;
+}
+
+/**
+ * Pages forwards from a position, at most `most` messages. Rejects when a page
+ * cannot be read after a few attempts; ends early when `alive` says no.
+ */
+export async function* pagesAfter(
+  ask: (query: HistoryQuery) => Promise<HistoryResult>,
+  from: Position,
+  most: number,
+  alive: () => boolean,
+): AsyncGenerator<Page, void, void> {
+  let after = from.seq;
+  for (let left = most; left > 0 && alive(); left -= PAGE) {
+    const query = { after, epoch: from.epoch, limit: Math.min(PAGE, left) };
+    const { messages, more } = await patiently(() => ask(query), alive);
+    const newest = messages[messages.length - 1];
+    yield { messages, end: !more || newest === undefined };
+    if (!more || newest === undefined) return;
+    after = newest.seq;
+  }
+}
+
+async function patiently<T>(ask: () => Promise<T>, alive: () => boolean): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const passing = error instanceof ParleyError && isTransient(error);
+      if (!passing || attempt === ATTEMPTS || !alive()) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.retry ?? backoff(attempt)));
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { Channel } from "./channel.js";
+import type { Answer } from "./connection.js";
+import type { LeaveReason, Limits } from "./protocol.js";
+import type { Gap, Message } from "./timeline.js";
+
+/** `joining` lasts while the connection is away, too. */
+export type ChannelState = "idle" | "joining" | "joined" | "failed";
+
+/** How a rejoin after a cut went. */
+export interface Recovery {
+  /** The newest message held before; undefined where there was none. */
+  after: Message | undefined;
+  /** How many came since. */
+  missed: number;
+  /** False when a gap is left, or when the log began anew. */
+  complete: boolean;
+}
+
+export type ChannelEvents = {
+  /** Anything that can be read from the channel changed. */
+  change: void;
+  state: ChannelState;
+  /** Every message after the first join, once and in order, missed ones too. */
+  message: Message;
+  joined: { user: string; time: number };
+  left: { user: string; time: number; reason: LeaveReason };
+  recovered: Recovery;
+  /** Messages in between were too many to fetch; see {@link Channel.fill}. */
+  gap: Gap;
+  /** The log began anew: `messages` starts again, in another epoch. */
+  reset: void;
+  /** The server's chain of messages had a hole, which is being repaired. */
+  broken: { expected: number; got: number };
+};
+
+export interface ChannelOptions {
+  /** Messages fetched on the first join, 0 to 300. Default 50. */
+  limit?: number;
+  /** Missed messages fetched one by one before a gap is left. Default 2,000. */
+  maxMissed?: number;
+  /** Messages held; the oldest are forgotten beyond it. Default 1,000. */
+  keep?: number;
+  /** Messages of one's own that may wait to be sent. Default 1,000. */
+  maxPending?: number;
+}
+
+/** What a channel needs of its client. @internal */
+export interface Link {
+  readonly online: boolean;
+  readonly user: string | undefined;
+  readonly limits: Limits | undefined;
+  request<Result>(method: string, params: object, answer: Answer<Result>): void;
+  reconnect(reason: string): void;
+  forget(channel: Channel): void;
+}

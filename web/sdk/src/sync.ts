@@ -1,0 +1,213 @@
+import { pagesAfter } from "./archive.js";
+import { backoff } from "./backoff.js";
+import type { Answer } from "./connection.js";
+import { ErrorCode, isTransient, type ParleyError } from "./errors.js";
+import type { Position } from "./outbox.js";
+import type {
+  ChannelPush,
+  HistoryQuery,
+  HistoryResult,
+  JoinResult,
+  WireMessage,
+} from "./protocol.js";
+
+/** How a rejoin went. */
+export type Outcome =
+  /** The first join, or the log began anew: `messages` starts again. */
+  | "fresh"
+  /** Nothing is missing. */
+  | "complete"
+  /** A gap was left. */
+  | "partial";
+
+/** What {@link Sync} needs of the channel it serves. */
+export interface Follower {
+  online(): boolean;
+  request(params: { limit?: number; since?: number; epoch?: string }, answer: Answer<JoinResult>): void;
+  history(query: HistoryQuery): Promise<HistoryResult>;
+  reconnect(reason: string): void;
+  /** The messages that follow start another epoch; what is held is forgotten. */
+  restart(epoch: string): void;
+  /** The next messages, in order; some may be known already. */
+  take(messages: readonly WireMessage[], epoch: string): void;
+  gap(from: number, to: number, epoch: string): void;
+  presence(push: Exclude<ChannelPush, { method: "chat" }>): void;
+  broken(expected: number, got: number): void;
+  /** The members are as the result says; `live` pushes follow. */
+  joined(result: JoinResult, outcome: Outcome): void;
+  failed(error: ParleyError): void;
+}
+
+/** Pushes that wait for a join's result before the connection is given up. */
+const MAX_HELD = 50_000;
+/** Holes in the chain in a row, after which the connection is given up. */
+const MAX_BREAKS = 4;
+
+/**
+ * Keeps a channel in step with the server: joins, rejoins from where it was,
+ * proves by the chain that nothing is missing, and fetches what is.
+ */
+export class Sync {
+  readonly #follower: Follower;
+  readonly #limit: number;
+  readonly #maxMissed: number;
+
+  /** Where the channel's pushes are: what `since` of the next join will say. */
+  #position: Position | undefined;
+  /** The newest public message: what `prev` of the next one has to say. */
+  #last = 0;
+  #joinSeq = 0;
+  /** Pushes wait here from a join's request until its result is dealt with. */
+  #held: ChannelPush[] | undefined;
+  /** Counts connections, so that what began on an earlier one is recognised. */
+  #generation = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+  #breaks = 0;
+
+  constructor(follower: Follower, limit: number, maxMissed: number) {
+    this.#follower = follower;
+    this.#limit = limit;
+    this.#maxMissed = maxMissed;
+  }
+
+  get position(): Position | undefined {
+    return this.#position && { ...this.#position };
+  }
+
+  /** Reports whether pushes are dealt with as they come. */
+  get live(): boolean {
+    return this.#position !== undefined && this.#held === undefined;
+  }
+
+  /** Joins, from where the channel was if it was joined before. */
+  join(): void {
+    if (this.#held || !this.#follower.online()) return;
+    this.#held = [];
+    const alive = this.#alive();
+    const at = this.#position;
+    const params = { limit: this.#limit, ...(at && { since: at.seq, epoch: at.epoch }) };
+    this.#follower.request(params, (error, result) => {
+      if (!alive()) return;
+      if (error) this.#refused(error);
+      else this.#received(result, alive);
+    });
+  }
+
+  /** The connection is gone; what was asked on it will not be answered. */
+  disconnected(): void {
+    this.#generation++;
+    this.#held = undefined;
+    clearTimeout(this.#retry);
+  }
+
+  push(push: ChannelPush): void {
+    if (this.#held) {
+      if (this.#held.push(push) > MAX_HELD) this.#follower.reconnect("too much at once");
+      return;
+    }
+    // What is at or below the join's result is part of it.
+    const { seq } = push.params;
+    if (!this.#position || seq <= this.#joinSeq) return;
+    if (push.method === "chat") return this.#chat(push.params, this.#position);
+    this.#position.seq = Math.max(this.#position.seq, seq);
+    this.#follower.presence(push);
+  }
+
+  #chat(push: WireMessage & { prev: number }, position: Position): void {
+    if (push.seq <= position.seq) return;
+    if (push.prev !== this.#last) return this.#repair(push.prev);
+    const { prev: _, ...message } = push;
+    this.#breaks = 0;
+    if (message.to === undefined) this.#last = message.seq;
+    position.seq = message.seq;
+    this.#follower.take([message], position.epoch);
+  }
+
+  /** A public message before this one did not come: joins again from before it. */
+  #repair(got: number): void {
+    this.#follower.broken(this.#last, got);
+    if (++this.#breaks <= MAX_BREAKS) return this.join();
+    this.#breaks = 0;
+    this.#follower.reconnect("the chain of messages broke again and again");
+  }
+
+  #alive(): () => boolean {
+    const generation = this.#generation;
+    return () => generation === this.#generation;
+  }
+
+  #refused(error: ParleyError): void {
+    if (error.code === ErrorCode.Disconnected) return;
+    this.#held = undefined;
+    if (!isTransient(error)) return this.#follower.failed(error);
+    const wait = error.retry ?? backoff(this.#failures++);
+    this.#retry = setTimeout(() => this.join(), wait);
+  }
+
+  #received(result: JoinResult, alive: () => boolean): void {
+    this.#failures = 0;
+    const { epoch, messages } = result;
+    const from = this.#position;
+    if (!from || from.epoch !== epoch || result.reason === "epoch") {
+      this.#follower.restart(epoch);
+      this.#follower.take(messages, epoch);
+      return this.#settled(result, "fresh");
+    }
+    if (this.#continues(result, from)) {
+      this.#follower.take(messages, epoch);
+      return this.#settled(result, "complete");
+    }
+    void this.#bridge(result, from, alive).then((outcome) => {
+      if (alive()) this.#settled(result, outcome);
+    });
+  }
+
+  /** Reports whether the result holds everything since the position. */
+  #continues(result: JoinResult, from: Position): boolean {
+    const oldest = result.messages[0];
+    if (result.recovered) {
+      const links = result.messages.filter((message) => message.to === undefined);
+      return (links[links.length - 1]?.seq ?? this.#last) === result.last;
+    }
+    if (result.degraded) return false;
+    return !result.more || (oldest !== undefined && oldest.seq <= from.seq);
+  }
+
+  /** Pages from the position to the result's messages, up to a cap. */
+  async #bridge(result: JoinResult, from: Position, alive: () => boolean): Promise<Outcome> {
+    const { epoch, messages } = result;
+    // A recovery that its own chain proves incomplete is not to be relied on.
+    const to = (result.recovered ? undefined : messages[0]?.seq) ?? result.seq + 1;
+    const ask = (query: HistoryQuery) => this.#follower.history(query);
+    let reached = from.seq;
+    let complete = false;
+    try {
+      for await (const page of pagesAfter(ask, from, this.#maxMissed, alive)) {
+        if (!alive()) return "partial";
+        const missed = page.messages.filter((message) => message.seq < to);
+        this.#follower.take(missed, epoch);
+        reached = missed[missed.length - 1]?.seq ?? reached;
+        complete = page.end || missed.length < page.messages.length;
+        if (complete) break;
+      }
+    } catch {
+      // History cannot be read: what is missing is said to be a gap.
+    }
+    if (!alive()) return "partial";
+    if (!complete) this.#follower.gap(reached, to, epoch);
+    this.#follower.take(messages, epoch);
+    return complete ? "complete" : "partial";
+  }
+
+  /** The result is dealt with: goes on live. */
+  #settled(result: JoinResult, outcome: Outcome): void {
+    this.#position = { epoch: result.epoch, seq: result.seq };
+    this.#last = result.last;
+    this.#joinSeq = result.seq;
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.#follower.joined(result, outcome);
+    for (const push of held) this.push(push);
+  }
+}
