@@ -1,0 +1,115 @@
+// Package cli is the command line of parley: it reads flags and environment,
+// starts what was asked for and stops it in order.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes of the program.
+const (
+	exitOK       = 0
+	exitFailure  = 1
+	exitUsage    = 2
+	exitImpolite = 130 // a second Ctrl-C, as shells have it
+)
+
+const description = `Parley is a chat backend with persistent history, on your Kafka and ClickHouse
+or on servers of its own. "parley up" starts everything there is.
+
+Every flag can be set in the environment too, as PARLEY_ and its name:
+--log-level is PARLEY_LOG_LEVEL.`
+
+// grammar is every command there is.
+type grammar struct {
+	Broker     brokerCommand     `cmd:"" help:"Start the embedded broker alone, which speaks the Kafka protocol."`
+	Clickhouse clickhouseCommand `cmd:"" help:"Start the embedded ClickHouse alone."`
+	Version    versionCommand    `cmd:"" help:"Say which version this is."`
+}
+
+// process is what a command gets from the one that runs it.
+type process struct {
+	stdout, stderr io.Writer
+}
+
+// runner is a command: it runs until it is done or ctx ends.
+type runner interface {
+	Run(ctx context.Context, p process) error
+}
+
+// Run carries out the command line args, without the program's name, and
+// returns the exit code. An interrupt stops the command in order; a second one
+// ends the process at once.
+func Run(args []string, stdout, stderr io.Writer) int {
+	p := process{stdout: stdout, stderr: stderr}
+	command, err := parse(args, stdout)
+	switch {
+	case errors.Is(err, errHelp):
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(stderr, "parley: %v (`parley --help` lists commands and flags)\n", err)
+		return exitUsage
+	}
+	ctx, stop := untilInterrupted(stderr)
+	defer stop()
+	if err := command.Run(ctx, p); err != nil {
+		fmt.Fprintf(stderr, "parley: %v\n", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+// errHelp reports that help was asked for and printed.
+var errHelp = errors.New("help was printed")
+
+// parse finds the command that args ask for, with its flags set.
+func parse(args []string, stdout io.Writer) (runner, error) {
+	var g grammar
+	helped := false
+	parser, err := kong.New(&g,
+		kong.Name("parley"),
+		kong.Description(description),
+		kong.DefaultEnvars("PARLEY"),
+		kong.Writers(stdout, stdout),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("the command line is defined wrongly: %w", err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return nil, errHelp
+	}
+	if err != nil {
+		return nil, oneLine(err)
+	}
+	return g.command(parsed.Command())
+}
+
+// command returns the command of that name.
+func (g *grammar) command(name string) (runner, error) {
+	switch name {
+	case "broker":
+		return &g.Broker, nil
+	case "clickhouse":
+		return &g.Clickhouse, nil
+	case "version":
+		return &g.Version, nil
+	}
+	return nil, fmt.Errorf("there is no command %q", name)
+}
+
+func oneLine(err error) error {
+	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+}

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/parley-chat/parley/internal/embedded"
+)
+
+// stopPatience bounds an orderly stop.
+const stopPatience = 20 * time.Second
+
+type brokerCommand struct {
+	running
+	Listen address `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Address to listen at. Default: ${default}."`
+	Data   string  `default:"data/broker" placeholder:"DIR" help:"Folder of the log. Default: ${default}."`
+}
+
+// Run starts the broker and waits.
+func (c *brokerCommand) Run(ctx context.Context, p process) error {
+	return c.serve(ctx, p, func(ctx context.Context, log *slog.Logger) (server, error) {
+		b, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: string(c.Listen), DataDir: c.Data, Logger: log})
+		if err != nil {
+			return nil, err
+		}
+		log.Info("the broker listens", "address", b.Addr(), "data", c.Data)
+		return b, nil
+	})
+}
+
+type clickhouseCommand struct {
+	running
+	Listen address `default:"127.0.0.1:9000" placeholder:"ADDR" help:"Address of the native protocol. Default: ${default}."`
+	Data   string  `default:"data/clickhouse" placeholder:"DIR" help:"Folder of the tables. Default: ${default}."`
+}
+
+// Run starts ClickHouse and waits.
+func (c *clickhouseCommand) Run(ctx context.Context, p process) error {
+	return c.serve(ctx, p, func(ctx context.Context, log *slog.Logger) (server, error) {
+		s, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Listen: string(c.Listen), DataDir: c.Data, Logger: log})
+		if err != nil {
+			return nil, err
+		}
+		log.Info("ClickHouse listens", "address", s.Addr(), "http", s.HTTPAddr(), "data", c.Data)
+		return s, nil
+	})
+}
+
+// server is an embedded server that runs.
+type server interface {
+	Done() <-chan struct{}
+	Stop(context.Context) error
+}
+
+// serve starts a server and its health, and stops both when ctx ends.
+func (r *running) serve(ctx context.Context, p process, start func(context.Context, *slog.Logger) (server, error)) (err error) {
+	log, err := r.logger(p.stderr)
+	if err != nil {
+		return err
+	}
+	s, err := start(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+		defer cancel()
+		err = errors.Join(err, s.Stop(ctx))
+	}()
+	health, err := startAdmin(ctx, r.Admin, func() bool { return true }, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, health.stop()) }()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.Done():
+		return fmt.Errorf("the server ended on its own: see the log in its data folder")
+	}
+}

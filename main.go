@@ -1,0 +1,15 @@
+// Command parley is an event-sourced chat backend: one program, a subcommand
+// for each role, and `parley up` for all of them at once.
+package main
+
+import (
+	"os"
+
+	"github.com/parley-chat/parley/internal/cli"
+	"github.com/parley-chat/parley/internal/embedded"
+)
+
+func main() {
+	embedded.RunEngineIfAsked()
+	os.Exit(cli.Run(os.Args[1:], os.Stdout, os.Stderr))
+}
