@@ -1,0 +1,200 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/cenkalti/backoff/v4"
+)
+
+// Back-off between attempts at a server that does not answer.
+const (
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 2 * time.Second
+)
+
+// Options of a DB. The zero value of a field with a default means the default.
+type Options struct {
+	// MaxConns bounds the connections; one query takes one. Default 8.
+	MaxConns int
+	// DialTimeout bounds a connection attempt, and the wait for a free
+	// connection. Default 5 s.
+	DialTimeout time.Duration
+	// ReadTimeout bounds a wait for the server's next bytes where the context
+	// has no deadline. Default 60 s.
+	ReadTimeout time.Duration
+	// Logger gets what an operator should know; nil for none.
+	Logger *slog.Logger
+}
+
+// DB is a pool of connections to one database. It is safe for concurrent use.
+type DB struct {
+	driver.Conn
+	target Target
+	opts   Options
+}
+
+// New returns a DB for what dsn names. It does no I/O: the first query opens
+// the first connection.
+func New(dsn string, o Options) (*DB, error) {
+	target, err := Parse(dsn)
+	if err != nil {
+		return nil, err
+	}
+	setDefault(&o.MaxConns, 8)
+	setDefault(&o.DialTimeout, 5*time.Second)
+	setDefault(&o.ReadTimeout, time.Minute)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	conn, err := driver.Open(options(target, o))
+	if err != nil {
+		return nil, fmt.Errorf("connect to ClickHouse: %w", err)
+	}
+	return &DB{Conn: conn, target: target, opts: o}, nil
+}
+
+func setDefault[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
+}
+
+// Open is New, and then waits for the server as WaitReady does.
+func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
+	db, err := New(dsn, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.WaitReady(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// Cluster is the cluster over which the tables are replicated, or "".
+func (db *DB) Cluster() string { return db.target.Cluster }
+
+// Addresses are those of the servers, for people.
+func (db *DB) Addresses() string { return strings.Join(db.target.Addresses, ",") }
+
+func options(t Target, o Options) *driver.Options {
+	opts := &driver.Options{
+		Protocol:         driver.Native,
+		Addr:             t.Addresses,
+		Auth:             driver.Auth{Database: t.Database, Username: t.User, Password: t.Password},
+		TLS:              t.TLS,
+		Settings:         settings(t.Cluster),
+		Compression:      &driver.Compression{Method: driver.CompressionLZ4},
+		DialTimeout:      o.DialTimeout,
+		ReadTimeout:      o.ReadTimeout,
+		MaxOpenConns:     o.MaxConns,
+		MaxIdleConns:     o.MaxConns,
+		ConnOpenStrategy: driver.ConnOpenRoundRobin,
+	}
+	for _, address := range t.Addresses {
+		if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
+			return opts
+		}
+	}
+	opts.Compression = nil // costs more than it saves on one machine
+	return opts
+}
+
+// settings hold for every query. Batches come ready from the projector, and an
+// insert that returns must be stored: so no asynchronous inserts. A repeated
+// row is harmless in our tables, whereas an insert left out because the same
+// one was seen before would be a hole when its rows were deleted in between:
+// so no deduplication of inserts.
+func settings(cluster string) driver.Settings {
+	s := driver.Settings{"async_insert": 0, "insert_deduplicate": 0}
+	if cluster != "" {
+		// A watermark may be read from any server of the cluster, and then the
+		// rows it speaks of must be found on any.
+		s["insert_quorum"] = "auto"
+		s["insert_quorum_parallel"] = 0
+		s["select_sequential_consistency"] = 1
+	}
+	return s
+}
+
+// WaitReady waits, with back-off, until a server answers, and creates the
+// database if it is missing. It logs once that it waits, and once when the
+// wait is over. Refused credentials are an error at once.
+func (db *DB) WaitReady(ctx context.Context) error {
+	var waited time.Time
+	err := db.retry(ctx, func() error {
+		err := db.probe(ctx)
+		if err != nil && waited.IsZero() && !isRefusal(err) {
+			waited = time.Now()
+			db.opts.Logger.Warn("waiting for ClickHouse", "servers", db.Addresses(), "error", err)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ClickHouse at %s is not ready: %w", db.Addresses(), explain(err, db.target))
+	}
+	if !waited.IsZero() {
+		db.opts.Logger.Info("ClickHouse is there", "servers", db.Addresses(), "waited", time.Since(waited).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// Answers waits, with back-off, until a server answers or ctx ends. It logs
+// nothing.
+func (db *DB) Answers(ctx context.Context) error {
+	return backoff.Retry(func() error {
+		ctx, cancel := context.WithTimeout(ctx, db.opts.DialTimeout)
+		defer cancel()
+		return db.Ping(ctx)
+	}, backoff.WithContext(newBackoff(), ctx))
+}
+
+func newBackoff() backoff.BackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(minBackoff), backoff.WithMaxInterval(maxBackoff), backoff.WithMaxElapsedTime(0))
+}
+
+// retry calls try until it succeeds, is refused or ctx ends.
+func (db *DB) retry(ctx context.Context, try func() error) error {
+	return backoff.Retry(func() error {
+		err := try()
+		if isRefusal(err) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}, backoff.WithContext(newBackoff(), ctx))
+}
+
+func (db *DB) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, db.opts.DialTimeout)
+	defer cancel()
+	err := db.Ping(ctx)
+	if !IsMissing(err) {
+		return err
+	}
+	return db.createDatabase(ctx)
+}
+
+// createDatabase does so over a connection that names no database.
+func (db *DB) createDatabase(ctx context.Context) error {
+	t := db.target
+	t.Database = ""
+	conn, err := driver.Open(options(t, Options{MaxConns: 1, DialTimeout: db.opts.DialTimeout, ReadTimeout: db.opts.ReadTimeout}))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	on := ""
+	if t.Cluster != "" {
+		on = " ON CLUSTER `" + t.Cluster + "`"
+	}
+	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+db.target.Database+"`"+on)
+}

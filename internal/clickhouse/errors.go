@@ -1,0 +1,60 @@
+package clickhouse
+
+import (
+	"errors"
+	"fmt"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// Codes of the server's exceptions.
+const (
+	codeUnknownTable     = 60
+	codeUnknownDatabase  = 81
+	codeUnknownUser      = 192
+	codeWrongPassword    = 193
+	codePasswordRequired = 194
+	codeDatabaseDenied   = 291
+	codeAccessDenied     = 497
+	codeAuthentication   = 516
+)
+
+// IsMissing reports whether err says that the table or the database is not
+// there.
+func IsMissing(err error) bool {
+	code := codeOf(err)
+	return code == codeUnknownTable || code == codeUnknownDatabase
+}
+
+// IsException reports whether the server answered, with an exception: it is
+// there, but would not do this.
+func IsException(err error) bool { return codeOf(err) != 0 }
+
+// isRefusal reports whether the server turns this user away, which waiting
+// does not mend.
+func isRefusal(err error) bool {
+	switch codeOf(err) {
+	case codeUnknownUser, codeWrongPassword, codePasswordRequired, codeDatabaseDenied, codeAccessDenied, codeAuthentication:
+		return true
+	}
+	return false
+}
+
+func codeOf(err error) int32 {
+	var e *driver.Exception
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return 0
+}
+
+// explain says what to do about a refusal.
+func explain(err error, t Target) error {
+	switch codeOf(err) {
+	case codeUnknownUser, codeWrongPassword, codePasswordRequired, codeAuthentication:
+		return fmt.Errorf("it refuses user %q with this password: correct the DSN: %w", t.User, err)
+	case codeDatabaseDenied, codeAccessDenied:
+		return fmt.Errorf("user %q may not do this in database %q: grant it the right: %w", t.User, t.Database, err)
+	}
+	return err
+}

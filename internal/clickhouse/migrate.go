@@ -1,0 +1,145 @@
+package clickhouse
+
+import (
+	"context"
+	stdsql "database/sql"
+	"fmt"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/pressly/goose/v3"
+
+	"github.com/parley-chat/parley/schema/sql"
+)
+
+// Migrate creates what is missing of the tables and brings them to the version
+// of this binary. Any number of processes may do so at once: every step is
+// harmless when it is repeated. It waits for the server while that can help,
+// until ctx ends.
+func (db *DB) Migrate(ctx context.Context) error {
+	logged := false
+	err := db.retry(ctx, func() error {
+		err := db.migrate(ctx)
+		if err != nil && !logged && !isRefusal(err) && ctx.Err() == nil {
+			logged = true
+			db.opts.Logger.Warn("the tables in ClickHouse cannot be prepared, trying again", "error", err)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("prepare the tables in ClickHouse: %w", explain(err, db.target))
+	}
+	return nil
+}
+
+func (db *DB) migrate(ctx context.Context) error {
+	if err := db.probe(ctx); err != nil {
+		return err
+	}
+	layout := sql.Layout{Cluster: db.target.Cluster}
+	base, err := layout.Base()
+	if err != nil {
+		return err
+	}
+	if err := db.apply(ctx, "migrations", base, sql.Epochs, sql.Generations); err != nil {
+		return err
+	}
+	g, err := db.Generation(ctx)
+	if err != nil {
+		return err
+	}
+	if g == 0 {
+		g = sql.FirstGeneration
+		if err := db.MakeCurrent(ctx, g); err != nil {
+			return err
+		}
+	}
+	return db.CreateGeneration(ctx, g)
+}
+
+// CreateGeneration creates what is missing of the tables of generation g. When
+// its events are gone its watermarks go too, as they spoke of those.
+func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
+	steps, err := sql.Layout{Cluster: db.target.Cluster}.Generation(g)
+	if err != nil {
+		return err
+	}
+	found, err := db.hasTables(ctx, sql.Events(g))
+	if err != nil {
+		return err
+	}
+	if !found {
+		if err := db.drop(ctx, sql.Watermarks(g)); err != nil {
+			return err
+		}
+	}
+	return db.apply(ctx, fmt.Sprintf("migrations_%d", g), steps, sql.Events(g), sql.Watermarks(g))
+}
+
+// Generation is the current generation of the tables; 0 if there is none yet.
+func (db *DB) Generation(ctx context.Context) (uint32, error) {
+	var g uint32
+	err := db.QueryRow(ctx, "SELECT max(generation) FROM "+sql.Generations).Scan(&g)
+	return g, err
+}
+
+// MakeCurrent makes g the current generation, if it is higher than the one
+// that is.
+func (db *DB) MakeCurrent(ctx context.Context, g uint32) error {
+	return db.Exec(ctx, "INSERT INTO "+sql.Generations+" SELECT toUInt32(?), now64(3, 'UTC')", g)
+}
+
+// apply brings tables to the newest version. Table versions remembers which
+// steps were taken; it counts only as long as all of the tables are there.
+func (db *DB) apply(ctx context.Context, versions string, steps []sql.Migration, tables ...string) error {
+	found, err := db.hasTables(ctx, tables...)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if err := db.drop(ctx, versions); err != nil {
+			return err
+		}
+	}
+	std := driver.OpenDB(options(db.target, Options{MaxConns: 1, DialTimeout: db.opts.DialTimeout, ReadTimeout: db.opts.ReadTimeout}))
+	defer std.Close()
+	std.SetMaxOpenConns(2)
+	provider, err := goose.NewProvider(goose.DialectClickHouse, std, nil,
+		goose.WithTableName(versions), goose.WithGoMigrations(goMigrations(steps)...),
+		goose.WithDisableGlobalRegistry(true), goose.WithSlog(db.opts.Logger))
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// goMigrations wraps rendered statements, as goose knows no templates.
+func goMigrations(steps []sql.Migration) []*goose.Migration {
+	var all []*goose.Migration
+	for _, s := range steps {
+		all = append(all, goose.NewGoMigration(s.Version, &goose.GoFunc{
+			RunDB: func(ctx context.Context, std *stdsql.DB) error {
+				if _, err := std.ExecContext(ctx, s.Statement); err != nil {
+					return fmt.Errorf("%s: %w", s.Name, err)
+				}
+				return nil
+			},
+		}, nil))
+	}
+	return all
+}
+
+// hasTables reports whether the database has all of the tables.
+func (db *DB) hasTables(ctx context.Context, names ...string) (bool, error) {
+	var n uint64
+	err := db.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND has(?, name)", names).Scan(&n)
+	return n == uint64(len(names)), err
+}
+
+func (db *DB) drop(ctx context.Context, table string) error {
+	on := ""
+	if db.target.Cluster != "" {
+		on = " ON CLUSTER `" + db.target.Cluster + "`"
+	}
+	return db.Exec(ctx, "DROP TABLE IF EXISTS "+table+on+" SYNC")
+}

@@ -1,0 +1,131 @@
+package history
+
+import (
+	"slices"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Mode says which messages of a channel a query asks for.
+type Mode int
+
+const (
+	// Newest asks for the newest messages.
+	Newest Mode = iota
+	// Before asks for the newest messages below Query.Before.
+	Before
+	// After asks for the oldest messages above Query.After.
+	After
+	// Around asks for half of the limit below Query.Around and half of it from
+	// there on.
+	Around
+)
+
+// Query asks for messages of one channel.
+type Query struct {
+	Channel string
+	// User sees public messages, and the private ones from or to it.
+	User string
+	// Everyone asks for the private messages of all users; User is not used.
+	Everyone bool
+
+	Mode                  Mode
+	Before, After, Around int64 // a seq, as Mode says
+	Limit                 int   // messages at most; 0 asks for More alone
+
+	// End is exclusive: events at or above it are not history. They need to be
+	// in the log up to there.
+	End int64
+	// Voids are the offsets of the channel's void chats in [VoidsFrom, End), in
+	// ascending order. They spare a read of the log the window before it.
+	Voids     []int64
+	VoidsFrom int64
+
+	// Epoch in which seqs count; "" means the current one. End and Voids are
+	// of the current one and not used in another.
+	Epoch string
+}
+
+// Page is the answer to a query.
+type Page struct {
+	// Messages, oldest first. They belong to the caller.
+	Messages []rpc.Message
+	// More: there are older ones; with After, newer ones.
+	More bool
+	// Newer, with Around: there are newer ones.
+	Newer bool
+	// Older names the newest earlier epoch that has messages of the channel,
+	// when this one has no older ones. Not set with After.
+	Older string
+}
+
+// span is a part of a page: the messages with from <= seq < to.
+type span struct {
+	from, to int64
+	limit    int
+	// newest: the newest ones, if there are more than limit; else the oldest.
+	newest bool
+}
+
+// spans are the parts that make up the page, in order.
+func (q *Query) spans() []span {
+	switch q.Mode {
+	case Before:
+		return []span{{to: min(q.Before, q.End), limit: q.Limit, newest: true}}
+	case After:
+		return []span{{from: q.After + 1, to: q.End, limit: q.Limit}}
+	case Around:
+		return []span{
+			{to: min(q.Around, q.End), limit: q.Limit / 2, newest: true},
+			{from: q.Around, to: q.End, limit: q.Limit - q.Limit/2},
+		}
+	}
+	return []span{{to: q.End, limit: q.Limit, newest: true}}
+}
+
+// page puts the parts together. Each holds up to one message more than asked
+// for, which tells that there are more.
+func (q *Query) page(parts []part) Page {
+	p := Page{Messages: parts[0].messages, More: parts[0].more}
+	if q.Mode == Around {
+		p.Messages = slices.Concat(p.Messages, parts[1].messages)
+		p.Newer = parts[1].more
+	}
+	return p
+}
+
+// part is what answers a span.
+type part struct {
+	messages []rpc.Message // ascending
+	more     bool
+}
+
+// cut makes a part of messages in ascending order that answer s, with one too
+// many when there are more.
+func (s *span) cut(messages []rpc.Message) part {
+	more := len(messages) > s.limit
+	switch {
+	case !more:
+	case s.newest:
+		messages = messages[len(messages)-s.limit:]
+	default:
+		messages = messages[:s.limit]
+	}
+	return part{messages, more}
+}
+
+// pick returns the messages within s, at most one more than its limit. The
+// given ones are in ascending order.
+func (s *span) pick(messages []rpc.Message) []rpc.Message {
+	bySeq := func(m rpc.Message, seq int64) int { return int(m.Seq - seq) }
+	i, _ := slices.BinarySearchFunc(messages, s.from, bySeq)
+	j, _ := slices.BinarySearchFunc(messages, max(s.from, s.to), bySeq)
+	found := messages[i:j]
+	switch {
+	case len(found) <= s.limit:
+		return found
+	case s.newest:
+		return found[len(found)-s.limit-1:]
+	}
+	return found[:s.limit+1]
+}

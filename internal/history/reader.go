@@ -1,0 +1,191 @@
+package history
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Config is what a Reader needs. The zero value of a field with a default
+// means the default.
+type Config struct {
+	// DSN of ClickHouse.
+	DSN string
+	// Log is not closed by the Reader.
+	Log   *eventlog.Client
+	Epoch epoch.Log
+	// TailBytes and TailTime bound one read of the log, which all callers that
+	// wait for the same partition share. Default 64 MB and 1 s.
+	TailBytes int
+	TailTime  time.Duration
+	// QueryTime bounds one query of ClickHouse. Default 2 s.
+	QueryTime time.Duration
+	Logger    *slog.Logger
+}
+
+// Reader reads history. It is safe for concurrent use.
+type Reader struct {
+	cfg   Config
+	store *store
+	tails []*tail // by partition
+	end   context.CancelFunc
+}
+
+// New returns a Reader. It does no I/O; its error is one of the DSN.
+func New(cfg Config) (*Reader, error) {
+	setDefault(&cfg.TailBytes, 64<<20)
+	setDefault(&cfg.TailTime, time.Second)
+	setDefault(&cfg.QueryTime, 2*time.Second)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	db, err := clickhouse.New(cfg.DSN, clickhouse.Options{
+		MaxConns: maxConns, DialTimeout: cfg.QueryTime, ReadTimeout: cfg.QueryTime, Logger: cfg.Logger,
+	})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	r := &Reader{cfg: cfg, store: newStore(ctx, db, &cfg), end: cancel}
+	for p := range cfg.Epoch.Partitions {
+		r.tails = append(r.tails, newTail(ctx, &r.cfg, p))
+	}
+	return r, nil
+}
+
+func setDefault[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
+}
+
+// Close ends what is under way and waits for it. Reads after it fail.
+func (r *Reader) Close() {
+	r.end()
+	for _, t := range r.tails {
+		t.close()
+	}
+	r.store.close()
+}
+
+// Watermark is the newest W known of a partition, without I/O: everything up
+// to that offset is in ClickHouse. It is -1 as long as nothing is known.
+func (r *Reader) Watermark(partition int) int64 { return r.store.known(partition) }
+
+// Read answers q. Its errors are ErrUnavailable, ErrTail, ErrEpoch, ErrClosed,
+// a refusal of the log, or that of ctx.
+func (r *Reader) Read(ctx context.Context, q Query) (Page, error) {
+	if q.Epoch != "" && q.Epoch != r.cfg.Epoch.Epoch {
+		return r.readOldEpoch(ctx, q)
+	}
+	partition := schema.PartitionOf(q.Channel, r.cfg.Epoch.Partitions)
+	mark, err := r.store.watermark(ctx, partition)
+	if err != nil {
+		return Page{}, err
+	}
+	shelf := shelf{generation: mark.generation, epoch: r.cfg.Epoch.Epoch, partition: partition, end: mark.seq + 1}
+	var parts []part
+	for _, s := range q.spans() {
+		p, err := r.readSpan(ctx, &q, s, shelf)
+		if err != nil {
+			return Page{}, err
+		}
+		parts = append(parts, p)
+	}
+	page := q.page(parts)
+	if !page.More && q.Mode != After {
+		page.Older, err = r.store.olderEpoch(ctx, &q, r.cfg.Epoch.Epoch, mark.generation)
+	}
+	return page, err
+}
+
+// readSpan reads what ClickHouse has of s, on the shelf, and the log above it,
+// as far as they are needed.
+func (r *Reader) readSpan(ctx context.Context, q *Query, s span, sh shelf) (part, error) {
+	low, high := s, s // below and above the end of the shelf
+	low.to = min(s.to, sh.end)
+	high.from = max(s.from, sh.end)
+	var rows, logged []rpc.Message
+	var err error
+	if s.newest {
+		if logged, err = r.readLog(ctx, q, high); err == nil && len(logged) <= s.limit {
+			rows, err = r.store.rows(ctx, q, low, sh)
+		}
+	} else {
+		if rows, err = r.store.rows(ctx, q, low, sh); err == nil && len(rows) <= s.limit {
+			logged, err = r.readLog(ctx, q, high)
+		}
+	}
+	if err != nil {
+		return part{}, err
+	}
+	all := append(rows, logged...)
+	return s.cut(s.pick(all)), nil
+}
+
+// readLog reads s from the log.
+func (r *Reader) readLog(ctx context.Context, q *Query, s span) ([]rpc.Message, error) {
+	if s.from >= s.to {
+		return nil, nil
+	}
+	partition := schema.PartitionOf(q.Channel, r.cfg.Epoch.Partitions)
+	messages, err := r.tails[partition].read(ctx, q, s.from, s.to)
+	if err != nil {
+		return nil, err
+	}
+	return s.pick(messages), nil
+}
+
+// ReadLog answers q from the log alone, as if the channel began at offset
+// from: for when ClickHouse is away. Its errors are those of Read but for
+// ErrUnavailable.
+func (r *Reader) ReadLog(ctx context.Context, q Query, from int64) (Page, error) {
+	if q.Epoch != "" && q.Epoch != r.cfg.Epoch.Epoch {
+		return Page{}, ErrUnavailable
+	}
+	var parts []part
+	for _, s := range q.spans() {
+		s.from = max(s.from, from)
+		messages, err := r.readLog(ctx, &q, s)
+		if err != nil {
+			return Page{}, err
+		}
+		parts = append(parts, s.cut(messages))
+	}
+	return q.page(parts), nil
+}
+
+// readOldEpoch answers q from the rows of an epoch that is over.
+func (r *Reader) readOldEpoch(ctx context.Context, q Query) (Page, error) {
+	mark, err := r.store.watermark(ctx, 0)
+	if err != nil {
+		return Page{}, err
+	}
+	partitions, err := r.store.partitionsOf(ctx, q.Epoch)
+	if err != nil {
+		return Page{}, err
+	}
+	q.End = maxSeq
+	sh := shelf{generation: mark.generation, epoch: q.Epoch, partition: schema.PartitionOf(q.Channel, partitions), end: maxSeq}
+	var parts []part
+	for _, s := range q.spans() {
+		rows, err := r.store.rows(ctx, &q, s, sh)
+		if err != nil {
+			return Page{}, err
+		}
+		parts = append(parts, s.cut(rows))
+	}
+	page := q.page(parts)
+	if !page.More && q.Mode != After {
+		page.Older, err = r.store.olderEpoch(ctx, &q, q.Epoch, mark.generation)
+	}
+	return page, err
+}

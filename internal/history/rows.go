@@ -1,0 +1,163 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+	"github.com/parley-chat/parley/schema/sql"
+)
+
+// maxSeq is above every seq.
+const maxSeq = math.MaxInt64
+
+// shelf is where the rows of a channel stand.
+type shelf struct {
+	generation uint32
+	epoch      string
+	partition  int
+	end        int64 // everything below it is there
+}
+
+// rows reads the messages within sp, ascending, at most one more than its
+// limit. Rows that repeat a seq are equal, within one generation.
+func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Message, error) {
+	if sp.from >= sp.to {
+		return nil, nil
+	}
+	order := "ASC"
+	if sp.newest {
+		order = "DESC"
+	}
+	where, args := sh.where(q)
+	args = append(args, sp.from, sp.to, sp.limit+1)
+	query := `SELECT seq, id, user, "to", body, toUnixTimestamp64Milli(time), trace` + where +
+		` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT 1 BY seq LIMIT ?`
+	var found []rpc.Message
+	err := s.query(ctx, func(ctx context.Context) error {
+		found = make([]rpc.Message, 0, sp.limit+1)
+		rows, err := s.db.Query(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			m := rpc.Message{Channel: q.Channel}
+			if err := rows.Scan(&m.Seq, &m.ID, &m.User, &m.To, &m.Body, &m.Time, &m.Trace); err != nil {
+				return err
+			}
+			found = append(found, m)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	if sp.newest {
+		slices.Reverse(found)
+	}
+	return found, nil
+}
+
+// where selects the messages of a channel that the query's user may see.
+func (sh *shelf) where(q *Query) (string, []any) {
+	var b strings.Builder
+	fmt.Fprintf(&b, ` FROM %s WHERE epoch = ? AND partition = ? AND channel = ? AND kind = 'chat' AND void = 0`, sql.Events(sh.generation))
+	args := []any{sh.epoch, sh.partition, q.Channel}
+	if !q.Everyone {
+		b.WriteString(` AND ("to" = '' OR user = ? OR "to" = ?)`)
+		args = append(args, q.User, q.User)
+	}
+	return b.String(), args
+}
+
+// pastEpoch is an epoch that history was written for.
+type pastEpoch struct {
+	name       string
+	partitions int
+}
+
+// allEpochs are the known epochs, newest first.
+func (s *store) allEpochs(ctx context.Context) ([]pastEpoch, error) {
+	s.mu.Lock()
+	known := s.epochs
+	s.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	var found []pastEpoch
+	err := s.query(ctx, func(ctx context.Context) error {
+		found = nil
+		rows, err := s.db.Query(ctx, `SELECT epoch, any(partitions) FROM `+sql.Epochs+` GROUP BY epoch ORDER BY min(first_seen) DESC, epoch DESC`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var name string
+			var partitions int32
+			if err := rows.Scan(&name, &partitions); err != nil {
+				return err
+			}
+			found = append(found, pastEpoch{name, int(partitions)})
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(found, func(e pastEpoch) bool { return e.name == s.cfg.Epoch.Epoch }) {
+		s.mu.Lock()
+		s.epochs = found // complete: the next epoch is another reader's
+		s.mu.Unlock()
+	}
+	return found, nil
+}
+
+// partitionsOf is the number of partitions of an earlier epoch.
+func (s *store) partitionsOf(ctx context.Context, epoch string) (int, error) {
+	all, err := s.allEpochs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range all {
+		if e.name == epoch {
+			return e.partitions, nil
+		}
+	}
+	return 0, ErrEpoch
+}
+
+// olderEpoch is the newest epoch before epoch that has messages of the channel
+// that the query's user may see; "" if there is none.
+func (s *store) olderEpoch(ctx context.Context, q *Query, epoch string, generation uint32) (string, error) {
+	if generation == 0 {
+		return "", nil
+	}
+	all, err := s.allEpochs(ctx)
+	if err != nil {
+		return "", err
+	}
+	if i := slices.IndexFunc(all, func(e pastEpoch) bool { return e.name == epoch }); i >= 0 {
+		all = all[i+1:]
+	}
+	for _, e := range all {
+		sh := shelf{generation: generation, epoch: e.name, partition: schema.PartitionOf(q.Channel, e.partitions)}
+		where, args := sh.where(q)
+		var n uint8
+		err := s.query(ctx, func(ctx context.Context) error {
+			return s.db.QueryRow(ctx, `SELECT toUInt8(count() > 0) FROM (SELECT 1`+where+` LIMIT 1)`, args...).Scan(&n)
+		})
+		if err != nil {
+			return "", err
+		}
+		if n > 0 {
+			return e.name, nil
+		}
+	}
+	return "", nil
+}

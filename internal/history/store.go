@@ -1,0 +1,211 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/schema/sql"
+)
+
+// maxConns bounds the connections to ClickHouse, and so the queries at once.
+const maxConns = 16
+
+// store is the part of history that is in ClickHouse.
+type store struct {
+	db    *clickhouse.DB
+	cfg   *Config
+	alive context.Context
+	work  sync.WaitGroup
+	away  atomic.Bool // the server does not answer; a probe is under way
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	marks  marks
+	flight *flight // the read of watermarks under way; nil for none
+	epochs []pastEpoch
+}
+
+// marks are the watermarks of one generation of the tables.
+type marks struct {
+	generation uint32
+	seq        []int64 // by partition; -1 where there is none
+}
+
+// mark is a partition's watermark.
+type mark struct {
+	generation uint32
+	seq        int64
+}
+
+// flight is a read of watermarks that many wait for.
+type flight struct {
+	done  chan struct{}
+	marks marks
+	err   error
+}
+
+func newStore(ctx context.Context, db *clickhouse.DB, cfg *Config) *store {
+	return &store{db: db, cfg: cfg, alive: ctx, marks: noMarks(cfg.Epoch.Partitions)}
+}
+
+func noMarks(partitions int) marks { return marks{seq: slices.Repeat([]int64{-1}, partitions)} }
+
+// close waits for what is under way; the store's context has ended.
+func (s *store) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.work.Wait()
+	s.db.Close()
+}
+
+// spawn runs f in a goroutine that close waits for. The lock is held.
+func (s *store) spawn(f func()) error {
+	if s.closed {
+		return ErrClosed
+	}
+	s.work.Go(f)
+	return nil
+}
+
+// known is the newest watermark of a partition, without I/O.
+func (s *store) known(partition int) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.marks.seq[partition]
+}
+
+// watermark reads a partition's watermark. Callers share the read under way:
+// one that has become old is right, too.
+func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
+	s.mu.Lock()
+	f := s.flight
+	if f == nil {
+		f = &flight{done: make(chan struct{})}
+		if err := s.spawn(func() { s.land(f) }); err != nil {
+			s.mu.Unlock()
+			return mark{}, err
+		}
+		s.flight = f
+	}
+	s.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return mark{}, ctx.Err()
+	}
+	if f.err != nil {
+		return mark{}, f.err
+	}
+	return mark{f.marks.generation, f.marks.seq[partition]}, nil
+}
+
+// land reads the watermarks for all who wait.
+func (s *store) land(f *flight) {
+	f.err = s.query(s.alive, func(ctx context.Context) error {
+		var err error
+		f.marks, err = s.readMarks(ctx)
+		return err
+	})
+	s.mu.Lock()
+	if f.err == nil {
+		s.marks = f.marks
+	}
+	s.flight = nil
+	s.mu.Unlock()
+	close(f.done)
+}
+
+// readMarks reads the watermarks of the current generation. When there are no
+// tables, nothing was projected yet.
+func (s *store) readMarks(ctx context.Context) (marks, error) {
+	s.mu.Lock()
+	m := marks{generation: s.marks.generation}
+	s.mu.Unlock()
+	for range 3 {
+		if m.generation == 0 {
+			g, err := s.db.Generation(ctx)
+			if clickhouse.IsMissing(err) || err == nil && g == 0 {
+				return noMarks(s.cfg.Epoch.Partitions), nil
+			}
+			if err != nil {
+				return marks{}, err
+			}
+			m.generation = g
+		}
+		current, err := s.readGeneration(ctx, &m)
+		switch {
+		case clickhouse.IsMissing(err):
+			m.generation = 0
+		case err != nil:
+			return marks{}, err
+		case current == m.generation:
+			return m, nil
+		default:
+			m.generation = current
+		}
+	}
+	return noMarks(s.cfg.Epoch.Partitions), nil
+}
+
+// readGeneration reads the watermarks of m's generation, and which one is
+// current.
+func (s *store) readGeneration(ctx context.Context, m *marks) (current uint32, err error) {
+	var partitions []int32
+	var seqs []int64
+	err = s.db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+sql.Generations+`), groupArray(partition), groupArray(w)
+		FROM (SELECT partition, max(seq) AS w FROM `+sql.Watermarks(m.generation)+` WHERE epoch = ? GROUP BY partition)`,
+		s.cfg.Epoch.Epoch).Scan(&current, &partitions, &seqs)
+	m.seq = noMarks(s.cfg.Epoch.Partitions).seq
+	for i, p := range partitions {
+		if int(p) < len(m.seq) {
+			m.seq[p] = seqs[i]
+		}
+	}
+	return current, err
+}
+
+// query runs f within the time for a query, or fails at once while the server
+// is away. Errors are ErrUnavailable, ErrClosed or that of ctx.
+func (s *store) query(ctx context.Context, f func(context.Context) error) error {
+	if s.away.Load() {
+		return ErrUnavailable
+	}
+	limited, cancel := context.WithTimeout(ctx, s.cfg.QueryTime)
+	defer cancel()
+	err := f(limited)
+	switch {
+	case err == nil:
+		return nil
+	case s.alive.Err() != nil:
+		return ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !clickhouse.IsException(err):
+		s.fail(err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// fail makes queries fail at once until a probe is answered.
+func (s *store) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.away.CompareAndSwap(false, true) {
+		return
+	}
+	since := time.Now()
+	s.cfg.Logger.Warn("ClickHouse cannot be read, history is limited to what is in memory and in the log",
+		"servers", s.db.Addresses(), "error", err)
+	s.work.Go(func() {
+		if s.db.Answers(s.alive) == nil {
+			s.away.Store(false)
+			s.cfg.Logger.Info("ClickHouse can be read again", "after", time.Since(since).Round(time.Millisecond))
+		}
+	})
+}

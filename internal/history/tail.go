@@ -1,0 +1,227 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// fetchBytes is how much of the log is fetched at once.
+const fetchBytes = 4 << 20
+
+// tail reads the end of one partition. One read is under way at a time; those
+// who come meanwhile share the next one.
+type tail struct {
+	cfg       *Config
+	partition int
+	alive     context.Context
+	work      sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	running *tailRead // nil: none
+	next    *tailRead // begins when running is done
+}
+
+// tailRead is one read of the log for all who wait for it. It keeps the chats
+// of their channels.
+type tailRead struct {
+	from, to int64 // offsets
+	judge    bool  // apply the rule for void events, from a window earlier
+	done     chan struct{}
+	// Until done, channels is guarded by tail.mu and its keys are fixed once
+	// the read runs; the values are owned by the read.
+	channels map[string][]logged
+	err      error
+}
+
+// logged is a chat of the log.
+type logged struct {
+	rpc.Message
+	void bool // known only where the read judges
+}
+
+func newTail(ctx context.Context, cfg *Config, partition int) *tail {
+	return &tail{cfg: cfg, partition: partition, alive: ctx}
+}
+
+// close waits for the reads under way; the tail's context has ended.
+func (t *tail) close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.work.Wait()
+}
+
+// read returns the messages that q may see in [from, to), ascending.
+func (t *tail) read(ctx context.Context, q *Query, from, to int64) ([]rpc.Message, error) {
+	r, err := t.share(q.Channel, from, to, from < q.VoidsFrom)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-r.done:
+		return r.messages(q, from, to), r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// share returns a read that covers [from, to) of a channel.
+func (t *tail) share(channel string, from, to int64, judge bool) (*tailRead, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return nil, ErrClosed
+	case t.running == nil:
+		t.running = newTailRead(channel, from, to, judge)
+		t.work.Go(t.run)
+		return t.running, nil
+	case t.running.covers(channel, from, to, judge):
+		return t.running, nil // the log below its end does not change
+	case t.next == nil:
+		t.next = newTailRead(channel, from, to, judge)
+	default:
+		t.next.extend(channel, from, to, judge)
+	}
+	return t.next, nil
+}
+
+// run reads for as long as somebody waits.
+func (t *tail) run() {
+	t.mu.Lock()
+	r := t.running
+	t.mu.Unlock()
+	for r != nil {
+		r.err = t.fill(r)
+		close(r.done)
+		t.mu.Lock()
+		t.running, t.next = t.next, nil
+		r = t.running
+		t.mu.Unlock()
+	}
+}
+
+func newTailRead(channel string, from, to int64, judge bool) *tailRead {
+	return &tailRead{from: from, to: to, judge: judge, done: make(chan struct{}), channels: map[string][]logged{channel: nil}}
+}
+
+func (r *tailRead) covers(channel string, from, to int64, judge bool) bool {
+	_, has := r.channels[channel]
+	return has && r.from <= from && to <= r.to && (r.judge || !judge)
+}
+
+func (r *tailRead) extend(channel string, from, to int64, judge bool) {
+	r.from, r.to, r.judge = min(r.from, from), max(r.to, to), r.judge || judge
+	if _, has := r.channels[channel]; !has {
+		r.channels[channel] = nil
+	}
+}
+
+// messages picks what a query may see of a read that is done.
+func (r *tailRead) messages(q *Query, from, to int64) []rpc.Message {
+	if r.err != nil {
+		return nil
+	}
+	var found []rpc.Message
+	for i := range r.channels[q.Channel] {
+		m := &r.channels[q.Channel][i]
+		if m.Seq < from || m.Seq >= to || !q.Everyone && !m.VisibleTo(q.User) {
+			continue
+		}
+		void := m.void
+		if !r.judge {
+			_, void = slices.BinarySearch(q.Voids, m.Seq)
+		}
+		if !void {
+			found = append(found, m.Message)
+		}
+	}
+	return found
+}
+
+// fill reads the log within the budget.
+func (t *tail) fill(r *tailRead) error {
+	ctx, cancel := context.WithTimeout(t.alive, t.cfg.TailTime)
+	defer cancel()
+	err := t.scan(ctx, r)
+	switch {
+	case err == nil:
+		return nil
+	case t.alive.Err() != nil:
+		return ErrClosed
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: offsets %d to %d of %s/%d took longer than %v", ErrTail, r.from, r.to, schema.TopicEvents, t.partition, t.cfg.TailTime)
+	}
+	return fmt.Errorf("read offsets %d to %d of %s/%d: %w", r.from, r.to, schema.TopicEvents, t.partition, err)
+}
+
+func (t *tail) scan(ctx context.Context, r *tailRead) error {
+	from := r.from
+	var window *schema.VoidWindow
+	if r.judge {
+		from = max(0, r.from-t.cfg.Epoch.Window)
+		window = schema.NewVoidWindow(t.cfg.Epoch.Window)
+	}
+	reader := t.cfg.Log.NewReader(eventlog.ReaderConfig{
+		Topic: schema.TopicEvents, Partition: t.partition, Offset: from, MaxBytes: fetchBytes,
+		OnReconnect: func(ctx context.Context) error { return t.cfg.Epoch.Check(ctx, t.cfg.Log) },
+	})
+	defer reader.Close()
+	started, spent := time.Now(), 0
+	for next := from; next < r.to; {
+		batch, err := reader.Next(ctx)
+		var corrupt *eventlog.CorruptError
+		if errors.As(err, &corrupt) {
+			next = corrupt.NextOffset
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i := range batch.Records {
+			rec := &batch.Records[i]
+			if rec.Offset >= r.to {
+				return nil
+			}
+			if spent += len(rec.Value); spent > t.cfg.TailBytes {
+				return fmt.Errorf("%w: more than %d bytes, read in %v", ErrTail, t.cfg.TailBytes, time.Since(started).Round(time.Millisecond))
+			}
+			if err := r.add(rec, window); err != nil {
+				return err
+			}
+		}
+		next = batch.NextOffset
+	}
+	return nil
+}
+
+// add keeps the chats of the channels that are waited for.
+func (r *tailRead) add(rec *eventlog.Record, window *schema.VoidWindow) error {
+	e, err := schema.DecodeEvent(rec.Value)
+	if errors.Is(err, schema.ErrCorrupt) {
+		return nil // who follows the log has counted and logged it
+	}
+	if err != nil {
+		return err
+	}
+	void := window != nil && window.Judge(rec.Offset, e)
+	c := e.GetChat()
+	if c == nil || rec.Offset < r.from {
+		return nil
+	}
+	if kept, wanted := r.channels[c.Channel]; wanted {
+		r.channels[c.Channel] = append(kept, logged{rpc.Message{
+			Channel: c.Channel, Seq: rec.Offset, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time, Trace: c.Trace,
+		}, void})
+	}
+	return nil
+}
