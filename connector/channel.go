@@ -1,0 +1,207 @@
+package connector
+
+import (
+	"sync"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// backlogBytes bounds what a channel keeps for joins whose result is being
+// made. Beyond it they are closed as slow consumers, and come back.
+const backlogBytes = 8 << 20
+
+// channel is a channel with local members: from the push that subscribes the
+// connector to the one that unsubscribes it. The stream changes it; requests
+// read it.
+type channel struct {
+	name      string
+	partition int
+
+	mu      sync.Mutex
+	replica replica
+	ring    ring
+	members []*place
+	ghosts  []*place // members whose connection is gone and whose leave waits
+
+	out   []byte // frames of this batch, laid end to end, not yet sent
+	batch int
+
+	backlog      []delivery // since the oldest result in the making
+	backlogBytes int
+	readers      []*place // whose result is being made; some have left meanwhile
+
+	loading  *load
+	waiting  []*waiter // for the position
+	crowded  bool      // somebody came or went since the last presence push
+	lastSize int
+}
+
+// delivery is one frame and who gets it.
+type delivery struct {
+	frame    []byte
+	user, to string // of a private message; "" for everyone
+}
+
+func (d *delivery) reaches(user string) bool {
+	return d.to == "" || d.user == user || d.to == user
+}
+
+// waiter is closed when the channel's position has reached seq.
+type waiter struct {
+	seq  int64
+	done chan struct{}
+}
+
+// publish gives every member a push. The channel's lock is held.
+func (ch *channel) publish(payload []byte) {
+	if ch.out == nil {
+		ch.out = make([]byte, 0, max(ch.lastSize, len(payload)+frameHeader))
+	}
+	start := len(ch.out)
+	ch.out = appendFrame(ch.out, opText, payload)
+	ch.keep(delivery{frame: ch.out[start:len(ch.out):len(ch.out)]})
+}
+
+// publishPrivate gives a push to the sessions of two users.
+func (ch *channel) publishPrivate(payload []byte, user, to string) {
+	d := delivery{frame: textFrame(payload), user: user, to: to}
+	ch.keep(d)
+	for _, p := range ch.members {
+		if p.cursor < 0 && d.reaches(p.session.user) {
+			ch.sendTo(p)
+			p.session.conn.send(d.frame)
+		}
+	}
+}
+
+func (ch *channel) keep(d delivery) {
+	if len(ch.readers) == 0 {
+		return
+	}
+	ch.backlog = append(ch.backlog, d)
+	if ch.backlogBytes += len(d.frame); ch.backlogBytes > backlogBytes {
+		ch.dropReaders()
+	}
+}
+
+// dropReaders closes the sessions whose results take too long.
+func (ch *channel) dropReaders() {
+	for _, p := range ch.readers {
+		p.session.conn.close(rpc.CloseSlow, "slow consumer: too much happened while the history was read")
+	}
+	clear(ch.backlog)
+	ch.backlogBytes = 0
+}
+
+// sendTo sends p its part of the batch so far.
+func (ch *channel) sendTo(p *place) {
+	from := 0
+	if p.batch == ch.batch {
+		from = p.from
+	}
+	if part := ch.out[from:len(ch.out):len(ch.out)]; len(part) > 0 {
+		p.session.conn.send(part)
+	}
+	p.batch, p.from = ch.batch, len(ch.out)
+}
+
+// flush ends the batch: every member gets the same bytes.
+func (ch *channel) flush() {
+	if len(ch.out) == 0 {
+		return
+	}
+	for _, p := range ch.members {
+		if p.cursor < 0 {
+			ch.sendTo(p)
+		}
+	}
+	ch.lastSize = len(ch.out)
+	ch.out = nil
+	ch.batch++
+}
+
+// attach makes p a member whose pushes wait behind the result of its join.
+func (ch *channel) attach(p *place) {
+	p.index = len(ch.members)
+	ch.members = append(ch.members, p)
+	p.cursor, p.end = len(ch.backlog), -1
+	ch.readers = append(ch.readers, p)
+}
+
+// detach ends p's membership. While its result is being made the cursor stays,
+// up to here.
+func (ch *channel) detach(p *place) {
+	ch.ghosts = without(ch.ghosts, p)
+	if p.index < 0 {
+		return
+	}
+	if p.cursor < 0 {
+		ch.sendTo(p)
+	}
+	p.end = len(ch.backlog)
+	last := ch.members[len(ch.members)-1]
+	ch.members[p.index], last.index = last, p.index
+	ch.members[len(ch.members)-1] = nil
+	ch.members = ch.members[:len(ch.members)-1]
+	p.index = -1
+}
+
+func without(places []*place, p *place) []*place {
+	for i := range places {
+		if places[i] == p {
+			return append(places[:i], places[i+1:]...)
+		}
+	}
+	return places
+}
+
+// goLive sends p what waited behind its result.
+func (ch *channel) goLive(p *place) {
+	end := p.end
+	if end < 0 {
+		end = len(ch.backlog)
+	}
+	for i := range ch.backlog[p.cursor:end] {
+		if d := &ch.backlog[p.cursor+i]; d.reaches(p.session.user) {
+			p.session.conn.send(d.frame)
+		}
+	}
+	p.cursor, p.batch, p.from = -1, ch.batch, len(ch.out)
+	if ch.readers = without(ch.readers, p); len(ch.readers) == 0 {
+		ch.backlog, ch.backlogBytes = nil, 0
+	}
+}
+
+// reach moves the position on and wakes who waits for it.
+func (ch *channel) reach(offset int64) {
+	ch.replica.advance(offset)
+	kept := ch.waiting[:0]
+	for _, w := range ch.waiting {
+		if w.seq <= offset {
+			close(w.done)
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	clear(ch.waiting[len(kept):])
+	ch.waiting = kept
+}
+
+// abandon wakes everyone who waits: the connector has no member any more.
+func (ch *channel) abandon() {
+	for _, w := range ch.waiting {
+		close(w.done)
+	}
+	ch.waiting = nil
+}
+
+// reached returns a channel that is closed once the position is at seq.
+func (ch *channel) reached(seq int64) <-chan struct{} {
+	w := &waiter{seq, make(chan struct{})}
+	if ch.replica.position >= seq {
+		close(w.done)
+	} else {
+		ch.waiting = append(ch.waiting, w)
+	}
+	return w.done
+}

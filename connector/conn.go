@@ -1,0 +1,236 @@
+package connector
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+const (
+	writeTimeout   = 10 * time.Second
+	messageTimeout = 30 * time.Second // from the first to the last byte of a message
+	lingerTimeout  = time.Second      // for the peer's answer to a close frame
+	pingBurst      = 100              // pings of the client within floodWindow
+)
+
+// conn is one WebSocket. Anybody may send; frames leave in that order. A
+// connection with nothing to write has no writer: the first frame starts one,
+// which ends when the queue is empty.
+type conn struct {
+	ws     *websocket.Conn
+	socket *socket  // what ws reads from
+	net    net.Conn // what the socket reads from
+	limit  int      // bytes that may wait
+
+	mu      sync.Mutex
+	queue   [][]byte
+	queued  int // bytes, what is being written included
+	writing bool
+	closing bool // a close frame is queued or sent: nothing may follow it
+	code    int  // of the close frame that we began; 0: none
+	writers sync.WaitGroup
+}
+
+// newConn takes over an upgraded connection whose net.Conn is a *socket. limit
+// bounds the bytes that may wait.
+func newConn(ws *websocket.Conn, limit int) *conn {
+	s := ws.NetConn().(*socket)
+	c := &conn{ws: ws, socket: s, net: s.Conn, limit: limit}
+	s.queue.Store(c)
+	return c
+}
+
+// send queues a frame, which the caller must not change any more. A connection
+// whose queue is full is closed as a slow consumer; what is sent to a closing
+// one is dropped.
+func (c *conn) send(frame []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	if c.queued+len(frame) > c.limit {
+		c.beginClose(rpc.CloseSlow, "slow consumer: the outgoing queue was full")
+		return
+	}
+	c.enqueue(frame)
+}
+
+// close queues a close frame behind what is queued, unless one is already.
+func (c *conn) close(code int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	c.closing, c.code = true, code
+	c.enqueue(closeFrame(code, reason))
+}
+
+// beginClose closes without sending what is queued. The lock is held.
+func (c *conn) beginClose(code int, reason string) {
+	for _, f := range c.queue {
+		c.queued -= len(f)
+	}
+	c.queue = nil
+	c.closing, c.code = true, code
+	c.enqueue(closeFrame(code, reason))
+}
+
+// sendClose queues a close frame that the library made: the answer to the
+// client's, or a protocol error.
+func (c *conn) sendClose(frame []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	c.closing = true
+	c.enqueue(frame)
+}
+
+func (c *conn) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}
+
+// closedWith is the code with which this side began to close; 0: it did not.
+func (c *conn) closedWith() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.code
+}
+
+func (c *conn) enqueue(frame []byte) {
+	c.queue = append(c.queue, frame)
+	c.queued += len(frame)
+	if !c.writing {
+		c.writing = true
+		c.writers.Add(1)
+		go c.write()
+	}
+}
+
+// write drains the queue, everything that waits in one call.
+func (c *conn) write() {
+	defer c.writers.Done()
+	for {
+		c.mu.Lock()
+		if len(c.queue) == 0 {
+			c.writing, c.queue = false, nil
+			closing := c.closing
+			c.mu.Unlock()
+			if closing {
+				c.linger()
+			}
+			return
+		}
+		frames, bytes := net.Buffers(c.queue), c.queued
+		c.queue = nil
+		c.mu.Unlock()
+		err := c.writeOut(frames)
+		c.mu.Lock()
+		c.queued -= bytes
+		c.mu.Unlock()
+		if err != nil {
+			c.abort()
+			return
+		}
+	}
+}
+
+func (c *conn) writeOut(frames net.Buffers) error {
+	if err := c.net.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := frames.WriteTo(c.net)
+	return err
+}
+
+// linger leaves the peer a moment to read the close frame: closing at once
+// with unread input would reset the connection, and the frame be lost.
+func (c *conn) linger() {
+	_ = c.ws.SetReadDeadline(time.Now().Add(lingerTimeout))
+	if tcp, ok := c.net.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+}
+
+// abort cuts the connection. The reader and the writer end.
+func (c *conn) abort() {
+	c.mu.Lock()
+	c.closing, c.writing = true, true // no writer starts any more
+	c.queue = nil
+	c.mu.Unlock()
+	_ = c.net.Close()
+}
+
+// errNotText and errNotUTF8 end a connection with the code RFC 6455 names.
+var (
+	errNotText = errors.New("a binary frame")
+	errNotUTF8 = errors.New("a text frame that is not UTF-8")
+)
+
+// read hands each text message to handle, on the calling goroutine, until the
+// connection ends. Its error is what ended it, a *websocket.CloseError where
+// that was the client's close frame.
+func (c *conn) read(handle func([]byte)) error {
+	for {
+		kind, r, err := c.ws.NextReader()
+		if err != nil {
+			return err
+		}
+		if kind != websocket.TextMessage {
+			c.close(websocket.CloseUnsupportedData, "binary frames are not accepted")
+			return errNotText
+		}
+		if err := c.armMessage(messageTimeout); err != nil {
+			return err
+		}
+		message, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if !utf8.Valid(message) {
+			c.close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
+			return errNotUTF8
+		}
+		if err := c.armMessage(0); err != nil {
+			return err
+		}
+		c.socket.read = 0
+		handle(message)
+	}
+}
+
+// armMessage bounds the time of the message that is being read; 0: none is.
+func (c *conn) armMessage(d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing:
+		return nil // linger has set the deadline
+	case d == 0:
+		return c.ws.SetReadDeadline(time.Time{})
+	default:
+		return c.ws.SetReadDeadline(time.Now().Add(d))
+	}
+}
+
+// discard reads on behind a close frame until the peer has answered, so that
+// it is not reset, and ends the connection.
+func (c *conn) discard() {
+	c.writers.Wait()
+	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, 1<<20))
+	c.abort()
+	c.writers.Wait()
+}

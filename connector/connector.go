@@ -1,0 +1,235 @@
+// Package connector holds the clients' WebSockets. It checks who may do what,
+// appends joins, chats and leaves to the log, follows the pushes that chat
+// workers address to it, and fans them out to its sessions. It knows no other
+// connector: nothing but the log and ClickHouse connects them.
+//
+// Read incarnation.go first, then stream.go (what comes in from the log),
+// channel.go (how it fans out) and join.go (how history and live meet).
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Config is what a connector needs. The zero value of a field with a default
+// means the default.
+type Config struct {
+	Kafka      eventlog.Config
+	ClickHouse string // DSN
+
+	// Listen is the address for clients; Listener, when set, is used instead
+	// and owned by the connector.
+	Listen   string
+	Listener net.Listener
+	// Page is served at /; nil for none.
+	Page http.Handler
+
+	// Partitions and Replication of a log that does not exist yet.
+	Partitions, Replication int
+
+	Limits         rpc.Limits
+	MaxConnections int           // default 100,000
+	Auth           *Auth         // nil: a user is who he says he is
+	Origins        []string      // that browsers may come from; default: any
+	PingEvery      time.Duration // of the server's pings, default 25 s
+	PongTimeout    time.Duration // default 8 s
+	ClientPing     time.Duration // told to clients, default 25 s
+	Drain          time.Duration // over which a planned shutdown closes sessions
+	Traces         string        // URL with {trace}, told to clients
+
+	Logger *slog.Logger
+}
+
+// Connector serves clients. Its methods may be called concurrently.
+type Connector struct {
+	cfg      Config
+	listener net.Listener
+	current  atomic.Pointer[incarnation] // nil: clients have to wait
+}
+
+// New checks cfg and begins to listen, so that Addr is known; Run serves.
+func New(cfg Config) (*Connector, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	cfg.Limits = withDefaults(cfg.Limits)
+	setDefault(&cfg.MaxConnections, 100_000)
+	setDefault(&cfg.PingEvery, 25*time.Second)
+	setDefault(&cfg.PongTimeout, 8*time.Second)
+	setDefault(&cfg.ClientPing, 25*time.Second)
+	if cfg.Auth != nil {
+		if err := cfg.Auth.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	l := cfg.Listener
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", cfg.Listen); err != nil {
+			return nil, fmt.Errorf("listen for clients: %w", err)
+		}
+	}
+	cfg.Listen = l.Addr().String()
+	return &Connector{cfg: cfg, listener: l}, nil
+}
+
+func setDefault[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
+}
+
+// Addr is the address that clients connect to.
+func (c *Connector) Addr() net.Addr { return c.listener.Addr() }
+
+// Ready reports whether clients are served now.
+func (c *Connector) Ready() bool {
+	inc := c.current.Load()
+	return inc != nil && !inc.draining.Load()
+}
+
+// Run serves until ctx ends; then it drains, and returns nil. Its error is one
+// that another try would not mend.
+func (c *Connector) Run(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           c.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(c.cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() {
+		served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10})
+	}()
+	err := c.liveOn(ctx)
+	_ = server.Close()
+	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {
+		err = fmt.Errorf("serve clients: %w", e)
+	}
+	return err
+}
+
+// liveOn lives one incarnation after the other.
+func (c *Connector) liveOn(ctx context.Context) error {
+	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
+		backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
+	for {
+		began := time.Now()
+		err := c.live(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if fatal(err) {
+			return err
+		}
+		c.cfg.Logger.Error("the connector lost its place and starts anew", "error", err)
+		if time.Since(began) > time.Minute {
+			wait.Reset()
+		}
+		select {
+		case <-time.After(wait.NextBackOff()):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// fatal reports whether err is one for a person.
+func fatal(err error) bool {
+	var newer *schema.NewerError
+	var refused *epoch.Refused
+	return errors.As(err, &newer) || errors.As(err, &refused)
+}
+
+// live lives one incarnation.
+func (c *Connector) live(ctx context.Context) error {
+	kafka, err := eventlog.New(c.cfg.Kafka)
+	if err != nil {
+		return err
+	}
+	defer kafka.Close()
+	log, err := epoch.Open(ctx, kafka, epoch.Options{
+		Partitions: c.cfg.Partitions, Replication: c.cfg.Replication, Logger: c.cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	reader, err := history.New(history.Config{DSN: c.cfg.ClickHouse, Log: kafka, Epoch: log, Logger: c.cfg.Logger})
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	inc := newIncarnation(&c.cfg, log, kafka, reader)
+
+	// A planned stop drains first: the incarnation lives on meanwhile.
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- inc.run(life, func() {
+			c.current.Store(inc)
+			close(ready)
+			inc.logger.Info("connector ready", "address", c.cfg.Listen, "epoch", log.Epoch, "push_partition", inc.pushPartition)
+		})
+	}()
+	select {
+	case err = <-ended:
+		c.current.Store(nil)
+		inc.closeSessions(rpc.CloseLostPlace, "the server lost its place: rejoin with since")
+	case <-ctx.Done():
+		select {
+		case <-ready:
+			inc.drain(c.cfg.Drain)
+		default:
+		}
+		c.current.Store(nil)
+		stop()
+		err = <-ended
+	}
+	inc.work.Wait()
+	return err
+}
+
+// drain ends the sessions in a planned way, spread over the given time, and
+// says so in the log.
+func (inc *incarnation) drain(over time.Duration) {
+	inc.draining.Store(true)
+	sessions := inc.allSessions()
+	if len(sessions) > 0 && over > 0 {
+		frame := textFrame(rpc.AppendPush(nil, rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()}))
+		for _, s := range sessions {
+			s.conn.send(frame)
+		}
+		rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
+		for _, s := range sessions {
+			time.Sleep(over / time.Duration(len(sessions)))
+			s.conn.close(rpc.CloseShutdown, "shutting down")
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*beatTimeout)
+	defer cancel()
+	if err := inc.producer.Flush(ctx); err != nil {
+		inc.logger.Warn("stopped with events that the log has not acknowledged; their senders will repeat them", "error", err)
+	}
+	inc.closeSessions(rpc.CloseShutdown, "shutting down")
+	if err := inc.heart.leave(ctx); err != nil {
+		inc.logger.Warn("could not say goodbye; the lease will run out instead", "error", err)
+	}
+}

@@ -1,0 +1,132 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// historyCall is a history request that waits for its page.
+type historyCall struct {
+	*call
+	user  string
+	epoch string // "": the current one
+	mode  history.Mode
+	seq   int64
+	limit int
+}
+
+var errBehind = errors.New("the stream has not yet passed what was acknowledged")
+
+// history answers with a page: at once when the ring has it, else once what
+// was acknowledged to the session has passed in the stream and history is read.
+func (inc *incarnation) answerHistory(p *place, h *historyCall) {
+	p.session.mu.Lock()
+	ch, acked := p.channel, p.acked
+	p.session.mu.Unlock()
+	if ch == nil {
+		h.fail(rpc.NotJoined())
+		return
+	}
+	ch.mu.Lock()
+	if ch.replica.position >= acked && h.epoch == "" {
+		if found, ok := ch.page(h, ch.replica.position+1); ok {
+			ch.mu.Unlock()
+			inc.replyHistory(h, found)
+			return
+		}
+	}
+	reached := ch.reached(acked)
+	ch.mu.Unlock()
+	inc.spawn(func() {
+		found, err := inc.readHistory(ch, h, reached)
+		if err != nil {
+			inc.logger.Warn("history cannot be read", "channel", ch.name, "error", err)
+			h.fail(rpc.HistoryUnavailable(retryAfter))
+			return
+		}
+		inc.replyHistory(h, found)
+	})
+}
+
+func (inc *incarnation) readHistory(ch *channel, h *historyCall, reached <-chan struct{}) (page, error) {
+	ctx, cancel := context.WithTimeout(inc.ctx, readTimeout)
+	defer cancel()
+	select {
+	case <-reached:
+	case <-ctx.Done():
+		return page{}, errBehind
+	}
+	ch.mu.Lock()
+	end := ch.replica.position + 1
+	found, ok := page{}, false
+	if h.epoch == "" {
+		found, ok = ch.page(h, end)
+	}
+	ch.mu.Unlock()
+	if ok {
+		return found, nil
+	}
+	q := inc.query(ch, h.user, end)
+	q.Epoch, q.Mode, q.Limit = h.epoch, h.mode, h.limit
+	q.Before, q.After, q.Around = h.seq, h.seq, h.seq
+	return inc.read(ctx, q)
+}
+
+// page answers a history request from the ring. The lock is held.
+func (ch *channel) page(h *historyCall, end int64) (page, bool) {
+	s := span{h.user, end}
+	switch h.mode {
+	case history.Before:
+		return ch.ring.before(s, h.seq, h.limit)
+	case history.After:
+		return ch.ring.after(s, h.seq, h.limit)
+	case history.Around:
+		return ch.ring.around(s, h.seq, h.limit)
+	default:
+		return ch.ring.before(s, end, h.limit)
+	}
+}
+
+// replyHistory answers as encoding/json would write rpc.HistoryResult.
+func (inc *incarnation) replyHistory(h *historyCall, p page) {
+	epoch := h.epoch
+	if epoch == "" {
+		epoch = inc.log.Epoch
+	}
+	h.answer(func(b []byte) []byte {
+		b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), h.id...), `,"result":{"epoch":`...)
+		b = appendString(b, epoch)
+		b = appendList(append(b, `,"messages":`...), p.messages)
+		b = strconv.AppendBool(append(b, `,"more":`...), p.more)
+		if p.newer {
+			b = append(b, `,"newer":true`...)
+		}
+		if p.older != "" {
+			b = appendString(append(b, `,"older":`...), p.older)
+		}
+		return append(b, `}}`...)
+	})
+}
+
+// answerMembers answers from the replica.
+func (inc *incarnation) answerMembers(p *place, c *call, after string, limit int) {
+	p.session.mu.Lock()
+	ch := p.channel
+	p.session.mu.Unlock()
+	if ch == nil {
+		c.fail(rpc.NotJoined())
+		return
+	}
+	ch.mu.Lock()
+	users, count := ch.replica.page(after, limit), len(ch.replica.users)
+	ch.mu.Unlock()
+	c.answer(func(b []byte) []byte {
+		b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), c.id...), `,"result":{"members":`...)
+		b = appendMembers(b, users)
+		return append(strconv.AppendInt(append(b, `,"count":`...), int64(count), 10), `}}`...)
+	})
+}

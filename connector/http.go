@@ -1,0 +1,112 @@
+package connector
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// upgradeBuffer is the size of a connection's read buffer; its frames are
+// small, and thousands of connections are idle.
+const upgradeBuffer = 512
+
+func (c *Connector) handler() http.Handler {
+	upgrader := &websocket.Upgrader{
+		ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer, WriteBufferPool: new(sync.Pool),
+		Subprotocols: []string{rpc.Subprotocol}, CheckOrigin: c.originAllowed,
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) { c.serve(upgrader, w, r) })
+	if c.cfg.Page != nil {
+		mux.Handle("/", c.cfg.Page)
+	}
+	return mux
+}
+
+func (c *Connector) originAllowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return origin == "" || len(c.cfg.Origins) == 0 || slices.Contains(c.cfg.Origins, origin)
+}
+
+// serve makes a session of an upgraded connection. It returns at once: a plain
+// goroutine with a small stack reads.
+func (c *Connector) serve(upgrader *websocket.Upgrader, w http.ResponseWriter, r *http.Request) {
+	inc := c.current.Load()
+	if inc == nil || inc.draining.Load() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "not ready: try again in a moment", http.StatusServiceUnavailable)
+		return
+	}
+	ws, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return // the upgrader has answered
+	}
+	inc.accept(ws, bearer(r))
+}
+
+func bearer(r *http.Request) string {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return token
+}
+
+func (inc *incarnation) accept(ws *websocket.Conn, token string) {
+	s := inc.newSession(ws, token)
+	if code, admitted := inc.admit(s); !admitted {
+		s.conn.close(code, "not now")
+		s.conn.discard()
+	}
+}
+
+func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
+	s := &session{
+		id: ulid.Make().String(), inc: inc, bearer: token,
+		unanswered: make(chan struct{}, inc.limits.Pipeline),
+		rate:       bucket{rate: float64(inc.limits.Rate)},
+		places:     map[string]*place{},
+		opened:     time.Now(), pingedAt: time.Now(),
+	}
+	s.conn = newConn(ws, inc.limits.Queue)
+	ws.SetReadLimit(int64(inc.limits.Frame))
+	ws.SetPongHandler(func(string) error { s.ponged.Store(true); return nil })
+	pong := ws.PingHandler()
+	var pings flood
+	ws.SetPingHandler(func(data string) error {
+		if pings.exceeds(pingBurst) {
+			s.conn.close(rpc.CloseMisuse, "too many pings")
+			return errFlood
+		}
+		return pong(data)
+	})
+	return s
+}
+
+// serve reads until the connection ends.
+func (s *session) serve() {
+	err := s.conn.read(s.handle)
+	s.conn.discard()
+	clean, reason := s.howEnded(err)
+	s.end(clean, reason)
+}
+
+// howEnded tells a clean end, whose leaves are published at once, from a cut.
+func (s *session) howEnded(err error) (clean bool, reason schema.Reason) {
+	code := s.conn.closedWith()
+	if code == rpc.CloseNoPong {
+		return false, schema.Reason_REASON_TIMEOUT
+	}
+	if code != 0 {
+		return code >= rpc.CloseBadToken, schema.Reason_REASON_DISCONNECT
+	}
+	var closed *websocket.CloseError
+	clean = errors.As(err, &closed) && (closed.Code == websocket.CloseNormalClosure || closed.Code == websocket.CloseGoingAway)
+	return clean && !s.inc.draining.Load(), schema.Reason_REASON_DISCONNECT
+}

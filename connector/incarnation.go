@@ -1,0 +1,247 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// concurrentReads bounds the reads of history under way.
+const concurrentReads = 32
+
+// incarnation is one life of a connector: what it knows is true as long as its
+// push stream is unbroken and its lease lasts. When either is in doubt it ends
+// its sessions, which come back to the next one and recover.
+type incarnation struct {
+	id            string
+	cfg           *Config
+	limits        rpc.Limits
+	log           epoch.Log
+	logger        *slog.Logger
+	kafka         *eventlog.Client
+	producer      *eventlog.Producer
+	history       *history.Reader
+	heart         *heart
+	pushPartition int
+	reads         chan struct{} // a slot for each read of history
+
+	ctx      context.Context // of everything that works for sessions
+	work     sync.WaitGroup  // what spawn started, and connections
+	draining atomic.Bool
+	broken   chan error // why the incarnation must end; holds the first
+
+	writers []writer // by partition of the events
+
+	mu       sync.RWMutex
+	over     bool // no session is admitted any more
+	channels map[string]*channel
+	sessions map[string]*session
+}
+
+// writer numbers an incarnation's events of one partition.
+type writer struct {
+	mu      sync.Mutex
+	counter uint64
+	last    int64 // the newest offset acknowledged; owned by the producer's callbacks
+}
+
+var errCut = errors.New("the log acknowledged an event at a position it had already given away: it was cut or replaced; see `parley epoch`")
+
+func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader *history.Reader) *incarnation {
+	id := ulid.Make().String()
+	return &incarnation{
+		id: id, cfg: cfg, limits: cfg.Limits, log: log, kafka: kafka, history: reader,
+		logger:   cfg.Logger.With("connector", id),
+		reads:    make(chan struct{}, concurrentReads),
+		broken:   make(chan error, 1),
+		writers:  make([]writer, log.Partitions),
+		channels: map[string]*channel{}, sessions: map[string]*session{},
+	}
+}
+
+// run lives one life: it returns why it ended, nil when ctx did. ready is
+// called when sessions may come.
+func (inc *incarnation) run(ctx context.Context, ready func()) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	inc.ctx = ctx
+	inc.producer = inc.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
+	defer inc.producer.Close()
+
+	inc.heart = newHeart(inc)
+	var err error
+	if inc.pushPartition, err = inc.heart.choosePartition(ctx); err != nil {
+		return err
+	}
+	_, end, err := inc.kafka.Offsets(ctx, schema.TopicPush, inc.pushPartition)
+	if err != nil {
+		return fmt.Errorf("find the end of the pushes: %w", err)
+	}
+	pushes := inc.kafka.NewReader(eventlog.ReaderConfig{
+		Topic: schema.TopicPush, Partition: inc.pushPartition, Offset: end,
+		OnReconnect: func(ctx context.Context) error { return inc.log.Check(ctx, inc.kafka) },
+	})
+	defer pushes.Close()
+
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer cancel(nil)
+	start := func(part func(context.Context) error) {
+		parts.Go(func() {
+			if err := part(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	start(inc.heart.run)
+	start((&stream{inc: inc, seen: watermarks{}}).follow(pushes))
+	select {
+	case <-inc.heart.started:
+		start(inc.keep)
+		ready()
+	case <-ctx.Done():
+	}
+	select {
+	case <-ctx.Done():
+	case err := <-inc.broken:
+		cancel(err)
+	}
+	return context.Cause(ctx)
+}
+
+// fail ends the incarnation.
+func (inc *incarnation) fail(err error) {
+	select {
+	case inc.broken <- err:
+	default:
+	}
+}
+
+// spawn runs f, which ends when inc.ctx does.
+func (inc *incarnation) spawn(f func()) { inc.work.Go(f) }
+
+func (inc *incarnation) partitionOf(channel string) int {
+	return schema.PartitionOf(channel, inc.log.Partitions)
+}
+
+// publish appends an event. done gets its offset once it is durable on all
+// in-sync replicas, on a goroutine that must not wait. With an error nothing
+// was queued and done is not called.
+func (inc *incarnation) publish(partition int, channel string, e *schema.Event, done func(int64, error)) error {
+	w := &inc.writers[partition]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e.Time, e.Connector, e.Counter = time.Now().UnixMilli(), inc.id, w.counter+1
+	value, err := proto.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode an event: %w", err)
+	}
+	err = inc.producer.Produce(partition, eventlog.Record{Key: []byte(channel), Value: value}, func(offset int64, err error) {
+		if err == nil && offset <= w.last {
+			err = errCut
+			inc.fail(err)
+		}
+		if err == nil {
+			w.last = offset
+		}
+		done(offset, err)
+	})
+	if err == nil {
+		w.counter++
+	}
+	return err
+}
+
+// channel is the channel of that name; nil when it has no member here.
+func (inc *incarnation) channel(name string) *channel {
+	inc.mu.RLock()
+	defer inc.mu.RUnlock()
+	return inc.channels[name]
+}
+
+func (inc *incarnation) subscribe(name string) *channel {
+	ch := &channel{name: name, partition: inc.partitionOf(name)}
+	ch.replica.window = inc.log.Window
+	ch.ring.maxEntries = 3 * inc.limits.Recover
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	inc.channels[name] = ch
+	return ch
+}
+
+func (inc *incarnation) unsubscribe(ch *channel) {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	delete(inc.channels, ch.name)
+}
+
+func (inc *incarnation) allChannels() []*channel {
+	inc.mu.RLock()
+	defer inc.mu.RUnlock()
+	all := make([]*channel, 0, len(inc.channels))
+	for _, ch := range inc.channels {
+		all = append(all, ch)
+	}
+	return all
+}
+
+func (inc *incarnation) session(id string) *session {
+	inc.mu.RLock()
+	defer inc.mu.RUnlock()
+	return inc.sessions[id]
+}
+
+// admit adds a session and serves it, unless there are too many or the
+// incarnation is over; then it returns the code to close with.
+func (inc *incarnation) admit(s *session) (code int, admitted bool) {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	switch {
+	case inc.over:
+		return rpc.CloseShutdown, false
+	case len(inc.sessions) >= inc.cfg.MaxConnections:
+		return rpc.CloseConnections, false
+	}
+	inc.sessions[s.id] = s
+	inc.spawn(s.serve)
+	return 0, true
+}
+
+// closeSessions ends every session; none comes after them.
+func (inc *incarnation) closeSessions(code int, reason string) {
+	inc.mu.Lock()
+	inc.over = true
+	inc.mu.Unlock()
+	for _, s := range inc.allSessions() {
+		s.conn.close(code, reason)
+	}
+}
+
+func (inc *incarnation) forget(s *session) {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	delete(inc.sessions, s.id)
+}
+
+func (inc *incarnation) allSessions() []*session {
+	inc.mu.RLock()
+	defer inc.mu.RUnlock()
+	all := make([]*session, 0, len(inc.sessions))
+	for _, s := range inc.sessions {
+		all = append(all, s)
+	}
+	return all
+}

@@ -1,0 +1,220 @@
+package connector
+
+import (
+	"time"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+const (
+	joinTimeout    = 10 * time.Second // for the log to answer a join or a leave
+	firstMembers   = 200              // in a join's result
+	retryAfter     = 1000             // milliseconds, in errors that say when
+	defaultLimit   = 50
+	maxLimit       = 300
+	maxMembers     = 1000
+	defaultMembers = 200
+)
+
+// joinCall is a join that waits for its result.
+type joinCall struct {
+	*call
+	user  string
+	limit int
+	since int64 // -1: none
+	epoch string
+}
+
+// view is a channel at one position: what a join's result says of it.
+type view struct {
+	seq, last int64
+	users     []string
+	count     int
+}
+
+func (ch *channel) view() view {
+	r := &ch.replica
+	return view{r.position, r.last, r.page("", firstMembers), len(r.users)}
+}
+
+// join takes part in a channel. A join that is under way already, or a
+// membership, is not repeated in the log.
+func (s *session) join(channel string, j *joinCall) {
+	s.mu.Lock()
+	p := s.places[channel]
+	if p == nil && len(s.places) >= s.inc.limits.Channels {
+		s.mu.Unlock()
+		j.fail(rpc.TooMany(s.inc.limits.Channels))
+		return
+	}
+	switch {
+	case p != nil && len(p.ops) > 0 && p.ops[len(p.ops)-1].join:
+		op := p.ops[len(p.ops)-1]
+		op.asked = append(op.asked, j)
+		op.timer.Reset(joinTimeout)
+	case p != nil && len(p.ops) == 0 && p.member:
+		s.mu.Unlock()
+		p.afterJoin(func(bool) { s.inc.rejoin(p, j) })
+		return
+	default:
+		s.beginJoin(p, channel, j)
+	}
+	s.mu.Unlock()
+}
+
+// beginJoin publishes a join. The lock is held.
+func (s *session) beginJoin(p *place, channel string, j *joinCall) {
+	if p == nil {
+		p = &place{session: s, name: channel, partition: s.inc.partitionOf(channel), index: -1, cursor: -1, end: -1}
+	}
+	op := &operation{join: true, asked: []*joinCall{j}}
+	event := &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
+		Channel: channel, Session: s.id, User: s.user, PushPartition: int32(s.inc.pushPartition),
+	}}}
+	err := s.inc.publish(p.partition, channel, event, func(_ int64, err error) {
+		if err != nil {
+			s.expireJoin(op)
+		}
+	})
+	if err != nil {
+		j.fail(rpc.Unavailable(retryAfter))
+		return
+	}
+	op.timer = time.AfterFunc(joinTimeout, func() { s.expireJoin(op) })
+	p.ops = append(p.ops, op)
+	s.places[channel] = p
+}
+
+// expireJoin answers those who wait for a join with 1007. When the join passes
+// all the same, a leave follows it, unless it was asked for again meanwhile.
+func (s *session) expireJoin(op *operation) {
+	s.mu.Lock()
+	asked, behind := op.asked, op.behind
+	op.asked, op.behind = nil, nil
+	s.mu.Unlock()
+	for _, j := range asked {
+		j.fail(rpc.Unavailable(retryAfter))
+	}
+	for _, f := range behind {
+		f(false)
+	}
+}
+
+// passJoin is called when the join of one of our sessions passes in the
+// stream. The channel's lock is held.
+func (inc *incarnation) passJoin(ch *channel, id string) {
+	s := inc.session(id)
+	if s == nil {
+		inc.logger.Error("a join of an unknown session passed", "session", id, "channel", ch.name)
+		return
+	}
+	s.mu.Lock()
+	p := s.places[ch.name]
+	var op *operation
+	if p != nil {
+		op = p.pass(true)
+	}
+	if op == nil { // its event stands twice in the log
+		s.mu.Unlock()
+		return
+	}
+	p.member, p.channel, p.since = true, ch, ch.replica.position
+	if len(op.asked) == 0 {
+		s.undoJoin(ch, p)
+		s.mu.Unlock()
+		return
+	}
+	ch.attach(p)
+	p.result = op
+	s.mu.Unlock()
+	inc.answerJoin(ch, p, op, ch.view())
+}
+
+// undoJoin follows a join that nobody waits for with a leave; the session is
+// shown nothing of it. Both locks are held.
+func (s *session) undoJoin(ch *channel, p *place) {
+	switch {
+	case s.ended:
+		ch.ghosts = append(ch.ghosts, p)
+	case len(p.ops) > 0: // a leave is under way
+	case s.publishLeave(p, schema.Reason_REASON_LEAVE, nil) != nil:
+		s.conn.close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
+	}
+}
+
+// answerJoin makes the result of a join: at once when the ring has it, else
+// once history is read. The channel's lock is held.
+func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation, v view) {
+	j := op.asked[0]
+	if past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch); ok {
+		if behind := inc.finishJoin(ch, p, op, v, past); len(behind) > 0 {
+			inc.spawn(func() { runAll(behind) })
+		}
+		return
+	}
+	inc.spawn(func() {
+		past := inc.recall(ch, j, v)
+		ch.mu.Lock()
+		behind := inc.finishJoin(ch, p, op, v, past)
+		ch.mu.Unlock()
+		runAll(behind)
+	})
+}
+
+func runAll(behind []func(bool)) {
+	for _, f := range behind {
+		f(true)
+	}
+}
+
+// finishJoin sends the result and the pushes behind it, and returns what else
+// waits for it. The channel's lock is held.
+func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view, past past) []func(bool) {
+	s := p.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	inc.replyJoin(op.asked, ch, v, past)
+	behind := op.behind
+	for _, again := range op.asked[min(1, len(op.asked)):] {
+		behind = append(behind, func(bool) { inc.rejoin(p, again) })
+	}
+	op.asked, op.behind = nil, nil
+	ch.goLive(p)
+	p.result = nil
+	if p.leave != nil {
+		p.leave.reply(rpc.Empty{})
+		p.leave = nil
+	}
+	return behind
+}
+
+func (inc *incarnation) replyJoin(asked []*joinCall, ch *channel, v view, past past) {
+	if len(asked) == 0 {
+		return
+	}
+	j := asked[0]
+	j.answer(func(b []byte) []byte { return inc.appendJoinResult(b, j, ch, v, past) })
+}
+
+// rejoin answers a join of a channel that the session is in: the same kind of
+// result at the newest position, and nobody is told.
+func (inc *incarnation) rejoin(p *place, j *joinCall) {
+	p.session.mu.Lock()
+	ch := p.channel
+	p.session.mu.Unlock()
+	if ch == nil {
+		j.fail(rpc.NotJoined())
+		return
+	}
+	ch.mu.Lock()
+	v := ch.view()
+	past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
+	if ok {
+		inc.replyJoin([]*joinCall{j}, ch, v, past)
+	}
+	ch.mu.Unlock()
+	if !ok {
+		inc.spawn(func() { inc.replyJoin([]*joinCall{j}, ch, v, inc.recall(ch, j, v)) })
+	}
+}

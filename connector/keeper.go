@@ -1,0 +1,143 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+const (
+	keeperEvery  = 500 * time.Millisecond
+	helloTimeout = 10 * time.Second
+	giveUp       = 30 * time.Second // without an acknowledgement of the log
+)
+
+// errSilentLog ends an incarnation that gets no acknowledgement.
+var errSilentLog = errors.New("the log has acknowledged nothing for 30 s")
+
+// keep does what has to be done from time to time, for all sessions and
+// channels of the incarnation, until ctx ends.
+func (inc *incarnation) keep(ctx context.Context) error {
+	tick := time.NewTicker(keeperEvery)
+	defer tick.Stop()
+	for round := 0; ; round++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case now := <-tick.C:
+			if inc.silent(now) {
+				return errSilentLog
+			}
+			for _, s := range inc.allSessions() {
+				s.keep(now)
+			}
+			if round%2 == 0 {
+				inc.tellCrowds()
+			}
+		}
+	}
+}
+
+func (inc *incarnation) silent(now time.Time) bool {
+	oldest, n := inc.producer.Unacked()
+	if n > 0 && now.Sub(oldest) > giveUp {
+		return true
+	}
+	return now.Sub(inc.heart.lastAck()) > giveUp
+}
+
+// tellCrowds tells crowded channels how many are there.
+func (inc *incarnation) tellCrowds() {
+	for _, ch := range inc.allChannels() {
+		ch.mu.Lock()
+		if ch.crowded {
+			ch.crowded = false
+			ch.publish(rpc.AppendPush(nil, rpc.PushPresence, rpc.PresencePush{
+				Channel: ch.name, Seq: ch.replica.position, Count: len(ch.replica.users),
+			}))
+			ch.flush()
+		}
+		ch.mu.Unlock()
+	}
+}
+
+// keep looks after one session. It runs on the keeper's goroutine.
+func (s *session) keep(now time.Time) {
+	s.mu.Lock()
+	user, ended, expires := s.user, s.ended, s.expires
+	s.mu.Unlock()
+	switch {
+	case ended:
+		s.leaveAll(now)
+	case user == "" && now.Sub(s.opened) > helloTimeout:
+		s.conn.close(rpc.CloseNoHello, "no hello in time")
+	case !expires.IsZero() && now.After(expires):
+		s.conn.close(rpc.CloseExpired, "the token has expired")
+	case s.pinged && s.ponged.Load():
+		s.pinged = false
+	case s.pinged && now.Sub(s.pingedAt) > s.inc.cfg.PongTimeout:
+		s.conn.close(rpc.CloseNoPong, "no pong")
+	case !s.pinged && now.Sub(s.pingedAt) > s.inc.cfg.PingEvery:
+		s.pinged, s.pingedAt = true, now
+		s.ponged.Store(false)
+		s.conn.send(appendFrame(nil, opPing, nil))
+	}
+}
+
+// end takes note that the connection is gone. The session leaves its channels
+// at once after a clean close, else when its user had time to come back.
+func (s *session) end(clean bool, reason schema.Reason) {
+	now := time.Now()
+	s.mu.Lock()
+	s.ended, s.reason, s.leaveAt = true, reason, now.Add(cutGrace)
+	if clean {
+		s.leaveAt = now
+	}
+	var stay []*place
+	for _, p := range s.places {
+		for _, op := range p.ops {
+			op.asked = nil
+		}
+		stay = append(stay, p)
+	}
+	s.mu.Unlock()
+	for _, p := range stay {
+		s.haunt(p)
+	}
+	s.leaveAll(now)
+}
+
+// haunt keeps watch for the user's return to the place's channel.
+func (s *session) haunt(p *place) {
+	s.mu.Lock()
+	ch := p.channel
+	s.mu.Unlock()
+	if ch == nil {
+		return
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.channel == ch {
+		ch.ghosts = append(ch.ghosts, p)
+	}
+}
+
+// leaveAll publishes the leaves of an ended session when they are due.
+func (s *session) leaveAll(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.places) == 0 {
+		s.inc.forget(s)
+	}
+	if now.Before(s.leaveAt) || s.inc.draining.Load() {
+		return // a draining connector's sessions leave with it
+	}
+	for _, p := range s.places {
+		s.leaveNow(p)
+	}
+}

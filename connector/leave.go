@@ -1,0 +1,114 @@
+package connector
+
+import (
+	"time"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// cutGrace is how long the user of a cut connection has to come back before
+// the channel is told that it left.
+const cutGrace = 5 * time.Second
+
+// leaveChannel ends the session's membership once the leave has passed.
+func (s *session) leaveChannel(channel string, c *call) {
+	s.mu.Lock()
+	p := s.places[channel]
+	if p == nil || !p.joined() {
+		s.mu.Unlock()
+		c.fail(rpc.NotJoined())
+		return
+	}
+	err := s.publishLeave(p, schema.Reason_REASON_LEAVE, c)
+	s.mu.Unlock()
+	if err != nil {
+		c.fail(rpc.Unavailable(retryAfter))
+	}
+}
+
+// publishLeave publishes a leave behind whatever is under way. The session's
+// lock is held.
+func (s *session) publishLeave(p *place, reason schema.Reason, c *call) error {
+	op := &operation{leave: c}
+	event := &schema.Event{Kind: &schema.Event_Leave{Leave: &schema.Leave{
+		Channel: p.name, Session: s.id, User: s.user, Reason: reason,
+	}}}
+	err := s.inc.publish(p.partition, p.name, event, func(_ int64, err error) {
+		if err != nil && c != nil {
+			c.fail(rpc.Unavailable(retryAfter))
+		}
+	})
+	if err == nil {
+		p.ops = append(p.ops, op)
+	}
+	return err
+}
+
+// passLeave is called when the leave of a session passes in the stream. ch is
+// nil when the connector has no member of it; else its lock is held.
+func (inc *incarnation) passLeave(ch *channel, name, id string) {
+	s := inc.session(id)
+	if s == nil {
+		return // another connector's
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.places[name]
+	if p == nil {
+		return
+	}
+	op := p.pass(false)
+	if op == nil {
+		return
+	}
+	s.endPlace(ch, p, op)
+	if s.ended && len(s.places) == 0 {
+		inc.forget(s)
+	}
+}
+
+// endPlace ends a membership whose leave has passed. What is under way behind
+// it goes on in a place of its own: this one may still owe a result. Both
+// locks are held.
+func (s *session) endPlace(ch *channel, p *place, op *operation) {
+	delete(s.places, p.name)
+	if len(p.ops) > 0 {
+		s.places[p.name] = &place{session: s, name: p.name, partition: p.partition, ops: p.ops, acked: p.acked, index: -1, cursor: -1, end: -1}
+		p.ops = nil
+	}
+	if ch != nil {
+		ch.detach(p)
+	}
+	p.member, p.channel = false, nil
+	switch {
+	case op.leave == nil:
+	case p.result != nil:
+		p.leave = op.leave
+	default:
+		op.leave.reply(rpc.Empty{})
+	}
+}
+
+// userIsBack publishes the waiting leaves of sessions of a user who is in the
+// channel again: nobody is told. The channel's lock is held.
+func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
+	for _, p := range ch.ghosts {
+		if p.session.user != j.User || p.session.id == j.Session {
+			continue
+		}
+		p.session.mu.Lock()
+		p.session.leaveNow(p)
+		p.session.mu.Unlock()
+	}
+}
+
+// leaveNow publishes an ended session's leave unless it is under way. The
+// session's lock is held. A leave that cannot be published is tried again at
+// the keeper's next round.
+func (s *session) leaveNow(p *place) bool {
+	if n := len(p.ops); n > 0 && !p.ops[n-1].join {
+		return true
+	}
+	return s.publishLeave(p, s.reason, nil) == nil
+}

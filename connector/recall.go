@@ -1,0 +1,223 @@
+package connector
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// readTimeout bounds a read of history, waiting for its turn included.
+const readTimeout = 5 * time.Second
+
+// past is what a join's result says of the time before it.
+type past struct {
+	page
+	recovered *bool
+	reason    string
+	degraded  bool
+}
+
+func recovery(p page, recovered bool, reason string) past {
+	return past{page: p, recovered: &recovered, reason: reason}
+}
+
+// past answers a join from the ring. It is false when the ring does not reach
+// back far enough; what it holds is the answer all the same when nothing else
+// can be read. The channel's lock is held.
+func (ch *channel) past(j *joinCall, v view, most int, epoch string) (past, bool) {
+	s := span{j.user, v.seq + 1}
+	newest, enough := ch.ring.before(s, s.end, j.limit)
+	switch {
+	case j.since < 0:
+		return past{page: newest}, enough
+	case j.epoch != epoch || j.since > v.seq:
+		return recovery(newest, false, rpc.ReasonEpoch), enough
+	}
+	missed, ok := ch.ring.after(s, j.since, most)
+	switch {
+	case !ok:
+		return recovery(newest, false, rpc.ReasonUnavailable), false
+	case missed.more:
+		return recovery(newest, false, rpc.ReasonTooMany), enough
+	}
+	older, known := ch.ring.before(s, j.since+1, 0)
+	missed.more = older.more || !known
+	return recovery(missed, true, ""), true
+}
+
+// recall answers a join from history: the ring filled up by one read that all
+// joins of the channel share, else a read of its own, else what the ring has.
+func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
+	ctx, cancel := context.WithTimeout(inc.ctx, readTimeout)
+	defer cancel()
+	err := inc.fill(ctx, ch)
+	ch.mu.Lock()
+	fromRing, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
+	ch.mu.Unlock()
+	if ok {
+		return fromRing
+	}
+	if err == nil {
+		var p past
+		if p, err = inc.readPast(ctx, ch, j, v, fromRing); err == nil {
+			return p
+		}
+	}
+	inc.logger.Warn("a join is answered without older history", "channel", ch.name, "error", err)
+	fromRing.more, fromRing.degraded = true, true
+	return fromRing
+}
+
+// readPast reads what the ring could not answer.
+func (inc *incarnation) readPast(ctx context.Context, ch *channel, j *joinCall, v view, fromRing past) (past, error) {
+	q := inc.query(ch, j.user, v.seq+1)
+	if fromRing.reason == rpc.ReasonUnavailable {
+		q.Mode, q.After, q.Limit = history.After, j.since, inc.limits.Recover
+		missed, err := inc.read(ctx, q)
+		if err != nil {
+			return past{}, err
+		}
+		if !missed.more {
+			missed.more = j.since > 0
+			return recovery(missed, true, ""), nil
+		}
+		fromRing.reason = rpc.ReasonTooMany
+	}
+	q.Mode, q.Limit = history.Newest, max(j.limit, 1)
+	newest, err := inc.read(ctx, q)
+	if j.limit == 0 {
+		newest.more = newest.more || len(newest.messages) > 0
+		newest.messages = nil
+	}
+	fromRing.page = newest
+	return fromRing, err
+}
+
+// query asks for a channel's messages below end, as user may see them.
+func (inc *incarnation) query(ch *channel, user string, end int64) history.Query {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return history.Query{
+		Channel: ch.name, User: user, End: end,
+		Voids: append([]int64(nil), ch.replica.voids...), VoidsFrom: max(0, ch.replica.position-ch.replica.window),
+	}
+}
+
+// read reads a page.
+func (inc *incarnation) read(ctx context.Context, q history.Query) (page, error) {
+	found, err := inc.readTurn(ctx, q)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{messages: make([][]byte, len(found.Messages)), more: found.More, newer: found.Newer, older: found.Older}
+	for i := range found.Messages {
+		p.messages[i] = appendMessage(nil, &found.Messages[i])
+	}
+	return p, nil
+}
+
+// readTurn reads when it is its turn: the reads under way are bounded.
+func (inc *incarnation) readTurn(ctx context.Context, q history.Query) (history.Page, error) {
+	select {
+	case inc.reads <- struct{}{}:
+		defer func() { <-inc.reads }()
+		return inc.history.Read(ctx, q)
+	case <-ctx.Done():
+		return history.Page{}, ctx.Err()
+	}
+}
+
+// load is one read that fills a channel's ring, shared by all who wait for it.
+type load struct {
+	done chan struct{}
+	err  error
+}
+
+// fill makes the ring reach further back, if it can. Its error says that the
+// store could not be read; the ring may have got what the log has.
+func (inc *incarnation) fill(ctx context.Context, ch *channel) error {
+	ch.mu.Lock()
+	if ch.ring.full() {
+		ch.mu.Unlock()
+		return nil
+	}
+	l := ch.loading
+	if l == nil {
+		l = &load{done: make(chan struct{})}
+		ch.loading = l
+		inc.spawn(func() { inc.fillNow(ch, l) })
+	}
+	ch.mu.Unlock()
+	select {
+	case <-l.done:
+		return l.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (inc *incarnation) fillNow(ch *channel, l *load) {
+	ctx, cancel := context.WithTimeout(inc.ctx, readTimeout)
+	defer cancel()
+	ch.mu.Lock()
+	floor := ch.ring.floor
+	ch.mu.Unlock()
+	q := inc.query(ch, "", floor)
+	q.Everyone, q.Mode, q.Limit = true, history.Newest, inc.limits.Recover+1
+	found, err := inc.readTurn(ctx, q)
+	below := int64(0)
+	if err != nil {
+		l.err = err
+		below = max(1, floor-inc.log.Window)
+		if found, err = inc.history.ReadLog(ctx, q, below); err != nil {
+			below = floor
+		}
+	}
+	if found.More && len(found.Messages) > 0 {
+		below = found.Messages[0].Seq
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.ring.floor == floor {
+		ch.ring.prepend(entriesOf(found.Messages), below, found.Older)
+	}
+	ch.loading = nil
+	close(l.done)
+}
+
+func entriesOf(messages []rpc.Message) []entry {
+	entries := make([]entry, len(messages))
+	for i := range messages {
+		m := &messages[i]
+		entries[i] = entry{seq: m.Seq, time: m.Time, user: m.User, to: m.To, id: m.ID, json: appendMessage(nil, m)}
+	}
+	return entries
+}
+
+// appendJoinResult appends the response to a join, as encoding/json would
+// write rpc.JoinResult.
+func (inc *incarnation) appendJoinResult(b []byte, j *joinCall, ch *channel, v view, p past) []byte {
+	b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), j.id...), `,"result":{"channel":`...)
+	b = appendString(b, ch.name)
+	b = appendString(append(b, `,"epoch":`...), inc.log.Epoch)
+	b = strconv.AppendInt(append(b, `,"seq":`...), v.seq, 10)
+	b = strconv.AppendInt(append(b, `,"last":`...), v.last, 10)
+	b = appendMembers(append(b, `,"members":`...), v.users)
+	b = strconv.AppendInt(append(b, `,"count":`...), int64(v.count), 10)
+	b = appendList(append(b, `,"messages":`...), p.messages)
+	b = strconv.AppendBool(append(b, `,"more":`...), p.more)
+	b = strconv.AppendInt(append(b, `,"partition":`...), int64(ch.partition), 10)
+	if p.recovered != nil {
+		b = strconv.AppendBool(append(b, `,"recovered":`...), *p.recovered)
+	}
+	if p.reason != "" {
+		b = appendString(append(b, `,"reason":`...), p.reason)
+	}
+	if p.degraded {
+		b = append(b, `,"degraded":true`...)
+	}
+	return append(b, `}}`...)
+}

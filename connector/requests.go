@@ -1,0 +1,310 @@
+package connector
+
+import (
+	"github.com/oklog/ulid/v2"
+
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// handle takes one text message. It runs on the connection's reading
+// goroutine, which waits here while too many requests are unanswered.
+func (s *session) handle(frame []byte) {
+	if s.conn.isClosing() {
+		return
+	}
+	r, bad := rpc.Parse(frame)
+	if bad != nil && s.flood.exceeds(maxMalformed) {
+		s.conn.close(rpc.CloseMisuse, "too many malformed frames")
+		return
+	}
+	s.unanswered <- struct{}{}
+	c := &call{session: s, id: r.ID}
+	if bad == nil && !s.rate.take() {
+		bad = rpc.RateLimited(s.rate.retry())
+	}
+	if bad == nil {
+		bad = s.dispatch(c, r)
+	}
+	if bad != nil {
+		c.fail(bad)
+	}
+}
+
+// dispatch starts a request. An error answers it; else it is or will be
+// answered elsewhere.
+func (s *session) dispatch(c *call, r rpc.Request) *rpc.Error {
+	if r.Method != rpc.MethodHello && s.user == "" && known(r.Method) {
+		return &rpc.Error{Code: rpc.CodeUnauthenticated, Message: "say hello first"}
+	}
+	switch r.Method {
+	case rpc.MethodHello:
+		return s.hello(c, r)
+	case rpc.MethodPing:
+		c.reply(rpc.Empty{})
+		return nil
+	case rpc.MethodChat:
+		return s.onChat(c, r)
+	case rpc.MethodJoin:
+		return s.onJoin(c, r)
+	case rpc.MethodLeave:
+		return s.onLeave(c, r)
+	case rpc.MethodHistory:
+		return s.onHistory(c, r)
+	case rpc.MethodMembers:
+		return s.onMembers(c, r)
+	}
+	return &rpc.Error{Code: rpc.CodeNoMethod, Message: "no such method"}
+}
+
+func known(method string) bool {
+	switch method {
+	case rpc.MethodPing, rpc.MethodChat, rpc.MethodJoin, rpc.MethodLeave, rpc.MethodHistory, rpc.MethodMembers:
+		return true
+	}
+	return false
+}
+
+func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
+	var p rpc.HelloParams
+	if bad := rpc.Decode(r.Params, &p); bad != nil {
+		return bad
+	}
+	who, bad := s.inc.cfg.identify(p, s.bearer)
+	if bad != nil {
+		if bad.Code == rpc.CodeUnauthenticated {
+			c.fail(bad)
+			s.conn.close(rpc.CloseBadToken, "invalid token")
+			return nil
+		}
+		return bad
+	}
+	s.mu.Lock()
+	if s.user != "" && s.user != who.user {
+		s.mu.Unlock()
+		return &rpc.Error{Code: rpc.CodeForbidden, Message: "this session is another user's"}
+	}
+	if s.user == "" {
+		s.user = who.user
+	}
+	s.expires = who.expires
+	s.mu.Unlock()
+	c.reply(rpc.HelloResult{
+		Session: s.id, User: who.user, Connector: s.inc.id, Epoch: s.inc.log.Epoch, Version: rpc.Version,
+		Ping: s.inc.cfg.ClientPing.Milliseconds(), Traces: s.inc.cfg.Traces, Limits: s.inc.limits,
+	})
+	return nil
+}
+
+func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
+	var p rpc.JoinParams
+	if bad := rpc.Decode(r.Params, &p); bad != nil {
+		return bad
+	}
+	limit, bad := limitOf(p.Limit, 0, maxLimit, defaultLimit)
+	if bad == nil {
+		bad = checkName("channel", p.Channel)
+	}
+	if bad != nil {
+		return bad
+	}
+	j := &joinCall{call: c, user: s.user, limit: limit, since: -1, epoch: p.Epoch}
+	if p.Since != nil {
+		if *p.Since < 0 {
+			return rpc.InvalidParams("since", "must be 0 or more")
+		}
+		if p.Epoch == "" {
+			return rpc.InvalidParams("epoch", "must come with since")
+		}
+		j.since = *p.Since
+	}
+	s.join(p.Channel, j)
+	return nil
+}
+
+func (s *session) onLeave(c *call, r rpc.Request) *rpc.Error {
+	var p rpc.LeaveParams
+	if bad := rpc.Decode(r.Params, &p); bad != nil {
+		return bad
+	}
+	if bad := checkName("channel", p.Channel); bad != nil {
+		return bad
+	}
+	s.leaveChannel(p.Channel, c)
+	return nil
+}
+
+func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
+	var m rpc.ChatParams
+	if bad := rpc.Decode(r.Params, &m); bad != nil {
+		return bad
+	}
+	if bad := s.checkChat(&m); bad != nil {
+		return bad
+	}
+	p, bad := s.place(m.Channel)
+	if bad != nil {
+		return bad
+	}
+	if m.ID == "" {
+		m.ID = ulid.Make().String()
+	} else if e, ok := p.already(m.ID, s.inc.limits.Recover); ok {
+		c.reply(rpc.ChatResult{ID: m.ID, Seq: e.seq, Time: e.time})
+		return nil
+	}
+	return s.publishChat(c, p, &m)
+}
+
+func (s *session) checkChat(m *rpc.ChatParams) *rpc.Error {
+	if bad := checkName("channel", m.Channel); bad != nil {
+		return bad
+	}
+	if m.To != "" {
+		if bad := checkName("to", m.To); bad != nil {
+			return bad
+		}
+	}
+	switch {
+	case len(m.ID) > schema.MaxID:
+		return rpc.InvalidParams("id", "must be 1 to 64 bytes")
+	case m.Body == "":
+		return rpc.InvalidParams("body", "must not be empty")
+	case len(m.Body) > s.inc.limits.Body:
+		return rpc.TooLarge(s.inc.limits.Body)
+	}
+	return nil
+}
+
+// already finds the message that a retry repeats, when it was pushed to this
+// session and is among the channel's newest.
+func (p *place) already(id string, newest int) (entry, bool) {
+	p.session.mu.Lock()
+	ch := p.channel
+	p.session.mu.Unlock()
+	if ch == nil {
+		return entry{}, false
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	e, ok := ch.ring.find(p.session.user, id, newest)
+	return e, ok && e.seq > p.since
+}
+
+func (s *session) publishChat(c *call, p *place, m *rpc.ChatParams) *rpc.Error {
+	event := &schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{
+		Channel: m.Channel, Session: s.id, User: s.user, Id: m.ID, Body: m.Body, To: m.To,
+	}}}
+	err := s.inc.publish(p.partition, m.Channel, event, func(seq int64, err error) {
+		if err != nil {
+			c.fail(rpc.Unavailable(retryAfter))
+			return
+		}
+		p.acknowledged(seq)
+		c.reply(rpc.ChatResult{ID: m.ID, Seq: seq, Time: event.Time})
+	})
+	if err != nil {
+		return rpc.Unavailable(retryAfter)
+	}
+	return nil
+}
+
+func (s *session) onHistory(c *call, r rpc.Request) *rpc.Error {
+	var q rpc.HistoryParams
+	if bad := rpc.Decode(r.Params, &q); bad != nil {
+		return bad
+	}
+	h := &historyCall{call: c, user: s.user, epoch: q.Epoch}
+	if q.Epoch == s.inc.log.Epoch {
+		h.epoch = ""
+	}
+	var bad *rpc.Error
+	if h.limit, bad = limitOf(q.Limit, 1, maxLimit, defaultLimit); bad == nil {
+		bad = checkName("channel", q.Channel)
+	}
+	if bad == nil {
+		bad = h.position(&q)
+	}
+	if bad != nil {
+		return bad
+	}
+	p, bad := s.place(q.Channel)
+	if bad != nil {
+		return bad
+	}
+	p.afterJoin(func(joined bool) {
+		if !joined {
+			c.fail(rpc.NotJoined())
+			return
+		}
+		s.inc.answerHistory(p, h)
+	})
+	return nil
+}
+
+// position takes the one of before, after and around that is there.
+func (h *historyCall) position(q *rpc.HistoryParams) *rpc.Error {
+	h.mode = history.Newest
+	for _, at := range []struct {
+		field string
+		seq   *int64
+		mode  history.Mode
+	}{{"before", q.Before, history.Before}, {"after", q.After, history.After}, {"around", q.Around, history.Around}} {
+		switch {
+		case at.seq == nil:
+		case h.mode != history.Newest:
+			return rpc.InvalidParams(at.field, "must not come with another of before, after and around")
+		case *at.seq < 0:
+			return rpc.InvalidParams(at.field, "must be 0 or more")
+		default:
+			h.mode, h.seq = at.mode, *at.seq
+		}
+	}
+	return nil
+}
+
+func (s *session) onMembers(c *call, r rpc.Request) *rpc.Error {
+	var q rpc.MembersParams
+	if bad := rpc.Decode(r.Params, &q); bad != nil {
+		return bad
+	}
+	limit, bad := limitOf(q.Limit, 1, maxMembers, defaultMembers)
+	if bad == nil {
+		bad = checkName("channel", q.Channel)
+	}
+	if bad == nil && q.After != "" {
+		bad = checkName("after", q.After)
+	}
+	if bad != nil {
+		return bad
+	}
+	p, bad := s.place(q.Channel)
+	if bad != nil {
+		return bad
+	}
+	p.afterJoin(func(joined bool) {
+		if !joined {
+			c.fail(rpc.NotJoined())
+			return
+		}
+		s.inc.answerMembers(p, c, q.After, limit)
+	})
+	return nil
+}
+
+func checkName(field, name string) *rpc.Error {
+	if err := schema.CheckName(name); err != nil {
+		return rpc.InvalidParams(field, err.Error())
+	}
+	return nil
+}
+
+func limitOf(given *int, least, most, otherwise int) (int, *rpc.Error) {
+	switch {
+	case given == nil:
+		return otherwise, nil
+	case *given < least || *given > most:
+		return 0, rpc.InvalidParams("limit", "is out of range")
+	}
+	return *given, nil
+}

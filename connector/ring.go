@@ -1,0 +1,153 @@
+package connector
+
+import "slices"
+
+// A ring keeps at least what a recovery may ask for, and not more than this.
+const ringBytes = 1 << 20
+
+// entry is a message in a ring.
+type entry struct {
+	seq, time    int64
+	user, to, id string
+	json         []byte // the message as history shows it
+}
+
+func (e *entry) visibleTo(user string) bool {
+	return e.to == "" || e.user == user || e.to == user
+}
+
+// ring holds the newest messages of one channel, private ones too: every one
+// from floor on. Pure; guarded by its channel's lock.
+type ring struct {
+	entries    []entry // ascending
+	bytes      int
+	floor      int64  // 0: the channel's beginning in this epoch
+	older      string // the epoch before, when floor is 0 and it has messages
+	maxEntries int
+}
+
+// add appends the newest message.
+func (r *ring) add(e entry) {
+	r.entries = append(r.entries, e)
+	r.bytes += len(e.json)
+	r.trim()
+}
+
+// prepend adds messages from before the floor, which becomes the given one.
+func (r *ring) prepend(entries []entry, floor int64, older string) {
+	for i := range entries {
+		r.bytes += len(entries[i].json)
+	}
+	r.entries = slices.Concat(entries, r.entries)
+	r.floor, r.older = floor, older
+	r.trim()
+}
+
+func (r *ring) trim() {
+	drop := 0
+	for len(r.entries)-drop > r.maxEntries || (r.bytes > ringBytes && len(r.entries)-drop > 1) {
+		r.bytes -= len(r.entries[drop].json)
+		r.floor = r.entries[drop].seq + 1
+		drop++
+	}
+	if drop > 0 {
+		r.older = ""
+		clear(r.entries[:drop])
+		r.entries = r.entries[drop:]
+	}
+}
+
+// full reports whether reading further back would not stay.
+func (r *ring) full() bool {
+	return r.floor == 0 || len(r.entries) >= r.maxEntries/2 || r.bytes >= ringBytes/2
+}
+
+// find looks among the newest messages for one of user with that id.
+func (r *ring) find(user, id string, newest int) (entry, bool) {
+	for i := len(r.entries) - 1; i >= max(0, len(r.entries)-newest); i-- {
+		if e := &r.entries[i]; e.id == id && e.user == user {
+			return *e, true
+		}
+	}
+	return entry{}, false
+}
+
+// page is a part of a channel's messages, oldest first.
+type page struct {
+	messages [][]byte
+	newest   int64 // seq of the newest public message in it; 0: none
+	more     bool
+	newer    bool
+	older    string
+}
+
+// span says which messages: those in [from, end), as user sees them.
+type span struct {
+	user string
+	end  int64
+}
+
+// before returns the newest limit messages below seq. It is false when the
+// ring does not reach back far enough to tell.
+func (r *ring) before(s span, seq int64, limit int) (page, bool) {
+	seq = min(seq, s.end)
+	var found []*entry
+	for i := len(r.entries) - 1; i >= 0 && len(found) <= limit; i-- {
+		if e := &r.entries[i]; e.seq < seq && e.visibleTo(s.user) {
+			found = append(found, e)
+		}
+	}
+	if len(found) <= limit && r.floor > 0 {
+		slices.Reverse(found)
+		return pageOf(found, true), false
+	}
+	more := len(found) > limit
+	found = found[:min(limit, len(found))]
+	slices.Reverse(found)
+	p := pageOf(found, more)
+	if !more {
+		p.older = r.older
+	}
+	return p, true
+}
+
+// after returns the oldest limit messages above seq.
+func (r *ring) after(s span, seq int64, limit int) (page, bool) {
+	if seq+1 < r.floor {
+		return page{}, false
+	}
+	i, _ := slices.BinarySearchFunc(r.entries, seq+1, func(e entry, seq int64) int { return int(e.seq - seq) })
+	var found []*entry
+	for ; i < len(r.entries) && r.entries[i].seq < s.end && len(found) <= limit; i++ {
+		if e := &r.entries[i]; e.visibleTo(s.user) {
+			found = append(found, e)
+		}
+	}
+	return pageOf(found[:min(limit, len(found))], len(found) > limit), true
+}
+
+// around returns half of limit before seq and half from it on.
+func (r *ring) around(s span, seq int64, limit int) (page, bool) {
+	if seq < r.floor {
+		return page{}, false
+	}
+	old, ok := r.before(s, seq, limit/2)
+	if !ok {
+		return page{}, false
+	}
+	recent, ok := r.after(s, seq-1, limit-limit/2)
+	recent.messages = append(old.messages, recent.messages...)
+	recent.newer, recent.more, recent.older = recent.more, old.more, old.older
+	return recent, ok
+}
+
+func pageOf(found []*entry, more bool) page {
+	p := page{messages: make([][]byte, len(found)), more: more}
+	for i, e := range found {
+		p.messages[i] = e.json
+		if e.to == "" {
+			p.newest = e.seq
+		}
+	}
+	return p
+}

@@ -1,0 +1,165 @@
+package connector
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// session is one WebSocket; it has a user from its hello on. It outlives its
+// connection until the leaves of its channels have passed.
+//
+// Lock order: channel.mu, then session.mu, then conn.mu.
+type session struct {
+	id   string
+	inc  *incarnation
+	conn *conn
+
+	// A slot for each request that is not answered yet.
+	unanswered chan struct{}
+
+	bearer string // the token of the upgrade request
+
+	// Owned by the reading goroutine.
+	flood flood
+	rate  bucket
+
+	mu      sync.Mutex
+	user    string            // "" before hello; set once
+	places  map[string]*place // channels joined, being joined or being left
+	ended   bool              // the connection is gone
+	leaveAt time.Time         // when an ended session leaves its channels
+	reason  schema.Reason     // of these leaves
+	expires time.Time         // of the token; zero: never
+
+	opened time.Time
+	ponged atomic.Bool
+
+	// Owned by the keeper.
+	pinged   bool // and not yet ponged
+	pingedAt time.Time
+}
+
+// place is one session's place in one channel. Joins and leaves take effect
+// when their event passes in the push stream; until then they are operations
+// under way, in the order of their events.
+type place struct {
+	session   *session
+	name      string
+	partition int
+
+	// Guarded by session.mu.
+	ops     []*operation // published, not yet passed
+	member  bool         // as of the stream
+	result  *operation   // the join that has passed and whose result is being made
+	channel *channel     // where it is a member
+	acked   int64        // the highest seq acknowledged to the session here
+
+	// Guarded by channel.mu.
+	since  int64 // the seq of its join
+	index  int   // among the channel's members; -1: it gets no pushes
+	cursor int   // into the channel's backlog while a result is being made
+	end    int   // of what the cursor may reach; -1: still growing
+	leave  *call // a leave that passed meanwhile, answered behind the result
+	batch  int   // the channel's batch that from counts in
+	from   int   // where this place's part of that batch begins
+}
+
+// operation is a join or a leave under way.
+type operation struct {
+	join   bool
+	asked  []*joinCall  // of a join; empty: nobody waits for it any more
+	behind []func(bool) // requests that wait for a join's result; false: it has none
+	timer  *time.Timer  // of a join
+	leave  *call        // of a leave; nil: nobody waits for it
+}
+
+// joined reports whether the session is in the channel as far as it was told:
+// its last request decides. session.mu is held.
+func (p *place) joined() bool {
+	if n := len(p.ops); n > 0 {
+		return p.ops[n-1].join && len(p.ops[n-1].asked) > 0
+	}
+	return p.member
+}
+
+// waitsFor is the join whose result later requests wait for, nil for none.
+// session.mu is held.
+func (p *place) waitsFor() *operation {
+	if n := len(p.ops); n > 0 && p.ops[n-1].join {
+		return p.ops[n-1]
+	}
+	return p.result
+}
+
+// pass takes the oldest operation if it is of that kind. session.mu is held.
+func (p *place) pass(join bool) *operation {
+	if len(p.ops) == 0 || p.ops[0].join != join {
+		return nil
+	}
+	op := p.ops[0]
+	p.ops = p.ops[1:]
+	if op.timer != nil {
+		op.timer.Stop()
+	}
+	return op
+}
+
+// place returns the session's place in a channel that it has joined, or is
+// joining.
+func (s *session) place(channel string) (*place, *rpc.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.places[channel]; p != nil && p.joined() {
+		return p, nil
+	}
+	return nil, rpc.NotJoined()
+}
+
+// afterJoin runs f once no join of the place is under way: now, or behind its
+// result. f gets false where there is no result.
+func (p *place) afterJoin(f func(joined bool)) {
+	p.session.mu.Lock()
+	if op := p.waitsFor(); op != nil {
+		op.behind = append(op.behind, f)
+		p.session.mu.Unlock()
+		return
+	}
+	p.session.mu.Unlock()
+	f(true)
+}
+
+// acknowledged remembers the highest seq that the session knows of.
+func (p *place) acknowledged(seq int64) {
+	p.session.mu.Lock()
+	p.acked = max(p.acked, seq)
+	p.session.mu.Unlock()
+}
+
+// call is one request. It is answered exactly once; a notification never.
+type call struct {
+	session  *session
+	id       []byte // nil: a notification
+	answered atomic.Bool
+}
+
+func (c *call) reply(result any) {
+	c.answer(func(b []byte) []byte { return rpc.AppendResult(b, c.id, result) })
+}
+
+func (c *call) fail(e *rpc.Error) {
+	c.answer(func(b []byte) []byte { return rpc.AppendError(b, c.id, e) })
+}
+
+func (c *call) answer(encode func([]byte) []byte) {
+	if c.answered.Swap(true) {
+		return
+	}
+	<-c.session.unanswered
+	if c.id != nil {
+		c.session.conn.send(textFrame(encode(nil)))
+	}
+}
