@@ -13,9 +13,6 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// tickEvery is the time from a tick's acknowledgement to the next tick.
-const tickEvery = time.Second
-
 // keeper does what the owner of the control partition does: it makes the time
 // by which connectors are judged, and declares the dead ones down. It outlives
 // an assignment, as an owner that keeps the partition over a rebalance keeps
@@ -93,7 +90,7 @@ func (k *keeper) take(ctx context.Context) error {
 
 // tick appends ticks, each a second after the one before was acknowledged.
 func (k *keeper) tick(ctx context.Context) error {
-	timer := time.NewTimer(tickEvery)
+	timer := time.NewTimer(k.w.timing.tick)
 	defer timer.Stop()
 	for {
 		select {
@@ -109,7 +106,7 @@ func (k *keeper) tick(ctx context.Context) error {
 		if _, err := appendAll(ctx, k.producer, tick); err != nil {
 			return fmt.Errorf("append a tick: %w", err)
 		}
-		timer.Reset(tickEvery)
+		timer.Reset(k.w.timing.tick)
 	}
 }
 

@@ -63,6 +63,15 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// timing are the times that tests make shorter.
+type timing struct {
+	// From a tick's acknowledgement to the next tick.
+	tick time.Duration
+	// How long a worker that was fenced waits to hear from the group that its
+	// partition is another's. More than the session time-out.
+	fenced time.Duration
+}
+
 // Stats counts what a Worker did since it started.
 type Stats struct {
 	// Events were applied, Corrupt records were skipped, Pushes were sent.
@@ -78,6 +87,7 @@ type Worker struct {
 	id     string // for people
 	log    *slog.Logger
 	client *eventlog.Client
+	timing timing
 
 	// Set by Run before anything uses them.
 	epoch  epoch.Log
@@ -122,7 +132,10 @@ func New(cfg Config) (*Worker, error) {
 	if err != nil {
 		host = "unknown"
 	}
-	w := &Worker{cfg: cfg, id: fmt.Sprintf("%s/%d", host, os.Getpid()), log: cfg.Logger, client: client}
+	w := &Worker{
+		cfg: cfg, id: fmt.Sprintf("%s/%d", host, os.Getpid()), log: cfg.Logger, client: client,
+		timing: timing{tick: time.Second, fenced: 15 * time.Second},
+	}
 	w.control = newControl(w)
 	w.keeper = newKeeper(w)
 	return w, nil
@@ -172,23 +185,19 @@ func (w *Worker) serve(ctx context.Context, a eventlog.Assignment) error {
 	return w.yield(ctx, w.servePartition(ctx, a))
 }
 
-// fencedPatience is how long a worker that was fenced waits to hear from the
-// group that its partition is another's. More than the session time-out.
-const fencedPatience = 15 * time.Second
-
 // yield returns err, except that a worker that was fenced first waits for the
 // end of its assignment, which is then no error.
 func (w *Worker) yield(ctx context.Context, err error) error {
 	if !errors.Is(err, eventlog.ErrFenced) {
 		return err
 	}
-	patience := time.NewTimer(fencedPatience)
+	patience := time.NewTimer(w.timing.fenced)
 	defer patience.Stop()
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-patience.C:
-		return fmt.Errorf("another chat worker writes the state of a partition that group %s gave to this one; are there workers with the same group name on two clusters of members? %w", w.cfg.Group, err)
+		return fmt.Errorf("another chat worker writes the state of a partition that group %s gave to this one: %w; stop the worker that runs outside of the group", w.cfg.Group, err)
 	}
 }
 

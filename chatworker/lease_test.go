@@ -1,0 +1,139 @@
+package chatworker
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// fastTicks makes a lease last 8 × 50 ms.
+func fastTicks(w *Worker) { w.timing.tick = 50 * time.Millisecond }
+
+// keepBeating beats for a connector until the test ends.
+func (r *rig) keepBeating(connector string) {
+	r.beat(connector, false)
+	ctx, stop := context.WithCancel(context.Background())
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				e, err := newEntry(0, schema.ControlKeyBeat(connector), &schema.Beat{Time: 1})
+				if err == nil {
+					_, err = appendAll(ctx, r.beats, e)
+				}
+				if err != nil && ctx.Err() == nil {
+					r.t.Errorf("beat: %v", err)
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	r.t.Cleanup(func() {
+		stop()
+		beating.Wait()
+	})
+}
+
+func TestSilentConnectorIsDeclaredDown(t *testing.T) {
+	r := newRig(t)
+	r.keepBeating("alive")
+	r.beat("silent", false)
+	r.beat("leaving", true)
+	r.join("alive", channels[0], "s1", "ann")
+	r.join("silent", channels[0], "s2", "bob")
+	r.start(fastTicks)
+
+	want := map[string]schema.Reason{
+		"silent": schema.Reason_REASON_TIMEOUT, "leaving": schema.Reason_REASON_DISCONNECT,
+	}
+	r.eventually("both are gone from parley.control", func() bool {
+		state := r.state(schema.TopicControl, 0)
+		return state[schema.ControlKeyBeat("silent")] == nil && state[schema.ControlKeyBeat("leaving")] == nil
+	})
+	for p := range partitions {
+		found := r.downs(p)
+		if len(found) != len(want) || found["silent"] != want["silent"] || found["leaving"] != want["leaving"] {
+			t.Errorf("partition %d has downs %v, want %v", p, found, want)
+		}
+	}
+	r.eventually("the other is told", func() bool {
+		pushes, _ := r.taken("alive")
+		users := pushes[len(pushes)-1].Updates[0].GetDeparted().GetUsers()
+		return len(users) == 1 && users[0] == "bob"
+	})
+	if r.state(schema.TopicControl, 0)[schema.ControlKeyBeat("alive")] == nil {
+		t.Error("the connector that beats is gone from parley.control")
+	}
+}
+
+// A connector that never beat holds members: its down was missed.
+func TestOrphansAreDeclaredDown(t *testing.T) {
+	r := newRig(t)
+	r.keepBeating("alive")
+	r.join("alive", channels[1], "s1", "ann")
+	r.join("orphan", channels[1], "s2", "bob")
+	r.start(fastTicks)
+	r.eventually("the orphan is declared down", func() bool {
+		_, down := r.downs(1)["orphan"]
+		return down
+	})
+	for p := range partitions {
+		if _, down := r.downs(p)["orphan"]; down != (p == 1) {
+			t.Errorf("partition %d: down is %v", p, down)
+		}
+		if _, down := r.downs(p)["alive"]; down {
+			t.Errorf("partition %d: the connector that beats was declared down", p)
+		}
+	}
+}
+
+// The ticks of an owner whose claim is not the newest do not count, and it
+// buries nobody.
+func TestNewerClaimTakesTheLeases(t *testing.T) {
+	r := newRig(t)
+	w, _ := r.run(fastTicks)
+	r.eventually("the worker claims", func() bool { return w.control.newestClaim() >= 0 })
+	// The claim of another owner, from outside of the group, so that the worker
+	// goes on; a producer without the name does not fence it.
+	other := r.producer(eventlog.ProducerConfig{Topic: schema.TopicControl})
+	r.writeMessage(other, 0, schema.ControlKeyClaim, &schema.ControlClaim{Worker: "other"})
+	r.beat("silent", false)
+	ticks := func() (n int) {
+		for _, rec := range r.read(schema.TopicControl, 0) {
+			if string(rec.Key) == schema.ControlKeyTick {
+				n++
+			}
+		}
+		return n
+	}
+	before := ticks()
+	r.eventually("more than enough ticks", func() bool { return ticks() > before+12 })
+	if down := r.downs(0); len(down) != 0 {
+		t.Errorf("the owner before declared %v down", down)
+	}
+}
+
+// The owner of the leases keeps its claim when the group gives it the
+// partition again.
+func TestClaimOutlivesRebalance(t *testing.T) {
+	r := newRig(t)
+	first, _ := r.start(fastTicks)
+	r.eventually("the first claims", func() bool { return first.control.newestClaim() >= 0 })
+	claim := first.control.newestClaim()
+	second, stop := r.start(fastTicks)
+	r.eventually("the second serves", func() bool { return second.Stats().Partitions > 0 })
+	moved := first.control.newestClaim() != claim
+	if !moved {
+		return // the second got other partitions only, and the first ticks on
+	}
+	stop()
+	r.eventually("the first claims again", func() bool { return first.control.newestClaim() > claim })
+}

@@ -1,0 +1,293 @@
+package chatworker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// channels has one channel of each partition.
+var channels = func() []string {
+	found := make([]string, partitions)
+	for i := 0; slices.Contains(found, ""); i++ {
+		name := fmt.Sprint("c", i)
+		found[schema.PartitionOf(name, partitions)] = name
+	}
+	return found
+}()
+
+func TestEventsBecomePushes(t *testing.T) {
+	r := newRig(t)
+	w, _ := r.start()
+	joined := r.join("a", "c", "s1", "ann")
+	chat := r.chat("a", "c", "ann", "1")
+
+	p := r.awaitChat("a", "1")
+	pushes, repeats := r.taken("a")
+	if len(pushes) != 2 || repeats != 0 || !pushes[0].Updates[1].GetJoined().GetSubscribed() {
+		t.Errorf("pushes %v, %d repeats", pushes, repeats)
+	}
+	if p.Offset != chat || p.PrevOffset != joined || p.Format != schema.NewestFormat {
+		t.Errorf("the chat's push is %v", p)
+	}
+	r.eventually("the worker is ready", w.Ready)
+	r.eventually("the counters are right", func() bool {
+		s := w.Stats()
+		return s.Partitions == partitions && s.Pushes == 2 && s.Corrupt == 0 && s.Events >= 2
+	})
+}
+
+// After a stop in order the next worker knows everything and repeats nothing.
+func TestTakeoverRestoresMembers(t *testing.T) {
+	r := newRig(t)
+	_, stop := r.start()
+	r.join("a", "c", "s1", "ann")
+	r.join("b", "c", "s2", "bob")
+	r.chat("a", "c", "ann", "1")
+	r.awaitChat("b", "1")
+	stop()
+
+	r.start()
+	last := r.chat("a", "c", "ann", "1") // void: the window was restored too
+	r.chat("b", "c", "bob", "2")
+	for _, connector := range []string{"a", "b"} {
+		r.awaitChat(connector, "2")
+		ids, repeats := r.chats(connector)
+		if !slices.Equal(ids, []string{"1", "2"}) || repeats != 0 {
+			t.Errorf("%s took chats %v, %d repeats", connector, ids, repeats)
+		}
+	}
+	pushes, _ := r.taken("a")
+	if v := pushes[len(pushes)-2]; v.Offset != last || v.Updates[0].GetVoidChat() == nil {
+		t.Errorf("the repeated chat is pushed as %v", v)
+	}
+}
+
+// Workers come and go while messages flow; nobody misses one.
+func TestWorkersShareThePartitions(t *testing.T) {
+	r := newRig(t)
+	first, _ := r.start()
+	for i, c := range channels {
+		r.join("a", c, fmt.Sprint("s", i), "ann")
+	}
+	var want []string
+	say := func(n int) {
+		for range n {
+			id := fmt.Sprint(len(want))
+			r.chat("a", channels[len(want)%partitions], "ann", id)
+			want = append(want, id)
+		}
+	}
+	say(30)
+	second, stop := r.start()
+	r.eventually("both serve partitions", func() bool {
+		a, b := first.Stats().Partitions, second.Stats().Partitions
+		return a > 0 && b > 0 && a+b == partitions && first.Ready() && second.Ready()
+	})
+	say(30)
+	stop()
+	say(30)
+	r.eventually("the first serves all", func() bool { return first.Stats().Partitions == partitions })
+	r.eventually("every chat was taken", func() bool {
+		ids, _ := r.chats("a")
+		return len(ids) == len(want)
+	})
+	if _, repeats := r.chats("a"); repeats != 0 {
+		t.Errorf("%d repeats, although every worker left in order", repeats)
+	}
+}
+
+// A worker that keeps its partitions over a rebalance goes on where it was.
+func TestRebalanceKeepsState(t *testing.T) {
+	r := newRig(t)
+	w, _ := r.start()
+	r.join("a", channels[0], "s1", "ann")
+	r.chat("a", channels[0], "ann", "1")
+	r.awaitChat("a", "1")
+	claims := func() (n int) {
+		for p := range partitions {
+			for _, rec := range r.read(schema.TopicState, p) {
+				if string(rec.Key) == schema.StateKeyClaim {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	r.eventually("all partitions are claimed", func() bool { return w.Stats().Partitions == partitions })
+	before := claims()
+	other, stop := r.start()
+	r.eventually("the other serves a partition", func() bool { return other.Stats().Partitions > 0 })
+	moved := other.Stats().Partitions
+	stop()
+	r.eventually("the first serves all", func() bool { return w.Stats().Partitions == partitions })
+	if after := claims(); int64(after-before) != 2*moved {
+		t.Errorf("%d claims when %d partitions went to another worker and back", after-before, moved)
+	}
+	r.chat("a", channels[0], "ann", "2")
+	r.awaitChat("a", "2")
+}
+
+// A worker is killed with pushes sent and not checkpointed: the next one
+// repeats some and loses none.
+func TestKilledWorkerRepeatsOnly(t *testing.T) {
+	r := newRig(t)
+	process := exec.Command(os.Args[0])
+	process.Env = append(os.Environ(), workerProcess+"="+r.addr)
+	process.Stderr = &testOutput{t: t}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Process.Kill()
+		process.Wait()
+	})
+	for i, c := range channels {
+		r.join("a", c, fmt.Sprint("s", i), "ann")
+	}
+	const chats = 600
+	say := func(from, to int) {
+		for i := from; i < to; i++ {
+			r.chat("a", channels[i%partitions], "ann", fmt.Sprint(i))
+		}
+	}
+	say(0, chats/2)
+	r.awaitChat("a", fmt.Sprint(chats/2-1))
+	if err := process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	process.Wait()
+	say(chats/2, chats)
+	r.start()
+	r.eventually("every chat was taken", func() bool {
+		ids, _ := r.chats("a")
+		return len(ids) == chats
+	})
+	_, repeats := r.chats("a")
+	t.Logf("%d repeats", repeats)
+}
+
+func TestCorruptRecordIsSkipped(t *testing.T) {
+	r := newRig(t)
+	w, _ := r.start()
+	r.join("a", "c", "s1", "ann")
+	r.write(r.events, schema.PartitionOf("c", partitions), "", []byte("\xff no event"))
+	r.chat("a", "c", "ann", "1")
+	r.awaitChat("a", "1")
+	if n := w.Stats().Corrupt; n != 1 {
+		t.Errorf("%d corrupt records, want 1", n)
+	}
+}
+
+func TestNewerKindStopsTheWorker(t *testing.T) {
+	r := newRig(t)
+	value := protowire.AppendTag(nil, 40, protowire.BytesType)
+	r.write(r.events, 1, "", protowire.AppendBytes(value, nil))
+	_, wait := r.run()
+	err := wait(false)
+	var newer *schema.NewerError
+	if !errors.As(err, &newer) || newer.Number != 40 {
+		t.Errorf("the worker ended with %v, want a NewerError", err)
+	}
+}
+
+func TestForeignCheckpointIsRefused(t *testing.T) {
+	marker := &schema.StateMarker{Next: 1, Epoch: "another", Format: 1}
+	t.Run("of another epoch", func(t *testing.T) {
+		r := newRig(t)
+		state := r.producer(eventlog.ProducerConfig{Topic: schema.TopicState})
+		r.writeMessage(state, 1, schema.StateKeyMarker, marker)
+		_, wait := r.run()
+		err := wait(false)
+		var mismatch *fold.MismatchError
+		if !errors.As(err, &mismatch) {
+			t.Errorf("the worker ended with %v, want a MismatchError", err)
+		}
+	})
+	t.Run("of events that are lost", func(t *testing.T) {
+		r := newRig(t)
+		m := proto.CloneOf(marker)
+		m.Next, m.Epoch, m.TopicId = 7, r.log.Epoch, r.log.TopicID[:]
+		state := r.producer(eventlog.ProducerConfig{Topic: schema.TopicState})
+		r.writeMessage(state, 1, schema.StateKeyMarker, m)
+		_, wait := r.run()
+		err := wait(false)
+		var refused *epoch.Refused
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "events were lost") {
+			t.Errorf("the worker ended with %v, want a Refused", err)
+		}
+	})
+}
+
+// Someone outside of the group takes the name that guards a partition's state.
+func TestFencedWorkerStops(t *testing.T) {
+	r := newRig(t)
+	w, wait := r.run(func(w *Worker) { w.timing.fenced = 50 * time.Millisecond })
+	r.eventually("the worker serves all", func() bool { return w.Stats().Partitions == partitions })
+	thief := r.producer(eventlog.ProducerConfig{
+		Topic: schema.TopicState, TransactionalID: "worker-parley-chatworker-0",
+	})
+	if err := thief.Init(r.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	r.join("a", channels[0], "s1", "ann")
+	if err := wait(false); !errors.Is(err, eventlog.ErrFenced) {
+		t.Errorf("the worker ended with %v, want ErrFenced", err)
+	}
+	for key := range r.state(schema.TopicState, 0) {
+		if strings.HasPrefix(key, "member/") {
+			t.Errorf("the fenced worker wrote %q", key)
+		}
+	}
+}
+
+// The checkpoint after a stop is the fold of the log.
+func TestCheckpointIsTheFold(t *testing.T) {
+	r := newRig(t)
+	_, stop := r.start()
+	for i, c := range channels {
+		r.join("a", c, fmt.Sprint("s", i), "ann")
+		r.chat("a", c, "ann", fmt.Sprint(i))
+		r.awaitChat("a", fmt.Sprint(i))
+	}
+	stop()
+	for p := range partitions {
+		records := r.read(schema.TopicEvents, p)
+		f := fold.New(fold.Log{Partition: int32(p), Epoch: r.log.Epoch, TopicID: r.log.TopicID, Window: r.log.Window})
+		for _, rec := range records {
+			e, err := schema.DecodeEvent(rec.Value)
+			if err == nil {
+				_, err = f.Apply(rec.Offset, e)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := f.Flush(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := r.state(schema.TopicState, p)
+		for _, rec := range want[:len(want)-1] {
+			if string(got[rec.Key]) != string(rec.Value) {
+				t.Errorf("partition %d has %q for %q, want %q", p, got[rec.Key], rec.Key, rec.Value)
+			}
+		}
+		if len(got) != len(want)+1 { // the claim
+			t.Errorf("partition %d has %d keys, want %d", p, len(got), len(want)+1)
+		}
+	}
+}
