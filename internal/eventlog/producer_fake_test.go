@@ -192,15 +192,3 @@ func TestTimedOutRequestIsNoDuplicate(t *testing.T) {
 		t.Errorf("the log ends at %d, %v", end, err)
 	}
 }
-
-// recreate deletes a topic and creates it again with one partition.
-func recreate(t *testing.T, c *Client, topic string) {
-	t.Helper()
-	res, err := c.kafka.DeleteTopics(testContext(t), &kafka.DeleteTopicsRequest{Topics: []string{topic}})
-	if err != nil || res.Errors[topic] != nil {
-		t.Fatal(err, res.Errors[topic])
-	}
-	if err := c.EnsureTopics(testContext(t), []Topic{{Name: topic, Partitions: 1, ReplicationFactor: 1}}); err != nil {
-		t.Fatal(err)
-	}
-}
