@@ -97,14 +97,14 @@ func (b *Broker) Stop(ctx context.Context) error {
 func (b *Broker) shutdown(ctx context.Context) error {
 	result := make(chan error, 1)
 	go func() {
-		defer close(b.done)
 		b.cluster.Close()
 		b.ln.closeConns()
-		if b.folder == nil {
-			result <- nil
-			return
+		var err error
+		if b.folder != nil {
+			err = b.folder.Close()
 		}
-		result <- b.folder.Close()
+		close(b.done)
+		result <- err
 	}()
 	select {
 	case err := <-result:

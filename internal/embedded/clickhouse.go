@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,7 +28,6 @@ const (
 	engineAttempts = 3
 	// engineStop is how long a stop may take before the child is killed.
 	engineStop = 10 * time.Second
-	logTail    = 2048 // bytes of the child's output that an error quotes
 )
 
 // ClickHouseConfig says where ClickHouse listens and keeps its tables.
@@ -171,25 +170,21 @@ func (c *ClickHouse) awaitReady(ctx context.Context, e engine) error {
 
 // earlyEnd explains why the child ended before it was ready.
 func (c *ClickHouse) earlyEnd(e engine) error {
-	said := c.tail()
-	if strings.Contains(said, "Address already in use") {
+	text, err := os.ReadFile(c.logFile())
+	if err != nil {
+		return fmt.Errorf("ClickHouse (%s) ended before it listened and its log cannot be read: %w", e, err)
+	}
+	if bytes.Contains(text, []byte("Address already in use")) {
 		return fmt.Errorf("ClickHouse cannot listen at %s: %w", c.addr, errPortTaken)
 	}
-	return fmt.Errorf("ClickHouse (%s; version %s is known to work) ended before it listened, its last words, from %s: %s", e, engineVersion, c.logFile(), said)
+	return fmt.Errorf("ClickHouse (%s; version %s is known to work) ended before it listened, the last line of %s is: %s", e, engineVersion, c.logFile(), lastLine(text))
 }
 
 func (c *ClickHouse) logFile() string { return filepath.Join(c.folder.Path(), engineLog) }
 
-// tail returns the end of the child's output.
-func (c *ClickHouse) tail() string {
-	text, err := os.ReadFile(c.logFile())
-	if err != nil {
-		return err.Error()
-	}
-	if len(text) > logTail {
-		text = text[len(text)-logTail:]
-	}
-	return strings.TrimSpace(string(text))
+func lastLine(text []byte) string {
+	text = bytes.TrimSpace(text)
+	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
 
 // Addr is the host:port of the native protocol.

@@ -1,0 +1,136 @@
+package embedded_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/parley-chat/parley/internal/embedded"
+)
+
+func TestBrokerKeepsItsLog(t *testing.T) {
+	dir := t.TempDir()
+	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
+	addr := b.Addr()
+	client := kafkaClient(t, addr)
+	created, err := client.CreateTopics(within(t), &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: "t", NumPartitions: 1, ReplicationFactor: 1}},
+	})
+	if err != nil || created.Errors["t"] != nil {
+		t.Fatal(err, created)
+	}
+	produce(t, client, "before")
+	stopBroker(t, b)
+
+	// The same port again, at once.
+	b = startBroker(t, embedded.BrokerConfig{Listen: addr, DataDir: dir})
+	defer stopBroker(t, b)
+	client = kafkaClient(t, addr)
+	produce(t, client, "after")
+	for offset, want := range []string{"before", "after"} {
+		if got := fetch(t, client, int64(offset)); got != want {
+			t.Errorf("offset %d holds %q, want %q", offset, got, want)
+		}
+	}
+}
+
+func TestBrokerRefusesItsFolderTwice(t *testing.T) {
+	dir := t.TempDir()
+	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
+	defer stopBroker(t, b)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
+	wantSentence(t, err, dir, "in use")
+}
+
+func TestBrokerSurvivesABrowser(t *testing.T) {
+	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0"})
+	defer stopBroker(t, b)
+	conn, err := net.Dial("tcp", b.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: broker\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1)); n > 0 || isTimeout(err) {
+		t.Errorf("the connection was kept: %d bytes, %v", n, err)
+	}
+	if _, err := kafkaClient(t, b.Addr()).Metadata(within(t), &kafka.MetadataRequest{}); err != nil {
+		t.Errorf("the broker does not answer any more: %v", err)
+	}
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := err.(net.Error)
+	return ok && timeout.Timeout()
+}
+
+func startBroker(t *testing.T, cfg embedded.BrokerConfig) *embedded.Broker {
+	t.Helper()
+	b, err := embedded.StartBroker(within(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func stopBroker(t *testing.T, b *embedded.Broker) {
+	t.Helper()
+	if err := b.Stop(within(t)); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-b.Done():
+	default:
+		t.Error("the broker stopped and is not done")
+	}
+}
+
+func kafkaClient(t *testing.T, addr string) *kafka.Client {
+	transport := &kafka.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &kafka.Client{Addr: kafka.TCP(addr), Transport: transport, Timeout: patience}
+}
+
+func produce(t *testing.T, client *kafka.Client, value string) {
+	t.Helper()
+	res, err := client.Produce(within(t), &kafka.ProduceRequest{
+		Topic: "t", RequiredAcks: kafka.RequireAll,
+		Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes([]byte(value))}),
+	})
+	if err != nil || res.Error != nil {
+		t.Fatal(err, res)
+	}
+}
+
+func fetch(t *testing.T, client *kafka.Client, offset int64) string {
+	t.Helper()
+	res, err := client.Fetch(within(t), &kafka.FetchRequest{Topic: "t", Offset: offset, MinBytes: 1, MaxBytes: 1 << 20, MaxWait: time.Second})
+	if err != nil || res.Error != nil {
+		t.Fatal(err, res)
+	}
+	for {
+		r, err := res.Records.ReadRecord()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Offset != offset {
+			continue
+		}
+		value, err := kafka.ReadAll(r.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(value)
+	}
+}

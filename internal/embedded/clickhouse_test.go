@@ -1,0 +1,214 @@
+package embedded_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/parley-chat/parley/internal/embedded"
+)
+
+func TestClickHouseKeepsItsTables(t *testing.T) {
+	needEngine(t)
+	dir := t.TempDir()
+	c := startClickHouse(t, "127.0.0.1:0", dir)
+	addr := c.Addr()
+	execute(t, addr, "CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+	execute(t, addr, "INSERT INTO t VALUES (7)")
+	stopClickHouse(t, c)
+	if alive(c.Pid()) {
+		t.Error("the child is still there")
+	}
+
+	c = startClickHouse(t, addr, dir)
+	defer stopClickHouse(t, c)
+	if got := number(t, addr, "SELECT a FROM t"); got != 7 {
+		t.Errorf("read %d after the restart, want 7", got)
+	}
+	res, err := http.Get("http://" + c.HTTPAddr() + "/?query=SELECT+1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "1\n" {
+		t.Errorf("over HTTP: %q, %v", body, err)
+	}
+}
+
+func TestClickHouseDiesWithItsParentAndStartsAgain(t *testing.T) {
+	needEngine(t)
+	dir := t.TempDir()
+	listen := "127.0.0.1:0"
+	for round := range 3 {
+		cmd, pid, addr := startHolder(t, dir, listen)
+		listen = addr // the same port from now on
+		if round == 0 {
+			execute(t, addr, "CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+		}
+		execute(t, addr, fmt.Sprintf("INSERT INTO t SETTINGS async_insert = 0 VALUES (%d)", round))
+		if got := number(t, addr, "SELECT count() FROM t"); got != uint64(round+1) {
+			t.Errorf("round %d: %d rows, want %d", round, got, round+1)
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed
+		waitFor(t, "the child ends with its parent", func() bool { return !alive(pid) })
+	}
+}
+
+func TestClickHouseThatIsKilledIsDone(t *testing.T) {
+	needEngine(t)
+	c := startClickHouse(t, "127.0.0.1:0", t.TempDir())
+	if err := syscall.Kill(c.Pid(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-c.Done():
+	case <-time.After(patience):
+		t.Error("nobody noticed")
+	}
+	stopClickHouse(t, c)
+}
+
+func TestClickHouseSaysWhatIsWrong(t *testing.T) {
+	needEngine(t)
+	junk := filepath.Join(t.TempDir(), "libchdb.so")
+	if err := os.WriteFile(junk, []byte("not a library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("library is none", func(t *testing.T) {
+		t.Setenv(embedded.LibraryEnv, junk)
+		_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
+		wantSentence(t, err, junk, "cannot be loaded")
+	})
+	t.Run("library is missing", func(t *testing.T) {
+		t.Setenv(embedded.LibraryEnv, junk+".2")
+		_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
+		wantSentence(t, err, embedded.LibraryEnv, junk+".2", "no such file")
+	})
+	t.Run("no engine at all", func(t *testing.T) {
+		t.Setenv("PATH", "")
+		t.Chdir("/")
+		_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
+		wantSentence(t, err, "no ClickHouse engine was found", embedded.LibraryEnv, "make build")
+	})
+	t.Run("port in use", func(t *testing.T) {
+		c := startClickHouse(t, "127.0.0.1:0", t.TempDir())
+		defer stopClickHouse(t, c)
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		_, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Listen: c.Addr(), DataDir: t.TempDir()})
+		wantSentence(t, err, c.Addr(), fmt.Sprintf("in use by process %d", c.Pid()))
+	})
+}
+
+// TestInstalledProgramWins runs with a stand-in for clickhouse on the PATH.
+func TestInstalledProgramWins(t *testing.T) {
+	bin := t.TempDir()
+	script := "#!/bin/sh\necho installed clickhouse was asked to be \"$1\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "clickhouse"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
+	wantSentence(t, err, filepath.Join(bin, "clickhouse"), "installed clickhouse was asked to be local")
+}
+
+func startClickHouse(t *testing.T, listen, dir string) *embedded.ClickHouse {
+	t.Helper()
+	c, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: listen, DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func stopClickHouse(t *testing.T, c *embedded.ClickHouse) {
+	t.Helper()
+	if err := c.Stop(within(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// startHolder starts another process that holds a ClickHouse child.
+func startHolder(t *testing.T, dir, listen string) (cmd *exec.Cmd, childPid int, addr string) {
+	t.Helper()
+	cmd = exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), holderEnv+"="+dir, holderEnv+"_LISTEN="+listen)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscan(line, &childPid, &addr); err != nil {
+		t.Fatalf("the holder says %q: %v", line, err)
+	}
+	return cmd, childPid, addr
+}
+
+func connect(t *testing.T, addr string) clickhouse.Conn {
+	t.Helper()
+	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func execute(t *testing.T, addr, query string) {
+	t.Helper()
+	conn := connect(t, addr)
+	defer conn.Close()
+	if err := conn.Exec(within(t), query); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+func number(t *testing.T, addr, query string) uint64 {
+	t.Helper()
+	conn := connect(t, addr)
+	defer conn.Close()
+	var n uint64
+	if err := conn.QueryRow(within(t), "SELECT toUInt64(("+query+"))").Scan(&n); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// alive reports whether the process runs; one that only awaits its parent's
+// notice does not.
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || !strings.Contains(string(stat), ") Z ")
+}
+
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}
