@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// connTracker opens the pool's connections and remembers them, so that a
-// client can count and close them.
+// connTracker opens connections for a library that keeps them to itself, so
+// that its user can count and close them.
 type connTracker struct {
 	dialer net.Dialer
 	opened atomic.Uint64 // connections opened so far
@@ -40,16 +40,22 @@ func (t *connTracker) dial(ctx context.Context, network, address string) (net.Co
 	return tracked, nil
 }
 
-// close closes every connection that is still open.
+// close closes every connection that is open; none can be opened any more.
 func (t *connTracker) close() {
 	t.mu.Lock()
 	t.closed = true
-	open := t.open
-	t.open = nil
 	t.mu.Unlock()
-	for conn := range open {
+	t.cut()
+}
+
+// cut closes every connection that is open.
+func (t *connTracker) cut() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for conn := range t.open {
 		conn.Conn.Close()
 	}
+	clear(t.open)
 }
 
 // trackedConn takes itself off its tracker's list when it is closed.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -17,6 +19,9 @@ const (
 
 	rejoinBackoff = 300 * time.Millisecond
 	groupTimeout  = 3 * time.Second
+	// leavePatience is how long leaving may take before what holds it up is
+	// interrupted.
+	leavePatience = time.Second
 )
 
 // GroupConfig says which consumer group to join.
@@ -73,16 +78,18 @@ func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 // returns before its context has ended, with an error or without, and when the
 // cluster refuses the membership. Every other trouble it waits out.
 func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(context.Context, Assignment) error) error {
-	group, err := kafka.NewConsumerGroup(c.groupConfig(cfg))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	m := &member{log: c.log, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker()}
+	dialer := c.dialer()
+	dialer.DialFunc = m.conns.dial
+	group, err := kafka.NewConsumerGroup(c.groupConfig(cfg, dialer))
 	if err != nil {
 		return fmt.Errorf("consumer group %s: %w", cfg.Group, err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	m := &member{client: c, cfg: cfg, handle: handle, fail: cancel}
 	err = m.run(ctx, group)
-	cancel(nil)   // before Close, which waits for the handlers
-	group.Close() // never fails; returns once the group was left
+	cancel(nil)
+	m.leave(group)
 	var failed *handlerError
 	if errors.As(context.Cause(ctx), &failed) {
 		return failed.error
@@ -90,7 +97,7 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(cont
 	return err
 }
 
-func (c *Client) groupConfig(cfg GroupConfig) kafka.ConsumerGroupConfig {
+func (c *Client) groupConfig(cfg GroupConfig, dialer *kafka.Dialer) kafka.ConsumerGroupConfig {
 	orDefault := func(d, def time.Duration) time.Duration {
 		if d > 0 {
 			return d
@@ -100,7 +107,7 @@ func (c *Client) groupConfig(cfg GroupConfig) kafka.ConsumerGroupConfig {
 	return kafka.ConsumerGroupConfig{
 		ID:                cfg.Group,
 		Brokers:           c.cfg.Brokers,
-		Dialer:            c.dialer(),
+		Dialer:            dialer,
 		Topics:            cfg.Topics,
 		SessionTimeout:    orDefault(cfg.SessionTimeout, defaultSessionTimeout),
 		HeartbeatInterval: orDefault(cfg.HeartbeatInterval, defaultHeartbeatInterval),
@@ -113,10 +120,13 @@ func (c *Client) groupConfig(cfg GroupConfig) kafka.ConsumerGroupConfig {
 
 // member is this process in a group.
 type member struct {
-	client *Client
+	log    *slog.Logger
 	cfg    GroupConfig
 	handle func(context.Context, Assignment) error
 	fail   context.CancelCauseFunc // ends the membership with a handlerError
+
+	conns    *connTracker // the group's connections
+	handlers atomic.Int64 // handlers that have not returned
 }
 
 // handlerError carries a handler's failure to RunGroup's caller.
@@ -133,7 +143,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 		case err == nil:
 			if failing {
 				failing = false
-				m.client.log.Info("joined the consumer group", "group", m.cfg.Group)
+				m.log.Info("joined the consumer group", "group", m.cfg.Group)
 			}
 			m.start(ctx, generation)
 		case errors.Is(err, kafka.RebalanceInProgress):
@@ -141,7 +151,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 			return fmt.Errorf("consumer group %s: %w", m.cfg.Group, err)
 		case !failing:
 			failing = true
-			m.client.log.Warn("can not join the consumer group, trying again", "group", m.cfg.Group, "error", err)
+			m.log.Warn("can not join the consumer group, trying again", "group", m.cfg.Group, "error", err)
 		}
 	}
 }
@@ -151,11 +161,36 @@ func (m *member) start(ctx context.Context, generation *kafka.Generation) {
 	for topic, partitions := range generation.Assignments {
 		for _, p := range partitions {
 			a := Assignment{Topic: topic, Partition: p.ID, Committed: max(p.Offset, -1), generation: generation}
+			m.handlers.Add(1)
 			generation.Start(func(ended context.Context) {
+				defer m.handlers.Add(-1)
 				ctx, stop := joinContext(ctx, ended)
 				defer stop()
 				m.handled(ctx, a, m.handle(ctx, a))
 			})
+		}
+	}
+}
+
+// leave waits for the handlers and leaves the group. Close alone would wait for
+// a join under way, which lasts as long as other members take to give their
+// partitions up; cutting the connection ends it.
+func (m *member) leave(group *kafka.ConsumerGroup) {
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		group.Close() // never fails
+	}()
+	patience := time.NewTicker(leavePatience)
+	defer patience.Stop()
+	for {
+		select {
+		case <-left:
+			return
+		case <-patience.C:
+			if m.handlers.Load() == 0 {
+				m.conns.cut()
+			}
 		}
 	}
 }
@@ -170,7 +205,7 @@ func (m *member) handled(ctx context.Context, a Assignment, err error) {
 	case ctx.Err() == nil:
 		m.fail(&handlerError{fmt.Errorf("%s/%d: %w", a.Topic, a.Partition, err)})
 	case err != nil && !errors.Is(err, context.Canceled):
-		m.client.log.Warn("a handler failed while it gave its partition up",
+		m.log.Warn("a handler failed while it gave its partition up",
 			"group", m.cfg.Group, "topic", a.Topic, "partition", a.Partition, "error", err)
 	}
 }

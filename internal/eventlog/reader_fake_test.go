@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -74,6 +75,15 @@ func truncate(t *testing.T, cl cluster, topic string, first int64) {
 	}
 }
 
+// endOf is the offset behind the last batch in raw.
+func endOf(raw []byte) (end int64) {
+	for len(raw) > 0 {
+		end = int64(binary.BigEndian.Uint64(raw)) + int64(binary.BigEndian.Uint32(raw[atLastDelta:])) + 1
+		raw = raw[int(binary.BigEndian.Uint32(raw[atLength:]))+atLength+4:]
+	}
+	return end
+}
+
 // serve answers fetches of a topic from batches, one per response, as a broker
 // answers from a compacted log: with the first batch that ends at or above the
 // offset.
@@ -86,11 +96,9 @@ func serve(cl cluster, end int64, batches ...[]byte) {
 		rt.TopicID = fetch.Topics[0].TopicID
 		rp := kmsg.NewFetchResponseTopicPartition()
 		rp.HighWatermark = end
-		for _, batch := range batches {
-			if _, next, skip, _ := decodeBatches(batch, fetch.Topics[0].Partitions[0].FetchOffset, nil); max(next, skip) > fetch.Topics[0].Partitions[0].FetchOffset {
-				rp.RecordBatches = batch
-				break
-			}
+		offset := fetch.Topics[0].Partitions[0].FetchOffset
+		if i := slices.IndexFunc(batches, func(batch []byte) bool { return endOf(batch) > offset }); i >= 0 {
+			rp.RecordBatches = batches[i]
 		}
 		rt.Partitions = append(rt.Partitions, rp)
 		res.Topics = append(res.Topics, rt)

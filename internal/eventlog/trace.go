@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"slices"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -23,31 +24,32 @@ func InjectTrace(ctx context.Context, rec *Record) {
 // ExtractTrace returns ctx as part of the trace that the headers of rec name,
 // or ctx itself when they name none.
 func ExtractTrace(ctx context.Context, rec Record) context.Context {
-	carrier := headerCarrier{&rec}
-	if carrier.Get(traceparent) == "" {
+	if indexHeader(rec.Headers, traceparent) < 0 {
 		return ctx
 	}
-	return propagation.TraceContext{}.Extract(ctx, carrier)
+	carried := Record{Headers: rec.Headers}
+	return propagation.TraceContext{}.Extract(ctx, headerCarrier{&carried})
+}
+
+// indexHeader finds the first header of a name, or returns -1.
+func indexHeader(headers []Header, key string) int {
+	return slices.IndexFunc(headers, func(h Header) bool { return h.Key == key })
 }
 
 // headerCarrier lets a propagator read and write a record's headers.
 type headerCarrier struct{ rec *Record }
 
 func (c headerCarrier) Get(key string) string {
-	for i := range c.rec.Headers {
-		if c.rec.Headers[i].Key == key {
-			return string(c.rec.Headers[i].Value)
-		}
+	if i := indexHeader(c.rec.Headers, key); i >= 0 {
+		return string(c.rec.Headers[i].Value)
 	}
 	return ""
 }
 
 func (c headerCarrier) Set(key, value string) {
-	for i := range c.rec.Headers {
-		if c.rec.Headers[i].Key == key {
-			c.rec.Headers[i].Value = []byte(value)
-			return
-		}
+	if i := indexHeader(c.rec.Headers, key); i >= 0 {
+		c.rec.Headers[i].Value = []byte(value)
+		return
 	}
 	c.rec.Headers = append(c.rec.Headers, Header{Key: key, Value: []byte(value)})
 }

@@ -1,0 +1,115 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+func TestNewRefusesBadAddresses(t *testing.T) {
+	for _, brokers := range [][]string{nil, {""}, {"localhost"}, {"localhost:"}, {"localhost:9092", "other"}} {
+		if c, err := New(Config{Brokers: brokers}); err == nil {
+			c.Close()
+			t.Errorf("%q is taken for broker addresses", brokers)
+		}
+	}
+}
+
+// lockedBuffer collects a log that several goroutines write.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func TestWaitReadyWaitsAndSaysSoOnce(t *testing.T) {
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := held.Addr().(*net.TCPAddr).Port
+	held.Close()
+	var log lockedBuffer
+	c, err := New(Config{
+		Brokers: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))},
+		Logger:  slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+
+	short, cancel := context.WithTimeout(testContext(t), 200*time.Millisecond)
+	defer cancel()
+	if err := c.WaitReady(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without a broker: %v", err)
+	}
+	ready := make(chan error, 1)
+	go func() { ready <- c.WaitReady(testContext(t)) }()
+	startFake(t, kfake.Ports(port))
+	if err := <-ready; err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "waiting for Kafka"); n > 2 {
+		t.Errorf("two waits were logged %d times:\n%s", n, log.String())
+	}
+	if _, err := c.TopicInfo(testContext(t), "none"); !errors.Is(err, ErrUnknownTopic) {
+		t.Errorf("once ready, TopicInfo says %v", err)
+	}
+}
+
+func TestWrongPasswordIsCalledThat(t *testing.T) {
+	cl := startFake(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "user", "right"))
+	connect := func(password string) error {
+		c, err := New(Config{Brokers: cl.addrs, SASL: plain.Mechanism{Username: "user", Password: password}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.WaitReady(testContext(t)); err != nil {
+			return err
+		}
+		return c.EnsureTopics(testContext(t), []Topic{{Name: "topic", Partitions: 1}})
+	}
+	if err := connect("right"); err != nil {
+		t.Errorf("the right password: %v", err)
+	}
+	err := connect("wrong")
+	if !errors.Is(err, kafka.SASLAuthenticationFailed) || !strings.Contains(err.Error(), "refuses the user name or password") {
+		t.Errorf("the wrong password: %v", err)
+	}
+}
+
+func TestClosedClientOpensNothing(t *testing.T) {
+	c := startCluster(t).client(t)
+	topic, p := filled(t, c, 1)
+	p.Close()
+	c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := c.TopicInfo(ctx, topic); err == nil {
+		t.Error("a closed client answers")
+	}
+}

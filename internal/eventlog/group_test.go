@@ -1,0 +1,232 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// ledger notes who handles which partition, and that no two ever do at once.
+type ledger struct {
+	mu      sync.Mutex
+	owner   map[int]string
+	trouble []string
+	changed chan struct{} // holds a token when something changed
+}
+
+func newLedger() *ledger {
+	return &ledger{owner: make(map[int]string), changed: make(chan struct{}, 1)}
+}
+
+// handler returns a handler that holds its partition until it is taken away.
+func (l *ledger) handler(member string) func(context.Context, Assignment) error {
+	return func(ctx context.Context, a Assignment) error {
+		l.set(a.Partition, "", member)
+		<-ctx.Done()
+		l.set(a.Partition, member, "")
+		return ctx.Err()
+	}
+}
+
+func (l *ledger) set(partition int, from, to string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.owner[partition] != from {
+		l.trouble = append(l.trouble, fmt.Sprintf("partition %d passed from %q to %q while %q had it",
+			partition, from, to, l.owner[partition]))
+	}
+	l.owner[partition] = to
+	wake(l.changed)
+}
+
+// await waits until every member has as many partitions as it should.
+func (l *ledger) await(t *testing.T, want map[string]int) {
+	t.Helper()
+	deadline := testContext(t)
+	for {
+		l.mu.Lock()
+		have := make(map[string]int)
+		for _, member := range l.owner {
+			if member != "" {
+				have[member]++
+			}
+		}
+		l.mu.Unlock()
+		if fmt.Sprint(have) == fmt.Sprint(want) {
+			return
+		}
+		select {
+		case <-l.changed:
+		case <-deadline.Done():
+			t.Fatalf("members have %v, want %v", have, want)
+		}
+	}
+}
+
+// join runs a member until the returned function stops it and waits.
+func join(t *testing.T, c *Client, cfg GroupConfig, handle func(context.Context, Assignment) error) (leave func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.RunGroup(ctx, cfg, handle) }()
+	leave = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() { leave() })
+	return leave
+}
+
+func testGroup(topic string) GroupConfig {
+	return GroupConfig{Group: topic, Topics: []string{topic}, HeartbeatInterval: 50 * time.Millisecond}
+}
+
+func TestGroupSharesPartitionsOut(t *testing.T) {
+	cl := startCluster(t)
+	topic := newTopic(t, cl.client(t), 4, nil)
+	cfg := testGroup(topic)
+	cfg.SessionTimeout = 20 * time.Second // so that only leaving frees partitions soon
+	l := newLedger()
+	leaveA := join(t, cl.client(t), cfg, l.handler("a"))
+	l.await(t, map[string]int{"a": 4})
+	leaveB := join(t, cl.client(t), cfg, l.handler("b"))
+	l.await(t, map[string]int{"a": 2, "b": 2})
+	start := time.Now()
+	if err := leaveA(); err != nil {
+		t.Errorf("leaving: %v", err)
+	}
+	l.await(t, map[string]int{"b": 4})
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("partitions of a member that left were free after %v", took)
+	}
+	if err := leaveB(); err != nil {
+		t.Errorf("leaving: %v", err)
+	}
+	for _, trouble := range l.trouble {
+		t.Error(trouble)
+	}
+}
+
+func TestMoreMembersThanPartitions(t *testing.T) {
+	cl := startCluster(t)
+	topic := newTopic(t, cl.client(t), 1, nil)
+	l := newLedger()
+	leaveA := join(t, cl.client(t), testGroup(topic), l.handler("member"))
+	l.await(t, map[string]int{"member": 1})
+	leaveB := join(t, cl.client(t), testGroup(topic), l.handler("member"))
+	l.await(t, map[string]int{"member": 1})
+	leaveA()
+	l.await(t, map[string]int{"member": 1})
+	leaveB()
+	l.await(t, map[string]int{})
+}
+
+func TestHandlersErrorEndsTheGroup(t *testing.T) {
+	broken := errors.New("broken")
+	for _, test := range []struct {
+		name string
+		err  error
+		says string
+	}{
+		{"an error", broken, "/1: broken"},
+		{"no error", nil, "/1 returned although the partition is still its own"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := startCluster(t).client(t)
+			topic := newTopic(t, c, 2, nil)
+			var mu sync.Mutex
+			running := 0
+			err := c.RunGroup(testContext(t), testGroup(topic), func(ctx context.Context, a Assignment) error {
+				if a.Partition == 1 {
+					return test.err
+				}
+				mu.Lock()
+				running++
+				mu.Unlock()
+				<-ctx.Done()
+				mu.Lock()
+				running--
+				mu.Unlock()
+				return ctx.Err()
+			})
+			if err == nil || !strings.Contains(err.Error(), topic+test.says) || (test.err != nil && !errors.Is(err, test.err)) {
+				t.Errorf("RunGroup says %v", err)
+			}
+			if running != 0 {
+				t.Errorf("RunGroup returned before %d of its handlers", running)
+			}
+		})
+	}
+}
+
+func TestCommittedOffsetComesBack(t *testing.T) {
+	c := startCluster(t).client(t)
+	topic := newTopic(t, c, 2, nil)
+	for _, round := range []struct{ committed, commit int64 }{{-1, 5}, {5, 7}, {7, 0}, {0, 1}} {
+		var seen sync.WaitGroup
+		seen.Add(2)
+		leave := join(t, c, testGroup(topic), func(ctx context.Context, a Assignment) error {
+			if a.Committed != round.committed {
+				t.Errorf("partition %d: committed is %d, want %d", a.Partition, a.Committed, round.committed)
+			}
+			if err := a.Commit(ctx, round.commit); err != nil {
+				t.Error(err)
+			}
+			seen.Done()
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		seen.Wait()
+		if err := leave(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestErrorWhileGivingUpIsNoFailure(t *testing.T) {
+	cl := startCluster(t)
+	topic := newTopic(t, cl.client(t), 2, nil)
+	l := newLedger()
+	late := func(ctx context.Context, a Assignment) error {
+		l.handler("a")(ctx, a)
+		return errors.New("too late to matter")
+	}
+	leave := join(t, cl.client(t), testGroup(topic), late)
+	l.await(t, map[string]int{"a": 2})
+	join(t, cl.client(t), testGroup(topic), l.handler("b"))
+	l.await(t, map[string]int{"a": 1, "b": 1}) // a joined again
+	if err := leave(); err != nil {
+		t.Errorf("RunGroup says %v", err)
+	}
+}
+
+func TestJoinUnderWayDoesNotHoldUpLeaving(t *testing.T) {
+	cl := startCluster(t)
+	topic := newTopic(t, cl.client(t), 1, nil)
+	cfg := testGroup(topic)
+	cfg.RebalanceTimeout = 20 * time.Second
+	busy := make(chan struct{})
+	taken, revoked := make(chan struct{}), make(chan struct{})
+	join(t, cl.client(t), cfg, func(ctx context.Context, _ Assignment) error {
+		close(taken)
+		<-ctx.Done()
+		close(revoked)
+		<-busy // this handler holds the rebalance up
+		return ctx.Err()
+	})
+	<-taken
+	leave := join(t, cl.client(t), cfg, func(context.Context, Assignment) error { return nil })
+	<-revoked // so that the second member is joining now
+	start := time.Now()
+	if err := leave(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("a member that waited for its first assignment took %v to leave", took)
+	}
+	close(busy)
+}

@@ -1,0 +1,87 @@
+package eventlog
+
+import (
+	"errors"
+	"sync"
+	"testing"
+)
+
+func TestEnsureTopicsCreatesAndChecks(t *testing.T) {
+	c := startCluster(t).client(t)
+	want := Topic{
+		Name: newTopic(t, c, 1, nil) + "-other", Partitions: 3, ReplicationFactor: 1,
+		Config: map[string]string{"cleanup.policy": "compact", "retention.ms": "-1"},
+	}
+	ctx := testContext(t)
+	for range 2 {
+		if err := c.EnsureTopics(ctx, []Topic{want}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := c.TopicInfo(ctx, want.Name); err != nil || info.Partitions != 3 || info.ID == ([16]byte{}) {
+		t.Errorf("TopicInfo says %+v, %v", info, err)
+	}
+
+	wrong := want
+	wrong.Partitions = 4
+	expect(t, c.EnsureTopics(ctx, []Topic{wrong}), TopicError{want.Name, "partitions", "3", "4"})
+	wrong = want
+	wrong.Config = map[string]string{"cleanup.policy": "delete"}
+	expect(t, c.EnsureTopics(ctx, []Topic{wrong}), TopicError{want.Name, "cleanup.policy", "compact", "delete"})
+}
+
+func expect(t *testing.T, err error, want TopicError) {
+	t.Helper()
+	var got *TopicError
+	if !errors.As(err, &got) || *got != want {
+		t.Errorf("got %v, want %v", err, &want)
+	}
+}
+
+func TestEnsureTopicsByManyAtOnce(t *testing.T) {
+	cl := startCluster(t)
+	name := newTopic(t, cl.client(t), 1, nil) + "-raced"
+	var work sync.WaitGroup
+	for range 5 {
+		c := cl.client(t)
+		work.Go(func() {
+			if err := c.EnsureTopics(testContext(t), []Topic{{Name: name, Partitions: 2, ReplicationFactor: 1}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	work.Wait()
+}
+
+func TestEnsureTopicsNeedsEnoughBrokers(t *testing.T) {
+	c := startCluster(t).client(t)
+	name := newTopic(t, c, 1, nil) + "-replicated"
+	if err := c.EnsureTopics(testContext(t), []Topic{{Name: name, Partitions: 1, ReplicationFactor: 100}}); err == nil {
+		t.Error("a topic with 100 replicas was created")
+	}
+}
+
+func TestUnknownTopic(t *testing.T) {
+	c := startCluster(t).client(t)
+	if _, err := c.TopicInfo(testContext(t), "test.no.such.topic"); !errors.Is(err, ErrUnknownTopic) {
+		t.Errorf("TopicInfo says %v", err)
+	}
+}
+
+func TestTopicIDChangesWithTheTopic(t *testing.T) {
+	c := startCluster(t).client(t)
+	topic, p := filled(t, c, 3)
+	p.Close()
+	before, err := c.TopicInfo(testContext(t), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recreate(t, c, topic)
+	after, err := c.TopicInfo(testContext(t), topic)
+	if err != nil || after.ID == before.ID {
+		t.Errorf("id %x became %x, %v", before.ID, after.ID, err)
+	}
+	if first, end, err := c.Offsets(testContext(t), topic, 0); err != nil || first != 0 || end != 0 {
+		t.Errorf("the new log holds [%d, %d), %v", first, end, err)
+	}
+}
