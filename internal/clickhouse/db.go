@@ -2,10 +2,12 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
@@ -37,6 +39,7 @@ type DB struct {
 	driver.Conn
 	target Target
 	opts   Options
+	outage outage
 }
 
 // New returns a DB for what dsn names. It does no I/O: the first query opens
@@ -126,25 +129,65 @@ func settings(cluster string) driver.Settings {
 }
 
 // WaitReady waits, with back-off, until a server answers, and creates the
-// database if it is missing. It logs once that it waits, and once when the
-// wait is over. Refused credentials are an error at once.
+// database if it is missing. It says once that it waits. Refused credentials
+// are an error at once.
 func (db *DB) WaitReady(ctx context.Context) error {
-	var waited time.Time
-	err := db.retry(ctx, func() error {
-		err := db.probe(ctx)
-		if err != nil && waited.IsZero() && !isRefusal(err) {
-			waited = time.Now()
-			db.opts.Logger.Warn("waiting for ClickHouse", "servers", db.Addresses(), "error", err)
+	return db.Retry(ctx, "wait for ClickHouse", db.probe)
+}
+
+// Retry calls try, with back-off, until it succeeds or ctx ends. It ends at
+// once when the server refuses the user, and with what try marks by
+// backoff.Permanent. One log line tells that the database is in trouble, for
+// all who use the DB, and one that it is over. What it tries is named for the
+// error and the log, such as "write the history".
+func (db *DB) Retry(ctx context.Context, what string, try func(context.Context) error) error {
+	err := backoff.Retry(func() error {
+		err := try(ctx)
+		switch {
+		case err == nil:
+			db.outage.over(db)
+		case isRefusal(err):
+			return backoff.Permanent(err)
+		case ctx.Err() == nil && !isPermanent(err):
+			db.outage.note(db, what, err)
 		}
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("ClickHouse at %s is not ready: %w", db.Addresses(), explain(err, db.target))
+	}, backoff.WithContext(newBackoff(), ctx))
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
-	if !waited.IsZero() {
-		db.opts.Logger.Info("ClickHouse is there", "servers", db.Addresses(), "waited", time.Since(waited).Round(time.Millisecond))
+	return fmt.Errorf("%s at %s: %w", what, db.Addresses(), explain(err, db.target))
+}
+
+func isPermanent(err error) bool {
+	var permanent *backoff.PermanentError
+	return errors.As(err, &permanent)
+}
+
+// outage is a time in which the database cannot be used.
+type outage struct {
+	mu    sync.Mutex
+	since time.Time // zero: there is none
+}
+
+func (o *outage) note(db *DB, what string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.since.IsZero() {
+		o.since = time.Now()
+		db.opts.Logger.Warn("ClickHouse is in trouble, trying until it works",
+			"servers", db.Addresses(), "task", what, "error", err)
 	}
-	return nil
+}
+
+func (o *outage) over(db *DB) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.since.IsZero() {
+		db.opts.Logger.Info("ClickHouse works again",
+			"servers", db.Addresses(), "after", time.Since(o.since).Round(time.Millisecond))
+		o.since = time.Time{}
+	}
 }
 
 // Answers waits, with back-off, until a server answers or ctx ends. It logs
@@ -160,17 +203,6 @@ func (db *DB) Answers(ctx context.Context) error {
 func newBackoff() backoff.BackOff {
 	return backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(minBackoff), backoff.WithMaxInterval(maxBackoff), backoff.WithMaxElapsedTime(0))
-}
-
-// retry calls try until it succeeds, is refused or ctx ends.
-func (db *DB) retry(ctx context.Context, try func() error) error {
-	return backoff.Retry(func() error {
-		err := try()
-		if isRefusal(err) {
-			return backoff.Permanent(err)
-		}
-		return err
-	}, backoff.WithContext(newBackoff(), ctx))
 }
 
 func (db *DB) probe(ctx context.Context) error {

@@ -16,19 +16,7 @@ import (
 // harmless when it is repeated. It waits for the server while that can help,
 // until ctx ends.
 func (db *DB) Migrate(ctx context.Context) error {
-	logged := false
-	err := db.retry(ctx, func() error {
-		err := db.migrate(ctx)
-		if err != nil && !logged && !isRefusal(err) && ctx.Err() == nil {
-			logged = true
-			db.opts.Logger.Warn("the tables in ClickHouse cannot be prepared, trying again", "error", err)
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("prepare the tables in ClickHouse: %w", explain(err, db.target))
-	}
-	return nil
+	return db.Retry(ctx, "prepare the tables in ClickHouse", db.migrate)
 }
 
 func (db *DB) migrate(ctx context.Context) error {
@@ -142,4 +130,20 @@ func (db *DB) drop(ctx context.Context, table string) error {
 		on = " ON CLUSTER `" + db.target.Cluster + "`"
 	}
 	return db.Exec(ctx, "DROP TABLE IF EXISTS "+table+on+" SYNC")
+}
+
+// Tables identifies the tables of the current generation.
+type Tables struct {
+	Generation uint32
+	// ID changes when they were dropped and created again.
+	ID string
+}
+
+// Current tells which tables are the current ones now.
+func (db *DB) Current(ctx context.Context) (Tables, error) {
+	var t Tables
+	err := db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+sql.Generations+`) AS g,
+		(SELECT arrayStringConcat(arraySort(groupArray(toString(uuid)))) FROM system.tables WHERE database = currentDatabase()
+			AND name IN (concat('events_', toString(g)), concat('watermarks_', toString(g))))`).Scan(&t.Generation, &t.ID)
+	return t, err
 }

@@ -1,0 +1,94 @@
+package projector
+
+import (
+	"errors"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// watermark says up to which offset of a partition everything is in ClickHouse.
+type watermark struct {
+	seq    int64  // -1: nothing
+	digest uint64 // of the record at seq; 0: unknown
+	format int32  // in force behind seq
+}
+
+// batch is what a folder made of some records of one partition.
+type batch struct {
+	rows  []row
+	bytes int
+	upTo  watermark
+}
+
+// folder turns the records of one partition into rows. It is pure: the rows
+// are a function of the log. Not safe for concurrent use.
+type folder struct {
+	log       epoch.Log
+	partition int
+	from      watermark // rows up to there exist
+	window    *schema.VoidWindow
+	format    int32
+	out       batch
+	handed    int64 // offset up to which take returned everything
+}
+
+// newFolder returns a folder that makes the rows behind from. It must be given
+// the records from one window before that on.
+func newFolder(log epoch.Log, partition int, from watermark) *folder {
+	return &folder{
+		log: log, partition: partition, from: from,
+		window: schema.NewVoidWindow(log.Window), format: max(from.format, log.Format),
+		out: batch{upTo: from}, handed: from.seq,
+	}
+}
+
+// apply takes the next record. The error is schema.ErrCorrupt, after which the
+// next record can be applied, a *schema.NewerError or an *epoch.Refused.
+func (f *folder) apply(rec *eventlog.Record) error {
+	digest := xxhash.Sum64(rec.Value)
+	if rec.Offset == f.from.seq && f.from.digest != 0 && digest != f.from.digest {
+		return epoch.Refuse("offset %d of partition %d of %s is another record than the one in ClickHouse: the log lost its end and grew again; restore the topic, or begin a new epoch with `parley epoch new`",
+			rec.Offset, f.partition, schema.TopicEvents)
+	}
+	e, err := schema.DecodeEvent(rec.Value)
+	if err != nil && !errors.Is(err, schema.ErrCorrupt) {
+		return err
+	}
+	void := err == nil && f.window.Judge(rec.Offset, e)
+	if n := e.GetFormat().GetNumber(); n > f.format {
+		f.format = n
+	}
+	if rec.Offset <= f.from.seq {
+		return nil // whoever made its row has dealt with what is wrong with it
+	}
+	f.out.upTo = watermark{rec.Offset, digest, f.format}
+	if err != nil {
+		return err
+	}
+	if r, ok := rowOf(rec.Offset, e); ok {
+		r.partition, r.void, r.version = int32(f.partition), void, f.format
+		f.out.rows = append(f.out.rows, r)
+		f.out.bytes += r.size()
+	}
+	return nil
+}
+
+// skip says that there is nothing up to offset seq.
+func (f *folder) skip(seq int64) {
+	if seq > f.out.upTo.seq {
+		f.out.upTo = watermark{seq: seq, format: f.format}
+	}
+}
+
+// take returns what was made since the last call; false when there is nothing
+// new. The caller owns it until the next call of apply.
+func (f *folder) take() (batch, bool) {
+	out, fresh := f.out, f.out.upTo.seq > f.handed
+	f.handed = f.out.upTo.seq
+	f.out.rows, f.out.bytes = f.out.rows[:0], 0
+	return out, fresh
+}

@@ -1,0 +1,164 @@
+package projector
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// lastWrite bounds the attempt to write what is left at the end.
+const lastWrite = 5 * time.Second
+
+// inserter gathers the rows of all partitions into one batch and writes it;
+// what comes while it writes makes the next one. It holds at most two batches:
+// one being written and one that fills up.
+type inserter struct {
+	p     *Projector
+	store *store
+	wake  chan struct{} // holds one token: the filling batch has become due, or begun
+
+	mu      sync.Mutex // guards what follows
+	filling *block
+	since   time.Time       // when the filling batch got its first content
+	taken   chan struct{}   // closed when the filling batch is taken
+	done    map[int32]int64 // offset up to which a partition was written
+}
+
+func newInserter(p *Projector, s *store) *inserter {
+	return &inserter{
+		p: p, store: s, wake: make(chan struct{}, 1),
+		filling: newBlock(), taken: make(chan struct{}), done: map[int32]int64{},
+	}
+}
+
+// add hands over a partition's next rows. While the batch is full it waits. It
+// copies what it keeps.
+func (in *inserter) add(ctx context.Context, partition int, b batch) error {
+	for {
+		in.mu.Lock()
+		if !in.full() {
+			break
+		}
+		taken := in.taken
+		in.mu.Unlock()
+		select {
+		case <-taken:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer in.mu.Unlock()
+	first := in.filling.empty()
+	if first {
+		in.since = time.Now()
+	}
+	in.filling.add(int32(partition), b)
+	if first || in.full() {
+		select {
+		case in.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func (in *inserter) full() bool {
+	return in.filling.bytes >= in.p.cfg.BatchBytes || len(in.filling.seq) >= in.p.cfg.BatchRows
+}
+
+// written is the offset up to which this inserter wrote a partition; -1 if it
+// wrote nothing of it.
+func (in *inserter) written(partition int) int64 {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if seq, ok := in.done[int32(partition)]; ok {
+		return seq
+	}
+	return -1
+}
+
+// run writes batches until ctx ends; then it tries once to write the rest. Its
+// error is errMoved or a refusal.
+func (in *inserter) run(ctx context.Context) error {
+	spare := newBlock()
+	for {
+		if err := in.await(ctx); err != nil {
+			return in.last(ctx, in.take(spare))
+		}
+		spare = in.take(spare)
+		if err := in.write(ctx, spare); err != nil {
+			if ctx.Err() != nil {
+				return in.last(ctx, spare)
+			}
+			return err
+		}
+		spare.reset()
+	}
+}
+
+// await returns when the filling batch is due.
+func (in *inserter) await(ctx context.Context) error {
+	for {
+		in.mu.Lock()
+		empty, full, age := in.filling.empty(), in.full(), time.Since(in.since)
+		in.mu.Unlock()
+		if full || !empty && age >= in.p.cfg.BatchAge {
+			return ctx.Err()
+		}
+		var due <-chan time.Time // never, while there is nothing
+		if !empty {
+			due = time.After(in.p.cfg.BatchAge - age)
+		}
+		select {
+		case <-in.wake:
+		case <-due:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// take puts an empty block in place of the filling one.
+func (in *inserter) take(empty *block) *block {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	b := in.filling
+	in.filling = empty
+	close(in.taken)
+	in.taken = make(chan struct{})
+	return b
+}
+
+// write writes a batch, for as long as it takes.
+func (in *inserter) write(ctx context.Context, b *block) error {
+	err := in.p.retry(ctx, in.store.db, func(ctx context.Context) error { return in.store.write(ctx, b) })
+	if err == nil {
+		in.note(b)
+	}
+	return err
+}
+
+// last tries to write what is left, so that the next start finds less to do.
+func (in *inserter) last(ctx context.Context, b *block) error {
+	if b.empty() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	defer cancel()
+	if err := in.store.write(ctx, b); err != nil {
+		in.p.cfg.Logger.Info("the newest events are left for the next start", "rows", len(b.seq), "error", err)
+		return nil
+	}
+	in.note(b)
+	return nil
+}
+
+// note remembers that a batch is written.
+func (in *inserter) note(b *block) {
+	in.p.rows.Add(int64(len(b.seq)))
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for partition, w := range b.marks {
+		in.done[partition] = max(in.done[partition], w.seq)
+	}
+}

@@ -1,0 +1,130 @@
+// Package projector writes the log's joins, chats, leaves and downs to
+// ClickHouse as rows, and, after them, a watermark for each partition: up to
+// which offset everything is there. Any number of projectors share the
+// partitions of parley.events by a consumer group.
+//
+//	a loop per partition: read → decode → judge → row ─┐
+//	                                                   ├─▶ one inserter: rows, then watermarks
+//	a loop per partition: …                          ──┘
+//
+// A projector resumes behind the watermark in ClickHouse, and reads one window
+// before it for the rule of void events. Rows may be written again, after a
+// crash or by a projector that wakes up late: they are the same rows, and the
+// tables and their readers drop repeats. The offsets committed to the group are
+// for tools that show the lag, nothing else.
+package projector
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+)
+
+// DefaultGroup is the consumer group of projectors.
+const DefaultGroup = "parley-projector"
+
+// Config is what a projector needs. The zero value of a field with a default
+// means the default.
+type Config struct {
+	Kafka      eventlog.Config
+	ClickHouse string // DSN
+	Group      string // default DefaultGroup
+
+	// Partitions and Replication of a log that does not exist yet.
+	Partitions, Replication int
+
+	// A batch is written when it holds that many rows or bytes, or when its
+	// first row is that old. While it is being written the next one fills up;
+	// when that is full, reading waits. Default 100,000 rows, 32 MiB, 250 ms.
+	BatchRows, BatchBytes int
+	BatchAge              time.Duration
+
+	Logger *slog.Logger
+}
+
+// Stats counts what a projector did since it was made.
+type Stats struct {
+	Rows    int64 // written, repeats included
+	Corrupt int64 // records skipped
+}
+
+// Projector keeps ClickHouse up to date with the log. Its methods may be
+// called concurrently; Run once.
+type Projector struct {
+	cfg     Config
+	ready   atomic.Bool
+	rows    atomic.Int64
+	corrupt atomic.Int64
+}
+
+// New checks cfg. It does no I/O.
+func New(cfg Config) (*Projector, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	setDefault(&cfg.Group, DefaultGroup)
+	setDefault(&cfg.BatchRows, 100_000)
+	setDefault(&cfg.BatchBytes, 32<<20)
+	setDefault(&cfg.BatchAge, 250*time.Millisecond)
+	if _, err := clickhouse.Parse(cfg.ClickHouse); err != nil {
+		return nil, err
+	}
+	return &Projector{cfg: cfg}, nil
+}
+
+func setDefault[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
+}
+
+// Ready reports whether the projector follows the log now.
+func (p *Projector) Ready() bool { return p.ready.Load() }
+
+// Stats returns what was counted so far.
+func (p *Projector) Stats() Stats { return Stats{Rows: p.rows.Load(), Corrupt: p.corrupt.Load()} }
+
+// Run follows the log until ctx ends, and returns nil then. It waits for
+// servers that are away. Its error is one that another try would not mend: a
+// log that is not the one of the tables, an event newer than this binary, or
+// refused credentials.
+func (p *Projector) Run(ctx context.Context) error {
+	err := p.run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (p *Projector) run(ctx context.Context) error {
+	kafka, err := eventlog.New(p.cfg.Kafka)
+	if err != nil {
+		return err
+	}
+	defer kafka.Close()
+	log, err := epoch.Open(ctx, kafka, epoch.Options{
+		Partitions: p.cfg.Partitions, Replication: p.cfg.Replication, Logger: p.cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	db, err := clickhouse.Open(ctx, p.cfg.ClickHouse, clickhouse.Options{Logger: p.cfg.Logger})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	for {
+		err := (&session{p: p, kafka: kafka, log: log, db: db}).run(ctx)
+		if !errors.Is(err, errMoved) {
+			return err
+		}
+		p.cfg.Logger.Info("other tables are current now, going on behind their watermarks")
+	}
+}

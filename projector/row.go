@@ -1,0 +1,61 @@
+package projector
+
+import "github.com/parley-chat/parley/schema"
+
+// row is an event as the table of events holds it.
+type row struct {
+	partition int32
+	channel   string
+	seq       int64
+	kind      string
+	user, to  string
+	id, body  string
+	session   string
+	connector string
+	time      int64 // milliseconds
+	reason    string
+	void      bool
+	trace     string
+	version   int32
+}
+
+// rowSize is about what a row takes beside its strings.
+const rowSize = 160
+
+func (r *row) size() int {
+	return rowSize + len(r.channel) + len(r.user) + len(r.to) + len(r.id) + len(r.body) + len(r.session) + len(r.connector) + len(r.trace)
+}
+
+// rowOf is the event at seq as a row; false for one that is about the log
+// itself.
+func rowOf(seq int64, e *schema.Event) (row, bool) {
+	r := row{seq: seq, channel: e.Channel(), connector: e.Connector, time: e.Time}
+	switch k := e.Kind.(type) {
+	case *schema.Event_Join:
+		r.kind, r.user, r.session = "join", k.Join.User, k.Join.Session
+	case *schema.Event_Chat:
+		c := k.Chat
+		r.kind, r.user, r.session = "chat", c.User, c.Session
+		r.to, r.id, r.body, r.trace = c.To, c.Id, c.Body, c.Trace
+	case *schema.Event_Leave:
+		r.kind, r.user, r.session, r.reason = "leave", k.Leave.User, k.Leave.Session, reasonOf(k.Leave.Reason)
+	case *schema.Event_Down:
+		r.kind, r.connector, r.reason = "down", k.Down.Connector, reasonOf(k.Down.Reason)
+	default:
+		return row{}, false
+	}
+	return r, true
+}
+
+// reasonOf names a reason as the client protocol does.
+func reasonOf(r schema.Reason) string {
+	switch r {
+	case schema.Reason_REASON_LEAVE:
+		return "leave"
+	case schema.Reason_REASON_DISCONNECT:
+		return "disconnect"
+	case schema.Reason_REASON_TIMEOUT:
+		return "timeout"
+	}
+	return ""
+}

@@ -1,0 +1,198 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// errMoved ends a session: its tables are not the current ones any more, or
+// were dropped.
+var errMoved = errors.New("the tables are not the current ones any more")
+
+// commitEvery is how often the group is told how far a partition is.
+const commitEvery = 5 * time.Second
+
+// session is the time a projector spends on one generation of the tables.
+type session struct {
+	p     *Projector
+	kafka *eventlog.Client
+	log   epoch.Log
+	db    *clickhouse.DB
+
+	tables   clickhouse.Tables
+	inserter *inserter
+}
+
+// run prepares the tables and follows the log until ctx ends or the tables
+// have moved.
+func (s *session) run(ctx context.Context) error {
+	if err := s.db.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := s.db.Retry(ctx, "check the epoch in ClickHouse", s.checkEpoch); err != nil {
+		return err
+	}
+	err := s.db.Retry(ctx, "find the current tables in ClickHouse", func(ctx context.Context) (err error) {
+		s.tables, err = s.db.Current(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.inserter = newInserter(s.p, &store{db: s.db, tables: s.tables, epoch: s.log.Epoch})
+	s.p.cfg.Logger.Info("projector ready", "epoch", s.log.Epoch, "generation", s.tables.Generation, "servers", s.db.Addresses())
+	s.p.ready.Store(true)
+	defer s.p.ready.Store(false)
+	return s.follow(ctx)
+}
+
+// follow runs the group and the inserter; when one of them fails, both end. The
+// inserter outlives the group, to write what it has left.
+func (s *session) follow(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	inserting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error { return s.inserter.run(inserting) })
+	g.Go(func() error {
+		defer stop()
+		return s.kafka.RunGroup(ctx, eventlog.GroupConfig{Group: s.p.cfg.Group, Topics: []string{schema.TopicEvents}}, s.handle)
+	})
+	return g.Wait()
+}
+
+// handle follows one partition for as long as it is assigned to us.
+func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
+	var from watermark
+	err := s.db.Retry(ctx, "read a watermark in ClickHouse", func(ctx context.Context) (err error) {
+		from, err = s.inserter.store.watermark(ctx, a.Partition)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.read(ctx, a.Partition, from) })
+	g.Go(func() error { s.commit(ctx, a, from.seq); return nil })
+	return g.Wait()
+}
+
+// read feeds the inserter with a partition's rows, from the watermark on.
+func (s *session) read(ctx context.Context, partition int, from watermark) error {
+	start := max(0, from.seq+1-s.log.Window)
+	if err := s.checkEnd(ctx, partition, from); err != nil {
+		return err
+	}
+	reader := s.kafka.NewReader(eventlog.ReaderConfig{
+		Topic: schema.TopicEvents, Partition: partition, Offset: start,
+		OnReconnect: func(ctx context.Context) error { return s.log.Check(ctx, s.kafka) },
+	})
+	defer reader.Close()
+	f := newFolder(s.log, partition, from)
+	for {
+		batch, err := reader.Next(ctx)
+		var cut *eventlog.OffsetError
+		var corrupt *eventlog.CorruptError
+		switch {
+		case errors.As(err, &cut):
+			return s.refuseCut(cut, from)
+		case errors.As(err, &corrupt):
+			s.skipped(partition, corrupt.Offset, int(corrupt.NextOffset-corrupt.Offset), corrupt.Err)
+			f.skip(corrupt.NextOffset - 1)
+		case err != nil:
+			return err
+		}
+		for i := range batch.Records {
+			err := f.apply(&batch.Records[i])
+			if errors.Is(err, schema.ErrCorrupt) {
+				s.skipped(partition, batch.Records[i].Offset, 1, err)
+			} else if err != nil {
+				return err
+			}
+		}
+		f.skip(batch.NextOffset - 1)
+		if made, ok := f.take(); ok {
+			if err := s.inserter.add(ctx, partition, made); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// checkEnd refuses a log that ends below what was projected of it.
+func (s *session) checkEnd(ctx context.Context, partition int, from watermark) error {
+	_, end, err := s.kafka.Offsets(ctx, schema.TopicEvents, partition)
+	if err != nil {
+		return err
+	}
+	if end <= from.seq {
+		return epoch.Refuse("partition %d of %s ends at offset %d, but ClickHouse holds its history up to %d: the log lost its end; restore the topic, or begin a new epoch with `parley epoch new`",
+			partition, schema.TopicEvents, end, from.seq)
+	}
+	return nil
+}
+
+func (s *session) refuseCut(cut *eventlog.OffsetError, from watermark) error {
+	return epoch.Refuse("partition %d of %s holds offsets %d to %d, but what follows offset %d is needed: the log was cut; restore the topic, or begin a new epoch with `parley epoch new`",
+		cut.Partition, cut.Topic, cut.First, cut.End, from.seq)
+}
+
+// skipped counts and logs records that are no events.
+func (s *session) skipped(partition int, offset int64, records int, err error) {
+	s.p.corrupt.Add(int64(records))
+	s.p.cfg.Logger.Error("corrupt records are skipped",
+		"topic", schema.TopicEvents, "partition", partition, "offset", offset, "records", records, "error", err)
+}
+
+// commit tells the group now and then how far the partition is in ClickHouse.
+func (s *session) commit(ctx context.Context, a eventlog.Assignment, done int64) {
+	tick := time.NewTicker(commitEvery)
+	defer tick.Stop()
+	for more := true; more; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			more = false
+		}
+		seq := s.inserter.written(a.Partition)
+		if seq <= done {
+			continue
+		}
+		if err := a.Commit(context.WithoutCancel(ctx), seq+1); err != nil {
+			s.p.cfg.Logger.Debug("the lag cannot be told to the group", "partition", a.Partition, "error", err)
+			continue
+		}
+		done = seq
+	}
+}
+
+// checkEpoch registers the epoch in an empty database, and refuses a log that
+// is of another epoch than the newest one there.
+func (s *session) checkEpoch(ctx context.Context) error {
+	known, err := s.db.NewestEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	own := clickhouse.Epoch{Name: s.log.Epoch, TopicID: fmt.Sprintf("%x", s.log.TopicID), Partitions: s.log.Partitions}
+	switch {
+	case known == nil:
+		return s.db.AddEpoch(ctx, own)
+	case known.Name != own.Name:
+		return permanent(epoch.Refuse("ClickHouse holds the history of epoch %s, but %s is of epoch %s: the log was replaced, or this is another system's database; restore the topic, name another database, or begin a new epoch with `parley epoch new`",
+			known.Name, schema.TopicEvents, own.Name))
+	case known.TopicID != own.TopicID:
+		return permanent(epoch.Refuse("ClickHouse holds the history of epoch %s with another topic %s: it was deleted and created again; restore the topic, or begin a new epoch with `parley epoch new`",
+			known.Name, schema.TopicEvents))
+	case known.Partitions != own.Partitions:
+		return permanent(epoch.Refuse("%s has %d partitions, but its history in ClickHouse was written with %d: channels would move; a log keeps the count it was created with",
+			schema.TopicEvents, own.Partitions, known.Partitions))
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package projector
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	tables "github.com/parley-chat/parley/schema/sql"
+)
+
+// writeTime bounds one attempt to write a batch. What became of it is unknown
+// then; writing it again is harmless.
+const writeTime = 30 * time.Second
+
+// permanent marks an error that trying again does not mend.
+func permanent(err error) error { return backoff.Permanent(err) }
+
+// retry tries to write until it works.
+func (p *Projector) retry(ctx context.Context, db *clickhouse.DB, try func(context.Context) error) error {
+	return db.Retry(ctx, "write the history to ClickHouse", try)
+}
+
+// store is one generation of the tables, for one epoch.
+type store struct {
+	db     *clickhouse.DB
+	tables clickhouse.Tables
+	epoch  string
+}
+
+// watermark reads a partition's watermark.
+func (s *store) watermark(ctx context.Context, partition int) (watermark, error) {
+	w := watermark{seq: -1}
+	err := s.db.QueryRow(ctx, `SELECT seq, digest, format FROM `+tables.Watermarks(s.tables.Generation)+
+		` WHERE epoch = ? AND partition = ? ORDER BY seq DESC LIMIT 1`, s.epoch, partition).Scan(&w.seq, &w.digest, &w.format)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return w, nil
+	case clickhouse.IsMissing(err):
+		return w, permanent(errMoved)
+	}
+	return w, err
+}
+
+// write writes a batch: its rows, and when they are acknowledged the
+// watermarks. When the tables are not the current ones any more it is errMoved.
+func (s *store) write(ctx context.Context, b *block) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	now, err := s.db.Current(ctx)
+	if err == nil && now != s.tables || clickhouse.IsMissing(err) {
+		return permanent(errMoved)
+	}
+	if err != nil {
+		return err
+	}
+	if len(b.seq) > 0 {
+		err = s.insert(ctx, tables.Events(s.tables.Generation), eventColumns, b.columns(s.epoch))
+	}
+	if err == nil {
+		err = s.insert(ctx, tables.Watermarks(s.tables.Generation), watermarkColumns, b.watermarks(s.epoch, time.Now()))
+	}
+	if clickhouse.IsMissing(err) {
+		return permanent(errMoved)
+	}
+	return err
+}
+
+// insert writes whole columns, and returns when they are stored.
+func (s *store) insert(ctx context.Context, table string, names []string, columns []any) error {
+	batch, err := s.db.PrepareBatch(ctx, `INSERT INTO `+table+` ("`+strings.Join(names, `", "`)+`")`)
+	if err != nil {
+		return err
+	}
+	defer batch.Close()
+	for i, c := range columns {
+		if err := batch.Column(i).Append(c); err != nil {
+			return fmt.Errorf("column %s of %s: %w", names[i], table, err)
+		}
+	}
+	return batch.Send()
+}
+
+var (
+	eventColumns = []string{"epoch", "partition", "channel", "seq", "kind", "user", "to", "id", "body",
+		"session", "connector", "time", "reason", "void", "trace", "version"}
+	watermarkColumns = []string{"epoch", "partition", "seq", "digest", "format", "time"}
+)
