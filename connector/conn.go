@@ -31,11 +31,12 @@ type conn struct {
 
 	mu      sync.Mutex
 	queue   [][]byte
-	queued  int // bytes, what is being written included
-	writing bool
+	queued  int  // bytes, what is being written included
+	writing bool // a writer is at work
+	idle    *sync.Cond
 	closing bool // a close frame is queued or sent: nothing may follow it
+	dead    bool // cut: nothing is written any more
 	code    int  // of the close frame that we began; 0: none
-	writers sync.WaitGroup
 }
 
 // newConn takes over an upgraded connection whose net.Conn is a *socket. limit
@@ -43,6 +44,7 @@ type conn struct {
 func newConn(ws *websocket.Conn, limit int) *conn {
 	s := ws.NetConn().(*socket)
 	c := &conn{ws: ws, socket: s, net: s.Conn, limit: limit}
+	c.idle = sync.NewCond(&c.mu)
 	s.queue.Store(c)
 	return c
 }
@@ -109,41 +111,64 @@ func (c *conn) closedWith() int {
 	return c.code
 }
 
+// enqueue queues a frame and starts a writer if there is none. The lock is
+// held.
 func (c *conn) enqueue(frame []byte) {
+	if c.dead {
+		return
+	}
 	c.queue = append(c.queue, frame)
 	c.queued += len(frame)
 	if !c.writing {
 		c.writing = true
-		c.writers.Add(1)
 		go c.write()
 	}
 }
 
 // write drains the queue, everything that waits in one call.
 func (c *conn) write() {
-	defer c.writers.Done()
 	for {
-		c.mu.Lock()
-		if len(c.queue) == 0 {
-			c.writing, c.queue = false, nil
-			closing := c.closing
-			c.mu.Unlock()
-			if closing {
-				c.linger()
-			}
+		frames, ok := c.takeQueue()
+		if !ok {
 			return
 		}
-		frames, bytes := net.Buffers(c.queue), c.queued
-		c.queue = nil
-		c.mu.Unlock()
+		size := 0
+		for _, f := range frames {
+			size += len(f)
+		}
 		err := c.writeOut(frames)
 		c.mu.Lock()
-		c.queued -= bytes
+		c.queued -= size
 		c.mu.Unlock()
 		if err != nil {
 			c.abort()
-			return
 		}
+	}
+}
+
+// takeQueue returns what waits. When that is nothing the writer ends.
+func (c *conn) takeQueue() (net.Buffers, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) > 0 && !c.dead {
+		frames := net.Buffers(c.queue)
+		c.queue = nil
+		return frames, true
+	}
+	if c.closing && !c.dead {
+		c.linger()
+	}
+	c.writing = false
+	c.idle.Broadcast()
+	return nil, false
+}
+
+// awaitIdle waits until no writer is at work.
+func (c *conn) awaitIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing {
+		c.idle.Wait()
 	}
 }
 
@@ -167,7 +192,7 @@ func (c *conn) linger() {
 // abort cuts the connection. The reader and the writer end.
 func (c *conn) abort() {
 	c.mu.Lock()
-	c.closing, c.writing = true, true // no writer starts any more
+	c.closing, c.dead = true, true
 	c.queue = nil
 	c.mu.Unlock()
 	_ = c.net.Close()
@@ -228,9 +253,9 @@ func (c *conn) armMessage(d time.Duration) error {
 // discard reads on behind a close frame until the peer has answered, so that
 // it is not reset, and ends the connection.
 func (c *conn) discard() {
-	c.writers.Wait()
+	c.awaitIdle()
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, 1<<20))
 	c.abort()
-	c.writers.Wait()
+	c.awaitIdle()
 }

@@ -43,6 +43,8 @@ type Config struct {
 	// Partitions and Replication of a log that does not exist yet.
 	Partitions, Replication int
 
+	// Limits that are 0 have defaults; the rate's is none for clients of this
+	// machine alone, and none when it is negative.
 	Limits         rpc.Limits
 	MaxConnections int           // default 100,000
 	Auth           *Auth         // nil: a user is who he says he is
@@ -68,7 +70,6 @@ func New(cfg Config) (*Connector, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	cfg.Limits = withDefaults(cfg.Limits)
 	setDefault(&cfg.MaxConnections, 100_000)
 	setDefault(&cfg.PingEvery, 25*time.Second)
 	setDefault(&cfg.PongTimeout, 8*time.Second)
@@ -86,6 +87,7 @@ func New(cfg Config) (*Connector, error) {
 		}
 	}
 	cfg.Listen = l.Addr().String()
+	cfg.Limits = withDefaults(cfg.Limits, l.Addr())
 	return &Connector{cfg: cfg, listener: l}, nil
 }
 

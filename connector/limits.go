@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"net"
 	"time"
 
 	"github.com/parley-chat/parley/schema"
@@ -8,12 +9,21 @@ import (
 )
 
 const (
+	defaultRate  = 100 // requests a second, where clients come from elsewhere
 	maxMalformed = 100 // malformed frames within floodWindow
 	floodWindow  = 10 * time.Second
 )
 
-// withDefaults fills in the limits that are not set. A rate of 0 is no limit.
-func withDefaults(l rpc.Limits) rpc.Limits {
+// withDefaults fills in the limits that are not set. A negative rate is none;
+// so is the default for clients of this machine alone.
+func withDefaults(l rpc.Limits, listen net.Addr) rpc.Limits {
+	local, _ := listen.(*net.TCPAddr)
+	switch {
+	case l.Rate < 0, l.Rate == 0 && local != nil && local.IP.IsLoopback():
+		l.Rate = 0
+	case l.Rate == 0:
+		l.Rate = defaultRate
+	}
 	set := func(v *int, otherwise int) {
 		if *v == 0 {
 			*v = otherwise

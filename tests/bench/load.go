@@ -1,0 +1,307 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const bodySize = 128
+
+func (b *bench) enter(user, channel string) (*raw, error) {
+	r, err := dialRaw(b.addr, user)
+	if err != nil {
+		return nil, err
+	}
+	_, err = r.call(join(channel, 0))
+	return r, err
+}
+
+func join(channel string, limit int) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"join","params":{"channel":%q,"limit":%d}}`, channel, limit)
+}
+
+// receive collects the ages of n chats.
+func receive(r *raw, n int) ([]time.Duration, error) {
+	ages := make([]time.Duration, 0, n)
+	for len(ages) < n {
+		frame, err := r.next()
+		if err != nil {
+			return ages, err
+		}
+		if d, ok := age(frame); ok {
+			ages = append(ages, d)
+		}
+	}
+	return ages, nil
+}
+
+// latency: one channel, one sender, one receiver, 100 messages a second.
+func (b *bench) latency() error {
+	const rate, seconds, warm = 100, 15, 5
+	sender, err := b.enter("sender", "quiet")
+	if err != nil {
+		return err
+	}
+	defer sender.conn.Close()
+	receiver, err := b.enter("receiver", "quiet")
+	if err != nil {
+		return err
+	}
+	defer receiver.conn.Close()
+	go drain(sender)
+	go pace(rate, rate*seconds, func() bool { return sender.send(stampedChat("quiet", bodySize)) == nil })
+	ages, err := receive(receiver, rate*seconds)
+	if err != nil {
+		return err
+	}
+	ages = ages[rate*warm:]
+	b.row("delivery socket to socket, 100 messages/s", "p50 %.2f ms, p99 %.2f ms (goal ≤ 5, ≤ 25)", ms(quantile(ages, .5)), ms(quantile(ages, .99)))
+	return nil
+}
+
+// rooms: 100 channels of 10 members, 10 messages a second in each.
+func (b *bench) rooms() error {
+	const rooms, members, rate, seconds = 100, 10, 10, 10
+	senders := make([]*raw, rooms)
+	ages := make([][]time.Duration, rooms*members)
+	var receivers sync.WaitGroup
+	for i := range rooms {
+		for k := range members {
+			r, err := b.enter(fmt.Sprintf("r%d-%d", i, k), fmt.Sprint("room", i))
+			if err != nil {
+				return err
+			}
+			defer r.conn.Close()
+			if k == 0 {
+				senders[i] = r
+			}
+			receivers.Go(func() { ages[i*members+k], _ = receive(r, rate*seconds) })
+		}
+	}
+	next := 0
+	used := b.cpu()
+	go pace(rooms*rate, rooms*rate*seconds, func() bool {
+		i := next % rooms
+		next++
+		return senders[i].send(stampedChat(fmt.Sprint("room", i), bodySize)) == nil
+	})
+	receivers.Wait()
+	used = b.cpu() - used
+	var all []time.Duration
+	for _, a := range ages {
+		all = append(all, a[len(a)/5:]...)
+	}
+	deliveries := float64(rooms * rate * seconds * members)
+	b.row("rooms: 100 channels × 10 members, 10 messages/s each", "p50 %.2f ms, p99 %.2f ms; %.1f CPU-seconds per million deliveries, everything but the load generator",
+		ms(quantile(all, .5)), ms(quantile(all, .99)), used.Seconds()/deliveries*1e6)
+	return nil
+}
+
+// fanout: one channel, many members, ten publishers; the highest rate at which
+// p99 stays within 250 ms.
+func (b *bench) fanout(ctx context.Context, members int) error {
+	const publishers, seconds = 10, 5
+	all := make([]*raw, members)
+	for i := range all {
+		r, err := b.enter(fmt.Sprint("m", i), "hall")
+		if err != nil {
+			return err
+		}
+		defer r.conn.Close()
+		all[i] = r
+	}
+	var chats atomic.Int64
+	var mu sync.Mutex
+	var ages []time.Duration
+	for i, r := range all {
+		go func() {
+			for {
+				frame, err := r.next()
+				if err != nil {
+					return
+				}
+				if !bytes.Contains(frame[:min(len(frame), 40)], chatMethod) {
+					continue
+				}
+				chats.Add(1)
+				if i%50 == 0 {
+					if d, ok := age(frame); ok {
+						mu.Lock()
+						ages = append(ages, d)
+						mu.Unlock()
+					}
+				}
+			}
+		}()
+	}
+	best := "none within 250 ms"
+	for _, rate := range []int{80, 250, 500, 750, 1000, 1500, 2000, 2500, 3000, 4000} {
+		mu.Lock()
+		ages = nil
+		mu.Unlock()
+		before, used, begin := chats.Load(), b.cpu(), time.Now()
+		next := 0
+		pace(rate, rate*seconds, func() bool {
+			next++
+			return all[next%publishers].send(stampedChat("hall", bodySize)) == nil && ctx.Err() == nil
+		})
+		want := before + int64(rate*seconds*members)
+		for wait := time.Now(); chats.Load() < want && time.Since(wait) < 5*time.Second; {
+			time.Sleep(time.Millisecond)
+		}
+		took := time.Since(begin)
+		used = b.cpu() - used
+		delivered := chats.Load() - before
+		mu.Lock()
+		p50, p99 := quantile(ages, .5), quantile(ages, .99)
+		mu.Unlock()
+		if rate == 80 {
+			b.row(fmt.Sprintf("fan-out to %d members at 80 messages/s", members), "p50 %.1f ms, p99 %.1f ms", ms(p50), ms(p99))
+		}
+		fmt.Fprintf(os.Stderr, "fan-out at %d messages/s: %.0f deliveries/s, p50 %.1f p99 %.1f ms, %.2f CPU-s per million\n",
+			rate, float64(delivered)/took.Seconds(), ms(p50), ms(p99), used.Seconds()/float64(delivered)*1e6)
+		if chats.Load() < want || p99 > 250*time.Millisecond {
+			break
+		}
+		best = fmt.Sprintf("%.0f deliveries/s at %d messages/s: p50 %.1f ms, p99 %.1f ms; %.2f CPU-seconds per million deliveries, everything but the load generator",
+			float64(delivered)/took.Seconds(), rate, ms(p50), ms(p99), used.Seconds()/float64(delivered)*1e6)
+	}
+	b.row(fmt.Sprintf("fan-out to %d members, highest rate with p99 ≤ 250 ms", members), "%s", best)
+	return nil
+}
+
+// joins: a channel with a long history, joined when nobody is there.
+func (b *bench) joins(messages int) error {
+	began := time.Now()
+	if err := b.fill("archive", messages); err != nil {
+		return err
+	}
+	b.row(fmt.Sprintf("%d messages into one channel, acknowledged", messages), "%.0f messages/s", float64(messages)/time.Since(began).Seconds())
+	time.Sleep(5 * time.Second) // for the projection to catch up and merge
+	const rounds = 60
+	var took []time.Duration
+	for i := range rounds {
+		r, err := dialRaw(b.addr, fmt.Sprint("joiner", i))
+		if err != nil {
+			return err
+		}
+		begin := time.Now()
+		answer, err := r.call(join("archive", 50))
+		if err != nil {
+			return err
+		}
+		took = append(took, time.Since(begin))
+		if n := bytes.Count(answer, []byte(`"seq":`)); n != 51 || bytes.Contains(answer, []byte(`"degraded"`)) {
+			return fmt.Errorf("a join's result holds %d messages: %.300s", n-1, answer)
+		}
+		if _, err := r.call(`{"jsonrpc":"2.0","id":1,"method":"leave","params":{"channel":"archive"}}`); err != nil {
+			return err
+		}
+		_ = r.conn.Close()
+	}
+	b.row(fmt.Sprintf("join with 50 messages of a channel of %d, nobody else there", messages), "p50 %.1f ms, p99 %.1f ms (goal p50 ≤ 20)", ms(quantile(took, .5)), ms(quantile(took, .99)))
+	return nil
+}
+
+// fill writes messages over a few connections, each with many under way.
+func (b *bench) fill(channel string, messages int) error {
+	const writers, window = 4, 500
+	errs := make(chan error, writers)
+	for i := range writers {
+		go func() { errs <- b.fillOne(fmt.Sprint("filler", i), channel, messages/writers, window) }()
+	}
+	for range writers {
+		if err := <-errs; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) fillOne(user, channel string, messages, window int) error {
+	r, err := b.enter(user, channel)
+	if err != nil {
+		return err
+	}
+	defer r.conn.Close()
+	slots := make(chan struct{}, window)
+	go func() {
+		for range messages {
+			slots <- struct{}{}
+			if r.send(stampedChat(channel, bodySize)) != nil {
+				return
+			}
+		}
+	}()
+	for acked := 0; acked < messages; {
+		frame, err := r.next()
+		if err != nil {
+			return err
+		}
+		if bytes.Contains(frame, []byte(`"id":2,`)) {
+			if bytes.Contains(frame, []byte(`"error":`)) {
+				return fmt.Errorf("a chat was refused: %s", frame)
+			}
+			acked++
+			<-slots
+		}
+	}
+	return nil
+}
+
+func drain(r *raw) {
+	for {
+		if _, err := r.next(); err != nil {
+			return
+		}
+	}
+}
+
+// pace calls f n times at that rate a second, until f says no.
+func pace(rate, n int, f func() bool) {
+	begin := time.Now()
+	for i := range n {
+		time.Sleep(time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(rate))))
+		if !f() {
+			return
+		}
+	}
+}
+
+// cpu is what the server and its children have used; 0 where that cannot be
+// read.
+func (b *bench) cpu() time.Duration {
+	total := processCPU(b.pid)
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", b.pid, b.pid))
+	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", b.pid))
+	for _, t := range tasks {
+		more, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", b.pid, t.Name()))
+		if t.Name() != strconv.Itoa(b.pid) {
+			children = append(children, more...)
+		}
+	}
+	for _, c := range strings.Fields(string(children)) {
+		pid, _ := strconv.Atoi(c)
+		total += processCPU(pid)
+	}
+	return total
+}
+
+func processCPU(pid int) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	f := strings.Fields(rest)
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}

@@ -1,0 +1,132 @@
+// Command bench measures a whole Parley, started as a user would start it, on
+// the machine it runs on, the load generator included. It prints what it
+// measured as a table for docs/benchmarks.md.
+//
+//	go run ./tests/bench --binary bin/parley
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+)
+
+type bench struct {
+	addr string
+	pid  int
+	rows [][2]string
+}
+
+func main() {
+	binary := flag.String("binary", "bin/parley", "the program to measure")
+	history := flag.Int("history", 1_000_000, "messages in the channel that is joined")
+	members := flag.Int("members", 1000, "members of the channel that is fanned out to")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *binary, *history, *members); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, binary string, history, members int) error {
+	data, err := os.MkdirTemp("", "parley-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(data)
+	addr, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	b := &bench{addr: addr}
+	server := exec.CommandContext(ctx, binary, "up", "--listen", addr, "--data", data)
+	server.Cancel = func() error { return server.Process.Signal(os.Interrupt) }
+	server.WaitDelay = 20 * time.Second
+	logFile, err := os.Create(data + ".log")
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+	server.Stdout, server.Stderr = logFile, logFile
+	begin := time.Now()
+	if err := server.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		_ = server.Process.Signal(os.Interrupt)
+		_ = server.Wait()
+	}()
+	b.pid = server.Process.Pid
+	if err := b.awaitReady(ctx); err != nil {
+		return fmt.Errorf("%w; its log is %s", err, logFile.Name())
+	}
+	b.row("`parley up` ready on empty data", "%.2f s (goal ≤ 5 s)", time.Since(begin).Seconds())
+	for _, part := range []func() error{
+		b.latency,
+		b.rooms,
+		func() error { return b.fanout(ctx, members) },
+		func() error { return b.joins(history) },
+	} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	b.print()
+	return nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+func (b *bench) awaitReady(ctx context.Context) error {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		r, err := dialRaw(b.addr, "probe")
+		if err == nil {
+			return r.conn.Close()
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return fmt.Errorf("the server is not ready: %w", err)
+		}
+	}
+}
+
+func (b *bench) row(what, format string, args ...any) {
+	r := [2]string{what, fmt.Sprintf(format, args...)}
+	fmt.Fprintf(os.Stderr, "%s: %s\n", r[0], r[1])
+	b.rows = append(b.rows, r)
+}
+
+func (b *bench) print() {
+	fmt.Printf("\n%s, %s/%s, %d cores, `%s`\n\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), "make bench")
+	fmt.Println("| what | measured |\n|---|---|")
+	for _, r := range b.rows {
+		fmt.Printf("| %s | %s |\n", r[0], r[1])
+	}
+}
+
+// quantile of durations, which it sorts.
+func quantile(d []time.Duration, q float64) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[min(len(d)-1, int(float64(len(d))*q))]
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// raw is a WebSocket client that costs next to nothing: the load generator
+// shares the machine with what it measures. It does no more of RFC 6455 than
+// Parley's frames need.
+type raw struct {
+	conn net.Conn
+	in   *bufio.Reader
+	out  []byte
+}
+
+func dialRaw(addr, user string) (*raw, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	const upgrade = "GET /ws HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+	if _, err := fmt.Fprintf(conn, upgrade, addr); err != nil {
+		return nil, err
+	}
+	r := &raw{conn: conn, in: bufio.NewReaderSize(conn, 4096)}
+	response, err := http.ReadResponse(r.in, nil)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		return nil, errors.New(response.Status)
+	}
+	_, err = r.call(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"` + user + `"}}`)
+	return r, err
+}
+
+// call sends a request and reads up to its response, id 1.
+func (r *raw) call(request string) ([]byte, error) {
+	if err := r.send(request); err != nil {
+		return nil, err
+	}
+	for {
+		frame, err := r.next()
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Contains(frame, []byte(`"id":1,`)) {
+			if bytes.Contains(frame, []byte(`"error":`)) {
+				return nil, errors.New(string(frame))
+			}
+			return frame, nil
+		}
+	}
+}
+
+// send writes one frame, masked with zeros.
+func (r *raw) send(payload string) error {
+	b := append(r.out[:0], 0x81)
+	switch n := len(payload); {
+	case n < 126:
+		b = append(b, 0x80|byte(n))
+	default:
+		b = binary.BigEndian.AppendUint16(append(b, 0x80|126), uint16(n))
+	}
+	b = append(b, 0, 0, 0, 0)
+	r.out = append(b, payload...)
+	_, err := r.conn.Write(r.out)
+	return err
+}
+
+// next reads one frame; what it returns lasts until the next call.
+func (r *raw) next() ([]byte, error) {
+	for {
+		op, n, err := r.header()
+		if err != nil {
+			return nil, err
+		}
+		if n > r.in.Size() {
+			r.in = bufio.NewReaderSize(r.in, n)
+		}
+		frame, err := r.in.Peek(n)
+		if err != nil {
+			return nil, err
+		}
+		_, _ = r.in.Discard(n)
+		if op == 0x8 {
+			return nil, fmt.Errorf("closed: %q", frame)
+		}
+		if op == 0x1 {
+			return frame, nil
+		}
+	}
+}
+
+func (r *raw) header() (op byte, n int, err error) {
+	h, err := r.in.Peek(2)
+	if err != nil {
+		return 0, 0, err
+	}
+	op, n = h[0]&0x0f, int(h[1])
+	skip := 2
+	switch n {
+	case 126:
+		if h, err = r.in.Peek(4); err != nil {
+			return 0, 0, err
+		}
+		n, skip = int(binary.BigEndian.Uint16(h[2:])), 4
+	case 127:
+		if h, err = r.in.Peek(10); err != nil {
+			return 0, 0, err
+		}
+		n, skip = int(binary.BigEndian.Uint64(h[2:])), 10
+	}
+	_, err = r.in.Discard(skip)
+	return op, n, err
+}
+
+var began = time.Now()
+
+// stampedChat is a chat whose body begins with the time it was sent.
+func stampedChat(channel string, size int) string {
+	stamp := fmt.Sprintf("%016d", time.Since(began))
+	return `{"jsonrpc":"2.0","id":2,"method":"chat","params":{"channel":"` + channel + `","body":"` +
+		stamp + strings.Repeat("x", max(0, size-len(stamp))) + `"}}`
+}
+
+var (
+	chatMethod = []byte(`"method":"chat"`)
+	bodyField  = []byte(`"body":"`)
+)
+
+// age is how long ago the chat in a push was sent; false for other frames.
+func age(frame []byte) (time.Duration, bool) {
+	if !bytes.Contains(frame[:min(len(frame), 40)], chatMethod) {
+		return 0, false
+	}
+	i := bytes.Index(frame, bodyField)
+	if i < 0 || len(frame) < i+len(bodyField)+16 {
+		return 0, false
+	}
+	sent := time.Duration(0)
+	for _, c := range frame[i+len(bodyField):][:16] {
+		sent = sent*10 + time.Duration(c-'0')
+	}
+	return time.Since(began) - sent, true
+}

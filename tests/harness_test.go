@@ -1,0 +1,260 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/chatworker"
+	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/projector"
+	"github.com/parley-chat/parley/schema/rpc"
+	"github.com/parley-chat/parley/tests/client"
+)
+
+// patience bounds every wait of these tests; none is expected to last.
+const patience = 30 * time.Second
+
+// cluster is a set of roles on real servers. Roles are started and stopped one
+// by one.
+type cluster struct {
+	t          *testing.T
+	kafka      string
+	clickhouse string
+	logger     *slog.Logger
+}
+
+// role is one running component.
+type role struct {
+	stop func()
+	addr string
+}
+
+func newCluster(t *testing.T) *cluster {
+	level := slog.LevelWarn
+	if os.Getenv("PARLEY_TEST_LOG") != "" {
+		level = slog.LevelDebug
+	}
+	return &cluster{
+		t: t, kafka: embeddedtest.Kafka(t), clickhouse: embeddedtest.ClickHouse(t),
+		logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level})),
+	}
+}
+
+// up starts what most tests need: two connectors, two workers, a projector.
+func up(t *testing.T) (c *cluster, first, second string) {
+	c = newCluster(t)
+	c.worker()
+	c.worker()
+	c.projector()
+	return c, c.connector(nil).addr, c.connector(nil).addr
+}
+
+func (c *cluster) config(name string) eventlog.Config {
+	return eventlog.Config{Brokers: []string{c.kafka}, ClientID: name, Logger: c.logger.With("role", name)}
+}
+
+// run starts a component until stop or the end of the test.
+func (c *cluster) run(name string, run func(context.Context) error) *role {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	var once sync.Once
+	stop := func() {
+		once.Do(func() {
+			cancel()
+			if err := <-done; err != nil {
+				c.t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	c.t.Cleanup(stop)
+	return &role{stop: stop}
+}
+
+func (c *cluster) worker() *role {
+	w, err := chatworker.New(chatworker.Config{Kafka: c.config("chatworker"), Logger: c.logger.With("role", "chatworker")})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.run("chatworker", w.Run)
+}
+
+func (c *cluster) projector() *role {
+	p, err := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse, Logger: c.logger.With("role", "projector")})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.run("projector", p.Run)
+}
+
+// connector starts one and waits until clients may come.
+func (c *cluster) connector(change func(*connector.Config)) *role {
+	cfg := connector.Config{
+		Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0", Logger: c.logger.With("role", "connector"),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	conn, err := connector.New(cfg)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r := c.run("connector", conn.Run)
+	r.addr = fmt.Sprintf("ws://%s/ws", conn.Addr())
+	eventually(c.t, "the connector is ready", conn.Ready)
+	return r
+}
+
+// eventually waits until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v not yet: %s", patience, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// user is a session of one user, with what tests ask of it. Its methods fail
+// the test when the server does not answer as the protocol says.
+type user struct {
+	*client.Client
+	t     *testing.T
+	name  string
+	hello rpc.HelloResult
+	chain map[string]int64 // the seq that the next public message must follow
+}
+
+func enter(t *testing.T, url, name string) *user {
+	t.Helper()
+	c, hello, err := client.Enter(soon(t), url, name)
+	if err != nil {
+		t.Fatalf("%s enters: %v", name, err)
+	}
+	t.Cleanup(c.Cut)
+	return &user{c, t, name, hello, map[string]int64{}}
+}
+
+func (u *user) call(method string, params, result any) {
+	u.t.Helper()
+	if err := u.Call(soon(u.t), method, params, result); err != nil {
+		u.t.Fatalf("%s: %s %+v: %v", u.name, method, params, err)
+	}
+}
+
+func (u *user) refused(code int, method string, params any) *rpc.Error {
+	u.t.Helper()
+	err := u.Call(soon(u.t), method, params, nil)
+	bad, ok := err.(*rpc.Error)
+	if !ok || bad.Code != code {
+		u.t.Fatalf("%s: %s %+v: %v, want error %d", u.name, method, params, err, code)
+	}
+	return bad
+}
+
+func (u *user) join(channel string) rpc.JoinResult {
+	u.t.Helper()
+	return u.joinWith(rpc.JoinParams{Channel: channel})
+}
+
+func (u *user) joinWith(p rpc.JoinParams) rpc.JoinResult {
+	u.t.Helper()
+	var r rpc.JoinResult
+	u.call(rpc.MethodJoin, p, &r)
+	u.chain[p.Channel] = r.Last
+	return r
+}
+
+func (u *user) chat(channel, body string) rpc.ChatResult {
+	u.t.Helper()
+	return u.chatWith(rpc.ChatParams{Channel: channel, Body: body})
+}
+
+func (u *user) chatWith(p rpc.ChatParams) rpc.ChatResult {
+	u.t.Helper()
+	var r rpc.ChatResult
+	u.call(rpc.MethodChat, p, &r)
+	return r
+}
+
+func (u *user) leave(channel string) {
+	u.t.Helper()
+	u.call(rpc.MethodLeave, rpc.LeaveParams{Channel: channel}, nil)
+}
+
+func (u *user) history(p rpc.HistoryParams) rpc.HistoryResult {
+	u.t.Helper()
+	var r rpc.HistoryResult
+	u.call(rpc.MethodHistory, p, &r)
+	return r
+}
+
+func (u *user) members(channel string) []string {
+	u.t.Helper()
+	var r rpc.MembersResult
+	u.call(rpc.MethodMembers, rpc.MembersParams{Channel: channel}, &r)
+	return names(r.Members)
+}
+
+// hears waits for the next chat and holds it against the chain.
+func (u *user) hears() rpc.ChatPush {
+	u.t.Helper()
+	m, err := u.NextChat(soon(u.t))
+	if err != nil {
+		u.t.Fatalf("%s waits for a message: %v", u.name, err)
+	}
+	if want, joined := u.chain[m.Channel]; joined && m.Prev != want {
+		u.t.Errorf("%s: the message at %d follows %d, the one before was at %d", u.name, m.Seq, m.Prev, want)
+	}
+	if m.To == "" {
+		u.chain[m.Channel] = m.Seq
+	}
+	return m
+}
+
+// sees waits for the next push of that method.
+func (u *user) sees(method string) client.Push {
+	u.t.Helper()
+	for {
+		p, err := u.Next(soon(u.t))
+		if err != nil {
+			u.t.Fatalf("%s waits for %s: %v", u.name, method, err)
+		}
+		if p.Method == method {
+			return p
+		}
+	}
+}
+
+func names(members []rpc.Member) []string {
+	all := make([]string, len(members))
+	for i, m := range members {
+		all[i] = m.User
+	}
+	return all
+}
+
+func bodies(messages []rpc.Message) []string {
+	all := make([]string, len(messages))
+	for i, m := range messages {
+		all[i] = m.Body
+	}
+	return all
+}
+
+func ptr[T any](v T) *T { return &v }
