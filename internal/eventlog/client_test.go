@@ -3,9 +3,12 @@ package eventlog
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -111,5 +114,35 @@ func TestClosedClientOpensNothing(t *testing.T) {
 	defer cancel()
 	if _, err := c.TopicInfo(ctx, topic); err == nil {
 		t.Error("a closed client answers")
+	}
+}
+
+func TestTLS(t *testing.T) {
+	server := httptest.NewTLSServer(nil) // for its certificate only
+	defer server.Close()
+	cl := startFake(t, kfake.TLS(server.TLS))
+	trusting := x509.NewCertPool()
+	trusting.AddCert(server.Certificate())
+	connect := func(roots *x509.CertPool) error {
+		c, err := New(Config{Brokers: cl.addrs, TLS: &tls.Config{RootCAs: roots}, Logger: testLogger(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.WaitReady(testContext(t)); err != nil {
+			return err
+		}
+		topic, _ := filled(t, c, 1)
+		readAll(t, newReader(t, c, ReaderConfig{Topic: topic}), 1)
+		l := newLedger()
+		leave := join(t, c, testGroup(topic), l.handler("member"))
+		l.await(t, map[string]int{"member": 1})
+		return leave()
+	}
+	if err := connect(trusting); err != nil {
+		t.Errorf("with the right CA: %v", err)
+	}
+	if err := connect(x509.NewCertPool()); err == nil || !strings.Contains(err.Error(), "certificate is not trusted") {
+		t.Errorf("with the wrong CA: %v", err)
 	}
 }
