@@ -4,7 +4,7 @@ export type Piece = string | { href: string; text: string };
 /** Chinese punctuation never belongs to an address, and no space stands before it. */
 const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^。，：；！？、…（）【】「」《》“”]+/giu;
 /** Characters that end a sentence rather than an address. */
-const TRAILING = /[.,:;!?]+$/u;
+const TRAILING = ".,:;!?";
 
 /** Finds the web addresses in a text. Everything else stays text. */
 export function linkify(text: string): Piece[] {
@@ -33,14 +33,14 @@ function parse(address: string): string | undefined {
 
 /** Leaves out the punctuation around an address: "(see https://a.example)." */
 function trim(address: string): string {
-  for (;;) {
-    const before = address;
-    address = address.replace(TRAILING, "");
-    if (address.endsWith(")") && count(address, "(") < count(address, ")")) {
-      address = address.slice(0, -1);
-    }
-    if (address === before) return address;
+  let unopened = count(address, ")") - count(address, "(");
+  let end = address.length;
+  for (; end > 0; end--) {
+    const last = address[end - 1]!;
+    if (last === ")" && unopened > 0) unopened--;
+    else if (!TRAILING.includes(last)) break;
   }
+  return address.slice(0, end);
 }
 
 function count(text: string, character: string): number {

@@ -39,8 +39,8 @@ export class ChannelView {
       if (message.user === user) return;
       arrived(message);
       if (this.watched) return;
+      if (this.unread.value === 0) this.#firstNew.value = keyOf(message);
       this.unread.value++;
-      this.#firstNew.value ??= keyOf(message);
     });
   }
 

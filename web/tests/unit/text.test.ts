@@ -1,0 +1,51 @@
+import { expect, test, vi } from "vitest";
+import { linkify } from "../../page/src/state/linkify.ts";
+import { channelOf, hashOf } from "../../page/src/state/route.ts";
+
+vi.stubGlobal("navigator", { language: "zh-CN" });
+
+test.each([
+  ["plain", ["plain"]],
+  ["", []],
+  ["see https://a.example/x?y=1#z.", ["see ", "<https://a.example/x?y=1#z>", "."]],
+  ["(https://a.example/b_(c))", ["(", "<https://a.example/b_(c)>", ")"]],
+  ["看https://a.example/路径，好", ["看", "<https://a.example/路径>", "，好"]],
+  ["http://a.example\nhttps://b.example", ["<http://a.example>", "\n", "<https://b.example>"]],
+  ["javascript:alert(1)", ["javascript:alert(1)"]],
+  ["https://", ["https://"]],
+  ['<a href="https://a.example">', ['<a href="', "<https://a.example>", '">']],
+  ["xhttps://a.example", ["xhttps://a.example"]],
+])("addresses in %j", (text, want) => {
+  const got = linkify(text).map((piece) => (typeof piece === "string" ? piece : `<${piece.text}>`));
+  expect(got).toEqual(want);
+});
+
+test("a link leads to http and https only", () => {
+  for (const piece of linkify("https://a.example/<script> HTTPS://B.example data:text/html,x")) {
+    if (typeof piece !== "string") expect(new URL(piece.href).protocol).toMatch(/^https?:$/);
+  }
+});
+
+test("punctuation without end takes no time", () => {
+  const start = performance.now();
+  linkify("https://a.example/" + ".".repeat(50_000) + "x" + ")".repeat(1_000));
+  expect(performance.now() - start).toBeLessThan(1_000);
+});
+
+test.each(["lobby", "a/b", "房间", "50% off", "#1", "a b?c&d"])("the address of %j", (channel) => {
+  expect(channelOf(hashOf(channel))).toBe(channel);
+});
+
+test.each(["", "#", "#/", "#lobby", "#/%E0%A4%A"])("%j names no channel", (hash) => {
+  expect(channelOf(hash)).toBeUndefined();
+});
+
+test("both languages fill the same places", async () => {
+  const { language, t } = await import("../../page/src/state/i18n.ts");
+  expect(language.value).toBe("zh");
+  const zh = t("waiting", { n: 3 });
+  language.value = "en";
+  expect(t("waiting", { n: 3 })).toBe("Connection lost. Reconnecting in 3 s…");
+  expect(zh).toContain("3");
+  expect(zh).not.toContain("{");
+});
