@@ -24,22 +24,56 @@ type shelf struct {
 }
 
 // rows reads the messages within sp, ascending, at most one more than its
-// limit. Rows that repeat a seq are equal, within one generation.
+// limit.
 func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Message, error) {
-	if sp.from >= sp.to {
-		return nil, nil
+	found := make([]rpc.Message, 0, sp.limit+1)
+	for sp.from < sp.to && len(found) <= sp.limit {
+		want := sp.limit + 1 - len(found)
+		rows, err := s.someRows(ctx, q, sp, sh, want)
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) > 0 {
+			sp.continueAt(rows[len(rows)-1].Seq)
+		}
+		// Rows that repeat a seq are equal within a generation. Dropping them
+		// here lets the server read in the order of the key and stop early.
+		found = append(found, slices.CompactFunc(rows, sameSeq)...)
+		if len(rows) < want {
+			break
+		}
 	}
+	if sp.newest {
+		slices.Reverse(found)
+	}
+	return found, nil
+}
+
+func sameSeq(a, b rpc.Message) bool { return a.Seq == b.Seq }
+
+// continueAt leaves the part of s behind seq, in its direction.
+func (s *span) continueAt(seq int64) {
+	if s.newest {
+		s.to = seq
+	} else {
+		s.from = seq + 1
+	}
+}
+
+// someRows reads at most limit rows within sp, in its direction, repeats
+// included.
+func (s *store) someRows(ctx context.Context, q *Query, sp span, sh shelf, limit int) ([]rpc.Message, error) {
 	order := "ASC"
 	if sp.newest {
 		order = "DESC"
 	}
 	where, args := sh.where(q)
-	args = append(args, sp.from, sp.to, sp.limit+1)
+	args = append(args, sp.from, sp.to, limit)
 	query := `SELECT seq, id, user, "to", body, toUnixTimestamp64Milli(time), trace` + where +
-		` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT 1 BY seq LIMIT ?`
+		` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT ?`
 	var found []rpc.Message
 	err := s.query(ctx, func(ctx context.Context) error {
-		found = make([]rpc.Message, 0, sp.limit+1)
+		found = nil
 		rows, err := s.db.Query(ctx, query, args...)
 		if err != nil {
 			return err
@@ -54,13 +88,7 @@ func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Me
 		}
 		return rows.Err()
 	})
-	if err != nil {
-		return nil, err
-	}
-	if sp.newest {
-		slices.Reverse(found)
-	}
-	return found, nil
+	return found, err
 }
 
 // where selects the messages of a channel that the query's user may see.
