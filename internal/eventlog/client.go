@@ -48,6 +48,7 @@ type Client struct {
 	stop      context.CancelFunc // ends the pool's goroutines
 	transport *kafka.Transport
 	kafka     *kafka.Client
+	outage    outage
 }
 
 // New returns a client for the cluster that cfg names. It only validates; the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -27,6 +26,9 @@ const (
 type ReaderConfig struct {
 	Topic     string
 	Partition int
+	// TopicID, when not zero, is the id that the topic must have; without it the
+	// first topic found under the name is the one. See [Client.TopicInfo].
+	TopicID [16]byte
 	// Offset is where reading starts. Ask [Client.Offsets] for the first one
 	// or the end.
 	Offset int64
@@ -52,15 +54,14 @@ type Reader struct {
 	cfg    ReaderConfig
 	offset int64
 
-	topicID  [16]byte // the topic that is read; zero before the first fetch
+	topicID  [16]byte // the topic that is read; zero while not known
 	checked  uint64   // connections that OnReconnect knows of
 	suspects int      // failed attempts to decode the batch at offset
 	failures int      // failed attempts in a row
 	ended    error    // what every further call returns
 
-	closed atomic.Bool
+	alive  context.Context // ends when the reader is closed
 	cancel context.CancelFunc
-	alive  context.Context
 }
 
 // NewReader returns a reader. The first call of Next opens its connection.
@@ -75,14 +76,14 @@ func (c *Client) NewReader(cfg ReaderConfig) *Reader {
 		cfg.MaxWait = defaultFetchWait
 	}
 	alive, cancel := context.WithCancel(context.Background())
-	return &Reader{c: c, cfg: cfg, offset: cfg.Offset, alive: alive, cancel: cancel}
+	return &Reader{c: c, cfg: cfg, offset: cfg.Offset, topicID: cfg.TopicID, alive: alive, cancel: cancel}
 }
 
 // Close ends a call of Next that is under way, and every later one, with
 // ErrClosed.
 func (r *Reader) Close() error {
-	r.closed.Store(true)
 	r.cancel()
+	r.c.outage.leave(r)
 	return nil
 }
 
@@ -130,6 +131,7 @@ func (r *Reader) poll(ctx context.Context) (Batch, error) {
 				return Batch{}, err
 			}
 		} else if final, err := asFinal(err); final {
+			r.c.outage.leave(r)
 			r.ended = err
 			return Batch{}, err
 		}
@@ -176,7 +178,7 @@ func (r *Reader) identify(ctx context.Context) error {
 		return err
 	}
 	if r.topicID != ([16]byte{}) && r.topicID != info.ID {
-		return ErrLogReplaced
+		return fmt.Errorf("%w: topic %s has id %x instead of %x", ErrLogReplaced, r.cfg.Topic, info.ID, r.topicID)
 	}
 	r.topicID = info.ID
 	return nil
@@ -208,20 +210,24 @@ func (r *Reader) fetch(ctx context.Context) (Batch, error) {
 	}
 	fetched := res.(*kmsg.FetchResponse)
 	if fetched.ErrorCode != 0 {
-		return Batch{}, kafka.Error(fetched.ErrorCode)
+		return Batch{}, r.refused(fetched.ErrorCode)
 	}
 	if len(fetched.Topics) != 1 || len(fetched.Topics[0].Partitions) != 1 {
 		return Batch{}, errors.New("a broker answered a fetch of one partition with another number")
 	}
 	p := &fetched.Topics[0].Partitions[0]
-	switch code := kafka.Error(p.ErrorCode); code {
+	switch kafka.Error(p.ErrorCode) {
 	case 0:
+		return r.decode(p)
 	case kafka.OffsetOutOfRange:
 		return Batch{}, r.outOfRange(ctx)
-	default:
-		return Batch{}, code
 	}
-	return r.decode(p)
+	return Batch{}, r.refused(p.ErrorCode)
+}
+
+// refused names a broker's refusal of a fetch.
+func (r *Reader) refused(code int16) error {
+	return fmt.Errorf("read %s/%d at %d: %w", r.cfg.Topic, r.cfg.Partition, r.offset, kafka.Error(code))
 }
 
 // request asks for the records at the reader's position, by topic id.
@@ -282,28 +288,9 @@ func asFinal(err error) (bool, error) {
 		isPermanent(err) && !errors.Is(err, ErrUnknownTopic), err
 }
 
-// trouble notes a failure.
-func (r *Reader) trouble(err error) {
-	if layoutIsStale(err) {
-		r.c.forgetLayout()
-	}
-	if r.failures++; r.failures == loggedFailure {
-		r.c.log.Warn("reading is interrupted, trying again",
-			"topic", r.cfg.Topic, "partition", r.cfg.Partition, "offset", r.offset, "error", err)
-	}
-}
-
-// recovered notes that a fetch succeeded.
-func (r *Reader) recovered() {
-	if r.failures >= loggedFailure {
-		r.c.log.Info("reading goes on", "topic", r.cfg.Topic, "partition", r.cfg.Partition, "offset", r.offset)
-	}
-	r.failures, r.suspects = 0, 0
-}
-
 // interrupted says why the wait ended.
 func (r *Reader) interrupted(ctx context.Context) error {
-	if r.closed.Load() {
+	if r.alive.Err() != nil {
 		return ErrClosed
 	}
 	return ctx.Err()

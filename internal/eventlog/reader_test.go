@@ -174,6 +174,21 @@ func TestRecreatedTopicIsNotRead(t *testing.T) {
 	}
 }
 
+func TestOnlyTheNamedTopicIsRead(t *testing.T) {
+	c := startCluster(t).client(t)
+	topic, _ := filled(t, c, 1)
+	info, err := c.TopicInfo(testContext(t), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readAll(t, newReader(t, c, ReaderConfig{Topic: topic, TopicID: info.ID}), 1)
+	info.ID[0]++
+	batch, err := newReader(t, c, ReaderConfig{Topic: topic, TopicID: info.ID}).Next(testContext(t))
+	if !errors.Is(err, ErrLogReplaced) {
+		t.Errorf("read %d records under another id, %v", len(batch.Records), err)
+	}
+}
+
 // recreate deletes a topic and creates it again with one partition.
 func recreate(t *testing.T, c *Client, topic string) {
 	t.Helper()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/segmentio/kafka-go"
@@ -115,8 +117,8 @@ func (c *Client) checkConfig(ctx context.Context, t Topic) error {
 	if err != nil {
 		return fmt.Errorf("read the settings of topic %s: %w", t.Name, err)
 	}
-	for name, want := range t.Config {
-		if have[name] != want {
+	for _, name := range slices.Sorted(maps.Keys(t.Config)) {
+		if want := t.Config[name]; have[name] != want {
 			return &TopicError{Topic: t.Name, Setting: name, Have: have[name], Want: want}
 		}
 	}
