@@ -12,6 +12,7 @@ import (
 // historyCall is a history request that waits for its page.
 type historyCall struct {
 	*call
+	place *place
 	user  string
 	epoch string // "": the current one
 	mode  history.Mode
@@ -21,16 +22,19 @@ type historyCall struct {
 
 var errBehind = errors.New("the stream has not yet passed what was acknowledged")
 
-// history answers with a page: at once when the ring has it, else once what
-// was acknowledged to the session has passed in the stream and history is read.
-func (inc *incarnation) answerHistory(p *place, h *historyCall) {
-	p.session.mu.Lock()
-	ch, acked := p.channel, p.acked
-	p.session.mu.Unlock()
+func (h *historyCall) passed(*channel) {}
+
+// answer answers with a page: at once when the ring has it, else once what was
+// acknowledged to the session has passed in the stream and history is read.
+func (h *historyCall) answer(ch *channel) {
 	if ch == nil {
 		h.fail(rpc.NotJoined())
 		return
 	}
+	inc := h.session.inc
+	h.session.mu.Lock()
+	acked := h.place.acked
+	h.session.mu.Unlock()
 	ch.mu.Lock()
 	if ch.replica.position >= acked && h.epoch == "" {
 		if found, ok := ch.page(h, ch.replica.position+1); ok {
@@ -97,7 +101,7 @@ func (inc *incarnation) replyHistory(h *historyCall, p page) {
 	if epoch == "" {
 		epoch = inc.log.Epoch
 	}
-	h.answer(func(b []byte) []byte {
+	h.reply(func(b []byte) []byte {
 		b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), h.id...), `,"result":{"epoch":`...)
 		b = appendString(b, epoch)
 		b = appendList(append(b, `,"messages":`...), p.messages)
@@ -112,21 +116,28 @@ func (inc *incarnation) replyHistory(h *historyCall, p page) {
 	})
 }
 
-// answerMembers answers from the replica.
-func (inc *incarnation) answerMembers(p *place, c *call, after string, limit int) {
-	p.session.mu.Lock()
-	ch := p.channel
-	p.session.mu.Unlock()
+// membersCall is a request for members that waits for its turn. Its answer
+// is the replica's as of then.
+type membersCall struct {
+	*call
+	after string
+	limit int
+	users []string
+	count int
+}
+
+func (m *membersCall) passed(ch *channel) {
+	m.users, m.count = ch.replica.page(m.after, m.limit), len(ch.replica.users)
+}
+
+func (m *membersCall) answer(ch *channel) {
 	if ch == nil {
-		c.fail(rpc.NotJoined())
+		m.fail(rpc.NotJoined())
 		return
 	}
-	ch.mu.Lock()
-	users, count := ch.replica.page(after, limit), len(ch.replica.users)
-	ch.mu.Unlock()
-	c.answer(func(b []byte) []byte {
-		b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), c.id...), `,"result":{"members":`...)
-		b = appendMembers(b, users)
-		return append(strconv.AppendInt(append(b, `,"count":`...), int64(count), 10), `}}`...)
+	m.reply(func(b []byte) []byte {
+		b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), m.id...), `,"result":{"members":`...)
+		b = appendMembers(b, m.users)
+		return append(strconv.AppendInt(append(b, `,"count":`...), int64(m.count), 10), `}}`...)
 	})
 }

@@ -55,7 +55,7 @@ func (s *session) join(channel string, j *joinCall) {
 		op.timer.Reset(joinTimeout)
 	case p != nil && len(p.ops) == 0 && p.member:
 		s.mu.Unlock()
-		p.afterJoin(func(bool) { s.inc.rejoin(p, j) })
+		p.afterJoin(j)
 		return
 	default:
 		s.beginJoin(p, channel, j)
@@ -97,7 +97,7 @@ func (s *session) expireJoin(op *operation) {
 		j.fail(rpc.Unavailable(retryAfter))
 	}
 	for _, f := range behind {
-		f(false)
+		f.answer(nil)
 	}
 }
 
@@ -127,6 +127,9 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 	}
 	ch.attach(p)
 	p.result = op
+	for _, f := range op.behind {
+		f.passed(ch)
+	}
 	s.mu.Unlock()
 	inc.answerJoin(ch, p, op, ch.view())
 }
@@ -149,7 +152,7 @@ func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation, v view)
 	j := op.asked[0]
 	if past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch); ok {
 		if behind := inc.finishJoin(ch, p, op, v, past); len(behind) > 0 {
-			inc.spawn(func() { runAll(behind) })
+			inc.spawn(func() { answerAll(behind, ch) })
 		}
 		return
 	}
@@ -158,63 +161,60 @@ func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation, v view)
 		ch.mu.Lock()
 		behind := inc.finishJoin(ch, p, op, v, past)
 		ch.mu.Unlock()
-		runAll(behind)
+		answerAll(behind, ch)
 	})
 }
 
-func runAll(behind []func(bool)) {
+func answerAll(behind []follower, ch *channel) {
 	for _, f := range behind {
-		f(true)
+		f.answer(ch)
 	}
 }
 
 // finishJoin sends the result and the pushes behind it, and returns what else
 // waits for it. The channel's lock is held.
-func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view, past past) []func(bool) {
+func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view, past past) []follower {
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	inc.replyJoin(op.asked, ch, v, past)
+	if len(op.asked) > 0 {
+		inc.replyJoin(op.asked[0], ch, v, past)
+	}
 	behind := op.behind
 	for _, again := range op.asked[min(1, len(op.asked)):] {
-		behind = append(behind, func(bool) { inc.rejoin(p, again) })
+		behind = append(behind, again)
 	}
 	op.asked, op.behind = nil, nil
 	ch.goLive(p)
 	p.result = nil
 	if p.leave != nil {
-		p.leave.reply(rpc.Empty{})
+		p.leave.result(rpc.Empty{})
 		p.leave = nil
 	}
 	return behind
 }
 
-func (inc *incarnation) replyJoin(asked []*joinCall, ch *channel, v view, past past) {
-	if len(asked) == 0 {
-		return
-	}
-	j := asked[0]
-	j.answer(func(b []byte) []byte { return inc.appendJoinResult(b, j, ch, v, past) })
+func (inc *incarnation) replyJoin(j *joinCall, ch *channel, v view, past past) {
+	j.reply(func(b []byte) []byte { return inc.appendJoinResult(b, j, ch, v, past) })
 }
 
-// rejoin answers a join of a channel that the session is in: the same kind of
+func (j *joinCall) passed(*channel) {}
+
+// answer answers a join of a channel that the session is in: the same kind of
 // result at the newest position, and nobody is told.
-func (inc *incarnation) rejoin(p *place, j *joinCall) {
-	p.session.mu.Lock()
-	ch := p.channel
-	p.session.mu.Unlock()
+func (j *joinCall) answer(ch *channel) {
 	if ch == nil {
 		j.fail(rpc.NotJoined())
 		return
 	}
+	inc := j.session.inc
 	ch.mu.Lock()
 	v := ch.view()
 	past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
-	if ok {
-		inc.replyJoin([]*joinCall{j}, ch, v, past)
-	}
 	ch.mu.Unlock()
-	if !ok {
-		inc.spawn(func() { inc.replyJoin([]*joinCall{j}, ch, v, inc.recall(ch, j, v)) })
+	if ok {
+		inc.replyJoin(j, ch, v, past)
+		return
 	}
+	inc.spawn(func() { inc.replyJoin(j, ch, v, inc.recall(ch, j, v)) })
 }

@@ -86,7 +86,7 @@ func (s *session) endPlace(ch *channel, p *place, op *operation) {
 	case p.result != nil:
 		p.leave = op.leave
 	default:
-		op.leave.reply(rpc.Empty{})
+		op.leave.result(rpc.Empty{})
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *session) dispatch(c *call, r rpc.Request) *rpc.Error {
 	case rpc.MethodHello:
 		return s.hello(c, r)
 	case rpc.MethodPing:
-		c.reply(rpc.Empty{})
+		c.result(rpc.Empty{})
 		return nil
 	case rpc.MethodChat:
 		return s.onChat(c, r)
@@ -90,7 +90,7 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	}
 	s.expires = who.expires
 	s.mu.Unlock()
-	c.reply(rpc.HelloResult{
+	c.result(rpc.HelloResult{
 		Session: s.id, User: who.user, Connector: s.inc.id, Epoch: s.inc.log.Epoch, Version: rpc.Version,
 		Ping: s.inc.cfg.ClientPing.Milliseconds(), Traces: s.inc.cfg.Traces, Limits: s.inc.limits,
 	})
@@ -150,7 +150,7 @@ func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
 	if m.ID == "" {
 		m.ID = ulid.Make().String()
 	} else if e, ok := p.already(m.ID, s.inc.limits.Recover); ok {
-		c.reply(rpc.ChatResult{ID: m.ID, Seq: e.seq, Time: e.time})
+		c.result(rpc.ChatResult{ID: m.ID, Seq: e.seq, Time: e.time})
 		return nil
 	}
 	return s.publishChat(c, p, &m)
@@ -201,7 +201,7 @@ func (s *session) publishChat(c *call, p *place, m *rpc.ChatParams) *rpc.Error {
 			return
 		}
 		p.acknowledged(seq)
-		c.reply(rpc.ChatResult{ID: m.ID, Seq: seq, Time: event.Time})
+		c.result(rpc.ChatResult{ID: m.ID, Seq: seq, Time: event.Time})
 	})
 	if err != nil {
 		return rpc.Unavailable(retryAfter)
@@ -232,13 +232,8 @@ func (s *session) onHistory(c *call, r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	p.afterJoin(func(joined bool) {
-		if !joined {
-			c.fail(rpc.NotJoined())
-			return
-		}
-		s.inc.answerHistory(p, h)
-	})
+	h.place = p
+	p.afterJoin(h)
 	return nil
 }
 
@@ -282,13 +277,7 @@ func (s *session) onMembers(c *call, r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	p.afterJoin(func(joined bool) {
-		if !joined {
-			c.fail(rpc.NotJoined())
-			return
-		}
-		s.inc.answerMembers(p, c, q.After, limit)
-	})
+	p.afterJoin(&membersCall{call: c, after: q.After, limit: limit})
 	return nil
 }
 

@@ -71,10 +71,18 @@ type place struct {
 // operation is a join or a leave under way.
 type operation struct {
 	join   bool
-	asked  []*joinCall  // of a join; empty: nobody waits for it any more
-	behind []func(bool) // requests that wait for a join's result; false: it has none
-	timer  *time.Timer  // of a join
-	leave  *call        // of a leave; nil: nobody waits for it
+	asked  []*joinCall // of a join; empty: nobody waits for it any more
+	behind []follower  // of a join
+	timer  *time.Timer // of a join
+	leave  *call       // of a leave; nil: nobody waits for it
+}
+
+// follower is a request behind a join under way.
+type follower interface {
+	// passed is called when the join passes, with the channel's lock held.
+	passed(ch *channel)
+	// answer is called behind the join's result; ch is nil when there is none.
+	answer(ch *channel)
 }
 
 // joined reports whether the session is in the channel as far as it was told:
@@ -84,15 +92,6 @@ func (p *place) joined() bool {
 		return p.ops[n-1].join && len(p.ops[n-1].asked) > 0
 	}
 	return p.member
-}
-
-// waitsFor is the join whose result later requests wait for, nil for none.
-// session.mu is held.
-func (p *place) waitsFor() *operation {
-	if n := len(p.ops); n > 0 && p.ops[n-1].join {
-		return p.ops[n-1]
-	}
-	return p.result
 }
 
 // pass takes the oldest operation if it is of that kind. session.mu is held.
@@ -119,17 +118,32 @@ func (s *session) place(channel string) (*place, *rpc.Error) {
 	return nil, rpc.NotJoined()
 }
 
-// afterJoin runs f once no join of the place is under way: now, or behind its
-// result. f gets false where there is no result.
-func (p *place) afterJoin(f func(joined bool)) {
-	p.session.mu.Lock()
-	if op := p.waitsFor(); op != nil {
-		op.behind = append(op.behind, f)
-		p.session.mu.Unlock()
+// afterJoin has f answered once no join of the place is under way: now, or
+// behind its result. A leave that passes meanwhile changes nothing for f. Only
+// the connection's reading goroutine calls it.
+func (p *place) afterJoin(f follower) {
+	s := p.session
+	s.mu.Lock()
+	if n := len(p.ops); n > 0 && p.ops[n-1].join {
+		p.ops[n-1].behind = append(p.ops[n-1].behind, f)
+		s.mu.Unlock()
 		return
 	}
-	p.session.mu.Unlock()
-	f(true)
+	ch := p.channel
+	s.mu.Unlock()
+	if ch != nil {
+		ch.mu.Lock()
+		f.passed(ch)
+		ch.mu.Unlock()
+	}
+	s.mu.Lock()
+	if p.result != nil {
+		p.result.behind = append(p.result.behind, f)
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	f.answer(ch)
 }
 
 // acknowledged remembers the highest seq that the session knows of.
@@ -146,15 +160,16 @@ type call struct {
 	answered atomic.Bool
 }
 
-func (c *call) reply(result any) {
-	c.answer(func(b []byte) []byte { return rpc.AppendResult(b, c.id, result) })
+func (c *call) result(result any) {
+	c.reply(func(b []byte) []byte { return rpc.AppendResult(b, c.id, result) })
 }
 
 func (c *call) fail(e *rpc.Error) {
-	c.answer(func(b []byte) []byte { return rpc.AppendError(b, c.id, e) })
+	c.reply(func(b []byte) []byte { return rpc.AppendError(b, c.id, e) })
 }
 
-func (c *call) answer(encode func([]byte) []byte) {
+// reply answers with what encode appends: the whole response.
+func (c *call) reply(encode func([]byte) []byte) {
 	if c.answered.Swap(true) {
 		return
 	}
