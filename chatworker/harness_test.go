@@ -166,9 +166,15 @@ func (r *rig) run(change ...func(*Worker)) (w *Worker, wait func(end bool) error
 		c(w)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r.t.Cleanup(cancel)
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
+	ended, stopped := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ended <- w.Run(ctx)
+	}()
+	r.t.Cleanup(func() {
+		cancel()
+		<-stopped
+	})
 	return w, func(end bool) error {
 		if end {
 			cancel()

@@ -121,19 +121,60 @@ func TestNewerClaimTakesTheLeases(t *testing.T) {
 	}
 }
 
-// The owner of the leases keeps its claim when the group gives it the
-// partition again.
+// An owner keeps its claim when it gets the partition again, and needs a new
+// one when it was another's meanwhile.
 func TestClaimOutlivesRebalance(t *testing.T) {
 	r := newRig(t)
-	first, _ := r.start(fastTicks)
-	r.eventually("the first claims", func() bool { return first.control.newestClaim() >= 0 })
-	claim := first.control.newestClaim()
-	second, stop := r.start(fastTicks)
-	r.eventually("the second serves", func() bool { return second.Stats().Partitions > 0 })
-	moved := first.control.newestClaim() != claim
-	if !moved {
-		return // the second got other partitions only, and the first ticks on
+	a, b := r.openWorker(fastTicks), r.openWorker(fastTicks)
+	// own has a worker own the partition until it ticked, and returns its claim.
+	own := func(w *Worker) int64 {
+		ctx, cancel := context.WithCancel(r.ctx())
+		ended := make(chan error, 1)
+		go func() { ended <- w.keeper.serve(ctx) }()
+		end := len(r.read(schema.TopicControl, 0))
+		r.eventually("the owner ticks", func() bool {
+			records := r.read(schema.TopicControl, 0)
+			return len(records) > end && string(records[len(records)-1].Key) == schema.ControlKeyTick
+		})
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the owner ended with %v", err)
+		}
+		return w.keeper.claim
 	}
-	stop()
-	r.eventually("the first claims again", func() bool { return first.control.newestClaim() > claim })
+	first := own(a)
+	if again := own(a); again != first {
+		t.Errorf("claim %d when it got the partition again, want %d", again, first)
+	}
+	second := own(b)
+	if third := own(a); second <= first || third <= second {
+		t.Errorf("claims %d, %d and %d of a, b and a", first, second, third)
+	}
+}
+
+// openWorker returns a worker that follows parley.control and is in no group.
+func (r *rig) openWorker(change func(*Worker)) *Worker {
+	r.t.Helper()
+	w, err := New(Config{Kafka: eventlog.Config{Brokers: []string{r.addr}}, Logger: r.logger()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	change(w)
+	ctx, cancel := context.WithCancel(r.ctx())
+	if err := w.open(ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	var following sync.WaitGroup
+	following.Go(func() {
+		if err := w.control.run(ctx); ctx.Err() == nil {
+			r.t.Errorf("following parley.control ended with %v", err)
+		}
+	})
+	r.t.Cleanup(func() {
+		cancel()
+		following.Wait()
+		w.close()
+		w.client.Close()
+	})
+	return w
 }

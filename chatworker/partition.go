@@ -45,6 +45,9 @@ type partition struct {
 func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) error {
 	began := time.Now()
 	p, err := w.takeOver(ctx, a)
+	if ctx.Err() != nil && p == nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

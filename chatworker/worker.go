@@ -68,7 +68,7 @@ type timing struct {
 	// From a tick's acknowledgement to the next tick.
 	tick time.Duration
 	// How long a worker that was fenced waits to hear from the group that its
-	// partition is another's. More than the session time-out.
+	// partition is another's. Several heartbeats.
 	fenced time.Duration
 }
 
@@ -89,7 +89,7 @@ type Worker struct {
 	client *eventlog.Client
 	timing timing
 
-	// Set by Run before anything uses them.
+	// Set by open before anything uses them.
 	epoch  epoch.Log
 	pushes *eventlog.Producer
 	budget *semaphore.Weighted // of pushes, in bytes
@@ -100,7 +100,7 @@ type Worker struct {
 	holdings holdings
 	kept     keptPartitions
 
-	started           atomic.Pointer[time.Time] // when Run had opened the log
+	started           atomic.Pointer[time.Time] // when the log was open
 	assigned, serving atomic.Int64              // partitions of parley.events
 	events, corrupt   atomic.Int64
 	pushed            atomic.Int64
@@ -134,7 +134,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, id: fmt.Sprintf("%s/%d", host, os.Getpid()), log: cfg.Logger, client: client,
-		timing: timing{tick: time.Second, fenced: 15 * time.Second},
+		timing: timing{tick: time.Second, fenced: 3 * time.Second},
 	}
 	w.control = newControl(w)
 	w.keeper = newKeeper(w)
@@ -147,24 +147,10 @@ func New(cfg Config) (*Worker, error) {
 // newer parley wrote. Run must be called once only.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.client.Close()
-	log, err := epoch.Open(ctx, w.client, epoch.Options{
-		Partitions: w.cfg.Partitions, Replication: w.cfg.Replication, Logger: w.log,
-	})
-	if err != nil {
+	if err := w.open(ctx); err != nil {
 		return w.stopped(ctx, err)
 	}
-	w.epoch = log
-	now := time.Now()
-	w.started.Store(&now)
-
-	w.budget = semaphore.NewWeighted(pushBudget)
-	w.pushes = w.client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicPush, MaxBytes: 2 * pushBudget})
-	defer w.pushes.Close()
-	w.downs = newDowns(w)
-	defer w.downs.close()
-	defer w.kept.close()
-	defer w.keeper.close()
-
+	defer w.close()
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.control.run(running) })
 	g.Go(func() error {
@@ -175,29 +161,63 @@ func (w *Worker) Run(ctx context.Context) error {
 	return w.stopped(ctx, g.Wait())
 }
 
+// open opens the log and what is written to it.
+func (w *Worker) open(ctx context.Context) error {
+	log, err := epoch.Open(ctx, w.client, epoch.Options{
+		Partitions: w.cfg.Partitions, Replication: w.cfg.Replication, Logger: w.log,
+	})
+	if err != nil {
+		return err
+	}
+	w.epoch = log
+	w.budget = semaphore.NewWeighted(pushBudget)
+	w.pushes = w.client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicPush, MaxBytes: 2 * pushBudget})
+	w.downs = newDowns(w)
+	now := time.Now()
+	w.started.Store(&now)
+	return nil
+}
+
+// close ends what open and the handlers left behind.
+func (w *Worker) close() {
+	w.keeper.close()
+	w.kept.close()
+	w.downs.close()
+	w.pushes.Close()
+}
+
 // serve is the handler of one partition of the group.
 func (w *Worker) serve(ctx context.Context, a eventlog.Assignment) error {
 	if a.Topic == schema.TopicControl {
-		return w.yield(ctx, w.keeper.serve(ctx))
+		return w.own(ctx, a, w.keeper.serve)
 	}
 	w.assigned.Add(1)
 	defer w.assigned.Add(-1)
-	return w.yield(ctx, w.servePartition(ctx, a))
+	return w.own(ctx, a, func(ctx context.Context) error { return w.servePartition(ctx, a) })
 }
 
-// yield returns err, except that a worker that was fenced first waits for the
-// end of its assignment, which is then no error.
-func (w *Worker) yield(ctx context.Context, err error) error {
-	if !errors.Is(err, eventlog.ErrFenced) {
-		return err
-	}
-	patience := time.NewTimer(w.timing.fenced)
-	defer patience.Stop()
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-patience.C:
-		return fmt.Errorf("another chat worker writes the state of a partition that group %s gave to this one: %w; stop the worker that runs outside of the group", w.cfg.Group, err)
+// own runs serve, and runs it again when it was fenced although the group
+// still gives the partition to this worker: an owner that woke up late can do
+// that, once. Where it happens again and again, someone writes who is no member
+// of the group.
+func (w *Worker) own(ctx context.Context, a eventlog.Assignment, serve func(context.Context) error) error {
+	const attempts = 3
+	for n := 1; ; n++ {
+		err := serve(ctx)
+		if !errors.Is(err, eventlog.ErrFenced) {
+			return err
+		}
+		if n == attempts {
+			return fmt.Errorf("another program keeps writing what the owner of %s/%d writes; stop the chat workers that are not in group %s of this cluster: %w", a.Topic, a.Partition, w.cfg.Group, err)
+		}
+		patience := time.NewTimer(w.timing.fenced)
+		select {
+		case <-ctx.Done():
+			patience.Stop()
+			return nil
+		case <-patience.C:
+			w.log.Warn("taking a partition again that another worker took meanwhile", "topic", a.Topic, "partition", a.Partition)
+		}
 	}
 }
 

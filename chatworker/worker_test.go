@@ -159,25 +159,28 @@ func TestKilledWorkerRepeatsOnly(t *testing.T) {
 		r.join("a", c, fmt.Sprint("s", i), "ann")
 	}
 	const chats = 600
-	say := func(from, to int) {
-		for i := from; i < to; i++ {
-			r.chat("a", channels[i%partitions], "ann", fmt.Sprint(i))
+	said := 0
+	say := func(to int) {
+		for ; said < to; said++ {
+			r.chat("a", channels[said%partitions], "ann", fmt.Sprint(said))
 		}
+		r.eventually("every chat was taken", func() bool {
+			ids, _ := r.chats("a")
+			return len(ids) == to
+		})
 	}
-	say(0, chats/2)
-	r.awaitChat("a", fmt.Sprint(chats/2-1))
+	say(chats / 3)
+	r.eventually("a checkpoint is there", func() bool { return r.state(schema.TopicState, 0)[schema.StateKeyMarker] != nil })
+	say(chats / 2)
 	if err := process.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	process.Wait()
-	say(chats/2, chats)
 	r.start()
-	r.eventually("every chat was taken", func() bool {
-		ids, _ := r.chats("a")
-		return len(ids) == chats
-	})
-	_, repeats := r.chats("a")
-	t.Logf("%d repeats", repeats)
+	say(chats)
+	if _, repeats := r.chats("a"); repeats >= chats/2 {
+		t.Errorf("%d repeats, although there was a checkpoint", repeats)
+	}
 }
 
 func TestCorruptRecordIsSkipped(t *testing.T) {
@@ -232,24 +235,51 @@ func TestForeignCheckpointIsRefused(t *testing.T) {
 	})
 }
 
-// Someone outside of the group takes the name that guards a partition's state.
+// steal takes the name that guards a partition's state, and gives it up.
+func (r *rig) steal(partition int) {
+	r.t.Helper()
+	thief := r.client.NewProducer(eventlog.ProducerConfig{
+		Topic: schema.TopicState, TransactionalID: fmt.Sprintf("worker-%s-%d", defaultGroup, partition),
+	})
+	defer thief.Close()
+	if err := thief.Init(r.ctx()); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// A worker that is fenced, and still has the partition, takes it again: an
+// owner that woke up late fenced it.
+func TestFencedWorkerTakesItsPartitionAgain(t *testing.T) {
+	r := newRig(t)
+	w, _ := r.start(func(w *Worker) { w.timing.fenced = 20 * time.Millisecond })
+	r.eventually("the worker serves all", func() bool { return w.Stats().Partitions == partitions })
+	r.join("a", channels[0], "s1", "ann")
+	r.steal(0)
+	r.chat("a", channels[0], "ann", "1")
+	member := schema.StateKeyMember("s1", channels[0])
+	r.eventually("the membership is in the state", func() bool { return r.state(schema.TopicState, 0)[member] != nil })
+	r.chat("a", channels[0], "ann", "2")
+	r.awaitChat("a", "2")
+}
+
+// Where it is fenced again and again it stops and says so; what it could not
+// guard it did not write.
 func TestFencedWorkerStops(t *testing.T) {
 	r := newRig(t)
-	w, wait := r.run(func(w *Worker) { w.timing.fenced = 50 * time.Millisecond })
+	w, wait := r.run(func(w *Worker) { w.timing.fenced = 20 * time.Millisecond })
 	r.eventually("the worker serves all", func() bool { return w.Stats().Partitions == partitions })
-	thief := r.producer(eventlog.ProducerConfig{
-		Topic: schema.TopicState, TransactionalID: "worker-parley-chatworker-0",
-	})
-	if err := thief.Init(r.ctx()); err != nil {
-		t.Fatal(err)
-	}
-	r.join("a", channels[0], "s1", "ann")
-	if err := wait(false); !errors.Is(err, eventlog.ErrFenced) {
-		t.Errorf("the worker ended with %v, want ErrFenced", err)
-	}
-	for key := range r.state(schema.TopicState, 0) {
-		if strings.HasPrefix(key, "member/") {
-			t.Errorf("the fenced worker wrote %q", key)
+	ended := make(chan error, 1)
+	go func() { ended <- wait(false) }()
+	for i := 0; ; i++ {
+		r.steal(0)
+		r.chat("a", channels[0], "ann", fmt.Sprint(i))
+		select {
+		case err := <-ended:
+			if !errors.Is(err, eventlog.ErrFenced) || !strings.Contains(err.Error(), "stop the chat workers") {
+				t.Errorf("the worker ended with %v, want ErrFenced", err)
+			}
+			return
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }

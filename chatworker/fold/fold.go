@@ -164,5 +164,5 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("the %s of partition %d belongs to %s, the log is %s: start the workers on the log that they belong to, or begin a new epoch", e.What, e.Partition, e.Have, e.Want)
+	return fmt.Sprintf("the %s of partition %d belongs to %s, the log is %s: start the workers on the log that they belong to, or begin a new epoch with `parley epoch new`", e.What, e.Partition, e.Have, e.Want)
 }
