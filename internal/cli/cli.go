@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
 )
 
 // Exit codes of the program.
@@ -28,6 +30,9 @@ Every flag can be set in the environment too, as PARLEY_ and its name:
 
 // grammar is every command there is.
 type grammar struct {
+	Up         upCommand         `cmd:"" help:"Start everything in one process, on servers of its own."`
+	Connector  connectorCommand  `cmd:"" help:"Start a connector, which clients connect to."`
+	Chatworker chatworkerCommand `cmd:"" help:"Start a chat worker, which tells connectors what happens in their channels."`
 	Broker     brokerCommand     `cmd:"" help:"Start the embedded broker alone, which speaks the Kafka protocol."`
 	Clickhouse clickhouseCommand `cmd:"" help:"Start the embedded ClickHouse alone."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
@@ -76,6 +81,7 @@ func parse(args []string, stdout io.Writer) (runner, error) {
 		kong.Name("parley"),
 		kong.Description(description),
 		kong.DefaultEnvars("PARLEY"),
+		kong.Vars{"clickhouse": clickhouse.DefaultDSN},
 		kong.Writers(stdout, stdout),
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -100,6 +106,12 @@ func parse(args []string, stdout io.Writer) (runner, error) {
 // command returns the command of that name.
 func (g *grammar) command(name string) (runner, error) {
 	switch name {
+	case "up":
+		return &g.Up, nil
+	case "connector":
+		return &g.Connector, nil
+	case "chatworker":
+		return &g.Chatworker, nil
 	case "broker":
 		return &g.Broker, nil
 	case "clickhouse":

@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strconv"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/embedded"
 )
 
 // address is a host:port to listen at or to connect to.
@@ -22,6 +26,55 @@ func (a *address) UnmarshalText(text []byte) error {
 	}
 	*a = address(text)
 	return nil
+}
+
+// broker is a host:port to connect to.
+type broker string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (b *broker) UnmarshalText(text []byte) error {
+	var a address
+	if err := a.UnmarshalText(text); err != nil {
+		return err
+	}
+	if host, port, err := net.SplitHostPort(string(a)); err != nil || host == "" || port == "0" {
+		return fmt.Errorf("%q is no address to connect to: it reads host:port", text)
+	}
+	*b = broker(a)
+	return nil
+}
+
+// dsn names a ClickHouse database.
+type dsn string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *dsn) UnmarshalText(text []byte) error {
+	if _, err := clickhouse.Parse(string(text)); err != nil {
+		return err
+	}
+	*d = dsn(text)
+	return nil
+}
+
+// maxCount is beyond what any log has of anything.
+const maxCount = 10_000
+
+// count is how many there shall be; 0 leaves it to a default.
+type count int
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *count) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 0 || n > maxCount {
+		return fmt.Errorf("%q is not a number from 1 to %d", text, maxCount)
+	}
+	*c = count(n)
+	return nil
+}
+
+// listen opens the listener that --listen asks for.
+func listen(ctx context.Context, a address) (net.Listener, error) {
+	return embedded.Listen(ctx, string(a), "--listen")
 }
 
 // running are the flags of everything that runs.

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/parley-chat/parley/chatworker"
+	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/web"
+)
+
+// logFlags say which log to use, and how to create one that is not there.
+type logFlags struct {
+	Kafka       []broker `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Kafka brokers. Default: ${default}."`
+	Partitions  count    `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet; one that does keeps its own. Default: 12."`
+	Replication count    `default:"0" placeholder:"N" help:"Replication factor of a log that does not exist yet. Default: the brokers' own."`
+}
+
+func (f *logFlags) config(client string, log *slog.Logger) eventlog.Config {
+	brokers := make([]string, len(f.Kafka))
+	for i, b := range f.Kafka {
+		brokers[i] = string(b)
+	}
+	return eventlog.Config{Brokers: brokers, ClientID: client, Logger: log}
+}
+
+// historyFlags say where the history is.
+type historyFlags struct {
+	Clickhouse dsn `default:"${clickhouse}" placeholder:"DSN" help:"ClickHouse with the history, as clickhouse://[user:password@]host:port/database. Default: ${default}."`
+}
+
+type connectorCommand struct {
+	running
+	logFlags
+	historyFlags
+	Listen address `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for browsers and other clients. Default: ${default}."`
+}
+
+// Run serves clients until ctx ends.
+func (c *connectorCommand) Run(ctx context.Context, p process) error {
+	log, err := c.logger(p.stderr)
+	if err != nil {
+		return err
+	}
+	conn, err := c.open(ctx, log)
+	if err != nil {
+		return err
+	}
+	log.Info("the connector listens", "address", conn.Addr())
+	return c.role(ctx, conn, log)
+}
+
+func (c *connectorCommand) open(ctx context.Context, log *slog.Logger) (*connector.Connector, error) {
+	listener, err := listen(ctx, c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := connector.New(connector.Config{
+		Kafka: c.config("connector", log), ClickHouse: string(c.Clickhouse), Listener: listener, Page: web.Handler(),
+		Partitions: int(c.Partitions), Replication: int(c.Replication), Logger: log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return conn, nil
+}
+
+type chatworkerCommand struct {
+	running
+	logFlags
+	Group string `default:"parley-chatworker" placeholder:"NAME" help:"Consumer group that shares the partitions. Default: ${default}."`
+}
+
+// Run tells connectors what happens in their channels until ctx ends.
+func (c *chatworkerCommand) Run(ctx context.Context, p process) error {
+	log, err := c.logger(p.stderr)
+	if err != nil {
+		return err
+	}
+	w, err := chatworker.New(chatworker.Config{
+		Kafka: c.config("chatworker", log), Group: c.Group,
+		Partitions: int(c.Partitions), Replication: int(c.Replication), Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	return c.role(ctx, w, log)
+}
+
+// component is one role, ready to run.
+type component interface {
+	Run(context.Context) error
+	Ready() bool
+}
+
+// role runs a component, and its health beside it, until ctx ends.
+func (r *running) role(ctx context.Context, c component, log *slog.Logger) (err error) {
+	health, err := startAdmin(ctx, r.Admin, c.Ready, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, health.stop()) }()
+	return c.Run(ctx)
+}

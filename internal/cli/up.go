@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/parley-chat/parley/internal/stack"
+)
+
+type upCommand struct {
+	running
+	Listen     address `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the chat. Default: ${default}."`
+	Data       string  `default:"data" placeholder:"DIR" help:"Folder of everything that is kept. Default: ${default}."`
+	Partitions count   `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet; one that does keeps its own. Default: 12."`
+}
+
+// Run starts the stack, says where it is, and stops it when ctx ends.
+func (c *upCommand) Run(ctx context.Context, p process) (err error) {
+	log, err := c.logger(p.stderr)
+	if err != nil {
+		return err
+	}
+	var running atomic.Pointer[stack.Stack]
+	ready := func() bool { s := running.Load(); return s != nil && s.Ready() }
+	health, err := startAdmin(ctx, c.Admin, ready, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, health.stop()) }()
+	s, err := stack.Start(ctx, stack.Config{Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Logger: log})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped while it was starting
+		}
+		return err
+	}
+	running.Store(s)
+	c.announce(p, s.Addresses(), log)
+	select {
+	case <-ctx.Done():
+	case <-s.Failed():
+		err = s.Err()
+	}
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	defer cancel()
+	return errors.Join(err, s.Stop(stopCtx))
+}
+
+// announce tells people and the log where everything is.
+func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
+	data, err := filepath.Abs(c.Data)
+	if err != nil {
+		data = c.Data
+	}
+	log.Info("parley is ready", "chat", a.Chat, "kafka", a.Kafka, "clickhouse", a.ClickHouse, "data", data)
+	fmt.Fprintf(p.stdout, `Parley is ready.
+  chat        %s
+  data        %s
+  Kafka       %s (embedded broker)
+  ClickHouse  %s (SQL by HTTP: %s)
+`, a.Chat, data, a.Kafka, a.ClickHouse, a.ClickHouseHTTP)
+}

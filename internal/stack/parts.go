@@ -1,0 +1,39 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// errEnded reports a part that ended although nobody stopped it.
+var errEnded = errors.New("it ended on its own")
+
+// run runs a component in a goroutine of its own until the stack stops.
+func (s *Stack) run(part string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		err := run(ctx)
+		if ctx.Err() == nil {
+			if err == nil {
+				err = errEnded
+			}
+			err = fmt.Errorf("%s: %w", part, err)
+			s.fail(err)
+		}
+		done <- err
+	}()
+	s.onStop(part, func(stop context.Context) error {
+		cancel()
+		select {
+		case err := <-done:
+			if s.Err() != nil && errors.Is(err, s.Err()) {
+				return nil // reported as the failure already
+			}
+			return err
+		case <-stop.Done():
+			return fmt.Errorf("it is still stopping: %w", stop.Err())
+		}
+	})
+}

@@ -1,0 +1,223 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/chatworker"
+	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/web"
+)
+
+const (
+	anyPort = "127.0.0.1:0"
+	// readyPatience bounds the time from the first component's start until
+	// clients are served, on data of any size.
+	readyPatience = 2 * time.Minute
+	readyPoll     = 5 * time.Millisecond
+)
+
+// Config says what to run on.
+type Config struct {
+	// Listen is the host:port for browsers and other clients; port 0 takes any
+	// free one.
+	Listen string
+	// DataDir holds the log and the tables; it is created where it is missing.
+	DataDir string
+	// Partitions of a log that does not exist yet; 0 means the default.
+	Partitions int
+	// Logger gets what an operator should know; nil discards it.
+	Logger *slog.Logger
+}
+
+// Stack is everything in one process. Its methods are safe for concurrent use.
+type Stack struct {
+	cfg  Config
+	log  *slog.Logger
+	addr Addresses
+
+	stops  []stop // how to stop what runs, in the order of starting
+	once   sync.Once
+	stopEr error
+
+	failOnce sync.Once
+	failed   chan struct{} // closed when a part ended that should run
+	failure  error         // read after failed
+
+	connector *connector.Connector
+	worker    *chatworker.Worker
+}
+
+// stop ends one part of the stack and waits for it.
+type stop struct {
+	part string
+	do   func(context.Context) error
+}
+
+// Start starts everything and returns when clients are served, or stops again
+// what it had started and says what was wrong. The context bounds the start
+// only; Stop ends the stack.
+func Start(ctx context.Context, cfg Config) (*Stack, error) {
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &Stack{cfg: cfg, log: log, failed: make(chan struct{})}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// Addresses says how the stack is reached.
+func (s *Stack) Addresses() Addresses { return s.addr }
+
+// Ready reports whether clients are served now.
+func (s *Stack) Ready() bool { return s.connector.Ready() && s.worker.Ready() }
+
+// Failed is closed when a part of the stack ended on its own; Err says which.
+// The rest goes on running until Stop.
+func (s *Stack) Failed() <-chan struct{} { return s.failed }
+
+// Err returns why Failed is closed, or nil when it is not.
+func (s *Stack) Err() error {
+	select {
+	case <-s.failed:
+		return s.failure
+	default:
+		return nil
+	}
+}
+
+// Stop stops every part, the last started first, and waits for each. When the
+// context ends, parts are cut short; all of them are asked in any case. Only
+// the first call does anything; all return the same when it is done.
+func (s *Stack) Stop(ctx context.Context) error {
+	s.once.Do(func() {
+		var errs []error
+		for i := len(s.stops) - 1; i >= 0; i-- {
+			if err := s.stops[i].do(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("stop %s: %w", s.stops[i].part, err))
+			}
+		}
+		s.stopEr = errors.Join(errs...)
+	})
+	return s.stopEr
+}
+
+func (s *Stack) onStop(part string, do func(context.Context) error) {
+	s.stops = append(s.stops, stop{part, do})
+}
+
+func (s *Stack) fail(err error) {
+	s.failOnce.Do(func() {
+		s.failure = err
+		close(s.failed)
+	})
+}
+
+// start starts the parts in order; each registers how it is stopped.
+func (s *Stack) start(ctx context.Context) error {
+	folder, err := embedded.OpenFolder(ctx, s.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	s.onStop("data folder", func(context.Context) error { return folder.Close() })
+	listener, err := embedded.Listen(ctx, s.cfg.Listen, "--listen")
+	if err != nil {
+		return err
+	}
+	// The connector closes its listener itself; this is for a failed start.
+	s.onStop("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
+	if err := s.startServers(ctx, folder.Path()); err != nil {
+		return err
+	}
+	s.addr.Chat = "http://" + listener.Addr().String()
+	if err := s.startComponents(listener); err != nil {
+		return err
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		return err
+	}
+	s.onStop("address file", func(context.Context) error { return removeAddresses(folder.Path()) })
+	return s.addr.write(folder.Path())
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// startServers starts the broker and ClickHouse.
+func (s *Stack) startServers(ctx context.Context, dir string) error {
+	broker, err := embedded.StartBroker(ctx, embedded.BrokerConfig{
+		Listen: anyPort, DataDir: filepath.Join(dir, "broker"), Logger: s.log.With("part", "broker"),
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("broker", broker.Stop)
+	ch, err := keepClickHouse(ctx, embedded.ClickHouseConfig{
+		Listen: anyPort, DataDir: filepath.Join(dir, "clickhouse"), Logger: s.log.With("part", "clickhouse"),
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("ClickHouse", ch.close)
+	s.addr.Kafka = broker.Addr()
+	s.addr.ClickHouse = ch.dsn
+	s.addr.ClickHouseHTTP = ch.http
+	return nil
+}
+
+// awaitReady waits until clients are served.
+func (s *Stack) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+	defer cancel()
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	for !s.Ready() {
+		select {
+		case <-s.failed:
+			return s.failure
+		case <-ctx.Done():
+			return fmt.Errorf("the stack was started and does not serve clients: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// startComponents starts one component of each kind.
+func (s *Stack) startComponents(listener net.Listener) (err error) {
+	s.worker, err = chatworker.New(chatworker.Config{
+		Kafka: s.kafka("chatworker"), Partitions: s.cfg.Partitions, Logger: s.log.With("part", "chatworker"),
+	})
+	if err != nil {
+		return err
+	}
+	s.run("chatworker", s.worker.Run)
+	s.connector, err = connector.New(connector.Config{
+		Kafka: s.kafka("connector"), ClickHouse: s.addr.ClickHouse, Listener: listener, Page: web.Handler(),
+		Partitions: s.cfg.Partitions, Logger: s.log.With("part", "connector"),
+	})
+	if err != nil {
+		return err
+	}
+	s.run("connector", s.connector.Run)
+	return nil
+}
+
+func (s *Stack) kafka(client string) eventlog.Config {
+	return eventlog.Config{Brokers: []string{s.addr.Kafka}, ClientID: client, Logger: s.log.With("part", client)}
+}
