@@ -33,6 +33,7 @@ type grammar struct {
 	Up         upCommand         `cmd:"" help:"Start everything in one process, on servers of its own."`
 	Connector  connectorCommand  `cmd:"" help:"Start a connector, which clients connect to."`
 	Chatworker chatworkerCommand `cmd:"" help:"Start a chat worker, which tells connectors what happens in their channels."`
+	Projector  projectorCommand  `cmd:"" help:"Start a projector, which writes history to ClickHouse."`
 	Broker     brokerCommand     `cmd:"" help:"Start the embedded broker alone, which speaks the Kafka protocol."`
 	Clickhouse clickhouseCommand `cmd:"" help:"Start the embedded ClickHouse alone."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
@@ -112,6 +113,8 @@ func (g *grammar) command(name string) (runner, error) {
 		return &g.Connector, nil
 	case "chatworker":
 		return &g.Chatworker, nil
+	case "projector":
+		return &g.Projector, nil
 	case "broker":
 		return &g.Broker, nil
 	case "clickhouse":

@@ -8,6 +8,7 @@ import (
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/web"
 )
 
@@ -81,6 +82,29 @@ func (c *chatworkerCommand) Run(ctx context.Context, p process) error {
 	}
 	w, err := chatworker.New(chatworker.Config{
 		Kafka: c.config("chatworker", log), Group: c.Group,
+		Partitions: int(c.Partitions), Replication: int(c.Replication), Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	return c.role(ctx, w, log)
+}
+
+type projectorCommand struct {
+	running
+	logFlags
+	historyFlags
+	Group string `default:"parley-projector" placeholder:"NAME" help:"Consumer group that shares the partitions. Default: ${default}."`
+}
+
+// Run writes history until ctx ends.
+func (c *projectorCommand) Run(ctx context.Context, p process) error {
+	log, err := c.logger(p.stderr)
+	if err != nil {
+		return err
+	}
+	w, err := projector.New(projector.Config{
+		Kafka: c.config("projector", log), ClickHouse: string(c.Clickhouse), Group: c.Group,
 		Partitions: int(c.Partitions), Replication: int(c.Replication), Logger: log,
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/web"
 )
 
@@ -207,6 +208,14 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 		return err
 	}
 	s.run("chatworker", s.worker.Run)
+	history, err := projector.New(projector.Config{
+		Kafka: s.kafka("projector"), ClickHouse: s.addr.ClickHouse,
+		Partitions: s.cfg.Partitions, Logger: s.log.With("part", "projector"),
+	})
+	if err != nil {
+		return err
+	}
+	s.run("projector", history.Run)
 	s.connector, err = connector.New(connector.Config{
 		Kafka: s.kafka("connector"), ClickHouse: s.addr.ClickHouse, Listener: listener, Page: web.Handler(),
 		Partitions: s.cfg.Partitions, Logger: s.log.With("part", "connector"),
