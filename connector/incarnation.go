@@ -32,8 +32,8 @@ type incarnation struct {
 	log           epoch.Log
 	logger        *slog.Logger
 	kafka         *eventlog.Client
-	producer      *eventlog.Producer
-	history       *history.Reader
+	producer      appender
+	history       archive
 	heart         *heart
 	pushPartition int
 	reads         chan struct{} // a slot for each read of history
@@ -51,6 +51,20 @@ type incarnation struct {
 	sessions map[string]*session
 }
 
+// appender appends events to the log: an *eventlog.Producer, or a simulated one.
+type appender interface {
+	Produce(partition int, r eventlog.Record, done func(int64, error)) error
+	Unacked() (oldest time.Time, n int)
+	Flush(ctx context.Context) error
+	Close() error
+}
+
+// archive reads history: a *history.Reader, or a simulated one.
+type archive interface {
+	Read(ctx context.Context, q history.Query) (history.Page, error)
+	ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error)
+}
+
 // writer numbers an incarnation's events of one partition.
 type writer struct {
 	mu      sync.Mutex
@@ -60,7 +74,7 @@ type writer struct {
 
 var errCut = errors.New("the log acknowledged an event at a position it had already given away: it was cut or replaced; see `parley epoch`")
 
-func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader *history.Reader) *incarnation {
+func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader archive) *incarnation {
 	id := ulid.Make().String()
 	return &incarnation{
 		id: id, cfg: cfg, limits: cfg.Limits, log: log, kafka: kafka, history: reader,

@@ -1,8 +1,11 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/schema"
@@ -97,7 +100,7 @@ func (s *session) end(clean bool, reason schema.Reason) {
 		s.leaveAt = now
 	}
 	var stay []*place
-	for _, p := range s.places {
+	for _, p := range s.inOrder() {
 		for _, op := range p.ops {
 			op.asked = nil
 		}
@@ -137,7 +140,13 @@ func (s *session) leaveAll(now time.Time) {
 	if now.Before(s.leaveAt) || s.inc.draining.Load() {
 		return // a draining connector's sessions leave with it
 	}
-	for _, p := range s.places {
+	for _, p := range s.inOrder() {
 		s.leaveNow(p)
 	}
+}
+
+// inOrder returns the session's places by their names, so that what follows
+// does not depend on a map's order. The session's lock is held.
+func (s *session) inOrder() []*place {
+	return slices.SortedFunc(maps.Values(s.places), func(a, b *place) int { return cmp.Compare(a.name, b.name) })
 }
