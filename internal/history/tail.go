@@ -36,16 +36,16 @@ type tailRead struct {
 	from, to int64 // offsets
 	judge    bool  // apply the rule for void events, from a window earlier
 	done     chan struct{}
-	// Until done, channels is guarded by tail.mu and its keys are fixed once
-	// the read runs; the values are owned by the read.
-	channels map[string][]logged
+	// channels are those waited for, fixed once the read runs. What they point
+	// to is owned by the read until it is done.
+	channels map[string]*chats
 	err      error
 }
 
-// logged is a chat of the log.
-type logged struct {
-	rpc.Message
-	void bool // known only where the read judges
+// chats are a channel's chats in a part of the log, ascending.
+type chats struct {
+	all  []rpc.Message
+	void []bool // of each, where the read judges
 }
 
 func newTail(ctx context.Context, cfg *Config, partition int) *tail {
@@ -111,7 +111,7 @@ func (t *tail) run() {
 }
 
 func newTailRead(channel string, from, to int64, judge bool) *tailRead {
-	return &tailRead{from: from, to: to, judge: judge, done: make(chan struct{}), channels: map[string][]logged{channel: nil}}
+	return &tailRead{from: from, to: to, judge: judge, done: make(chan struct{}), channels: map[string]*chats{channel: {}}}
 }
 
 func (r *tailRead) covers(channel string, from, to int64, judge bool) bool {
@@ -122,7 +122,7 @@ func (r *tailRead) covers(channel string, from, to int64, judge bool) bool {
 func (r *tailRead) extend(channel string, from, to int64, judge bool) {
 	r.from, r.to, r.judge = min(r.from, from), max(r.to, to), r.judge || judge
 	if _, has := r.channels[channel]; !has {
-		r.channels[channel] = nil
+		r.channels[channel] = &chats{}
 	}
 }
 
@@ -132,17 +132,18 @@ func (r *tailRead) messages(q *Query, from, to int64) []rpc.Message {
 		return nil
 	}
 	var found []rpc.Message
-	for i := range r.channels[q.Channel] {
-		m := &r.channels[q.Channel][i]
+	c := r.channels[q.Channel]
+	for i := range c.all {
+		m := &c.all[i]
 		if m.Seq < from || m.Seq >= to || !q.Everyone && !m.VisibleTo(q.User) {
 			continue
 		}
-		void := m.void
+		void := c.void[i]
 		if !r.judge {
 			_, void = slices.BinarySearch(q.Voids, m.Seq)
 		}
 		if !void {
-			found = append(found, m.Message)
+			found = append(found, *m)
 		}
 	}
 	return found
@@ -219,9 +220,10 @@ func (r *tailRead) add(rec *eventlog.Record, window *schema.VoidWindow) error {
 		return nil
 	}
 	if kept, wanted := r.channels[c.Channel]; wanted {
-		r.channels[c.Channel] = append(kept, logged{rpc.Message{
+		kept.void = append(kept.void, void)
+		kept.all = append(kept.all, rpc.Message{
 			Channel: c.Channel, Seq: rec.Offset, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time, Trace: c.Trace,
-		}, void})
+		})
 	}
 	return nil
 }
