@@ -50,7 +50,7 @@ const partitions = 3
 
 // rig is a log, and what connectors see of it.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	client *eventlog.Client
 	log    epoch.Log
@@ -68,7 +68,7 @@ type received struct {
 	value []byte
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	addr := embeddedtest.Kafka(t)
 	client, err := eventlog.New(eventlog.Config{Brokers: []string{addr}, ClientID: "test"})
@@ -197,7 +197,7 @@ func (r *rig) logger() *slog.Logger {
 
 type testOutput struct {
 	mu sync.Mutex
-	t  *testing.T
+	t  testing.TB
 }
 
 func (o *testOutput) Write(b []byte) (int, error) {

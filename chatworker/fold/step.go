@@ -34,8 +34,10 @@ func (s *step) chat(c *schema.Chat, void bool) {
 		ch.last = s.offset
 		s.fold.dirty.channel(c.Channel)
 	}
+	updates := []*schema.Update{u}
+	s.out = make([]Out, 0, len(ch.subs))
 	for _, sub := range ch.subs {
-		s.push(sub.connector, u)
+		s.push(sub.connector, updates)
 	}
 	s.fold.release(ch)
 }
@@ -62,14 +64,15 @@ func (s *step) join(from string, j *schema.Join, void bool) {
 		Session: j.Session, User: m.user, Connector: m.connector.id,
 		First: first, Last: ch.last, Count: int64(len(ch.users)),
 	}}}
+	updates := []*schema.Update{u}
 	for _, sub := range ch.subs {
 		if subscribed && sub.connector == m.connector {
 			own := proto.CloneOf(u)
 			own.GetJoined().Subscribed = true
-			s.push(sub.connector, append(s.snapshots(ch), own)...)
+			s.push(sub.connector, append(s.snapshots(ch), own))
 			continue
 		}
-		s.push(sub.connector, u)
+		s.push(sub.connector, updates)
 	}
 }
 
@@ -80,7 +83,7 @@ func (s *step) tellEnded(id string, pushPartition int32) {
 	if !known {
 		c = &connector{id: id, pushPartition: pushPartition}
 	}
-	s.push(c, ended())
+	s.push(c, []*schema.Update{ended()})
 }
 
 func ended() *schema.Update {
@@ -105,14 +108,15 @@ func (s *step) leave(from string, l *schema.Leave, void bool) {
 	}
 	left.Count = int64(len(ch.users))
 	u := &schema.Update{Channel: l.Channel, Kind: &schema.Update_Left{Left: left}}
+	updates := []*schema.Update{u}
 	for _, c := range ch.receivers(leaver) {
 		if unsubscribed && c == leaver {
 			own := proto.CloneOf(u)
 			own.GetLeft().Unsubscribed = true
-			s.push(c, own)
+			s.push(c, []*schema.Update{own})
 			continue
 		}
-		s.push(c, u)
+		s.push(c, updates)
 	}
 	s.fold.release(ch)
 }
@@ -134,7 +138,7 @@ func (s *step) down(d *schema.Down) {
 	}
 	receivers := slices.SortedFunc(maps.Keys(updates), func(a, b *connector) int { return cmp.Compare(a.id, b.id) })
 	for _, c := range receivers {
-		s.push(c, updates[c]...)
+		s.push(c, updates[c])
 	}
 	delete(s.fold.connectors, x.id)
 	s.fold.dirty.connector(x.id)
@@ -156,7 +160,7 @@ func (s *step) evict(ch *channel, x *connector) (gone []string) {
 
 // push sends the updates to a connector, stamped, in as few pushes as hold
 // them, unless they are known to be there.
-func (s *step) push(c *connector, updates ...*schema.Update) {
+func (s *step) push(c *connector, updates []*schema.Update) {
 	if sent, torn := s.fold.sent[c.id]; torn && s.offset <= sent.offset {
 		c.last = sent
 		return

@@ -1,0 +1,81 @@
+package chatworker
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// BenchmarkEventToPush is the time from an event's append to its push at the
+// connector, one at a time: two hops through the broker and the fold.
+func BenchmarkEventToPush(b *testing.B) {
+	r := newRig(b)
+	r.start(func(w *Worker) { w.log = slog.New(slog.NewTextHandler(io.Discard, nil)) })
+	r.join("a", "c", "s1", "ann")
+	reader := r.client.NewReader(eventlog.ReaderConfig{Topic: schema.TopicPush, Partition: pushPartition("a")})
+	defer reader.Close()
+	next := func() {
+		if _, err := reader.Next(r.ctx()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	next()
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		began := time.Now()
+		r.chat("a", "c", "ann", fmt.Sprint(i))
+		next()
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// BenchmarkTakeover is the start of a worker on a partition whose two windows
+// are full of chats.
+func BenchmarkTakeover(b *testing.B) {
+	r := newRig(b)
+	const channel = "c"
+	partition := schema.PartitionOf(channel, partitions)
+	var entries []entry
+	for i := range 2*schema.Window + 1 {
+		value, err := proto.Marshal(&schema.Event{Connector: "a", Counter: uint64(i + 1), Kind: &schema.Event_Chat{Chat: &schema.Chat{
+			Channel: channel, User: "ann", Id: fmt.Sprintf("%026d", i), Body: fmt.Sprintf("%0128d", i),
+		}}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		entries = append(entries, entry{partition: partition, value: value})
+	}
+	if _, err := appendAll(r.ctx(), r.events, entries...); err != nil {
+		b.Fatal(err)
+	}
+	w, stop := r.start()
+	r.eventually("the worker has folded everything", func() bool { return w.Stats().Events > int64(len(entries)) })
+	stop()
+	for b.Loop() {
+		b.StopTimer()
+		seen := len(r.pushes["late"])
+		b.StartTimer()
+		_, stop := r.start()
+		r.counters = map[string]uint64{fmt.Sprint("late", partition): uint64(1 + seen)}
+		r.join("late", channel, fmt.Sprint("s", seen), "bob")
+		r.eventually("the join is pushed", func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return len(r.pushes["late"]) > seen
+		})
+		b.StopTimer()
+		stop()
+		b.StartTimer()
+	}
+}

@@ -1,0 +1,47 @@
+package fold
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// BenchmarkChat is a chat in a channel of one member on each of 10 connectors,
+// with the production window.
+func BenchmarkChat(b *testing.B) {
+	const connectors = 10
+	f := New(Log{Epoch: "e1", Window: schema.Window})
+	for i := range connectors {
+		id := fmt.Sprint(i)
+		apply(b, f, int64(i+1), join(id, 1, "c", "s"+id, "user"+id))
+	}
+	events := make([]*schema.Event, b.N)
+	for i := range events {
+		events[i] = chat("0", uint64(i+2), "c", "user0", fmt.Sprint(i), "")
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i, e := range events {
+		if out := apply(b, f, int64(connectors+1+i), e); len(out) != connectors {
+			b.Fatalf("%d pushes, want %d", len(out), connectors)
+		}
+	}
+}
+
+// BenchmarkFlush is a checkpoint of 10,000 new members.
+func BenchmarkFlush(b *testing.B) {
+	const members = 10_000
+	f := New(Log{Epoch: "e1", Window: schema.Window})
+	for i := range members {
+		apply(b, f, int64(i+1), join("a", uint64(i+1), fmt.Sprint("c", i%100), fmt.Sprint("s", i), fmt.Sprint("u", i)))
+	}
+	all := f.dirty
+	b.ReportAllocs()
+	for b.Loop() {
+		f.dirty = all
+		if _, err := f.Flush(0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
