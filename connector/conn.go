@@ -31,8 +31,9 @@ type conn struct {
 
 	mu      sync.Mutex
 	queue   [][]byte
-	queued  int  // bytes, what is being written included
-	writing bool // a writer is at work
+	queued  int       // bytes, what is being written included
+	writing bool      // a writer is at work
+	began   time.Time // of the write under way; zero: none is
 	idle    *sync.Cond
 	closing bool // a close frame is queued or sent: nothing may follow it
 	dead    bool // cut: nothing is written any more
@@ -152,13 +153,13 @@ func (c *conn) takeQueue() (net.Buffers, bool) {
 	defer c.mu.Unlock()
 	if len(c.queue) > 0 && !c.dead {
 		frames := net.Buffers(c.queue)
-		c.queue = nil
+		c.queue, c.began = nil, time.Now()
 		return frames, true
 	}
 	if c.closing && !c.dead {
 		c.linger()
 	}
-	c.writing = false
+	c.writing, c.began = false, time.Time{}
 	c.idle.Broadcast()
 	return nil, false
 }
@@ -173,11 +174,20 @@ func (c *conn) awaitIdle() {
 }
 
 func (c *conn) writeOut(frames net.Buffers) error {
-	if err := c.net.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if len(frames) == 1 {
+		_, err := c.net.Write(frames[0])
 		return err
 	}
 	_, err := frames.WriteTo(c.net)
 	return err
+}
+
+// stuck reports whether one write has been under way for too long. The keeper
+// asks now and then, which spares a deadline for each write.
+func (c *conn) stuck(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.began.IsZero() && now.Sub(c.began) > writeTimeout
 }
 
 // linger leaves the peer a moment to read the close frame: closing at once

@@ -73,6 +73,8 @@ func (s *session) keep(now time.Time) {
 	user, ended, expires := s.user, s.ended, s.expires
 	s.mu.Unlock()
 	switch {
+	case s.conn.stuck(now):
+		s.conn.abort()
 	case ended:
 		s.leaveAll(now)
 	case user == "" && now.Sub(s.opened) > helloTimeout:

@@ -27,6 +27,10 @@ func join(channel string, limit int) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"join","params":{"channel":%q,"limit":%d}}`, channel, limit)
 }
 
+func leave(channel string) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"leave","params":{"channel":%q}}`, channel)
+}
+
 // receive collects the ages of n chats.
 func receive(r *raw, n int) ([]time.Duration, error) {
 	ages := make([]time.Duration, 0, n)
@@ -201,7 +205,7 @@ func (b *bench) joins(messages int) error {
 		if n := bytes.Count(answer, []byte(`"seq":`)); n != 51 || bytes.Contains(answer, []byte(`"degraded"`)) {
 			return fmt.Errorf("a join's result holds %d messages: %.300s", n-1, answer)
 		}
-		if _, err := r.call(`{"jsonrpc":"2.0","id":1,"method":"leave","params":{"channel":"archive"}}`); err != nil {
+		if _, err := r.call(leave("archive")); err != nil {
 			return err
 		}
 		_ = r.conn.Close()
@@ -253,7 +257,8 @@ func (b *bench) fillOne(user, channel string, messages, window int) error {
 			<-slots
 		}
 	}
-	return nil
+	_, err = r.call(leave(channel))
+	return err
 }
 
 func drain(r *raw) {
