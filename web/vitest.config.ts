@@ -11,7 +11,20 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        // Alone: nothing but Node is needed.
         test: { name: "unit", include: ["tests/unit/**/*.test.ts", "tests/sdk/**/*.test.ts"] },
+      },
+      {
+        extends: true,
+        // Against the real servers, and in a real browser.
+        test: {
+          name: "stack",
+          include: ["tests/stack/**/*.test.ts"],
+          globalSetup: ["tests/support/setup.ts"],
+          testTimeout: 60_000,
+          // A machine with two cores: more at a time would only measure each other.
+          maxWorkers: 2,
+        },
       },
     ],
   },
