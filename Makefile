@@ -1,0 +1,88 @@
+# Parley: `make up` starts it, `make test` tests it, `make help` lists the rest.
+# Every target sets up what it needs itself.
+
+PORT    ?= 8080
+LISTEN  ?= 127.0.0.1:$(PORT)
+DATA    ?= data
+BIN     := bin/parley
+ENGINE  := deploy/engine/node_modules/.package-lock.json
+WEB     := web/node_modules/.package-lock.json
+PAGE    := web/dist/index.html
+# The page is rebuilt when anything it is made of changes.
+PAGE_SOURCES := $(shell find web/page web/sdk web/scripts web/package-lock.json -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NPM_CI      := npm ci --no-audit --no-fund
+
+# The program needs no C compiler; the race detector does.
+RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
+
+export LISTEN DATA
+
+.PHONY: help up down logs clean-data build test test-go test-web lint generate bench check race-check FORCE
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: build ## start Parley in the background (PORT=8080, or LISTEN=host:port; DATA=data)
+	@scripts/local.sh up
+
+down: ## stop it; the data stays
+	@scripts/local.sh down
+
+logs: ## follow its log
+	@scripts/local.sh logs
+
+clean-data: ## ask, then delete the data and start over (CONFIRM=yes does not ask)
+	@scripts/local.sh clean-data
+
+build: check $(BIN) ## build bin/parley with everything that it needs beside it
+
+$(BIN): $(ENGINE) $(PAGE) FORCE
+	@mkdir -p bin
+	@echo "building $@"
+	@CGO_ENABLED=0 go build -o $@ .
+	@scripts/engine.sh bin
+
+$(ENGINE): deploy/engine/package-lock.json
+	@echo "installing the ClickHouse engine (once, about 550 MB)"
+	@cd deploy/engine && $(NPM_CI)
+	@touch $@
+
+$(WEB): web/package-lock.json
+	@echo "installing what the page is built with (once)"
+	@cd web && $(NPM_CI)
+	@touch $@
+
+$(PAGE): $(WEB) $(PAGE_SOURCES)
+	@echo "building the page"
+	@cd web && npm run --silent build
+	@touch $@
+
+test: check race-check $(ENGINE) $(PAGE) test-go test-web ## run every test
+
+test-go: $(ENGINE)
+	go vet ./...
+	go test $(RACE) -timeout 8m ./...
+
+test-web: $(ENGINE) $(PAGE) test-go
+	cd web && npm test
+
+lint: $(WEB) ## gofmt, go vet, staticcheck, size of files
+	@scripts/gofmt.sh
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@scripts/filesize.sh
+
+generate: ## generate code from the schema again
+	go generate ./...
+
+bench: build ## measure this machine (minutes)
+	go run ./tests/bench --binary $(BIN)
+
+check:
+	@scripts/check.sh
+
+race-check:
+	@scripts/race.sh "$(RACE)"
