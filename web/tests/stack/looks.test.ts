@@ -1,0 +1,127 @@
+import { Client } from "@parley-chat/sdk";
+import axe from "axe-core";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
+import WebSocket from "ws";
+import { enter, launchBrowser, openWindow, say, screenshot } from "../support/browser.ts";
+
+let browser: Browser;
+const clients: Client[] = [];
+let number = 0;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+
+afterAll(() => browser.close());
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  for (const context of browser.contexts()) await context.close();
+});
+
+const conversation: [user: string, body: string, to?: string][] = [
+  ["grace", "Morning! The new build is on staging."],
+  ["grace", "Release notes: https://example.org/notes/2.4"],
+  ["linus", "Nice. Did the migration go through?"],
+  ["grace", "It did, 14 seconds for a million rows 🎉"],
+  ["小明", "太好了！我来测试一下。"],
+  ["linus", "I will keep an eye on the graphs"],
+  ["grace", "Could you look at the error budget with me before lunch?", "ada"],
+  ["小明", "登录和历史记录都没问题。\n断线重连也正常。"],
+];
+
+async function scene(name: string): Promise<string> {
+  const channel = `${name}-${process.pid}-${++number}`;
+  const joined = new Map<string, Awaited<ReturnType<Client["join"]>>>();
+  for (const user of new Set(conversation.map(([user]) => user))) {
+    const client = new Client({ url: inject("server"), user, WebSocket });
+    clients.push(client);
+    joined.set(user, await client.join(channel));
+  }
+  for (const [user, body, to] of conversation) {
+    await joined.get(user)!.send(body, to === undefined ? {} : { to });
+  }
+  return channel;
+}
+
+/** The serious findings of axe, as text. */
+async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source); // by the debugger, which the page's policy does not bind
+  const { violations } = await page.evaluate(() => (window as any).axe.run());
+  return (violations as axe.Result[])
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+}
+
+const looks = [
+  { name: "light", options: { colorScheme: "light" as const } },
+  { name: "dark", options: { colorScheme: "dark" as const } },
+  {
+    name: "phone",
+    options: { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true },
+  },
+];
+
+test.each(looks)("$name: nothing serious in the way of anybody", async ({ name, options }) => {
+  const { page, problems } = await openWindow(browser, options);
+  await page.goto(inject("server"));
+  await page.getByLabel("Your name").waitFor();
+  expect(await findings(page)).toEqual([]);
+  await screenshot(page, `${name}-sign-in`);
+
+  const channel = await scene("design");
+  await enter(page, inject("server"), "ada", channel);
+  await page.getByText("断线重连也正常").waitFor();
+  await say(page, "Thank you all! On my way.");
+  await page.locator(".message.own:not(.pending)").waitFor();
+  expect(await findings(page)).toEqual([]);
+  await screenshot(page, `${name}-chat`);
+
+  await page.locator(".message .more").first().click({ force: true });
+  await page.getByRole("dialog").waitFor();
+  expect(await findings(page)).toEqual([]);
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+  expect(problems).toEqual([]);
+});
+
+test("phone: the sides come on demand, and nothing is wider than the screen", async () => {
+  const { page } = await openWindow(browser, looks[2]!.options);
+  await enter(page, inject("server"), "ada", await scene("phone"));
+  expect(await page.locator("#channels").isVisible()).toBe(false);
+  const wide = () => page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  expect(await wide()).toBe(false);
+  await page.getByRole("button", { name: "Members" }).click();
+  await page.locator("#members").getByText("grace").waitFor();
+  await screenshot(page, "phone-members");
+  await page.locator(".shade").click({ position: { x: 20, y: 400 } });
+  await page.getByRole("button", { name: "Channels" }).click();
+  await page.getByLabel("Open a channel").waitFor();
+  expect(await findings(page)).toEqual([]);
+  await screenshot(page, "phone-channels");
+  expect(await wide()).toBe(false);
+});
+
+test("dark can be chosen whatever the system says", async () => {
+  const { page } = await openWindow(browser, { colorScheme: "light" });
+  await enter(page, inject("server"), "ada", await scene("theme"));
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await ground();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByLabel("Appearance").selectOption("dark");
+  expect(await findings(page)).toEqual([]);
+  expect(await ground()).not.toBe(light);
+  await screenshot(page, "settings");
+});
+
+test("new messages are read out, the list's own changes are not", async () => {
+  const channel = await scene("aloud");
+  const { page } = await openWindow(browser);
+  await enter(page, inject("server"), "ada", channel);
+  await page.getByText("断线重连也正常").waitFor();
+  const log = page.getByRole("log");
+  expect(await log.textContent()).toBe("");
+  await clients[0]!.channel(channel).send("one more thing");
+  await log.getByText("grace: one more thing").waitFor();
+  expect(await page.locator(".scroller [aria-live]").count()).toBe(0);
+});

@@ -1,0 +1,272 @@
+import { Client } from "@parley-chat/sdk";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
+import WebSocket from "ws";
+import { enter, launchBrowser, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { freePort, Server } from "../support/server.ts";
+import { until } from "../support/wait.ts";
+
+let browser: Browser;
+const clients: Client[] = [];
+let number = 0;
+const fresh = (name: string) => `${name}-${process.pid}-${++number}`;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+
+afterAll(() => browser.close());
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  for (const context of browser.contexts()) await context.close();
+});
+
+/** Somebody who is not in a browser. */
+async function somebody(user: string, channel: string) {
+  const client = new Client({ url: inject("server"), user, WebSocket });
+  clients.push(client);
+  return client.join(channel);
+}
+
+async function open(user: string, channel: string, options = {}) {
+  const window = await openWindow(browser, options);
+  await enter(window.page, inject("server"), user, channel);
+  return window;
+}
+
+const until_shown = (page: Page, text: string) =>
+  page.locator(".message .body", { hasText: text }).first().waitFor();
+
+test("two people chat in two windows, and see who is here", async () => {
+  const name = fresh("lobby");
+  const ada = await open("ada", name);
+  const bob = await open("bob", name);
+  await ada.page.locator("#members").getByText("bob").waitFor();
+  await say(ada.page, "Hello, Bob!");
+  await until_shown(bob.page, "Hello, Bob!");
+  await bob.page.locator("#composer").pressSequentially("Hi!");
+  await bob.page.locator("#composer").press("Shift+Enter");
+  await bob.page.locator("#composer").pressSequentially("Second line 👋");
+  await bob.page.locator("#composer").press("Enter");
+  await until_shown(ada.page, "Hi!");
+  const want = ["Hello, Bob!", "Hi!\nSecond line 👋"];
+  expect(await shown(ada.page)).toEqual(want);
+  expect(await shown(bob.page)).toEqual(want);
+  expect(await ada.page.locator(".message.own").count()).toBe(1);
+  expect(await ada.page.locator("#members").innerText()).toContain("2 here");
+
+  await bob.page.getByRole("button", { name: `Leave ${name}` }).click();
+  await ada.page.locator("#members").getByText("1 here").waitFor();
+  expect([...ada.problems, ...bob.problems]).toEqual([]);
+});
+
+test("a private message is visibly private, and seen by its two users only", async () => {
+  const name = fresh("private");
+  const [ada, bob, cyd] = await Promise.all(["ada", "bob", "cyd"].map((u) => open(u, name)));
+  await ada!.page.locator("#members").getByRole("button", { name: "bob" }).click();
+  await say(ada!.page, "just between us");
+  await ada!.page.getByRole("button", { name: "Back to everybody" }).click();
+  await say(ada!.page, "for everybody");
+  for (const window of [ada, bob, cyd]) await until_shown(window!.page, "for everybody");
+  expect(await shown(ada!.page)).toEqual(["just between us", "for everybody"]);
+  expect(await shown(bob!.page)).toEqual(["just between us", "for everybody"]);
+  expect(await shown(cyd!.page)).toEqual(["for everybody"]);
+  await bob!.page.locator(".message.private").getByText("private", { exact: true }).waitFor();
+  await ada!.page.locator(".message.private").getByText("private to bob").waitFor();
+  await screenshot(ada!.page, "private");
+});
+
+test("what is written is text, never markup", async () => {
+  const name = fresh("xss");
+  const evil = [
+    "<script>document.title='pwned'</script>",
+    "<img src=x onerror=\"document.title='pwned'\">",
+    "<svg/onload=document.title='pwned'>",
+    "javascript:document.title='pwned'",
+    "https://a.example/\"onmouseover=\"document.title='pwned'",
+    "{{constructor.constructor('document.title=1')()}}",
+    "&lt;b&gt; \u202Eesrever \u0000 end",
+  ];
+  const mallory = await somebody("<b>mallory</b>", name);
+  const { page, problems } = await open("ada", name);
+  for (const body of evil) await mallory.send(body);
+  await until_shown(page, "constructor");
+  await page.locator(".message").nth(evil.length - 1).waitFor();
+  expect(await shown(page)).toEqual(evil.map((body) => body.replace("\u0000", "\u0000")));
+  expect(await page.locator(".message script, .message img, .body svg, #members b").count()).toBe(0);
+  expect(await page.locator(".author").first().textContent()).toBe("<b>mallory</b>");
+  expect(await page.title()).not.toContain("pwned");
+  expect(problems).toEqual([]);
+});
+
+test("the policy stops what is not the page's own", async () => {
+  const { page } = await open("ada", fresh("csp"));
+  const outcome = await page.evaluate(() => {
+    const refused: string[] = [];
+    const attempt = (name: string, action: () => void) => {
+      try {
+        action();
+      } catch {
+        refused.push(name);
+      }
+    };
+    attempt("eval", () => void window.eval("1"));
+    attempt("innerHTML", () => void (document.createElement("p").innerHTML = "<b>x</b>"));
+    attempt("policy", () => void (window as any).trustedTypes.createPolicy("mine", {}));
+    return refused;
+  });
+  expect(outcome).toEqual(["eval", "innerHTML", "policy"]);
+});
+
+test("several channels side by side: unread counts, title, links, drafts", async () => {
+  const [one, two] = [fresh("one"), fresh("two")];
+  const bob = await somebody("bob", two);
+  const { page, problems } = await open("ada", one);
+  await page.getByLabel("Open a channel").fill(two);
+  await page.getByLabel("Open a channel").press("Enter");
+  await page.getByRole("heading", { name: two }).waitFor();
+  expect(new URL(page.url()).hash).toBe(`#/${two}`);
+  await page.locator("#composer").fill("half a thought");
+  await page.getByRole("link", { name: one }).click();
+  await page.getByRole("heading", { name: one }).waitFor();
+  expect(await page.locator("#composer").inputValue()).toBe("");
+
+  await bob.send("are you there?");
+  await bob.send("hello?");
+  await page.locator(".badge", { hasText: "2" }).waitFor();
+  await until("the title", async () => (await page.title()).startsWith("(2) "));
+
+  await page.goBack();
+  await page.getByRole("heading", { name: two }).waitFor();
+  await page.locator(".rule.new").waitFor();
+  expect(await page.locator("#composer").inputValue()).toBe("half a thought");
+  await until("the title without a count", async () => !(await page.title()).startsWith("("));
+  await screenshot(page, "channels");
+
+  await page.reload();
+  await until_shown(page, "hello?");
+  expect(await page.locator("#composer").inputValue()).toBe("half a thought");
+  expect(await page.locator(".channels .list li").count()).toBe(2);
+  await page.getByRole("button", { name: `Leave ${two}` }).click();
+  await page.getByRole("heading", { name: one }).waitFor();
+  expect(problems).toEqual([]);
+});
+
+test("a link to a channel leads there", async () => {
+  const name = `房间/${fresh("deep")}`;
+  const { page } = await openWindow(browser);
+  await page.goto(`${inject("server")}/#/${encodeURIComponent(name)}`);
+  await page.getByLabel("Your name").fill("ada");
+  expect(await page.getByLabel("Channel", { exact: true }).inputValue()).toBe(name);
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByRole("heading", { name }).waitFor();
+});
+
+test("two tabs under one name are one member, and both work", async () => {
+  const name = fresh("tabs");
+  const first = await open("ada", name);
+  const second = await first.page.context().newPage();
+  await enter(second, inject("server"), "ada", name);
+  await say(first.page, "from the first");
+  await until_shown(second, "from the first");
+  await say(second, "from the second");
+  await until_shown(first.page, "from the second");
+  expect(await first.page.locator("#members").innerText()).toContain("1 here");
+  expect(await second.locator(".message.own").count()).toBe(2);
+});
+
+test("the keyboard alone is enough", async () => {
+  const { page } = await openWindow(browser);
+  const [one, two] = [fresh("keys"), fresh("keys")];
+  await page.goto(inject("server"));
+  await page.keyboard.type("ada");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type(one);
+  await page.keyboard.press("Enter");
+  await page.locator("#composer:focus").waitFor();
+  await page.keyboard.type("typed");
+  await page.keyboard.press("Enter");
+  await until_shown(page, "typed");
+  for (let i = 0; i < 20; i++) {
+    if (await page.locator("#open-channel:focus").count()) break;
+    await page.keyboard.press("Shift+Tab");
+  }
+  await page.keyboard.type(two);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: two }).waitFor();
+  await page.keyboard.press("Alt+ArrowUp");
+  await page.getByRole("heading", { name: one }).waitFor();
+
+  await page.locator(".message .more").first().focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByText("Position").waitFor();
+  await page.keyboard.press("Escape");
+  await until("focus to be back", () => page.evaluate(() => document.activeElement!.matches(".more")));
+});
+
+test("a message's position can be looked at", async () => {
+  const name = fresh("details");
+  const bob = await somebody("bob", name);
+  const { seq } = await bob.send("look at me");
+  const { page } = await open("ada", name);
+  await until_shown(page, "look at me");
+  await page.getByRole("button", { name: "Details of the message by bob" }).click({ force: true });
+  const dialog = page.getByRole("dialog");
+  const { epoch } = bob.messages[0]!;
+  for (const fact of [epoch, `${seq}`, `${bob.partition}`]) {
+    await dialog.getByText(fact, { exact: true }).first().waitFor();
+  }
+  await screenshot(page, "details");
+});
+
+test("Chinese, and the language is remembered", async () => {
+  const name = fresh("中文");
+  const { page } = await openWindow(browser, { locale: "zh-CN" });
+  await page.goto(inject("server"));
+  await page.getByLabel("你的名字").fill("小明");
+  await page.getByLabel("频道", { exact: true }).fill(name);
+  await page.getByRole("button", { name: "进入" }).click();
+  await page.locator("#members").getByText("1 人在线").waitFor();
+  expect(await page.locator("html").getAttribute("lang")).toBe("zh");
+  await say(page, "大家好！看看 https://example.org/，不错。");
+  await until_shown(page, "大家好");
+  expect(await page.locator(".body a").textContent()).toBe("https://example.org/");
+  await screenshot(page, "chinese");
+  await page.getByRole("button", { name: "设置" }).click();
+  await page.getByLabel("语言").selectOption("en");
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+  await page.reload();
+  await page.getByRole("navigation", { name: "Channels" }).waitFor();
+});
+
+test("the server is killed and comes back: nothing is lost, and one is told", async () => {
+  const server = await Server.start(inject("binary"), `127.0.0.1:${await freePort()}`);
+  const { page } = await openWindow(browser);
+  await enter(page, server.url, "ada", "lobby");
+  const bob = new Client({ url: server.url, user: "bob", WebSocket });
+  clients.push(bob);
+  const lobby = await bob.join("lobby");
+  await lobby.send("before");
+  await until_shown(page, "before");
+
+  await server.kill();
+  await page.getByText(/Connection lost|Connecting/).waitFor();
+  await say(page, "written while away");
+  await page.locator(".message.pending").waitFor();
+  await screenshot(page, "away");
+  const meanwhile = lobby.send("sent as soon as it is back");
+  const again = await server.restart();
+  bob.wake();
+  await meanwhile;
+  await until_shown(page, "sent as soon as it is back");
+  await until("the pending one to be sent", async () => {
+    return (await page.locator(".message.pending").count()) === 0;
+  }, 30_000);
+  const said = await shown(page);
+  expect([...said].sort()).toEqual(["before", "sent as soon as it is back", "written while away"]);
+  await until("bob has it too", () => lobby.messages.length === 3);
+  expect(lobby.messages.map((message) => message.body)).toEqual(said);
+  await again.stop();
+});

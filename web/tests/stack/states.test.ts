@@ -1,0 +1,188 @@
+import type { Browser, Page, WebSocketRoute } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
+import { enter, launchBrowser, openWindow, say, screenshot, shown } from "../support/browser.ts";
+
+/**
+ * What a healthy server never says: its answers are replaced on their way to
+ * the page.
+ */
+
+let browser: Browser;
+let number = 0;
+const fresh = (name: string) => `${name}-${process.pid}-${++number}`;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+
+afterAll(() => browser.close());
+
+afterEach(async () => {
+  for (const context of browser.contexts()) await context.close();
+});
+
+interface Frame {
+  id?: number;
+  method?: string;
+  params?: any;
+  result?: any;
+}
+
+type Change = (frame: Frame, socket: WebSocketRoute) => Frame | undefined;
+
+/** Lets frames through as changed: those of the page, and those of the server. */
+async function between(page: Page, ofPage: Change, ofServer: Change = (frame) => frame) {
+  await page.routeWebSocket("**/ws", (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((text) => {
+      const frame = ofPage(JSON.parse(String(text)), socket);
+      if (frame) server.send(JSON.stringify(frame));
+    });
+    server.onMessage((text) => {
+      const frame = ofServer(JSON.parse(String(text)), socket);
+      if (frame) socket.send(JSON.stringify(frame));
+    });
+  });
+}
+
+function refuse(socket: WebSocketRoute, frame: Frame, code: number, message: string): undefined {
+  socket.send(JSON.stringify({ jsonrpc: "2.0", id: frame.id, error: { code, message } }));
+}
+
+test("a message that is refused says why, and can be tried again or discarded", async () => {
+  const { page } = await openWindow(browser);
+  let refusals = 3;
+  await between(page, (frame, socket) =>
+    frame.method === "chat" && refusals-- > 0 ? refuse(socket, frame, 1002, "forbidden") : frame,
+  );
+  await enter(page, inject("server"), "ada", fresh("failed"));
+  await say(page, "first");
+  await say(page, "second");
+  await page.getByText("Not sent: forbidden").nth(1).waitFor();
+  await screenshot(page, "failed");
+  const first = page.locator(".message", { hasText: "first" });
+  await first.getByRole("button", { name: "Discard" }).click();
+  await first.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator(".message:not(.failed)", { hasText: "second" }).waitFor();
+  expect(await shown(page)).toEqual(["second"]);
+});
+
+test("a server that wants a token is given one", async () => {
+  const { page } = await openWindow(browser);
+  await between(page, (frame, socket) =>
+    frame.method === "hello" && frame.params.token !== "secret"
+      ? refuse(socket, frame, 1001, "unauthenticated")
+      : frame,
+  );
+  await page.goto(inject("server"));
+  await page.getByLabel("Your name").fill("ada");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByText("This server asks for a token").waitFor();
+  await page.getByLabel("Token").fill("wrong");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByText("does not accept this token").waitFor();
+  await page.getByLabel("Token").fill("secret");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.locator("#composer").waitFor();
+});
+
+test("a name that the server does not accept is said to be one", async () => {
+  const { page } = await openWindow(browser);
+  await page.goto(inject("server"));
+  await page.getByLabel("Your name").fill("中".repeat(100)); // 300 bytes
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByText("does not accept this name").waitFor();
+});
+
+test("being turned away is final until one asks to come back", async () => {
+  const { page } = await openWindow(browser);
+  let turnedAway = false;
+  await between(page, (frame, socket) => {
+    if (frame.method !== "chat" || turnedAway) return frame;
+    turnedAway = true;
+    void socket.close({ code: 3503, reason: "disconnected by an administrator" });
+    return undefined;
+  });
+  await enter(page, inject("server"), "ada", fresh("away"));
+  await say(page, "hello");
+  await page.getByText("Disconnected: disconnected by an administrator").waitFor();
+  await page.getByRole("button", { name: "Connect again" }).click();
+  await page.getByText("1 here").waitFor();
+});
+
+test("history that is out says so, and is asked again", async () => {
+  const { page } = await openWindow(browser);
+  let out = true;
+  await between(page, (frame, socket) =>
+    frame.method === "history" && out ? refuse(socket, frame, 1008, "history unavailable") : frame,
+  );
+  const name = fresh("history");
+  await enter(page, inject("server"), "ada", name);
+  await page.getByText("Older messages cannot be read just now.").waitFor();
+  out = false;
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByText(`This is the beginning of ${name}.`).waitFor();
+});
+
+test("a trace can be opened where the server says where they are", async () => {
+  const { page } = await openWindow(browser);
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  await between(
+    page,
+    (frame) => frame,
+    (frame) => {
+      if (frame.result?.session) frame.result.traces = "https://traces.example/t/{trace}";
+      if (frame.method === "chat") frame.params.trace = trace;
+      return frame;
+    },
+  );
+  await enter(page, inject("server"), "ada", fresh("trace"));
+  await say(page, "traced");
+  await page.getByRole("button", { name: "Details of the message by ada" }).click({ force: true });
+  const link = page.getByRole("dialog").getByRole("link", { name: trace });
+  expect(await link.getAttribute("href")).toBe(`https://traces.example/t/${trace}`);
+});
+
+test("a body over the server's limit is not sent, and the excess is counted", async () => {
+  const { page } = await openWindow(browser);
+  await enter(page, inject("server"), "ada", fresh("limit"));
+  await say(page, "中".repeat(1400)); // 4,200 bytes
+  await page.getByText("Too long by 104 bytes").waitFor();
+  expect(await page.locator(".message").count()).toBe(0);
+  await say(page, "中".repeat(1300));
+  await page.locator(".message").waitFor();
+});
+
+test("notifications come while the page is out of sight, when asked for", async () => {
+  const { page } = await openWindow(browser, { permissions: ["notifications"] });
+  await page.addInitScript(() => {
+    const told: string[] = ((window as any).told = []);
+    (window as any).Notification = class {
+      static permission = "granted";
+      static requestPermission = async () => "granted";
+      constructor(title: string, options: { body: string }) {
+        told.push(`${title}: ${options.body}`);
+      }
+    };
+  });
+  const name = fresh("notify");
+  await enter(page, inject("server"), "ada", name);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByLabel("Notify me").check();
+  await page.getByRole("button", { name: "Close" }).click();
+
+  const bob = await openWindow(browser);
+  await enter(bob.page, inject("server"), "bob", name);
+  await say(bob.page, "seen");
+  await page.locator(".message", { hasText: "seen" }).waitFor();
+  await page.evaluate(() => {
+    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await say(bob.page, "unseen");
+  await page.locator(".message", { hasText: "unseen" }).waitFor();
+  expect(await page.evaluate(() => (window as any).told)).toEqual([`bob – ${name}: unseen`]);
+  expect(await page.title()).toMatch(/^\(1\) /);
+});
