@@ -80,20 +80,18 @@ func (in *inserter) written(partition int) int64 {
 // run writes batches until ctx ends; then it tries once to write the rest. Its
 // error is errMoved or a refusal.
 func (in *inserter) run(ctx context.Context) error {
-	spare := newBlock()
-	for {
-		if err := in.await(ctx); err != nil {
-			return in.last(ctx, in.take(spare))
-		}
-		spare = in.take(spare)
-		if err := in.write(ctx, spare); err != nil {
-			if ctx.Err() != nil {
-				return in.last(ctx, spare)
-			}
+	b := newBlock()
+	for in.await(ctx) == nil {
+		b = in.take(b)
+		if err := in.write(ctx, b); err != nil && ctx.Err() == nil {
 			return err
+		} else if err != nil {
+			break
 		}
-		spare.reset()
+		b.reset()
 	}
+	in.finish(context.WithoutCancel(ctx), b)
+	return nil
 }
 
 // await returns when the filling batch is due.
@@ -138,19 +136,22 @@ func (in *inserter) write(ctx context.Context, b *block) error {
 	return err
 }
 
-// last tries to write what is left, so that the next start finds less to do.
-func (in *inserter) last(ctx context.Context, b *block) error {
-	if b.empty() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+// finish tries to write the batch under way and what has gathered behind it,
+// so that the next start finds less to do. The second must not be written
+// without the first: its watermark would be ahead of the rows.
+func (in *inserter) finish(ctx context.Context, b *block) {
+	ctx, cancel := context.WithTimeout(ctx, lastWrite)
 	defer cancel()
-	if err := in.store.write(ctx, b); err != nil {
-		in.p.cfg.Logger.Info("the newest events are left for the next start", "rows", len(b.seq), "error", err)
-		return nil
+	for _, b := range []*block{b, in.take(newBlock())} {
+		if b.empty() {
+			continue
+		}
+		if err := in.store.write(ctx, b); err != nil {
+			in.p.cfg.Logger.Info("the newest events are left for the next start", "error", err)
+			return
+		}
+		in.note(b)
 	}
-	in.note(b)
-	return nil
 }
 
 // note remembers that a batch is written.

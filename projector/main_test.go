@@ -96,6 +96,10 @@ func (s *system) project(cfg Config) (stop func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return s.run(p)
+}
+
+func (s *system) run(p *Projector) (stop func()) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
@@ -223,6 +227,24 @@ func (s *system) eventually(what string, holds func() bool) {
 			s.t.Fatalf("not within %v: %s\n%s", patience, what, s.output.buf.String())
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (s *system) count(db *clickhouse.DB, query string) uint64 {
+	s.t.Helper()
+	var n uint64
+	if err := db.QueryRow(s.ctx, query).Scan(&n); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// fold applies the records [from, to) of a partition.
+func (s *system) fold(f *folder, partition int, from, to int64) {
+	s.t.Helper()
+	err := s.kafka.ReadRange(s.ctx, schema.TopicEvents, partition, from, to, 0, func(r eventlog.Record) error { return f.apply(&r) })
+	if err != nil {
+		s.t.Fatal(err)
 	}
 }
 

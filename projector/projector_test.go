@@ -1,10 +1,18 @@
 package projector
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
+	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -35,5 +43,290 @@ func TestRows(t *testing.T) {
 	}
 	if got := s.rows(st.db, 1); !slices.Equal(got, want) {
 		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The partitions of an empty log have watermarks too: their markers are dealt
+// with.
+func TestEmptyLog(t *testing.T) {
+	s := newSystem(t)
+	s.project(s.config())
+	st := s.store()
+	for p := range s.log.Partitions {
+		s.await(st, p, 0)
+	}
+	known, err := st.db.NewestEpoch(s.ctx)
+	if err != nil || known == nil || known.Name != s.log.Epoch || known.Partitions != s.log.Partitions {
+		t.Errorf("the epoch in ClickHouse is %+v, error %v", known, err)
+	}
+}
+
+// A projector resumes behind the watermark, and knows the void window before
+// it.
+func TestRestart(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	stop := s.project(s.config())
+	first := s.publish(0, chats("lobby", 0, 50)...)
+	s.await(st, 0, first[49])
+	stop()
+	before := s.count(st.db, "SELECT count() FROM events_1")
+	again := s.publish(0, append(chats("lobby", 40, 5), chats("lobby", 100, 5)...)...)
+	s.project(s.config())
+	s.await(st, 0, again[9])
+	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL"); n != 60 {
+		t.Errorf("%d rows, want 60", n)
+	}
+	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL WHERE void = 1"); n != 5 {
+		t.Errorf("%d void rows, want the 5 repeats", n)
+	}
+	if written := s.count(st.db, "SELECT count() FROM events_1"); written > before+10 {
+		t.Errorf("%d rows were written at the restart, want the 10 above the watermark", written-before)
+	}
+}
+
+// A crash between rows and watermark, and a projector that wakes up late and
+// writes what was written long ago, change nothing.
+func TestRepeatsAreHarmless(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	offsets := s.publish(0, chats("lobby", 0, 20)...)
+	f := newFolder(s.log, 0, watermark{seq: -1})
+	late := newBlock()
+	s.fold(f, 0, 0, offsets[9]+1)
+	made, _ := f.take()
+	late.add(0, made)
+	if err := st.insert(s.ctx, "events_1", eventColumns, late.columns(s.log.Epoch)); err != nil {
+		t.Fatal(err)
+	}
+	s.project(s.config())
+	s.await(st, 0, offsets[19])
+	want := s.rows(st.db, 1)
+	if len(want) != 20 {
+		t.Fatalf("%d rows, want 20", len(want))
+	}
+	for range 2 {
+		if err := st.write(s.ctx, late); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.rows(st.db, 1); !slices.Equal(got, want) {
+		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if w, err := st.watermark(s.ctx, 0); err != nil || w.seq != offsets[19] {
+		t.Errorf("the watermark is %d, error %v, want %d", w.seq, err, offsets[19])
+	}
+}
+
+// Whoever reads a watermark finds the rows up to there.
+func TestWatermarkIsNeverAhead(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	cfg := s.config()
+	cfg.BatchRows, cfg.BatchAge = 7, time.Millisecond
+	s.project(cfg)
+	const n = 600
+	go s.publish(0, chats("lobby", 0, n)...)
+	for seen := int64(0); seen < n; {
+		w, err := st.watermark(s.ctx, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = w.seq
+		rows := s.count(st.db, fmt.Sprintf("SELECT uniqExact(seq) FROM events_1 WHERE seq <= %d", seen))
+		if want := uint64(max(0, seen)); rows != want {
+			t.Fatalf("the watermark is %d, but there are %d rows", seen, rows)
+		}
+	}
+}
+
+// While ClickHouse is away the projector waits, says so once, and goes on when
+// it is back.
+func TestClickHouseAway(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	proxy := clickhousetest.NewProxy(t, s.dsn)
+	s.dsn = proxy.DSN
+	s.project(s.config())
+	s.await(st, 0, s.publish(0, chats("lobby", 0, 5)...)[4])
+	proxy.Cut()
+	offsets := s.publish(0, chats("lobby", 5, 100)...)
+	s.eventually("it says that ClickHouse is away", func() bool { return s.output.count("ClickHouse is in trouble") > 0 })
+	proxy.Restore()
+	s.await(st, 0, offsets[99])
+	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL"); n != 105 {
+		t.Errorf("%d rows, want 105", n)
+	}
+	s.eventually("it says that ClickHouse is back", func() bool { return s.output.count("ClickHouse works again") == 1 })
+	if n := s.output.count("ClickHouse is in trouble"); n != 1 {
+		t.Errorf("it says %d times that ClickHouse is away, want once", n)
+	}
+}
+
+// A projector that starts before ClickHouse waits for it.
+func TestStartBeforeClickHouse(t *testing.T) {
+	s := newSystem(t)
+	proxy := clickhousetest.NewProxy(t, s.dsn)
+	proxy.Cut()
+	cfg := s.config()
+	cfg.ClickHouse = proxy.DSN
+	s.project(cfg)
+	offsets := s.publish(0, chats("lobby", 0, 5)...)
+	s.eventually("it says that it waits", func() bool { return s.output.count("wait for ClickHouse") == 1 })
+	proxy.Restore()
+	s.await(s.store(), 0, offsets[4])
+}
+
+// Two projectors share the partitions; when one goes the other takes over.
+func TestTwoProjectors(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	stop := s.project(s.config())
+	s.project(s.config())
+	total := 0
+	publish := func() {
+		t.Helper()
+		for p := range s.log.Partitions {
+			offsets := s.publish(p, chats(fmt.Sprint("room", p), total, 30)...)
+			s.await(st, p, offsets[29])
+		}
+		total += 30 * s.log.Partitions
+	}
+	publish()
+	stop()
+	publish()
+	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL WHERE void = 0"); n != uint64(total) {
+		t.Errorf("%d rows, want %d", n, total)
+	}
+}
+
+// A corrupt record is counted, logged with its position and skipped; the
+// watermark passes it.
+func TestCorruptRecord(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	s.publish(2, chats("lobby", 0, 1)...)
+	s.append(2, []byte("no event"), nil)
+	s.project(s.config())
+	s.await(st, 2, 3)
+	s.await(st, 2, s.publish(2, chats("lobby", 1, 1)...)[0])
+	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL"); n != 2 {
+		t.Errorf("%d rows, want 2", n)
+	}
+	if n := s.output.count("partition=2 offset=2"); n != 1 {
+		t.Errorf("the corrupt record was logged %d times, want once", n)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		prepare func(*system)
+		says    string
+	}{
+		{"a newer kind of event", func(s *system) { s.append(1, []byte{0x82, 3, 0}) }, "start a newer parley"},
+		{"a newer format", func(s *system) {
+			value, _ := proto.Marshal(&schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: 99}}})
+			s.append(1, value)
+		}, "start a newer parley"},
+		{"another epoch", func(s *system) { s.register("another", s.log.TopicID, s.log.Partitions) }, "another"},
+		{"another topic", func(s *system) { s.register(s.log.Epoch, [16]byte{1}, s.log.Partitions) }, "created again"},
+		{"another number of partitions", func(s *system) { s.register(s.log.Epoch, s.log.TopicID, 5) }, "channels would move"},
+		{"a log that lost its end", func(s *system) { s.mark(watermark{seq: 9, format: 1}) }, "lost its end"},
+		{"a log that grew again", func(s *system) { s.mark(watermark{seq: 0, digest: 7, format: 1}) }, "another record"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSystem(t)
+			c.prepare(s)
+			err := s.fails()
+			var refused *epoch.Refused
+			var newer *schema.NewerError
+			if !errors.As(err, &refused) && !errors.As(err, &newer) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("it says %q, want a refusal with %q", err, c.says)
+			}
+		})
+	}
+}
+
+func (s *system) register(name string, topic [16]byte, partitions int) {
+	s.t.Helper()
+	st := s.store()
+	if err := st.db.AddEpoch(s.ctx, clickhouse.Epoch{Name: name, TopicID: fmt.Sprintf("%x", topic), Partitions: partitions}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// mark writes a watermark of partition 0.
+func (s *system) mark(w watermark) {
+	s.t.Helper()
+	b := newBlock()
+	b.add(0, batch{upTo: w})
+	if err := s.store().write(s.ctx, b); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// When the tables are dropped, a running projector makes them again and fills
+// them from the log's beginning: with the same rows.
+func TestTablesDropped(t *testing.T) {
+	for _, tables := range [][]string{{"events_1", "watermarks_1"}, {"events_1"}, {"watermarks_1"}} {
+		t.Run(strings.Join(tables, " "), func(t *testing.T) {
+			s := newSystem(t)
+			st := s.store()
+			s.project(s.config())
+			offsets := s.publish(0, chats("lobby", 0, 30)...)
+			s.await(st, 0, offsets[29])
+			want := s.rows(st.db, 1)
+			for _, name := range tables {
+				if err := st.db.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			more := s.publish(1, chats("room", 0, 1)...)
+			s.await(st, 1, more[0])
+			s.await(st, 0, offsets[29])
+			if got := s.rows(st.db, 1); !slices.Equal(got[:len(got)-1], want) {
+				t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		})
+	}
+}
+
+// When another generation becomes the current one, projectors fill that one,
+// from its watermark on.
+func TestNextGeneration(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	s.project(s.config())
+	offsets := s.publish(0, chats("lobby", 0, 30)...)
+	s.await(st, 0, offsets[29])
+	if err := st.db.CreateGeneration(s.ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.db.MakeCurrent(s.ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	more := s.publish(0, chats("lobby", 30, 10)...)
+	next := *st
+	next.tables.Generation = 2
+	s.await(&next, 0, more[9])
+	if n := len(s.rows(st.db, 2)); n != 40 {
+		t.Errorf("%d rows in the new generation, want 40", n)
+	}
+	if n := len(s.rows(st.db, 1)); n != 30 {
+		t.Errorf("%d rows in the old generation, want 30", n)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	if _, err := New(Config{ClickHouse: "http://x"}); err == nil {
+		t.Error("a DSN that is none was taken")
+	}
+	p, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := p.cfg; c.Group != DefaultGroup || c.BatchRows == 0 || c.BatchBytes == 0 || c.BatchAge == 0 || c.Logger == nil {
+		t.Errorf("defaults are missing: %+v", c)
 	}
 }
