@@ -1,0 +1,233 @@
+package checker
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Rule names what was violated.
+type Rule string
+
+// The rules, in the order of the guarantees they stand for.
+const (
+	Durable    Rule = "durable"    // acknowledged means in the log, failed means never seen
+	Idempotent Rule = "idempotent" // a message id stands once and is shown once
+	Genuine    Rule = "genuine"    // what is shown is what stands in the log there
+	Complete   Rule = "complete"   // a member gets the log's slice, in order, chained
+	Seam       Rule = "seam"       // history and live meet without a gap or a repeat
+	Recovery   Rule = "recovery"   // a resume is complete or says that it is not
+	Private    Rule = "private"    // nothing reaches who must not see it
+	Ghost      Rule = "ghost"      // who is gone has left in time
+	Evicted    Rule = "evicted"    // who is there is not thrown out
+	Flicker    Rule = "flicker"    // who is back in time has never left
+	Fold       Rule = "fold"       // workers emit the fold of the log, once and for all
+	Projection Rule = "projection" // the rows are the log
+	Drained    Rule = "drained"    // in the end nothing is unseen
+	RealTime   Rule = "real-time"  // what was sent behind an ack stands behind it
+	Members    Rule = "members"    // the list of members is the log's
+)
+
+// Violation is one thing that must not be.
+type Violation struct {
+	Rule    Rule
+	Session string
+	Channel string
+	Seq     int64
+	Text    string
+}
+
+func (v Violation) String() string {
+	return fmt.Sprintf("%s: session %q, channel %q, seq %d: %s", v.Rule, v.Session, v.Channel, v.Seq, v.Text)
+}
+
+// Input is everything there is to know of a run.
+type Input struct {
+	// Start is the time of the run's beginning, from which entries count.
+	Start   time.Time
+	Entries []Entry
+	Log     Log
+	// Pushes are the records of parley.push, by partition; nil leaves them out.
+	Pushes [][]PushRecord
+	// Rows and Watermarks are what the projector wrote, repeats dropped; nil
+	// leaves them out.
+	Rows       []Row
+	Watermarks map[int32]int64
+	// Drained says that the run ended with a quiet time in which everything
+	// that was under way had to arrive.
+	Drained bool
+	// Recover is the limit of messages that a join with since returns.
+	Recover int
+	// Ghost is how long a session may stay in the log after its end, in time
+	// in which the log can be written; WorkerGrace comes on top for each worker
+	// that fails meanwhile. Defaults: 15 s and 10 s.
+	Ghost, WorkerGrace time.Duration
+}
+
+// Report is what Check found.
+type Report struct {
+	Violations []Violation
+	Figures    Figures
+}
+
+// Figures say how much a run has exercised.
+type Figures struct {
+	Events, Void       int
+	Sessions           int
+	Acked, Unknown     int // chats
+	Deliveries         int // chat pushes
+	Joins              int
+	Recovered, Partial int // joins with since: in full, or told that not
+	Degraded           int
+	HistoryPages       int
+	Downs              int
+	LongestGhost       time.Duration // of an unclean end
+	LongestDownGhost   time.Duration // of one that a down ended
+}
+
+// Check holds the recordings, the pushes and the rows against the log. The
+// error means that the input cannot be read as a log.
+func Check(in Input) (*Report, error) {
+	if in.Recover == 0 {
+		in.Recover = 300
+	}
+	if in.Ghost == 0 {
+		in.Ghost = 15 * time.Second
+	}
+	if in.WorkerGrace == 0 {
+		in.WorkerGrace = 10 * time.Second
+	}
+	truth, err := newTruth(in.Log)
+	if err != nil {
+		return nil, err
+	}
+	c := &check{Input: in, truth: truth, report: new(Report)}
+	c.sessions = sessionsOf(in.Entries)
+	c.checkChats()
+	for _, s := range c.sessions {
+		c.walk(s)
+	}
+	c.checkPresence()
+	c.checkFold()
+	c.checkRows()
+	c.count()
+	return c.report, nil
+}
+
+type check struct {
+	Input
+	truth    *truth
+	sessions []*session
+	report   *Report
+}
+
+// session is the recording of one session.
+type session struct {
+	id, user, server, connector string
+	entries                     []*Entry
+	end                         *Entry // nil: it was still open when the recording ended
+}
+
+func sessionsOf(entries []Entry) []*session {
+	byID := map[string]*session{}
+	var all []*session
+	for i := range entries {
+		e := &entries[i]
+		if e.Session == "" {
+			continue
+		}
+		s := byID[e.Session]
+		if s == nil {
+			s = &session{id: e.Session, user: e.User, server: e.Server}
+			byID[e.Session] = s
+			all = append(all, s)
+		}
+		s.entries = append(s.entries, e)
+		switch e.Op {
+		case OpHello:
+			s.connector = e.Connector
+		case End:
+			s.end = e
+		}
+	}
+	return all
+}
+
+func (c *check) violate(rule Rule, s *session, channel string, seq int64, format string, args ...any) {
+	v := Violation{Rule: rule, Channel: channel, Seq: seq, Text: fmt.Sprintf(format, args...)}
+	if s != nil {
+		v.Session = s.id
+		v.Text += fmt.Sprintf(" (user %s at %s)", s.user, s.server)
+	}
+	c.report.Violations = append(c.report.Violations, v)
+}
+
+// genuine checks that a message that a session was shown is the one that
+// stands there, and that the session's user may see it.
+func (c *check) genuine(s *session, m *rpc.Message) {
+	e, found := c.truth.at(m.Channel, m.Seq)
+	chat := e.Event.GetChat()
+	switch {
+	case !found || chat == nil || chat.Channel != m.Channel:
+		c.violate(Genuine, s, m.Channel, m.Seq, "shown the message %q of %s, where the log has none", m.ID, m.User)
+	case e.void:
+		c.violate(Idempotent, s, m.Channel, m.Seq, "shown the message %q of %s, which is void", m.ID, m.User)
+	case chat.Id != m.ID || chat.User != m.User || chat.To != m.To || chat.Body != m.Body || e.Event.Time != m.Time:
+		c.violate(Genuine, s, m.Channel, m.Seq, "shown message %q of %s to %q: %q, the log has %q of %s to %q: %q",
+			m.ID, m.User, m.To, m.Body, chat.Id, chat.User, chat.To, chat.Body)
+	}
+	if !m.VisibleTo(s.user) || found && chat != nil && chat.To != "" && chat.To != s.user && chat.User != s.user {
+		c.violate(Private, s, m.Channel, m.Seq, "shown a private message of %s to %s", m.User, m.To)
+	}
+}
+
+// same reports whether messages that were shown are those of the log.
+func same(shown []rpc.Message, want []*message) bool {
+	return slices.EqualFunc(shown, want, func(a rpc.Message, b *message) bool { return a.Seq == b.seq })
+}
+
+func (c *check) count() {
+	f := &c.report.Figures
+	f.Sessions = len(c.sessions)
+	for _, events := range c.truth.events {
+		f.Events += len(events)
+		for _, e := range events {
+			if e.void {
+				f.Void++
+			}
+			if _, down := e.Event.Kind.(*schema.Event_Down); down {
+				f.Downs++
+			}
+		}
+	}
+	for i := range c.Entries {
+		f.add(&c.Entries[i])
+	}
+}
+
+func (f *Figures) add(e *Entry) {
+	switch {
+	case e.Op == PushChat:
+		f.Deliveries++
+	case e.Op == OpChat && e.Outcome == Unknown:
+		f.Unknown++
+	case e.Outcome != OK:
+	case e.Op == OpChat:
+		f.Acked++
+	case e.Op == OpHistory:
+		f.HistoryPages++
+	case e.Op == OpJoin:
+		f.Joins++
+		if r := e.Joined.Recovered; r != nil && *r {
+			f.Recovered++
+		} else if r != nil {
+			f.Partial++
+		}
+		if e.Joined.Degraded {
+			f.Degraded++
+		}
+	}
+}

@@ -1,0 +1,9 @@
+// Package checker holds what clients recorded against the log, which is the
+// truth, and against what workers and the projector made of the log. It knows
+// nothing of how a run was made: it reads recordings, events, pushes and rows,
+// and returns violations of the guarantees.
+//
+// Its reading of the log is its own: membership, who came and who went, and
+// the chain of a channel are computed here from the events, with nothing
+// shared but the void rule.
+package checker

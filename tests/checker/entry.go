@@ -1,0 +1,119 @@
+package checker
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Op is what an Entry is about.
+type Op string
+
+// What clients do, what they are pushed, how their connections end, and what
+// was done to the servers meanwhile.
+const (
+	OpHello   Op = "hello"
+	OpJoin    Op = "join"
+	OpChat    Op = "chat"
+	OpLeave   Op = "leave"
+	OpHistory Op = "history"
+	OpMembers Op = "members"
+
+	PushChat   Op = "push.chat"
+	PushJoined Op = "push.joined"
+	PushLeft   Op = "push.left"
+
+	// End is the end of a connection, as its client saw it.
+	End Op = "end"
+	// Fault is something done to a server.
+	Fault Op = "fault"
+)
+
+// Outcome is what a client knows of an operation.
+type Outcome string
+
+// Outcomes. Unknown may have been carried out or not, or may yet be.
+const (
+	OK      Outcome = "ok"
+	Failed  Outcome = "fail"
+	Unknown Outcome = "unknown"
+)
+
+// Entry is one line of a recording. Those of one session stand in the order in
+// which its client got the frames. Times count from the start of the run, on
+// one monotonic clock for all clients.
+type Entry struct {
+	// At is when the answer or the push came, the connection ended or the fault
+	// began.
+	At time.Duration `json:"at"`
+	// Began is when the request was sent; Until is when a fault was over.
+	Began time.Duration `json:"began,omitempty"`
+	Until time.Duration `json:"until,omitempty"`
+
+	Op      Op      `json:"op"`
+	Outcome Outcome `json:"outcome,omitempty"`
+	// Code of the error of a request, or with which a connection was closed.
+	Code int `json:"code,omitempty"`
+
+	Session string `json:"session,omitempty"`
+	User    string `json:"user,omitempty"`
+	// Server is the process that the connection goes to, or that a fault
+	// struck. Processes are named by their role and a number: "connector-1".
+	Server string `json:"server,omitempty"`
+	// Connector is the life of that process, from a hello's answer.
+	Connector string `json:"connector,omitempty"`
+	Channel   string `json:"channel,omitempty"`
+
+	// Of a join.
+	Join   *rpc.JoinParams `json:"join,omitempty"`
+	Joined *rpc.JoinResult `json:"joined,omitempty"`
+	// Of a chat; Seq is the answer's.
+	Chat *rpc.ChatParams `json:"chat,omitempty"`
+	Seq  int64           `json:"seq,omitempty"`
+	// Of history and of members.
+	History *rpc.HistoryParams `json:"history,omitempty"`
+	Page    *rpc.HistoryResult `json:"page,omitempty"`
+	Members *rpc.MembersResult `json:"members,omitempty"`
+
+	// Of pushes. Seq is set too.
+	Message *rpc.ChatPush `json:"message,omitempty"`
+	Who     string        `json:"who,omitempty"`
+	Reason  string        `json:"reason,omitempty"`
+
+	// Clean is an end that the client began with a close frame.
+	Clean bool `json:"clean,omitempty"`
+	// What a fault did, such as "kill" or "stop".
+	What string `json:"what,omitempty"`
+}
+
+// Write writes the recording as one JSON line for each entry.
+func Write(w io.Writer, entries []Entry) error {
+	out := bufio.NewWriter(w)
+	enc := json.NewEncoder(out)
+	for i := range entries {
+		if err := enc.Encode(&entries[i]); err != nil {
+			return fmt.Errorf("write a recording: %w", err)
+		}
+	}
+	return out.Flush()
+}
+
+// Read reads what Write wrote.
+func Read(r io.Reader) ([]Entry, error) {
+	var entries []Entry
+	for dec := json.NewDecoder(bufio.NewReader(r)); ; {
+		var e Entry
+		switch err := dec.Decode(&e); {
+		case errors.Is(err, io.EOF):
+			return entries, nil
+		case err != nil:
+			return nil, fmt.Errorf("read a recording, line %d: %w", len(entries)+1, err)
+		}
+		entries = append(entries, e)
+	}
+}

@@ -1,0 +1,148 @@
+package checker
+
+import (
+	"fmt"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// Record is one event of the log and where it stands.
+type Record struct {
+	Offset int64
+	Event  *schema.Event
+}
+
+// Log is every event of one epoch.
+type Log struct {
+	Epoch string
+	// TopicID is Kafka's id of the topic.
+	TopicID    [16]byte
+	Window     int64
+	Partitions [][]Record // ascending offsets
+}
+
+// event is one event as the log alone explains it.
+type event struct {
+	Record
+	partition int
+	void      bool
+}
+
+// message is a chat that stands, and the public one before it.
+type message struct {
+	seq, prev int64
+	chat      *schema.Chat
+	time      int64
+}
+
+func (m *message) visibleTo(user string) bool {
+	return m.chat.To == "" || m.chat.User == user || m.chat.To == user
+}
+
+// notice says that a user came to a channel or left it.
+type notice struct {
+	seq    int64
+	user   string
+	joined bool
+	reason schema.Reason
+}
+
+// stay is one session's membership, from its join to its leave or its
+// connector's down.
+type stay struct {
+	session, user, connector string
+	from, to                 int64 // to is 0 as long as it lasts
+	began, ended             int64 // milliseconds, by the writers' clocks
+	reason                   schema.Reason
+	down                     bool // ended by a down
+}
+
+// crowd is who was in a channel from seq on, sorted.
+type crowd struct {
+	seq   int64
+	users []string
+}
+
+// channel is everything that happened in one channel.
+type channel struct {
+	name     string
+	messages []message // that stand, private ones too
+	notices  []notice
+	crowds   []crowd
+	stays    map[string][]*stay // by session
+	present  map[string]*stay   // as the log ends
+	users    map[string]int     // sessions of each user, as the log ends
+	last     int64              // newest public message
+}
+
+// truth is what the log says.
+type truth struct {
+	log      Log
+	events   [][]event // by partition
+	channels map[string]*channel
+	ends     []int64 // by partition, the offset behind the last event
+}
+
+func newTruth(log Log) (*truth, error) {
+	t := &truth{log: log, channels: map[string]*channel{}, events: make([][]event, len(log.Partitions)), ends: make([]int64, len(log.Partitions))}
+	for p, records := range log.Partitions {
+		window := schema.NewVoidWindow(log.Window)
+		for _, r := range records {
+			if r.Offset < t.ends[p] {
+				return nil, fmt.Errorf("partition %d: offset %d does not stand behind %d", p, r.Offset, t.ends[p]-1)
+			}
+			t.ends[p] = r.Offset + 1
+			void := r.Event.GetMarker() == nil && window.Judge(r.Offset, r.Event)
+			t.events[p] = append(t.events[p], event{r, p, void})
+			if !void {
+				t.apply(p, r)
+			}
+		}
+	}
+	return t, nil
+}
+
+func (t *truth) apply(partition int, r Record) {
+	switch k := r.Event.Kind.(type) {
+	case *schema.Event_Chat:
+		ch := t.channel(k.Chat.Channel)
+		ch.messages = append(ch.messages, message{r.Offset, ch.last, k.Chat, r.Event.Time})
+		if k.Chat.To == "" {
+			ch.last = r.Offset
+		}
+	case *schema.Event_Join:
+		t.channel(k.Join.Channel).join(r, k.Join)
+	case *schema.Event_Leave:
+		t.channel(k.Leave.Channel).end(r, k.Leave.Session, k.Leave.Reason, false)
+	case *schema.Event_Down:
+		for _, ch := range t.channels {
+			if schema.PartitionOf(ch.name, len(t.log.Partitions)) == partition {
+				ch.down(r, k.Down)
+			}
+		}
+	}
+}
+
+func (t *truth) channel(name string) *channel {
+	ch := t.channels[name]
+	if ch == nil {
+		ch = &channel{name: name, stays: map[string][]*stay{}, present: map[string]*stay{}, users: map[string]int{}}
+		t.channels[name] = ch
+	}
+	return ch
+}
+
+// at returns the event at seq in the partition of the channel.
+func (t *truth) at(channel string, seq int64) (event, bool) {
+	events := t.events[schema.PartitionOf(channel, len(t.log.Partitions))]
+	i := indexAbove(events, seq-1, func(e event) int64 { return e.Offset })
+	if i == len(events) || events[i].Offset != seq {
+		return event{}, false
+	}
+	return events[i], true
+}
+
+// end is the offset behind the last event of the channel's partition.
+func (t *truth) end(channel string) int64 {
+	return t.ends[schema.PartitionOf(channel, len(t.log.Partitions))]
+}
