@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -175,6 +176,7 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 		return err
 	}
 	s.onStop("ClickHouse", ch.close)
+	s.addr.Pid = os.Getpid()
 	s.addr.Kafka = broker.Addr()
 	s.addr.ClickHouse = ch.dsn
 	s.addr.ClickHouseHTTP = ch.http
