@@ -77,9 +77,24 @@ func listen(ctx context.Context, a address) (net.Listener, error) {
 	return embedded.Listen(ctx, string(a), "--listen")
 }
 
+// adminAddress is an address to listen at, or "" for none.
+type adminAddress string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *adminAddress) UnmarshalText(text []byte) error {
+	var at address
+	if len(text) > 0 {
+		if err := at.UnmarshalText(text); err != nil {
+			return err
+		}
+	}
+	*a = adminAddress(at)
+	return nil
+}
+
 // running are the flags of everything that runs.
 type running struct {
-	Admin     string `default:"127.0.0.1:0" placeholder:"ADDR" help:"Address of /healthz and /readyz; empty for none. Default: ${default}, any free port."`
-	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least important messages to log: ${enum}."`
-	LogFormat string `default:"text" enum:"text,json" help:"Form of the log: ${enum}."`
+	Admin     adminAddress `default:"127.0.0.1:0" placeholder:"ADDR" help:"Address of /healthz and /readyz; empty for none. Default: ${default}, any free port."`
+	LogLevel  string       `default:"info" enum:"debug,info,warn,error" help:"Least important messages to log: ${enum}."`
+	LogFormat string       `default:"text" enum:"text,json" help:"Form of the log: ${enum}."`
 }

@@ -121,7 +121,7 @@ type component interface {
 
 // role runs a component, and its health beside it, until ctx ends.
 func (r *running) role(ctx context.Context, c component, log *slog.Logger) (err error) {
-	health, err := startAdmin(ctx, r.Admin, c.Ready, log)
+	health, err := startAdmin(ctx, string(r.Admin), c.Ready, log)
 	if err != nil {
 		return err
 	}

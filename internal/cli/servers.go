@@ -70,7 +70,7 @@ func (r *running) serve(ctx context.Context, p process, start func(context.Conte
 		defer cancel()
 		err = errors.Join(err, s.Stop(ctx))
 	}()
-	health, err := startAdmin(ctx, r.Admin, func() bool { return true }, log)
+	health, err := startAdmin(ctx, string(r.Admin), func() bool { return true }, log)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (c *upCommand) Run(ctx context.Context, p process) (err error) {
 	}
 	var running atomic.Pointer[stack.Stack]
 	ready := func() bool { s := running.Load(); return s != nil && s.Ready() }
-	health, err := startAdmin(ctx, c.Admin, ready, log)
+	health, err := startAdmin(ctx, string(c.Admin), ready, log)
 	if err != nil {
 		return err
 	}

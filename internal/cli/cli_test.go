@@ -1,0 +1,79 @@
+package cli_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/parley-chat/parley/internal/cli"
+)
+
+func TestWrongFlagsAreOneSentence(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"nope", "nope"},
+		{"connector --lisen 127.0.0.1:1", `did you mean "--listen"`},
+		{"connector --listen 8080", `--listen: "8080" is not of the form host:port`},
+		{"connector --listen 127.0.0.1:http", `names the port "http": it takes a number from 0 to 65535`},
+		{"connector --listen 127.0.0.1:70000", `names the port "70000"`},
+		{"connector --kafka 127.0.0.1", "--kafka:"},
+		{"connector --kafka 127.0.0.1:9092,:9093", `":9093" is no address to connect to`},
+		{"connector --kafka 127.0.0.1:0", `"127.0.0.1:0" is no address to connect to`},
+		{"connector --clickhouse http://127.0.0.1", "must begin with clickhouse://"},
+		{"projector --clickhouse clickhouse:///x", "names no server"},
+		{"chatworker --partitions=-1", `--partitions: "-1" is not a number from 1 to 10000`},
+		{"chatworker --partitions=many", `"many" is not a number`},
+		{"up --log-level loud", "--log-level must be one of"},
+		{"up --log-format xml", "--log-format must be one of"},
+		{"broker --admin nowhere", `--admin: "nowhere" is not of the form host:port`},
+	} {
+		var out, errs bytes.Buffer
+		if code := cli.Run(strings.Fields(c.args), &out, &errs); code != 2 {
+			t.Errorf("parley %s: exit code %d, want 2", c.args, code)
+		}
+		said := errs.String()
+		if !strings.Contains(said, c.want) || strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "parley: ") {
+			t.Errorf("parley %s says %q, want one line with %q", c.args, said, c.want)
+		}
+	}
+}
+
+func TestEnvironmentCountsAndIsNamed(t *testing.T) {
+	t.Setenv("PARLEY_KAFKA", "broken")
+	var out, errs bytes.Buffer
+	if code := cli.Run([]string{"chatworker"}, &out, &errs); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	if !strings.Contains(errs.String(), "PARLEY_KAFKA") {
+		t.Errorf("%q does not name the variable", errs.String())
+	}
+}
+
+// The names of commands and flags are a contract with scripts elsewhere.
+func TestHelpNamesTheContract(t *testing.T) {
+	for command, want := range map[string][]string{
+		"":           {"up", "connector", "chatworker", "projector", "broker", "clickhouse", "version"},
+		"up":         {"--listen", "127.0.0.1:8080", "--data", "--admin", "--partitions"},
+		"connector":  {"--listen", "127.0.0.1:8080", "--kafka", "127.0.0.1:9092", "--clickhouse", "clickhouse://127.0.0.1:9000/default", "--admin"},
+		"chatworker": {"--kafka", "127.0.0.1:9092", "--admin", "--partitions"},
+		"projector":  {"--kafka", "--clickhouse", "--admin"},
+		"broker":     {"--listen", "127.0.0.1:9092", "--data", "--admin"},
+		"clickhouse": {"--listen", "127.0.0.1:9000", "--data", "--admin", "PARLEY_LISTEN"},
+	} {
+		var out, errs bytes.Buffer
+		if code := cli.Run(append(strings.Fields(command), "--help"), &out, &errs); code != 0 {
+			t.Errorf("parley %s --help: exit code %d: %s", command, code, errs.String())
+		}
+		for _, w := range want {
+			if !strings.Contains(out.String(), w) {
+				t.Errorf("parley %s --help does not name %s:\n%s", command, w, out.String())
+			}
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := cli.Run([]string{"version"}, &out, &errs); code != 0 || !strings.HasPrefix(out.String(), "parley ") {
+		t.Errorf("exit code %d, says %q", code, out.String())
+	}
+}
