@@ -130,8 +130,13 @@ func TestKafkaGoReadsOurBatches(t *testing.T) {
 		for i := range records {
 			e.append(&records[i], now.Add(time.Duration(i)*time.Millisecond))
 		}
+		sealed := e.seal(7, 3, 11)
+		newest := now.Add(time.Duration(len(records)-1) * time.Millisecond).UnixMilli()
+		if got := int64(binary.BigEndian.Uint64(sealed[sizePrefix+atMaxTime:])); got != newest {
+			t.Fatalf("the newest record is of %d, want %d", got, newest)
+		}
 		var set protocol.RecordSet
-		if _, err := set.ReadFrom(bytes.NewReader(e.seal(7, 3, 11))); err != nil {
+		if _, err := set.ReadFrom(bytes.NewReader(sealed)); err != nil {
 			t.Fatal(err)
 		}
 		stream := set.Records.(*protocol.RecordStream)

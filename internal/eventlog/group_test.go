@@ -204,29 +204,36 @@ func TestErrorWhileGivingUpIsNoFailure(t *testing.T) {
 	}
 }
 
-func TestJoinUnderWayDoesNotHoldUpLeaving(t *testing.T) {
+// TestRebalanceUnderWayDoesNotHoldUpLeaving: two members, one of which had
+// partitions and one of which never did, wait for a third one to give its own
+// up, and do not wait any more once they are told to leave.
+func TestRebalanceUnderWayDoesNotHoldUpLeaving(t *testing.T) {
 	cl := startCluster(t)
-	topic := newTopic(t, cl.client(t), 1, nil)
+	topic := newTopic(t, cl.client(t), 2, nil)
 	cfg := testGroup(topic)
-	cfg.RebalanceTimeout = 20 * time.Second
-	busy := make(chan struct{})
-	taken, revoked := make(chan struct{}), make(chan struct{})
-	join(t, cl.client(t), cfg, func(ctx context.Context, _ Assignment) error {
-		close(taken)
-		<-ctx.Done()
+	cfg.RebalanceTimeout, cfg.SessionTimeout = 20*time.Second, 20*time.Second
+	l := newLedger()
+	old := join(t, cl.client(t), cfg, l.handler("old"))
+	l.await(t, map[string]int{"old": 2})
+	release, revoked := make(chan struct{}), make(chan struct{})
+	join(t, cl.client(t), cfg, func(ctx context.Context, a Assignment) error {
+		l.handler("slow")(ctx, a)
 		close(revoked)
-		<-busy // this handler holds the rebalance up
+		<-release
 		return ctx.Err()
 	})
-	<-taken
-	leave := join(t, cl.client(t), cfg, func(context.Context, Assignment) error { return nil })
-	<-revoked // so that the second member is joining now
+	l.await(t, map[string]int{"old": 1, "slow": 1})
+	young := join(t, cl.client(t), cfg, l.handler("young"))
+	<-revoked
+	l.await(t, map[string]int{})
 	start := time.Now()
-	if err := leave(); err != nil {
-		t.Error(err)
+	for _, leave := range []func() error{old, young} {
+		if err := leave(); err != nil {
+			t.Error(err)
+		}
 	}
-	if took := time.Since(start); took > 4*time.Second {
-		t.Errorf("a member that waited for its first assignment took %v to leave", took)
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("two members that waited for partitions took %v to leave", took)
 	}
-	close(busy)
+	close(release)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -20,6 +21,7 @@ import (
 func TestProduceFollowsItsLeader(t *testing.T) {
 	cl := startFake(t, kfake.NumBrokers(3))
 	c := cl.client(t)
+	c.transport.MetadataTTL = time.Hour // a stale layout does not heal by itself
 	topic := newTopic(t, c, 2, nil)
 	p := newProducer(t, c, ProducerConfig{Topic: topic})
 	const records = 300
@@ -64,8 +66,12 @@ func TestOnePartitionsTroubleDoesNotHoldUpOthers(t *testing.T) {
 			t.Fatalf("record %d was acknowledged at %d", i, offset)
 		}
 	}
-	if err := fault.Wait(testContext(t), 3); err != nil {
+	start := time.Now()
+	if err := fault.Wait(testContext(t), fault.Hits()+5); err != nil {
 		t.Fatal(err)
+	}
+	if took := time.Since(start); took < 100*time.Millisecond {
+		t.Errorf("five attempts within %v: no back-off", took)
 	}
 	select {
 	case a := <-slow:

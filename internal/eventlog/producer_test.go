@@ -116,6 +116,42 @@ func TestLostResponseIsNoDuplicate(t *testing.T) {
 	}
 }
 
+func TestRetryCarriesOnlyWhatWasSentBefore(t *testing.T) {
+	c, w := startCluster(t).wiredClient(t)
+	topic := newTopic(t, c, 1, nil)
+	p := newProducer(t, c, ProducerConfig{Topic: topic})
+	produceOne(t, p, 0, Record{Value: []byte("0")})
+
+	w.loseResponses(1)
+	release := w.hold()
+	defer release()
+	var offsets []int64
+	produce := func(value string) {
+		if err := p.Produce(0, Record{Value: []byte(value)}, func(offset int64, _ error) { offsets = append(offsets, offset) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	produce("1")
+	<-w.waiting // its request is on the way, and its response will be lost
+	produce("2")
+	produce("3")
+	release()
+	if err := p.Flush(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int64{1, 2, 3}; !slices.Equal(offsets, want) {
+		t.Errorf("acknowledged at %d, want %d", offsets, want)
+	}
+	for i, rec := range readAll(t, newReader(t, c, ReaderConfig{Topic: topic}), 4) {
+		if string(rec.Value) != fmt.Sprint(i) {
+			t.Errorf("offset %d holds record %s", i, rec.Value)
+		}
+	}
+	if _, end, err := c.Offsets(testContext(t), topic, 0); err != nil || end != 4 {
+		t.Errorf("the log ends at %d, %v", end, err)
+	}
+}
+
 func TestWhatQueuesDuringARequestLeavesInTheNext(t *testing.T) {
 	c, w := startCluster(t).wiredClient(t)
 	const partitions, each = 4, 500
