@@ -39,12 +39,14 @@ type system struct {
 
 func newSystem(t testing.TB) *system {
 	t.Helper()
-	return systemOn(t, embeddedtest.Kafka(t), embeddedtest.ClickHouse(t))
+	return newSystemWindow(t, schema.Window)
 }
 
-// systemOn is a system on given servers, with a log of 3 partitions.
-func systemOn(t testing.TB, broker, dsn string) *system {
+// newSystemWindow is a system with a void window of that many offsets, and a
+// log of 3 partitions.
+func newSystemWindow(t testing.TB, window int64) *system {
 	t.Helper()
+	dsn, broker := embeddedtest.ClickHouse(t), embeddedtest.Kafka(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{broker}})
@@ -52,14 +54,34 @@ func systemOn(t testing.TB, broker, dsn string) *system {
 		t.Fatal(err)
 	}
 	t.Cleanup(kafka.Close)
-	log, err := epoch.Open(ctx, kafka, epoch.Options{Partitions: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &system{t: t, ctx: ctx, kafka: kafka, log: log, dsn: dsn, addr: broker, counters: make([]uint64, log.Partitions), output: new(output)}
+	s := &system{t: t, ctx: ctx, kafka: kafka, dsn: dsn, addr: broker, counters: make([]uint64, partitions), output: new(output)}
 	s.producer = kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
 	t.Cleanup(func() { s.producer.Close() })
+	if window != schema.Window {
+		s.markWith(window)
+	}
+	if s.log, err = epoch.Open(ctx, kafka, epoch.Options{Partitions: partitions}); err != nil {
+		t.Fatal(err)
+	}
 	return s
+}
+
+const partitions = 3
+
+// markWith begins a log with another window than a new one has.
+func (s *system) markWith(window int64) {
+	s.t.Helper()
+	for _, topic := range schema.Topics(partitions) {
+		if topic.Name == schema.TopicEvents {
+			err := s.kafka.EnsureTopics(s.ctx, []eventlog.Topic{{Name: topic.Name, Partitions: topic.Partitions, Config: topic.Config}})
+			if err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+	for p := range partitions {
+		s.publish(p, &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "e", Format: 1, Window: window}}})
+	}
 }
 
 // output collects what is logged.

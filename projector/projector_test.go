@@ -85,6 +85,22 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// At a restart the rule for void events sees exactly one window back.
+func TestWindowAtRestart(t *testing.T) {
+	s := newSystemWindow(t, 4)
+	st := s.store()
+	stop := s.project(s.config())
+	s.await(st, 0, s.publish(0, chats("lobby", 1, 8)...)[7])
+	stop()
+	again := s.publish(0, append(chats("lobby", 5, 1), chats("lobby", 5, 1)...)...) // 9 repeats 5; 10 repeats 9
+	s.publish(0, chats("lobby", 6, 1)...)                                           // 11 repeats 6, which is 5 back
+	s.project(s.config())
+	s.await(st, 0, again[1]+1)
+	if n := s.count(st.db, "SELECT toUInt64(sum(seq)) FROM events_1 FINAL WHERE void = 1"); n != 9+10 {
+		t.Errorf("the seqs of void rows add up to %d, want 9 + 10", n)
+	}
+}
+
 // A crash between rows and watermark, and a projector that wakes up late and
 // writes what was written long ago, change nothing.
 func TestRepeatsAreHarmless(t *testing.T) {
