@@ -85,6 +85,9 @@ type StateConnector struct {
 	PushPartition int32                  `protobuf:"varint,1,opt,name=push_partition,json=pushPartition,proto3" json:"push_partition,omitempty"`
 	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
 	Index         int32                  `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	// It was declared down; the flush after this one removes it. Until its own
+	// flush is complete, the stamp is needed.
+	Gone          bool `protobuf:"varint,4,opt,name=gone,proto3" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -138,6 +141,13 @@ func (x *StateConnector) GetIndex() int32 {
 		return x.Index
 	}
 	return 0
+}
+
+func (x *StateConnector) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
 }
 
 // StateMember is one session's membership of one channel.
@@ -267,12 +277,15 @@ func (x *StateChannel) GetLast() int64 {
 // acknowledged before the flush began, and what the flush holds is the fold of
 // the partition up to there.
 type StateMarker struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Next          int64                  `protobuf:"varint,1,opt,name=next,proto3" json:"next,omitempty"`
-	Epoch         string                 `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	TopicId       []byte                 `protobuf:"bytes,3,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
-	Format        int32                  `protobuf:"varint,4,opt,name=format,proto3" json:"format,omitempty"`
-	Time          int64                  `protobuf:"varint,5,opt,name=time,proto3" json:"time,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Next    int64                  `protobuf:"varint,1,opt,name=next,proto3" json:"next,omitempty"`
+	Epoch   string                 `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	TopicId []byte                 `protobuf:"bytes,3,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
+	Format  int32                  `protobuf:"varint,4,opt,name=format,proto3" json:"format,omitempty"`
+	Time    int64                  `protobuf:"varint,5,opt,name=time,proto3" json:"time,omitempty"`
+	// xxHash64 of the record below `next`, by which a log that lost its end and
+	// grew again is noticed; 0: unknown.
+	Digest        uint64 `protobuf:"fixed64,6,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -342,6 +355,13 @@ func (x *StateMarker) GetTime() int64 {
 	return 0
 }
 
+func (x *StateMarker) GetDigest() uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return 0
+}
+
 var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
@@ -350,11 +370,12 @@ const file_state_proto_rawDesc = "" +
 	"\n" +
 	"StateClaim\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
-	"\x04time\x18\x02 \x01(\x03R\x04time\"e\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\"y\n" +
 	"\x0eStateConnector\x12%\n" +
 	"\x0epush_partition\x18\x01 \x01(\x05R\rpushPartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x14\n" +
-	"\x05index\x18\x03 \x01(\x05R\x05index\"\x8b\x01\n" +
+	"\x05index\x18\x03 \x01(\x05R\x05index\x12\x12\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"\x8b\x01\n" +
 	"\vStateMember\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
@@ -362,13 +383,14 @@ const file_state_proto_rawDesc = "" +
 	"\tconnector\x18\x04 \x01(\tR\tconnector\x12\x16\n" +
 	"\x06offset\x18\x05 \x01(\x03R\x06offset\"\"\n" +
 	"\fStateChannel\x12\x12\n" +
-	"\x04last\x18\x01 \x01(\x03R\x04last\"~\n" +
+	"\x04last\x18\x01 \x01(\x03R\x04last\"\x96\x01\n" +
 	"\vStateMarker\x12\x12\n" +
 	"\x04next\x18\x01 \x01(\x03R\x04next\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12\x19\n" +
 	"\btopic_id\x18\x03 \x01(\fR\atopicId\x12\x16\n" +
 	"\x06format\x18\x04 \x01(\x05R\x06format\x12\x12\n" +
-	"\x04time\x18\x05 \x01(\x03R\x04timeB&Z$github.com/parley-chat/parley/schemab\x06proto3"
+	"\x04time\x18\x05 \x01(\x03R\x04time\x12\x16\n" +
+	"\x06digest\x18\x06 \x01(\x06R\x06digestB&Z$github.com/parley-chat/parley/schemab\x06proto3"
 
 var (
 	file_state_proto_rawDescOnce sync.Once

@@ -50,38 +50,50 @@ func (f *Fold) Changed() bool { return f.next > f.saved }
 // every push of an event below Next is acknowledged; the Fold counts them as
 // written. time is for people to read, in milliseconds since the Unix epoch.
 func (f *Fold) Flush(time int64) ([]Record, error) {
-	d, kept := f.dirty, newDirtyKeys()
+	d := f.dirty
 	b := &builder{records: make([]Record, 0, len(d.connectors)+len(d.members)+len(d.channels)+1)}
-	var gone []string // tombstones of connectors go behind those of their members
-	for _, id := range slices.Sorted(maps.Keys(d.connectors)) {
+	kept := f.flushConnectors(b)
+	f.flushMembers(b)
+	for _, name := range slices.Sorted(maps.Keys(d.channels)) {
+		b.put(schema.StateKeyChannel(name), &schema.StateChannel{Last: f.channels[name].last})
+	}
+	b.put(schema.StateKeyMarker, &schema.StateMarker{
+		Next: f.next, Epoch: f.log.Epoch, TopicId: f.log.TopicID[:], Format: f.format, Time: time, Digest: f.digest,
+	})
+	if b.err != nil {
+		return nil, b.err
+	}
+	f.gone, f.dirty, f.saved = map[string]*connector{}, kept, f.next
+	return b.records, nil
+}
+
+// flushConnectors returns the keys that the next flush must write.
+func (f *Fold) flushConnectors(b *builder) (kept dirtyKeys) {
+	kept = newDirtyKeys()
+	for _, id := range slices.Sorted(maps.Keys(f.dirty.connectors)) {
 		if f.sent[id].offset >= f.next { // what a torn flush says of it must not be lost
 			kept.connector(id)
 			continue
 		}
 		c, known := f.connectors[id]
-		if !known {
-			gone = append(gone, id)
-			continue
+		x, gone := f.gone[id]
+		switch {
+		case known:
+			b.put(schema.StateKeyConnector(id), c.state(false))
+		case gone:
+			b.put(schema.StateKeyConnector(id), x.state(true))
+			kept.connector(id)
+		default:
+			b.remove(schema.StateKeyConnector(id))
 		}
-		b.put(schema.StateKeyConnector(id), &schema.StateConnector{
-			PushPartition: c.pushPartition, Offset: c.last.offset, Index: c.last.index,
-		})
 	}
-	f.flushMembers(b)
-	for _, name := range slices.Sorted(maps.Keys(d.channels)) {
-		b.put(schema.StateKeyChannel(name), &schema.StateChannel{Last: f.channels[name].last})
+	return kept
+}
+
+func (c *connector) state(gone bool) *schema.StateConnector {
+	return &schema.StateConnector{
+		PushPartition: c.pushPartition, Offset: c.last.offset, Index: c.last.index, Gone: gone,
 	}
-	for _, id := range gone {
-		b.remove(schema.StateKeyConnector(id))
-	}
-	b.put(schema.StateKeyMarker, &schema.StateMarker{
-		Next: f.next, Epoch: f.log.Epoch, TopicId: f.log.TopicID[:], Format: f.format, Time: time,
-	})
-	if b.err != nil {
-		return nil, b.err
-	}
-	f.dirty, f.saved = kept, f.next
-	return b.records, nil
 }
 
 func (f *Fold) flushMembers(b *builder) {

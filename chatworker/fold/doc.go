@@ -28,13 +28,11 @@
 //     begins with the connectors, each with the stamp of its last push, and
 //     begins after these pushes were acknowledged. So a stamp above the marker
 //     tells which pushes of its connector are in parley.push already, and
-//     Apply leaves them out. A connector without such a stamp was sent nothing
-//     in between, or its down is there too: what it is sent again lies below
-//     the push that told it so, and it drops that. No later flush lowers such a
-//     stamp.
-//   - Tombstones of connectors come last, behind those of their members, so
-//     that no prefix of a flush holds a member without its connector.
+//     Apply leaves them out; a connector without such a stamp was sent nothing
+//     in between. No later flush lowers such a stamp, and a connector that is
+//     declared down keeps its record, with its last stamp, until the next
+//     flush.
 //
-// What a receiver takes is therefore the same, byte for byte, whatever crashed
-// in between.
+// What a Fold sends after Restore is therefore a part of what it would have
+// sent without the crash: the same bytes with the same stamps.
 package fold

@@ -29,12 +29,14 @@ type Fold struct {
 	limit  int   // of a push, in bytes
 	next   int64 // every event below is in the state
 	saved  int64 // next at the newest checkpoint
+	digest uint64
 	format int32
 
 	window     *schema.VoidWindow
 	voids      *voidChats
 	channels   map[string]*channel
 	connectors map[string]*connector
+	gone       map[string]*connector // declared down since the newest checkpoint
 	dirty      dirtyKeys
 	// The newest push to a connector that is known to be in parley.push,
 	// where it lies above the checkpoint.
@@ -70,6 +72,7 @@ func New(log Log) *Fold {
 		limit:      MaxPush,
 		channels:   map[string]*channel{},
 		connectors: map[string]*connector{},
+		gone:       map[string]*connector{},
 		dirty:      newDirtyKeys(),
 	}
 	f.setWindow(log.Window)
@@ -121,7 +124,7 @@ func (f *Fold) Apply(offset int64, e *schema.Event) ([]Out, error) {
 	if offset < f.next {
 		return nil, nil
 	}
-	f.next = offset + 1
+	f.Advance(offset + 1)
 	s := step{fold: f, offset: offset, time: e.Time}
 	switch k := e.Kind.(type) {
 	case *schema.Event_Format:
@@ -138,9 +141,20 @@ func (f *Fold) Apply(offset int64, e *schema.Event) ([]Out, error) {
 	return s.out, nil
 }
 
+// Remember gives the Fold the digest of the record below Next, which the
+// checkpoint keeps. Applying an event or advancing forgets it.
+func (f *Fold) Remember(digest uint64) { f.digest = digest }
+
+// Digest is what was remembered of the record below Next; 0: nothing.
+func (f *Fold) Digest() uint64 { return f.digest }
+
 // Advance says that no event below next is to come: the records in between
 // are corrupt, or there are none.
-func (f *Fold) Advance(next int64) { f.next = max(f.next, next) }
+func (f *Fold) Advance(next int64) {
+	if next > f.next {
+		f.next, f.digest = next, 0
+	}
+}
 
 // marker takes what the marker at offset 0 says. One above it is ignored.
 func (f *Fold) marker(offset int64, m *schema.Marker) error {

@@ -35,7 +35,7 @@ func (f *Fold) restoreMarker(value []byte) error {
 	if err := proto.Unmarshal(value, m); err != nil {
 		return &corruptError{f.log.Partition, schema.StateKeyMarker, err}
 	}
-	f.next, f.saved, f.format = m.Next, m.Next, m.Format
+	f.next, f.saved, f.format, f.digest = m.Next, m.Next, m.Format, m.Digest
 	return f.checkMarker(m)
 }
 
@@ -84,6 +84,10 @@ func (f *Fold) restoreConnector(id string, value []byte) error {
 		return err
 	}
 	last := stamp{s.Offset, s.Index}
+	if s.Gone && last.offset < f.next {
+		f.dirty.connector(id)
+		return nil
+	}
 	f.connectors[id] = &connector{id: id, pushPartition: s.PushPartition, last: last, channels: map[string]*channel{}}
 	if last.offset >= f.next {
 		f.sent[id] = last

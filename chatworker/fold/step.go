@@ -141,6 +141,7 @@ func (s *step) down(d *schema.Down) {
 		s.push(c, updates[c])
 	}
 	delete(s.fold.connectors, x.id)
+	s.fold.gone[x.id] = x
 	s.fold.dirty.connector(x.id)
 }
 
