@@ -6,8 +6,13 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 function format(kind: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   const key = `${language.value}/${kind}`;
   let found = formats.get(key);
-  if (!found) formats.set(key, (found = new Intl.DateTimeFormat(language.value, options)));
+  if (!found) formats.set(key, (found = new Intl.DateTimeFormat(locale(), options)));
   return found;
+}
+
+/** The reader's own variant of the language in use: 14:05 in London, 2:05 PM in Boston. */
+function locale(): string {
+  return navigator.languages.find((l) => l.startsWith(language.value)) ?? language.value;
 }
 
 /** The time of day: 14:05. */

@@ -52,7 +52,9 @@ export function buildRows(source: RowSource): Row[] {
     }
   }
   for (const message of source.outbox) {
-    layout.add({ kind: "outgoing", key: keyOf(message), message, head: false }, source.user);
+    // A copy, because it changes in place: only another object is drawn again.
+    const row = { kind: "outgoing" as const, key: keyOf(message), message: { ...message } };
+    layout.add({ ...row, head: false }, source.user);
   }
   return rows;
 }

@@ -19,6 +19,7 @@ export function useVirtualizer(
     observeElementRect,
     observeElementOffset,
     scrollToFn: elementScroll,
+    measureElement: height,
     ...options,
     onChange: (list, sync) => {
       render();
@@ -30,4 +31,12 @@ export function useVirtualizer(
   useLayoutEffect(() => list._didMount(), []);
   useLayoutEffect(() => list._willUpdate());
   return list;
+}
+
+/**
+ * A row's exact height. The library's own measure rounds, and the rows of one
+ * screen together would be several pixels away from where it believes them.
+ */
+function height(row: Element, entry: ResizeObserverEntry | undefined): number {
+  return entry?.borderBoxSize[0]?.blockSize ?? row.getBoundingClientRect().height;
 }

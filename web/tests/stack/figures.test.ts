@@ -1,0 +1,177 @@
+import { Client } from "@parley-chat/sdk";
+import { readdirSync, readFileSync } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import WebSocket from "ws";
+import { enter, launchBrowser, openWindow } from "../support/browser.ts";
+import { until } from "../support/wait.ts";
+
+/**
+ * What the page costs. Sizes and counts are asserted always; times only by
+ * `npm run figures`, on a machine that does nothing else.
+ */
+const timed = process.env.PARLEY_FIGURES === "1";
+
+const MESSAGES = 10_000;
+const channel = `figures-${process.pid}`;
+let browser: Browser;
+let writer: Client;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+  writer = new Client({ url: inject("server"), user: "writer", WebSocket });
+  const room = await writer.join(channel, { maxPending: MESSAGES });
+  const sent = Array.from({ length: MESSAGES }, (_, i) =>
+    room.send(`message ${i} ${"lorem ipsum dolor sit amet ".repeat(i % 7)}`),
+  );
+  await Promise.all(sent);
+}, 120_000);
+
+afterAll(async () => {
+  writer.close();
+  await browser.close();
+});
+
+function report(what: string, value: string | number): void {
+  console.log(`figure: ${what}: ${value}`);
+}
+
+/**
+ * Traces the page's main thread. The returned function ends that, and tells the
+ * processor time in ms of the longest tasks: time in which the machine did
+ * something else does not count.
+ */
+async function watchTasks(page: Page): Promise<() => Promise<number[]>> {
+  await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline"] });
+  return async () => {
+    const trace = await browser.stopTracing();
+    const { traceEvents: events } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] };
+    const main = events.filter((e) => e.name === "thread_name" && e.args?.name === "CrRendererMain");
+    const threads = new Set(main.map((e) => `${e.pid}/${e.tid}`));
+    return events
+      .filter((e) => e.name.endsWith("RunTask") && threads.has(`${e.pid}/${e.tid}`))
+      .map((e) => Math.round((e.tdur ?? e.dur ?? 0) / 1000))
+      .sort((a, b) => b - a)
+      .slice(0, 5);
+  };
+}
+
+interface TraceEvent {
+  name: string;
+  pid: number;
+  tid: number;
+  /** Wall and thread time in microseconds. */
+  dur?: number;
+  tdur?: number;
+  args?: { name?: string };
+}
+
+function expectNoLongTasks(when: string, tasks: number[]): void {
+  report(`longest tasks ${when}, ms of processor time (limit 50)`, tasks.join(" "));
+  if (timed) expect(tasks[0]).toBeLessThan(50);
+}
+
+test("sizes over the wire", async () => {
+  const assets = readdirSync(fileURLToPath(new URL("../../dist/assets", import.meta.url)));
+  const paths = ["", "icon.svg", ...assets.map((name) => `assets/${name}`)];
+  const sizes = await Promise.all(paths.map((path) => transferred(`${inject("server")}/${path}`)));
+  const total = sizes.reduce((sum, size) => sum + size);
+  const sdk = readFileSync(new URL("../../dist/sdk/parley.js", import.meta.url));
+  const sdkSize = gzipSync(sdk, { level: 9 }).length;
+  report("first load, gzipped (limit 60,000 bytes)", total);
+  report("SDK, gzipped (limit 8,000 bytes)", sdkSize);
+  expect(total).toBeLessThan(60_000);
+  expect(sdkSize).toBeLessThan(8_000);
+});
+
+/** Bytes of a body as they are on the wire. */
+async function transferred(url: string): Promise<number> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    get(url, { headers: { "accept-encoding": "gzip" } }, resolve).on("error", reject);
+  });
+  expect(response.statusCode).toBe(200);
+  let size = 0;
+  for await (const chunk of response) size += chunk.length;
+  return size;
+}
+
+test("from the address to the first message, and through 10,000 of them", async () => {
+  const { page } = await openWindow(browser);
+  let tasks = await watchTasks(page);
+  const start = performance.now();
+  await enter(page, inject("server"), "reader", channel);
+  await page.locator(".message").first().waitFor();
+  report("until the first message is shown, ms", Math.round(performance.now() - start));
+  expectNoLongTasks("until the first message is shown", await tasks());
+
+  tasks = await watchTasks(page);
+  await loadAll(page);
+  expectNoLongTasks("while loading 10,000 messages", await tasks());
+
+  tasks = await watchTasks(page);
+  const nodes = await scrollThrough(page);
+  expectNoLongTasks("while scrolling through 10,000 messages", await tasks());
+  report("most message nodes in the document while scrolling (limit 200)", nodes);
+  expect(nodes).toBeLessThanOrEqual(200);
+}, 180_000);
+
+/** Scrolls up until everything is loaded. */
+async function loadAll(page: Page): Promise<void> {
+  await until(
+    "the beginning",
+    () =>
+      page.evaluate(() => {
+        const scroller = document.querySelector(".scroller")!;
+        scroller.scrollTop = 0;
+        return document.querySelector(".top")!.textContent!.includes("beginning");
+      }),
+    120_000,
+  );
+}
+
+/** Scrolls from the top to the bottom, screen by screen, and reports the most nodes seen. */
+function scrollThrough(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const scroller = document.querySelector(".scroller")!;
+    let most = 0;
+    scroller.scrollTop = 0;
+    for (let last = -1; scroller.scrollTop !== last; ) {
+      last = scroller.scrollTop;
+      scroller.scrollTop += 2 * scroller.clientHeight;
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+      most = Math.max(most, document.querySelectorAll(".message").length);
+    }
+    return most;
+  });
+}
+
+test("the message being read does not move when older ones load", async () => {
+  const { page } = await openWindow(browser);
+  await enter(page, inject("server"), "reader", channel);
+  await page.locator(".message").first().waitFor();
+  for (let round = 0; round < 8; round++) {
+    const moved = await page.evaluate(async () => {
+      const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+      const scroller = document.querySelector(".scroller")!;
+      scroller.scrollTop = 400; // near enough to the top to load the next page
+      await frame();
+      await frame();
+      const height = scroller.scrollHeight;
+      const top = scroller.getBoundingClientRect().top;
+      const read = [...document.querySelectorAll(".message")].find(
+        (m) => m.getBoundingClientRect().top >= top,
+      )!;
+      const text = read.textContent;
+      const before = read.getBoundingClientRect().top;
+      const end = performance.now() + 10_000;
+      while (scroller.scrollHeight < height + 500 && performance.now() < end) await frame();
+      for (let i = 0; i < 10; i++) await frame(); // what was not drawn before is measured now
+      const after = [...document.querySelectorAll(".message")].find((m) => m.textContent === text);
+      return after ? Math.abs(after.getBoundingClientRect().top - before) : Infinity;
+    });
+    expect(moved).toBeLessThanOrEqual(1);
+  }
+});
