@@ -74,6 +74,9 @@ func New(cfg Config) (*Connector, error) {
 	setDefault(&cfg.PingEvery, 25*time.Second)
 	setDefault(&cfg.PongTimeout, 8*time.Second)
 	setDefault(&cfg.ClientPing, 25*time.Second)
+	if cfg.Limits.Body > schema.MaxBody {
+		return nil, fmt.Errorf("a body of %d bytes is more than the log takes: the limit is at most %d", cfg.Limits.Body, schema.MaxBody)
+	}
 	if cfg.Auth != nil {
 		if err := cfg.Auth.Validate(); err != nil {
 			return nil, err
@@ -157,7 +160,7 @@ func (c *Connector) liveOn(ctx context.Context) error {
 func fatal(err error) bool {
 	var newer *schema.NewerError
 	var refused *epoch.Refused
-	return errors.As(err, &newer) || errors.As(err, &refused)
+	return errors.As(err, &newer) || errors.As(err, &refused) || errors.Is(err, eventlog.ErrLogReplaced)
 }
 
 // live lives one incarnation.

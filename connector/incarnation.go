@@ -69,15 +69,14 @@ type archive interface {
 type writer struct {
 	mu      sync.Mutex
 	counter uint64
-	last    int64 // the newest offset acknowledged; owned by the producer's callbacks
 }
-
-var errCut = errors.New("the log acknowledged an event at a position it had already given away: it was cut or replaced; see `parley epoch`")
 
 func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader archive) *incarnation {
 	id := ulid.Make().String()
+	limits := cfg.Limits
+	limits.Dedupe = int(log.Window)
 	return &incarnation{
-		id: id, cfg: cfg, limits: cfg.Limits, log: log, kafka: kafka, history: reader,
+		id: id, cfg: cfg, limits: limits, log: log, kafka: kafka, history: reader,
 		logger:   cfg.Logger.With("connector", id),
 		reads:    make(chan struct{}, concurrentReads),
 		broken:   make(chan error, 1),
@@ -164,12 +163,8 @@ func (inc *incarnation) publish(partition int, channel string, e *schema.Event, 
 		return fmt.Errorf("encode an event: %w", err)
 	}
 	err = inc.producer.Produce(partition, eventlog.Record{Key: []byte(channel), Value: value}, func(offset int64, err error) {
-		if err == nil && offset <= w.last {
-			err = errCut
+		if errors.Is(err, eventlog.ErrLogReplaced) {
 			inc.fail(err)
-		}
-		if err == nil {
-			w.last = offset
 		}
 		done(offset, err)
 	})

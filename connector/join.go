@@ -43,7 +43,7 @@ func (ch *channel) view() view {
 func (s *session) join(channel string, j *joinCall) {
 	s.mu.Lock()
 	p := s.places[channel]
-	if p == nil && len(s.places) >= s.inc.limits.Channels {
+	if (p == nil || !p.joined()) && s.joinedChannels() >= s.inc.limits.Channels {
 		s.mu.Unlock()
 		j.fail(rpc.TooMany(s.inc.limits.Channels))
 		return
@@ -61,6 +61,18 @@ func (s *session) join(channel string, j *joinCall) {
 		s.beginJoin(p, channel, j)
 	}
 	s.mu.Unlock()
+}
+
+// joinedChannels counts the channels that the session has joined or is
+// joining. The lock is held.
+func (s *session) joinedChannels() int {
+	n := 0
+	for _, p := range s.places {
+		if p.joined() {
+			n++
+		}
+	}
+	return n
 }
 
 // beginJoin publishes a join. The lock is held.

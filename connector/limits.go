@@ -4,7 +4,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -34,7 +33,6 @@ func withDefaults(l rpc.Limits, listen net.Addr) rpc.Limits {
 	set(&l.Channels, 128)
 	set(&l.Recover, 300)
 	set(&l.Pipeline, 1000)
-	set(&l.Dedupe, schema.Window)
 	set(&l.Presence, 1000)
 	set(&l.Queue, 4<<20)
 	return l
