@@ -65,9 +65,10 @@ func (p *partition) run(ctx context.Context) error {
 	p.out, p.ahead, p.lastFlush = newOutbox(p.w), false, time.Now()
 	reading, stop := context.WithCancel(ctx)
 	batches, stopped := make(chan fetched), make(chan struct{})
+	known := tail{p.assignment.Partition, p.fold.Next() - 1, p.fold.Digest()}
 	go func() {
 		defer close(stopped)
-		p.read(reading, batches)
+		p.read(reading, known, batches)
 	}()
 	// A flush goes on when the partition is taken away, for a while.
 	flushing, abandon := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -100,11 +101,18 @@ type fetched struct {
 }
 
 // read hands over what the log holds from readFrom on, one batch ahead of the
-// loop, until ctx ends or the reader fails.
-func (p *partition) read(ctx context.Context, batches chan<- fetched) {
+// loop, until ctx ends or the reader fails. On every new connection it sees
+// that the log is the one that was read before.
+func (p *partition) read(ctx context.Context, known tail, batches chan<- fetched) {
 	id := p.assignment.Partition
 	r := p.w.client.NewReader(eventlog.ReaderConfig{
-		Topic: schema.TopicEvents, Partition: id, Offset: p.readFrom, OnReconnect: p.w.guard,
+		Topic: schema.TopicEvents, Partition: id, Offset: p.readFrom,
+		OnReconnect: func(ctx context.Context) error {
+			if err := p.w.guard(ctx); err != nil {
+				return err
+			}
+			return p.w.checkTail(ctx, known)
+		},
 	})
 	defer r.Close()
 	for {
@@ -114,6 +122,7 @@ func (p *partition) read(ctx context.Context, batches chan<- fetched) {
 			p.w.skipCorrupt(schema.TopicEvents, id, corrupt.Offset, err)
 			batch, err = eventlog.Batch{NextOffset: corrupt.NextOffset}, nil
 		}
+		known.moveTo(batch)
 		select {
 		case batches <- fetched{batch, err}:
 		case <-ctx.Done():
@@ -185,26 +194,28 @@ func (p *partition) take(ctx context.Context, batch eventlog.Batch) error {
 	return nil
 }
 
+// apply folds a record and queues its pushes.
 func (p *partition) apply(ctx context.Context, rec *eventlog.Record) error {
-	known := rec.Offset < p.fold.Next()
+	known := rec.Offset < p.fold.Next() // and read for the void window only
 	e, err := schema.DecodeEvent(rec.Value)
-	if errors.Is(err, schema.ErrCorrupt) {
-		if !known {
-			p.w.skipCorrupt(schema.TopicEvents, p.assignment.Partition, rec.Offset, err)
-		}
-		p.fold.Advance(rec.Offset + 1)
+	corrupt := errors.Is(err, schema.ErrCorrupt)
+	switch {
+	case corrupt && known:
 		return nil
-	}
-	if err != nil {
+	case corrupt:
+		p.w.skipCorrupt(schema.TopicEvents, p.assignment.Partition, rec.Offset, err)
+		p.fold.Advance(rec.Offset + 1)
+		p.fold.Remember(digestOf(rec))
+		return nil
+	case err != nil:
 		return fmt.Errorf("offset %d: %w", rec.Offset, err)
 	}
 	outs, err := p.fold.Apply(rec.Offset, e)
-	if err != nil {
+	if err != nil || known {
 		return err
 	}
-	if !known {
-		p.w.events.Add(1)
-	}
+	p.w.events.Add(1)
+	p.fold.Remember(digestOf(rec))
 	for _, o := range outs {
 		if err := p.out.send(ctx, o, rec); err != nil {
 			p.ahead = true

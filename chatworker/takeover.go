@@ -71,19 +71,12 @@ func (w *Worker) claim(ctx context.Context, state *eventlog.Producer, partition 
 	if err != nil {
 		return nil, 0, err
 	}
-	_, end, err := w.client.Offsets(ctx, schema.TopicEvents, partition)
-	if err != nil {
-		return nil, 0, err
-	}
-	if f.Next() > end {
-		return nil, 0, lostEvents(partition, f.Next(), 0, end)
-	}
 	return f, claimed + 1, nil
 }
 
 // lostEvents is a log that does not hold what it held before.
 func lostEvents(partition int, next, first, end int64) error {
-	return epoch.Refuse("the checkpoint of partition %d goes on at offset %d of %s, which holds only [%d, %d): events were lost; restore the topic, or begin a new epoch with `parley epoch new`", partition, next, schema.TopicEvents, first, end)
+	return epoch.Refuse("partition %d was folded up to offset %d of %s, which holds only [%d, %d): events were lost; restore the topic, or begin a new epoch with `parley epoch new`", partition, next, schema.TopicEvents, first, end)
 }
 
 // readState returns the newest value of each key below the claim.

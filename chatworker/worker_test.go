@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/epoch"
@@ -208,31 +207,59 @@ func TestNewerKindStopsTheWorker(t *testing.T) {
 }
 
 func TestForeignCheckpointIsRefused(t *testing.T) {
-	marker := &schema.StateMarker{Next: 1, Epoch: "another", Format: 1}
-	t.Run("of another epoch", func(t *testing.T) {
-		r := newRig(t)
-		state := r.producer(eventlog.ProducerConfig{Topic: schema.TopicState})
-		r.writeMessage(state, 1, schema.StateKeyMarker, marker)
-		_, wait := r.run()
-		err := wait(false)
-		var mismatch *fold.MismatchError
-		if !errors.As(err, &mismatch) {
-			t.Errorf("the worker ended with %v, want a MismatchError", err)
-		}
-	})
-	t.Run("of events that are lost", func(t *testing.T) {
-		r := newRig(t)
-		m := proto.CloneOf(marker)
-		m.Next, m.Epoch, m.TopicId = 7, r.log.Epoch, r.log.TopicID[:]
-		state := r.producer(eventlog.ProducerConfig{Topic: schema.TopicState})
-		r.writeMessage(state, 1, schema.StateKeyMarker, m)
-		_, wait := r.run()
-		err := wait(false)
+	for name, c := range map[string]struct {
+		change func(*schema.StateMarker)
+		want   string
+	}{
+		"of another epoch":        {func(m *schema.StateMarker) { m.Epoch = "another" }, "belongs to epoch another"},
+		"of another topic":        {func(m *schema.StateMarker) { m.TopicId = make([]byte, 16) }, "topic 0000"},
+		"of events that are lost": {func(m *schema.StateMarker) { m.Next = 7 }, "events were lost"},
+		"of another tail":         {func(m *schema.StateMarker) { m.Digest = 7 }, "holds another record than before"},
+		"of this log":             {func(m *schema.StateMarker) {}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			m := &schema.StateMarker{Next: 1, Epoch: r.log.Epoch, TopicId: r.log.TopicID[:], Format: 1}
+			m.Digest = digestOf(&r.read(schema.TopicEvents, 1)[0])
+			c.change(m)
+			r.writeMessage(r.producer(eventlog.ProducerConfig{Topic: schema.TopicState}), 1, schema.StateKeyMarker, m)
+			w, wait := r.run()
+			if c.want == "" {
+				r.eventually("the worker serves all", func() bool { return w.Stats().Partitions == partitions })
+				return
+			}
+			err := wait(false)
+			var mismatch *fold.MismatchError
+			var refused *epoch.Refused
+			if !errors.As(err, &mismatch) && !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the worker ended with %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// A partition that grew again behind its readers is noticed when they connect
+// anew.
+func TestTailIsChecked(t *testing.T) {
+	r := newRig(t)
+	w := r.openWorker(func(*Worker) {})
+	rec := r.read(schema.TopicEvents, 0)[0]
+	for name, c := range map[string]struct {
+		tail tail
+		ok   bool
+	}{
+		"nothing read yet":   {tail{0, -1, 0}, true},
+		"the same":           {tail{0, 0, digestOf(&rec)}, true},
+		"digest unknown":     {tail{0, 0, 0}, true},
+		"another record":     {tail{0, 0, 1}, false},
+		"a record that left": {tail{0, 1, 1}, false},
+	} {
+		err := w.checkTail(r.ctx(), c.tail)
 		var refused *epoch.Refused
-		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "events were lost") {
-			t.Errorf("the worker ended with %v, want a Refused", err)
+		if c.ok != (err == nil) || err != nil && !errors.As(err, &refused) {
+			t.Errorf("%s: %v", name, err)
 		}
-	})
+	}
 }
 
 // steal takes the name that guards a partition's state, and gives it up.

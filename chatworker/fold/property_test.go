@@ -21,7 +21,7 @@ const smallLimit = headroom + 64
 
 // The properties are cheap; the command line may still say otherwise.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "2000"); err != nil {
+	if err := flag.Set("rapid.checks", "1000"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
