@@ -50,7 +50,8 @@ type Client struct {
 
 	mu      sync.Mutex
 	next    int
-	pending map[string]chan response
+	pending map[string]func(response, error)
+	onPush  func(Push) // nil: they wait for Next
 	pushes  []Push
 	arrived chan struct{} // closed and replaced when a push arrives
 	err     error
@@ -67,11 +68,18 @@ type response struct {
 
 // Dial connects to a connector's /ws.
 func Dial(ctx context.Context, url string, header http.Header) (*Client, error) {
+	return DialObserved(ctx, url, header, nil)
+}
+
+// DialObserved is Dial, and gives every push to onPush on the goroutine that
+// reads, in the order of arrival with the answers that Go gives. Next never
+// returns one then.
+func DialObserved(ctx context.Context, url string, header http.Header, onPush func(Push)) (*Client, error) {
 	ws, _, err := websocket.DefaultDialer.DialContext(ctx, url, header)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", url, err)
 	}
-	c := &Client{ws: ws, pending: map[string]chan response{}, arrived: make(chan struct{}), done: make(chan struct{})}
+	c := &Client{ws: ws, pending: map[string]func(response, error){}, onPush: onPush, arrived: make(chan struct{}), done: make(chan struct{})}
 	go c.read()
 	return c, nil
 }
@@ -108,30 +116,43 @@ func (c *Client) read() {
 }
 
 func (c *Client) take(r response) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r.Method != "" {
-		c.pushes = append(c.pushes, Push{r.Method, r.Params})
-		close(c.arrived)
-		c.arrived = make(chan struct{})
+	if r.Method == "" {
+		if answer := c.claim(string(r.ID)); answer != nil {
+			answer(r, nil)
+		}
 		return
 	}
-	if answer := c.pending[string(r.ID)]; answer != nil {
-		delete(c.pending, string(r.ID))
-		answer <- r
+	if c.onPush != nil {
+		c.onPush(Push{r.Method, r.Params})
+		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pushes = append(c.pushes, Push{r.Method, r.Params})
+	close(c.arrived)
+	c.arrived = make(chan struct{})
+}
+
+// claim takes what waits for the answer to a request.
+func (c *Client) claim(id string) func(response, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answer := c.pending[id]
+	delete(c.pending, id)
+	return answer
 }
 
 func (c *Client) fail(err error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.err = err
-	for id, answer := range c.pending {
-		delete(c.pending, id)
-		close(answer)
-	}
+	pending := c.pending
+	c.pending = map[string]func(response, error){}
 	close(c.arrived)
 	c.arrived = make(chan struct{})
+	c.mu.Unlock()
+	for _, answer := range pending {
+		answer(response{}, err)
+	}
 }
 
 // Call sends a request and waits for its result; the error may be an
@@ -146,41 +167,53 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 
 // Start sends a request and returns what waits for its result.
 func (c *Client) Start(method string, params any) (func(ctx context.Context, result any) error, error) {
-	answer := make(chan response, 1)
+	type outcome struct {
+		result json.RawMessage
+		err    error
+	}
+	answer := make(chan outcome, 1)
+	if err := c.Go(method, params, func(result json.RawMessage, err error) { answer <- outcome{result, err} }); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, result any) error {
+		select {
+		case o := <-answer:
+			if o.err != nil || result == nil {
+				return o.err
+			}
+			return json.Unmarshal(o.result, result)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}, nil
+}
+
+// Go sends a request. Unless it returns an error, done is called once, on the
+// goroutine that reads: with the result, an *rpc.Error, or why the connection
+// ended before the answer. It must not wait.
+func (c *Client) Go(method string, params any, done func(result json.RawMessage, err error)) error {
+	encoded, err := json.Marshal(params)
+	if err != nil {
+		return err
+	}
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
-		return nil, c.err
+		return c.err
 	}
 	c.next++
 	id := fmt.Sprint(c.next)
-	c.pending[id] = answer
-	c.mu.Unlock()
-	encoded, err := json.Marshal(params)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Send(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"method":%q,"params":%s}`, id, method, encoded)); err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context, result any) error { return c.await(ctx, answer, result) }, nil
-}
-
-func (c *Client) await(ctx context.Context, answer chan response, result any) error {
-	select {
-	case r, ok := <-answer:
-		switch {
-		case !ok:
-			return c.Err()
-		case r.Error != nil:
-			return r.Error
-		case result != nil:
-			return json.Unmarshal(r.Result, result)
+	c.pending[id] = func(r response, err error) {
+		if err == nil && r.Error != nil {
+			err = r.Error
 		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+		done(r.Result, err)
 	}
+	c.mu.Unlock()
+	if err := c.Send(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"method":%q,"params":%s}`, id, method, encoded)); err != nil && c.claim(id) != nil {
+		return err
+	}
+	return nil
 }
 
 // Send writes a text frame as it is.
@@ -267,3 +300,6 @@ func (c *Client) Close(code int) {
 	<-c.done
 	_ = c.ws.Close()
 }
+
+// Done is closed when the connection has ended.
+func (c *Client) Done() <-chan struct{} { return c.done }

@@ -1,0 +1,69 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// String are the figures of a run in one line.
+func (r *Result) String() string {
+	f := &r.Figures
+	n := 0
+	for _, times := range r.Faults {
+		n += times
+	}
+	return fmt.Sprintf("%d violations; %d faults, %d events (%d void), %d sessions, %d chats acked, %d unknown, %d delivered, %d joins (%d recovered, %d not, %d degraded), %d pages; longest ghost %v, of a dead connector %v; slowest delivery with workers down %v; drained in %v",
+		len(r.Violations), n, f.Events, f.Void, f.Sessions, f.Acked, f.Unknown, f.Deliveries, f.Joins, f.Recovered, f.Partial, f.Degraded, f.HistoryPages,
+		round(f.LongestGhost), round(f.LongestDownGhost), round(r.WorkerFault), round(r.Drained))
+}
+
+func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
+
+// Summary adds up runs. Not safe for concurrent use.
+type Summary struct {
+	runs, violations, faults, events, acked, delivered, recovered int
+	ghost, downGhost, worker, drained                             time.Duration
+}
+
+// Add adds a run.
+func (s *Summary) Add(r *Result) {
+	s.runs++
+	s.violations += len(r.Violations)
+	for _, times := range r.Faults {
+		s.faults += times
+	}
+	f := &r.Figures
+	s.events += f.Events
+	s.acked += f.Acked
+	s.delivered += f.Deliveries
+	s.recovered += f.Recovered
+	s.ghost = max(s.ghost, f.LongestGhost)
+	s.downGhost = max(s.downGhost, f.LongestDownGhost)
+	s.worker = max(s.worker, r.WorkerFault)
+	s.drained = max(s.drained, r.Drained)
+}
+
+// String are the figures of all runs in one line.
+func (s *Summary) String() string {
+	return fmt.Sprintf("%d runs, %d violations: %d faults, %d events, %d chats acked, %d delivered, %d sessions recovered; longest ghost %v, of a dead connector %v; slowest delivery with workers down %v; drained within %v",
+		s.runs, s.violations, s.faults, s.events, s.acked, s.delivered, s.recovered, round(s.ghost), round(s.downGhost), round(s.worker), round(s.drained))
+}
+
+// Append appends the figures to a file of results, with the date, the command
+// and the commit.
+func (s *Summary) Append(file, command string) error {
+	commit, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return fmt.Errorf("find the commit for the results: %w", err)
+	}
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("append the results: %w", err)
+	}
+	_, err = fmt.Fprintf(out, "| %s | `%s` | %s | %s |\n", time.Now().UTC().Format("2006-01-02 15:04"), command, strings.TrimSpace(string(commit)), s)
+	return errors.Join(err, out.Close())
+}

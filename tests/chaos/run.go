@@ -1,0 +1,198 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/tests/checker"
+)
+
+const (
+	// drainPatience is how long everything may take to arrive once the faults
+	// have stopped.
+	drainPatience = 30 * time.Second
+	collectEvery  = time.Second
+)
+
+// Config says what to run.
+type Config struct {
+	// Binary is the program, as Build made it.
+	Binary string
+	// Folder gets data and logs of the processes, and the recording. It must
+	// exist.
+	Folder string
+	// Seed decides what is done.
+	Seed uint64
+	// Duration of the faults. Default 30 s.
+	Duration time.Duration
+	// Clients is how many chat. Default 24.
+	Clients int
+	// Faultless leaves the faults out.
+	Faultless bool
+	// Logger gets what happens; nil for none.
+	Logger *slog.Logger
+}
+
+// Result is what became of a run.
+type Result struct {
+	checker.Report
+	// Faults that struck, by name.
+	Faults map[string]int
+	// Drained is how long everything took to arrive after the last fault.
+	Drained time.Duration
+	// WorkerFault is the slowest delivery while only workers were harmed.
+	WorkerFault time.Duration
+}
+
+// run is one run under way.
+type run struct {
+	Config
+	sys     *system
+	rec     *recorder
+	faults  *faults
+	persons []*person
+	quiet   chan struct{}
+	crowd   sync.WaitGroup
+}
+
+// Run starts a system, lets clients chat and faults strike, and checks what
+// came of it. The recording and the logs stay in the folder. An error means
+// that the run could not be made, or that a process ended on its own.
+func Run(ctx context.Context, cfg Config) (result *Result, err error) {
+	if cfg.Duration == 0 {
+		cfg.Duration = 30 * time.Second
+	}
+	if cfg.Clients == 0 {
+		cfg.Clients = 24
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	sys, err := startSystem(cfg.Binary, cfg.Folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sys.close()) }()
+	r := &run{Config: cfg, sys: sys, rec: newRecorder(), quiet: make(chan struct{})}
+	r.faults = newFaults(sys, r.rec, cfg.Seed, cfg.Logger)
+	ctx, cancel := context.WithCancel(ctx)
+	defer r.crowd.Wait()
+	defer cancel()
+	r.enter(ctx)
+	if err := r.strike(ctx); err != nil {
+		return nil, err
+	}
+	return r.judge(ctx)
+}
+
+// enter lets the clients in.
+func (r *run) enter(ctx context.Context) {
+	var users []string
+	for i := range r.Clients {
+		users = append(users, fmt.Sprintf("user-%02d", i*5/6)) // some have two devices
+	}
+	for i, user := range users {
+		p := &person{
+			user: user, sys: r.sys, rec: r.rec, quiet: r.quiet, others: users,
+			rng:   rand.New(rand.NewPCG(r.Seed, uint64(100+i))),
+			wants: map[string]bool{channels[i%len(channels)]: true, channels[(i+1)%len(channels)]: true}, seen: map[string]place{},
+		}
+		r.persons = append(r.persons, p)
+		r.crowd.Go(func() { p.run(ctx) })
+	}
+}
+
+// strike harms the system for the duration.
+func (r *run) strike(ctx context.Context) error {
+	timed, cancel := context.WithTimeout(ctx, r.Duration)
+	defer cancel()
+	if r.Faultless {
+		<-timed.Done()
+	} else if err := r.faults.run(timed); err != nil {
+		return err
+	}
+	close(r.quiet)
+	return errors.Join(ctx.Err(), r.sys.failure())
+}
+
+// judge waits until everything has arrived, and checks.
+func (r *run) judge(ctx context.Context) (*Result, error) {
+	c, err := newCollector(r.sys)
+	if err != nil {
+		return nil, err
+	}
+	healed := time.Now()
+	result := &Result{Faults: r.faults.done}
+	for {
+		over := time.Since(healed) > drainPatience
+		in, err := r.input(ctx, c, over)
+		if err == nil && (over || r.settled()) {
+			report, err := checker.Check(*in)
+			if err != nil {
+				return nil, errors.Join(err, c.close())
+			}
+			if len(report.Violations) == 0 || over {
+				result.Report, result.Drained = *report, time.Since(healed)
+				result.WorkerFault = slowestDelivery(in, "chatworker")
+				return result, errors.Join(r.finish(result, in), c.close())
+			}
+		}
+		if over && err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), c.close())
+		case <-time.After(collectEvery):
+		}
+	}
+}
+
+// input collects what there is to check. The recording is read last: nothing
+// may be missing from it that the log has.
+func (r *run) input(ctx context.Context, c *collector, last bool) (*checker.Input, error) {
+	patience := drainPatience
+	if last {
+		patience = 2 * drainPatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	in := &checker.Input{Start: r.rec.start, Drained: true}
+	if err := c.collect(ctx, in); err != nil {
+		return nil, err
+	}
+	in.Entries = r.rec.snapshot()
+	return in, nil
+}
+
+func (r *run) settled() bool {
+	for _, p := range r.persons {
+		if !p.settled.Load() {
+			return false
+		}
+	}
+	return true
+}
+
+// finish adds what only the processes tell, and writes the recording.
+func (r *run) finish(result *Result, in *checker.Input) error {
+	if !r.settled() {
+		result.Violations = append(result.Violations, checker.Violation{Rule: checker.Drained, Text: fmt.Sprintf("a client is not back after %v", drainPatience)})
+	}
+	leak, err := secretsIn(r.sys.all())
+	if leak != "" {
+		result.Violations = append(result.Violations, checker.Violation{Rule: checker.Private, Text: "a private message in the log of " + leak})
+	}
+	file, createErr := os.Create(filepath.Join(r.Folder, "recording.jsonl"))
+	if createErr != nil {
+		return errors.Join(err, createErr, r.sys.failure())
+	}
+	return errors.Join(err, checker.Write(file, in.Entries), file.Close(), r.sys.failure())
+}

@@ -1,0 +1,110 @@
+// Command run runs the fault suite: `make chaos`. It exits with 1 when a
+// guarantee was violated, and leaves the recording, the data and the logs of
+// such a run where it says.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/parley-chat/parley/tests/chaos"
+)
+
+func main() {
+	var o options
+	flag.DurationVar(&o.duration, "duration", 30*time.Second, "how long faults strike in each run")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "of the first run; the next ones count up")
+	flag.IntVar(&o.runs, "runs", 1, "how many runs")
+	flag.IntVar(&o.clients, "clients", 24, "how many clients chat")
+	flag.BoolVar(&o.calm, "calm", false, "no faults")
+	flag.BoolVar(&o.quiet, "quiet", false, "do not say which faults strike")
+	flag.StringVar(&o.tags, "tags", "", "build tags of the program")
+	flag.StringVar(&o.results, "results", "", "append a line of figures to this file")
+	flag.StringVar(&o.folder, "folder", "tmp/chaos", "where data, logs and recordings go")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	violated, err := o.run(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+	}
+	if violated || err != nil {
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	duration              time.Duration
+	seed                  uint64
+	runs, clients         int
+	calm, quiet           bool
+	tags, results, folder string
+}
+
+// run makes all runs, and reports whether one violated a guarantee.
+func (o *options) run(ctx context.Context) (violated bool, err error) {
+	level := slog.LevelInfo
+	if o.quiet {
+		level = slog.LevelWarn
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	folder, err := filepath.Abs(o.folder)
+	if err != nil {
+		return false, err
+	}
+	if folder, err = os.MkdirTemp(mustExist(folder), "run-"); err != nil {
+		return false, fmt.Errorf("make a folder for the run: %w", err)
+	}
+	binary, err := chaos.Build(folder, ".", o.tags)
+	if err != nil {
+		return false, err
+	}
+	var sum chaos.Summary
+	for i := range o.runs {
+		seed := o.seed + uint64(i)
+		data := filepath.Join(folder, fmt.Sprint("seed-", seed))
+		if err := os.Mkdir(data, 0o755); err != nil {
+			return violated, err
+		}
+		result, err := chaos.Run(ctx, chaos.Config{
+			Binary: binary, Folder: data, Seed: seed, Duration: o.duration, Clients: o.clients, Faultless: o.calm, Logger: logger,
+		})
+		if err != nil {
+			return violated, fmt.Errorf("seed %d (see %s): %w", seed, data, err)
+		}
+		sum.Add(result)
+		fmt.Printf("seed %d: %v\n", seed, result)
+		if len(result.Violations) == 0 {
+			if err := os.RemoveAll(data); err != nil {
+				return violated, err
+			}
+			continue
+		}
+		violated = true
+		for _, v := range result.Violations[:min(20, len(result.Violations))] {
+			fmt.Printf("  %v\n", v)
+		}
+		fmt.Printf("  logs and recording: %s\n", data)
+	}
+	fmt.Println(sum.String())
+	if o.results != "" {
+		err = sum.Append(o.results, fmt.Sprintf("make chaos DURATION=%v SEED=%d RUNS=%d", o.duration, o.seed, o.runs))
+	}
+	if !violated && err == nil {
+		err = os.RemoveAll(folder)
+	}
+	return violated, err
+}
+
+// mustExist creates the folder; where that fails, what follows says so.
+func mustExist(folder string) string {
+	_ = os.MkdirAll(folder, 0o755)
+	return folder
+}
