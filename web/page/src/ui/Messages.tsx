@@ -46,7 +46,8 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   });
 
   useWatched(view, atEnd);
-  useOlder(view, list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP);
+  const placed = begun.current || rows.length === 0;
+  useOlder(view, placed && list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP);
 
   const items = list.getVirtualItems();
   const measure = useCallback((node: HTMLDivElement | null) => list.measureElement(node), [list]);
