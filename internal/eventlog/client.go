@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -20,8 +21,11 @@ const (
 	requestTimeout = 10 * time.Second
 	// dialTimeout bounds one connection attempt, TLS and SASL included.
 	dialTimeout = 5 * time.Second
-	// metadataTTL is how old the known cluster layout may be.
-	metadataTTL = time.Second
+	// metadataTTL is how old the known cluster layout may be while every request
+	// succeeds. One that fails makes it be learnt anew.
+	metadataTTL = time.Minute
+	// idleTimeout is longer, so that the connection that learns it stays.
+	idleTimeout = 5 * time.Minute
 )
 
 // Config says which cluster to use and how.
@@ -48,6 +52,7 @@ type Client struct {
 	stop      context.CancelFunc // ends the pool's goroutines
 	transport *kafka.Transport
 	kafka     *kafka.Client
+	layout    atomic.Uint64 // how often the cluster's layout was forgotten
 	outage    outage
 }
 
@@ -71,6 +76,7 @@ func New(cfg Config) (*Client, error) {
 	transport := &kafka.Transport{
 		Dial:        conns.dial,
 		DialTimeout: dialTimeout,
+		IdleTimeout: idleTimeout,
 		MetadataTTL: metadataTTL,
 		ClientID:    cfg.ClientID,
 		TLS:         cfg.TLS,
@@ -111,8 +117,14 @@ func (c *Client) dialer() *kafka.Dialer {
 
 // forgetLayout makes the next request ask the cluster anew who leads what. It
 // costs the pool its idle connections, which is much faster than waiting for
-// the layout to expire.
-func (c *Client) forgetLayout() { c.transport.CloseIdleConnections() }
+// the layout to expire, and rids it of those that the same trouble broke. seen
+// is the layout that led to the trouble: of many requests that failed because
+// of one, only the first has an effect.
+func (c *Client) forgetLayout(seen uint64) {
+	if c.layout.CompareAndSwap(seen, seen+1) {
+		c.transport.CloseIdleConnections()
+	}
+}
 
 // WaitReady waits until the cluster answers, with back-off, for as long as ctx
 // allows. It logs once that it waits, and once when the wait is over. Refused
@@ -120,7 +132,7 @@ func (c *Client) forgetLayout() { c.transport.CloseIdleConnections() }
 func (c *Client) WaitReady(ctx context.Context) error {
 	brokers := strings.Join(c.cfg.Brokers, ",")
 	var waited time.Time
-	err := retry(ctx, func() error {
+	err := c.retry(ctx, func() error {
 		err := explainRefusal(c.probe(ctx))
 		if err != nil && waited.IsZero() && !isPermanent(err) && ctx.Err() == nil {
 			waited = time.Now()
@@ -152,11 +164,8 @@ func (c *Client) probe(ctx context.Context) error {
 	if errs != nil {
 		return errors.Join(errs...)
 	}
-	if _, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{}); err != nil {
-		c.forgetLayout()
-		return err
-	}
-	return nil
+	_, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{})
+	return err
 }
 
 // probeBroker opens a connection of its own, because the pool hides why one

@@ -47,13 +47,19 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-func TestWaitReadyWaitsAndSaysSoOnce(t *testing.T) {
-	held, err := net.Listen("tcp", "127.0.0.1:0")
+// freePort returns a port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := held.Addr().(*net.TCPAddr).Port
-	held.Close()
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func TestWaitReadyWaitsAndSaysSoOnce(t *testing.T) {
+	port := freePort(t)
 	var log lockedBuffer
 	c, err := New(Config{
 		Brokers: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))},
@@ -80,6 +86,54 @@ func TestWaitReadyWaitsAndSaysSoOnce(t *testing.T) {
 	}
 	if _, err := c.TopicInfo(testContext(t), "none"); !errors.Is(err, ErrUnknownTopic) {
 		t.Errorf("once ready, TopicInfo says %v", err)
+	}
+}
+
+// TestEverythingWaitsForTheCluster starts each part before there is a broker.
+func TestEverythingWaitsForTheCluster(t *testing.T) {
+	port := freePort(t)
+	c := cluster{addrs: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}}.client(t)
+	ctx := testContext(t)
+	var work sync.WaitGroup
+	work.Go(func() {
+		if err := c.EnsureTopics(ctx, []Topic{{Name: "topic", Partitions: 1, ReplicationFactor: 1}}); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, id := range []string{"", "owner"} {
+		p := newProducer(t, c, ProducerConfig{Topic: "topic", TransactionalID: id})
+		work.Go(func() {
+			if err := p.Init(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := p.Produce(0, Record{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newReader(t, c, ReaderConfig{Topic: "topic"})
+	work.Go(func() {
+		for n := 0; n < 2; {
+			batch, err := r.Next(ctx)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			n += len(batch.Records)
+		}
+	})
+	l := newLedger()
+	join(t, c, testGroup("topic"), l.handler("member"))
+
+	if _, _, err := c.listOffsets(ctx, "topic", 0); err == nil {
+		t.Fatal("there is a broker already")
+	}
+	start := time.Now()
+	startFake(t, kfake.Ports(port))
+	work.Wait()
+	l.await(t, map[string]int{"member": 1})
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("once there was a broker, it took %v to notice", took)
 	}
 }
 

@@ -1,14 +1,10 @@
 package eventlog
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 )
 
 var (
@@ -84,56 +80,6 @@ type refusal struct{ error }
 
 func (r *refusal) Unwrap() error { return r.error }
 
-// Back-off between attempts at a cluster that does not answer.
-const (
-	minBackoff = 10 * time.Millisecond
-	maxBackoff = time.Second
-	// loggedFailure is the failure in a row that is logged. A single one is the
-	// everyday life of a cluster: a leader moved, a connection was stale.
-	loggedFailure = 2
-)
-
-// retryDelay is how long to wait after a number of failures in a row.
-func retryDelay(failures int) time.Duration {
-	return min(minBackoff<<min(failures-1, 10), maxBackoff)
-}
-
-// newBackoff returns intervals that grow from minBackoff to maxBackoff.
-func newBackoff() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(minBackoff),
-		backoff.WithMaxInterval(maxBackoff),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxElapsedTime(0),
-	)
-}
-
-// retry calls try until it succeeds, fails for good or ctx ends. When ctx ends
-// the error names both its cause and the last failure.
-func retry(ctx context.Context, try func() error) error {
-	var last error
-	err := backoff.Retry(func() error {
-		err := try()
-		if err != nil && ctx.Err() == nil {
-			last = err
-			if isPermanent(err) {
-				return backoff.Permanent(err)
-			}
-		}
-		return err
-	}, backoff.WithContext(newBackoff(), ctx))
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		if last != nil {
-			return fmt.Errorf("%w (last failure: %w)", context.Cause(ctx), last)
-		}
-		return context.Cause(ctx)
-	}
-	return err
-}
-
 // isPermanent says whether trying again can not help. Whatever is not an
 // answer of a broker, such as a broken connection, passes.
 func isPermanent(err error) bool {
@@ -154,15 +100,12 @@ func isPermanent(err error) bool {
 	return !code.Temporary()
 }
 
-// layoutIsStale says whether a request failed because another broker leads the
-// partition, or will soon.
+// layoutIsStale says whether a request may have failed because another broker
+// leads the partition, or will soon. A connection that fails is such a case.
 func layoutIsStale(err error) bool {
-	if errors.Is(err, protocol.ErrNoTopic) || errors.Is(err, protocol.ErrNoPartition) || errors.Is(err, protocol.ErrNoLeader) {
-		return true
-	}
 	var code kafka.Error
 	if !errors.As(err, &code) {
-		return false
+		return true
 	}
 	switch code {
 	case kafka.UnknownTopicOrPartition, kafka.LeaderNotAvailable, kafka.NotLeaderForPartition,

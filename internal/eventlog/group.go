@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -73,6 +74,8 @@ func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 // context ends when the partition is taken away or ctx ends; it must return
 // soon then, because nobody gets the partition before it did.
 //
+// A topic that is not there yet is waited for.
+//
 // RunGroup returns nil once ctx has ended, every handler has returned and the
 // group was left. It returns an error, after the same steps, when a handler
 // returns before its context has ended, with an error or without, and when the
@@ -81,9 +84,15 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(cont
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	m := &member{log: c.log, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker()}
-	dialer := c.dialer()
-	dialer.DialFunc = m.conns.dial
-	group, err := kafka.NewConsumerGroup(c.groupConfig(cfg, dialer))
+	for _, topic := range cfg.Topics {
+		if _, err := c.awaitTopic(ctx, topic); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("consumer group %s: topic %s: %w", cfg.Group, topic, err)
+		}
+	}
+	group, err := kafka.NewConsumerGroup(m.groupConfig(c))
 	if err != nil {
 		return fmt.Errorf("consumer group %s: %w", cfg.Group, err)
 	}
@@ -97,7 +106,10 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(cont
 	return err
 }
 
-func (c *Client) groupConfig(cfg GroupConfig, dialer *kafka.Dialer) kafka.ConsumerGroupConfig {
+// groupConfig says how kafka-go is to keep the membership.
+func (m *member) groupConfig(c *Client) kafka.ConsumerGroupConfig {
+	dialer := c.dialer()
+	dialer.DialFunc = m.conns.dial
 	orDefault := func(d, def time.Duration) time.Duration {
 		if d > 0 {
 			return d
@@ -105,13 +117,14 @@ func (c *Client) groupConfig(cfg GroupConfig, dialer *kafka.Dialer) kafka.Consum
 		return def
 	}
 	return kafka.ConsumerGroupConfig{
-		ID:                cfg.Group,
+		ID:                m.cfg.Group,
 		Brokers:           c.cfg.Brokers,
 		Dialer:            dialer,
-		Topics:            cfg.Topics,
-		SessionTimeout:    orDefault(cfg.SessionTimeout, defaultSessionTimeout),
-		HeartbeatInterval: orDefault(cfg.HeartbeatInterval, defaultHeartbeatInterval),
-		RebalanceTimeout:  orDefault(cfg.RebalanceTimeout, defaultRebalanceTimeout),
+		Topics:            m.cfg.Topics,
+		GroupBalancers:    []kafka.GroupBalancer{balancer{missed: &m.missed}},
+		SessionTimeout:    orDefault(m.cfg.SessionTimeout, defaultSessionTimeout),
+		HeartbeatInterval: orDefault(m.cfg.HeartbeatInterval, defaultHeartbeatInterval),
+		RebalanceTimeout:  orDefault(m.cfg.RebalanceTimeout, defaultRebalanceTimeout),
 		JoinGroupBackoff:  rejoinBackoff,
 		Timeout:           groupTimeout,
 		StartOffset:       kafka.FirstOffset,
@@ -127,6 +140,7 @@ type member struct {
 
 	conns    *connTracker // the group's connections
 	handlers atomic.Int64 // handlers that have not returned
+	missed   atomic.Bool  // this member shared out less than there may be
 }
 
 // handlerError carries a handler's failure to RunGroup's caller.
@@ -158,6 +172,9 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 
 // start runs a handler for each partition of a generation.
 func (m *member) start(ctx context.Context, generation *kafka.Generation) {
+	if m.missed.Swap(false) { // end this generation soon, so that the next one gets it right
+		generation.Start(func(ctx context.Context) { sleep(ctx, rejoinBackoff) })
+	}
 	for topic, partitions := range generation.Assignments {
 		for _, p := range partitions {
 			a := Assignment{Topic: topic, Partition: p.ID, Committed: max(p.Offset, -1), generation: generation}
@@ -170,6 +187,26 @@ func (m *member) start(ctx context.Context, generation *kafka.Generation) {
 			})
 		}
 	}
+}
+
+// balancer shares partitions out as evenly as each topic allows, in ranges.
+type balancer struct {
+	kafka.RangeGroupBalancer
+	missed *atomic.Bool
+}
+
+// AssignGroups runs in the member that shares out for all. A broker that does
+// not know a new topic yet shows it without partitions, and kafka-go would
+// leave it at that.
+func (b balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
+	for _, m := range members {
+		for _, topic := range m.Topics {
+			if !slices.ContainsFunc(partitions, func(p kafka.Partition) bool { return p.Topic == topic }) {
+				b.missed.Store(true)
+			}
+		}
+	}
+	return b.RangeGroupBalancer.AssignGroups(members, partitions)
 }
 
 // leave waits for the handlers and leaves the group. Close alone would wait for

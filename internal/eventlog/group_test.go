@@ -8,6 +8,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ledger notes who handles which partition, and that no two ever do at once.
@@ -123,6 +127,40 @@ func TestMoreMembersThanPartitions(t *testing.T) {
 	l.await(t, map[string]int{"member": 1})
 	leaveB()
 	l.await(t, map[string]int{})
+}
+
+func TestTopicMayComeAfterTheGroup(t *testing.T) {
+	cl := startFake(t) // to see that the member has looked
+	c := cl.client(t)
+	const topic = "later"
+	looks := cl.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: topic, Observe: true, Count: -1})
+	l := newLedger()
+	join(t, c, testGroup(topic), l.handler("member"))
+	if err := looks.Wait(testContext(t), 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.EnsureTopics(testContext(t), []Topic{{Name: topic, Partitions: 2, ReplicationFactor: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	l.await(t, map[string]int{"member": 2})
+}
+
+// TestBrokerMayNotKnowTheTopicYet: the broker that the group's leader asks is
+// behind, so that the first generation shares nothing out.
+func TestBrokerMayNotKnowTheTopicYet(t *testing.T) {
+	cl := startFake(t)
+	c := cl.client(t)
+	topic := newTopic(t, c, 2, nil)
+	behind := cl.fake.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Metadata}, Topic: topic, Err: kerr.UnknownTopicOrPartition,
+		When: func(req kmsg.Request) bool { return req.GetVersion() == 6 }, // as the group asks
+	})
+	l := newLedger()
+	join(t, c, testGroup(topic), l.handler("member"))
+	l.await(t, map[string]int{"member": 2})
+	if behind.Hits() == 0 {
+		t.Error("the broker was never asked in the way that this test answers wrongly")
+	}
 }
 
 func TestHandlersErrorEndsTheGroup(t *testing.T) {

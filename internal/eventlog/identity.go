@@ -53,7 +53,7 @@ func (i *identity) get(ctx context.Context, lost *session) (*session, error) {
 		return i.current, nil
 	}
 	var fresh *session
-	err := retry(ctx, func() error {
+	err := i.c.retry(ctx, func() error {
 		var err error
 		fresh, err = i.take(ctx)
 		return err

@@ -35,7 +35,7 @@ func (o *outage) leave(r *Reader) bool {
 // trouble notes a failed attempt.
 func (r *Reader) trouble(err error) {
 	if layoutIsStale(err) {
-		r.c.forgetLayout()
+		r.c.forgetLayout(r.layout)
 	}
 	if r.failures++; r.failures == loggedFailure && r.c.outage.enter(r) {
 		r.c.log.Warn("reading is interrupted, trying again",

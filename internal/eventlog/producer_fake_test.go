@@ -21,7 +21,6 @@ import (
 func TestProduceFollowsItsLeader(t *testing.T) {
 	cl := startFake(t, kfake.NumBrokers(3))
 	c := cl.client(t)
-	c.transport.MetadataTTL = time.Hour // a stale layout does not heal by itself
 	topic := newTopic(t, c, 2, nil)
 	p := newProducer(t, c, ProducerConfig{Topic: topic})
 	const records = 300
@@ -41,6 +40,28 @@ func TestProduceFollowsItsLeader(t *testing.T) {
 	for i, rec := range readAll(t, newReader(t, c, ReaderConfig{Topic: topic}), records) {
 		if string(rec.Value) != fmt.Sprint(i) {
 			t.Fatalf("offset %d holds record %s", i, rec.Value)
+		}
+	}
+}
+
+func TestDeadLeaderIsReplaced(t *testing.T) {
+	cl := startFake(t, kfake.NumBrokers(3))
+	c, w := cl.wiredClient(t)
+	topic, p := filled(t, c, 1)
+	r := newReader(t, c, ReaderConfig{Topic: topic})
+	readAll(t, r, 1)
+	for i := int64(1); i < 3; i++ {
+		if err := cl.fake.RemoveNode(cl.fake.LeaderFor(topic, 0)); err != nil {
+			t.Fatal(err)
+		}
+		w.cut()
+		start := time.Now()
+		if offset := produceOne(t, p, 0, Record{}); offset != i {
+			t.Errorf("record %d was acknowledged at %d", i, offset)
+		}
+		readAll(t, r, 1)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("a dead leader held records up for %v", took)
 		}
 	}
 }

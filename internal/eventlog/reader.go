@@ -56,6 +56,7 @@ type Reader struct {
 
 	topicID  [16]byte // the topic that is read; zero while not known
 	checked  uint64   // connections that OnReconnect knows of
+	layout   uint64   // the cluster layout that the last attempt went by
 	suspects int      // failed attempts to decode the batch at offset
 	failures int      // failed attempts in a row
 	ended    error    // what every further call returns
@@ -144,6 +145,7 @@ func (r *Reader) poll(ctx context.Context) (Batch, error) {
 
 // attempt fetches once. What it returns has passed OnReconnect.
 func (r *Reader) attempt(ctx context.Context) (Batch, error) {
+	r.layout = r.c.layout.Load()
 	if r.topicID == ([16]byte{}) {
 		if err := r.identify(ctx); err != nil {
 			return Batch{}, err
@@ -294,26 +296,4 @@ func (r *Reader) interrupted(ctx context.Context) error {
 		return ErrClosed
 	}
 	return ctx.Err()
-}
-
-// joinContext returns a context that ends with either of two.
-func joinContext(ctx, other context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(other, cancel)
-	return ctx, func() {
-		stop()
-		cancel()
-	}
-}
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

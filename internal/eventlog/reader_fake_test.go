@@ -22,7 +22,6 @@ import (
 func TestReadFollowsItsLeader(t *testing.T) {
 	cl := startFake(t, kfake.NumBrokers(3))
 	c := cl.client(t)
-	c.transport.MetadataTTL = time.Hour // a stale layout does not heal by itself
 	topic, p := filled(t, c, 1)
 	r := newReader(t, c, ReaderConfig{Topic: topic})
 	for i := range 20 {

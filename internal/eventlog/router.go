@@ -53,10 +53,11 @@ func (p *Producer) homeless() bool {
 // findLeaders gives partitions without a leader to the sender of their leader,
 // as far as the cluster names one, and says whether every one has one now.
 func (p *Producer) findLeaders() bool {
+	layout := p.c.layout.Load()
 	leaders, err := p.leaders()
 	lost := p.assign(leaders)
 	if len(lost) > 0 { // the cluster may have changed since its layout was learnt
-		p.c.forgetLayout()
+		p.c.forgetLayout(layout)
 		leaders, err = p.leaders()
 		lost = p.assign(leaders)
 	}

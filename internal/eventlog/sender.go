@@ -25,6 +25,7 @@ type sender struct {
 	wake    chan struct{} // holds at most one wake-up
 	turn    int           // where the next collection begins, so that none starves
 	flights []flight      // what the current request carries
+	layout  uint64        // the cluster layout that the current request goes by
 	lost    *session      // an identity that a broker does not know any more
 }
 
@@ -147,6 +148,7 @@ func (s *sender) seal() error {
 // roundTrip sends one request for all flights.
 func (s *sender) roundTrip() (*produce.Response, error) {
 	timeout := s.p.cfg.RequestTimeout
+	s.layout = s.p.c.layout.Load()
 	parts := make([]rawproduce.RequestPartition, len(s.flights))
 	for i := range s.flights {
 		parts[i].Partition = int32(s.flights[i].part.id)
@@ -236,7 +238,7 @@ func (s *sender) settle() {
 	s.p.mu.Unlock()
 	if len(failed) > 0 {
 		if layoutIsStale(failure) {
-			s.p.c.forgetLayout()
+			s.p.c.forgetLayout(s.layout)
 		}
 		s.p.failed(failure, failed...)
 		wake(s.p.route)

@@ -73,7 +73,7 @@ func (c *Client) createTopic(ctx context.Context, t Topic) error {
 	for name, value := range t.Config {
 		spec.ConfigEntries = append(spec.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
 	}
-	return retry(ctx, func() error {
+	return c.retry(ctx, func() error {
 		res, err := c.kafka.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{spec}})
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (c *Client) createTopic(ctx context.Context, t Topic) error {
 // awaitTopic waits until a topic that was created is known and led.
 func (c *Client) awaitTopic(ctx context.Context, name string) (TopicInfo, error) {
 	var info TopicInfo
-	err := retry(ctx, func() error {
+	err := c.retry(ctx, func() error {
 		var err error
 		info, err = c.lookUpTopic(ctx, name)
 		if errors.Is(err, ErrUnknownTopic) {
@@ -109,7 +109,7 @@ func (c *Client) checkConfig(ctx context.Context, t Topic) error {
 		return nil
 	}
 	var have map[string]string
-	err := retry(ctx, func() error {
+	err := c.retry(ctx, func() error {
 		var err error
 		have, err = c.topicConfig(ctx, t.Name)
 		return err
@@ -149,7 +149,7 @@ func (c *Client) topicConfig(ctx context.Context, name string) (map[string]strin
 // while that can help, until ctx ends.
 func (c *Client) TopicInfo(ctx context.Context, topic string) (TopicInfo, error) {
 	var info TopicInfo
-	err := retry(ctx, func() error {
+	err := c.retry(ctx, func() error {
 		var err error
 		info, err = c.lookUpTopic(ctx, topic)
 		return err
@@ -196,7 +196,7 @@ func (c *Client) lookUpTopic(ctx context.Context, topic string) (TopicInfo, erro
 // that its next record will get. It waits for the cluster while that can help,
 // until ctx ends.
 func (c *Client) Offsets(ctx context.Context, topic string, partition int) (first, end int64, err error) {
-	err = retry(ctx, func() error {
+	err = c.retry(ctx, func() error {
 		first, end, err = c.listOffsets(ctx, topic, partition)
 		return err
 	})
@@ -217,16 +217,9 @@ func (c *Client) listOffsets(ctx context.Context, topic string, partition int) (
 		return 0, 0, err
 	}
 	for _, p := range res.Topics[topic] {
-		if p.Partition != partition {
-			continue
+		if p.Partition == partition {
+			return p.FirstOffset, p.LastOffset, p.Error
 		}
-		if p.Error != nil {
-			if layoutIsStale(p.Error) {
-				c.forgetLayout()
-			}
-			return 0, 0, p.Error
-		}
-		return p.FirstOffset, p.LastOffset, nil
 	}
 	return 0, 0, kafka.UnknownTopicOrPartition
 }
