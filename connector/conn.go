@@ -35,6 +35,7 @@ type conn struct {
 	writing bool      // a writer is at work
 	began   time.Time // of the write under way; zero: none is
 	idle    *sync.Cond
+	awaited bool // somebody waits for the writer's end
 	closing bool // a close frame is queued or sent: nothing may follow it
 	dead    bool // cut: nothing is written any more
 	code    int  // of the close frame that we began; 0: none
@@ -160,7 +161,9 @@ func (c *conn) takeQueue() (net.Buffers, bool) {
 		c.linger()
 	}
 	c.writing, c.began = false, time.Time{}
-	c.idle.Broadcast()
+	if c.awaited {
+		c.idle.Broadcast()
+	}
 	return nil, false
 }
 
@@ -168,7 +171,7 @@ func (c *conn) takeQueue() (net.Buffers, bool) {
 func (c *conn) awaitIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.writing {
+	for c.awaited = true; c.writing; {
 		c.idle.Wait()
 	}
 }

@@ -30,15 +30,16 @@ func main() {
 	binary := flag.String("binary", "bin/parley", "the program to measure")
 	history := flag.Int("history", 1_000_000, "messages in the channel that is joined")
 	members := flag.Int("members", 1000, "members of the channel that is fanned out to")
+	only := flag.String("only", "", "one of latency, rooms, fanout, joins; default: all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *binary, *history, *members); err != nil {
+	if err := run(ctx, *binary, *only, *history, *members); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, binary string, history, members int) error {
+func run(ctx context.Context, binary, only string, history, members int) error {
 	data, err := os.MkdirTemp("", "parley-bench")
 	if err != nil {
 		return err
@@ -71,14 +72,20 @@ func run(ctx context.Context, binary string, history, members int) error {
 		return fmt.Errorf("%w; its log is %s", err, logFile.Name())
 	}
 	b.row("`parley up` ready on empty data", "%.2f s (goal ≤ 5 s)", time.Since(begin).Seconds())
-	for _, part := range []func() error{
-		b.latency,
-		b.rooms,
-		func() error { return b.fanout(ctx, members) },
-		func() error { return b.joins(history) },
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"latency", b.latency},
+		{"rooms", b.rooms},
+		{"fanout", func() error { return b.fanout(ctx, members) }},
+		{"joins", func() error { return b.joins(history) }},
 	} {
-		if err := part(); err != nil {
-			return err
+		if only != "" && only != part.name {
+			continue
+		}
+		if err := part.measure(); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
 	b.print()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -18,7 +19,9 @@ import (
 type raw struct {
 	conn net.Conn
 	in   *bufio.Reader
-	out  []byte
+
+	mu  sync.Mutex // guards writes
+	out []byte
 }
 
 func dialRaw(addr, user string) (*raw, error) {
@@ -62,9 +65,13 @@ func (r *raw) call(request string) ([]byte, error) {
 	}
 }
 
-// send writes one frame, masked with zeros.
-func (r *raw) send(payload string) error {
-	b := append(r.out[:0], 0x81)
+// send writes one text frame, masked with zeros.
+func (r *raw) send(payload string) error { return r.write(0x1, payload) }
+
+func (r *raw) write(op byte, payload string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := append(r.out[:0], 0x80|op)
 	switch n := len(payload); {
 	case n < 126:
 		b = append(b, 0x80|byte(n))
@@ -92,11 +99,15 @@ func (r *raw) next() ([]byte, error) {
 			return nil, err
 		}
 		_, _ = r.in.Discard(n)
-		if op == 0x8 {
-			return nil, fmt.Errorf("closed: %q", frame)
-		}
-		if op == 0x1 {
+		switch op {
+		case 0x1:
 			return frame, nil
+		case 0x8:
+			return nil, fmt.Errorf("closed: %q", frame)
+		case 0x9:
+			if err := r.write(0xa, string(frame)); err != nil {
+				return nil, err
+			}
 		}
 	}
 }
