@@ -1,40 +1,32 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/cenkalti/backoff/v4"
 )
 
 const (
-	// engineLog is the child's output, in its data folder, since its start.
-	engineLog = "clickhouse.log"
-	// engineStart bounds a start, on data of any size.
-	engineStart = 60 * time.Second
 	// engineAttempts is how often a free port may be snatched away between
 	// being found and being used.
 	engineAttempts = 3
-	// engineStop is how long a stop may take before the child is killed.
-	engineStop = 10 * time.Second
+
+	restartFirst = 50 * time.Millisecond
+	restartMost  = 10 * time.Second
 )
 
 // ClickHouseConfig says where ClickHouse listens and keeps its tables.
 type ClickHouseConfig struct {
 	// Listen is the host:port of the native protocol; port 0 takes any free one.
 	Listen string
-	// HTTPListen is the port of the HTTP protocol on the same host; "" or "0"
+	// HTTPPort is the port of the HTTP protocol on the same host; "" or "0"
 	// takes any free one.
 	HTTPPort string
 	// DataDir is the folder of the tables.
@@ -45,15 +37,24 @@ type ClickHouseConfig struct {
 
 // ClickHouse is a ClickHouse server in a child process, which ends when this
 // process does, even by kill -9.
+//
+// A child that dies is started again at the same address. That happens: made a
+// server of by us, clickhouse-local ends at any error of a connection that
+// happens outside of a query, such as a wrong password, an unknown database or
+// a client that is killed in the middle of an insert. What was acknowledged is
+// kept, and it is back within a second.
 type ClickHouse struct {
-	addr     string
-	httpAddr string
-	folder   *Folder
-	child    *child
-	leash    io.Closer // the child ends when this is closed
-	log      *slog.Logger
-	stop     sync.Once
-	stopErr  error
+	addr, httpAddr string
+	engine         engine
+	folder         *Folder
+	log            *slog.Logger
+
+	pid      atomic.Int64
+	stop     context.CancelFunc
+	stopOnce sync.Once
+	hurry    context.Context // ends when a stop may take no longer; read after stop
+	done     chan struct{}   // closed when the child is gone for good
+	err      error           // what could not be tidied up; read after done
 }
 
 // StartClickHouse starts the server and returns when it answers queries. The
@@ -68,123 +69,65 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	if err != nil {
 		return nil, err
 	}
-	for attempt := 1; ; attempt++ {
-		c, err := startEngine(ctx, cfg, e, folder)
-		if err == nil {
-			return c, nil
-		}
-		if attempt == engineAttempts || !errors.Is(err, errPortTaken) {
-			return nil, errors.Join(err, folder.Close())
-		}
+	if cfg.HTTPPort == "" {
+		cfg.HTTPPort = "0"
 	}
-}
-
-// errPortTaken reports that the child could not have the port it was given.
-var errPortTaken = errors.New("the port was taken in the meantime")
-
-// startEngine makes one attempt; it owns the child until that is ready.
-func startEngine(ctx context.Context, cfg ClickHouseConfig, e engine, folder *Folder) (*ClickHouse, error) {
-	addr, err := reserve(ctx, cfg.Listen, "--listen")
+	first, err := begin(ctx, e, folder, cfg.Listen, cfg.HTTPPort)
+	for attempt := 1; errors.Is(err, errPortTaken) && attempt < engineAttempts; attempt++ {
+		first, err = begin(ctx, e, folder, cfg.Listen, cfg.HTTPPort)
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, folder.Close())
 	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", cfg.Listen, err)
+	run, cancel := context.WithCancel(context.Background())
+	c := &ClickHouse{
+		addr: first.addr, httpAddr: first.httpAddr, engine: e, folder: folder, log: orDiscard(cfg.Logger),
+		stop: cancel, done: make(chan struct{}),
 	}
-	httpPort := cfg.HTTPPort
-	if httpPort == "" {
-		httpPort = "0"
-	}
-	httpAddr, err := reserve(ctx, net.JoinHostPort(host, httpPort), "--listen")
-	if err != nil {
-		return nil, err
-	}
-	_, httpPort, err = net.SplitHostPort(httpAddr)
-	if err != nil {
-		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", httpAddr, err)
-	}
-	c := &ClickHouse{addr: addr, httpAddr: httpAddr, folder: folder, log: orDiscard(cfg.Logger)}
-	args := append(engineArgs(e), engineFlags(folder.Path(), host, port, httpPort)...)
-	if err := c.launch(args); err != nil {
-		return nil, err
-	}
-	if err := c.awaitReady(ctx, e); err != nil {
-		c.kill()
-		return nil, err
-	}
+	c.pid.Store(int64(first.child.process.Pid))
+	go c.keep(run, first)
 	return c, nil
 }
 
-// launch starts the child. It is given the folder's lock, so that the folder
-// stays locked until the child is gone too.
-func (c *ClickHouse) launch(args []string) error {
-	exe, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("ClickHouse cannot be started: %w", err)
-	}
-	output, err := os.Create(c.logFile())
-	if err != nil {
-		return fmt.Errorf("ClickHouse's log cannot be written: %w", err)
-	}
-	defer output.Close() //nolint:errcheck // the child has its own handle, nothing is written through ours
-	stdin, leash, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("ClickHouse cannot be started: %w", err)
-	}
-	defer stdin.Close() //nolint:errcheck // only the child reads from it
-	cmd := exec.Command(exe, args...)
-	cmd.Dir = c.folder.Path()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, output, output
-	cmd.ExtraFiles = []*os.File{c.folder.lock}
-	if c.child, err = startChild(cmd); err != nil {
-		return errors.Join(fmt.Errorf("ClickHouse cannot be started: %w", err), leash.Close())
-	}
-	c.leash = leash
-	return nil
-}
-
-// awaitReady waits until the server answers a query, ends, or time is up.
-func (c *ClickHouse) awaitReady(ctx context.Context, e engine) error {
-	ctx, cancel := context.WithTimeout(ctx, engineStart)
-	defer cancel()
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{c.addr}, DialTimeout: time.Second})
-	if err != nil {
-		return fmt.Errorf("ClickHouse cannot be reached: %w", err)
-	}
-	defer conn.Close() //nolint:errcheck // it carried nothing but pings
+// keep starts the child again whenever it dies, until ctx ends.
+func (c *ClickHouse) keep(ctx context.Context, l *life) {
+	defer close(c.done)
 	for {
-		err := conn.Ping(ctx)
-		if err == nil {
-			return nil
-		}
 		select {
-		case <-c.child.done:
-			return c.earlyEnd(e)
 		case <-ctx.Done():
-			return fmt.Errorf("ClickHouse (%s) did not answer at %s: %w", e, c.addr, errors.Join(ctx.Err(), err))
-		case <-time.After(retryEvery):
+			c.err = errors.Join(l.end(c.hurry), c.folder.Close())
+			return
+		case <-l.child.done:
 		}
+		c.log.Error("ClickHouse ended and is started again", "how", l.child.err, "log", l.output.path)
+		if err := l.kill(); err != nil {
+			c.log.Error("what ClickHouse left could not be tidied up", "error", err)
+		}
+		next, err := c.restart(ctx)
+		if err != nil { // only the end of ctx ends the attempts
+			c.err = c.folder.Close()
+			return
+		}
+		l = next
+		c.pid.Store(int64(l.child.process.Pid))
+		c.log.Info("ClickHouse is back", "address", c.addr)
 	}
 }
 
-// earlyEnd explains why the child ended before it was ready.
-func (c *ClickHouse) earlyEnd(e engine) error {
-	text, err := os.ReadFile(c.logFile())
+// restart tries until a start at the same address succeeds or ctx ends.
+func (c *ClickHouse) restart(ctx context.Context) (*life, error) {
+	_, httpPort, err := net.SplitHostPort(c.httpAddr)
 	if err != nil {
-		return fmt.Errorf("ClickHouse (%s) ended before it listened and its log cannot be read: %w", e, err)
+		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", c.httpAddr, err)
 	}
-	if bytes.Contains(text, []byte("Address already in use")) {
-		return fmt.Errorf("ClickHouse cannot listen at %s: %w", c.addr, errPortTaken)
-	}
-	return fmt.Errorf("ClickHouse (%s; version %s is known to work) ended before it listened, the last line of %s is: %s", e, engineVersion, c.logFile(), lastLine(text))
-}
-
-func (c *ClickHouse) logFile() string { return filepath.Join(c.folder.Path(), engineLog) }
-
-func lastLine(text []byte) string {
-	text = bytes.TrimSpace(text)
-	return string(text[bytes.LastIndexByte(text, '\n')+1:])
+	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(restartFirst),
+		backoff.WithMaxInterval(restartMost), backoff.WithMaxElapsedTime(0))
+	return backoff.RetryNotifyWithData(
+		func() (*life, error) { return begin(ctx, c.engine, c.folder, c.addr, httpPort) },
+		backoff.WithContext(wait, ctx),
+		func(err error, next time.Duration) {
+			c.log.Error("ClickHouse could not be started again", "error", err, "next try in", next)
+		})
 }
 
 // Addr is the host:port of the native protocol.
@@ -198,32 +141,21 @@ func (c *ClickHouse) DSN(database string) string {
 	return "clickhouse://" + c.addr + "/" + database
 }
 
-// Pid is the process id of the child.
-func (c *ClickHouse) Pid() int { return c.child.process.Pid }
+// Pid is the process id of the child, or of the last one when it is being
+// started again.
+func (c *ClickHouse) Pid() int { return int(c.pid.Load()) }
 
-// Done is closed when the server has ended, by Stop or on its own.
-func (c *ClickHouse) Done() <-chan struct{} { return c.child.done }
+// Done is closed when Stop has ended the server.
+func (c *ClickHouse) Done() <-chan struct{} { return c.done }
 
 // Stop asks the server to end, kills it when it does not in time or when the
-// context ends, and returns when it is gone. Later calls return the same.
+// context ends, and returns when it is gone. Only the first call's context
+// counts; all calls return the same.
 func (c *ClickHouse) Stop(ctx context.Context) error {
-	c.stop.Do(func() {
-		_ = c.child.process.Signal(syscall.SIGTERM) // it may be gone already
-		select {
-		case <-c.child.done:
-		case <-ctx.Done():
-		case <-time.After(engineStop):
-			c.log.Warn("ClickHouse did not stop in time and is killed", "after", engineStop)
-		}
-		c.kill()
-		c.stopErr = c.folder.Close()
+	c.stopOnce.Do(func() {
+		c.hurry = ctx
+		c.stop()
 	})
-	return c.stopErr
-}
-
-// kill ends the child, if it has not ended, and waits for that.
-func (c *ClickHouse) kill() {
-	_ = c.child.process.Kill() // it may be gone already
-	<-c.child.done
-	_ = c.leash.Close() // nobody reads from it any more
+	<-c.done
+	return c.err
 }

@@ -69,18 +69,42 @@ func TestClickHouseDiesWithItsParentAndStartsAgain(t *testing.T) {
 	}
 }
 
-func TestClickHouseThatIsKilledIsDone(t *testing.T) {
+func TestClickHouseComesBack(t *testing.T) {
+	needEngine(t)
+	c := startClickHouse(t, "127.0.0.1:0", t.TempDir())
+	defer stopClickHouse(t, c)
+	execute(t, c.Addr(), "CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+	execute(t, c.Addr(), "INSERT INTO t SETTINGS async_insert = 0 VALUES (7)")
+	for what, harm := range map[string]func(){
+		"killed":                  func() { _ = syscall.Kill(c.Pid(), syscall.SIGKILL) },
+		"asked with a wrong name": func() { _ = ping(c.Addr(), clickhouse.Auth{Username: "nobody"}) },
+	} {
+		before := c.Pid()
+		harm()
+		waitFor(t, "a new child after being "+what, func() bool { return c.Pid() != before })
+		if got := number(t, c.Addr(), "SELECT a FROM t"); got != 7 {
+			t.Errorf("%s: read %d afterwards, want 7", what, got)
+		}
+	}
+}
+
+func TestClickHouseStopsWhileItCannotComeBack(t *testing.T) {
 	needEngine(t)
 	c := startClickHouse(t, "127.0.0.1:0", t.TempDir())
 	if err := syscall.Kill(c.Pid(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-c.Done():
-	case <-time.After(patience):
-		t.Error("nobody noticed")
-	}
 	stopClickHouse(t, c)
+	waitFor(t, "no child is left", func() bool { return !alive(c.Pid()) })
+}
+
+func ping(addr string, auth clickhouse.Auth) error {
+	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}, Auth: auth})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Ping(context.Background())
 }
 
 func TestClickHouseSaysWhatIsWrong(t *testing.T) {

@@ -84,12 +84,26 @@ func runLibrary(path string, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%s is not a ClickHouse library of version %s: %w", path, engineVersion, err)
 	}
+	keepHandlersOut(handle)
 	var engineMain func(argc int32, argv **byte) int32
 	purego.RegisterFunc(&engineMain, symbol)
 	argv := cStrings(append([]string{"clickhouse"}, args...))
 	code := engineMain(int32(len(argv)-1), &argv[0])
 	runtime.KeepAlive(argv)
 	return fmt.Errorf("the ClickHouse library %s ended with code %d", path, code)
+}
+
+// keepHandlersOut leaves signals to this process. The engine's own handlers
+// hold a crashing process back for seconds, to write a report; it is back
+// sooner when it is simply gone. Releases without the switch do without.
+func keepHandlersOut(handle uintptr) {
+	symbol, err := purego.Dlsym(handle, "chdb_set_signal_handlers_enabled")
+	if err != nil {
+		return
+	}
+	var enable func(enabled int32)
+	purego.RegisterFunc(&enable, symbol)
+	enable(0)
 }
 
 // cStrings returns argv as C has it, the final null pointer included.

@@ -21,6 +21,8 @@ import (
 
 const (
 	anyPort = "127.0.0.1:0"
+	// database holds the history.
+	database = "default"
 	// readyPatience bounds the time from the first component's start until
 	// clients are served, on data of any size.
 	readyPatience = 2 * time.Minute
@@ -169,17 +171,17 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 		return err
 	}
 	s.onStop("broker", broker.Stop)
-	ch, err := keepClickHouse(ctx, embedded.ClickHouseConfig{
+	ch, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{
 		Listen: anyPort, DataDir: filepath.Join(dir, "clickhouse"), Logger: s.log.With("part", "clickhouse"),
 	})
 	if err != nil {
 		return err
 	}
-	s.onStop("ClickHouse", ch.close)
+	s.onStop("ClickHouse", ch.Stop)
 	s.addr.Pid = os.Getpid()
 	s.addr.Kafka = broker.Addr()
-	s.addr.ClickHouse = ch.dsn
-	s.addr.ClickHouseHTTP = ch.http
+	s.addr.ClickHouse = ch.DSN(database)
+	s.addr.ClickHouseHTTP = "http://" + ch.HTTPAddr()
 	return nil
 }
 

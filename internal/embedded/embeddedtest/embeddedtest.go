@@ -8,6 +8,7 @@ package embeddedtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,6 +25,8 @@ import (
 
 // patience bounds every start and stop of a server.
 const patience = 2 * time.Minute
+
+const retryEvery = 20 * time.Millisecond
 
 func init() { embedded.RunEngineIfAsked() }
 
@@ -83,7 +86,7 @@ func ClickHouse(tb testing.TB) (dsn string) {
 		tb.Fatal(err)
 	}
 	name := fmt.Sprintf("test_%d", shared.databases.Add(1))
-	execute(tb, server.Addr(), "CREATE DATABASE "+name)
+	execute(tb, server.Addr(), "CREATE DATABASE IF NOT EXISTS "+name)
 	tb.Cleanup(func() { execute(tb, server.Addr(), "DROP DATABASE IF EXISTS "+name+" SYNC") })
 	return server.DSN(name)
 }
@@ -152,6 +155,8 @@ func sweep() {
 	}
 }
 
+// execute carries out a query, and waits for the server where it is just being
+// started again.
 func execute(tb testing.TB, addr, query string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -161,7 +166,15 @@ func execute(tb testing.TB, addr, query string) {
 		tb.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // the query's own error is what counts
-	if err := conn.Exec(ctx, query); err != nil {
-		tb.Fatalf("%s: %v", query, err)
+	for {
+		err := conn.Exec(ctx, query)
+		var refused *clickhouse.Exception
+		if err == nil {
+			return
+		}
+		if errors.As(err, &refused) || ctx.Err() != nil {
+			tb.Fatalf("%s: %v", query, err)
+		}
+		time.Sleep(retryEvery)
 	}
 }

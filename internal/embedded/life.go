@@ -1,0 +1,154 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+const (
+	// engineLog is the child's output, in its data folder.
+	engineLog = "clickhouse.log"
+	// engineStart bounds a start, on data of any size.
+	engineStart = 60 * time.Second
+	// engineStop is how long a stop may take before the child is killed.
+	engineStop = 10 * time.Second
+	// engineOutput is how long the child's last words may take to arrive.
+	engineOutput = time.Second
+)
+
+// errPortTaken reports that the child could not have the port it was given.
+var errPortTaken = errors.New("the port was taken in the meantime")
+
+// life is one life of the ClickHouse child.
+type life struct {
+	addr, httpAddr string
+	child          *child
+	leash          io.Closer // the child ends when this is closed
+	output         *logFile
+}
+
+// begin starts a child and returns when it answers queries.
+func begin(ctx context.Context, e engine, folder *Folder, listen, httpPort string) (*life, error) {
+	addr, err := reserve(ctx, listen, "--listen")
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", listen, err)
+	}
+	httpAddr, err := reserve(ctx, net.JoinHostPort(host, httpPort), "--listen")
+	if err != nil {
+		return nil, err
+	}
+	_, httpPort, err = net.SplitHostPort(httpAddr)
+	if err != nil {
+		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", httpAddr, err)
+	}
+	l := &life{addr: addr, httpAddr: httpAddr}
+	args := append(engineArgs(e), engineFlags(folder.Path(), host, port, httpPort)...)
+	if err := l.launch(folder, args); err != nil {
+		return nil, err
+	}
+	if err := l.awaitReady(ctx, e); err != nil {
+		return nil, errors.Join(err, l.kill())
+	}
+	return l, nil
+}
+
+// launch starts the child. It is given the folder's lock, so that the folder
+// stays locked until the child is gone too.
+func (l *life) launch(folder *Folder, args []string) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("ClickHouse cannot be started: %w", err)
+	}
+	stdin, leash, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("ClickHouse cannot be started: %w", err)
+	}
+	defer stdin.Close() //nolint:errcheck // only the child reads from it
+	if l.output, err = newLogFile(filepath.Join(folder.Path(), engineLog)); err != nil {
+		return errors.Join(err, leash.Close())
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Dir = folder.Path()
+	cmd.Env = append(os.Environ(), "GOTRACEBACK=none") // a crash is the engine's, not ours
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, l.output, l.output
+	cmd.ExtraFiles = []*os.File{folder.lock}
+	cmd.WaitDelay = engineOutput
+	if l.child, err = startChild(cmd); err != nil {
+		return errors.Join(fmt.Errorf("ClickHouse cannot be started: %w", err), leash.Close(), l.output.Close())
+	}
+	l.leash = leash
+	return nil
+}
+
+// awaitReady waits until the server answers a query, ends, or time is up.
+func (l *life) awaitReady(ctx context.Context, e engine) error {
+	ctx, cancel := context.WithTimeout(ctx, engineStart)
+	defer cancel()
+	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{l.addr}, DialTimeout: time.Second})
+	if err != nil {
+		return fmt.Errorf("ClickHouse cannot be reached: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // it carried nothing but pings
+	for {
+		err := conn.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-l.child.done:
+			return l.earlyEnd(e)
+		case <-ctx.Done():
+			return fmt.Errorf("ClickHouse (%s) did not answer at %s: %w: %w", e, l.addr, ctx.Err(), err)
+		case <-time.After(retryEvery):
+		}
+	}
+}
+
+// earlyEnd explains why the child ended before it was ready.
+func (l *life) earlyEnd(e engine) error {
+	text, err := os.ReadFile(l.output.path)
+	if err != nil {
+		return fmt.Errorf("ClickHouse (%s) ended before it listened and its log cannot be read: %w", e, err)
+	}
+	if bytes.Contains(text, []byte("Address already in use")) {
+		return fmt.Errorf("ClickHouse cannot listen at %s: %w", l.addr, errPortTaken)
+	}
+	said := strings.TrimSpace(string(text))
+	said = said[strings.LastIndexByte(said, '\n')+1:]
+	return fmt.Errorf("ClickHouse (%s; version %s is known to work) ended before it listened, the last line of %s is: %s", e, engineVersion, l.output.path, said)
+}
+
+// end asks the child to end, and kills it when it does not in time or when ctx
+// ends.
+func (l *life) end(ctx context.Context) error {
+	_ = l.child.process.Signal(syscall.SIGTERM) // it may be gone already
+	select {
+	case <-l.child.done:
+	case <-ctx.Done():
+	case <-time.After(engineStop):
+	}
+	return l.kill()
+}
+
+// kill ends the child, if it has not ended, and waits for that.
+func (l *life) kill() error {
+	_ = l.child.process.Kill() // it may be gone already
+	<-l.child.done
+	return errors.Join(l.leash.Close(), l.output.Close())
+}
