@@ -64,7 +64,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	for _, b := range cfg.Brokers {
 		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
-			return nil, fmt.Errorf("Kafka broker address %q is not of the form host:port", b)
+			return nil, fmt.Errorf("the Kafka broker address %q is not of the form host:port", b)
 		}
 	}
 	log := cfg.Logger
@@ -141,7 +141,7 @@ func (c *Client) WaitReady(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("Kafka at %s is not ready: %w", brokers, err)
+		return fmt.Errorf("the Kafka cluster at %s is not ready: %w", brokers, err)
 	}
 	if !waited.IsZero() {
 		c.log.Info("Kafka is there", "brokers", brokers, "waited", time.Since(waited).Round(time.Millisecond))

@@ -85,10 +85,11 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(cont
 	defer cancel(nil)
 	m := &member{log: c.log, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker()}
 	for _, topic := range cfg.Topics {
-		if _, err := c.awaitTopic(ctx, topic); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		_, err := c.awaitTopic(ctx, topic)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("consumer group %s: topic %s: %w", cfg.Group, topic, err)
 		}
 	}
@@ -160,7 +161,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 				m.log.Info("joined the consumer group", "group", m.cfg.Group)
 			}
 			m.start(ctx, generation)
-		case errors.Is(err, kafka.RebalanceInProgress):
+		case errors.Is(err, kafka.RebalanceInProgress): // the group joins again at once
 		case isPermanent(err):
 			return fmt.Errorf("consumer group %s: %w", m.cfg.Group, err)
 		case !failing:

@@ -93,7 +93,9 @@ func (i *identity) take(ctx context.Context) (*session, error) {
 	}, nil
 }
 
-// isFenced says whether a broker knows a newer owner of the identity.
+// isFenced says whether a broker may know a newer owner of the identity. An id
+// that it does not map to this owner any more had time to pass to another.
 func isFenced(err error) bool {
-	return errors.Is(err, kafka.InvalidProducerEpoch) || errors.Is(err, kafka.ProducerFenced)
+	return errors.Is(err, kafka.InvalidProducerEpoch) || errors.Is(err, kafka.ProducerFenced) ||
+		errors.Is(err, kafka.InvalidProducerIDMapping)
 }

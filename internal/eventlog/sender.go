@@ -197,7 +197,7 @@ func (s *sender) judgeOne(f *flight, answer *produce.ResponsePartition) {
 		f.outcome, f.err = again, code
 		s.p.end(fmt.Errorf("%w: %w", ErrFenced, code))
 	case isFenced(code), code == kafka.OutOfOrderSequenceNumber, code == kafka.DuplicateSequenceNumber,
-		code == kafka.UnknownProducerId, code == kafka.InvalidProducerIDMapping:
+		code == kafka.UnknownProducerId:
 		f.outcome, f.err = renumber, code
 	case isPermanent(code):
 		f.outcome, f.err = refused, fmt.Errorf("write to %s/%d: %w", s.p.cfg.Topic, f.part.id, code)

@@ -1,0 +1,20 @@
+package eventlog
+
+import (
+	"go/build"
+	"strings"
+	"testing"
+)
+
+// TestKnowsNothingOfTheProgram: the package moves bytes, whoever's they are.
+func TestKnowsNothingOfTheProgram(t *testing.T) {
+	pkg, err := build.ImportDir(".", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range pkg.Imports {
+		if strings.HasPrefix(path, "github.com/parley-chat/parley/") {
+			t.Errorf("it imports %s", path)
+		}
+	}
+}
