@@ -70,7 +70,12 @@ type received struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	addr := embeddedtest.Kafka(t)
+	return newRigAt(t, embeddedtest.Kafka(t))
+}
+
+// newRigAt opens a log at a broker of the test's own.
+func newRigAt(t testing.TB, addr string) *rig {
+	t.Helper()
 	client, err := eventlog.New(eventlog.Config{Brokers: []string{addr}, ClientID: "test"})
 	if err != nil {
 		t.Fatal(err)
