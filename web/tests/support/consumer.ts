@@ -1,0 +1,19 @@
+// What an application writes; it is compiled against the packed SDK.
+import { Client, ErrorCode, ParleyError, type Message } from "@parley-chat/sdk";
+import WebSocket from "ws";
+
+const client = new Client({ url: "http://127.0.0.1:8080", user: "ada", WebSocket });
+client.on("state", (state) => {
+  if (state.status === "waiting") console.log(new Date(state.retryAt));
+});
+const channel = await client.join("lobby");
+channel.on("message", (message: Message) => console.log(message.seq, message.body));
+channel.on("gap", (gap) => void channel.fill(gap));
+try {
+  const { seq }: { seq: number } = await channel.send("hello", { to: "bob" });
+  console.log(seq);
+} catch (error) {
+  if (error instanceof ParleyError && error.code === ErrorCode.Lost) console.log(error.retry);
+}
+// @ts-expect-error: there is no such event
+channel.on("nonsense", () => {});
