@@ -10,8 +10,8 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// fastTicks makes a lease last 8 × 50 ms.
-func fastTicks(w *Worker) { w.timing.tick = 50 * time.Millisecond }
+// fastTicks makes a lease last 8 × 100 ms.
+func fastTicks(w *Worker) { w.timing.tick = 100 * time.Millisecond }
 
 // keepBeating beats for a connector until the test ends.
 func (r *rig) keepBeating(connector string) {

@@ -7,7 +7,7 @@ import (
 )
 
 // channel is one channel's membership. It exists while it has a member or a
-// public message.
+// public message; without members, as most are in a long life, it has no maps.
 type channel struct {
 	name    string
 	last    int64             // newest public message that is not void; 0: none
@@ -29,13 +29,12 @@ type subscription struct {
 	sessions  int
 }
 
-func newChannel(name string) *channel {
-	return &channel{name: name, members: map[string]member{}, users: map[string]int{}}
-}
-
 // add makes a session that is no member one. first: its user had no session
 // here; subscribed: its connector had none.
 func (c *channel) add(session string, m member) (first, subscribed bool) {
+	if c.members == nil {
+		c.members, c.users = map[string]member{}, map[string]int{}
+	}
 	c.members[session] = m
 	c.users[m.user]++
 	i, found := c.find(m.connector)
@@ -61,6 +60,9 @@ func (c *channel) remove(session string) (gone, unsubscribed bool) {
 		c.subs = slices.Delete(c.subs, i, i+1)
 		delete(m.connector.channels, c.name)
 		unsubscribed = true
+	}
+	if len(c.members) == 0 {
+		c.members, c.users, c.subs = nil, nil, nil
 	}
 	return gone, unsubscribed
 }

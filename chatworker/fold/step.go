@@ -190,7 +190,7 @@ func (s *step) push(c *connector, updates []*schema.Update) {
 func (f *Fold) channel(name string) *channel {
 	ch, found := f.channels[name]
 	if !found {
-		ch = newChannel(name)
+		ch = &channel{name: name}
 		f.channels[name] = ch
 	}
 	return ch
