@@ -111,7 +111,7 @@ func (c *check) checkPage(s *session, p *place, e *Entry) {
 
 func (c *check) checkBefore(s *session, p *place, e *Entry) {
 	shown := e.Page.Messages
-	end := p.knewAt(e.Began) + 1
+	end := p.known.before(e.Began) + 1
 	if b := e.History.Before; b != nil {
 		end = min(end, *b)
 	}
@@ -133,7 +133,7 @@ func (c *check) checkAfter(s *session, p *place, e *Entry) {
 		return
 	}
 	rest := all[len(want):]
-	knew := p.knewAt(e.Began)
+	knew := p.known.before(e.Began)
 	switch {
 	case len(rest) > 0 && rest[0].seq <= knew && !e.Page.More:
 		c.violate(Seam, s, e.Channel, rest[0].seq, "a page of history ends before what was known at %d", knew)
@@ -159,13 +159,13 @@ func (c *check) checkAround(s *session, p *place, e *Entry) {
 // what the session knew when it asked and the end.
 func (c *check) checkMembers(s *session, p *place, e *Entry) {
 	shown := names(e.Members.Members)
-	first := indexAbove(p.ch.crowds, p.knewAt(e.Began), func(c crowd) int64 { return c.seq })
+	first := indexAbove(p.ch.crowds, p.shown.before(e.Began), func(c crowd) int64 { return c.seq })
 	for _, now := range p.ch.crowds[max(0, first-1):] {
 		if e.Members.Count == len(now.users) && slices.Equal(shown, now.users[:min(len(now.users), firstMembers)]) {
 			return
 		}
 	}
-	c.violate(Members, s, e.Channel, p.knewAt(e.Began), "%d members are listed, %v, as at no time since", e.Members.Count, shown)
+	c.violate(Members, s, e.Channel, p.shown.before(e.Began), "%d members are listed, %v, as at no time since", e.Members.Count, shown)
 }
 
 func limitOf(given *int) int {

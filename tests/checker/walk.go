@@ -17,29 +17,36 @@ type place struct {
 	chain    int64 // seq of the newest public message
 	highest  int64 // seq of the newest push of any kind; the join's before the first
 	notices  map[notice]int
-	known    []knowledge
-	doubtful bool // a leave was not answered: it may have passed
+	known    knowledge // by pushes and acknowledgements
+	shown    knowledge // by pushes alone
+	doubtful bool      // a leave was not answered: it may have passed
 }
 
-// knowledge is the highest seq that a session had heard of at a time.
-type knowledge struct {
+// knowledge is the highest seq that a session had heard of, by time.
+type knowledge []struct {
 	at  time.Duration
 	seq int64
 }
 
-func (p *place) learn(at time.Duration, seq int64) {
-	if n := len(p.known); n == 0 || seq > p.known[n-1].seq {
-		p.known = append(p.known, knowledge{at, seq})
+func (k *knowledge) learn(at time.Duration, seq int64) {
+	if n := len(*k); n == 0 || seq > (*k)[n-1].seq {
+		*k = append(*k, struct {
+			at  time.Duration
+			seq int64
+		}{at, seq})
 	}
 }
 
-// knewAt is the highest seq that the session had heard of before at.
-func (p *place) knewAt(at time.Duration) int64 {
-	i := sort.Search(len(p.known), func(i int) bool { return p.known[i].at >= at })
-	if i == 0 {
-		return p.stay.from
-	}
-	return max(p.stay.from, p.known[i-1].seq)
+// before is the highest seq that the session had heard of before at.
+func (k knowledge) before(at time.Duration) int64 {
+	i := sort.Search(len(k), func(i int) bool { return k[i].at >= at })
+	return k[max(0, i-1)].seq // the first is the join's
+}
+
+// learn takes note of a push or a join's result.
+func (p *place) learn(at time.Duration, seq int64) {
+	p.known.learn(at, seq)
+	p.shown.learn(at, seq)
 }
 
 // walk follows one session through what it recorded.
@@ -65,7 +72,7 @@ func (c *check) walk(s *session) {
 			}
 		case OpChat:
 			if e.Outcome == OK && p != nil {
-				p.learn(e.At, e.Seq)
+				p.known.learn(e.At, e.Seq)
 			}
 		case OpHistory:
 			if e.Outcome == OK && p != nil {
