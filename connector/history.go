@@ -12,7 +12,7 @@ import (
 // historyCall is a history request that waits for its page.
 type historyCall struct {
 	*call
-	place *place
+	acked int64 // what the session knew of when it asked
 	user  string
 	epoch string // "": the current one
 	mode  history.Mode
@@ -32,18 +32,15 @@ func (h *historyCall) answer(ch *channel) {
 		return
 	}
 	inc := h.session.inc
-	h.session.mu.Lock()
-	acked := h.place.acked
-	h.session.mu.Unlock()
 	ch.mu.Lock()
-	if ch.replica.position >= acked && h.epoch == "" {
+	if ch.replica.position >= h.acked && h.epoch == "" {
 		if found, ok := ch.page(h, ch.replica.position+1); ok {
 			ch.mu.Unlock()
 			inc.replyHistory(h, found)
 			return
 		}
 	}
-	reached := ch.reached(acked)
+	reached := ch.reached(h.acked)
 	ch.mu.Unlock()
 	inc.spawn(func() {
 		found, err := inc.readHistory(ch, h, reached)

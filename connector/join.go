@@ -87,6 +87,7 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	err := s.inc.publish(p.partition, channel, event, func(_ int64, err error) {
 		if err != nil {
 			s.expireJoin(op)
+			s.refused(channel, op)
 		}
 	})
 	if err != nil {
@@ -98,13 +99,28 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	s.places[channel] = p
 }
 
-// expireJoin answers those who wait for a join with 1007. When the join passes
-// all the same, a leave follows it, unless it was asked for again meanwhile.
+// expireJoin answers those who wait for a join with 1007, unless it has passed.
+// When it passes later, a leave follows it, unless it was asked for again
+// meanwhile.
 func (s *session) expireJoin(op *operation) {
 	s.mu.Lock()
-	asked, behind := op.asked, op.behind
-	op.asked, op.behind = nil, nil
+	var asked []*joinCall
+	var behind []follower
+	if op.timer != nil {
+		asked, behind = op.giveUp()
+	}
 	s.mu.Unlock()
+	unavailable(asked, behind)
+}
+
+// giveUp takes out who waits for a join. session.mu is held.
+func (op *operation) giveUp() (asked []*joinCall, behind []follower) {
+	asked, behind = op.asked, op.behind
+	op.asked, op.behind = nil, nil
+	return asked, behind
+}
+
+func unavailable(asked []*joinCall, behind []follower) {
 	for _, j := range asked {
 		j.fail(rpc.Unavailable(retryAfter))
 	}
@@ -131,6 +147,12 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 		s.mu.Unlock()
 		return
 	}
+	if p.member { // the log has refused the leave between this join and the one before
+		asked, behind := op.giveUp()
+		s.mu.Unlock()
+		unavailable(asked, behind)
+		return
+	}
 	p.member, p.channel, p.since = true, ch, ch.replica.position
 	if len(op.asked) == 0 {
 		s.undoJoin(ch, p)
@@ -142,8 +164,30 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 	for _, f := range op.behind {
 		f.passed(ch)
 	}
+	if before := s.owed[ch.name]; before != nil {
+		before.result.behind = append(before.result.behind, &nextJoin{p, ch, op, ch.view()})
+		s.mu.Unlock()
+		return
+	}
 	s.mu.Unlock()
 	inc.answerJoin(ch, p, op, ch.view())
+}
+
+// nextJoin is a join that passed while the result of the one before, which a
+// leave has ended, is still being made. Its result follows that one.
+type nextJoin struct {
+	place *place
+	ch    *channel
+	op    *operation
+	view  view
+}
+
+func (n *nextJoin) passed(*channel) {}
+
+func (n *nextJoin) answer(*channel) {
+	n.ch.mu.Lock()
+	defer n.ch.mu.Unlock()
+	n.place.session.inc.answerJoin(n.ch, n.place, n.op, n.view)
 }
 
 // undoJoin follows a join that nobody waits for with a leave; the session is
@@ -199,6 +243,9 @@ func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view,
 	op.asked, op.behind = nil, nil
 	ch.goLive(p)
 	p.result = nil
+	if s.owed[ch.name] == p {
+		delete(s.owed, ch.name)
+	}
 	if p.leave != nil {
 		p.leave.result(rpc.Empty{})
 		p.leave = nil

@@ -35,9 +35,13 @@ func (s *session) publishLeave(p *place, reason schema.Reason, c *call) error {
 		Channel: p.name, Session: s.id, User: s.user, Reason: reason,
 	}}}
 	err := s.inc.publish(p.partition, p.name, event, func(_ int64, err error) {
-		if err != nil && c != nil {
+		if err == nil {
+			return
+		}
+		if c != nil {
 			c.fail(rpc.Unavailable(retryAfter))
 		}
+		s.refused(p.name, op)
 	})
 	if err == nil {
 		p.ops = append(p.ops, op)
@@ -81,13 +85,21 @@ func (s *session) endPlace(ch *channel, p *place, op *operation) {
 		ch.detach(p)
 	}
 	p.member, p.channel = false, nil
-	switch {
-	case op.leave == nil:
-	case p.result != nil:
+	if p.result != nil {
 		p.leave = op.leave
-	default:
+		s.owe(p)
+	} else if op.leave != nil {
 		op.leave.result(rpc.Empty{})
 	}
+}
+
+// owe remembers a place that has ended and still owes a result. The session's
+// lock is held.
+func (s *session) owe(p *place) {
+	if s.owed == nil {
+		s.owed = map[string]*place{}
+	}
+	s.owed[p.name] = p
 }
 
 // userIsBack publishes the waiting leaves of sessions of a user who is in the

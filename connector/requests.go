@@ -200,7 +200,7 @@ func (s *session) publishChat(c *call, p *place, m *rpc.ChatParams) *rpc.Error {
 			c.fail(rpc.Unavailable(retryAfter))
 			return
 		}
-		p.acknowledged(seq)
+		s.acknowledged(m.Channel, seq)
 		c.result(rpc.ChatResult{ID: m.ID, Seq: seq, Time: event.Time})
 	})
 	if err != nil {
@@ -232,7 +232,9 @@ func (s *session) onHistory(c *call, r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	h.place = p
+	s.mu.Lock()
+	h.acked = p.acked
+	s.mu.Unlock()
 	p.afterJoin(h)
 	return nil
 }

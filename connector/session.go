@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,7 @@ type session struct {
 	mu      sync.Mutex
 	user    string            // "" before hello; set once
 	places  map[string]*place // channels joined, being joined or being left
+	owed    map[string]*place // the newest place of each channel that ended and owes a result
 	ended   bool              // the connection is gone
 	leaveAt time.Time         // when an ended session leaves its channels
 	reason  schema.Reason     // of these leaves
@@ -73,7 +75,7 @@ type operation struct {
 	join   bool
 	asked  []*joinCall // of a join; empty: nobody waits for it any more
 	behind []follower  // of a join
-	timer  *time.Timer // of a join
+	timer  *time.Timer // of a join under way
 	leave  *call       // of a leave; nil: nobody waits for it
 }
 
@@ -103,8 +105,23 @@ func (p *place) pass(join bool) *operation {
 	p.ops = p.ops[1:]
 	if op.timer != nil {
 		op.timer.Stop()
+		op.timer = nil
 	}
 	return op
+}
+
+// refused forgets an operation that the log did not take, and will not: it
+// never passes, so the session has to begin anew.
+func (s *session) refused(channel string, op *operation) {
+	s.mu.Lock()
+	if p := s.places[channel]; p != nil {
+		p.ops = slices.DeleteFunc(p.ops, func(o *operation) bool { return o == op })
+		if len(p.ops) == 0 && !p.member {
+			delete(s.places, channel)
+		}
+	}
+	s.mu.Unlock()
+	s.conn.close(rpc.CloseLostPlace, "the log refused a join or a leave: rejoin")
 }
 
 // place returns the session's place in a channel that it has joined, or is
@@ -146,11 +163,13 @@ func (p *place) afterJoin(f follower) {
 	f.answer(ch)
 }
 
-// acknowledged remembers the highest seq that the session knows of.
-func (p *place) acknowledged(seq int64) {
-	p.session.mu.Lock()
-	p.acked = max(p.acked, seq)
-	p.session.mu.Unlock()
+// acknowledged remembers the highest seq of a channel that the session knows of.
+func (s *session) acknowledged(channel string, seq int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.places[channel]; p != nil {
+		p.acked = max(p.acked, seq)
+	}
 }
 
 // call is one request. It is answered exactly once; a notification never.
