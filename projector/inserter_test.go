@@ -98,7 +98,7 @@ func TestInserterIsBounded(t *testing.T) {
 	if w, err := st.watermark(s.ctx, 0); err != nil || w.seq != 21 {
 		t.Errorf("the watermark is %d, error %v, want 21", w.seq, err)
 	}
-	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL"); n != 21 {
+	if n := s.count("SELECT count() FROM events_1 FINAL"); n != 21 {
 		t.Errorf("%d rows, want 21", n)
 	}
 }

@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -35,6 +37,7 @@ type system struct {
 	counters []uint64 // by partition, of connector "c"
 	output   *output
 	addr     string
+	sql      driver.Conn // to the database
 }
 
 func newSystem(t testing.TB) *system {
@@ -55,6 +58,7 @@ func newSystemWindow(t testing.TB, window int64) *system {
 	}
 	t.Cleanup(kafka.Close)
 	s := &system{t: t, ctx: ctx, kafka: kafka, dsn: dsn, addr: broker, counters: make([]uint64, partitions), output: new(output)}
+	s.sql = clickhousetest.Connect(t, dsn)
 	s.producer = kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
 	t.Cleanup(func() { s.producer.Close() })
 	if window != schema.Window {
@@ -252,10 +256,10 @@ func (s *system) eventually(what string, holds func() bool) {
 	}
 }
 
-func (s *system) count(db *clickhouse.DB, query string) uint64 {
+func (s *system) count(query string) uint64 {
 	s.t.Helper()
 	var n uint64
-	if err := db.QueryRow(s.ctx, query).Scan(&n); err != nil {
+	if err := s.sql.QueryRow(s.ctx, query).Scan(&n); err != nil {
 		s.t.Fatal(err)
 	}
 	return n
@@ -271,9 +275,9 @@ func (s *system) fold(f *folder, partition int, from, to int64) {
 }
 
 // rows reads all rows of a generation, without repeats.
-func (s *system) rows(db *clickhouse.DB, generation uint32) []string {
+func (s *system) rows(generation uint32) []string {
 	s.t.Helper()
-	rows, err := db.Query(s.ctx, `SELECT toString(tuple(* EXCEPT (epoch))) FROM `+sql.Events(generation)+` FINAL ORDER BY partition, seq`)
+	rows, err := s.sql.Query(s.ctx, `SELECT toString(tuple(* EXCEPT (epoch))) FROM `+sql.Events(generation)+` FINAL ORDER BY partition, seq`)
 	if err != nil {
 		s.t.Fatal(err)
 	}

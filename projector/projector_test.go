@@ -41,7 +41,7 @@ func TestRows(t *testing.T) {
 		`(1,'lobby',5,'leave','ada','','','','s','c','2026-09-21 14:13:20.123','leave',0,'',1)`,
 		`(1,'',6,'down','','','','','','c','2026-09-21 14:13:20.123','timeout',0,'',1)`,
 	}
-	if got := s.rows(st.db, 1); !slices.Equal(got, want) {
+	if got := s.rows(1); !slices.Equal(got, want) {
 		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
@@ -70,17 +70,17 @@ func TestRestart(t *testing.T) {
 	first := s.publish(0, chats("lobby", 0, 50)...)
 	s.await(st, 0, first[49])
 	stop()
-	before := s.count(st.db, "SELECT count() FROM events_1")
+	before := s.count("SELECT count() FROM events_1")
 	again := s.publish(0, append(chats("lobby", 40, 5), chats("lobby", 100, 5)...)...)
 	s.project(s.config())
 	s.await(st, 0, again[9])
-	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL"); n != 60 {
+	if n := s.count("SELECT count() FROM events_1 FINAL"); n != 60 {
 		t.Errorf("%d rows, want 60", n)
 	}
-	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL WHERE void = 1"); n != 5 {
+	if n := s.count("SELECT count() FROM events_1 FINAL WHERE void = 1"); n != 5 {
 		t.Errorf("%d void rows, want the 5 repeats", n)
 	}
-	if written := s.count(st.db, "SELECT count() FROM events_1"); written > before+10 {
+	if written := s.count("SELECT count() FROM events_1"); written > before+10 {
 		t.Errorf("%d rows were written at the restart, want the 10 above the watermark", written-before)
 	}
 }
@@ -96,7 +96,7 @@ func TestWindowAtRestart(t *testing.T) {
 	s.publish(0, chats("lobby", 6, 1)...)                                           // 11 repeats 6, which is 5 back
 	s.project(s.config())
 	s.await(st, 0, again[1]+1)
-	if n := s.count(st.db, "SELECT toUInt64(sum(seq)) FROM events_1 FINAL WHERE void = 1"); n != 9+10 {
+	if n := s.count("SELECT toUInt64(sum(seq)) FROM events_1 FINAL WHERE void = 1"); n != 9+10 {
 		t.Errorf("the seqs of void rows add up to %d, want 9 + 10", n)
 	}
 }
@@ -117,7 +117,7 @@ func TestRepeatsAreHarmless(t *testing.T) {
 	}
 	s.project(s.config())
 	s.await(st, 0, offsets[19])
-	want := s.rows(st.db, 1)
+	want := s.rows(1)
 	if len(want) != 20 {
 		t.Fatalf("%d rows, want 20", len(want))
 	}
@@ -126,7 +126,7 @@ func TestRepeatsAreHarmless(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := s.rows(st.db, 1); !slices.Equal(got, want) {
+	if got := s.rows(1); !slices.Equal(got, want) {
 		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if w, err := st.watermark(s.ctx, 0); err != nil || w.seq != offsets[19] {
@@ -149,7 +149,7 @@ func TestWatermarkIsNeverAhead(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen = w.seq
-		rows := s.count(st.db, fmt.Sprintf("SELECT uniqExact(seq) FROM events_1 WHERE seq <= %d", seen))
+		rows := s.count(fmt.Sprintf("SELECT uniqExact(seq) FROM events_1 WHERE seq <= %d", seen))
 		if want := uint64(max(0, seen)); rows != want {
 			t.Fatalf("the watermark is %d, but there are %d rows", seen, rows)
 		}
@@ -170,7 +170,7 @@ func TestClickHouseAway(t *testing.T) {
 	s.eventually("it says that ClickHouse is away", func() bool { return s.output.count("ClickHouse is in trouble") > 0 })
 	proxy.Restore()
 	s.await(st, 0, offsets[99])
-	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL"); n != 105 {
+	if n := s.count("SELECT count() FROM events_1 FINAL"); n != 105 {
 		t.Errorf("%d rows, want 105", n)
 	}
 	s.eventually("it says that ClickHouse is back", func() bool { return s.output.count("ClickHouse works again") == 1 })
@@ -211,7 +211,7 @@ func TestTwoProjectors(t *testing.T) {
 	publish()
 	stop()
 	publish()
-	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL WHERE void = 0"); n != uint64(total) {
+	if n := s.count("SELECT count() FROM events_1 FINAL WHERE void = 0"); n != uint64(total) {
 		t.Errorf("%d rows, want %d", n, total)
 	}
 }
@@ -226,7 +226,7 @@ func TestCorruptRecord(t *testing.T) {
 	s.project(s.config())
 	s.await(st, 2, 3)
 	s.await(st, 2, s.publish(2, chats("lobby", 1, 1)...)[0])
-	if n := s.count(st.db, "SELECT count() FROM events_1 FINAL"); n != 2 {
+	if n := s.count("SELECT count() FROM events_1 FINAL"); n != 2 {
 		t.Errorf("%d rows, want 2", n)
 	}
 	if n := s.output.count("partition=2 offset=2"); n != 1 {
@@ -292,16 +292,16 @@ func TestTablesDropped(t *testing.T) {
 			s.project(s.config())
 			offsets := s.publish(0, chats("lobby", 0, 30)...)
 			s.await(st, 0, offsets[29])
-			want := s.rows(st.db, 1)
+			want := s.rows(1)
 			for _, name := range tables {
-				if err := st.db.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
+				if err := s.sql.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
 					t.Fatal(err)
 				}
 			}
 			more := s.publish(1, chats("room", 0, 1)...)
 			s.await(st, 1, more[0])
 			s.await(st, 0, offsets[29])
-			if got := s.rows(st.db, 1); !slices.Equal(got[:len(got)-1], want) {
+			if got := s.rows(1); !slices.Equal(got[:len(got)-1], want) {
 				t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		})
@@ -326,10 +326,10 @@ func TestNextGeneration(t *testing.T) {
 	next := *st
 	next.tables.Generation = 2
 	s.await(&next, 0, more[9])
-	if n := len(s.rows(st.db, 2)); n != 40 {
+	if n := len(s.rows(2)); n != 40 {
 		t.Errorf("%d rows in the new generation, want 40", n)
 	}
-	if n := len(s.rows(st.db, 1)); n != 30 {
+	if n := len(s.rows(1)); n != 30 {
 		t.Errorf("%d rows in the old generation, want 30", n)
 	}
 }

@@ -36,7 +36,7 @@ type store struct {
 // watermark reads a partition's watermark.
 func (s *store) watermark(ctx context.Context, partition int) (watermark, error) {
 	w := watermark{seq: -1}
-	err := s.db.QueryRow(ctx, `SELECT seq, digest, format FROM `+tables.Watermarks(s.tables.Generation)+
+	err := s.db.QueryRow(ctx, `SELECT seq, digest, format FROM `+s.db.Table(tables.Watermarks(s.tables.Generation))+
 		` WHERE epoch = ? AND partition = ? ORDER BY seq DESC LIMIT 1`, s.epoch, partition).Scan(&w.seq, &w.digest, &w.format)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -73,7 +73,7 @@ func (s *store) write(ctx context.Context, b *block) error {
 
 // insert writes whole columns, and returns when they are stored.
 func (s *store) insert(ctx context.Context, table string, names []string, columns []any) error {
-	batch, err := s.db.PrepareBatch(ctx, `INSERT INTO `+table+` ("`+strings.Join(names, `", "`)+`")`)
+	batch, err := s.db.PrepareBatch(ctx, `INSERT INTO `+s.db.Table(table)+` ("`+strings.Join(names, `", "`)+`")`)
 	if err != nil {
 		return err
 	}

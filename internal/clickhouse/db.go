@@ -12,6 +12,8 @@ import (
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/parley-chat/parley/schema/sql"
 )
 
 // Back-off between attempts at a server that does not answer.
@@ -92,7 +94,7 @@ func options(t Target, o Options) *driver.Options {
 	opts := &driver.Options{
 		Protocol:         driver.Native,
 		Addr:             t.Addresses,
-		Auth:             driver.Auth{Database: t.Database, Username: t.User, Password: t.Password},
+		Auth:             driver.Auth{Username: t.User, Password: t.Password},
 		TLS:              t.TLS,
 		Settings:         settings(t.Cluster),
 		Compression:      &driver.Compression{Method: driver.CompressionLZ4},
@@ -205,28 +207,25 @@ func newBackoff() backoff.BackOff {
 		backoff.WithInitialInterval(minBackoff), backoff.WithMaxInterval(maxBackoff), backoff.WithMaxElapsedTime(0))
 }
 
+// probe asks a server for a sign of life, and creates the database if it is
+// missing.
 func (db *DB) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, db.opts.DialTimeout)
 	defer cancel()
-	err := db.Ping(ctx)
-	if !IsMissing(err) {
+	var found uint64
+	err := db.QueryRow(ctx, "SELECT count() FROM system.databases WHERE name = ?", db.target.Database).Scan(&found)
+	if err != nil || found > 0 {
 		return err
 	}
-	return db.createDatabase(ctx)
+	return db.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+db.target.Database+"`"+db.layout().OnCluster())
 }
 
-// createDatabase does so over a connection that names no database.
-func (db *DB) createDatabase(ctx context.Context) error {
-	t := db.target
-	t.Database = ""
-	conn, err := driver.Open(options(t, Options{MaxConns: 1, DialTimeout: db.opts.DialTimeout, ReadTimeout: db.opts.ReadTimeout}))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	on := ""
-	if t.Cluster != "" {
-		on = " ON CLUSTER `" + t.Cluster + "`"
-	}
-	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+db.target.Database+"`"+on)
+// layout says how the tables are named and made.
+func (db *DB) layout() sql.Layout {
+	return sql.Layout{Database: db.target.Database, Cluster: db.target.Cluster}
 }
+
+// Table is the full name of a table, for a statement. Connections are not
+// bound to the database: a server may not have it yet, and the embedded one
+// does not survive a connection that asks for it then.
+func (db *DB) Table(name string) string { return db.layout().Table(name) }

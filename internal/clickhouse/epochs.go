@@ -19,7 +19,7 @@ type Epoch struct {
 func (db *DB) NewestEpoch(ctx context.Context) (*Epoch, error) {
 	var e Epoch
 	var partitions int32
-	err := db.QueryRow(ctx, `SELECT epoch, topic_id, partitions FROM `+tables.Epochs+
+	err := db.QueryRow(ctx, `SELECT epoch, topic_id, partitions FROM `+db.Table(tables.Epochs)+
 		` ORDER BY first_seen DESC, epoch DESC LIMIT 1`).Scan(&e.Name, &e.TopicID, &partitions)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -30,5 +30,5 @@ func (db *DB) NewestEpoch(ctx context.Context) (*Epoch, error) {
 
 // AddEpoch makes e the newest epoch.
 func (db *DB) AddEpoch(ctx context.Context, e Epoch) error {
-	return db.Exec(ctx, `INSERT INTO `+tables.Epochs+` SELECT ?, ?, toInt32(?), now64(3, 'UTC')`, e.Name, e.TopicID, e.Partitions)
+	return db.Exec(ctx, `INSERT INTO `+db.Table(tables.Epochs)+` SELECT ?, ?, toInt32(?), now64(3, 'UTC')`, e.Name, e.TopicID, e.Partitions)
 }

@@ -23,8 +23,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err := db.probe(ctx); err != nil {
 		return err
 	}
-	layout := sql.Layout{Cluster: db.target.Cluster}
-	base, err := layout.Base()
+	base, err := db.layout().Base()
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (db *DB) migrate(ctx context.Context) error {
 // CreateGeneration creates what is missing of the tables of generation g. When
 // its events are gone its watermarks go too, as they spoke of those.
 func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
-	steps, err := sql.Layout{Cluster: db.target.Cluster}.Generation(g)
+	steps, err := db.layout().Generation(g)
 	if err != nil {
 		return err
 	}
@@ -66,14 +65,14 @@ func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
 // Generation is the current generation of the tables; 0 if there is none yet.
 func (db *DB) Generation(ctx context.Context) (uint32, error) {
 	var g uint32
-	err := db.QueryRow(ctx, "SELECT max(generation) FROM "+sql.Generations).Scan(&g)
+	err := db.QueryRow(ctx, "SELECT max(generation) FROM "+db.Table(sql.Generations)).Scan(&g)
 	return g, err
 }
 
 // MakeCurrent makes g the current generation, if it is higher than the one
 // that is.
 func (db *DB) MakeCurrent(ctx context.Context, g uint32) error {
-	return db.Exec(ctx, "INSERT INTO "+sql.Generations+" SELECT toUInt32(?), now64(3, 'UTC')", g)
+	return db.Exec(ctx, "INSERT INTO "+db.Table(sql.Generations)+" SELECT toUInt32(?), now64(3, 'UTC')", g)
 }
 
 // apply brings tables to the newest version. Table versions remembers which
@@ -92,7 +91,7 @@ func (db *DB) apply(ctx context.Context, versions string, steps []sql.Migration,
 	defer std.Close()
 	std.SetMaxOpenConns(2)
 	provider, err := goose.NewProvider(goose.DialectClickHouse, std, nil,
-		goose.WithTableName(versions), goose.WithGoMigrations(goMigrations(steps)...),
+		goose.WithTableName(db.Table(versions)), goose.WithGoMigrations(goMigrations(steps)...),
 		goose.WithDisableGlobalRegistry(true), goose.WithSlog(db.opts.Logger))
 	if err != nil {
 		return err
@@ -120,16 +119,12 @@ func goMigrations(steps []sql.Migration) []*goose.Migration {
 // hasTables reports whether the database has all of the tables.
 func (db *DB) hasTables(ctx context.Context, names ...string) (bool, error) {
 	var n uint64
-	err := db.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND has(?, name)", names).Scan(&n)
+	err := db.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = ? AND has(?, name)", db.target.Database, names).Scan(&n)
 	return n == uint64(len(names)), err
 }
 
 func (db *DB) drop(ctx context.Context, table string) error {
-	on := ""
-	if db.target.Cluster != "" {
-		on = " ON CLUSTER `" + db.target.Cluster + "`"
-	}
-	return db.Exec(ctx, "DROP TABLE IF EXISTS "+table+on+" SYNC")
+	return db.Exec(ctx, "DROP TABLE IF EXISTS "+db.Table(table)+db.layout().OnCluster()+" SYNC")
 }
 
 // Tables identifies the tables of the current generation.
@@ -142,8 +137,8 @@ type Tables struct {
 // Current tells which tables are the current ones now.
 func (db *DB) Current(ctx context.Context) (Tables, error) {
 	var t Tables
-	err := db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+sql.Generations+`) AS g,
-		(SELECT arrayStringConcat(arraySort(groupArray(toString(uuid)))) FROM system.tables WHERE database = currentDatabase()
-			AND name IN (concat('events_', toString(g)), concat('watermarks_', toString(g))))`).Scan(&t.Generation, &t.ID)
+	err := db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+db.Table(sql.Generations)+`) AS g,
+		(SELECT arrayStringConcat(arraySort(groupArray(toString(uuid)))) FROM system.tables WHERE database = ?
+			AND name IN (concat('events_', toString(g)), concat('watermarks_', toString(g))))`, db.target.Database).Scan(&t.Generation, &t.ID)
 	return t, err
 }

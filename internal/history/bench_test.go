@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -37,12 +38,13 @@ func BenchmarkNewest(b *testing.B) {
 	if err := db.Migrate(ctx); err != nil {
 		b.Fatal(err)
 	}
+	sql := clickhousetest.Connect(b, dsn)
 	partition := schema.PartitionOf("lobby", log.Partitions)
 	if err := db.AddEpoch(ctx, clickhouse.Epoch{Name: log.Epoch, Partitions: log.Partitions}); err != nil {
 		b.Fatal(err)
 	}
 	for part := range 20 {
-		err := db.Exec(ctx, `INSERT INTO events_1 (epoch, partition, channel, seq, kind, user, id, body, session, connector, time, version)
+		err := sql.Exec(ctx, `INSERT INTO events_1 (epoch, partition, channel, seq, kind, user, id, body, session, connector, time, version)
 			SELECT ?, ?, if(number % 2 = 0, 'lobby', concat('room', toString(number % 1000))), number + 1 + ?, 'chat', concat('user', toString(number % 100)),
 				toString(generateUUIDv4()), randomPrintableASCII(100), 's', 'c', now64(3), 1
 			FROM numbers(?)`, log.Epoch, partition, part*size/10, size/10)
@@ -50,7 +52,7 @@ func BenchmarkNewest(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	if err := db.Exec(ctx, `INSERT INTO watermarks_1 VALUES (?, ?, ?, 0, 1, now())`, log.Epoch, partition, 2*size); err != nil {
+	if err := sql.Exec(ctx, `INSERT INTO watermarks_1 VALUES (?, ?, ?, 0, 1, now())`, log.Epoch, partition, 2*size); err != nil {
 		b.Fatal(err)
 	}
 	r, err := New(Config{DSN: dsn, Log: kafka, Epoch: log})

@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -27,7 +29,8 @@ type world struct {
 	log    epoch.Log
 	dsn    string
 	db     *clickhouse.DB
-	events []event // by offset
+	sql    driver.Conn // to the database
+	events []event     // by offset
 }
 
 // event is one record of the log.
@@ -58,7 +61,7 @@ func newWorld(t testing.TB, window int64) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return &world{t: t, ctx: ctx, kafka: kafka, log: log, dsn: dsn, db: db, events: make([]event, 1)}
+	return &world{t: t, ctx: ctx, kafka: kafka, log: log, dsn: dsn, db: db, sql: clickhousetest.Connect(t, dsn), events: make([]event, 1)}
 }
 
 // publish appends chats to the log. A message with an empty body stands for a
@@ -129,14 +132,14 @@ func (w *world) project(generation uint32, epoch string, watermark int64) {
 
 func (w *world) exec(query string, args ...any) {
 	w.t.Helper()
-	if err := w.db.Exec(w.ctx, query, args...); err != nil {
+	if err := w.sql.Exec(w.ctx, query, args...); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *world) insert(generation uint32, epoch string, from, to int64) {
 	w.t.Helper()
-	batch, err := w.db.PrepareBatch(w.ctx, fmt.Sprintf(`INSERT INTO events_%d (epoch, partition, channel, seq, kind, user, "to", id, body, time, trace, void, version)`, generation))
+	batch, err := w.sql.PrepareBatch(w.ctx, fmt.Sprintf(`INSERT INTO events_%d (epoch, partition, channel, seq, kind, user, "to", id, body, time, trace, void, version)`, generation))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func (s *store) someRows(ctx context.Context, q *Query, sp span, sh shelf, limit
 	if sp.newest {
 		order = "DESC"
 	}
-	where, args := sh.where(q)
+	where, args := s.where(q, sh)
 	args = append(args, sp.from, sp.to, limit)
 	query := `SELECT seq, id, user, "to", body, toUnixTimestamp64Milli(time), trace` + where +
 		` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT ?`
@@ -92,9 +92,9 @@ func (s *store) someRows(ctx context.Context, q *Query, sp span, sh shelf, limit
 }
 
 // where selects the messages of a channel that the query's user may see.
-func (sh *shelf) where(q *Query) (string, []any) {
+func (s *store) where(q *Query, sh shelf) (string, []any) {
 	var b strings.Builder
-	fmt.Fprintf(&b, ` FROM %s WHERE epoch = ? AND partition = ? AND channel = ? AND kind = 'chat' AND void = 0`, sql.Events(sh.generation))
+	fmt.Fprintf(&b, ` FROM %s WHERE epoch = ? AND partition = ? AND channel = ? AND kind = 'chat' AND void = 0`, s.db.Table(sql.Events(sh.generation)))
 	args := []any{sh.epoch, sh.partition, q.Channel}
 	if !q.Everyone {
 		b.WriteString(` AND ("to" = '' OR user = ? OR "to" = ?)`)
@@ -120,7 +120,7 @@ func (s *store) allEpochs(ctx context.Context) ([]pastEpoch, error) {
 	var found []pastEpoch
 	err := s.query(ctx, func(ctx context.Context) error {
 		found = nil
-		rows, err := s.db.Query(ctx, `SELECT epoch, any(partitions) FROM `+sql.Epochs+` GROUP BY epoch ORDER BY min(first_seen) DESC, epoch DESC`)
+		rows, err := s.db.Query(ctx, `SELECT epoch, any(partitions) FROM `+s.db.Table(sql.Epochs)+` GROUP BY epoch ORDER BY min(first_seen) DESC, epoch DESC`)
 		if err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (s *store) olderEpoch(ctx context.Context, q *Query, epoch string, generati
 	}
 	for _, e := range all {
 		sh := shelf{generation: generation, epoch: e.name, partition: schema.PartitionOf(q.Channel, e.partitions)}
-		where, args := sh.where(q)
+		where, args := s.where(q, sh)
 		var n uint8
 		err := s.query(ctx, func(ctx context.Context) error {
 			return s.db.QueryRow(ctx, `SELECT toUInt8(count() > 0) FROM (SELECT 1`+where+` LIMIT 1)`, args...).Scan(&n)

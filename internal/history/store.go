@@ -158,8 +158,8 @@ func (s *store) readMarks(ctx context.Context) (marks, error) {
 func (s *store) readGeneration(ctx context.Context, m *marks) (current uint32, err error) {
 	var partitions []int32
 	var seqs []int64
-	err = s.db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+sql.Generations+`), groupArray(partition), groupArray(w)
-		FROM (SELECT partition, max(seq) AS w FROM `+sql.Watermarks(m.generation)+` WHERE epoch = ? GROUP BY partition)`,
+	err = s.db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+s.db.Table(sql.Generations)+`), groupArray(partition), groupArray(w)
+		FROM (SELECT partition, max(seq) AS w FROM `+s.db.Table(sql.Watermarks(m.generation))+` WHERE epoch = ? GROUP BY partition)`,
 		s.cfg.Epoch.Epoch).Scan(&current, &partitions, &seqs)
 	m.seq = noMarks(s.cfg.Epoch.Partitions).seq
 	for i, p := range partitions {

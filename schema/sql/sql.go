@@ -38,6 +38,8 @@ type Migration struct {
 
 // Layout says for what kind of server the migrations are rendered.
 type Layout struct {
+	// Database that holds the tables.
+	Database string
 	// Cluster is the name of the cluster over which tables are replicated; ""
 	// for a single server.
 	Cluster string
@@ -83,16 +85,24 @@ type target struct {
 	generation uint32
 }
 
-// Events and Watermarks are the tables of the generation.
-func (t target) Events() string     { return Events(t.generation) }
-func (t target) Watermarks() string { return Watermarks(t.generation) }
+// Table is the full name of a table, for a statement.
+func (l Layout) Table(name string) string { return quote(l.Database) + "." + quote(name) }
 
-// OnCluster makes a statement run on every server of the cluster.
-func (t target) OnCluster() string {
-	if t.Cluster == "" {
+func quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+// Epochs and the others name the tables in templates.
+func (t target) Epochs() string      { return t.Table(Epochs) }
+func (t target) Generations() string { return t.Table(Generations) }
+func (t target) Events() string      { return t.Table(Events(t.generation)) }
+func (t target) Watermarks() string  { return t.Table(Watermarks(t.generation)) }
+
+// OnCluster makes a statement run on every server of the cluster; "" when
+// there is none.
+func (l Layout) OnCluster() string {
+	if l.Cluster == "" {
 		return ""
 	}
-	return " ON CLUSTER `" + strings.ReplaceAll(t.Cluster, "`", "``") + "`"
+	return " ON CLUSTER " + quote(l.Cluster)
 }
 
 // Replacing is the engine that keeps, of the rows with the same key, the one

@@ -1,6 +1,6 @@
 -- One row for each epoch of the log that history was written for. A channel's
 -- partition in an epoch follows from the epoch's number of partitions.
-CREATE TABLE IF NOT EXISTS epochs{{.OnCluster}} (
+CREATE TABLE IF NOT EXISTS {{.Epochs}}{{.OnCluster}} (
     epoch      String COMMENT 'one incarnation of the log',
     topic_id   String COMMENT 'of parley.events, in hex',
     partitions Int32 COMMENT 'of parley.events',

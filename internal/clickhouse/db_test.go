@@ -1,0 +1,224 @@
+package clickhouse_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+)
+
+func TestMain(m *testing.M) { embeddedtest.Main(m) }
+
+func open(t *testing.T, dsn string) *clickhouse.DB {
+	t.Helper()
+	db, err := clickhouse.Open(t.Context(), dsn, clickhouse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func count(t *testing.T, db driver.Conn, query string) uint64 {
+	t.Helper()
+	var n uint64
+	if err := db.QueryRow(t.Context(), query).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+const tablesOf = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name IN ('epochs', 'generations', 'events_1', 'watermarks_1')"
+
+func TestMissingDatabaseIsCreated(t *testing.T) {
+	dsn := embeddedtest.ClickHouse(t)
+	if err := clickhousetest.Connect(t, dsn).Exec(t.Context(), "DROP DATABASE "+dsn[strings.LastIndexByte(dsn, '/')+1:]); err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, dsn)
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, clickhousetest.Connect(t, dsn), tablesOf); n != 4 {
+		t.Errorf("%d tables, want 4", n)
+	}
+}
+
+// Any number of processes may prepare the tables at once, and again, and after
+// some of them were dropped.
+func TestMigrate(t *testing.T) {
+	dsn := embeddedtest.ClickHouse(t)
+	db, sql := open(t, dsn), clickhousetest.Connect(t, dsn)
+	migrate := func() {
+		t.Helper()
+		var wg sync.WaitGroup
+		for range 4 {
+			one := open(t, dsn)
+			wg.Go(func() {
+				if err := one.Migrate(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := count(t, sql, tablesOf); n != 4 {
+			t.Errorf("%d tables, want 4", n)
+		}
+	}
+	migrate()
+	before, err := db.Current(t.Context())
+	if err != nil || before.Generation != 1 || before.ID == "" {
+		t.Fatalf("the current tables are %+v, error %v", before, err)
+	}
+	migrate()
+	if now, err := db.Current(t.Context()); err != nil || now != before {
+		t.Errorf("the current tables are %+v, error %v, and were %+v", now, err, before)
+	}
+	for _, table := range []string{"events_1", "watermarks_1", "epochs", "generations", "migrations"} {
+		if err := sql.Exec(t.Context(), "DROP TABLE "+table+" SYNC"); err != nil {
+			t.Fatal(err)
+		}
+		migrate()
+	}
+	if now, err := db.Current(t.Context()); err != nil || now.Generation != 1 || now.ID == before.ID {
+		t.Errorf("the current tables are %+v, error %v, and were %+v", now, err, before)
+	}
+}
+
+// Watermarks never outlive the rows that they speak of.
+func TestWatermarksGoWithTheirEvents(t *testing.T) {
+	dsn := embeddedtest.ClickHouse(t)
+	db, sql := open(t, dsn), clickhousetest.Connect(t, dsn)
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range []string{
+		"INSERT INTO watermarks_1 (epoch, partition, seq) VALUES ('e', 0, 7)",
+		"DROP TABLE events_1 SYNC",
+	} {
+		if err := sql.Exec(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, sql, "SELECT count() FROM watermarks_1"); n != 0 {
+		t.Errorf("%d watermarks are left of a table that was dropped", n)
+	}
+}
+
+func TestEpochs(t *testing.T) {
+	db := open(t, embeddedtest.ClickHouse(t))
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := db.NewestEpoch(t.Context()); e != nil || err != nil {
+		t.Errorf("in the beginning: %+v, error %v", e, err)
+	}
+	for _, e := range []clickhouse.Epoch{{Name: "b", TopicID: "01", Partitions: 3}, {Name: "a", TopicID: "02", Partitions: 5}} {
+		if err := db.AddEpoch(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if newest, err := db.NewestEpoch(t.Context()); err != nil || newest == nil || *newest != e {
+			t.Errorf("the newest is %+v, error %v, want %+v", newest, err, e)
+		}
+		time.Sleep(2 * time.Millisecond) // the order is that of the server's clock
+	}
+}
+
+func TestWrongPassword(t *testing.T) {
+	dsn := strings.Replace(embeddedtest.ClickHouse(t), "://", "://nobody:secret@", 1)
+	_, err := clickhouse.Open(t.Context(), dsn, clickhouse.Options{})
+	if err == nil || !strings.Contains(err.Error(), `refuses user "nobody" with this password`) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A server that is away is waited for, and that is said once.
+func TestOpenWaits(t *testing.T) {
+	proxy := clickhousetest.NewProxy(t, embeddedtest.ClickHouse(t))
+	proxy.Cut()
+	said := &lines{first: make(chan struct{})}
+	opened := make(chan error, 1)
+	go func() {
+		db, err := clickhouse.Open(t.Context(), proxy.DSN, clickhouse.Options{Logger: slog.New(slog.NewTextHandler(said, nil))})
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	<-said.first
+	proxy.Restore()
+	if err := <-opened; err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(said.String(), "\n"); n != 2 {
+		t.Errorf("%d lines, want one at its beginning and one at its end:\n%s", n, said)
+	}
+}
+
+// lines collects what is logged.
+type lines struct {
+	mu    sync.Mutex
+	all   strings.Builder
+	first chan struct{}
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all.Len() == 0 {
+		close(l.first)
+	}
+	return l.all.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
+}
+
+func TestOpenEndsWithItsContext(t *testing.T) {
+	proxy := clickhousetest.NewProxy(t, embeddedtest.ClickHouse(t))
+	proxy.Hang()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := clickhouse.Open(ctx, proxy.DSN, clickhouse.Options{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+}
+
+func TestRetry(t *testing.T) {
+	db := open(t, embeddedtest.ClickHouse(t))
+	tries := 0
+	err := db.Retry(t.Context(), "try", func(context.Context) error {
+		if tries++; tries < 3 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if err != nil || tries != 3 {
+		t.Errorf("%d tries, error %v", tries, err)
+	}
+	never := errors.New("never")
+	err = db.Retry(t.Context(), "try", func(context.Context) error { return backoff.Permanent(never) })
+	if !errors.Is(err, never) {
+		t.Errorf("error %v, want the permanent one", err)
+	}
+	missing := db.Exec(t.Context(), "SELECT * FROM nowhere")
+	if !clickhouse.IsMissing(missing) || !clickhouse.IsException(missing) || clickhouse.IsMissing(never) {
+		t.Errorf("a missing table is not seen as one: %v", missing)
+	}
+}
