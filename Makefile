@@ -17,9 +17,11 @@ NPM_CI      := npm ci --no-audit --no-fund
 # The program needs no C compiler; the race detector does.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
+CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(CLIENTS),--clients $(CLIENTS))
+
 export LISTEN DATA
 
-.PHONY: help up down logs clean-data build test test-go test-web lint generate bench check race-check FORCE
+.PHONY: help up down logs clean-data build test test-go test-web lint generate bench chaos soak planted check race-check FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -80,6 +82,15 @@ generate: ## generate code from the schema again
 
 bench: build ## measure this machine (minutes)
 	go run ./tests/bench --binary $(BIN)
+
+chaos: $(ENGINE) ## harm a running Parley, hold every guarantee against what came of it (DURATION=30s SEED=n RUNS=n)
+	go run ./tests/chaos/run $(CHAOS_FLAGS) --results docs/chaos-results.md
+
+soak: $(ENGINE) ## restart every role in turn under load (DURATION=10m)
+	go run ./tests/chaos/run --rolling $(CHAOS_FLAGS) --results docs/chaos-results.md
+
+planted: $(ENGINE) ## plant bugs in the program, see the fault suite catch each (minutes)
+	PARLEY_PLANTED=1 go test -count=1 -timeout 30m -run TestPlantedInTheProgram -v ./tests/chaos
 
 check:
 	@scripts/check.sh

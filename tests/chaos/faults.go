@@ -2,12 +2,16 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 )
+
+// rollEvery is the time between two planned restarts.
+const rollEvery = 4 * time.Second
 
 // faults does harm, up to two at a time, and heals it.
 type faults struct {
@@ -62,6 +66,26 @@ func (f *faults) run(ctx context.Context) error {
 				f.fail(fmt.Errorf("%s of %v: %w", p.name, p.targets, err))
 			}
 		})
+	}
+}
+
+// roll restarts every role in order, one after the other, again and again
+// until ctx ends, as an upgrade does.
+func (f *faults) roll(ctx context.Context) error {
+	for {
+		for _, p := range f.sys.roles {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(rollEvery):
+			}
+			over := f.rec.fault(p.name, "restart")
+			if err := errors.Join(p.stop(stopPatience), p.start(), p.listening(startPatience)); err != nil {
+				return err
+			}
+			over()
+			f.done["restart a "+roleOf(p.name)]++
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type person struct {
 	wants   map[string]bool // channels
 	seen    map[string]place
 	unsent  []rpc.ChatParams // whose fate is unknown
+	said    rpc.ChatParams   // last
 	settled atomic.Bool      // it is quiet, in its channels, and has nothing unsent
 }
 
@@ -150,8 +151,11 @@ func (p *person) act(ctx context.Context, s *session) bool {
 		return p.again(ctx, s)
 	case n < 300:
 		return p.burst(ctx, s, channel)
+	case n < 330 && p.wants[p.said.Channel]:
+		return s.chat(ctx, p.said) // as if its answer had been lost
 	default:
-		return s.chat(ctx, p.message(channel))
+		p.said = p.message(channel)
+		return s.chat(ctx, p.said)
 	}
 }
 

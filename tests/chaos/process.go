@@ -13,7 +13,8 @@ import (
 )
 
 // process is one role, which can be killed and started again with the same
-// arguments. Its methods are for one goroutine at a time.
+// arguments. Its methods are for one goroutine at a time, but for pid and
+// failure.
 type process struct {
 	name string
 	args []string
@@ -42,8 +43,9 @@ func (p *process) start() error {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	done := make(chan struct{})
-	p.cmd, p.done = cmd, done
-	p.expect(false)
+	p.mu.Lock()
+	p.cmd, p.done, p.expected = cmd, done, false
+	p.mu.Unlock()
 	go func() {
 		defer close(done)
 		err := cmd.Wait()
@@ -60,6 +62,13 @@ func (p *process) expect(end bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expected = end
+}
+
+// pid is the id of the newest process.
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
 }
 
 // failure is that the process ended although nobody ended it; nil otherwise.

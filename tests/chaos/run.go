@@ -34,11 +34,25 @@ type Config struct {
 	Duration time.Duration
 	// Clients is how many chat. Default 24.
 	Clients int
-	// Faultless leaves the faults out.
-	Faultless bool
+	// Mode says what is done to the system. Default Chaos.
+	Mode Mode
+	// Impatient takes the first look at what came of the run as the last.
+	Impatient bool
 	// Logger gets what happens; nil for none.
 	Logger *slog.Logger
 }
+
+// Mode is what is done to a system.
+type Mode int
+
+const (
+	// Chaos kills, pauses and cuts off.
+	Chaos Mode = iota
+	// Rolling restarts every role in order, again and again.
+	Rolling
+	// Calm does nothing.
+	Calm
+)
 
 // Result is what became of a run.
 type Result struct {
@@ -47,8 +61,12 @@ type Result struct {
 	Faults map[string]int
 	// Drained is how long everything took to arrive after the last fault.
 	Drained time.Duration
-	// WorkerFault is the slowest delivery while only workers were harmed.
-	WorkerFault time.Duration
+	// Takeover is the slowest delivery while workers, and nothing else that
+	// matters to it, were harmed.
+	Takeover time.Duration
+	// Memory is the most that each role had resident, in MB, in the first and
+	// in the last third of the run.
+	Memory map[string][2]int
 }
 
 // run is one run under way.
@@ -58,6 +76,7 @@ type run struct {
 	rec     *recorder
 	faults  *faults
 	persons []*person
+	memory  *memory
 	quiet   chan struct{}
 	crowd   sync.WaitGroup
 }
@@ -83,9 +102,11 @@ func Run(ctx context.Context, cfg Config) (result *Result, err error) {
 	r := &run{Config: cfg, sys: sys, rec: newRecorder(), quiet: make(chan struct{})}
 	r.faults = newFaults(sys, r.rec, cfg.Seed, cfg.Logger)
 	ctx, cancel := context.WithCancel(ctx)
+	r.memory = &memory{sys: sys, duration: cfg.Duration, start: time.Now()}
 	defer r.crowd.Wait()
 	defer cancel()
 	r.enter(ctx)
+	r.crowd.Go(func() { r.memory.watch(ctx) })
 	if err := r.strike(ctx); err != nil {
 		return nil, err
 	}
@@ -113,13 +134,17 @@ func (r *run) enter(ctx context.Context) {
 func (r *run) strike(ctx context.Context) error {
 	timed, cancel := context.WithTimeout(ctx, r.Duration)
 	defer cancel()
-	if r.Faultless {
+	var err error
+	switch r.Mode {
+	case Chaos:
+		err = r.faults.run(timed)
+	case Rolling:
+		err = r.faults.roll(timed)
+	case Calm:
 		<-timed.Done()
-	} else if err := r.faults.run(timed); err != nil {
-		return err
 	}
 	close(r.quiet)
-	return errors.Join(ctx.Err(), r.sys.failure())
+	return errors.Join(err, ctx.Err(), r.sys.failure())
 }
 
 // judge waits until everything has arrived, and checks.
@@ -131,7 +156,7 @@ func (r *run) judge(ctx context.Context) (*Result, error) {
 	healed := time.Now()
 	result := &Result{Faults: r.faults.done}
 	for {
-		over := time.Since(healed) > drainPatience
+		over := time.Since(healed) > drainPatience || r.Impatient && r.settled()
 		in, err := r.input(ctx, c, over)
 		if err == nil && (over || r.settled()) {
 			report, err := checker.Check(*in)
@@ -140,7 +165,7 @@ func (r *run) judge(ctx context.Context) (*Result, error) {
 			}
 			if len(report.Violations) == 0 || over {
 				result.Report, result.Drained = *report, time.Since(healed)
-				result.WorkerFault = slowestDelivery(in, "chatworker")
+				result.Takeover, result.Memory = slowestDelivery(in, "chatworker"), r.memory.thirds()
 				return result, errors.Join(r.finish(result, in), c.close())
 			}
 		}

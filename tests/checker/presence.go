@@ -182,7 +182,7 @@ func (c *check) killedAt(server string, at time.Duration) bool {
 		if e.Op != Fault || e.Server != server || e.At > at+skew || e.Until < at-silence {
 			continue
 		}
-		if e.What != "kill" {
+		if e.What != "kill" && e.What != "restart" {
 			return false
 		}
 		killed = true

@@ -23,11 +23,12 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "of the first run; the next ones count up")
 	flag.IntVar(&o.runs, "runs", 1, "how many runs")
 	flag.IntVar(&o.clients, "clients", 24, "how many clients chat")
+	flag.BoolVar(&o.rolling, "rolling", false, "planned restarts of every role, in turn, instead of faults")
 	flag.BoolVar(&o.calm, "calm", false, "no faults")
 	flag.BoolVar(&o.quiet, "quiet", false, "do not say which faults strike")
 	flag.StringVar(&o.tags, "tags", "", "build tags of the program")
 	flag.StringVar(&o.results, "results", "", "append a line of figures to this file")
-	flag.StringVar(&o.folder, "folder", "tmp/chaos", "where data, logs and recordings go")
+	flag.StringVar(&o.folder, "folder", "bin/chaos", "where data, logs and recordings go")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -44,7 +45,7 @@ type options struct {
 	duration              time.Duration
 	seed                  uint64
 	runs, clients         int
-	calm, quiet           bool
+	calm, rolling, quiet  bool
 	tags, results, folder string
 }
 
@@ -74,7 +75,7 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 			return violated, err
 		}
 		result, err := chaos.Run(ctx, chaos.Config{
-			Binary: binary, Folder: data, Seed: seed, Duration: o.duration, Clients: o.clients, Faultless: o.calm, Logger: logger,
+			Binary: binary, Folder: data, Seed: seed, Duration: o.duration, Clients: o.clients, Mode: o.mode(), Logger: logger,
 		})
 		if err != nil {
 			return violated, fmt.Errorf("seed %d (see %s): %w", seed, data, err)
@@ -95,12 +96,30 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 	}
 	fmt.Println(sum.String())
 	if o.results != "" {
-		err = sum.Append(o.results, fmt.Sprintf("make chaos DURATION=%v SEED=%d RUNS=%d", o.duration, o.seed, o.runs))
+		err = sum.Append(o.results, o.command())
 	}
 	if !violated && err == nil {
 		err = os.RemoveAll(folder)
 	}
 	return violated, err
+}
+
+func (o *options) mode() chaos.Mode {
+	switch {
+	case o.calm:
+		return chaos.Calm
+	case o.rolling:
+		return chaos.Rolling
+	}
+	return chaos.Chaos
+}
+
+// command is how to make the same runs again.
+func (o *options) command() string {
+	if o.rolling {
+		return fmt.Sprintf("make soak DURATION=%v SEED=%d CLIENTS=%d", o.duration, o.seed, o.clients)
+	}
+	return fmt.Sprintf("make chaos DURATION=%v SEED=%d RUNS=%d", o.duration, o.seed, o.runs)
 }
 
 // mustExist creates the folder; where that fails, what follows says so.

@@ -1,0 +1,57 @@
+package chaos
+
+import (
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+)
+
+func TestMain(m *testing.M) { embeddedtest.Main(m) }
+
+// workplace builds the program into a folder that is kept when the test fails.
+func workplace(t *testing.T, tags string) (binary, folder string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	embeddedtest.NeedEngine(t)
+	folder, err := os.MkdirTemp("", "parley-chaos-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("logs and recording: %s", folder)
+			return
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	})
+	if binary, err = Build(folder, "../..", tags); err != nil {
+		t.Fatal(err)
+	}
+	return binary, folder
+}
+
+func logger(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+
+// Faults strike for a while, and no guarantee is violated. `make chaos` does
+// the same for longer, with other seeds.
+func TestGuaranteesUnderFaults(t *testing.T) {
+	binary, folder := workplace(t, "")
+	result, err := Run(t.Context(), Config{Binary: binary, Folder: folder, Seed: 7, Duration: 20 * time.Second, Logger: logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(result)
+	for _, v := range result.Violations {
+		t.Error(v)
+	}
+	if f := result.Figures; f.Deliveries < 1000 || f.Acked < 200 || f.Recovered < 10 || len(result.Faults) < 3 {
+		t.Errorf("the run was too quiet to prove anything: %v", result)
+	}
+}
