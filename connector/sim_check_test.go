@@ -1,0 +1,231 @@
+package connector
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+func simDecode(b []byte, m proto.Message) {
+	if err := proto.Unmarshal(b, m); err != nil {
+		panic(err)
+	}
+}
+
+func sortBy[T any, K cmp.Ordered](all []T, key func(T) K) {
+	slices.SortFunc(all, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
+}
+
+// joined takes a join's result.
+func (c *simClient) joined(call *simCall, r *simRoom, j *rpc.JoinResult) {
+	ch := c.w.channel(j.Channel)
+	if j.Last != ch.last(j.Seq) {
+		c.w.fail("%s/%s joins %s at %d: last is %d, want %d", c.user, c.session.id, j.Channel, j.Seq, j.Last, ch.last(j.Seq))
+	}
+	if want := ch.users(j.Seq); !slices.Equal(simNames(j.Members), want) || j.Count != len(want) {
+		c.w.fail("%s/%s joins %s at %d: members %v, count %d, want %v", c.user, c.session.id, j.Channel, j.Seq, simNames(j.Members), j.Count, want)
+	}
+	p := call.params.(rpc.JoinParams)
+	c.past(&p, ch, j)
+	if call.id < r.left { // of before the leave
+		return
+	}
+	if r.member { // it was a member already: what it gets goes on as before
+		if j.Recovered != nil && *j.Recovered {
+			r.since = max(r.since, j.Seq)
+		}
+		return
+	}
+	own := c.w.logOf(j.Channel).records[j.Seq]
+	if own.void || own.event.GetJoin().GetSession() != c.session.id {
+		c.w.fail("%s/%s joins %s at %d, where its join does not stand", c.user, c.session.id, j.Channel, j.Seq)
+	}
+	r.member, r.crowded, r.joined, r.cursor, r.pushed, r.since = true, false, j.Seq, j.Seq, j.Seq, j.Seq
+	r.members = map[string]bool{}
+	for _, m := range j.Members {
+		r.members[m.User] = true
+	}
+	c.w.count("joins")
+}
+
+// past holds what a join's result says of the time before it against the log.
+func (c *simClient) past(p *rpc.JoinParams, ch *simChannel, j *rpc.JoinResult) {
+	all := ch.seen(c.user, 0, j.Seq)
+	if p.Since != nil {
+		missed := ch.seen(c.user, *p.Since, j.Seq)
+		switch {
+		case j.Recovered == nil, j.Reason == rpc.ReasonEpoch:
+			c.w.fail("%s/%s: a join of %s since %d is not recovered: %s", c.user, c.session.id, j.Channel, *p.Since, j.Reason)
+		case *j.Recovered:
+			if !slices.EqualFunc(j.Messages, missed, sameMessage) || !j.More && len(missed) < len(all) {
+				c.w.fail("%s/%s recovers %s, more %v, in %s since %d up to %d, want %s", c.user, c.session.id, simShow(j.Messages), j.More, j.Channel, *p.Since, j.Seq, simShow(missed))
+			}
+			c.w.count("recovered")
+			return
+		case j.Reason == rpc.ReasonTooMany && len(missed) <= c.w.cfg.Limits.Recover:
+			c.w.fail("%s/%s: too many in %s since %d: %s", c.user, c.session.id, j.Channel, *p.Since, simShow(missed))
+		case j.Reason == rpc.ReasonUnavailable && !c.w.trouble:
+			c.w.fail("%s/%s: recovery is unavailable although every read succeeded", c.user, c.session.id)
+		}
+		c.w.count("not recovered: " + j.Reason)
+	}
+	want := all[max(0, len(all)-*p.Limit):]
+	more := len(want) < len(all)
+	if j.Degraded {
+		if !c.w.trouble {
+			c.w.fail("%s/%s: degraded although every read succeeded", c.user, c.session.id)
+		}
+		c.w.count("degraded")
+		want, more = want[max(0, len(want)-len(j.Messages)):], true
+	}
+	if !slices.EqualFunc(j.Messages, want, sameMessage) || j.More != more {
+		c.w.fail("%s/%s joins %s at %d and gets %s, more %v, degraded %v, want %s, more %v",
+			c.user, c.session.id, j.Channel, j.Seq, simShow(j.Messages), j.More, j.Degraded, simShow(want), more)
+	}
+}
+
+// page takes an answer to history: it must be right at some position from the
+// one that the session knows of on.
+func (c *simClient) page(call *simCall, h *rpc.HistoryResult) {
+	p := call.params.(rpc.HistoryParams)
+	q := history.Query{Mode: history.Newest, Limit: *p.Limit}
+	switch {
+	case p.Before != nil:
+		q.Mode, q.Before = history.Before, *p.Before
+	case p.After != nil:
+		q.Mode, q.After = history.After, *p.After
+	case p.Around != nil:
+		q.Mode, q.Around = history.Around, *p.Around
+	}
+	ch := c.w.channel(call.channel)
+	for end := call.least; end < c.w.logOf(call.channel).end(); end++ {
+		want := simPage(&q, ch.seen(c.user, 0, end))
+		if slices.EqualFunc(h.Messages, want.Messages, sameMessage) && h.More == want.More && h.Newer == want.Newer {
+			c.w.count("history pages")
+			return
+		}
+	}
+	c.w.fail("%s/%s asks for %+v and gets %s, more %v, newer %v; from %d on the log never has that: %s", c.user, c.session.id, q,
+		simShow(h.Messages), h.More, h.Newer, call.least, simShow(ch.seen(c.user, 0, 1<<60)))
+}
+
+// memberList takes an answer to members, which must be right at some position.
+func (c *simClient) memberList(call *simCall, m *rpc.MembersResult) {
+	ch := c.w.channel(call.channel)
+	for at := call.least; at < c.w.logOf(call.channel).end(); at++ {
+		if slices.Equal(ch.users(at), simNames(m.Members)) && m.Count == len(m.Members) {
+			c.w.count("member lists")
+			return
+		}
+	}
+	c.w.fail("%s/%s gets members %v of %s, who were never there together", c.user, c.session.id, simNames(m.Members), call.channel)
+}
+
+func simNames(members []rpc.Member) []string {
+	var users []string
+	for _, m := range members {
+		users = append(users, m.User)
+	}
+	return users
+}
+
+// checkReplicas holds a connector's replicas against the log, at their
+// positions.
+func (w *world) checkReplicas(n *simNode) {
+	for _, ch := range n.inc.allChannels() {
+		r, truth := &ch.replica, w.channel(ch.name)
+		if want := truth.users(r.position); !slices.Equal(r.users, want) {
+			w.fail("%s has %v in %s at %d, want %v", n.inc.id, r.users, ch.name, r.position, want)
+		}
+		if want := truth.last(r.position); r.last != want {
+			w.fail("%s has last %d in %s at %d, want %d", n.inc.id, r.last, ch.name, r.position, want)
+		}
+		if want := truth.voidsAt(r.position); !slices.Equal(r.voids, want) {
+			w.fail("%s has void chats %v in %s at %d, want %v", n.inc.id, r.voids, ch.name, r.position, want)
+		}
+	}
+}
+
+// checkClients holds what connected clients know against the log, when
+// everything has arrived.
+func (w *world) checkClients() {
+	present := map[string]bool{}
+	for _, c := range w.clients {
+		if c.session == nil {
+			continue
+		}
+		present[c.session.id] = true
+		for _, id := range slices.Sorted(maps.Keys(c.calls)) {
+			w.fail("%s/%s: call %d (%s) is never answered", c.user, c.session.id, id, c.calls[id].method)
+		}
+		for _, name := range simChannels {
+			r, ch := c.rooms[name], w.channel(name)
+			if r.member != c.isMember(name) {
+				w.fail("%s/%s is told that it is a member of %s: %v; the log says %v", c.user, c.session.id, name, r.member, !r.member)
+			}
+			if !r.member {
+				continue
+			}
+			if missed := ch.seen(c.user, r.cursor, w.logOf(name).end()); len(missed) > 0 {
+				w.fail("%s/%s has never heard %s in %s", c.user, c.session.id, simShow(missed), name)
+			}
+			if users := ch.users(w.logOf(name).end()); !r.crowded && !slices.Equal(slices.Sorted(maps.Keys(r.members)), users) {
+				w.fail("%s/%s sees %v in %s, want %v", c.user, c.session.id, slices.Sorted(maps.Keys(r.members)), name, users)
+			}
+		}
+	}
+	for _, name := range simChannels {
+		for session, m := range w.channel(name).members {
+			if !present[session] {
+				w.fail("%s (%s of %s) is a ghost in %s", m.user, session, m.connector, name)
+			}
+		}
+	}
+}
+
+// checkStores holds checkpoints and rows against the log.
+func (w *world) checkStores() {
+	for p, l := range w.logs {
+		f := fold.New(fold.Log{Partition: int32(p), Epoch: simEpoch, Window: simWindow})
+		fresh := &simOwner{w: w, log: l, fold: f, open: &simBarrier{}, pushes: &simProducer{}}
+		for fresh.apply() {
+		}
+		records, err := f.Flush(0)
+		if err != nil {
+			w.fail("flush: %v", err)
+		}
+		want := map[string][]byte{}
+		for _, r := range records {
+			if r.Value != nil {
+				want[r.Key] = r.Value
+			}
+		}
+		if !maps.EqualFunc(w.state[p], want, bytes.Equal) {
+			w.fail("the checkpoint of partition %d is not the fold of the log:\n%q\nwant\n%q", p, w.state[p], want)
+		}
+		w.checkRows(w.projectors[p])
+	}
+}
+
+func (w *world) checkRows(p *simProjector) {
+	rows := map[int64]simRow{}
+	for _, r := range p.rows {
+		if before, repeated := rows[r.seq]; repeated && before != r {
+			w.fail("partition %d has two rows for %d: %+v and %+v", p.log.partition, r.seq, before, r)
+		}
+		rows[r.seq] = r
+	}
+	for seq, r := range p.log.records {
+		c := r.event.GetChat()
+		if row, found := rows[int64(seq)]; found != (c != nil) || found && (row.void != r.void || row.message.ID != c.Id) {
+			w.fail("partition %d has row %+v (%v) for %d, which is void: %v, %v", p.log.partition, row, found, seq, r.void, r.event)
+		}
+	}
+}

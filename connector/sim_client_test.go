@@ -1,0 +1,405 @@
+package connector
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// simClient is a client as the protocol describes it, and the checker of what
+// it is told.
+type simClient struct {
+	w    *world
+	user string
+
+	// Of the connection; session is nil while there is none.
+	node    *simNode
+	session *session
+	calls   map[int]*simCall
+	last    int // id of the newest call
+	rooms   map[string]*simRoom
+}
+
+// simCall is a request that is not answered.
+type simCall struct {
+	id      int
+	method  string
+	channel string
+	params  any
+	least   int64 // what a history answer must reach
+	began   int64 // the log's end
+}
+
+// simRoom is what the client knows of a channel. since outlives a connection.
+type simRoom struct {
+	since   int64 // -1: none
+	member  bool
+	left    int   // the newest leave that was answered
+	joined  int64 // the position of the join's result
+	cursor  int64 // the newest message received, or the join
+	pushed  int64 // of the newest push
+	acked   int64
+	members map[string]bool
+	crowded bool // presence took the place of joined and left
+}
+
+// simSaid is a chat that was sent, and may be sent again.
+type simSaid struct{ user, channel, id, to, body string }
+
+func (w *world) newClient(user string) *simClient {
+	c := &simClient{w: w, user: user, rooms: map[string]*simRoom{}}
+	for _, ch := range simChannels {
+		c.rooms[ch] = &simRoom{since: -1}
+	}
+	return c
+}
+
+func (c *simClient) connect(n *simNode, queue int) {
+	c.node, c.calls, c.last = n, map[int]*simCall{}, 0
+	c.session = n.open(c, queue)
+	c.w.tracef("%s connects to %s as %s", c.user, n.inc.id, c.session.id)
+	c.call(rpc.MethodHello, "", rpc.HelloParams{User: c.user})
+}
+
+// gone takes note that the connection is gone. What was not read is lost.
+func (c *simClient) gone() {
+	delete(c.node.clients, c.session.id)
+	c.node, c.session, c.calls = nil, nil, nil
+	for _, r := range c.rooms {
+		r.member, r.left, r.members = false, 0, nil
+	}
+}
+
+// disconnect ends the connection, for the server with that error.
+func (c *simClient) disconnect(err error) {
+	s := c.session
+	c.w.tracef("%s/%s disconnects: %v", c.user, s.id, err)
+	s.conn.abortQueue()
+	clean, reason := s.howEnded(err)
+	c.gone()
+	if c.w.plant != plantNoLeave {
+		s.end(clean, reason)
+	}
+	c.w.settle()
+}
+
+// abortQueue is abort for a connection without a socket.
+func (c *conn) abortQueue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing, c.dead, c.queue = true, true, nil
+}
+
+func (c *simClient) call(method, channel string, params any) {
+	c.last++
+	call := &simCall{id: c.last, method: method, channel: channel, params: params, began: c.w.logOf(channel).end()}
+	if r := c.rooms[channel]; r != nil {
+		call.least = max(r.joined, r.cursor, r.acked)
+		if !r.member {
+			call.least = 0
+		}
+	}
+	c.calls[c.last] = call
+	b, err := json.Marshal(params)
+	if err != nil {
+		c.w.fail("%v", err)
+	}
+	if method != rpc.MethodHello {
+		c.w.tracef("%s/%s asks %d: %s %s", c.user, c.session.id, c.last, method, b)
+	}
+	c.session.handle(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.last, method, b))
+	c.w.settle()
+}
+
+func (c *simClient) join(channel string) {
+	p := rpc.JoinParams{Channel: channel}
+	limit := c.w.rng.IntN(8)
+	p.Limit = &limit
+	if r := c.rooms[channel]; r.since >= 0 && c.w.chance(80) {
+		since := r.since
+		p.Since, p.Epoch = &since, simEpoch
+	}
+	c.call(rpc.MethodJoin, channel, p)
+}
+
+// joinAll joins and asks for everything.
+func (c *simClient) joinAll(channel string) {
+	limit := maxLimit
+	c.call(rpc.MethodJoin, channel, rpc.JoinParams{Channel: channel, Limit: &limit})
+}
+
+// chat says something new, or says again what this user said before.
+func (c *simClient) chat(channel string) {
+	if c.w.chance(40) && len(c.w.said) > 0 {
+		for i := len(c.w.said) - 1; i >= max(0, len(c.w.said)-6); i-- {
+			if m := c.w.said[i]; m.user == c.user && c.w.chance(60) {
+				c.call(rpc.MethodChat, m.channel, rpc.ChatParams{Channel: m.channel, ID: m.id, To: m.to, Body: m.body})
+				return
+			}
+		}
+	}
+	c.w.messages++
+	m := simSaid{c.user, channel, fmt.Sprintf("m%d", c.w.messages), "", fmt.Sprintf("says %d", c.w.messages)}
+	if c.w.chance(25) {
+		m.to = c.w.clients[c.w.rng.IntN(len(c.w.clients))].user
+	}
+	c.w.said = append(c.w.said, m)
+	c.call(rpc.MethodChat, channel, rpc.ChatParams{Channel: channel, ID: m.id, To: m.to, Body: m.body})
+}
+
+func (c *simClient) history(channel string) {
+	limit, seq := 1+c.w.rng.IntN(6), int64(c.w.rng.IntN(int(c.w.logOf(channel).end())+2))
+	p := rpc.HistoryParams{Channel: channel, Limit: &limit}
+	switch c.w.rng.IntN(4) {
+	case 0:
+		p.Before = &seq
+	case 1:
+		p.After = &seq
+	case 2:
+		p.Around = &seq
+	}
+	c.call(rpc.MethodHistory, channel, p)
+}
+
+// read takes what the server has sent.
+func (c *simClient) read() {
+	s := c.session
+	s.conn.mu.Lock()
+	frames := s.conn.queue
+	s.conn.queue, s.conn.queued = nil, 0
+	s.conn.mu.Unlock()
+	for _, f := range frames {
+		for len(f) > 0 && c.session == s {
+			var opcode byte
+			var payload []byte
+			opcode, payload, f = nextFrame(f)
+			c.frame(opcode, payload)
+		}
+	}
+}
+
+// nextFrame takes one frame off the front.
+func nextFrame(b []byte) (opcode byte, payload, rest []byte) {
+	n, head := int(b[1]), 2
+	switch n {
+	case 126:
+		n, head = int(binary.BigEndian.Uint16(b[2:])), 4
+	case 127:
+		n, head = int(binary.BigEndian.Uint64(b[2:])), 10
+	}
+	return b[0] &^ final, b[head : head+n], b[head+n:]
+}
+
+func (c *simClient) frame(opcode byte, payload []byte) {
+	if opcode == opClose {
+		c.w.tracef("%s/%s is closed with %d", c.user, c.session.id, binary.BigEndian.Uint16(payload))
+		c.w.count(fmt.Sprint("closed with ", binary.BigEndian.Uint16(payload)))
+		if !c.node.over {
+			c.disconnect(io.EOF)
+		}
+		return
+	}
+	c.w.tracef("%s/%s gets %s", c.user, c.session.id, payload)
+	var m struct {
+		ID     int
+		Method string
+		Params json.RawMessage
+		Result json.RawMessage
+		Error  *rpc.Error
+	}
+	c.decode(payload, &m)
+	switch {
+	case m.Method == rpc.PushChat:
+		var p rpc.ChatPush
+		c.decode(m.Params, &p)
+		c.hears(&p)
+	case m.Method != "":
+		var p struct {
+			Channel string
+			Seq     int64
+			User    string
+		}
+		c.decode(m.Params, &p)
+		c.sees(m.Method, p.Channel, p.Seq, p.User)
+	default:
+		call := c.calls[m.ID]
+		if call == nil {
+			c.w.fail("%s: an answer to call %d, which waits for none", c.user, m.ID)
+		}
+		delete(c.calls, m.ID)
+		c.answered(call, m.Result, m.Error)
+	}
+}
+
+func (c *simClient) decode(b []byte, v any) {
+	if err := json.Unmarshal(b, v); err != nil {
+		c.w.fail("%s gets %q: %v", c.user, b, err)
+	}
+}
+
+// room is the room of a push, which only a member gets.
+func (c *simClient) room(channel string, seq int64) (*simRoom, *simChannel) {
+	r := c.rooms[channel]
+	if r == nil || !r.member {
+		c.w.fail("%s/%s gets a push of channel %s at %d and is no member", c.user, c.session.id, channel, seq)
+	}
+	if seq < r.pushed {
+		c.w.fail("%s/%s gets a push of channel %s at %d behind one at %d", c.user, c.session.id, channel, seq, r.pushed)
+	}
+	r.pushed, r.since = seq, max(r.since, seq)
+	return r, c.w.channel(channel)
+}
+
+// hears takes a chat: it must be the next one of the log that the user may see.
+func (c *simClient) hears(p *rpc.ChatPush) {
+	r, ch := c.room(p.Channel, p.Seq)
+	next := ch.seen(c.user, r.cursor, p.Seq)
+	if len(next) != 1 || !sameMessage(next[0], p.Message) {
+		c.w.fail("%s/%s hears %d (%s) in %s behind %d; the log has %s there", c.user, c.session.id, p.Seq, p.ID, p.Channel, r.cursor, simShow(next))
+	}
+	if want := ch.prev(p.Seq); p.Prev != want {
+		c.w.fail("%s/%s hears %d in %s, which follows %d, not %d", c.user, c.session.id, p.Seq, p.Channel, want, p.Prev)
+	}
+	r.cursor = p.Seq
+	c.w.count("messages heard")
+}
+
+// sees takes a joined, left or presence push.
+func (c *simClient) sees(method, channel string, seq int64, user string) {
+	r, ch := c.room(channel, seq)
+	if missed := ch.seen(c.user, r.cursor, seq); len(missed) > 0 {
+		c.w.fail("%s/%s sees %s at %d of %s and has not heard %s", c.user, c.session.id, method, seq, channel, simShow(missed))
+	}
+	switch method {
+	case rpc.PushJoined:
+		r.members[user] = true
+	case rpc.PushLeft:
+		delete(r.members, user)
+	case rpc.PushPresence:
+		r.crowded = true
+	}
+}
+
+func (c *simClient) answered(call *simCall, result json.RawMessage, bad *rpc.Error) {
+	r := c.rooms[call.channel]
+	if bad != nil {
+		c.refused(call, bad)
+		return
+	}
+	switch call.method {
+	case rpc.MethodJoin:
+		var j rpc.JoinResult
+		c.decode(result, &j)
+		c.joined(call, r, &j)
+	case rpc.MethodLeave:
+		r.member, r.left = false, call.id
+		c.w.count("leaves")
+	case rpc.MethodChat:
+		var x rpc.ChatResult
+		c.decode(result, &x)
+		c.acked(call.params.(rpc.ChatParams), r, &x)
+	case rpc.MethodHistory:
+		var h rpc.HistoryResult
+		c.decode(result, &h)
+		c.page(call, &h)
+	case rpc.MethodMembers:
+		var m rpc.MembersResult
+		c.decode(result, &m)
+		c.memberList(call, &m)
+	}
+}
+
+// refused takes an error: which ones may come depends on what went wrong.
+func (c *simClient) refused(call *simCall, bad *rpc.Error) {
+	switch bad.Code {
+	case rpc.CodeUnavailable, rpc.CodeNotJoined:
+	case rpc.CodeHistoryUnavailable:
+		if !c.w.trouble {
+			c.w.fail("%s: no history although every read succeeded", c.user)
+		}
+	default:
+		c.w.fail("%s: %s is refused: %v", c.user, call.method, bad)
+	}
+	c.w.count(fmt.Sprint("refused with ", bad.Code))
+}
+
+// acked takes the acknowledgement of a chat: it is in the log.
+func (c *simClient) acked(p rpc.ChatParams, r *simRoom, x *rpc.ChatResult) {
+	l := c.w.logOf(p.Channel)
+	found := x.Seq > 0 && x.Seq < l.end() && l.records[x.Seq].event.GetChat().GetId() == p.ID
+	if !found || x.ID != p.ID {
+		c.w.fail("%s: message %s is acknowledged at %d, where it does not stand", c.user, p.ID, x.Seq)
+	}
+	r.acked = max(r.acked, x.Seq)
+	c.w.count("messages acknowledged")
+}
+
+func sameMessage(a, b rpc.Message) bool { return a == b }
+
+func simShow(messages []rpc.Message) string {
+	s := "["
+	for _, m := range messages {
+		s += fmt.Sprintf(" %d:%s", m.Seq, m.ID)
+	}
+	return s + " ]"
+}
+
+// act does something a client does.
+func (c *simClient) act() {
+	if c.session == nil {
+		if len(c.w.nodes) > 0 {
+			queue := 4 << 20
+			if c.w.chance(10) {
+				queue = 600 + c.w.rng.IntN(2000)
+			}
+			c.connect(c.w.nodes[c.w.rng.IntN(len(c.w.nodes))], queue)
+			c.join(simChannels[c.w.rng.IntN(len(simChannels))])
+		}
+		return
+	}
+	channel := simChannels[c.w.rng.IntN(len(simChannels))]
+	if c.w.chance(50) {
+		channel = simChannels[0] // so that it is busy
+	}
+	switch k := c.w.rng.IntN(100); {
+	case k < 25:
+		c.join(channel)
+	case k < 65:
+		c.chat(channel)
+	case k < 75:
+		c.call(rpc.MethodLeave, channel, rpc.LeaveParams{Channel: channel})
+	case k < 83:
+		c.history(channel)
+	case k < 87:
+		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
+	case k < 93:
+		c.disconnect(&websocket.CloseError{Code: websocket.CloseNormalClosure})
+	case k < 99:
+		c.disconnect(io.EOF)
+	default:
+		c.w.pass(joinTimeout)
+	}
+}
+
+// isMember says whether the log has the session in the channel.
+func (c *simClient) isMember(channel string) bool {
+	_, known := c.w.channel(channel).members[c.session.id]
+	return known
+}
+
+func (w *world) channel(name string) *simChannel { return w.logOf(name).channels[name] }
+
+func (w *world) logOf(channel string) *simLog {
+	return w.logs[schema.PartitionOf(channel, simPartitions)]
+}
+
+func (w *world) clientsOf(n *simNode) []*simClient {
+	return slices.DeleteFunc(slices.Clone(w.clients), func(c *simClient) bool { return c.node != n })
+}

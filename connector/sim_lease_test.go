@@ -1,0 +1,122 @@
+package connector
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/chatworker/lease"
+	"github.com/parley-chat/parley/schema"
+)
+
+// simControl is parley.control, and the worker that keeps its leases.
+type simControl struct {
+	w       *world
+	records []simControlRecord
+
+	machine *lease.Machine
+	read    int
+	claim   int64
+	number  int64
+	claims  []int64
+}
+
+type simControlRecord struct {
+	key   string
+	value []byte
+}
+
+func (c *simControl) append(key string, m proto.Message) int64 {
+	var value []byte
+	if m != nil {
+		value = simEncode(m)
+	}
+	c.records = append(c.records, simControlRecord{key, value})
+	return int64(len(c.records) - 1)
+}
+
+// take makes another worker the keeper.
+func (c *simControl) take() {
+	c.machine, c.read, c.number = lease.New(), 0, 0
+	c.claim = c.append(schema.ControlKeyClaim, &schema.ControlClaim{Worker: "w"})
+	c.claims = append(c.claims, c.claim)
+	c.follow()
+}
+
+// follow reads to the end.
+func (c *simControl) follow() {
+	for ; c.read < len(c.records); c.read++ {
+		r := c.records[c.read]
+		if err := c.machine.Apply(int64(c.read), r.key, r.value); err != nil {
+			c.w.fail("apply %d of the control records: %v", c.read, err)
+		}
+	}
+}
+
+// tick is a second: those who live beat, and the keeper ticks and buries the
+// dead; it may crash at it.
+func (c *simControl) tick() {
+	if len(c.claims) > 1 && c.w.chance(10) { // one that does not know that it is the keeper no more
+		c.append(schema.ControlKeyTick, &schema.Tick{Claim: c.claims[len(c.claims)-2], Number: 1 << 40})
+	}
+	c.number++
+	c.append(schema.ControlKeyTick, &schema.Tick{Claim: c.claim, Number: c.number})
+	c.follow()
+	for _, death := range c.machine.Due(c.claim) {
+		c.w.mayBury(death.Connector)
+		for _, l := range c.w.logs {
+			c.w.down(l, death)
+			if !c.w.healing && c.w.chance(5) {
+				c.take()
+				return
+			}
+		}
+		c.append(schema.ControlKeyBeat(death.Connector), nil)
+	}
+	c.follow()
+	c.orphans()
+}
+
+func (c *simControl) orphans() {
+	held := func(yield func(lease.Holding) bool) {
+		for p, o := range c.w.owners {
+			for _, id := range slices.Sorted(o.fold.Connectors()) {
+				if !yield(lease.Holding{Partition: p, Connector: id}) {
+					return
+				}
+			}
+		}
+	}
+	for _, h := range c.machine.Orphans(held) {
+		c.w.count("orphans")
+		c.w.mayBury(h.Connector)
+		c.w.down(c.w.logs[h.Partition], lease.Death{Connector: h.Connector, Reason: schema.Reason_REASON_TIMEOUT})
+	}
+}
+
+func (w *world) down(l *simLog, d lease.Death) {
+	w.count("downs")
+	w.tracef("partition %d: %d: down %s", l.partition, l.end(), d.Connector)
+	l.append(simEncode(&schema.Event{Time: 1, Kind: &schema.Event_Down{Down: &schema.Down{Connector: d.Connector, Reason: d.Reason}}}))
+}
+
+// mayBury holds a death against the log: eight ticks without a beat.
+func (w *world) mayBury(connector string) {
+	ticks := 0
+	for i := len(w.control.records) - 1; i >= 0; i-- {
+		switch r := w.control.records[i]; r.key {
+		case schema.ControlKeyTick:
+			ticks++
+		case schema.ControlKeyBeat(connector):
+			if r.value != nil && ticks < lease.SilentTicks {
+				w.fail("%s is declared down %d ticks after its beat", connector, ticks)
+			}
+			return
+		}
+	}
+}
+
+// beat appends a connector's beat.
+func (c *simControl) beat(n *simNode) {
+	c.append(schema.ControlKeyBeat(n.inc.id), &schema.Beat{PushPartition: int32(n.inc.pushPartition), Leaving: n.inc.draining.Load()})
+}

@@ -1,0 +1,198 @@
+package connector
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+const (
+	simEpoch      = "e1"
+	simWindow     = 8 // N: small, so that runs cross its edges
+	simPartitions = 2
+)
+
+// simChannels live in both partitions, two of them in one.
+var simChannels = []string{"a", "b", "d"}
+
+// simLog is a partition of parley.events, and what is true of it: the rule for
+// void events, memberships and messages, worked out from their definitions and
+// not by the code under test.
+type simLog struct {
+	partition int
+	records   []simRecord // by offset
+	channels  map[string]*simChannel
+}
+
+// simRecord is an event; nil for a corrupt record.
+type simRecord struct {
+	event *schema.Event
+	value []byte
+	void  bool
+}
+
+// simChannel is what is true of a channel.
+type simChannel struct {
+	messages []rpc.Message // not void, ascending
+	prevs    []int64       // of each message
+	voids    []int64
+	members  map[string]simMember // by session
+	crowds   []simCrowd           // ascending: who was there from that offset on
+}
+
+type simMember struct{ user, connector string }
+
+type simCrowd struct {
+	seq   int64
+	users []string
+}
+
+func newSimLog(partition int) *simLog {
+	l := &simLog{partition: partition, channels: map[string]*simChannel{}}
+	for _, name := range simChannels {
+		if schema.PartitionOf(name, simPartitions) == partition {
+			l.channels[name] = &simChannel{members: map[string]simMember{}}
+		}
+	}
+	l.append(simEncode(&schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{
+		Epoch: simEpoch, Format: 1, Window: simWindow,
+	}}}))
+	return l
+}
+
+func simEncode(m proto.Message) []byte {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return append([]byte{}, b...) // not nil: a message of defaults is no tombstone
+}
+
+func (l *simLog) end() int64 { return int64(len(l.records)) }
+
+// append takes the next record and works out what becomes true by it.
+func (l *simLog) append(value []byte) int64 {
+	seq := l.end()
+	e, err := schema.DecodeEvent(value)
+	if err != nil {
+		l.records = append(l.records, simRecord{value: value})
+		return seq
+	}
+	void := l.isVoid(seq, e)
+	l.records = append(l.records, simRecord{e, value, void})
+	if d := e.GetDown(); d != nil {
+		for _, ch := range l.channels {
+			for session, m := range ch.members {
+				if m.connector == d.Connector {
+					delete(ch.members, session)
+				}
+			}
+			ch.crowd(seq)
+		}
+	}
+	if ch := l.channels[e.Channel()]; ch != nil {
+		ch.take(seq, e, void)
+	}
+	return seq
+}
+
+// isVoid is the rule, as it is written down: it looks at each of the N offsets
+// before.
+func (l *simLog) isVoid(seq int64, e *schema.Event) bool {
+	for _, r := range l.records[max(0, seq-simWindow):] {
+		p := r.event
+		if p == nil {
+			continue
+		}
+		if e.Connector != "" && p.Connector == e.Connector && p.Counter >= e.Counter {
+			return true
+		}
+		if c, d := e.GetChat(), p.GetChat(); c != nil && d != nil && c.Channel == d.Channel && c.User == d.User && c.Id == d.Id {
+			return true
+		}
+		if e.GetJoin() != nil && p.GetDown().GetConnector() == e.Connector && e.Connector != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (ch *simChannel) take(seq int64, e *schema.Event, void bool) {
+	switch k := e.Kind.(type) {
+	case *schema.Event_Chat:
+		if c := k.Chat; void {
+			ch.voids = append(ch.voids, seq)
+		} else {
+			ch.prevs = append(ch.prevs, ch.last(seq))
+			ch.messages = append(ch.messages, rpc.Message{Channel: c.Channel, Seq: seq, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time})
+		}
+	case *schema.Event_Join:
+		if _, known := ch.members[k.Join.Session]; !known && !void {
+			ch.members[k.Join.Session] = simMember{k.Join.User, e.Connector}
+		}
+	case *schema.Event_Leave:
+		if !void {
+			delete(ch.members, k.Leave.Session)
+		}
+	}
+	ch.crowd(seq)
+}
+
+func (ch *simChannel) crowd(seq int64) {
+	var users []string
+	for _, m := range ch.members {
+		users = append(users, m.user)
+	}
+	slices.Sort(users)
+	ch.crowds = append(ch.crowds, simCrowd{seq, slices.Compact(users)})
+}
+
+// users are those in the channel at a position.
+func (ch *simChannel) users(seq int64) []string {
+	var users []string
+	for _, c := range ch.crowds {
+		if c.seq <= seq {
+			users = c.users
+		}
+	}
+	return users
+}
+
+// last is the newest public message up to a position; 0: none.
+func (ch *simChannel) last(seq int64) int64 {
+	for i := len(ch.messages) - 1; i >= 0; i-- {
+		if m := &ch.messages[i]; m.Seq <= seq && m.To == "" {
+			return m.Seq
+		}
+	}
+	return 0
+}
+
+// voidsAt are the void chats within the window up to a position.
+func (ch *simChannel) voidsAt(seq int64) []int64 {
+	return slices.DeleteFunc(slices.Clone(ch.voids), func(v int64) bool { return v < seq-simWindow || v > seq })
+}
+
+// seen are the messages in (after, upTo] that user may see.
+func (ch *simChannel) seen(user string, after, upTo int64) []rpc.Message {
+	var found []rpc.Message
+	for _, m := range ch.messages {
+		if m.Seq > after && m.Seq <= upTo && (m.To == "" || m.User == user || m.To == user) {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// prev is the public message before the one at seq.
+func (ch *simChannel) prev(seq int64) int64 {
+	for i := range ch.messages {
+		if ch.messages[i].Seq == seq {
+			return ch.prevs[i]
+		}
+	}
+	return -1
+}

@@ -1,0 +1,118 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+)
+
+var errSimProducer = errors.New("the log did not take it")
+
+// simProducer is a producer of records to the partitions of one topic. The
+// scheduler decides when the broker takes a record and when the answer arrives.
+type simProducer struct {
+	write  func(partition int, key string, value []byte) int64
+	queues [simPartitions][]*simPending
+	firm   bool // it never gives up
+	closed bool // nobody waits for answers any more; what is under way may still land
+}
+
+// simPending is a record that is not acknowledged.
+type simPending struct {
+	key    string
+	value  []byte
+	done   func(int64, error)
+	since  time.Time
+	offset int64 // -1: the broker has not taken it
+}
+
+func (p *simProducer) Produce(partition int, r eventlog.Record, done func(int64, error)) error {
+	if p.closed {
+		return errSimProducer
+	}
+	p.queues[partition] = append(p.queues[partition], &simPending{
+		string(r.Key), append([]byte{}, r.Value...), done, time.Now(), -1,
+	})
+	return nil
+}
+
+func (p *simProducer) Unacked() (oldest time.Time, n int) {
+	for _, q := range p.queues {
+		if len(q) > 0 && (n == 0 || q[0].since.Before(oldest)) {
+			oldest = q[0].since
+		}
+		n += len(q)
+	}
+	return oldest, n
+}
+
+func (p *simProducer) Flush(context.Context) error { return nil }
+
+// Close fails what is not acknowledged; it may land all the same.
+func (p *simProducer) Close() error {
+	p.closed = true
+	for _, q := range p.queues {
+		for _, r := range q {
+			r.done(0, errSimProducer)
+		}
+	}
+	return nil
+}
+
+// land has the broker take the next record of a partition.
+func (p *simProducer) land(partition int) bool {
+	for _, r := range p.queues[partition] {
+		if r.offset < 0 {
+			r.offset = p.write(partition, r.key, r.value)
+			return true
+		}
+	}
+	return false
+}
+
+// answer acknowledges the oldest record of a partition, if the broker has it.
+func (p *simProducer) answer(partition int) bool {
+	q := p.queues[partition]
+	if len(q) == 0 || q[0].offset < 0 {
+		return false
+	}
+	p.queues[partition] = q[1:]
+	if !p.closed {
+		q[0].done(q[0].offset, nil)
+	}
+	return true
+}
+
+// fail refuses the oldest record.
+func (p *simProducer) fail(partition int) bool {
+	q := p.queues[partition]
+	if len(q) == 0 || p.firm || p.closed || q[0].offset >= 0 {
+		return false
+	}
+	p.queues[partition] = q[1:]
+	q[0].done(0, errSimProducer)
+	return true
+}
+
+// landed are the records that the broker has and has not acknowledged.
+func (p *simProducer) landed(partition int) []*simPending {
+	q := p.queues[partition]
+	for i, r := range q {
+		if r.offset < 0 {
+			return q[:i]
+		}
+	}
+	return q
+}
+
+// repeat sends again what was not acknowledged, to a broker that has forgotten
+// this producer.
+func (p *simProducer) repeat(partition int) bool {
+	landed := p.landed(partition)
+	for _, r := range landed {
+		r.offset = p.write(partition, r.key, r.value)
+	}
+	return len(landed) > 0
+}

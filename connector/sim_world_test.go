@@ -1,0 +1,438 @@
+package connector
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing/synctest"
+	"time"
+
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// world is one run of the simulation: a log, workers, projectors, connectors
+// and clients, and the scheduler that decides, by its seed, what happens next.
+// Everything runs on one goroutine, but for what a connector does beside its
+// stream, which settle waits for.
+type world struct {
+	rng    *rand.Rand
+	plant  plant
+	cfg    Config
+	trace  func(string) // nil: no trace
+	counts map[string]int
+
+	logs       [simPartitions]*simLog
+	state      [simPartitions]map[string][]byte // parley.state, compacted
+	pushes     [simPartitions][]simPush
+	drops      map[string]bool // connectors that a push was lost of
+	owners     [simPartitions]*simOwner
+	zombies    []*simOwner
+	stragglers []*simProducer // of processes that are no more
+	projectors [simPartitions]*simProjector
+	control    *simControl
+	reads      simReads
+
+	nodes    []*simNode
+	clients  []*simClient
+	said     []simSaid
+	messages int
+	lives    int
+	healing  bool
+	trouble  bool // reads may fail
+}
+
+// violation is a broken guarantee.
+type violation struct{ what string }
+
+func (v *violation) Error() string { return v.what }
+
+func newWorld(seed int64, planted plant, trace func(string)) *world {
+	w := &world{
+		rng: rand.New(rand.NewPCG(uint64(seed), 0)), plant: planted, trace: trace,
+		counts: map[string]int{}, drops: map[string]bool{},
+	}
+	presence := 1000
+	if w.chance(10) {
+		presence = 1
+	}
+	w.cfg = simConfig(2+w.rng.IntN(5), presence)
+	w.control = &simControl{w: w}
+	w.control.take()
+	for p := range simPartitions {
+		w.logs[p], w.state[p] = newSimLog(p), map[string][]byte{}
+		w.owners[p], w.projectors[p] = w.newOwner(w.logs[p]), w.newProjector(w.logs[p])
+	}
+	for range 2 {
+		w.nodes = append(w.nodes, w.newNode())
+	}
+	for _, user := range []string{"ann", "ann", "bob", "cat"} {
+		w.clients = append(w.clients, w.newClient(user))
+	}
+	return w
+}
+
+// run plays one seed. Its error is a *violation.
+func (w *world) run() (err error) {
+	defer func() {
+		for _, n := range w.nodes {
+			n.cancel()
+		}
+		w.settle()
+		switch v := recover().(type) {
+		case nil:
+		case *violation:
+			err = v
+		default:
+			panic(v)
+		}
+	}()
+	for range 60 + w.rng.IntN(90) {
+		w.step()
+	}
+	w.heal()
+	return nil
+}
+
+func (w *world) fail(format string, args ...any) {
+	panic(&violation{fmt.Sprintf(format, args...)})
+}
+
+func (w *world) tracef(format string, args ...any) {
+	if w.trace != nil {
+		w.trace(fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *world) count(what string) { w.counts[what]++ }
+
+func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
+
+// settle waits until nothing runs beside the scheduler.
+func (w *world) settle() { synctest.Wait() }
+
+func (w *world) remove(n *simNode) {
+	w.nodes = slices.DeleteFunc(w.nodes, func(o *simNode) bool { return o == n })
+}
+
+// writeEvent appends to parley.events.
+func (w *world) writeEvent(partition int, _ string, value []byte) int64 {
+	seq := w.logs[partition].append(value)
+	if w.trace != nil {
+		r := w.logs[partition].records[seq]
+		w.tracef("partition %d: %d: %v void=%v", partition, seq, r.event, r.void)
+	}
+	return seq
+}
+
+// writePush appends to parley.push. Now and then a message is lost there.
+func (w *world) writePush(partition int, key string, value []byte) int64 {
+	if !w.healing && w.rng.IntN(400) == 0 {
+		p := new(schema.Push)
+		simDecode(value, p)
+		if len(p.Updates) == 1 && p.Updates[0].GetMessage() != nil {
+			w.tracef("the push of partition %d, %d, to %s is lost", p.Partition, p.Offset, key)
+			w.drops[key] = true
+			return 0
+		}
+	}
+	w.pushes[partition] = append(w.pushes[partition], simPush{key, value})
+	return int64(len(w.pushes[partition]))
+}
+
+// step lets something happen.
+func (w *world) step() {
+	p := w.rng.IntN(simPartitions)
+	if w.chance(60) {
+		p = 0
+	}
+	switch k := w.rng.IntN(100); {
+	case k < 22:
+		w.clients[w.rng.IntN(len(w.clients))].act()
+	case k < 30:
+		if c := w.clients[w.rng.IntN(len(w.clients))]; c.session != nil {
+			c.read()
+		}
+	case k < 42:
+		if len(w.nodes) > 0 {
+			w.stepProducer(w.nodes[w.rng.IntN(len(w.nodes))].producer)
+		}
+	case k < 53:
+		for range 1 + w.rng.IntN(5) {
+			w.owners[p].apply()
+		}
+	case k < 64:
+		w.stepProducer(w.owners[p].pushes)
+	case k < 75:
+		if len(w.nodes) > 0 {
+			w.nodes[w.rng.IntN(len(w.nodes))].deliver(1 + w.rng.IntN(6))
+		}
+	case k < 81:
+		w.stepProjector(w.projectors[p])
+	case k < 87:
+		w.stepRead()
+	case k < 91:
+		w.owners[p].checkpoint(1 + w.rng.IntN(6))
+	default:
+		w.fault(p)
+	}
+}
+
+// fault lets something go wrong, or time pass.
+func (w *world) fault(p int) {
+	switch k := w.rng.IntN(100); {
+	case k < 22:
+		w.takeOver(p, w.chance(60))
+	case k < 37:
+		if len(w.zombies) > 0 {
+			i := w.rng.IntN(len(w.zombies))
+			for range 3 {
+				if i < len(w.zombies) {
+					w.stepZombie(i)
+				}
+			}
+		}
+	case k < 47:
+		if len(w.stragglers) > 0 {
+			i := w.rng.IntN(len(w.stragglers))
+			if w.stepProducer(w.stragglers[i]); w.chance(50) {
+				w.stragglers = slices.Delete(w.stragglers, i, i+1)
+			}
+		}
+	case k < 65:
+		w.second(85)
+	case k < 80:
+		w.pass(time.Duration(w.rng.IntN(3000)) * time.Millisecond)
+	case k < 86:
+		w.projectors[p].restart()
+	case k < 90:
+		w.control.take()
+	case k < 92:
+		w.logs[p].append([]byte("\xff"))
+	case len(w.nodes) < 2 || k < 95:
+		if len(w.nodes) < 4 {
+			w.nodes = append(w.nodes, w.newNode())
+		}
+	default:
+		n := w.nodes[w.rng.IntN(len(w.nodes))]
+		if w.chance(70) {
+			n.kill()
+		} else {
+			n.drain()
+		}
+	}
+}
+
+// second lets a second pass for the leases: most who live beat.
+func (w *world) second(percent int) {
+	for _, n := range w.nodes {
+		if w.chance(percent) {
+			n.beat()
+		}
+	}
+	w.control.tick()
+}
+
+// pass lets time pass, in which what waits may give up.
+func (w *world) pass(d time.Duration) {
+	w.trouble = true
+	time.Sleep(d)
+	w.keep()
+}
+
+func (w *world) keep() {
+	for _, n := range slices.Clone(w.nodes) {
+		n.keep()
+	}
+	w.settle()
+}
+
+// stepProducer lets some of what is under way arrive, or be answered.
+func (w *world) stepProducer(p *simProducer) {
+	for range 1 + w.rng.IntN(4) {
+		id := w.rng.IntN(simPartitions)
+		if len(p.queues[id]) == 0 {
+			id = 1 - id
+		}
+		switch k := w.rng.IntN(100); {
+		case k < 50:
+			p.land(id)
+		case k < 90 && !p.closed:
+			p.answer(id)
+		case k < 96 && w.mayRepeat(p, id):
+			if p.repeat(id) {
+				w.count("repeated by a producer")
+			}
+		case k >= 98:
+			p.fail(id)
+		}
+	}
+	w.settle()
+}
+
+// mayRepeat keeps to what a log promises: a producer repeats within the window.
+func (w *world) mayRepeat(p *simProducer, partition int) bool {
+	landed := p.landed(partition)
+	if n := len(landed); n > 0 {
+		return landed[n-1].offset+simWindow >= w.logs[partition].end()+int64(n)-1
+	}
+	return false
+}
+
+func (w *world) stepProjector(p *simProjector) {
+	for range 1 + w.rng.IntN(6) {
+		if w.chance(70) {
+			p.read()
+		} else {
+			p.write(1 + w.rng.IntN(4))
+		}
+	}
+}
+
+// stepRead ends a read of history.
+func (w *world) stepRead() {
+	keys := w.reads.keys()
+	if len(keys) == 0 {
+		return
+	}
+	key := keys[w.rng.IntN(len(keys))]
+	if w.chance(12) {
+		w.count("reads failed")
+		w.trouble = true
+		w.answerReads(key, history.ErrUnavailable)
+		return
+	}
+	w.count("reads")
+	w.answerReads(key, nil)
+}
+
+// heal ends the faults, lets everything arrive and holds it against the log.
+func (w *world) heal() {
+	w.tracef("no more faults")
+	w.healing = true
+	w.stragglers = nil
+	if len(w.nodes) == 0 {
+		w.nodes = append(w.nodes, w.newNode())
+	}
+	for _, c := range w.clients {
+		if c.session != nil {
+			c.session.conn.limit = w.cfg.Limits.Queue
+		}
+	}
+	w.flow()
+	w.trouble = false
+	w.speak()
+	for range 30 {
+		w.second(100)
+		time.Sleep(time.Second)
+		w.keep()
+		w.flow()
+	}
+	w.speak()
+	w.visit()
+	w.keep()
+	w.flow()
+	for _, o := range w.owners {
+		for o.fold.Changed() || o.flush != nil {
+			o.checkpoint(1000)
+		}
+	}
+	w.checkClients()
+	w.checkStores()
+	w.tally()
+}
+
+// speak has everyone say something everywhere, so that nothing that was lost
+// stays unnoticed.
+func (w *world) speak() {
+	for _, c := range w.clients {
+		for _, name := range simChannels {
+			if c.session != nil && c.rooms[name].member {
+				w.messages++
+				c.call(rpc.MethodChat, name, rpc.ChatParams{Channel: name, ID: fmt.Sprint("m", w.messages), Body: "still here"})
+			}
+		}
+	}
+	w.flow()
+}
+
+// visit has a newcomer look at the whole of every channel.
+func (w *world) visit() {
+	c := w.newClient("dot")
+	w.clients = append(w.clients, c)
+	c.connect(w.nodes[0], 4<<20)
+	for _, name := range simChannels {
+		c.joinAll(name)
+	}
+	w.flow()
+}
+
+// flow moves everything on until nothing moves any more.
+func (w *world) flow() {
+	for moved := true; moved; {
+		moved = false
+		for _, n := range slices.Clone(w.nodes) {
+			moved = drainProducer(n.producer) || moved
+			w.settle()
+		}
+		for _, z := range w.zombies {
+			for z.apply() {
+			}
+			drainProducer(z.pushes)
+		}
+		w.zombies = nil
+		for p, o := range w.owners {
+			for o.apply() {
+				moved = true
+			}
+			moved = drainProducer(o.pushes) || moved
+			for w.projectors[p].read() {
+			}
+			for w.projectors[p].write(100) {
+			}
+		}
+		for _, n := range slices.Clone(w.nodes) {
+			moved = moved || n.at < len(w.pushes[n.inc.pushPartition])
+			n.deliver(1 << 20)
+		}
+		for _, key := range w.reads.keys() {
+			moved = true
+			w.answerReads(key, nil)
+		}
+		for _, c := range w.clients {
+			if c.session != nil {
+				c.read()
+			}
+		}
+	}
+}
+
+func drainProducer(p *simProducer) (moved bool) {
+	for id := range p.queues {
+		for p.land(id) {
+			moved = true
+		}
+		for p.answer(id) {
+			moved = true
+		}
+	}
+	return moved
+}
+
+// tally counts what the run has met, to show that nothing is tested in name
+// only.
+func (w *world) tally() {
+	for _, l := range w.logs {
+		for _, r := range l.records {
+			switch {
+			case r.event.GetChat() != nil && r.void:
+				w.count("void chats")
+			case r.event.GetJoin() != nil && r.void:
+				w.count("void joins")
+			case r.event != nil:
+				w.count("events")
+			}
+		}
+	}
+}
