@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
@@ -29,6 +30,10 @@ func RunEngineIfAsked() {
 	if len(os.Args) < 2 || os.Args[1] != engineCommand {
 		return
 	}
+	// The engine writes to sockets whose clients may have cut them. Ignored, the
+	// signal becomes the error that the engine expects; else Go, finding it on a
+	// thread that is not its own, would end the process with it.
+	signal.Ignore(syscall.SIGPIPE)
 	go dieWithParent()
 	e, args, err := parseEngineArgs(os.Args[2:])
 	if err == nil && e.program != "" {
