@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -107,28 +109,32 @@ func (r *Reader) Read(ctx context.Context, q Query) (Page, error) {
 	return page, err
 }
 
-// readSpan reads what ClickHouse has of s, on the shelf, and the log above it,
-// as far as they are needed.
+// readSpan reads what ClickHouse has of s, on the shelf, and the log above it.
 func (r *Reader) readSpan(ctx context.Context, q *Query, s span, sh shelf) (part, error) {
 	low, high := s, s // below and above the end of the shelf
 	low.to = min(s.to, sh.end)
 	high.from = max(s.from, sh.end)
 	var rows, logged []rpc.Message
-	var err error
+	readRows := func(ctx context.Context) (err error) { rows, err = r.store.rows(ctx, q, low, sh); return err }
+	readLog := func(ctx context.Context) (err error) { logged, err = r.readLog(ctx, q, high); return err }
+	err := error(nil)
 	if s.newest {
-		if logged, err = r.readLog(ctx, q, high); err == nil && len(logged) <= s.limit {
-			rows, err = r.store.rows(ctx, q, low, sh)
-		}
-	} else {
-		if rows, err = r.store.rows(ctx, q, low, sh); err == nil && len(rows) <= s.limit {
-			logged, err = r.readLog(ctx, q, high)
-		}
+		err = both(ctx, readRows, readLog)
+	} else if err = readRows(ctx); err == nil && len(rows) <= s.limit {
+		err = readLog(ctx)
 	}
 	if err != nil {
 		return part{}, err
 	}
-	all := append(rows, logged...)
-	return s.cut(s.pick(all)), nil
+	return s.cut(s.pick(append(rows, logged...))), nil
+}
+
+// both runs two reads at once, and returns the first error.
+func both(ctx context.Context, a, b func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a(ctx) })
+	g.Go(func() error { return b(ctx) })
+	return g.Wait()
 }
 
 // readLog reads s from the log.
