@@ -79,3 +79,37 @@ func BenchmarkTakeover(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// BenchmarkHandover is the longest that a message waits when a second worker
+// joins and leaves again, while messages flow in all partitions.
+func BenchmarkHandover(b *testing.B) {
+	r := newRig(b)
+	first, _ := r.start()
+	for i, c := range channels {
+		r.join("a", c, fmt.Sprint("s", i), "ann")
+	}
+	n, worst := 0, time.Duration(0)
+	// flow says messages, one after the other was pushed, until done.
+	flow := func(done func() bool) {
+		for !done() {
+			id, began := fmt.Sprint(n), time.Now()
+			r.chat("a", channels[n%partitions], "ann", id)
+			r.eventually("the chat is pushed", func() bool {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return slices.ContainsFunc(r.pushes["a"], func(p received) bool {
+					return p.Updates[0].GetMessage().GetId() == id
+				})
+			})
+			worst = max(worst, time.Since(began))
+			n++
+		}
+	}
+	for b.Loop() {
+		second, stop := r.start()
+		flow(func() bool { return second.Stats().Partitions > 0 })
+		go stop()
+		flow(func() bool { return first.Stats().Partitions == partitions })
+	}
+	b.ReportMetric(float64(worst.Milliseconds()), "worst-ms")
+}

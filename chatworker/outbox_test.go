@@ -1,0 +1,100 @@
+package chatworker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+var somePush = fold.Out{PushPartition: int32(pushPartition("a")), Push: &schema.Push{Connector: "a", Offset: 1}}
+
+// At the bound a partition waits until other pushes are acknowledged.
+func TestOutboxWaitsAtItsBound(t *testing.T) {
+	r := newRig(t)
+	w := r.openWorker(func(*Worker) {})
+	const budget = 100
+	w.budget = semaphore.NewWeighted(budget)
+	if !w.budget.TryAcquire(budget) {
+		t.Fatal("the budget is not free")
+	}
+	o := newOutbox(w)
+	short, cancel := context.WithTimeout(r.ctx(), 20*time.Millisecond)
+	defer cancel()
+	if err := o.send(short, somePush, &eventlog.Record{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a push beyond the bound: %v, want it to wait", err)
+	}
+
+	sent := make(chan error, 1)
+	go func() { sent <- o.send(r.ctx(), somePush, &eventlog.Record{}) }()
+	w.budget.Release(budget)
+	if err := <-sent; err != nil {
+		t.Errorf("a push with room: %v", err)
+	}
+	select {
+	case <-o.seal():
+	case <-r.ctx().Done():
+		t.Error("the push was not acknowledged")
+	}
+	r.eventually("the room is given back", func() bool { return w.budget.TryAcquire(budget) })
+}
+
+// With room, an event whose partition is being taken away is sent whole.
+func TestOutboxSendsWhileItLeaves(t *testing.T) {
+	r := newRig(t)
+	w := r.openWorker(func(*Worker) {})
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 {
+		if err := newOutbox(w).send(ended, somePush, &eventlog.Record{}); err != nil {
+			t.Fatalf("a push with room: %v", err)
+		}
+	}
+}
+
+// A seal passes only when everything before it is acknowledged.
+func TestBarrier(t *testing.T) {
+	b := newBarrier()
+	b.add()
+	b.acknowledge()
+	select {
+	case <-b.passed:
+		t.Error("passed before the seal")
+	default:
+	}
+	b.add()
+	b.acknowledge() // the seal
+	select {
+	case <-b.passed:
+		t.Error("passed with a push under way")
+	default:
+	}
+	b.acknowledge()
+	<-b.passed
+}
+
+// A push continues the trace of its event.
+func TestTraceTravels(t *testing.T) {
+	r := newRig(t)
+	w := r.openWorker(func(*Worker) {})
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+	var event eventlog.Record
+	eventlog.InjectTrace(trace.ContextWithSpanContext(context.Background(), span), &event)
+	o := newOutbox(w)
+	if err := o.send(r.ctx(), somePush, &event); err != nil {
+		t.Fatal(err)
+	}
+	<-o.seal()
+	records := r.read(schema.TopicPush, int(somePush.PushPartition))
+	got := trace.SpanContextFromContext(eventlog.ExtractTrace(context.Background(), records[0]))
+	if got.TraceID() != span.TraceID() {
+		t.Errorf("the push is of trace %s, want %s", got.TraceID(), span.TraceID())
+	}
+}
