@@ -12,7 +12,7 @@ import (
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
 
 // workplace builds the program into a folder that is kept when the test fails.
-func workplace(t *testing.T, tags string) (binary, folder string) {
+func workplace(t *testing.T) (binary, folder string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -31,7 +31,7 @@ func workplace(t *testing.T, tags string) (binary, folder string) {
 			t.Error(err)
 		}
 	})
-	if binary, err = Build(folder, "../..", tags); err != nil {
+	if binary, err = Build(folder, "../.."); err != nil {
 		t.Fatal(err)
 	}
 	return binary, folder
@@ -42,7 +42,7 @@ func logger(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.O
 // Faults strike for a while, and no guarantee is violated. `make chaos` does
 // the same for longer, with other seeds.
 func TestGuaranteesUnderFaults(t *testing.T) {
-	binary, folder := workplace(t, "")
+	binary, folder := workplace(t)
 	result, err := Run(t.Context(), Config{Binary: binary, Folder: folder, Seed: 7, Duration: 20 * time.Second, Logger: logger(t)})
 	if err != nil {
 		t.Fatal(err)

@@ -174,10 +174,10 @@ func secretsIn(processes []*process) (string, error) {
 // a client, for what was said while a fault struck a server of that role, and
 // none that connectors or the log depend on.
 func slowestDelivery(in *checker.Input, role string) (slowest time.Duration) {
-	within := func(at time.Duration, match func(string) bool) bool {
+	within := func(at, after time.Duration, match func(string) bool) bool {
 		for i := range in.Entries {
 			e := &in.Entries[i]
-			if e.Op == checker.Fault && match(roleOf(e.Server)) && e.At-time.Second < at && at < e.Until+10*time.Second {
+			if e.Op == checker.Fault && match(roleOf(e.Server)) && e.At-time.Second < at && at < e.Until+after {
 				return true
 			}
 		}
@@ -191,7 +191,7 @@ func slowestDelivery(in *checker.Input, role string) (slowest time.Duration) {
 			continue
 		}
 		said := time.UnixMilli(e.Message.Time).Sub(in.Start)
-		if took := e.At - said; took > slowest && within(said, this) && !within(said, other) {
+		if took := e.At - said; took > slowest && within(said, 10*time.Second, this) && !within(said, 2*time.Second, other) {
 			slowest = took
 		}
 	}

@@ -16,9 +16,9 @@ func (r *Result) String() string {
 	for _, times := range r.Faults {
 		n += times
 	}
-	return fmt.Sprintf("%d violations; %d faults, %d events (%d void), %d sessions, %d chats acked, %d unknown, %d delivered, %d joins (%d recovered, %d not, %d degraded), %d pages; longest ghost %v, of a dead connector %v; slowest delivery with workers down %v; drained in %v; memory %v",
+	return fmt.Sprintf("%d violations; %d faults, %d events (%d void), %d sessions, %d chats acked, %d unknown, %d delivered, %d joins (%d recovered, %d not, %d degraded), %d pages; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained in %v; memory %v",
 		len(r.Violations), n, f.Events, f.Void, f.Sessions, f.Acked, f.Unknown, f.Deliveries, f.Joins, f.Recovered, f.Partial, f.Degraded, f.HistoryPages,
-		round(f.LongestGhost), round(f.LongestDownGhost), round(r.Takeover), round(r.Drained), r.Memory)
+		round(f.LongestGhost), round(f.PlainGhost), round(r.Takeover), round(r.Drained), r.Memory)
 }
 
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
@@ -27,7 +27,7 @@ func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond
 type Summary struct {
 	runs, violations, faults, events, acked, delivered, recovered int
 	memory                                                        map[string][2]int // of the last run
-	ghost, downGhost, takeover, drained                           time.Duration
+	ghost, plainGhost, takeover, drained                          time.Duration
 }
 
 // Add adds a run.
@@ -43,7 +43,7 @@ func (s *Summary) Add(r *Result) {
 	s.delivered += f.Deliveries
 	s.recovered += f.Recovered
 	s.ghost = max(s.ghost, f.LongestGhost)
-	s.downGhost = max(s.downGhost, f.LongestDownGhost)
+	s.plainGhost = max(s.plainGhost, f.PlainGhost)
 	s.takeover = max(s.takeover, r.Takeover)
 	s.drained = max(s.drained, r.Drained)
 	s.memory = r.Memory
@@ -51,8 +51,8 @@ func (s *Summary) Add(r *Result) {
 
 // String are the figures of all runs in one line.
 func (s *Summary) String() string {
-	return fmt.Sprintf("%d runs, %d violations: %d faults, %d events, %d chats acked, %d delivered, %d sessions recovered; longest ghost %v, of a dead connector %v; slowest delivery with workers down %v; drained within %v; resident MB, first and last third: %v",
-		s.runs, s.violations, s.faults, s.events, s.acked, s.delivered, s.recovered, round(s.ghost), round(s.downGhost), round(s.takeover), round(s.drained), s.memory)
+	return fmt.Sprintf("%d runs, %d violations: %d faults, %d events, %d chats acked, %d delivered, %d sessions recovered; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained within %v; resident MB, first and last third: %v",
+		s.runs, s.violations, s.faults, s.events, s.acked, s.delivered, s.recovered, round(s.ghost), round(s.plainGhost), round(s.takeover), round(s.drained), s.memory)
 }
 
 // Append appends the figures to a file of results, with the date, the command

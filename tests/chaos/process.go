@@ -121,11 +121,11 @@ func (p *process) listening(patience time.Duration) error {
 	return fmt.Errorf("%s does not listen at %s after %v: see %s", p.name, p.addr, patience, p.log)
 }
 
-// Build compiles the program that the runs start, with the given build tags,
-// into folder.
-func Build(folder, root, tags string) (string, error) {
+// Build compiles the program that the runs start into folder. root is the
+// module's; flags are more of go build's.
+func Build(folder, root string, flags ...string) (string, error) {
 	binary := filepath.Join(folder, "parley")
-	cmd := exec.Command("go", "build", "-tags", tags, "-o", binary, ".")
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build parley: %w\n%s", err, out)

@@ -84,8 +84,9 @@ type Figures struct {
 	Degraded           int
 	HistoryPages       int
 	Downs              int
-	LongestGhost       time.Duration // of an unclean end
-	LongestDownGhost   time.Duration // of one that a down ended
+	// LongestGhost is the longest time from the end of a connection to its
+	// leave; PlainGhost is the longest in which neither broker nor worker failed.
+	LongestGhost, PlainGhost time.Duration
 }
 
 // Check holds the recordings, the pushes and the rows against the log. The

@@ -65,12 +65,13 @@ func (c *check) checkGhost(s *session, ch *channel, st *stay) {
 	if s.end.Clean && !c.faultIn("", gone-silence, gone+took) {
 		allowed = cleanLeave
 	}
-	if took > allowed+c.excuse(gone, gone+took) {
-		c.violate(Ghost, s, ch.name, st.from, "its connection ended at %v, and it has left %v later; %v are allowed", s.end.At, took, allowed+c.excuse(gone, gone+took))
+	excuse := c.excuse(gone, gone+took)
+	if took > allowed+excuse {
+		c.violate(Ghost, s, ch.name, st.from, "its connection ended at %v, and it has left %v later; %v are allowed", s.end.At, took, allowed+excuse)
 	}
 	f := &c.report.Figures
-	if f.LongestGhost = max(f.LongestGhost, took); st.down {
-		f.LongestDownGhost = max(f.LongestDownGhost, took)
+	if f.LongestGhost = max(f.LongestGhost, took); excuse == 0 {
+		f.PlainGhost = max(f.PlainGhost, took)
 	}
 }
 

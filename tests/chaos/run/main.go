@@ -63,7 +63,7 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 	if folder, err = os.MkdirTemp(mustExist(folder), "run-"); err != nil {
 		return false, fmt.Errorf("make a folder for the run: %w", err)
 	}
-	binary, err := chaos.Build(folder, ".", o.tags)
+	binary, err := chaos.Build(folder, ".", "-tags", o.tags)
 	if err != nil {
 		return false, err
 	}

@@ -1,0 +1,98 @@
+package chaos
+
+import "github.com/parley-chat/parley/tests/checker"
+
+// plantedBugs are in every role. A piece of source that has changed fails its
+// test: then the bug moves with it.
+var plantedBugs = []planted{
+	{
+		"a message is acknowledged and dropped", "connector/requests.go",
+		"	err := s.inc.publish(p.partition, m.Channel, event,",
+		`	if m.ID[len(m.ID)-1] == 'Z' {
+		c.result(rpc.ChatResult{ID: m.ID, Seq: 1, Time: event.Time})
+		return nil
+	}
+	err := s.inc.publish(p.partition, m.Channel, event,`,
+		[]checker.Rule{checker.Durable},
+	},
+	{
+		"a private message is logged", "connector/requests.go",
+		"	err := s.inc.publish(p.partition, m.Channel, event,",
+		`	s.inc.logger.Info("chat", "body", m.Body)
+	err := s.inc.publish(p.partition, m.Channel, event,`,
+		[]checker.Rule{checker.Private},
+	},
+	{
+		"some messages are not pushed", "connector/stream.go",
+		"	ch.replica.last = p.Offset\n	ch.publish(push)\n",
+		"	if ch.replica.last = p.Offset; p.Offset%20 != 0 {\n		ch.publish(push)\n	}\n",
+		[]checker.Rule{checker.Complete, checker.Seam},
+	},
+	{
+		"some messages are pushed twice", "connector/stream.go",
+		"	ch.replica.last = p.Offset\n	ch.publish(push)\n",
+		"	ch.replica.last = p.Offset\n	ch.publish(push)\n	if p.Offset%20 == 0 {\n		ch.publish(push)\n	}\n",
+		[]checker.Rule{checker.Idempotent},
+	},
+	{
+		"private messages reach everybody", "connector/channel.go",
+		`return d.to == "" || d.user == user || d.to == user`, "return true",
+		[]checker.Rule{checker.Private},
+	},
+	{
+		"who has left is still pushed to", "connector/leave.go",
+		"	if ch != nil {\n		ch.detach(p)", "	if ch != nil && op.leave == nil {\n		ch.detach(p)",
+		[]checker.Rule{checker.Private},
+	},
+	{
+		"the newest messages are left out of a join's result", "connector/recall.go",
+		"s := span{j.user, v.seq + 1}", "s := span{j.user, v.seq - 5}",
+		[]checker.Rule{checker.Seam, checker.Recovery},
+	},
+	{
+		"a recovery is silently partial", "connector/recall.go",
+		"ch.ring.after(s, j.since, most)", "ch.ring.after(s, j.since+30, most)",
+		[]checker.Rule{checker.Recovery},
+	},
+	{
+		"a page of the ring has holes", "connector/ring.go",
+		"e.seq < seq && e.visibleTo(s.user)", "e.seq < seq && e.seq%16 != 3 && e.visibleTo(s.user)",
+		[]checker.Rule{checker.Seam},
+	},
+	{
+		"who is cut off never leaves", "connector/keeper.go",
+		"if now.Before(s.leaveAt) ||", "if now.Before(s.leaveAt.Add(time.Hour)) ||",
+		[]checker.Rule{checker.Ghost},
+	},
+	{
+		"who is cut off leaves at once", "connector/keeper.go",
+		"now.Add(cutGrace)", "now",
+		[]checker.Rule{checker.Flicker},
+	},
+	{
+		"a lease is over after one tick", "chatworker/lease/lease.go",
+		"SilentTicks = 8", "SilentTicks = 1",
+		[]checker.Rule{checker.Evicted},
+	},
+	{
+		"the chain skips a message", "chatworker/fold/step.go",
+		"	if !void && c.To == \"\" {\n", "	if !void && c.To == \"\" && s.offset%10 != 0 {\n",
+		[]checker.Rule{checker.Complete},
+	},
+	{
+		"who joins is not told to others", "chatworker/fold/step.go",
+		"	for _, sub := range ch.subs {\n		if subscribed && sub.connector == m.connector {",
+		"	for _, sub := range ch.subs {\n		if sub.connector != m.connector {\n			continue\n		}\n		if subscribed && sub.connector == m.connector {",
+		[]checker.Rule{checker.Fold},
+	},
+	{
+		"nothing is void", "schema/void.go",
+		"	if s.connector != \"\" || s.down != \"\" {\n", "	if void = false; s.connector != \"\" || s.down != \"\" {\n",
+		[]checker.Rule{checker.Idempotent, checker.Fold, checker.Projection},
+	},
+	{
+		"some rows are not written", "projector/folder.go",
+		"		f.out.rows = append(f.out.rows, r)\n", "		if rec.Offset%20 != 7 {\n			f.out.rows = append(f.out.rows, r)\n		}\n",
+		[]checker.Rule{checker.Projection},
+	},
+}
