@@ -33,14 +33,15 @@ type simCall struct {
 	method  string
 	channel string
 	params  any
-	least   int64 // what a history answer must reach
-	began   int64 // the log's end
+	seen    int64 // the position that the client had seen
+	least   int64 // and what was acknowledged to it: what a history answer must reach
 }
 
 // simRoom is what the client knows of a channel. since outlives a connection.
 type simRoom struct {
 	since   int64 // -1: none
 	member  bool
+	asked   bool  // for membership, and not for its end
 	left    int   // the newest leave that was answered
 	joined  int64 // the position of the join's result
 	cursor  int64 // the newest message received, or the join
@@ -73,7 +74,7 @@ func (c *simClient) gone() {
 	delete(c.node.clients, c.session.id)
 	c.node, c.session, c.calls = nil, nil, nil
 	for _, r := range c.rooms {
-		r.member, r.left, r.members = false, 0, nil
+		r.member, r.asked, r.left, r.members = false, false, 0, nil
 	}
 }
 
@@ -99,14 +100,18 @@ func (c *conn) abortQueue() {
 
 func (c *simClient) call(method, channel string, params any) {
 	c.last++
-	call := &simCall{id: c.last, method: method, channel: channel, params: params, began: c.w.logOf(channel).end()}
-	if r := c.rooms[channel]; r != nil {
-		call.least = max(r.joined, r.cursor, r.acked)
-		if !r.member {
-			call.least = 0
-		}
+	call := &simCall{id: c.last, method: method, channel: channel, params: params}
+	if r := c.rooms[channel]; r != nil && r.member {
+		call.seen = max(r.joined, r.pushed)
+		call.least = max(call.seen, r.acked)
 	}
 	c.calls[c.last] = call
+	switch method {
+	case rpc.MethodJoin:
+		c.rooms[channel].asked = true
+	case rpc.MethodLeave:
+		c.rooms[channel].asked = false
+	}
 	b, err := json.Marshal(params)
 	if err != nil {
 		c.w.fail("%v", err)
@@ -354,38 +359,59 @@ func simShow(messages []rpc.Message) string {
 // act does something a client does.
 func (c *simClient) act() {
 	if c.session == nil {
-		if len(c.w.nodes) > 0 {
-			queue := 4 << 20
-			if c.w.chance(10) {
-				queue = 600 + c.w.rng.IntN(2000)
-			}
-			c.connect(c.w.nodes[c.w.rng.IntN(len(c.w.nodes))], queue)
-			c.join(simChannels[c.w.rng.IntN(len(simChannels))])
-		}
+		c.comeBack()
 		return
 	}
-	channel := simChannels[c.w.rng.IntN(len(simChannels))]
-	if c.w.chance(50) {
-		channel = simChannels[0] // so that it is busy
-	}
+	channel := c.pick()
 	switch k := c.w.rng.IntN(100); {
-	case k < 25:
+	case k < 15:
 		c.join(channel)
-	case k < 65:
+	case k < 68:
 		c.chat(channel)
-	case k < 75:
+	case k < 76:
 		c.call(rpc.MethodLeave, channel, rpc.LeaveParams{Channel: channel})
-	case k < 83:
+	case k < 85:
 		c.history(channel)
-	case k < 87:
+	case k < 88:
 		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
-	case k < 93:
+	case k < 92:
 		c.disconnect(&websocket.CloseError{Code: websocket.CloseNormalClosure})
 	case k < 99:
 		c.disconnect(io.EOF)
 	default:
 		c.w.pass(joinTimeout)
 	}
+}
+
+// comeBack connects, and joins what the client knows.
+func (c *simClient) comeBack() {
+	if len(c.w.nodes) == 0 {
+		return
+	}
+	queue := 4 << 20
+	if c.w.chance(10) {
+		queue = 600 + c.w.rng.IntN(2000)
+	}
+	c.connect(c.w.nodes[c.w.rng.IntN(len(c.w.nodes))], queue)
+	c.join(c.pick())
+	for _, name := range simChannels {
+		if c.rooms[name].since >= 0 && c.w.chance(60) {
+			c.join(name)
+		}
+	}
+}
+
+// pick picks a channel, mostly one that the client is in.
+func (c *simClient) pick() string {
+	for _, name := range simChannels {
+		if c.rooms[name].asked && c.w.chance(60) {
+			return name
+		}
+	}
+	if c.w.chance(50) {
+		return simChannels[0] // so that it is busy
+	}
+	return simChannels[c.w.rng.IntN(len(simChannels))]
 }
 
 // isMember says whether the log has the session in the channel.

@@ -25,6 +25,7 @@ type simNode struct {
 	at       int // of its push partition, next to read
 	cancel   context.CancelFunc
 	clients  map[string]*simClient // by session
+	hangs    bool                  // and does not beat
 	over     bool
 }
 
@@ -144,9 +145,7 @@ func (n *simNode) drain() {
 // stop closes what the incarnation has; its clients get what was sent to them,
 // unless they are cut before.
 func (n *simNode) stop(code int) {
-	if len(n.w.reads.keys()) > 0 {
-		n.w.trouble = true
-	}
+	n.w.trouble = true // what is being read fails
 	n.cancel()
 	n.w.settle()
 	_ = n.producer.Close()

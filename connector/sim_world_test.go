@@ -128,7 +128,7 @@ func (w *world) writeEvent(partition int, _ string, value []byte) int64 {
 
 // writePush appends to parley.push. Now and then a message is lost there.
 func (w *world) writePush(partition int, key string, value []byte) int64 {
-	if !w.healing && w.rng.IntN(400) == 0 {
+	if !w.healing && w.rng.IntN(150) == 0 {
 		p := new(schema.Push)
 		simDecode(value, p)
 		if len(p.Updates) == 1 && p.Updates[0].GetMessage() != nil {
@@ -201,7 +201,9 @@ func (w *world) fault(p int) {
 			}
 		}
 	case k < 65:
-		w.second(85)
+		for range 1 + w.rng.IntN(4) {
+			w.second()
+		}
 	case k < 80:
 		w.pass(time.Duration(w.rng.IntN(3000)) * time.Millisecond)
 	case k < 86:
@@ -224,10 +226,11 @@ func (w *world) fault(p int) {
 	}
 }
 
-// second lets a second pass for the leases: most who live beat.
-func (w *world) second(percent int) {
+// second lets a second pass for the leases: all who live beat, but for those
+// that hang.
+func (w *world) second() {
 	for _, n := range w.nodes {
-		if w.chance(percent) {
+		if n.hangs = !w.healing && w.chance(map[bool]int{true: 90, false: 8}[n.hangs]); !n.hangs {
 			n.beat()
 		}
 	}
@@ -312,9 +315,6 @@ func (w *world) heal() {
 	w.tracef("no more faults")
 	w.healing = true
 	w.stragglers = nil
-	if len(w.nodes) == 0 {
-		w.nodes = append(w.nodes, w.newNode())
-	}
 	for _, c := range w.clients {
 		if c.session != nil {
 			c.session.conn.limit = w.cfg.Limits.Queue
@@ -323,14 +323,20 @@ func (w *world) heal() {
 	w.flow()
 	w.trouble = false
 	w.speak()
+	for _, n := range slices.Clone(w.nodes) {
+		w.visit(n)
+	}
 	for range 30 {
-		w.second(100)
+		w.second()
 		time.Sleep(time.Second)
 		w.keep()
 		w.flow()
 	}
 	w.speak()
-	w.visit()
+	if len(w.nodes) == 0 {
+		w.nodes = append(w.nodes, w.newNode())
+	}
+	w.visit(w.nodes[0])
 	w.keep()
 	w.flow()
 	for _, o := range w.owners {
@@ -357,11 +363,12 @@ func (w *world) speak() {
 	w.flow()
 }
 
-// visit has a newcomer look at the whole of every channel.
-func (w *world) visit() {
+// visit has a newcomer look at the whole of every channel. A connector that was
+// declared down, and was not told yet as it had no members, learns it then.
+func (w *world) visit(n *simNode) {
 	c := w.newClient("dot")
 	w.clients = append(w.clients, c)
-	c.connect(w.nodes[0], 4<<20)
+	c.connect(n, w.cfg.Limits.Queue)
 	for _, name := range simChannels {
 		c.joinAll(name)
 	}
