@@ -3,7 +3,7 @@ import type { ChannelEvents, ChannelOptions, ChannelState, Link } from "./channe
 import type { Answer } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { ErrorCode, ParleyError } from "./errors.js";
-import { Outbox, type Outgoing, type Position } from "./outbox.js";
+import { Outbox, type Outgoing, type Position, type Saved } from "./outbox.js";
 import type {
   ChannelPush,
   ChatResult,
@@ -147,6 +147,15 @@ export class Channel extends Emitter<ChannelEvents> {
       return Promise.reject(new ParleyError(ErrorCode.NotJoined, "join the channel first"));
     }
     return this.#outbox.add(body, options.to, options.id);
+  }
+
+  /**
+   * Takes up messages that an earlier client of the same user had in its
+   * `outbox`, for instance before the page was loaded again. They keep their
+   * ids, so that what was stored already appears once.
+   */
+  restore(saved: readonly Saved[]): void {
+    this.#outbox.restore(saved);
   }
 
   /** Sends a failed message again, with the same id. */

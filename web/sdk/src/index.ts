@@ -1,10 +1,10 @@
 export { Client, type ClientEvents, type ClientOptions, type ClientState } from "./client.js";
 export { Channel } from "./channel.js";
 export type { ChannelEvents, ChannelOptions, ChannelState, Recovery } from "./channel-types.js";
-export { type WebSocketClass, type WebSocketLike } from "./connection.js";
+export type { WebSocketClass, WebSocketLike } from "./connection.js";
 export { ErrorCode, ParleyError, isTransient } from "./errors.js";
-export { type Outgoing } from "./outbox.js";
-export { type Gap, type Message } from "./timeline.js";
+export type { Outgoing, Saved } from "./outbox.js";
+export type { Gap, Message } from "./timeline.js";
 export type {
   ChatResult,
   HelloResult,

@@ -14,7 +14,12 @@ export interface Outgoing {
   status: "pending" | "sent" | "failed";
   /** Why it failed. */
   error?: ParleyError;
+  /** Where the channel was when it was on the wire first; absent until then. */
+  attempted?: Position;
 }
+
+/** What to keep of an {@link Outgoing} message over the end of the program. */
+export type Saved = Pick<Outgoing, "id" | "body" | "to" | "time" | "status" | "attempted">;
 
 /** Where the channel was when a message was sent first. */
 export interface Position {
@@ -25,8 +30,6 @@ export interface Position {
 interface Entry extends Outgoing {
   settle?: { resolve(sent: ChatResult): void; reject(error: ParleyError): void };
   inFlight: boolean;
-  /** Absent until it was on the wire once. */
-  attempted?: Position;
   failures: number;
 }
 
@@ -86,6 +89,16 @@ export class Outbox {
       this.#postman.changed();
       this.flush();
     });
+  }
+
+  /** Takes up again what an earlier client of the same user did not get acknowledged. */
+  restore(saved: readonly Saved[]): void {
+    for (const message of saved) {
+      if (message.status === "sent" || this.#entries.some((e) => e.id === message.id)) continue;
+      this.#entries.push({ ...message, inFlight: false, failures: 0 });
+    }
+    this.#postman.changed();
+    this.flush();
   }
 
   /** Sends a failed message again, because its author asked for it. */
@@ -154,7 +167,10 @@ export class Outbox {
 
   #post(entry: Entry, position: Position): void {
     entry.inFlight = true;
-    entry.attempted ??= position;
+    if (!entry.attempted) {
+      entry.attempted = position;
+      this.#postman.changed();
+    }
     this.#postman.post(entry, (error, sent) => {
       entry.inFlight = false;
       if (!this.#entries.includes(entry)) return this.flush(); // it came back before its answer

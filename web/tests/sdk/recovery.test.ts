@@ -314,6 +314,29 @@ test("the number of messages held is bounded", async () => {
   expect(channel.hasOlder).toBe(true);
 });
 
+test("an earlier outbox is taken up: found, sent again, or failed", async () => {
+  server.dedupe = 1000;
+  const stored = server.say("ada", "stored", { lose: true });
+  for (let i = 0; i < 60; i++) server.say("bob", `${i}`, { lose: true });
+  server.seq += 2000;
+  const old = { epoch: "e1", seq: stored.seq - 2 };
+  const recent = { epoch: "e1", seq: server.seq };
+  client = new Client({ url: server.url, user: "ada", WebSocket });
+  const channel = client.channel("lobby");
+  const message = { time: 1, status: "pending" as const };
+  channel.restore([
+    { ...message, id: stored.id, body: "stored", attempted: old },
+    { ...message, id: "lost", body: "lost", attempted: old },
+    { ...message, id: "recent", body: "recent", attempted: recent },
+    { ...message, id: "never", body: "never tried" },
+  ]);
+  await client.join("lobby");
+  await until("what is left", () => channel.outbox.length === 1);
+  expect(channel.outbox).toMatchObject([{ id: "lost", status: "failed" }]);
+  const sent = server.calls.filter((call) => call.method === "chat").map((call) => call.params.id);
+  expect(sent).toEqual(["recent", "never"]);
+});
+
 test("leaving forgets the channel; joining again starts from the newest", async () => {
   const [channel] = await join();
   await channel.leave();

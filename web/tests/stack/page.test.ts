@@ -3,6 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
 import WebSocket from "ws";
 import { enter, launchBrowser, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { Proxy } from "../support/proxy.ts";
 import { freePort, Server } from "../support/server.ts";
 import { until } from "../support/wait.ts";
 
@@ -26,7 +27,7 @@ afterEach(async () => {
 async function somebody(user: string, channel: string) {
   const client = new Client({ url: inject("server"), user, WebSocket });
   clients.push(client);
-  return client.join(channel);
+  return client.join(channel, { maxPending: 5000 });
 }
 
 async function open(user: string, channel: string, options = {}) {
@@ -272,3 +273,76 @@ test("the server is killed and comes back: nothing is lost, and one is told", as
   expect(lobby.messages.map((message) => message.body)).toEqual(said);
   await again.stop();
 });
+
+test("away for a while: a divider says what came meanwhile, nothing is lost by a reload", async () => {
+  const proxy = await Proxy.start(inject("server"));
+  const name = fresh("away");
+  const bob = await somebody("bob", name);
+  const { page } = await openWindow(browser);
+  let dead = false;
+  await page.routeWebSocket("**/ws", (socket) => {
+    if (dead) void socket.close({ code: 1011 });
+    else socket.connectToServer();
+  });
+  await enter(page, proxy.url, "ada", name);
+  await bob.send("before");
+  await until_shown(page, "before");
+  proxy.block();
+  await page.getByText(/Reconnecting in \d+ s/).waitFor();
+  for (const n of [1, 2, 3]) await bob.send(`meanwhile ${n}`);
+  await say(page, "written while away");
+  await page.locator(".message.pending").waitFor();
+  proxy.unblock();
+  await page.getByText("Since you were away: 3").waitFor();
+  await page.locator(".message.own:not(.pending)").waitFor();
+  const said = ["before", "meanwhile 1", "meanwhile 2", "meanwhile 3", "written while away"];
+  expect(await shown(page)).toEqual(said);
+  await screenshot(page, "since-away");
+
+  dead = true;
+  proxy.cut();
+  await page.getByText(/Reconnecting in \d+ s/).waitFor();
+  await say(page, "written before the reload");
+  await page.locator(".message.pending").waitFor();
+  await page.reload();
+  dead = false;
+  await page.locator(".message.own:not(.pending)", { hasText: "before the reload" }).waitFor();
+  await until("bob has it", () => bob.messages.length === said.length + 1);
+  expect(bob.messages.map(({ body }) => body)).toEqual([...said, "written before the reload"]);
+  await proxy.stop();
+});
+
+test("away for long: a gap is said to be one, and is filled when asked for", async () => {
+  const proxy = await Proxy.start(inject("server"));
+  const name = fresh("long");
+  const bob = await somebody("bob", name);
+  const { page } = await openWindow(browser);
+  await enter(page, proxy.url, "ada", name);
+  await bob.send("before");
+  await until_shown(page, "before");
+  proxy.block();
+  await Promise.all(Array.from({ length: 2500 }, (_, i) => bob.send(`meanwhile ${i}`)));
+  proxy.unblock();
+  await until_shown(page, "meanwhile 2499");
+  const gap = page.getByRole("button", { name: "Load them" });
+  await scrollUpTo(page, "the gap", async () => (await gap.count()) > 0);
+  await gap.click();
+  await scrollUpTo(page, "its first message", async () => {
+    return (await shown(page)).includes("meanwhile 2000");
+  });
+  await scrollUpTo(page, "the divider", async () => {
+    return (await page.getByText("You were away for long").count()) > 0;
+  });
+  await proxy.stop();
+});
+
+function scrollUpTo(page: Page, what: string, found: () => Promise<boolean>): Promise<void> {
+  return until(
+    what,
+    async () => {
+      await page.evaluate(() => (document.querySelector(".scroller")!.scrollTop -= 500));
+      return found();
+    },
+    30_000,
+  );
+}

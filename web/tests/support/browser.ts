@@ -1,7 +1,7 @@
 import sparticuz from "@sparticuz/chromium";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { inject } from "vitest";
@@ -26,10 +26,13 @@ export async function unpackBrowser(): Promise<string> {
     if (before === undefined) delete process.env.TMPDIR;
     else process.env.TMPDIR = before;
   }
-  const chinese = createRequire(import.meta.url).resolve(
-    "@expo-google-fonts/noto-sans-sc/400Regular/NotoSansSC_400Regular.ttf",
-  );
-  cpSync(chinese, join(temporary, "fonts/NotoSansSC.ttf"));
+  const { resolve } = createRequire(import.meta.url);
+  for (const font of [
+    "noto-sans-sc/400Regular/NotoSansSC_400Regular.ttf",
+    "noto-color-emoji/400Regular/NotoColorEmoji_400Regular.ttf",
+  ]) {
+    cpSync(resolve(`@expo-google-fonts/${font}`), join(temporary, "fonts", basename(font)));
+  }
   writeFileSync(
     join(temporary, "fonts/fonts.conf"),
     `<?xml version="1.0"?>

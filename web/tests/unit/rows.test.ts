@@ -56,6 +56,10 @@ test("markers stand where they belong and begin a new group", () => {
   expect(rows).toEqual(["e/1*", "new", "e/2*", "away", "e/3*", "gap", "e/9*"]);
 });
 
+test("a marker above everything does not make the oldest day a new one", () => {
+  expect(lay({ messages: [message(1, "bob", noon)], firstNew: "e/1" })).toEqual(["new", "e/1*"]);
+});
+
 test("what is on its way out comes last", () => {
   const outbox = [{ id: "a", body: "x", time: noon, status: "pending" as const }];
   expect(lay({ messages: [message(1, "ada", noon)], outbox })).toEqual(["e/1*", "oa"]);

@@ -84,7 +84,7 @@ class Layout {
     const { time, to } = row.message;
     const author = row.kind === "message" ? row.message.user : user!;
     if (time >= this.#dayEnd) {
-      if (this.#rows.length > 0) this.separate({ kind: "day", key: `day${row.key}`, time });
+      if (this.#dayEnd > 0) this.separate({ kind: "day", key: `day${row.key}`, time });
       this.#dayEnd = new Date(time).setHours(24, 0, 0, 0);
     }
     row.head =

@@ -1,5 +1,5 @@
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
-import type { Channel, Message } from "@parley-chat/sdk";
+import type { Channel, Message, Saved } from "@parley-chat/sdk";
 import { buildRows, keyOf, type Row } from "./rows.ts";
 import { tab } from "./storage.ts";
 
@@ -24,6 +24,8 @@ export class ChannelView {
   );
   readonly #heads = new Set<string>();
   #scheduled = false;
+  /** Whether there is something of the outbox in the tab's memory. */
+  #saved = false;
 
   /** `arrived` is told of every new message of others. */
   constructor(channel: Channel, user: string, arrived: (message: Message) => void) {
@@ -31,6 +33,7 @@ export class ChannelView {
     this.#user = user;
     this.draft.value = tab.get(`draft.${user}.${channel.name}`) ?? "";
     this.rows = computed(() => this.#build());
+    this.#restoreOutbox();
     channel.on("change", () => this.#changed());
     channel.on("recovered", ({ after, missed, complete }) => {
       if (missed > 0 && after) this.#away.value = { after: keyOf(after), missed, complete };
@@ -99,7 +102,30 @@ export class ChannelView {
     queueMicrotask(() => {
       this.#scheduled = false;
       this.#version.value++;
+      this.#saveOutbox();
     });
+  }
+
+  /** What was written and not acknowledged outlives a reload of the page. */
+  #restoreOutbox(): void {
+    const saved = tab.get<Saved[]>(this.#outboxKey);
+    if (!saved) return;
+    this.#saved = true;
+    this.channel.restore(saved);
+  }
+
+  #saveOutbox(): void {
+    const pending = this.channel.outbox.filter(({ status }) => status !== "sent");
+    if (pending.length === 0 && !this.#saved) return;
+    this.#saved = pending.length > 0;
+    const keep = pending.map(({ id, body, to, time, status, attempted }) => {
+      return { id, body, to, time, status, attempted };
+    });
+    tab.set(this.#outboxKey, this.#saved ? keep : undefined);
+  }
+
+  get #outboxKey(): string {
+    return `outbox.${this.#user}.${this.channel.name}`;
   }
 
   #build(): Row[] {
