@@ -36,6 +36,7 @@ type grammar struct {
 	Projector  projectorCommand  `cmd:"" help:"Start a projector, which writes history to ClickHouse."`
 	Broker     brokerCommand     `cmd:"" help:"Start the embedded broker alone, which speaks the Kafka protocol."`
 	Clickhouse clickhouseCommand `cmd:"" help:"Start the embedded ClickHouse alone."`
+	Verify     verifyCommand     `cmd:"" help:"Hold log, checkpoints and history against each other."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
 }
 
@@ -66,6 +67,10 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	if err := command.Run(ctx, p); err != nil {
 		fmt.Fprintf(stderr, "parley: %v\n", err)
+		var own *coded
+		if errors.As(err, &own) {
+			return own.code
+		}
 		return exitFailure
 	}
 	return exitOK
@@ -119,6 +124,8 @@ func (g *grammar) command(name string) (runner, error) {
 		return &g.Broker, nil
 	case "clickhouse":
 		return &g.Clickhouse, nil
+	case "verify":
+		return &g.Verify, nil
 	case "version":
 		return &g.Version, nil
 	}

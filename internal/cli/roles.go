@@ -36,6 +36,7 @@ type connectorCommand struct {
 	running
 	logFlags
 	historyFlags
+	clientFlags
 	Listen address `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for browsers and other clients. Default: ${default}."`
 }
 
@@ -54,14 +55,18 @@ func (c *connectorCommand) Run(ctx context.Context, p process) error {
 }
 
 func (c *connectorCommand) open(ctx context.Context, log *slog.Logger) (*connector.Connector, error) {
+	cfg, err := c.clientFlags.config()
+	if err != nil {
+		return nil, err
+	}
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := connector.New(connector.Config{
-		Kafka: c.config("connector", log), ClickHouse: string(c.Clickhouse), Listener: listener, Page: web.Handler(),
-		Partitions: int(c.Partitions), Replication: int(c.Replication), Logger: log,
-	})
+	cfg.Kafka, cfg.ClickHouse, cfg.Listener = c.logFlags.config("connector", log), string(c.Clickhouse), listener
+	cfg.Partitions, cfg.Replication = int(c.Partitions), int(c.Replication)
+	cfg.Page, cfg.Logger = web.Handler(), log
+	conn, err := connector.New(cfg)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}

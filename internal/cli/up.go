@@ -13,6 +13,7 @@ import (
 
 type upCommand struct {
 	running
+	clientFlags
 	Listen     address `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the chat. Default: ${default}."`
 	Data       string  `default:"data" placeholder:"DIR" help:"Folder of everything that is kept. Default: ${default}."`
 	Partitions count   `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet; one that does keeps its own. Default: 12."`
@@ -31,7 +32,13 @@ func (c *upCommand) Run(ctx context.Context, p process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, health.stop()) }()
-	s, err := stack.Start(ctx, stack.Config{Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Logger: log})
+	clients, err := c.config()
+	if err != nil {
+		return err
+	}
+	s, err := stack.Start(ctx, stack.Config{
+		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients, Logger: log,
+	})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it was starting

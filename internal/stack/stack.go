@@ -38,6 +38,9 @@ type Config struct {
 	DataDir string
 	// Partitions of a log that does not exist yet; 0 means the default.
 	Partitions int
+	// Clients says who may connect and what clients may do; what it says of
+	// servers and addresses is not used.
+	Clients connector.Config
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
 }
@@ -220,11 +223,10 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 		return err
 	}
 	s.run("projector", history.Run)
-	s.connector, err = connector.New(connector.Config{
-		Kafka: s.kafka("connector"), ClickHouse: s.addr.ClickHouse, Listener: listener, Page: web.Handler(),
-		Partitions: s.cfg.Partitions, Logger: s.log.With("part", "connector"),
-	})
-	if err != nil {
+	cfg := s.cfg.Clients
+	cfg.Kafka, cfg.ClickHouse, cfg.Listener = s.kafka("connector"), s.addr.ClickHouse, listener
+	cfg.Partitions, cfg.Page, cfg.Logger = s.cfg.Partitions, web.Handler(), s.log.With("part", "connector")
+	if s.connector, err = connector.New(cfg); err != nil {
 		return err
 	}
 	s.run("connector", s.connector.Run)
