@@ -65,7 +65,6 @@ $(PAGE): $(WEB) $(PAGE_SOURCES)
 test: check race-check $(ENGINE) $(PAGE) test-go test-web ## run every test
 
 test-go: $(ENGINE)
-	go vet ./...
 	go test $(RACE) -timeout 8m ./...
 
 test-web: $(ENGINE) $(PAGE) test-go
