@@ -3,16 +3,19 @@ package projector
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
 	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -43,6 +46,27 @@ func TestRows(t *testing.T) {
 	}
 	if got := s.rows(1); !slices.Equal(got, want) {
 		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A time that the table cannot hold stops nothing.
+func TestExtremeTimes(t *testing.T) {
+	s := newSystem(t)
+	var values [][]byte
+	for i, at := range []int64{math.MinInt64, -1, math.MaxInt64, math.MaxInt64 / 1000} {
+		e := chat("lobby", "ada", fmt.Sprint(i), "hi")
+		e.Connector, e.Counter, e.Time = "c", uint64(i+1), at
+		value, err := proto.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, value)
+	}
+	offsets := s.append(0, values...)
+	s.project(s.config())
+	s.await(s.store(), 0, offsets[3])
+	if n := s.count("SELECT count() FROM events_1 FINAL"); n != 4 {
+		t.Errorf("%d rows, want 4", n)
 	}
 }
 
@@ -262,6 +286,40 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A topic that is deleted and made again while a projector runs ends it.
+func TestTopicMadeAgain(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	failed := make(chan error, 1)
+	go func() { failed <- s.fails() }()
+	s.await(st, 0, s.publish(0, chats("lobby", 0, 30)...)[29])
+	s.remake()
+	err := <-failed
+	var refused *epoch.Refused
+	if !errors.As(err, &refused) {
+		t.Errorf("error %v, want a refusal", err)
+	}
+	if w, err := st.watermark(s.ctx, 0); err != nil || w.seq != 30 {
+		t.Errorf("the watermark is %d, error %v, want 30", w.seq, err)
+	}
+}
+
+// remake deletes the topic of the events and makes a longer one of that name.
+func (s *system) remake() {
+	s.t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(s.addr), Transport: &kafka.Transport{}}
+	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
+	res, err := client.DeleteTopics(s.ctx, &kafka.DeleteTopicsRequest{Topics: []string{schema.TopicEvents}})
+	if err != nil || res.Errors[schema.TopicEvents] != nil {
+		s.t.Fatal(err, res)
+	}
+	again := s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
+	defer again.Close()
+	s.producer = again
+	s.markWith(schema.Window)
+	s.publish(0, chats("lobby", 100, 60)...)
 }
 
 func (s *system) register(name string, topic [16]byte, partitions int) {

@@ -1,6 +1,10 @@
 package projector
 
-import "github.com/parley-chat/parley/schema"
+import (
+	"math"
+
+	"github.com/parley-chat/parley/schema"
+)
 
 // row is an event as the table of events holds it.
 type row struct {
@@ -19,6 +23,9 @@ type row struct {
 	version   int32
 }
 
+// maxTime is the latest time that the table can hold, in milliseconds.
+const maxTime = math.MaxInt64 / 1_000_000
+
 // rowSize is about what a row takes beside its strings.
 const rowSize = 160
 
@@ -29,7 +36,7 @@ func (r *row) size() int {
 // rowOf is the event at seq as a row; false for one that is about the log
 // itself.
 func rowOf(seq int64, e *schema.Event) (row, bool) {
-	r := row{seq: seq, channel: e.Channel(), connector: e.Connector, time: e.Time}
+	r := row{seq: seq, channel: e.Channel(), connector: e.Connector, time: min(max(e.Time, 0), maxTime)}
 	switch k := e.Kind.(type) {
 	case *schema.Event_Join:
 		r.kind, r.user, r.session = "join", k.Join.User, k.Join.Session

@@ -103,8 +103,12 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 		switch {
 		case errors.As(err, &cut):
 			return s.refuseCut(cut, from)
+		case errors.Is(err, eventlog.ErrLogReplaced):
+			return epoch.Refuse("%v; restore the topic, or begin a new epoch with `parley epoch new`", err)
 		case errors.As(err, &corrupt):
-			s.skipped(partition, corrupt.Offset, int(corrupt.NextOffset-corrupt.Offset), corrupt.Err)
+			if corrupt.NextOffset > from.seq+1 {
+				s.skipped(partition, corrupt.Offset, int(corrupt.NextOffset-corrupt.Offset), corrupt.Err)
+			}
 			f.skip(corrupt.NextOffset - 1)
 		case err != nil:
 			return err

@@ -87,7 +87,9 @@ func (db *DB) apply(ctx context.Context, versions string, steps []sql.Migration,
 			return err
 		}
 	}
-	std := driver.OpenDB(options(db.target, Options{MaxConns: 1, DialTimeout: db.opts.DialTimeout, ReadTimeout: db.opts.ReadTimeout}))
+	opts := options(db.target, Options{MaxConns: 1, DialTimeout: db.opts.DialTimeout, ReadTimeout: db.opts.ReadTimeout})
+	opts.ConnOpenStrategy = driver.ConnOpenInOrder // the table of versions is on one server of a cluster
+	std := driver.OpenDB(opts)
 	defer std.Close()
 	std.SetMaxOpenConns(2)
 	provider, err := goose.NewProvider(goose.DialectClickHouse, std, nil,

@@ -122,6 +122,22 @@ func TestClickHouseAway(t *testing.T) {
 	}
 }
 
+// A restart of ClickHouse that nobody noticed makes no read fail.
+func TestClickHouseRestarted(t *testing.T) {
+	w := newWorld(t, 12)
+	w.publish(say("lobby", 3)...)
+	w.migrate()
+	proxy := clickhousetest.NewProxy(t, w.dsn)
+	r := w.reader(w.log.Epoch, func(c *Config) { c.DSN = proxy.DSN })
+	for range 5 {
+		if _, err := r.Read(w.ctx, w.newest("lobby", 1)); err != nil {
+			t.Fatal(err)
+		}
+		proxy.Cut()
+		proxy.Restore()
+	}
+}
+
 // A server that takes connections and never answers costs a read no more than
 // the time for a query.
 func TestClickHouseHangs(t *testing.T) {
