@@ -315,9 +315,8 @@ func (s *system) remake() {
 	if err != nil || res.Errors[schema.TopicEvents] != nil {
 		s.t.Fatal(err, res)
 	}
-	again := s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
-	defer again.Close()
-	s.producer = again
+	s.producer.Close()
+	s.producer = s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
 	s.markWith(schema.Window)
 	s.publish(0, chats("lobby", 100, 60)...)
 }
