@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 data=${DATA:-data} listen=${LISTEN:-127.0.0.1:8080}
+case $data in /*) ;; *) data=$PWD/$data ;; esac
 pid_file=$data/parley.pid log=$data/parley.log said=$data/parley.out
 ready_seconds=120 stop_seconds=30
 
@@ -23,7 +24,7 @@ running() {
 # describe says where everything is.
 describe() {
 	cat "$said"
-	echo "  log         $PWD/${log#"$PWD"/}"
+	echo "  log         $log"
 	echo "Stop it with \`make down\`, follow its log with \`make logs\`, start over with \`make clean-data\`."
 }
 

@@ -71,7 +71,9 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.ln = newTrackedListener(ln)
+	if b.ln, err = newTrackedListener(ln); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
 	opts = append(opts, kfake.ListenFn(func(string, string) (net.Listener, error) { return b.ln, nil }))
 	if b.cluster, err = kfake.NewCluster(opts...); err != nil {
 		return nil, errors.Join(fmt.Errorf("the broker's data in %s cannot be loaded: %w", cfg.DataDir, err), b.ln.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -46,6 +47,23 @@ func TestBrokerRefusesItsFolderTwice(t *testing.T) {
 	defer cancel()
 	_, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
 	wantSentence(t, err, dir, "in use")
+}
+
+func TestBrokerNamesAnAddressThatClientsCanReach(t *testing.T) {
+	if name, err := os.Hostname(); err != nil {
+		t.Skip(err)
+	} else if _, err := net.LookupHost(name); err != nil {
+		t.Skip("this machine cannot be reached by its name: ", err)
+	}
+	b := startBroker(t, embedded.BrokerConfig{Listen: "0.0.0.0:0"})
+	defer stopBroker(t, b)
+	meta, err := kafkaClient(t, b.Addr()).Metadata(within(t), &kafka.MetadataRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ip := net.ParseIP(meta.Brokers[0].Host); ip != nil && ip.IsUnspecified() {
+		t.Errorf("clients are told to connect to %s", ip)
+	}
 }
 
 func TestBrokerSurvivesABrowser(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"strconv"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -23,15 +25,50 @@ var errNotKafka = errors.New("the client does not speak the Kafka protocol")
 // broker leaves none open.
 type trackedListener struct {
 	net.Listener
+	advertised net.Addr // what clients are told to connect to
 
 	mu     sync.Mutex
 	conns  map[*trackedConn]struct{}
 	closed bool
 }
 
-func newTrackedListener(ln net.Listener) *trackedListener {
-	return &trackedListener{Listener: ln, conns: map[*trackedConn]struct{}{}}
+func newTrackedListener(ln net.Listener) (*trackedListener, error) {
+	advertised, err := advertise(ln.Addr())
+	if err != nil {
+		return nil, err
+	}
+	return &trackedListener{Listener: ln, advertised: advertised, conns: map[*trackedConn]struct{}{}}, nil
 }
+
+// advertise is the address that a broker hands out for one that it listens at:
+// every address of the machine is none that a client could connect to, so it
+// becomes the machine's name, as with Kafka.
+func advertise(bound net.Addr) (net.Addr, error) {
+	tcp, ok := bound.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return bound, nil
+	}
+	name, err := os.Hostname()
+	if err == nil {
+		_, err = net.LookupHost(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the broker listens at %s and has to name itself to its clients, which this machine's name is no use for: give --listen an address that clients can reach: %w", bound, err)
+	}
+	return namedAddr(net.JoinHostPort(name, strconv.Itoa(tcp.Port))), nil
+}
+
+// namedAddr is a host:port that need not be an IP address.
+type namedAddr string
+
+// Network implements net.Addr.
+func (namedAddr) Network() string { return "tcp" }
+
+// String implements net.Addr.
+func (a namedAddr) String() string { return string(a) }
+
+// Addr is what clients are told to connect to.
+func (l *trackedListener) Addr() net.Addr { return l.advertised }
 
 // Accept waits for the next connection.
 func (l *trackedListener) Accept() (net.Conn, error) {
