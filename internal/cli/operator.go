@@ -2,10 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
@@ -50,18 +50,33 @@ func (f *operatorFlags) connect(ctx context.Context, log *slog.Logger) (*servers
 	if err != nil {
 		return nil, err
 	}
-	ready, cancel := context.WithTimeoutCause(ctx, f.Wait, fmt.Errorf("no answer within %v", f.Wait))
-	defer cancel()
-	if err := kafka.WaitReady(ready); err != nil {
-		kafka.Close()
-		return nil, errors.Join(err, context.Cause(ready))
-	}
-	db, err := clickhouse.Open(ready, database, clickhouse.Options{Logger: log})
+	db, err := clickhouse.New(database, clickhouse.Options{Logger: log})
 	if err != nil {
 		kafka.Close()
-		return nil, fmt.Errorf("the ClickHouse at %s is not ready: %w", database, errors.Join(err, context.Cause(ready)))
+		return nil, err
 	}
-	return &servers{kafka, db}, nil
+	s := &servers{kafka, db}
+	if err := f.await(ctx, s, brokers); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// await waits for both servers.
+func (f *operatorFlags) await(ctx context.Context, s *servers, brokers []string) error {
+	ready, cancel := context.WithTimeout(ctx, f.Wait)
+	defer cancel()
+	what := "Kafka at " + strings.Join(brokers, ",")
+	err := s.kafka.WaitReady(ready)
+	if err == nil {
+		what = "ClickHouse at " + s.db.Addresses()
+		err = s.db.WaitReady(ready)
+	}
+	if err != nil && ready.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%s does not answer within %v: correct the address or start it", what, f.Wait)
+	}
+	return err
 }
 
 func (f *operatorFlags) addresses() (brokers []string, database string, err error) {

@@ -16,20 +16,9 @@ const controlBudget = 256 << 20
 // claim holds the log against what parley.control remembers of it, and lets it
 // remember a new one.
 func (l Log) claim(ctx context.Context, c *eventlog.Client) error {
-	first, end, err := c.Offsets(ctx, schema.TopicControl, 0)
+	known, err := Remembered(ctx, c)
 	if err != nil {
-		return fmt.Errorf("find the beginning of %s: %w", schema.TopicControl, err)
-	}
-	var known *schema.LogEpoch
-	err = c.ReadRange(ctx, schema.TopicControl, 0, first, end, controlBudget, func(r eventlog.Record) error {
-		var e schema.LogEpoch
-		if string(r.Key) == schema.ControlKeyEpoch && proto.Unmarshal(r.Value, &e) == nil {
-			known = &e
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read %s: %w", schema.TopicControl, err)
+		return err
 	}
 	if known != nil {
 		return l.compare(known)

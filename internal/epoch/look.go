@@ -1,0 +1,91 @@
+package epoch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// Remembered is the epoch that parley.control remembers; nil when it remembers
+// none, or when there is no such topic.
+func Remembered(ctx context.Context, c *eventlog.Client) (*schema.LogEpoch, error) {
+	if _, err := c.TopicInfo(ctx, schema.TopicControl); errors.Is(err, eventlog.ErrUnknownTopic) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("look up %s: %w", schema.TopicControl, err)
+	}
+	first, end, err := c.Offsets(ctx, schema.TopicControl, 0)
+	if err != nil {
+		return nil, fmt.Errorf("find the beginning of %s: %w", schema.TopicControl, err)
+	}
+	var known *schema.LogEpoch
+	err = c.ReadRange(ctx, schema.TopicControl, 0, first, end, controlBudget, func(r eventlog.Record) error {
+		var e schema.LogEpoch
+		if string(r.Key) == schema.ControlKeyEpoch && proto.Unmarshal(r.Value, &e) == nil {
+			known = &e
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", schema.TopicControl, err)
+	}
+	return known, nil
+}
+
+// Look returns the log that is there, as its markers tell, without writing
+// anything: for tools. Where older events were deleted, and the markers with
+// them, parley.control tells. The error is a *Refused when it is no log of one
+// epoch, and eventlog.ErrUnknownTopic when there is none.
+func Look(ctx context.Context, c *eventlog.Client) (Log, error) {
+	info, err := c.TopicInfo(ctx, schema.TopicEvents)
+	if err != nil {
+		return Log{}, fmt.Errorf("look up the log: %w", err)
+	}
+	log := Log{TopicID: info.ID, Partitions: info.Partitions}
+	for p := range info.Partitions {
+		m, err := MarkerOf(ctx, c, p)
+		if err != nil {
+			return Log{}, err
+		}
+		if m == nil {
+			continue
+		}
+		if log.Epoch != "" && m.Epoch != log.Epoch {
+			return Log{}, Refuse("partition %d of %s is of epoch %s, others of %s: the topic was put together from two logs; restore it from one, or begin a new epoch with `parley epoch new`", p, schema.TopicEvents, m.Epoch, log.Epoch)
+		}
+		if log.Epoch == "" {
+			log.Epoch, log.Format, log.Window = m.Epoch, m.Format, m.Window
+		}
+	}
+	if log.Epoch != "" {
+		return log, nil
+	}
+	known, err := Remembered(ctx, c)
+	if err != nil {
+		return Log{}, err
+	}
+	if known == nil {
+		return Log{}, Refuse("%s has no marker of an epoch: nothing was ever said there", schema.TopicEvents)
+	}
+	log.Epoch, log.Format, log.Window = known.Epoch, 1, schema.Window
+	return log, nil
+}
+
+// MarkerOf returns the marker at offset 0 of a partition; nil when the
+// partition is empty or begins later. A partition that begins with something
+// else is a *Refused.
+func MarkerOf(ctx context.Context, c *eventlog.Client, partition int) (*schema.Marker, error) {
+	first, end, err := c.Offsets(ctx, schema.TopicEvents, partition)
+	if err != nil {
+		return nil, fmt.Errorf("find the beginning of %s/%d: %w", schema.TopicEvents, partition, err)
+	}
+	if first > 0 || end == 0 {
+		return nil, nil
+	}
+	return readMarker(ctx, c, partition)
+}

@@ -1,0 +1,181 @@
+package verify
+
+import (
+	"strings"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// row is an event as ClickHouse holds it.
+type row struct {
+	channel   string
+	seq       int64
+	kind      string
+	user, to  string
+	id, body  string
+	session   string
+	connector string
+	time      int64 // milliseconds
+	reason    string
+	void      uint8
+	trace     string
+	version   int32
+}
+
+// expectedRow is the row that an event should have; false for one that is about
+// the log itself. It is written apart from the projector's own function, so
+// that a mistake in one of them is seen.
+func expectedRow(offset int64, e *schema.Event, void bool, format int32) (row, bool) {
+	r := row{seq: offset, channel: e.Channel(), connector: e.Connector, time: e.Time, version: format}
+	if void {
+		r.void = 1
+	}
+	switch k := e.Kind.(type) {
+	case *schema.Event_Join:
+		r.kind, r.session, r.user = "join", k.Join.Session, k.Join.User
+	case *schema.Event_Leave:
+		r.kind, r.session, r.user, r.reason = "leave", k.Leave.Session, k.Leave.User, reasons[k.Leave.Reason]
+	case *schema.Event_Down:
+		r.kind, r.connector, r.reason = "down", k.Down.Connector, reasons[k.Down.Reason]
+	case *schema.Event_Chat:
+		r.kind, r.session, r.user, r.to = "chat", k.Chat.Session, k.Chat.User, k.Chat.To
+		r.id, r.body, r.trace = k.Chat.Id, k.Chat.Body, k.Chat.Trace
+	default:
+		return row{}, false
+	}
+	return r, true
+}
+
+var reasons = map[schema.Reason]string{
+	schema.Reason_REASON_LEAVE:      "leave",
+	schema.Reason_REASON_DISCONNECT: "disconnect",
+	schema.Reason_REASON_TIMEOUT:    "timeout",
+}
+
+// differing names the columns in which two rows differ; "" when they are equal.
+func (r *row) differing(o *row) string {
+	var names []string
+	for _, c := range []struct {
+		name  string
+		equal bool
+	}{
+		{"channel", r.channel == o.channel}, {"kind", r.kind == o.kind}, {"user", r.user == o.user},
+		{"to", r.to == o.to}, {"id", r.id == o.id}, {"body", r.body == o.body}, {"session", r.session == o.session},
+		{"connector", r.connector == o.connector}, {"time", r.time == o.time}, {"reason", r.reason == o.reason},
+		{"void", r.void == o.void}, {"trace", r.trace == o.trace}, {"version", r.version == o.version},
+	} {
+		if !c.equal {
+			names = append(names, c.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// rowSource yields the rows of a partition by ascending seq and, among those of
+// one seq, the newest version first. It ends with false.
+type rowSource interface {
+	next() (row, bool, error)
+}
+
+// rowCheck holds a partition's rows against its log, both in order.
+type rowCheck struct {
+	partition int
+	rows      rowSource
+	out       *collector
+
+	ahead   row // the next row, when has is true
+	has     bool
+	started bool
+}
+
+// event takes the next event of the log: the row it should have, or nil for
+// none. Offsets ascend.
+func (c *rowCheck) event(offset int64, want *row) error {
+	if err := c.passBelow(offset); err != nil {
+		return err
+	}
+	found := false
+	for c.has && c.ahead.seq == offset {
+		got := c.ahead
+		switch {
+		case want == nil:
+			c.extra(&got)
+		case got.channel != want.channel && found:
+			c.extra(&got)
+		case found && got.version < want.version:
+			// Superseded: it stands there until ClickHouse merges it away.
+		default:
+			found = true
+			if columns := want.differing(&got); columns != "" {
+				c.out.differ(PlaceHistory, c.partition, offset, want.channel, "the row differs from the event in %s", columns)
+			}
+		}
+		if err := c.advance(); err != nil {
+			return err
+		}
+	}
+	if want != nil && !found {
+		c.out.differ(PlaceHistory, c.partition, offset, want.channel, "the %s has no row", want.kind)
+	}
+	return nil
+}
+
+// skip passes the rows up to offset without a comparison.
+func (c *rowCheck) skip(offset int64) error {
+	if err := c.start(); err != nil {
+		return err
+	}
+	for c.has && c.ahead.seq <= offset {
+		if err := c.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish takes the rows behind the last event.
+func (c *rowCheck) finish() error {
+	if err := c.start(); err != nil {
+		return err
+	}
+	for c.has {
+		c.extra(&c.ahead)
+		if err := c.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passBelow takes the rows below offset, which have no event.
+func (c *rowCheck) passBelow(offset int64) error {
+	if err := c.start(); err != nil {
+		return err
+	}
+	for c.has && c.ahead.seq < offset {
+		c.extra(&c.ahead)
+		if err := c.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *rowCheck) extra(r *row) {
+	c.out.differ(PlaceHistory, c.partition, r.seq, r.channel, "there is a %s row, but no such event", r.kind)
+}
+
+func (c *rowCheck) start() error {
+	if c.started {
+		return nil
+	}
+	c.started = true
+	return c.advance()
+}
+
+func (c *rowCheck) advance() (err error) {
+	if c.ahead, c.has, err = c.rows.next(); c.has {
+		c.out.report.Rows++
+	}
+	return err
+}
