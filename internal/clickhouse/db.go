@@ -84,9 +84,6 @@ func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
 	return db, nil
 }
 
-// Cluster is the cluster over which the tables are replicated, or "".
-func (db *DB) Cluster() string { return db.target.Cluster }
-
 // Addresses are those of the servers, for people.
 func (db *DB) Addresses() string { return strings.Join(db.target.Addresses, ",") }
 
@@ -226,6 +223,5 @@ func (db *DB) layout() sql.Layout {
 }
 
 // Table is the full name of a table, for a statement. Connections are not
-// bound to the database: a server may not have it yet, and the embedded one
-// does not survive a connection that asks for it then.
+// bound to the database, as it may be missing when they are opened.
 func (db *DB) Table(name string) string { return db.layout().Table(name) }

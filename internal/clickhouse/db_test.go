@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/schema/sql"
 )
 
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
@@ -58,7 +59,7 @@ func TestMissingDatabaseIsCreated(t *testing.T) {
 // some of them were dropped.
 func TestMigrate(t *testing.T) {
 	dsn := embeddedtest.ClickHouse(t)
-	db, sql := open(t, dsn), clickhousetest.Connect(t, dsn)
+	db, conn := open(t, dsn), clickhousetest.Connect(t, dsn)
 	migrate := func() {
 		t.Helper()
 		var wg sync.WaitGroup
@@ -71,7 +72,7 @@ func TestMigrate(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := count(t, sql, tablesOf); n != 4 {
+		if n := count(t, conn, tablesOf); n != 4 {
 			t.Errorf("%d tables, want 4", n)
 		}
 	}
@@ -85,7 +86,7 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("the current tables are %+v, error %v, and were %+v", now, err, before)
 	}
 	for _, table := range []string{"events_1", "watermarks_1", "epochs", "generations", "migrations"} {
-		if err := sql.Exec(t.Context(), "DROP TABLE "+table+" SYNC"); err != nil {
+		if err := conn.Exec(t.Context(), "DROP TABLE "+table+" SYNC"); err != nil {
 			t.Fatal(err)
 		}
 		migrate()
@@ -98,7 +99,7 @@ func TestMigrate(t *testing.T) {
 // Watermarks never outlive the rows that they speak of.
 func TestWatermarksGoWithTheirEvents(t *testing.T) {
 	dsn := embeddedtest.ClickHouse(t)
-	db, sql := open(t, dsn), clickhousetest.Connect(t, dsn)
+	db, conn := open(t, dsn), clickhousetest.Connect(t, dsn)
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -106,15 +107,38 @@ func TestWatermarksGoWithTheirEvents(t *testing.T) {
 		"INSERT INTO watermarks_1 (epoch, partition, seq) VALUES ('e', 0, 7)",
 		"DROP TABLE events_1 SYNC",
 	} {
-		if err := sql.Exec(t.Context(), query); err != nil {
+		if err := conn.Exec(t.Context(), query); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := count(t, sql, "SELECT count() FROM watermarks_1"); n != 0 {
+	if n := count(t, conn, "SELECT count() FROM watermarks_1"); n != 0 {
 		t.Errorf("%d watermarks are left of a table that was dropped", n)
+	}
+}
+
+// The server's own parser takes the statements for a cluster, as there is none
+// here to run them on.
+func TestClusterStatementsParse(t *testing.T) {
+	db := open(t, embeddedtest.ClickHouse(t))
+	layout := sql.Layout{Database: "chat", Cluster: "main"}
+	base, err := layout.Base()
+	if err != nil {
+		t.Fatal(err)
+	}
+	generation, err := layout.Generation(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range append(base, generation...) {
+		if err := db.Exec(t.Context(), "EXPLAIN AST\n"+m.Statement); err != nil {
+			t.Errorf("%s: %v", m.Name, err)
+		}
+	}
+	if err := db.Exec(t.Context(), "EXPLAIN AST CREATE TABLE x ON CLUSTER"); err == nil {
+		t.Error("the parser takes anything")
 	}
 }
 

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -82,7 +83,7 @@ func (w *world) answer(q Query, from int64) Page {
 
 func drawQuery(t *rapid.T, w *world) Query {
 	top := int64(len(w.events))
-	seq := rapid.Int64Range(0, top+3)
+	seq := rapid.OneOf(rapid.Int64Range(0, top+3), rapid.Just(int64(math.MaxInt64)))
 	q := Query{
 		Channel: rapid.SampledFrom(channels).Draw(t, "channel"),
 		User:    rapid.SampledFrom(users).Draw(t, "user"), Everyone: rapid.Bool().Draw(t, "everyone"),

@@ -73,7 +73,7 @@ func (q *Query) spans() []span {
 	case Before:
 		return []span{{to: min(q.Before, q.End), limit: q.Limit, newest: true}}
 	case After:
-		return []span{{from: q.After + 1, to: q.End, limit: q.Limit}}
+		return []span{{from: min(q.After, maxSeq-1) + 1, to: q.End, limit: q.Limit}}
 	case Around:
 		return []span{
 			{to: min(q.Around, q.End), limit: q.Limit / 2, newest: true},
