@@ -21,7 +21,7 @@ export default defineConfig({
           name: "stack",
           include: ["tests/stack/**/*.test.ts"],
           globalSetup: ["tests/support/setup.ts"],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           // A machine with two cores: more at a time would only measure each other.
           maxWorkers: 2,
         },

@@ -216,7 +216,7 @@ export class Channel extends Emitter<ChannelEvents> {
   /** The application is done with the channel. @internal */
   closed(error: ParleyError): void {
     this.disconnected();
-    this.#outbox.clear(error);
+    this.#outbox.stop(error);
     this.#settleWaiters(error);
     this.#setState("idle");
   }

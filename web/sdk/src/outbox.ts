@@ -146,10 +146,16 @@ export class Outbox {
     this.flush();
   }
 
-  /** Rejects everything with an error and forgets it. */
-  clear(error: ParleyError): void {
+  /** Stops: what was not acknowledged has failed, and stays to be looked at. */
+  stop(error: ParleyError): void {
     clearTimeout(this.#pause);
-    for (const entry of this.#entries.splice(0)) entry.settle?.reject(error);
+    this.#pause = undefined;
+    for (const entry of this.#entries) {
+      if (entry.status !== "pending") continue;
+      entry.status = "failed";
+      entry.error = error;
+      reject(entry, error);
+    }
   }
 
   /** Sends what may be sent now, in order. */
@@ -228,8 +234,7 @@ export class Outbox {
   #fail(entry: Entry, error: ParleyError): void {
     entry.status = "failed";
     entry.error = error;
-    entry.settle?.reject(error);
-    delete entry.settle;
+    reject(entry, error);
     this.#postman.changed();
     this.flush();
   }
@@ -237,5 +242,10 @@ export class Outbox {
 
 function settle(entry: Entry, sent: ChatResult): void {
   entry.settle?.resolve(sent);
+  delete entry.settle;
+}
+
+function reject(entry: Entry, error: ParleyError): void {
+  entry.settle?.reject(error);
   delete entry.settle;
 }

@@ -122,6 +122,7 @@ test("closing rejects what waits and says goodbye cleanly", async () => {
   await until("the close", () => codes.length === 1);
   expect(codes).toEqual([1000]);
   expect(client.state).toEqual({ status: "closed" });
+  expect(channel.outbox).toMatchObject([{ body: "hello", status: "failed" }]);
 });
 
 test("a listener that throws does not disturb the others", async () => {

@@ -166,6 +166,37 @@ test("a link to a channel leads there", async () => {
   await page.getByRole("heading", { name }).waitFor();
 });
 
+test("the list stays at its end while what one writes grows, and not while one reads above", async () => {
+  const name = fresh("end");
+  const bob = await somebody("bob", name);
+  await Promise.all(Array.from({ length: 60 }, (_, i) => bob.send(`message ${i}`)));
+  const { page } = await open("ada", name);
+  await until_shown(page, "message 59");
+  const fromEnd = () =>
+    page.evaluate(() => {
+      const scroller = document.querySelector(".scroller")!;
+      return Math.round(scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight);
+    });
+  await until("the end", async () => (await fromEnd()) <= 1);
+  await page.locator("#composer").fill("1\n2\n3\n4\n5\n6");
+  await until("the end, above a larger field", async () => (await fromEnd()) <= 1);
+  await bob.send("one more");
+  await until_shown(page, "one more");
+  await until("the end, with one more", async () => (await fromEnd()) <= 1);
+
+  await page.locator(".scroller").hover();
+  await page.mouse.wheel(0, -600);
+  await page.getByRole("button", { name: "Jump to the newest" }).waitFor();
+  const before = await page.locator(".message", { hasText: "message 40" }).boundingBox();
+  await bob.send("not now");
+  await page.getByRole("button", { name: "1 new" }).waitFor();
+  expect(await page.locator(".message", { hasText: "message 40" }).boundingBox()).toEqual(before);
+  await page.getByRole("button", { name: "1 new" }).click();
+  await until_shown(page, "not now");
+  await page.locator(".rule.new").waitFor();
+  await until("the end again", async () => (await fromEnd()) <= 1);
+});
+
 test("two tabs under one name are one member, and both work", async () => {
   const name = fresh("tabs");
   const first = await open("ada", name);
@@ -326,8 +357,13 @@ test("away for long: a gap is said to be one, and is filled when asked for", asy
   await until_shown(page, "meanwhile 2499");
   const gap = page.getByRole("button", { name: "Load them" });
   await scrollUpTo(page, "the gap", async () => (await gap.count()) > 0);
-  await gap.click();
-  await scrollUpTo(page, "its first message", async () => {
+  await until("all of it", async () => {
+    if ((await gap.count()) > 0) await gap.click();
+    return (await gap.count()) === 0;
+  });
+  await page.getByRole("button", { name: "Jump to the newest" }).click();
+  await until_shown(page, "meanwhile 2499");
+  await scrollUpTo(page, "what was in the gap", async () => {
     return (await shown(page)).includes("meanwhile 2000");
   });
   await scrollUpTo(page, "the divider", async () => {

@@ -108,8 +108,12 @@ test("being turned away is final until one asks to come back", async () => {
   await enter(page, inject("server"), "ada", fresh("away"));
   await say(page, "hello");
   await page.getByText("Disconnected: disconnected by an administrator").waitFor();
+  await page.locator(".message.failed").waitFor();
   await page.getByRole("button", { name: "Connect again" }).click();
   await page.getByText("1 here").waitFor();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator(".message:not(.failed)", { hasText: "hello" }).waitFor();
+  expect(await shown(page)).toEqual(["hello"]);
 });
 
 test("history that is out says so, and is asked again", async () => {

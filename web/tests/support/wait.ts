@@ -2,7 +2,7 @@
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  within = 10_000,
+  within = 20_000,
 ): Promise<void> {
   const end = Date.now() + within;
   while (!(await condition())) {

@@ -16,6 +16,9 @@ interface Saved extends Credentials {
   channels: string[];
 }
 
+/** Messages of a channel that are held; older ones are loaded again when looked for. */
+const MAX_HELD = 20_000;
+
 /** The page's state: one user, one connection, several channels side by side. */
 export class App {
   readonly client = signal<Client | undefined>(undefined);
@@ -66,6 +69,7 @@ export class App {
 
   signOut(): void {
     tab.set("session", undefined);
+    for (const view of this.views.value) view.forget();
     this.client.value?.close();
     this.client.value = undefined;
     this.views.value = [];
@@ -87,7 +91,7 @@ export class App {
   leave(view: ChannelView): void {
     const index = this.views.value.indexOf(view);
     this.views.value = this.views.value.filter((v) => v !== view);
-    view.setDraft("");
+    view.forget();
     void view.channel.leave();
     this.#save();
     if (this.activeName.value !== view.channel.name) return;
@@ -124,8 +128,8 @@ export class App {
     const client = new Client({
       url: new URL("ws", location.href.replace(/[?#].*/, "")).href,
       client: "parley-page",
-      // The page draws a window of them: as many as were read are kept.
-      channels: { keep: Infinity },
+      // Only a window of them is drawn.
+      channels: { keep: MAX_HELD },
       ...credentials,
     });
     this.views.value = [];

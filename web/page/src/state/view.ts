@@ -26,6 +26,7 @@ export class ChannelView {
   #scheduled = false;
   /** Whether there is something of the outbox in the tab's memory. */
   #saved = false;
+  #forgotten = false;
 
   /** `arrived` is told of every new message of others. */
   constructor(channel: Channel, user: string, arrived: (message: Message) => void) {
@@ -95,14 +96,23 @@ export class ChannelView {
     }
   }
 
-  /** Changes that come together are shown together. */
+  /** Forgets what the tab remembers of this user in this channel. */
+  forget(): void {
+    this.#forgotten = true;
+    tab.set(this.#outboxKey, undefined);
+    this.setDraft("");
+  }
+
+  /** Changes of one frame are shown together, however many there are. */
   #changed(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    queueMicrotask(() => this.#saveOutbox());
+    // A page out of sight has no frames, and its tests of what is new go on.
+    const soon = document.hidden ? setTimeout : requestAnimationFrame;
+    soon(() => {
       this.#scheduled = false;
       this.#version.value++;
-      this.#saveOutbox();
     });
   }
 
@@ -115,6 +125,7 @@ export class ChannelView {
   }
 
   #saveOutbox(): void {
+    if (this.#forgotten) return;
     const pending = this.channel.outbox.filter(({ status }) => status !== "sent");
     if (pending.length === 0 && !this.#saved) return;
     this.#saved = pending.length > 0;

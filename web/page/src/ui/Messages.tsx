@@ -1,3 +1,4 @@
+import type { RefObject } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { day } from "../state/format.ts";
@@ -45,6 +46,7 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
     list.scrollToEnd();
   });
 
+  useEndKept(scroller, () => list.scrollToEnd());
   useWatched(view, atEnd);
   const placed = begun.current || rows.length === 0;
   useOlder(view, placed && list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP);
@@ -116,6 +118,21 @@ function Top({ view }: { view: ChannelView }) {
       {oldest && <p class="rule">{day(oldest.time)}</p>}
     </div>
   );
+}
+
+/** Stays at the end when the list's own height changes, as by a longer draft below it. */
+function useEndKept(scroller: RefObject<HTMLDivElement | null>, scrollToEnd: () => void): void {
+  useEffect(() => {
+    const element = scroller.current!;
+    let height = element.clientHeight;
+    const observer = new ResizeObserver(() => {
+      const wasAtEnd = element.scrollHeight - element.scrollTop - height <= AT_END;
+      height = element.clientHeight;
+      if (wasAtEnd) scrollToEnd();
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
 }
 
 /** Counts messages as read while their end is on the screen. */
