@@ -169,14 +169,15 @@ func (p *person) again(ctx context.Context, s *session) bool {
 	return s.chat(ctx, m)
 }
 
-// burst sends several messages without waiting in between.
+// burst sends several messages without waiting in between, the last one twice.
 func (p *person) burst(ctx context.Context, s *session, channel string) bool {
 	for range 5 {
-		if !s.send(p.message(channel)) {
+		p.said = p.message(channel)
+		if !s.send(p.said) {
 			return false
 		}
 	}
-	return s.chat(ctx, p.message(channel))
+	return s.chat(ctx, p.said)
 }
 
 func (p *person) message(channel string) rpc.ChatParams {

@@ -60,8 +60,8 @@ var plantedBugs = []planted{
 		[]checker.Rule{checker.Seam},
 	},
 	{
-		"who is cut off never leaves", "connector/keeper.go",
-		"if now.Before(s.leaveAt) ||", "if now.Before(s.leaveAt.Add(time.Hour)) ||",
+		"who is gone never leaves", "connector/leave.go",
+		"return s.publishLeave(p, s.reason, nil) == nil", "return true",
 		[]checker.Rule{checker.Ghost},
 	},
 	{

@@ -126,7 +126,11 @@ func (c *check) checkEviction(s *session, ch *channel, st *stay) {
 		return
 	}
 	ended := c.since(st.ended)
-	if s.end != nil && s.end.At <= ended+skew {
+	tolerance := skew
+	if st.down {
+		tolerance = 0 // a connector ends its sessions because of its down
+	}
+	if s.end != nil && s.end.At <= ended+tolerance {
 		return
 	}
 	if !c.faultIn(s.server, ended-silence, ended+skew) {
