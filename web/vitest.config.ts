@@ -7,7 +7,9 @@ export default defineConfig({
   resolve: { alias: { "@parley-chat/sdk": sdk } },
   test: {
     testTimeout: 20_000,
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
+    // More at a time would only measure each other on a machine with two cores.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
@@ -22,8 +24,6 @@ export default defineConfig({
           include: ["tests/stack/**/*.test.ts"],
           globalSetup: ["tests/support/setup.ts"],
           testTimeout: 120_000,
-          // A machine with two cores: more at a time would only measure each other.
-          maxWorkers: 2,
         },
       },
     ],
