@@ -142,12 +142,14 @@ func (c *simClient) joinAll(channel string) {
 
 // chat says something new, or says again what this user said before.
 func (c *simClient) chat(channel string) {
-	if c.w.chance(40) && len(c.w.said) > 0 {
-		for i := len(c.w.said) - 1; i >= max(0, len(c.w.said)-6); i-- {
-			if m := c.w.said[i]; m.user == c.user && c.w.chance(60) {
-				c.call(rpc.MethodChat, m.channel, rpc.ChatParams{Channel: m.channel, ID: m.id, To: m.to, Body: m.body})
-				return
+	if c.w.chance(45) {
+		if m := c.repeated(); m != nil {
+			c.say(*m)
+			if c.w.chance(50) { // before anything else, so that it stands where it is meant to
+				for id := schema.PartitionOf(m.channel, simPartitions); c.session != nil && c.node.producer.land(id); {
+				}
 			}
+			return
 		}
 	}
 	c.w.messages++
@@ -156,7 +158,30 @@ func (c *simClient) chat(channel string) {
 		m.to = c.w.clients[c.w.rng.IntN(len(c.w.clients))].user
 	}
 	c.w.said = append(c.w.said, m)
-	c.call(rpc.MethodChat, channel, rpc.ChatParams{Channel: channel, ID: m.id, To: m.to, Body: m.body})
+	c.say(m)
+}
+
+func (c *simClient) say(m simSaid) {
+	c.call(rpc.MethodChat, m.channel, rpc.ChatParams{Channel: m.channel, ID: m.id, To: m.to, Body: m.body})
+}
+
+// repeated picks something that the user has said: best what is about to fall
+// out of the window, else something recent.
+func (c *simClient) repeated() *simSaid {
+	var recent *simSaid
+	for i := len(c.w.said) - 1; i >= max(0, len(c.w.said)-10); i-- {
+		m := &c.w.said[i]
+		if m.user != c.user || !c.rooms[m.channel].asked {
+			continue
+		}
+		if age := c.w.logOf(m.channel).age(m); age >= simWindow-1 && age <= simWindow+1 && c.w.chance(70) {
+			return m
+		}
+		if recent == nil || c.w.chance(30) {
+			recent = m
+		}
+	}
+	return recent
 }
 
 func (c *simClient) history(channel string) {

@@ -11,7 +11,7 @@ import (
 
 const (
 	simEpoch      = "e1"
-	simWindow     = 8 // N: small, so that runs cross its edges
+	simWindow     = 6 // N: small, so that runs cross its edges
 	simPartitions = 2
 )
 
@@ -118,6 +118,16 @@ func (l *simLog) isVoid(seq int64, e *schema.Event) bool {
 		}
 	}
 	return false
+}
+
+// age is how far behind the next offset a message stands; -1 when it does not.
+func (l *simLog) age(m *simSaid) int64 {
+	for seq := l.end() - 1; seq >= 0; seq-- {
+		if c := l.records[seq].event.GetChat(); c != nil && c.Channel == m.channel && c.User == m.user && c.Id == m.id {
+			return l.end() - seq
+		}
+	}
+	return -1
 }
 
 func (ch *simChannel) take(seq int64, e *schema.Event, void bool) {

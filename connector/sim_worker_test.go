@@ -42,6 +42,9 @@ func (w *world) newOwner(l *simLog) *simOwner {
 		o.next++
 	}
 	o.pushes = &simProducer{write: w.writePush, firm: true}
+	if f.Next() > 2*simWindow {
+		w.count("restored behind two windows")
+	}
 	w.tracef("partition %d: an owner restores at %d and reads from %d", l.partition, f.Next(), o.next)
 	return o
 }

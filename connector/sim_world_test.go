@@ -17,11 +17,13 @@ import (
 // Everything runs on one goroutine, but for what a connector does beside its
 // stream, which settle waits for.
 type world struct {
-	rng    *rand.Rand
-	plant  plant
-	cfg    Config
-	trace  func(string) // nil: no trace
-	counts map[string]int
+	rng     *rand.Rand
+	weights []int // of simActions, summed up to each
+	total   int
+	plant   plant
+	cfg     Config
+	trace   func(string) // nil: no trace
+	counts  map[string]int
 
 	logs       [simPartitions]*simLog
 	state      [simPartitions]map[string][]byte // parley.state, compacted
@@ -67,7 +69,7 @@ func newWorld(seed int64, planted plant, trace func(string)) *world {
 	for range 2 {
 		w.nodes = append(w.nodes, w.newNode())
 	}
-	for _, user := range []string{"ann", "ann", "bob", "cat"} {
+	for _, user := range []string{"ann", "ann", "bob", "bob", "cat"} {
 		w.clients = append(w.clients, w.newClient(user))
 	}
 	return w
@@ -88,7 +90,8 @@ func (w *world) run() (err error) {
 			panic(v)
 		}
 	}()
-	for range 60 + w.rng.IntN(90) {
+	w.mix()
+	for range 200 + w.rng.IntN(200) {
 		w.step()
 	}
 	w.heal()
@@ -141,88 +144,134 @@ func (w *world) writePush(partition int, key string, value []byte) int64 {
 	return int64(len(w.pushes[partition]))
 }
 
-// step lets something happen.
-func (w *world) step() {
-	p := w.rng.IntN(simPartitions)
-	if w.chance(60) {
-		p = 0
-	}
-	switch k := w.rng.IntN(100); {
-	case k < 22:
-		w.clients[w.rng.IntN(len(w.clients))].act()
-	case k < 30:
-		if c := w.clients[w.rng.IntN(len(w.clients))]; c.session != nil {
-			c.read()
-		}
-	case k < 42:
-		if len(w.nodes) > 0 {
-			w.stepProducer(w.nodes[w.rng.IntN(len(w.nodes))].producer)
-		}
-	case k < 53:
-		for range 1 + w.rng.IntN(5) {
-			w.owners[p].apply()
-		}
-	case k < 64:
-		w.stepProducer(w.owners[p].pushes)
-	case k < 75:
-		if len(w.nodes) > 0 {
-			w.nodes[w.rng.IntN(len(w.nodes))].deliver(1 + w.rng.IntN(6))
-		}
-	case k < 81:
-		w.stepProjector(w.projectors[p])
-	case k < 87:
-		w.stepRead()
-	case k < 91:
-		w.owners[p].checkpoint(1 + w.rng.IntN(6))
-	default:
-		w.fault(p)
-	}
+// simAction is something that may happen next, to a partition where it is
+// about one.
+type simAction struct {
+	weight int
+	do     func(w *world, partition int)
 }
 
-// fault lets something go wrong, or time pass.
-func (w *world) fault(p int) {
-	switch k := w.rng.IntN(100); {
-	case k < 22:
-		w.takeOver(p, w.chance(60))
-	case k < 37:
-		if len(w.zombies) > 0 {
-			i := w.rng.IntN(len(w.zombies))
-			for range 3 {
-				if i < len(w.zombies) {
-					w.stepZombie(i)
-				}
-			}
+// simActions are all of them. Each run gives some more weight and some less,
+// so that runs differ in what goes wrong.
+var simActions = []simAction{
+	{300, func(w *world, _ int) { w.anyClient().act() }},
+	{40, (*world).calm},
+	{80, func(w *world, _ int) {
+		if c := w.anyClient(); c.session != nil {
+			c.read()
 		}
-	case k < 47:
-		if len(w.stragglers) > 0 {
-			i := w.rng.IntN(len(w.stragglers))
-			if w.stepProducer(w.stragglers[i]); w.chance(50) {
-				w.stragglers = slices.Delete(w.stragglers, i, i+1)
-			}
+	}},
+	{120, func(w *world, _ int) {
+		if n := w.anyNode(); n != nil {
+			w.stepProducer(n.producer)
 		}
-	case k < 65:
+	}},
+	{110, func(w *world, p int) {
+		for range 1 + w.rng.IntN(6) {
+			w.owners[p].apply()
+		}
+	}},
+	{110, func(w *world, p int) { w.stepProducer(w.owners[p].pushes) }},
+	{110, func(w *world, _ int) {
+		if n := w.anyNode(); n != nil {
+			n.deliver(1 + w.rng.IntN(6))
+		}
+	}},
+	{60, func(w *world, p int) { w.stepProjector(w.projectors[p]) }},
+	{60, func(w *world, _ int) { w.stepRead() }},
+	{90, func(w *world, p int) { w.owners[p].checkpoint(1 + w.rng.IntN(16)) }},
+	{25, func(w *world, p int) { w.takeOver(p, w.chance(60)) }},
+	{18, (*world).stepZombies},
+	{8, (*world).stepStragglers},
+	{14, func(w *world, _ int) {
 		for range 1 + w.rng.IntN(4) {
 			w.second()
 		}
-	case k < 80:
-		w.pass(time.Duration(w.rng.IntN(3000)) * time.Millisecond)
-	case k < 86:
-		w.projectors[p].restart()
-	case k < 90:
-		w.control.take()
-	case k < 92:
-		w.logs[p].append([]byte("\xff"))
-	case len(w.nodes) < 2 || k < 95:
+	}},
+	{10, func(w *world, _ int) { w.pass(time.Duration(w.rng.IntN(3000)) * time.Millisecond) }},
+	{6, func(w *world, p int) { w.projectors[p].restart() }},
+	{4, func(w *world, _ int) { w.control.take() }},
+	{2, func(w *world, p int) { w.logs[p].append([]byte("\xff")) }},
+	{5, func(w *world, _ int) {
 		if len(w.nodes) < 4 {
 			w.nodes = append(w.nodes, w.newNode())
 		}
-	default:
-		n := w.nodes[w.rng.IntN(len(w.nodes))]
-		if w.chance(70) {
-			n.kill()
-		} else {
-			n.drain()
+	}},
+	{5, (*world).stopNode},
+}
+
+// mix draws this run's weights.
+func (w *world) mix() {
+	for _, a := range simActions {
+		w.total += a.weight * []int{1, 3, 3, 3, 9}[w.rng.IntN(5)]
+		w.weights = append(w.weights, w.total)
+	}
+}
+
+// step lets something happen.
+func (w *world) step() {
+	p := 0
+	if w.chance(25) {
+		p = 1
+	}
+	at, _ := slices.BinarySearch(w.weights, 1+w.rng.IntN(w.total))
+	simActions[at].do(w, p)
+}
+
+func (w *world) anyClient() *simClient { return w.clients[w.rng.IntN(len(w.clients))] }
+
+func (w *world) anyNode() *simNode {
+	if len(w.nodes) == 0 {
+		return nil
+	}
+	return w.nodes[w.rng.IntN(len(w.nodes))]
+}
+
+// calm lets everything that is under way in a partition arrive.
+func (w *world) calm(p int) {
+	for _, n := range w.nodes {
+		for n.producer.land(p) || n.producer.answer(p) {
 		}
+		w.settle()
+	}
+	for o := w.owners[p]; o.apply(); {
+	}
+	for id := range simPartitions {
+		for w.owners[p].pushes.land(id) || w.owners[p].pushes.answer(id) {
+		}
+	}
+	for _, n := range slices.Clone(w.nodes) {
+		n.deliver(1 << 20)
+	}
+}
+
+func (w *world) stepZombies(int) {
+	if len(w.zombies) == 0 {
+		return
+	}
+	i := w.rng.IntN(len(w.zombies))
+	for range 4 {
+		if i < len(w.zombies) {
+			w.stepZombie(i)
+		}
+	}
+}
+
+func (w *world) stepStragglers(int) {
+	if len(w.stragglers) == 0 {
+		return
+	}
+	i := w.rng.IntN(len(w.stragglers))
+	if w.stepProducer(w.stragglers[i]); w.chance(50) {
+		w.stragglers = slices.Delete(w.stragglers, i, i+1)
+	}
+}
+
+func (w *world) stopNode(int) {
+	if n := w.anyNode(); n != nil && w.chance(70) {
+		n.kill()
+	} else if n != nil {
+		n.drain()
 	}
 }
 
