@@ -129,7 +129,7 @@ func (in *inserter) take(empty *block) *block {
 
 // write writes a batch, for as long as it takes.
 func (in *inserter) write(ctx context.Context, b *block) error {
-	err := in.p.retry(ctx, in.store.db, func(ctx context.Context) error { return in.store.write(ctx, b) })
+	err := in.store.db.Retry(ctx, "write the history to ClickHouse", func(ctx context.Context) error { return in.store.write(ctx, b) })
 	if err == nil {
 		in.note(b)
 	}

@@ -21,11 +21,6 @@ const writeTime = 30 * time.Second
 // permanent marks an error that trying again does not mend.
 func permanent(err error) error { return backoff.Permanent(err) }
 
-// retry tries to write until it works.
-func (p *Projector) retry(ctx context.Context, db *clickhouse.DB, try func(context.Context) error) error {
-	return db.Retry(ctx, "write the history to ClickHouse", try)
-}
-
 // store is one generation of the tables, for one epoch.
 type store struct {
 	db     *clickhouse.DB
