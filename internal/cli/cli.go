@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -37,11 +38,13 @@ type grammar struct {
 	Broker     brokerCommand     `cmd:"" help:"Start the embedded broker alone, which speaks the Kafka protocol."`
 	Clickhouse clickhouseCommand `cmd:"" help:"Start the embedded ClickHouse alone."`
 	Verify     verifyCommand     `cmd:"" help:"Hold log, checkpoints and history against each other."`
+	Epoch      epochCommand      `cmd:"" help:"Begin a new epoch of the log."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
 }
 
 // process is what a command gets from the one that runs it.
 type process struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
@@ -54,7 +57,7 @@ type runner interface {
 // returns the exit code. An interrupt stops the command in order; a second one
 // ends the process at once.
 func Run(args []string, stdout, stderr io.Writer) int {
-	p := process{stdout: stdout, stderr: stderr}
+	p := process{stdin: os.Stdin, stdout: stdout, stderr: stderr}
 	command, err := parse(args, stdout)
 	switch {
 	case errors.Is(err, errHelp):
@@ -126,6 +129,8 @@ func (g *grammar) command(name string) (runner, error) {
 		return &g.Clickhouse, nil
 	case "verify":
 		return &g.Verify, nil
+	case "epoch new":
+		return &g.Epoch.New, nil
 	case "version":
 		return &g.Version, nil
 	}

@@ -34,6 +34,8 @@ type TopicInfo struct {
 	ID [16]byte
 	// Partitions is how many it has.
 	Partitions int
+	// Replicas is how many brokers keep its first partition.
+	Replicas int
 }
 
 // EnsureTopics creates the topics that are missing and checks the others; a
@@ -189,7 +191,11 @@ func (c *Client) lookUpTopic(ctx context.Context, topic string) (TopicInfo, erro
 			return TopicInfo{}, code
 		}
 	}
-	return TopicInfo{ID: t.TopicID, Partitions: len(t.Partitions)}, nil
+	info := TopicInfo{ID: t.TopicID, Partitions: len(t.Partitions)}
+	if len(t.Partitions) > 0 {
+		info.Replicas = len(t.Partitions[0].Replicas)
+	}
+	return info, nil
 }
 
 // Offsets returns the lowest offset that a partition still holds and the one
