@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -28,6 +29,12 @@ type simNode struct {
 	hangs    bool                  // and does not beat
 	over     bool
 }
+
+// simSocket is a socket that nobody writes to.
+type simSocket struct{ net.Conn }
+
+func (simSocket) SetDeadline(time.Time) error { return nil }
+func (simSocket) Close() error                { return nil }
 
 // simPush is a record of parley.push.
 type simPush struct {
@@ -66,7 +73,7 @@ func (n *simNode) open(c *simClient, limit int) *session {
 		id: fmt.Sprintf("s%d", n.w.lives), inc: n.inc, places: map[string]*place{},
 		unanswered: make(chan struct{}, n.inc.limits.Pipeline), opened: time.Now(), pingedAt: time.Now(),
 	}
-	s.conn = &conn{limit: limit, writing: true}
+	s.conn = &conn{limit: limit, writing: true, net: simSocket{}}
 	s.conn.idle = sync.NewCond(&s.conn.mu)
 	n.inc.sessions[s.id] = s
 	n.clients[s.id] = c
