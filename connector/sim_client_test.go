@@ -42,6 +42,7 @@ type simRoom struct {
 	since   int64 // -1: none
 	member  bool
 	asked   bool  // for membership, and not for its end
+	unsure  bool  // a leave was given up, and may have passed
 	left    int   // the newest leave that was answered
 	joined  int64 // the position of the join's result
 	cursor  int64 // the newest message received, or the join
@@ -74,7 +75,7 @@ func (c *simClient) gone() {
 	delete(c.node.clients, c.session.id)
 	c.node, c.session, c.calls = nil, nil, nil
 	for _, r := range c.rooms {
-		r.member, r.asked, r.left, r.members = false, false, 0, nil
+		r.member, r.asked, r.unsure, r.left, r.members = false, false, false, 0, nil
 	}
 }
 
@@ -350,6 +351,9 @@ func (c *simClient) answered(call *simCall, result json.RawMessage, bad *rpc.Err
 func (c *simClient) refused(call *simCall, bad *rpc.Error) {
 	switch bad.Code {
 	case rpc.CodeUnavailable, rpc.CodeNotJoined:
+		if call.method == rpc.MethodLeave && bad.Code == rpc.CodeUnavailable {
+			c.rooms[call.channel].unsure = true
+		}
 	case rpc.CodeHistoryUnavailable:
 		if !c.w.trouble {
 			c.w.fail("%s: no history although every read succeeded", c.user)
