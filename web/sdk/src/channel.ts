@@ -224,6 +224,7 @@ export class Channel extends Emitter<ChannelEvents> {
   /** A push of this channel came. @internal */
   push(push: ChannelPush): void {
     this.#sync.push(push);
+    if (this.#sync.live) this.#outbox.passed(push.params.seq);
     this.emit("change", undefined);
   }
 

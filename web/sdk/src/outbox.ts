@@ -30,6 +30,8 @@ export interface Position {
 interface Entry extends Outgoing {
   settle?: { resolve(sent: ChatResult): void; reject(error: ParleyError): void };
   inFlight: boolean;
+  /** Where it stands, once that is acknowledged. */
+  seq?: number;
   failures: number;
 }
 
@@ -130,12 +132,19 @@ export class Outbox {
   }
 
   /**
+   * The channel has moved on to a seq. What was acknowledged at or below it and
+   * did not come was a repetition: the original stands further back.
+   */
+  passed(seq: number): void {
+    this.#remove((entry) => entry.status === "sent" && entry.seq! <= seq);
+  }
+
+  /**
    * Goes on after a join, whose messages were all reported by `arrived`. What
    * was acknowledged before is history by now, loaded or not.
    */
   resume(): void {
-    const kept = this.#entries.filter((entry) => entry.status !== "sent");
-    this.#entries.splice(0, this.#entries.length, ...kept);
+    this.#remove((entry) => entry.status === "sent");
     void this.#goOn();
   }
 
@@ -183,7 +192,9 @@ export class Outbox {
       if (error) this.#refused(entry, error);
       else {
         entry.status = "sent";
+        entry.seq = sent.seq;
         settle(entry, sent);
+        this.passed(this.#postman.position()?.seq ?? 0);
         this.#postman.changed();
         this.flush();
       }
@@ -200,6 +211,12 @@ export class Outbox {
       this.#pause = undefined;
       void this.#goOn();
     }, wait);
+  }
+
+  #remove(unwanted: (entry: Entry) => boolean): void {
+    if (!this.#entries.some(unwanted)) return;
+    const kept = this.#entries.filter((entry) => !unwanted(entry));
+    this.#entries.splice(0, this.#entries.length, ...kept);
   }
 
   /** Reports whether the server might not notice that this is a repetition. */

@@ -337,6 +337,23 @@ test("an earlier outbox is taken up: found, sent again, or failed", async () => 
   expect(sent).toEqual(["recent", "never"]);
 });
 
+test("an acknowledged repetition, whose original is far back, does not linger", async () => {
+  const original = server.say("ada", "said long ago", { id: "twice" });
+  for (let i = 0; i < 60; i++) server.say("bob", `${i}`);
+  const [channel] = await join();
+  const sent = server.calls.length;
+  server.intercept = (call) => {
+    if (call.method !== "chat") return false;
+    call.result({ id: "twice", seq: (server.seq += 2), time: 0 });
+    return true;
+  };
+  await channel.send("said long ago", { id: original.id });
+  expect(channel.outbox).toMatchObject([{ status: "sent" }]);
+  server.say("bob", "next");
+  await until("it to be gone", () => channel.outbox.length === 0);
+  expect(server.calls.length).toBe(sent + 1);
+});
+
 test("leaving forgets the channel; joining again starts from the newest", async () => {
   const [channel] = await join();
   await channel.leave();

@@ -88,6 +88,35 @@ test("a server that wants a token is given one", async () => {
   await page.locator("#composer").waitFor();
 });
 
+test("a token that expires is asked for again, and the channels are still open", async () => {
+  const { page } = await openWindow(browser);
+  let valid = "first";
+  const sockets: WebSocketRoute[] = [];
+  await between(page, (frame, socket) => {
+    sockets.push(socket);
+    return frame.method === "hello" && frame.params.token !== valid
+      ? refuse(socket, frame, 1001, "unauthenticated")
+      : frame;
+  });
+  const [one, two] = [fresh("token"), fresh("token")];
+  await page.goto(inject("server"));
+  await page.getByLabel("Your name").fill("ada");
+  await page.getByLabel("Channel", { exact: true }).fill(one);
+  await page.getByRole("button", { name: "Use a token" }).click();
+  await page.getByLabel("Token").fill("first");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByLabel("Open a channel").fill(two);
+  await page.getByLabel("Open a channel").press("Enter");
+  await page.getByText("1 here").waitFor();
+  valid = "second";
+  await sockets.at(-1)!.close({ code: 3005, reason: "token expired" });
+  await page.getByText("does not accept this token").waitFor();
+  await page.getByLabel("Token").fill("second");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await page.getByRole("heading", { name: two }).waitFor();
+  await page.getByRole("link", { name: one }).waitFor();
+});
+
 test("a name that the server does not accept is said to be one", async () => {
   const { page } = await openWindow(browser);
   await page.goto(inject("server"));

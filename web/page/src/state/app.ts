@@ -38,6 +38,8 @@ export class App {
   readonly attention = new Attention();
 
   #credentials: Credentials | undefined;
+  /** The channels that were open when the server stopped accepting the token. */
+  #interrupted: Saved | undefined;
 
   constructor() {
     window.addEventListener("hashchange", () => {
@@ -63,7 +65,10 @@ export class App {
   /** Connects; the result shows in `client` and `signInError`. */
   signIn(credentials: Credentials, channel: string): void {
     browser.set("user", credentials.user);
+    const before = this.#interrupted;
+    this.#interrupted = undefined;
     this.#connect(credentials);
+    for (const name of before?.user === credentials.user ? before.channels : []) this.open(name);
     this.open(channel);
   }
 
@@ -157,6 +162,7 @@ export class App {
     const asked = this.#credentials?.token !== undefined;
     if (reason === "unauthenticated") this.needsToken.value = true;
     this.signInError.value = reason === "unauthenticated" && !asked ? "tokenHint" : reason;
+    this.#interrupted = tab.get<Saved>("session");
     tab.set("session", undefined);
     this.client.value = undefined;
     this.views.value = [];
