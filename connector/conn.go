@@ -15,6 +15,7 @@ import (
 
 const (
 	writeTimeout   = 10 * time.Second
+	closeTimeout   = 5 * time.Second  // for a close frame, and what is queued before it, to be taken
 	messageTimeout = 30 * time.Second // from the first to the last byte of a message
 	lingerTimeout  = time.Second      // for the peer's answer to a close frame
 	pingBurst      = 100              // pings of the client within floodWindow
@@ -61,7 +62,7 @@ func (c *conn) send(frame []byte) {
 		return
 	}
 	if c.queued+len(frame) > c.limit {
-		c.beginClose(rpc.CloseSlow, "slow consumer: the outgoing queue was full")
+		c.closeSlow()
 		return
 	}
 	c.enqueue(frame)
@@ -74,18 +75,25 @@ func (c *conn) close(code int, reason string) {
 	if c.closing {
 		return
 	}
-	c.closing, c.code = true, code
+	c.beginClose(code)
 	c.enqueue(closeFrame(code, reason))
 }
 
-// beginClose closes without sending what is queued. The lock is held.
-func (c *conn) beginClose(code int, reason string) {
+// beginClose notes that a close frame follows, and bounds what is left of the
+// connection's life: its peer may not read, or not answer. The lock is held.
+func (c *conn) beginClose(code int) {
+	c.closing, c.code = true, code
+	_ = c.net.SetDeadline(time.Now().Add(closeTimeout))
+}
+
+// closeSlow closes without sending what is queued. The lock is held.
+func (c *conn) closeSlow() {
 	for _, f := range c.queue {
 		c.queued -= len(f)
 	}
 	c.queue = nil
-	c.closing, c.code = true, code
-	c.enqueue(closeFrame(code, reason))
+	c.beginClose(rpc.CloseSlow)
+	c.enqueue(closeFrame(rpc.CloseSlow, "slow consumer: the outgoing queue was full"))
 }
 
 // sendClose queues a close frame that the library made: the answer to the
@@ -96,7 +104,7 @@ func (c *conn) sendClose(frame []byte) {
 	if c.closing {
 		return
 	}
-	c.closing = true
+	c.beginClose(0)
 	c.enqueue(frame)
 }
 

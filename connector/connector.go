@@ -217,13 +217,13 @@ func (c *Connector) live(ctx context.Context) error {
 func (inc *incarnation) drain(over time.Duration) {
 	inc.draining.Store(true)
 	sessions := inc.allSessions()
-	if len(sessions) > 0 && over > 0 {
-		frame := textFrame(rpc.AppendPush(nil, rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()}))
-		for _, s := range sessions {
-			s.conn.send(frame)
-		}
-		rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
-		for _, s := range sessions {
+	frame := textFrame(rpc.AppendPush(nil, rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()}))
+	for _, s := range sessions {
+		s.conn.send(frame)
+	}
+	rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
+	for _, s := range sessions {
+		if over > 0 {
 			time.Sleep(over / time.Duration(len(sessions)))
 			s.conn.close(rpc.CloseShutdown, "shutting down")
 		}

@@ -44,6 +44,10 @@ func (h *historyCall) answer(ch *channel) {
 	ch.mu.Unlock()
 	inc.spawn(func() {
 		found, err := inc.readHistory(ch, h, reached)
+		if errors.Is(err, history.ErrEpoch) {
+			h.fail(rpc.InvalidParams("epoch", "is not known here"))
+			return
+		}
 		if err != nil {
 			inc.logger.Warn("history cannot be read", "channel", ch.name, "error", err)
 			h.fail(rpc.HistoryUnavailable(retryAfter))

@@ -76,7 +76,11 @@ func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
 	}
 	s.conn = newConn(ws, inc.limits.Queue)
 	ws.SetReadLimit(int64(inc.limits.Frame))
-	ws.SetPongHandler(func(string) error { s.ponged.Store(true); return nil })
+	ws.SetPongHandler(func(string) error {
+		s.ponged.Store(true)
+		s.conn.socket.read = 0
+		return nil
+	})
 	pong := ws.PingHandler()
 	var pings flood
 	ws.SetPingHandler(func(data string) error {
@@ -84,6 +88,7 @@ func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
 			s.conn.close(rpc.CloseMisuse, "too many pings")
 			return errFlood
 		}
+		s.conn.socket.read = 0
 		return pong(data)
 	})
 	return s

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	joinTimeout    = 10 * time.Second // for the log to answer a join or a leave
+	joinTimeout    = 10 * time.Second // for the log to answer a join
 	firstMembers   = 200              // in a join's result
 	retryAfter     = 1000             // milliseconds, in errors that say when
 	defaultLimit   = 50
@@ -51,8 +51,10 @@ func (s *session) join(channel string, j *joinCall) {
 	switch {
 	case p != nil && len(p.ops) > 0 && p.ops[len(p.ops)-1].join:
 		op := p.ops[len(p.ops)-1]
+		if len(op.asked) == 0 { // given up, and asked for again
+			op.timer.Reset(joinTimeout)
+		}
 		op.asked = append(op.asked, j)
-		op.timer.Reset(joinTimeout)
 	case p != nil && len(p.ops) == 0 && p.member:
 		s.mu.Unlock()
 		p.afterJoin(j)

@@ -127,7 +127,7 @@ func (s *session) haunt(p *place) {
 	defer ch.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.channel == ch {
+	if p.channel == ch && !slices.Contains(ch.ghosts, p) {
 		ch.ghosts = append(ch.ghosts, p)
 	}
 }

@@ -19,7 +19,11 @@ func (s *session) handle(frame []byte) {
 		s.conn.close(rpc.CloseMisuse, "too many malformed frames")
 		return
 	}
-	s.unanswered <- struct{}{}
+	select {
+	case s.unanswered <- struct{}{}:
+	case <-s.inc.ctx.Done():
+		return
+	}
 	c := &call{session: s, id: r.ID}
 	if bad == nil && !s.rate.take() {
 		bad = rpc.RateLimited(s.rate.retry())
@@ -135,14 +139,23 @@ func (s *session) onLeave(c *call, r rpc.Request) *rpc.Error {
 	return nil
 }
 
+// chatParams tells an empty recipient or id from none: a message for nobody
+// must not become one for everybody.
+type chatParams struct {
+	rpc.ChatParams
+	To *string `json:"to"`
+	ID *string `json:"id"`
+}
+
 func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
-	var m rpc.ChatParams
-	if bad := rpc.Decode(r.Params, &m); bad != nil {
+	var given chatParams
+	if bad := rpc.Decode(r.Params, &given); bad != nil {
 		return bad
 	}
-	if bad := s.checkChat(&m); bad != nil {
+	if bad := s.checkChat(&given); bad != nil {
 		return bad
 	}
+	m := given.ChatParams
 	p, bad := s.place(m.Channel)
 	if bad != nil {
 		return bad
@@ -156,18 +169,24 @@ func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
 	return s.publishChat(c, p, &m)
 }
 
-func (s *session) checkChat(m *rpc.ChatParams) *rpc.Error {
+// checkChat checks m and fills in its recipient and id.
+func (s *session) checkChat(m *chatParams) *rpc.Error {
 	if bad := checkName("channel", m.Channel); bad != nil {
 		return bad
 	}
-	if m.To != "" {
-		if bad := checkName("to", m.To); bad != nil {
+	if m.To != nil {
+		if bad := checkName("to", *m.To); bad != nil {
 			return bad
 		}
+		m.ChatParams.To = *m.To
+	}
+	if m.ID != nil {
+		if len(*m.ID) == 0 || len(*m.ID) > schema.MaxID {
+			return rpc.InvalidParams("id", "must be 1 to 64 bytes")
+		}
+		m.ChatParams.ID = *m.ID
 	}
 	switch {
-	case len(m.ID) > schema.MaxID:
-		return rpc.InvalidParams("id", "must be 1 to 64 bytes")
 	case m.Body == "":
 		return rpc.InvalidParams("body", "must not be empty")
 	case len(m.Body) > s.inc.limits.Body:

@@ -112,8 +112,12 @@ func (w *world) count(what string) { w.counts[what]++ }
 
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
 
-// settle waits until nothing runs beside the scheduler.
-func (w *world) settle() { synctest.Wait() }
+// settle waits until nothing runs beside the scheduler. It lets a little time
+// pass, so that what is begun one after the other times out in that order.
+func (w *world) settle() {
+	time.Sleep(time.Microsecond)
+	synctest.Wait()
+}
 
 func (w *world) remove(n *simNode) {
 	w.nodes = slices.DeleteFunc(w.nodes, func(o *simNode) bool { return o == n })
@@ -373,7 +377,9 @@ func (w *world) heal() {
 	w.trouble = false
 	w.speak()
 	for _, n := range slices.Clone(w.nodes) {
-		w.visit(n)
+		if !n.over {
+			w.visit(n)
+		}
 	}
 	for range 30 {
 		w.second()

@@ -79,6 +79,9 @@ func TestBadRequests(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"` + strings.Repeat("y", 4097) + `"}}`, `7`, `"limit":4096`},
 		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"x","id":"` + strings.Repeat("i", 65) + `"}}`, `7`, `"field":"id"`},
 		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"x","to":"` + long + `"}}`, `7`, `"field":"to"`},
+		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"x","to":""}}`, `7`, `"field":"to"`},
+		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"x","id":""}}`, `7`, `"field":"id"`},
+		{`{"jsonrpc":"2.0","id":8,"method":"history","params":{"channel":"a","epoch":"nope"}}`, `8`, `"field":"epoch"`},
 		{`{"jsonrpc":"2.0","id":8,"method":"history","params":{"channel":"a","before":1,"after":2}}`, `8`, `-32602`},
 		{`{"jsonrpc":"2.0","id":8,"method":"history","params":{"channel":"a","before":-1}}`, `8`, `"field":"before"`},
 		{`{"jsonrpc":"2.0","id":8,"method":"history","params":{"channel":"a","limit":0}}`, `8`, `"field":"limit"`},
@@ -318,6 +321,32 @@ func TestASlowReaderIsClosedAndDelaysNobody(t *testing.T) {
 	}
 	if !left {
 		t.Fatal("the slow reader was never closed")
+	}
+}
+
+// A peer that reads nothing holds up neither the others nor a stop.
+func TestAStopWaitsForNobodyLong(t *testing.T) {
+	c := newCluster(t)
+	c.worker()
+	r := c.connector(nil)
+	deaf := dial(t, r.addr)
+	exchange(t, deaf, `{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"deaf"}}`)
+	exchange(t, deaf, `{"jsonrpc":"2.0","id":2,"method":"join","params":{"channel":"a"}}`)
+	ada := enter(t, r.addr, "ada")
+	ada.join("a")
+	chat := []byte(`{"jsonrpc":"2.0","method":"chat","params":{"channel":"a","body":"` + strings.Repeat("x", 4000) + `"}}`)
+	for range 2000 {
+		if err := ada.Send(chat); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2000 {
+		ada.hears()
+	}
+	began := time.Now()
+	r.stop()
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("the stop took %v", took)
 	}
 }
 

@@ -245,6 +245,7 @@ func TestPlannedStop(t *testing.T) {
 	a := ada.join("lobby")
 	ada.chat("lobby", "one")
 	old.stop()
+	ada.sees(rpc.PushDrain)
 	if code, err := ada.Ended(soon(t)); code != rpc.CloseShutdown {
 		t.Errorf("closed with %d, %v", code, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 )
 
 // Request is one frame from a client that is a JSON-RPC request or
@@ -58,7 +59,7 @@ func Parse(frame []byte) (Request, *Error) {
 	case r.Params[0] == '[':
 		return r, InvalidParams("params", "must be named, in an object")
 	case r.Params[0] != '{':
-		return bad, invalid("params must be an object")
+		return r, invalid("params must be an object")
 	}
 	return r, nil
 }
@@ -84,7 +85,7 @@ func Decode(params json.RawMessage, v any) *Error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong) && wrong.Field != "":
-		return InvalidParams(wrong.Field, "must be "+kindOf(wrong))
+		return InvalidParams(wrong.Field[strings.LastIndex(wrong.Field, ".")+1:], "must be "+kindOf(wrong))
 	default:
 		return InvalidParams("params", "cannot be read")
 	}

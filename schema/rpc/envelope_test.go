@@ -21,6 +21,7 @@ func TestParse(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}`, CodeInvalidParams, "1", false},
 		{`{"jsonrpc":"2.0","method":"ping","params":[1]}`, CodeInvalidParams, "", true},
 		{`{"jsonrpc":"2.0","id":1,"method":"ping","params":7}`, CodeInvalidRequest, "1", false},
+		{`{"jsonrpc":"2.0","method":"ping","params":7}`, CodeInvalidRequest, "", true},
 		{`{"jsonrpc":"1.0","id":1,"method":"ping"}`, CodeInvalidRequest, "1", false},
 		{`{"id":1,"method":"ping"}`, CodeInvalidRequest, "1", false},
 		{`{"jsonrpc":"2.0","id":1,"method":7}`, CodeInvalidRequest, "1", false},
