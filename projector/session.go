@@ -30,6 +30,7 @@ type session struct {
 
 	tables   clickhouse.Tables
 	inserter *inserter
+	first    map[int]int64 // where partitions begin that lost their older events
 }
 
 // run prepares the tables and follows the log until ctx ends or the tables
@@ -86,7 +87,7 @@ func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
 
 // read feeds the inserter with a partition's rows, from the watermark on.
 func (s *session) read(ctx context.Context, partition int, from watermark) error {
-	start := max(0, from.seq+1-s.log.Window)
+	start := max(s.first[partition], from.seq+1-s.log.Window)
 	if err := s.checkEnd(ctx, partition, from); err != nil {
 		return err
 	}

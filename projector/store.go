@@ -26,6 +26,9 @@ type store struct {
 	db     *clickhouse.DB
 	tables clickhouse.Tables
 	epoch  string
+	// building: the tables are to become the current ones, which a rebuild
+	// decides.
+	building bool
 }
 
 // watermark reads a partition's watermark.
@@ -47,13 +50,10 @@ func (s *store) watermark(ctx context.Context, partition int) (watermark, error)
 func (s *store) write(ctx context.Context, b *block) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	now, err := s.db.Current(ctx)
-	if err == nil && now != s.tables || clickhouse.IsMissing(err) {
-		return permanent(errMoved)
-	}
-	if err != nil {
+	if err := s.checkCurrent(ctx); err != nil {
 		return err
 	}
+	var err error
 	if len(b.seq) > 0 {
 		err = s.insert(ctx, tables.Events(s.tables.Generation), eventColumns, b.columns(s.epoch))
 	}
@@ -61,6 +61,18 @@ func (s *store) write(ctx context.Context, b *block) error {
 		err = s.insert(ctx, tables.Watermarks(s.tables.Generation), watermarkColumns, b.watermarks(s.epoch, time.Now()))
 	}
 	if clickhouse.IsMissing(err) {
+		return permanent(errMoved)
+	}
+	return err
+}
+
+// checkCurrent is errMoved when other tables are the current ones.
+func (s *store) checkCurrent(ctx context.Context) error {
+	if s.building {
+		return nil
+	}
+	now, err := s.db.Current(ctx)
+	if err == nil && now != s.tables || clickhouse.IsMissing(err) {
 		return permanent(errMoved)
 	}
 	return err

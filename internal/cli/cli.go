@@ -38,6 +38,7 @@ type grammar struct {
 	Broker     brokerCommand     `cmd:"" help:"Start the embedded broker alone, which speaks the Kafka protocol."`
 	Clickhouse clickhouseCommand `cmd:"" help:"Start the embedded ClickHouse alone."`
 	Verify     verifyCommand     `cmd:"" help:"Hold log, checkpoints and history against each other."`
+	Rebuild    rebuildCommand    `cmd:"" help:"Build the tables in ClickHouse anew from the log, while chat goes on."`
 	Epoch      epochCommand      `cmd:"" help:"Begin a new epoch of the log."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
 }
@@ -129,6 +130,8 @@ func (g *grammar) command(name string) (runner, error) {
 		return &g.Clickhouse, nil
 	case "verify":
 		return &g.Verify, nil
+	case "rebuild":
+		return &g.Rebuild, nil
 	case "epoch new":
 		return &g.Epoch.New, nil
 	case "version":

@@ -31,8 +31,10 @@ type operatorFlags struct {
 
 // servers are the clients that an operator's command works with.
 type servers struct {
-	kafka *eventlog.Client
-	db    *clickhouse.DB
+	brokers []string
+	dsn     string
+	kafka   *eventlog.Client
+	db      *clickhouse.DB
 }
 
 func (s *servers) close() {
@@ -55,7 +57,7 @@ func (f *operatorFlags) connect(ctx context.Context, log *slog.Logger) (*servers
 		kafka.Close()
 		return nil, err
 	}
-	s := &servers{kafka, db}
+	s := &servers{brokers, database, kafka, db}
 	if err := f.await(ctx, s, brokers); err != nil {
 		s.close()
 		return nil, err

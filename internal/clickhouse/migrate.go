@@ -59,7 +59,7 @@ func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
 			return err
 		}
 	}
-	return db.apply(ctx, fmt.Sprintf("migrations_%d", g), steps, sql.Events(g), sql.Watermarks(g))
+	return db.apply(ctx, versions(g), steps, sql.Events(g), sql.Watermarks(g))
 }
 
 // Generation is the current generation of the tables; 0 if there is none yet.

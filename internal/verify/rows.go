@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"math"
 	"strings"
 
 	"github.com/parley-chat/parley/schema"
@@ -22,11 +23,16 @@ type row struct {
 	version   int32
 }
 
+// latest is the last millisecond that a column of nanoseconds in 64 bits holds;
+// the time of an event is for people, and cut to what the table can show.
+const latest = math.MaxInt64 / 1_000_000
+
 // expectedRow is the row that an event should have; false for one that is about
 // the log itself. It is written apart from the projector's own function, so
 // that a mistake in one of them is seen.
 func expectedRow(offset int64, e *schema.Event, void bool, format int32) (row, bool) {
-	r := row{seq: offset, channel: e.Channel(), connector: e.Connector, time: e.Time, version: format}
+	r := row{seq: offset, channel: e.Channel(), connector: e.Connector, version: format}
+	r.time = min(max(e.Time, 0), latest)
 	if void {
 		r.void = 1
 	}
