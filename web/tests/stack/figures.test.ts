@@ -11,6 +11,12 @@ import { until } from "../support/wait.ts";
 
 /** What the page costs, printed and held against its limits. */
 
+/**
+ * Among other tests a collection of garbage or a busy neighbour may lengthen a
+ * task or two; `npm run figures`, on a machine that does nothing else, allows none.
+ */
+const outliers = process.env.PARLEY_FIGURES === "1" ? 0 : 2;
+
 const MESSAGES = 10_000;
 const channel = `figures-${process.pid}`;
 let browser: Browser;
@@ -67,7 +73,7 @@ interface TraceEvent {
 
 function expectNoLongTasks(when: string, tasks: number[]): void {
   report(`longest tasks ${when}, ms of processor time (limit 50)`, tasks.join(" "));
-  expect(tasks[0]).toBeLessThan(50);
+  expect(tasks[outliers] ?? 0).toBeLessThan(50);
 }
 
 test("sizes over the wire", async () => {

@@ -112,8 +112,9 @@ interface Shown<M> {
 }
 
 function reason(message: Outgoing): string {
-  if (message.error?.code === ErrorCode.Lost) return t("failedLost");
-  return message.error?.message ?? "";
+  // One that failed before the page was loaded again has lost its error.
+  const { error } = message;
+  return !error || error.code === ErrorCode.Lost ? t("failedLost") : error.message;
 }
 
 function Author({ name, own, writeTo }: { name: string; own: boolean; writeTo?: () => void }) {
