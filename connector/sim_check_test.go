@@ -40,7 +40,7 @@ func (c *simClient) joined(call *simCall, r *simRoom, j *rpc.JoinResult) {
 	}
 	own := c.w.logOf(j.Channel).records[j.Seq]
 	isOwn := !own.void && own.event.GetJoin().GetSession() == c.session.id
-	if r.member && !(r.unsure && isOwn && j.Seq > r.joined) { // it was a member already: what it gets goes on as before
+	if r.member && !(r.gaveUp > r.by && isOwn && j.Seq > r.joined) { // it was a member already: what it gets goes on as before
 		if j.Recovered != nil && *j.Recovered {
 			r.since = max(r.since, j.Seq)
 		}
@@ -49,7 +49,7 @@ func (c *simClient) joined(call *simCall, r *simRoom, j *rpc.JoinResult) {
 	if !isOwn {
 		c.w.fail("%s/%s joins %s at %d, where its join does not stand", c.user, c.session.id, j.Channel, j.Seq)
 	}
-	r.member, r.unsure, r.crowded, r.joined, r.cursor, r.pushed, r.since = true, false, false, j.Seq, j.Seq, j.Seq, j.Seq
+	r.member, r.by, r.crowded, r.joined, r.cursor, r.pushed, r.since = true, call.id, false, j.Seq, j.Seq, j.Seq, j.Seq
 	r.members = map[string]bool{}
 	for _, m := range j.Members {
 		r.members[m.User] = true
@@ -169,7 +169,7 @@ func (w *world) checkClients() {
 		}
 		for _, name := range simChannels {
 			r, ch := c.rooms[name], w.channel(name)
-			if r.unsure && r.member {
+			if r.member && r.gaveUp > r.by {
 				r.member = c.isMember(name)
 			}
 			if r.member != c.isMember(name) {

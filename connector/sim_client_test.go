@@ -42,7 +42,8 @@ type simRoom struct {
 	since   int64 // -1: none
 	member  bool
 	asked   bool  // for membership, and not for its end
-	unsure  bool  // a leave was given up, and may have passed
+	by      int   // the join that made it a member
+	gaveUp  int   // the newest leave that was given up: it may have passed
 	left    int   // the newest leave that was answered
 	joined  int64 // the position of the join's result
 	cursor  int64 // the newest message received, or the join
@@ -75,7 +76,7 @@ func (c *simClient) gone() {
 	delete(c.node.clients, c.session.id)
 	c.node, c.session, c.calls = nil, nil, nil
 	for _, r := range c.rooms {
-		r.member, r.asked, r.unsure, r.left, r.members = false, false, false, 0, nil
+		r.member, r.asked, r.gaveUp, r.left, r.members = false, false, 0, 0, nil
 	}
 }
 
@@ -352,7 +353,7 @@ func (c *simClient) refused(call *simCall, bad *rpc.Error) {
 	switch bad.Code {
 	case rpc.CodeUnavailable, rpc.CodeNotJoined:
 		if call.method == rpc.MethodLeave && bad.Code == rpc.CodeUnavailable {
-			c.rooms[call.channel].unsure = true
+			c.rooms[call.channel].gaveUp = call.id
 		}
 	case rpc.CodeHistoryUnavailable:
 		if !c.w.trouble {
