@@ -21,7 +21,7 @@ CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEE
 
 export LISTEN DATA
 
-.PHONY: help up down logs clean-data build test test-go test-web lint generate bench chaos soak planted check race-check FORCE
+.PHONY: help up down logs clean-data build test test-go test-web lint generate bench chaos soak storm planted check race-check FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -87,6 +87,9 @@ chaos: $(ENGINE) ## harm a running Parley, hold every guarantee against what cam
 
 soak: $(ENGINE) ## restart every role in turn under load (DURATION=10m)
 	go run ./tests/chaos/run --rolling $(CHAOS_FLAGS) --results docs/chaos-results.md
+
+storm: $(ENGINE) ## kill all connectors at once, see how soon everybody is back (CLIENTS=1000)
+	go run ./tests/chaos/run --storm --clients 1000 $(CHAOS_FLAGS) --results docs/chaos-results.md
 
 planted: $(ENGINE) ## plant bugs in the program, see the fault suite catch each (minutes)
 	PARLEY_PLANTED=1 go test -count=1 -timeout 30m -run TestPlantedInTheProgram -v ./tests/chaos

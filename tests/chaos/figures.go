@@ -55,9 +55,9 @@ func (s *Summary) String() string {
 		s.runs, s.violations, s.faults, s.events, s.acked, s.delivered, s.recovered, round(s.ghost), round(s.plainGhost), round(s.takeover), round(s.drained), s.memory)
 }
 
-// Append appends the figures to a file of results, with the date, the command
-// and the commit.
-func (s *Summary) Append(file, command string) error {
+// AppendResult appends figures to a file of results, with the date, the
+// command and the commit.
+func AppendResult(file, command, figures string) error {
 	commit, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
 		return fmt.Errorf("find the commit for the results: %w", err)
@@ -66,6 +66,6 @@ func (s *Summary) Append(file, command string) error {
 	if err != nil {
 		return fmt.Errorf("append the results: %w", err)
 	}
-	_, err = fmt.Fprintf(out, "| %s | `%s` | %s | %s |\n", time.Now().UTC().Format("2006-01-02 15:04"), command, strings.TrimSpace(string(commit)), s)
+	_, err = fmt.Fprintf(out, "| %s | `%s` | %s | %s |\n", time.Now().UTC().Format("2006-01-02 15:04"), command, strings.TrimSpace(string(commit)), figures)
 	return errors.Join(err, out.Close())
 }

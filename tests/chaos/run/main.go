@@ -24,6 +24,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 1, "how many runs")
 	flag.IntVar(&o.clients, "clients", 24, "how many clients chat")
 	flag.BoolVar(&o.rolling, "rolling", false, "planned restarts of every role, in turn, instead of faults")
+	flag.BoolVar(&o.storm, "storm", false, "no faults but one: all connectors are killed at once, and the clients come back")
 	flag.BoolVar(&o.calm, "calm", false, "no faults")
 	flag.BoolVar(&o.quiet, "quiet", false, "do not say which faults strike")
 	flag.StringVar(&o.tags, "tags", "", "build tags of the program")
@@ -45,7 +46,8 @@ type options struct {
 	duration              time.Duration
 	seed                  uint64
 	runs, clients         int
-	calm, rolling, quiet  bool
+	calm, rolling, storm  bool
+	quiet                 bool
 	tags, results, folder string
 }
 
@@ -66,6 +68,9 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 	binary, err := chaos.Build(folder, ".", "-tags", o.tags)
 	if err != nil {
 		return false, err
+	}
+	if o.storm {
+		return o.makeStorm(ctx, binary, folder, logger)
 	}
 	var sum chaos.Summary
 	for i := range o.runs {
@@ -96,12 +101,29 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 	}
 	fmt.Println(sum.String())
 	if o.results != "" {
-		err = sum.Append(o.results, o.command())
+		err = chaos.AppendResult(o.results, o.command(), sum.String())
 	}
 	if !violated && err == nil {
 		err = os.RemoveAll(folder)
 	}
 	return violated, err
+}
+
+// makeStorm prints how long the clients took to be back.
+func (o *options) makeStorm(ctx context.Context, binary, folder string, logger *slog.Logger) (violated bool, err error) {
+	result, err := chaos.Storm(ctx, chaos.Config{Binary: binary, Folder: folder, Seed: o.seed, Clients: o.clients, Logger: logger})
+	if err != nil {
+		return false, fmt.Errorf("the storm (see %s): %w", folder, err)
+	}
+	line := fmt.Sprintf("%d clients back %v after all connectors were killed, %d violations", o.clients, result.Back.Round(10*time.Millisecond), len(result.Violations))
+	fmt.Println(line)
+	for _, v := range result.Violations[:min(20, len(result.Violations))] {
+		fmt.Printf("  %v\n", v)
+	}
+	if o.results != "" {
+		err = chaos.AppendResult(o.results, o.command(), line)
+	}
+	return len(result.Violations) > 0, err
 }
 
 func (o *options) mode() chaos.Mode {
@@ -116,6 +138,9 @@ func (o *options) mode() chaos.Mode {
 
 // command is how to make the same runs again.
 func (o *options) command() string {
+	if o.storm {
+		return fmt.Sprintf("make storm SEED=%d CLIENTS=%d", o.seed, o.clients)
+	}
 	if o.rolling {
 		return fmt.Sprintf("make soak DURATION=%v SEED=%d CLIENTS=%d", o.duration, o.seed, o.clients)
 	}
