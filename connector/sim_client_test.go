@@ -7,8 +7,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -123,81 +121,6 @@ func (c *simClient) call(method, channel string, params any) {
 	}
 	c.session.handle(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.last, method, b))
 	c.w.settle()
-}
-
-func (c *simClient) join(channel string) {
-	p := rpc.JoinParams{Channel: channel}
-	limit := c.w.rng.IntN(8)
-	p.Limit = &limit
-	if r := c.rooms[channel]; r.since >= 0 && c.w.chance(80) {
-		since := r.since
-		p.Since, p.Epoch = &since, simEpoch
-	}
-	c.call(rpc.MethodJoin, channel, p)
-}
-
-// joinAll joins and asks for everything.
-func (c *simClient) joinAll(channel string) {
-	limit := maxLimit
-	c.call(rpc.MethodJoin, channel, rpc.JoinParams{Channel: channel, Limit: &limit})
-}
-
-// chat says something new, or says again what this user said before.
-func (c *simClient) chat(channel string) {
-	if c.w.chance(45) {
-		if m := c.repeated(); m != nil {
-			c.say(*m)
-			if c.w.chance(50) { // before anything else, so that it stands where it is meant to
-				for id := schema.PartitionOf(m.channel, simPartitions); c.session != nil && c.node.producer.land(id); {
-				}
-			}
-			return
-		}
-	}
-	c.w.messages++
-	m := simSaid{c.user, channel, fmt.Sprintf("m%d", c.w.messages), "", fmt.Sprintf("says %d", c.w.messages)}
-	if c.w.chance(25) {
-		m.to = c.w.clients[c.w.rng.IntN(len(c.w.clients))].user
-	}
-	c.w.said = append(c.w.said, m)
-	c.say(m)
-}
-
-func (c *simClient) say(m simSaid) {
-	c.call(rpc.MethodChat, m.channel, rpc.ChatParams{Channel: m.channel, ID: m.id, To: m.to, Body: m.body})
-}
-
-// repeated picks something that the user has said: best what is about to fall
-// out of the window, else something recent.
-func (c *simClient) repeated() *simSaid {
-	var recent *simSaid
-	for i := len(c.w.said) - 1; i >= max(0, len(c.w.said)-10); i-- {
-		m := &c.w.said[i]
-		if m.user != c.user || !c.rooms[m.channel].asked {
-			continue
-		}
-		if age := c.w.logOf(m.channel).age(m); age >= simWindow-1 && age <= simWindow+1 && c.w.chance(70) {
-			return m
-		}
-		if recent == nil || c.w.chance(30) {
-			recent = m
-		}
-	}
-	return recent
-}
-
-func (c *simClient) history(channel string) {
-	limit, seq := 1+c.w.rng.IntN(6), int64(c.w.rng.IntN(int(c.w.logOf(channel).end())+2))
-	p := rpc.HistoryParams{Channel: channel, Limit: &limit}
-	switch c.w.rng.IntN(4) {
-	case 0:
-		p.Before = &seq
-	case 1:
-		p.After = &seq
-	case 2:
-		p.Around = &seq
-	}
-	c.call(rpc.MethodHistory, channel, p)
 }
 
 // read takes what the server has sent.
@@ -384,64 +307,6 @@ func simShow(messages []rpc.Message) string {
 		s += fmt.Sprintf(" %d:%s", m.Seq, m.ID)
 	}
 	return s + " ]"
-}
-
-// act does something a client does.
-func (c *simClient) act() {
-	if c.session == nil {
-		c.comeBack()
-		return
-	}
-	channel := c.pick()
-	switch k := c.w.rng.IntN(100); {
-	case k < 15:
-		c.join(channel)
-	case k < 68:
-		c.chat(channel)
-	case k < 76:
-		c.call(rpc.MethodLeave, channel, rpc.LeaveParams{Channel: channel})
-	case k < 85:
-		c.history(channel)
-	case k < 88:
-		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
-	case k < 92:
-		c.disconnect(&websocket.CloseError{Code: websocket.CloseNormalClosure})
-	case k < 99:
-		c.disconnect(io.EOF)
-	default:
-		c.w.pass(joinTimeout)
-	}
-}
-
-// comeBack connects, and joins what the client knows.
-func (c *simClient) comeBack() {
-	if len(c.w.nodes) == 0 {
-		return
-	}
-	queue := 4 << 20
-	if c.w.chance(10) {
-		queue = 600 + c.w.rng.IntN(2000)
-	}
-	c.connect(c.w.nodes[c.w.rng.IntN(len(c.w.nodes))], queue)
-	c.join(c.pick())
-	for _, name := range simChannels {
-		if c.rooms[name].since >= 0 && c.w.chance(60) {
-			c.join(name)
-		}
-	}
-}
-
-// pick picks a channel, mostly one that the client is in.
-func (c *simClient) pick() string {
-	for _, name := range simChannels {
-		if c.rooms[name].asked && c.w.chance(60) {
-			return name
-		}
-	}
-	if c.w.chance(50) {
-		return simChannels[0] // so that it is busy
-	}
-	return simChannels[c.w.rng.IntN(len(simChannels))]
 }
 
 // isMember says whether the log has the session in the channel.

@@ -100,16 +100,21 @@ func (w *world) down(l *simLog, d lease.Death) {
 	l.append(simEncode(&schema.Event{Time: 1, Kind: &schema.Event_Down{Down: &schema.Down{Connector: d.Connector, Reason: d.Reason}}}))
 }
 
-// mayBury holds a death against the log: eight ticks without a beat.
+// mayBury holds a death against the log: eight ticks of the newest claim
+// without a beat in between.
 func (w *world) mayBury(connector string) {
 	ticks := 0
 	for i := len(w.control.records) - 1; i >= 0; i-- {
-		switch r := w.control.records[i]; r.key {
+		r := w.control.records[i]
+		var tick schema.Tick
+		switch r.key {
 		case schema.ControlKeyTick:
-			ticks++
-		case schema.ControlKeyBeat(connector):
+			if simDecode(r.value, &tick); tick.Claim == w.control.claim {
+				ticks++
+			}
+		case schema.ControlKeyClaim, schema.ControlKeyBeat(connector):
 			if r.value != nil && ticks < lease.SilentTicks {
-				w.fail("%s is declared down %d ticks after its beat", connector, ticks)
+				w.fail("%s is declared down %d ticks after its beat or the newest claim", connector, ticks)
 			}
 			return
 		}

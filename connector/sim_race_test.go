@@ -1,0 +1,7 @@
+//go:build race
+
+package connector
+
+// simDefaultSeeds is fewer with the race detector, which takes ten times as
+// long.
+const simDefaultSeeds = 1_000
