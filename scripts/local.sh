@@ -21,6 +21,17 @@ running() {
 	esac
 }
 
+# in_use prints the process id of whoever has the data folder, however it was
+# started, or fails when nobody has.
+in_use() {
+	local pid
+	pid=$(cat "$data/LOCK" 2>/dev/null) || return 1
+	case $(ps -o command= -p "$pid" 2>/dev/null) in
+	*"parley "*) echo "$pid" ;;
+	*) return 1 ;;
+	esac
+}
+
 # describe says where everything is.
 describe() {
 	cat "$said"
@@ -96,7 +107,7 @@ logs() {
 }
 
 clean_data() {
-	local again='' answer
+	local again='' answer pid
 	if [ ! -e "$data" ]; then
 		echo "There is no data in $data."
 		return
@@ -112,6 +123,7 @@ clean_data() {
 		again=yes
 		down
 	fi
+	if pid=$(in_use); then fail "Process $pid uses $data: stop it first. Nothing was deleted."; fi
 	rm -rf "$data"
 	echo "The data in $data is deleted."
 	if [ -n "$again" ]; then up; fi
