@@ -274,6 +274,7 @@ func (c *conn) armMessage(d time.Duration) error {
 // discard reads on behind a close frame until the peer has answered, so that
 // it is not reset, and ends the connection.
 func (c *conn) discard() {
+	_ = c.net.SetWriteDeadline(time.Now().Add(closeTimeout))
 	c.awaitIdle()
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, 1<<20))

@@ -97,9 +97,9 @@ func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
 // serve reads until the connection ends.
 func (s *session) serve() {
 	err := s.conn.read(s.handle)
-	s.conn.discard()
 	clean, reason := s.howEnded(err)
 	s.end(clean, reason)
+	s.conn.discard()
 }
 
 // howEnded tells a clean end, whose leaves are published at once, from a cut.
