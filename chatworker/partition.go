@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
@@ -65,7 +66,7 @@ func (p *partition) run(ctx context.Context) error {
 	p.out, p.ahead, p.lastFlush = newOutbox(p.w), false, time.Now()
 	reading, stop := context.WithCancel(ctx)
 	batches, stopped := make(chan fetched), make(chan struct{})
-	known := tail{p.assignment.Partition, p.fold.Next() - 1, p.fold.Digest()}
+	known := epoch.Tail{Partition: p.assignment.Partition, Offset: p.fold.Next() - 1, Digest: p.fold.Digest()}
 	go func() {
 		defer close(stopped)
 		p.read(reading, known, batches)
@@ -103,7 +104,7 @@ type fetched struct {
 // read hands over what the log holds from readFrom on, one batch ahead of the
 // loop, until ctx ends or the reader fails. On every new connection it sees
 // that the log is the one that was read before.
-func (p *partition) read(ctx context.Context, known tail, batches chan<- fetched) {
+func (p *partition) read(ctx context.Context, known epoch.Tail, batches chan<- fetched) {
 	id := p.assignment.Partition
 	r := p.w.client.NewReader(eventlog.ReaderConfig{
 		Topic: schema.TopicEvents, Partition: id, Offset: p.readFrom,
@@ -111,7 +112,7 @@ func (p *partition) read(ctx context.Context, known tail, batches chan<- fetched
 			if err := p.w.guard(ctx); err != nil {
 				return err
 			}
-			return p.w.checkTail(ctx, known)
+			return known.Check(ctx, p.w.client)
 		},
 	})
 	defer r.Close()
@@ -122,7 +123,7 @@ func (p *partition) read(ctx context.Context, known tail, batches chan<- fetched
 			p.w.skipCorrupt(schema.TopicEvents, id, corrupt.Offset, err)
 			batch, err = eventlog.Batch{NextOffset: corrupt.NextOffset}, nil
 		}
-		known.moveTo(batch)
+		known.MoveTo(batch)
 		select {
 		case batches <- fetched{batch, err}:
 		case <-ctx.Done():
@@ -172,7 +173,9 @@ func (p *partition) readError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return nil
 	case errors.As(err, &gone):
-		return lostEvents(p.assignment.Partition, gone.Offset, gone.First, gone.End)
+		return epoch.Lost(p.assignment.Partition, gone.Offset-1, gone.First, gone.End)
+	case errors.Is(err, eventlog.ErrLogReplaced):
+		return epoch.Refuse("%v; restore the topic, or begin a new epoch with `parley epoch new`", err)
 	}
 	return err
 }
@@ -205,7 +208,7 @@ func (p *partition) apply(ctx context.Context, rec *eventlog.Record) error {
 	case corrupt:
 		p.w.skipCorrupt(schema.TopicEvents, p.assignment.Partition, rec.Offset, err)
 		p.fold.Advance(rec.Offset + 1)
-		p.fold.Remember(digestOf(rec))
+		p.fold.Remember(epoch.Digest(rec))
 		return nil
 	case err != nil:
 		return fmt.Errorf("offset %d: %w", rec.Offset, err)
@@ -215,7 +218,7 @@ func (p *partition) apply(ctx context.Context, rec *eventlog.Record) error {
 		return err
 	}
 	p.w.events.Add(1)
-	p.fold.Remember(digestOf(rec))
+	p.fold.Remember(epoch.Digest(rec))
 	for _, o := range outs {
 		if err := p.out.send(ctx, o, rec); err != nil {
 			p.ahead = true

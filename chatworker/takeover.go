@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/chatworker/fold"
-	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
@@ -72,11 +71,6 @@ func (w *Worker) claim(ctx context.Context, state *eventlog.Producer, partition 
 		return nil, 0, err
 	}
 	return f, claimed + 1, nil
-}
-
-// lostEvents is a log that does not hold what it held before.
-func lostEvents(partition int, next, first, end int64) error {
-	return epoch.Refuse("partition %d was folded up to offset %d of %s, which holds only [%d, %d): events were lost; restore the topic, or begin a new epoch with `parley epoch new`", partition, next, schema.TopicEvents, first, end)
 }
 
 // readState returns the newest value of each key below the claim.

@@ -179,7 +179,7 @@ func TestForeignCheckpointIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			m := &schema.StateMarker{Next: 1, Epoch: r.log.Epoch, TopicId: r.log.TopicID[:], Format: 1}
-			m.Digest = digestOf(&r.read(schema.TopicEvents, 1)[0])
+			m.Digest = epoch.Digest(&r.read(schema.TopicEvents, 1)[0])
 			c.change(m)
 			r.writeMessage(r.producer(eventlog.ProducerConfig{Topic: schema.TopicState}), 1, schema.StateKeyMarker, m)
 			w, wait := r.run()
@@ -204,16 +204,16 @@ func TestTailIsChecked(t *testing.T) {
 	w := r.openWorker(func(*Worker) {})
 	rec := r.read(schema.TopicEvents, 0)[0]
 	for name, c := range map[string]struct {
-		tail tail
+		tail epoch.Tail
 		ok   bool
 	}{
-		"nothing read yet":   {tail{0, -1, 0}, true},
-		"the same":           {tail{0, 0, digestOf(&rec)}, true},
-		"digest unknown":     {tail{0, 0, 0}, true},
-		"another record":     {tail{0, 0, 1}, false},
-		"a record that left": {tail{0, 1, 1}, false},
+		"nothing read yet":   {epoch.Tail{Offset: -1, Digest: 0}, true},
+		"the same":           {epoch.Tail{Offset: 0, Digest: epoch.Digest(&rec)}, true},
+		"digest unknown":     {epoch.Tail{Offset: 0, Digest: 0}, true},
+		"another record":     {epoch.Tail{Offset: 0, Digest: 1}, false},
+		"a record that left": {epoch.Tail{Offset: 1, Digest: 1}, false},
 	} {
-		err := w.checkTail(r.ctx(), c.tail)
+		err := c.tail.Check(r.ctx(), w.client)
 		var refused *epoch.Refused
 		if c.ok != (err == nil) || err != nil && !errors.As(err, &refused) {
 			t.Errorf("%s: %v", name, err)

@@ -160,7 +160,8 @@ func (c *Connector) liveOn(ctx context.Context) error {
 func fatal(err error) bool {
 	var newer *schema.NewerError
 	var refused *epoch.Refused
-	return errors.As(err, &newer) || errors.As(err, &refused) || errors.Is(err, eventlog.ErrLogReplaced)
+	var topic *eventlog.TopicError
+	return errors.As(err, &newer) || errors.As(err, &refused) || errors.As(err, &topic) || errors.Is(err, eventlog.ErrLogReplaced)
 }
 
 // live lives one incarnation.

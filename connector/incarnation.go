@@ -124,6 +124,7 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 	select {
 	case <-inc.heart.started:
 		start(inc.keep)
+		start(inc.guard)
 		ready()
 	case <-ctx.Done():
 	}

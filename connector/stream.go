@@ -31,7 +31,7 @@ func (s *stream) follow(r *eventlog.Reader) func(context.Context) error {
 		for {
 			batch, err := r.Next(ctx)
 			if err != nil {
-				return fmt.Errorf("read the pushes: %w", err)
+				return fmt.Errorf("read the pushes: %w", readError(err))
 			}
 			for i := range batch.Records {
 				if err := s.record(&batch.Records[i]); err != nil {

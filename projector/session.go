@@ -91,9 +91,15 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 	if err := s.checkEnd(ctx, partition, from); err != nil {
 		return err
 	}
+	taken := epoch.Tail{Partition: partition, Offset: from.seq, Digest: from.digest}
 	reader := s.kafka.NewReader(eventlog.ReaderConfig{
 		Topic: schema.TopicEvents, Partition: partition, Offset: start,
-		OnReconnect: func(ctx context.Context) error { return s.log.Check(ctx, s.kafka) },
+		OnReconnect: func(ctx context.Context) error {
+			if err := s.log.Check(ctx, s.kafka); err != nil {
+				return err
+			}
+			return taken.Check(ctx, s.kafka)
+		},
 	})
 	defer reader.Close()
 	f := newFolder(s.log, partition, from)
@@ -123,6 +129,7 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 			}
 		}
 		f.skip(batch.NextOffset - 1)
+		taken.MoveTo(batch)
 		if made, ok := f.take(); ok {
 			if err := s.inserter.add(ctx, partition, made); err != nil {
 				return err

@@ -6,12 +6,17 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/cli"
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"
@@ -80,6 +85,28 @@ func (c *cluster) recreateEvents(partitions int) {
 				c.t.Fatal(err)
 			}
 		}
+	}
+}
+
+// markAnew begins a log of another epoch, and writes more than was in the one
+// before.
+func (c *cluster) markAnew() {
+	c.t.Helper()
+	producer := c.log().NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
+	defer producer.Close()
+	value, err := proto.Marshal(&schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "another", Format: 1, Window: schema.Window}}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for p := range schema.LaptopPartitions {
+		for range 50 {
+			if err := producer.Produce(p, eventlog.Record{Value: value}, nil); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	}
+	if err := producer.Flush(soon(c.t)); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
@@ -158,4 +185,72 @@ func TestNewEpoch(t *testing.T) {
 		code, _ := c.parley("verify")
 		return code == 0
 	})
+}
+
+// started starts one of each role without expecting a good end, and returns
+// what they end with.
+func (c *cluster) started() map[string]chan error {
+	c.t.Helper()
+	w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
+	p, err2 := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse})
+	conn, err3 := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := map[string]chan error{}
+	var running sync.WaitGroup
+	for name, run := range map[string]func(context.Context) error{"chatworker": w.Run, "projector": p.Run, "connector": conn.Run} {
+		end := make(chan error, 1)
+		ended[name] = end
+		running.Go(func() { end <- run(ctx) })
+	}
+	c.t.Cleanup(func() { cancel(); running.Wait() })
+	eventually(c.t, "all roles work", func() bool { return w.Ready() && p.Ready() && conn.Ready() })
+	return ended
+}
+
+// Whatever happens to the log, no role starts on it, each with a way out; and
+// those that run notice a topic that was created again.
+func TestLogsThatAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(*cluster)
+		runs  bool // roles that run notice it
+	}{
+		{"created again", func(c *cluster) { c.recreateEvents(schema.LaptopPartitions) }, true},
+		{"created again with more partitions", func(c *cluster) { c.recreateEvents(schema.LaptopPartitions + 1) }, true},
+		{"created again and longer", func(c *cluster) {
+			c.recreateEvents(schema.LaptopPartitions)
+			c.markAnew()
+		}, true},
+		{"cut", func(c *cluster) {
+			embeddedtest.DeleteRecords(c.t, c.kafka, schema.TopicEvents, schema.PartitionOf("lobby", schema.LaptopPartitions), 1)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cl := newCluster(t)
+			roles := cl.started()
+			c.spoil(cl)
+			for role, ended := range roles {
+				if !c.runs {
+					break
+				}
+				select {
+				case err := <-ended:
+					if err == nil || !strings.Contains(err.Error(), "parley epoch new") {
+						t.Errorf("the %s that runs ends with %v", role, err)
+					}
+					ended <- err
+				case <-time.After(patience):
+					t.Errorf("the %s that runs goes on", role)
+				}
+			}
+			for role, err := range cl.refusals() {
+				if err == nil || !strings.Contains(err.Error(), "parley epoch new") {
+					t.Errorf("the %s that is started says %v", role, err)
+				}
+			}
+		})
+	}
 }

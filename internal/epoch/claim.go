@@ -31,7 +31,7 @@ func (l Log) compare(known *schema.LogEpoch) error {
 	case known.Epoch != l.Epoch || string(known.TopicId) != string(l.TopicID[:]):
 		return Refuse("%s holds epoch %s, but epoch %s is in use here: the topic was replaced; restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, l.Epoch, known.Epoch)
 	case int(known.Partitions) != l.Partitions:
-		return Refuse("%s has %d partitions, but was created with %d: channels would move; a log keeps its count", schema.TopicEvents, l.Partitions, known.Partitions)
+		return moved(l.Partitions, int(known.Partitions))
 	}
 	return nil
 }

@@ -56,9 +56,20 @@ func Open(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	if err := c.WaitReady(ctx); err != nil {
 		return Log{}, err
 	}
-	partitions, err := existingPartitions(ctx, c, o.Partitions)
+	known, err := Remembered(ctx, c)
 	if err != nil {
 		return Log{}, err
+	}
+	wanted := o.Partitions
+	if known != nil {
+		wanted = int(known.Partitions)
+	}
+	partitions, err := existingPartitions(ctx, c, wanted)
+	if err != nil {
+		return Log{}, err
+	}
+	if known != nil && partitions != int(known.Partitions) {
+		return Log{}, moved(partitions, int(known.Partitions))
 	}
 	if err := c.EnsureTopics(ctx, topics(partitions, o.Replication)); err != nil {
 		return Log{}, err
@@ -188,7 +199,12 @@ func (l Log) Check(ctx context.Context, c *eventlog.Client) error {
 	case info.ID != l.TopicID:
 		return Refuse("topic %s was deleted and created again: what is stored elsewhere belongs to epoch %s; restore the topic, or begin a new epoch with `parley epoch new`", schema.TopicEvents, l.Epoch)
 	case info.Partitions != l.Partitions:
-		return Refuse("topic %s has %d partitions now and had %d: channels would move; a log keeps the count it was created with", schema.TopicEvents, info.Partitions, l.Partitions)
+		return moved(info.Partitions, l.Partitions)
 	}
 	return nil
+}
+
+// moved is the refusal of another number of partitions.
+func moved(now, before int) error {
+	return Refuse("topic %s has %d partitions and had %d: channels would move; restore the topic with the count it was created with, or begin a new epoch with `parley epoch new`", schema.TopicEvents, now, before)
 }

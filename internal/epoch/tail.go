@@ -1,0 +1,68 @@
+package epoch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// Tail is the newest record that was taken of a partition of the events. A log
+// that lost its end and grew again has another one there. The zero value is the
+// record at offset 0, of unknown content.
+type Tail struct {
+	Partition int
+	Offset    int64  // below 0: nothing was taken
+	Digest    uint64 // see Digest; 0: unknown
+}
+
+// Digest is what is remembered of a record: the XXH64 of its value.
+func Digest(r *eventlog.Record) uint64 { return xxhash.Sum64(r.Value) }
+
+// MoveTo takes the last record of a batch, if it is newer.
+func (t *Tail) MoveTo(batch eventlog.Batch) {
+	if n := len(batch.Records); n > 0 && batch.Records[n-1].Offset > t.Offset {
+		t.Offset, t.Digest = batch.Records[n-1].Offset, Digest(&batch.Records[n-1])
+	}
+}
+
+// Check reports, with a *Refused, when the log does not hold the record any
+// more. Readers call it on every new connection.
+func (t Tail) Check(ctx context.Context, c *eventlog.Client) error {
+	if t.Offset < 0 {
+		return nil
+	}
+	first, end, err := c.Offsets(ctx, schema.TopicEvents, t.Partition)
+	if err != nil {
+		return err
+	}
+	if t.Offset < first || t.Offset >= end {
+		return Lost(t.Partition, t.Offset, first, end)
+	}
+	if t.Digest == 0 {
+		return nil
+	}
+	r := c.NewReader(eventlog.ReaderConfig{
+		Topic: schema.TopicEvents, Partition: t.Partition, Offset: t.Offset, MaxBytes: 1, // one batch
+	})
+	defer r.Close()
+	batch, err := r.Next(ctx)
+	var corrupt *eventlog.CorruptError
+	if err != nil && !errors.As(err, &corrupt) {
+		return fmt.Errorf("check offset %d of %s/%d: %w", t.Offset, schema.TopicEvents, t.Partition, err)
+	}
+	if len(batch.Records) == 0 || batch.Records[0].Offset != t.Offset || Digest(&batch.Records[0]) != t.Digest {
+		return Refuse("offset %d of partition %d of %s holds another record than before: the log lost its end and grew again; restore the topic, or begin a new epoch with `parley epoch new`", t.Offset, t.Partition, schema.TopicEvents)
+	}
+	return nil
+}
+
+// Lost is the refusal of a partition that was taken up to offset upTo, and
+// holds only [first, end) now.
+func Lost(partition int, upTo, first, end int64) error {
+	return Refuse("partition %d was taken up to offset %d of %s, which holds only [%d, %d): events were lost; restore the topic, or begin a new epoch with `parley epoch new`", partition, upTo, schema.TopicEvents, first, end)
+}
