@@ -1,11 +1,13 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,10 +18,13 @@ import (
 const (
 	defaultSessionTimeout    = 6 * time.Second
 	defaultHeartbeatInterval = 500 * time.Millisecond
-	defaultRebalanceTimeout  = 10 * time.Second
+	// Well below the time a join may take: a broker may start the time-out anew
+	// with every member that comes, and members that give up and come again in
+	// turns would never get together.
+	defaultRebalanceTimeout = 3 * time.Second
 
 	rejoinBackoff = 300 * time.Millisecond
-	groupTimeout  = 3 * time.Second
+	groupTimeout  = 12 * time.Second // and the rebalance time-out on top, for a join
 	// leavePatience is how long leaving may take before what holds it up is
 	// interrupted.
 	leavePatience = time.Second
@@ -38,7 +43,7 @@ type GroupConfig struct {
 	// partitions up. Defaults to 500 ms.
 	HeartbeatInterval time.Duration
 	// RebalanceTimeout is how long handlers may take to return once their
-	// context ended. Defaults to 10 s.
+	// context ended. Defaults to 3 s.
 	RebalanceTimeout time.Duration
 }
 
@@ -111,21 +116,15 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(cont
 func (m *member) groupConfig(c *Client) kafka.ConsumerGroupConfig {
 	dialer := c.dialer()
 	dialer.DialFunc = m.conns.dial
-	orDefault := func(d, def time.Duration) time.Duration {
-		if d > 0 {
-			return d
-		}
-		return def
-	}
 	return kafka.ConsumerGroupConfig{
 		ID:                m.cfg.Group,
 		Brokers:           c.cfg.Brokers,
 		Dialer:            dialer,
 		Topics:            m.cfg.Topics,
-		GroupBalancers:    []kafka.GroupBalancer{balancer{missed: &m.missed}},
-		SessionTimeout:    orDefault(m.cfg.SessionTimeout, defaultSessionTimeout),
-		HeartbeatInterval: orDefault(m.cfg.HeartbeatInterval, defaultHeartbeatInterval),
-		RebalanceTimeout:  orDefault(m.cfg.RebalanceTimeout, defaultRebalanceTimeout),
+		GroupBalancers:    []kafka.GroupBalancer{balancer{missed: &m.missed, roster: &m.roster, unproven: &m.unproven}},
+		SessionTimeout:    cmp.Or(m.cfg.SessionTimeout, defaultSessionTimeout),
+		HeartbeatInterval: cmp.Or(m.cfg.HeartbeatInterval, defaultHeartbeatInterval),
+		RebalanceTimeout:  cmp.Or(m.cfg.RebalanceTimeout, defaultRebalanceTimeout),
 		JoinGroupBackoff:  rejoinBackoff,
 		Timeout:           groupTimeout,
 		StartOffset:       kafka.FirstOffset,
@@ -142,6 +141,8 @@ type member struct {
 	conns    *connTracker // the group's connections
 	handlers atomic.Int64 // handlers that have not returned
 	missed   atomic.Bool  // this member shared out less than there may be
+	roster   atomic.Value // string: the members when this one shared out last
+	unproven atomic.Bool  // this member shared out to others than the last time
 }
 
 // handlerError carries a handler's failure to RunGroup's caller.
@@ -176,6 +177,9 @@ func (m *member) start(ctx context.Context, generation *kafka.Generation) {
 	if m.missed.Swap(false) { // end this generation soon, so that the next one gets it right
 		generation.Start(func(ctx context.Context) { sleep(ctx, rejoinBackoff) })
 	}
+	if m.unproven.Swap(false) { // a member that died while it joined may never be missed: ask once more
+		generation.Start(func(ctx context.Context) { sleep(ctx, cmp.Or(m.cfg.SessionTimeout, defaultSessionTimeout)+time.Second) })
+	}
 	for topic, partitions := range generation.Assignments {
 		for _, p := range partitions {
 			a := Assignment{Topic: topic, Partition: p.ID, Committed: max(p.Offset, -1), generation: generation}
@@ -193,13 +197,26 @@ func (m *member) start(ctx context.Context, generation *kafka.Generation) {
 // balancer shares partitions out as evenly as each topic allows, in ranges.
 type balancer struct {
 	kafka.RangeGroupBalancer
-	missed *atomic.Bool
+	missed   *atomic.Bool
+	roster   *atomic.Value
+	unproven *atomic.Bool
 }
 
 // AssignGroups runs in the member that shares out for all. A broker that does
 // not know a new topic yet shows it without partitions, and kafka-go would
-// leave it at that.
+// leave it at that. And a member that died while it joined may be shown for
+// ever by some brokers, with nobody to serve its partitions; a rebalance after
+// its session time-out drops it.
 func (b balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
+	ids := make([]string, len(members))
+	for i, m := range members {
+		ids[i] = m.ID
+	}
+	slices.Sort(ids)
+	now := strings.Join(ids, " ")
+	if before := b.roster.Swap(now); before != now {
+		b.unproven.Store(true)
+	}
 	for _, m := range members {
 		for _, topic := range m.Topics {
 			if !slices.ContainsFunc(partitions, func(p kafka.Partition) bool { return p.Topic == topic }) {
