@@ -192,8 +192,10 @@ func (p *partition) take(ctx context.Context, batch eventlog.Batch) error {
 			}
 			return err
 		}
+		p.readFrom = batch.Records[i].Offset + 1
 	}
 	p.fold.Advance(batch.NextOffset)
+	p.readFrom = batch.NextOffset
 	return nil
 }
 

@@ -42,7 +42,7 @@ func (w *Worker) resume(ctx context.Context, a eventlog.Assignment) (*partition,
 		p.state.Close()
 		return nil, err
 	}
-	p.assignment, p.readFrom = a, p.fold.Next()
+	p.assignment = a
 	return p, nil
 }
 

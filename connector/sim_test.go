@@ -5,15 +5,27 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 )
 
+// The simulation runs the code that decides what people see (the fold with
+// its checkpoints, the rule for void events, the leases, and all of a
+// connector but its sockets) on a simulated log, push topic, ClickHouse and
+// clock. A scheduler picks by a seed what happens next: what arrives, what is
+// repeated, what is late, what fails, who crashes, hangs or wakes up as a
+// zombie. All along, and in the end when everything has arrived, what every
+// client was told is held against the log (sim_client_test.go,
+// sim_check_test.go), by definitions of their own (sim_log_test.go).
+//
+// Read sim_world_test.go first. A seed plays the same every time, but for the
+// order of answers to one session that nothing orders.
 var (
 	simSeed  = flag.Int64("seed", -1, "play this seed of the simulation alone; -v prints what happens")
-	simSeeds = flag.Int64("seeds", 10_000, "how many seeds of the simulation to play")
+	simSeeds = flag.Int64("seeds", simDefaultSeeds, "how many seeds of the simulation to play")
 )
 
 // plant is a bug that the simulation puts into the wiring, to be found.
@@ -40,6 +52,10 @@ var plants = []plant{
 	plantUnfenced, plantLateMark, plantProjectorWindow, plantLeak, plantNoLeave,
 }
 
+// plantSeeds is within how many seeds each plant must be found, with the race
+// detector too.
+const plantSeeds = 10_000
+
 // play runs one seed.
 func play(t *testing.T, seed int64, planted plant, trace func(string)) (counts map[string]int, err error) {
 	synctest.Test(t, func(*testing.T) {
@@ -52,26 +68,57 @@ func play(t *testing.T, seed int64, planted plant, trace func(string)) (counts m
 
 func TestSim(t *testing.T) {
 	if *simSeed >= 0 {
-		trace := func(string) {}
-		if testing.Verbose() {
-			trace = func(s string) { fmt.Println(s) }
-		}
-		if _, err := play(t, *simSeed, plantNone, trace); err != nil {
-			t.Errorf("seed %d: %v", *simSeed, err)
-		}
+		playOne(t, *simSeed)
 		return
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	total := playAll(t, *simSeeds)
+	for _, k := range slices.SortedFunc(maps.Keys(total), cmp.Compare) {
+		t.Logf("%9d %s", total[k], k)
+	}
+	if *simSeeds < 1000 || t.Failed() {
+		return
+	}
+	for _, k := range simMeets {
+		if total[k] == 0 {
+			t.Errorf("no run has met: %s", k)
+		}
+	}
+}
+
+// simMeets is what runs must meet, else they prove little.
+var simMeets = []string{
+	"checkpoints", "closed with 3001", "closed with 3008", "closed with 3010", "connectors told that they are down",
+	"degraded", "downs", "history pages", "joins", "leaves", "lost pushes noticed", "member lists", "messages heard",
+	"not recovered: too_many", "not recovered: unavailable", "orphans", "reads failed", "recovered",
+	"refused with 1003", "refused with 1007", "refused with 1008", "repeated by a producer",
+	"restored behind two windows", "takeovers in a flush", "void chats", "void joins",
+}
+
+// playOne plays a seed, and with -v says what happens in it.
+func playOne(t *testing.T, seed int64) {
+	var trace func(string)
+	if testing.Verbose() {
+		trace = func(s string) { fmt.Println(s) }
+	}
+	if _, err := play(t, seed, plantNone, trace); err != nil {
+		t.Errorf("seed %d: %v", seed, err)
+	}
+}
+
+// playAll plays the seeds below n and returns what they met.
+func playAll(t *testing.T, n int64) map[string]int {
+	const shards = 4
 	var mu sync.Mutex
 	total := map[string]int{}
 	t.Run("seeds", func(t *testing.T) {
-		const shards = 4
 		for shard := range int64(shards) {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				for seed := shard; seed < *simSeeds; seed += shards {
+				for seed := shard; seed < n; seed += shards {
 					counts, err := play(t, seed, plantNone, nil)
 					if err != nil {
-						t.Fatalf("seed %d: %v\nrepeat it with: go test ./connector -run TestSim -seed %d -v", seed, err, seed)
+						t.Fatalf("seed %d: %v\nrepeat it with: go test ./connector -run 'TestSim$' -seed %d -v", seed, err, seed)
 					}
 					mu.Lock()
 					for k, n := range counts {
@@ -82,23 +129,21 @@ func TestSim(t *testing.T) {
 			})
 		}
 	})
-	names := slices.SortedFunc(maps.Keys(total), func(a, b string) int { return cmp.Compare(a, b) })
-	for _, k := range names {
-		t.Logf("%9d %s", total[k], k)
-	}
+	return total
 }
 
+// Every planted bug is found.
 func TestSimFindsPlants(t *testing.T) {
 	for _, p := range plants {
 		t.Run(string(p), func(t *testing.T) {
 			t.Parallel()
-			for seed := range *simSeeds {
+			for seed := range int64(plantSeeds) {
 				if _, err := play(t, seed, p, nil); err != nil {
 					t.Logf("seed %d: %v", seed, err)
 					return
 				}
 			}
-			t.Errorf("not found within %d seeds", *simSeeds)
+			t.Errorf("not found within %d seeds", plantSeeds)
 		})
 	}
 }
