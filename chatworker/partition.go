@@ -19,7 +19,7 @@ const (
 	housekeeping = time.Second
 	// finalFlush is how long a partition that is given up may take to write
 	// its state; less than the group's rebalance time-out.
-	finalFlush = 5 * time.Second
+	finalFlush = 2 * time.Second
 )
 
 // partition is one partition of parley.events while this worker owns it. It
