@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -23,42 +25,50 @@ func (e *coded) Unwrap() error { return e.error }
 
 // operatorFlags say which system an operator's command is about.
 type operatorFlags struct {
-	Data       string        `placeholder:"DIR" help:"Data folder of a running \"parley up\", in place of addresses."`
+	Data       string        `placeholder:"DIR" help:"Data folder of \"parley up\", in place of addresses. Where it does not run, its servers are started for the command."`
 	Kafka      []broker      `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Kafka brokers. Default: ${default}."`
 	Clickhouse dsn           `default:"${clickhouse}" placeholder:"DSN" help:"ClickHouse with the history, as clickhouse://[user:password@]host:port/database. Default: ${default}."`
 	Wait       time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait for servers that do not answer. Default: ${default}."`
 }
 
-// servers are the clients that an operator's command works with.
+// servers are what an operator's command works with.
 type servers struct {
 	brokers []string
 	dsn     string
 	kafka   *eventlog.Client
 	db      *clickhouse.DB
+	own     *stack.Stack // servers started for the command; nil: none
 }
 
+// close ends the clients, and the servers that were started for the command.
 func (s *servers) close() {
-	s.kafka.Close()
-	s.db.Close()
+	if s.kafka != nil {
+		s.kafka.Close()
+	}
+	if s.db != nil {
+		s.db.Close()
+	}
+	if s.own != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+		defer cancel()
+		_ = s.own.Stop(ctx) // what it tells is of no use to whoever asked something else
+	}
 }
 
 // connect opens clients of both servers and waits until they answer.
 func (f *operatorFlags) connect(ctx context.Context, log *slog.Logger) (*servers, error) {
-	brokers, database, err := f.addresses()
+	s, err := f.find(ctx, log)
 	if err != nil {
 		return nil, err
 	}
-	kafka, err := eventlog.New(eventlog.Config{Brokers: brokers, ClientID: "operator", Logger: log})
-	if err != nil {
-		return nil, err
+	s.kafka, err = eventlog.New(eventlog.Config{Brokers: s.brokers, ClientID: "operator", Logger: log})
+	if err == nil {
+		s.db, err = clickhouse.New(s.dsn, clickhouse.Options{Logger: log})
 	}
-	db, err := clickhouse.New(database, clickhouse.Options{Logger: log})
-	if err != nil {
-		kafka.Close()
-		return nil, err
+	if err == nil {
+		err = f.await(ctx, s)
 	}
-	s := &servers{brokers, database, kafka, db}
-	if err := f.await(ctx, s, brokers); err != nil {
+	if err != nil {
 		s.close()
 		return nil, err
 	}
@@ -66,10 +76,10 @@ func (f *operatorFlags) connect(ctx context.Context, log *slog.Logger) (*servers
 }
 
 // await waits for both servers.
-func (f *operatorFlags) await(ctx context.Context, s *servers, brokers []string) error {
+func (f *operatorFlags) await(ctx context.Context, s *servers) error {
 	ready, cancel := context.WithTimeout(ctx, f.Wait)
 	defer cancel()
-	what := "Kafka at " + strings.Join(brokers, ",")
+	what := "Kafka at " + strings.Join(s.brokers, ",")
 	err := s.kafka.WaitReady(ready)
 	if err == nil {
 		what = "ClickHouse at " + s.db.Addresses()
@@ -81,15 +91,39 @@ func (f *operatorFlags) await(ctx context.Context, s *servers, brokers []string)
 	return err
 }
 
-func (f *operatorFlags) addresses() (brokers []string, database string, err error) {
-	if f.Data != "" {
-		a, err := stack.ReadAddresses(f.Data)
-		return []string{a.Kafka}, a.ClickHouse, err
+// find says where the servers are. Those of a data folder on which nothing runs
+// it starts.
+func (f *operatorFlags) find(ctx context.Context, log *slog.Logger) (*servers, error) {
+	if f.Data == "" {
+		brokers := make([]string, len(f.Kafka))
+		for i, b := range f.Kafka {
+			brokers[i] = string(b)
+		}
+		return &servers{brokers: brokers, dsn: string(f.Clickhouse)}, nil
 	}
-	for _, b := range f.Kafka {
-		brokers = append(brokers, string(b))
+	if a, err := stack.ReadAddresses(f.Data); err == nil && listens(ctx, a.Kafka) {
+		return &servers{brokers: []string{a.Kafka}, dsn: a.ClickHouse}, nil
 	}
-	return brokers, string(f.Clickhouse), nil
+	if _, err := os.Stat(f.Data); err != nil {
+		return nil, fmt.Errorf("there is no data folder %s: name the one that `parley up --data` was given: %w", f.Data, err)
+	}
+	own, err := stack.StartServers(ctx, f.Data, log)
+	if err != nil {
+		return nil, err
+	}
+	a := own.Addresses()
+	return &servers{brokers: []string{a.Kafka}, dsn: a.ClickHouse, own: own}, nil
+}
+
+// listens reports whether somebody does: a stack that was killed has left its
+// addresses behind.
+func listens(ctx context.Context, addr string) bool {
+	d := net.Dialer{Timeout: time.Second}
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
 }
 
 // quiet is the log of an operator's command: what an operator should know, on

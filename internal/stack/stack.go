@@ -84,11 +84,26 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 	return s, nil
 }
 
+// StartServers starts the embedded servers alone, on a data folder that no
+// stack runs on: for operators' commands, which may need every role stopped.
+// Chat is not among its Addresses, and it is never Ready.
+func StartServers(ctx context.Context, dataDir string, log *slog.Logger) (*Stack, error) {
+	s := &Stack{cfg: Config{DataDir: dataDir}, log: log, failed: make(chan struct{})}
+	folder, err := s.openFolder(ctx)
+	if err == nil {
+		err = s.startServers(ctx, folder)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
 // Addresses says how the stack is reached.
 func (s *Stack) Addresses() Addresses { return s.addr }
 
 // Ready reports whether clients are served now.
-func (s *Stack) Ready() bool { return s.connector.Ready() && s.worker.Ready() }
+func (s *Stack) Ready() bool { return s.connector != nil && s.connector.Ready() && s.worker.Ready() }
 
 // Failed is closed when a part of the stack ended on its own; Err says which.
 // The rest goes on running until Stop.
@@ -133,18 +148,17 @@ func (s *Stack) fail(err error) {
 
 // start starts the parts in order; each registers how it is stopped.
 func (s *Stack) start(ctx context.Context) error {
-	folder, err := embedded.OpenFolder(ctx, s.cfg.DataDir)
+	folder, err := s.openFolder(ctx)
 	if err != nil {
 		return err
 	}
-	s.onStop("data folder", func(context.Context) error { return folder.Close() })
 	listener, err := embedded.Listen(ctx, s.cfg.Listen, "--listen")
 	if err != nil {
 		return err
 	}
 	// The connector closes its listener itself; this is for a failed start.
 	s.onStop("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
-	if err := s.startServers(ctx, folder.Path()); err != nil {
+	if err := s.startServers(ctx, folder); err != nil {
 		return err
 	}
 	s.addr.Chat = "http://" + listener.Addr().String()
@@ -154,8 +168,18 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.awaitReady(ctx); err != nil {
 		return err
 	}
-	s.onStop("address file", func(context.Context) error { return removeAddresses(folder.Path()) })
-	return s.addr.write(folder.Path())
+	s.onStop("address file", func(context.Context) error { return removeAddresses(folder) })
+	return s.addr.write(folder)
+}
+
+// openFolder makes the data folder this stack's own, and returns its path.
+func (s *Stack) openFolder(ctx context.Context) (string, error) {
+	folder, err := embedded.OpenFolder(ctx, s.cfg.DataDir)
+	if err != nil {
+		return "", err
+	}
+	s.onStop("data folder", func(context.Context) error { return folder.Close() })
+	return folder.Path(), nil
 }
 
 func ignoreClosed(err error) error {
