@@ -77,8 +77,9 @@ func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
 	s.conn = newConn(ws, inc.limits.Queue)
 	ws.SetReadLimit(int64(inc.limits.Frame))
 	ws.SetPongHandler(func(string) error {
-		s.ponged.Store(true)
-		s.conn.socket.read = 0
+		if !s.ponged.Swap(true) { // one pong for each ping
+			s.conn.socket.read = 0
+		}
 		return nil
 	})
 	pong := ws.PingHandler()
