@@ -33,6 +33,7 @@ type simCall struct {
 	params  any
 	seen    int64 // the position that the client had seen
 	least   int64 // and what was acknowledged to it: what a history answer must reach
+	member  bool  // it was surely a member then
 }
 
 // simRoom is what the client knows of a channel. since outlives a connection.
@@ -104,6 +105,7 @@ func (c *simClient) call(method, channel string, params any) {
 	if r := c.rooms[channel]; r != nil && r.member {
 		call.seen = max(r.joined, r.pushed)
 		call.least = max(call.seen, r.acked)
+		call.member = r.gaveUp < r.by && !c.leaves(channel)
 	}
 	c.calls[c.last] = call
 	switch method {
@@ -121,6 +123,16 @@ func (c *simClient) call(method, channel string, params any) {
 	}
 	c.session.handle(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.last, method, b))
 	c.w.settle()
+}
+
+// leaves says whether a leave is under way.
+func (c *simClient) leaves(channel string) bool {
+	for _, call := range c.calls {
+		if call.method == rpc.MethodLeave && call.channel == channel {
+			return true
+		}
+	}
+	return false
 }
 
 // read takes what the server has sent.
@@ -274,8 +286,12 @@ func (c *simClient) answered(call *simCall, result json.RawMessage, bad *rpc.Err
 // refused takes an error: which ones may come depends on what went wrong.
 func (c *simClient) refused(call *simCall, bad *rpc.Error) {
 	switch bad.Code {
-	case rpc.CodeUnavailable, rpc.CodeNotJoined:
-		if call.method == rpc.MethodLeave && bad.Code == rpc.CodeUnavailable {
+	case rpc.CodeNotJoined:
+		if call.member {
+			c.w.fail("%s: %s in %s is refused to a member", c.user, call.method, call.channel)
+		}
+	case rpc.CodeUnavailable:
+		if call.method == rpc.MethodLeave {
 			c.rooms[call.channel].gaveUp = call.id
 		}
 	case rpc.CodeHistoryUnavailable:
