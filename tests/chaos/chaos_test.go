@@ -9,6 +9,9 @@ import (
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 )
 
+// root is the module's.
+const root = "../.."
+
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
 
 // workplace builds the program into a folder that is kept when the test fails.
@@ -31,7 +34,7 @@ func workplace(t *testing.T) (binary, folder string) {
 			t.Error(err)
 		}
 	})
-	if binary, err = Build(folder, "../.."); err != nil {
+	if binary, err = Build(folder, root); err != nil {
 		t.Fatal(err)
 	}
 	return binary, folder

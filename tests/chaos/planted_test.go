@@ -49,28 +49,40 @@ func TestPlantedInTheProgram(t *testing.T) {
 	}
 }
 
-// build compiles the program with the bug in it.
-func (b *planted) build(t *testing.T, folder string) string {
+// Every planted bug has its place in the source as it is.
+func TestPlacesOfPlantedBugs(t *testing.T) {
+	for _, bug := range plantedBugs {
+		bug.alter(t)
+	}
+}
+
+// alter returns the path of the file that has the bug, and its text with it.
+func (b *planted) alter(t *testing.T) (path, altered string) {
 	t.Helper()
-	root, err := filepath.Abs("../..")
+	path, err := filepath.Abs(filepath.Join(root, b.file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	original := filepath.Join(root, b.file)
-	source, err := os.ReadFile(original)
+	source, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(source), b.old); n != 1 {
-		t.Fatalf("%s holds %q %d times: plant this bug elsewhere", b.file, b.old, n)
+		t.Fatalf("%s: %s holds %q %d times: plant this bug elsewhere", b.name, b.file, b.old, n)
 	}
-	altered := filepath.Join(folder, "altered.go")
-	overlay := filepath.Join(folder, "overlay.json")
-	mapping, err := json.Marshal(map[string]map[string]string{"Replace": {original: altered}})
+	return path, strings.Replace(string(source), b.old, b.new, 1)
+}
+
+// build compiles the program with the bug in it.
+func (b *planted) build(t *testing.T, folder string) string {
+	t.Helper()
+	path, text := b.alter(t)
+	altered, overlay := filepath.Join(folder, "altered.go"), filepath.Join(folder, "overlay.json")
+	mapping, err := json.Marshal(map[string]map[string]string{"Replace": {path: altered}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, altered, strings.Replace(string(source), b.old, b.new, 1))
+	write(t, altered, text)
 	write(t, overlay, string(mapping))
 	binary, err := Build(folder, root, "-overlay", overlay)
 	if err != nil {
