@@ -46,13 +46,18 @@ func Look(ctx context.Context, c *eventlog.Client) (Log, error) {
 	if err != nil {
 		return Log{}, fmt.Errorf("look up the log: %w", err)
 	}
-	log := Log{TopicID: info.ID, Partitions: info.Partitions}
+	log, cut := Log{TopicID: info.ID, Partitions: info.Partitions}, false
 	for p := range info.Partitions {
 		m, err := MarkerOf(ctx, c, p)
 		if err != nil {
 			return Log{}, err
 		}
 		if m == nil {
+			first, _, err := c.Offsets(ctx, schema.TopicEvents, p)
+			if err != nil {
+				return Log{}, err
+			}
+			cut = cut || first > 0
 			continue
 		}
 		if log.Epoch != "" && m.Epoch != log.Epoch {
@@ -69,7 +74,7 @@ func Look(ctx context.Context, c *eventlog.Client) (Log, error) {
 	if err != nil {
 		return Log{}, err
 	}
-	if known == nil {
+	if known == nil || !cut {
 		return Log{}, Refuse("%s has no marker of an epoch: nothing was ever said there", schema.TopicEvents)
 	}
 	log.Epoch, log.Format, log.Window = known.Epoch, 1, schema.Window
