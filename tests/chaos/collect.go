@@ -174,10 +174,15 @@ func secretsIn(processes []*process) (string, error) {
 // a client, for what was said while a fault struck a server of that role, and
 // none that connectors or the log depend on.
 func slowestDelivery(in *checker.Input, role string) (slowest time.Duration) {
+	var faults []*checker.Entry
+	for i := range in.Entries {
+		if in.Entries[i].Op == checker.Fault {
+			faults = append(faults, &in.Entries[i])
+		}
+	}
 	within := func(at, after time.Duration, match func(string) bool) bool {
-		for i := range in.Entries {
-			e := &in.Entries[i]
-			if e.Op == checker.Fault && match(roleOf(e.Server)) && e.At-time.Second < at && at < e.Until+after {
+		for _, e := range faults {
+			if match(roleOf(e.Server)) && e.At-time.Second < at && at < e.Until+after {
 				return true
 			}
 		}

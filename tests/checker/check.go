@@ -107,6 +107,11 @@ func Check(in Input) (*Report, error) {
 	}
 	c := &check{Input: in, truth: truth, report: new(Report)}
 	c.sessions = sessionsOf(in.Entries)
+	for i := range in.Entries {
+		if in.Entries[i].Op == Fault {
+			c.faults = append(c.faults, &in.Entries[i])
+		}
+	}
 	c.checkChats()
 	for _, s := range c.sessions {
 		c.walk(s)
@@ -122,6 +127,7 @@ type check struct {
 	Input
 	truth    *truth
 	sessions []*session
+	faults   []*Entry
 	report   *Report
 }
 

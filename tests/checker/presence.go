@@ -79,11 +79,7 @@ func (c *check) checkGhost(s *session, ch *channel, st *stay) {
 // written, and the grace for workers that failed.
 func (c *check) excuse(from, to time.Duration) time.Duration {
 	var sum time.Duration
-	for i := range c.Entries {
-		e := &c.Entries[i]
-		if e.Op != Fault {
-			continue
-		}
+	for _, e := range c.faults {
 		switch role(e.Server) {
 		case "broker":
 			if began, ended := max(e.At, from), min(e.Until+healing, to); ended > began {
@@ -101,8 +97,8 @@ func (c *check) excuse(from, to time.Duration) time.Duration {
 // faultIn reports whether a fault struck server, or any when it is "", within
 // the time.
 func (c *check) faultIn(server string, from, to time.Duration) bool {
-	for i := range c.Entries {
-		if e := &c.Entries[i]; e.Op == Fault && (server == "" || e.Server == server) && e.At < to && e.Until > from {
+	for _, e := range c.faults {
+		if (server == "" || e.Server == server) && e.At < to && e.Until > from {
 			return true
 		}
 	}
@@ -182,9 +178,8 @@ func (c *check) checkFlicker(byID map[string]*session, s *session, ch *channel, 
 // before.
 func (c *check) killedAt(server string, at time.Duration) bool {
 	killed := false
-	for i := range c.Entries {
-		e := &c.Entries[i]
-		if e.Op != Fault || e.Server != server || e.At > at+skew || e.Until < at-silence {
+	for _, e := range c.faults {
+		if e.Server != server || e.At > at+skew || e.Until < at-silence {
 			continue
 		}
 		if e.What != "kill" && e.What != "restart" {
