@@ -19,7 +19,7 @@ func checked(t *testing.T, in Input) *Report {
 func TestCleanRecordings(t *testing.T) {
 	var all Figures
 	for seed := range uint64(100) {
-		report := checked(t, newModel(seed).run(800))
+		report := checked(t, newModel(seed).run(500))
 		for _, v := range report.Violations[:min(5, len(report.Violations))] {
 			t.Errorf("seed %d: %v", seed, v)
 		}
