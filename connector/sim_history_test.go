@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
@@ -17,8 +18,8 @@ import (
 type simProjector struct {
 	w    *world
 	log  *simLog
-	rows []simRow // as inserted: repeats included
-	mark int64    // the watermark W that is stored; -1: none
+	rows []simRow     // as inserted: repeats included
+	mark atomic.Int64 // the watermark W that is stored; -1: none; reads begin on goroutines of their own
 
 	// In memory, lost in a crash.
 	next   int64
@@ -36,17 +37,19 @@ type simRow struct {
 }
 
 func (w *world) newProjector(l *simLog) *simProjector {
-	p := &simProjector{w: w, log: l, mark: -1}
+	p := &simProjector{w: w, log: l}
+	p.mark.Store(-1)
 	p.restart()
 	return p
 }
 
 // restart begins at the stored watermark, and reads one window before it.
 func (p *simProjector) restart() {
-	p.from, p.upTo, p.batch, p.stored = p.mark, p.mark, nil, 0
-	p.next = max(0, p.mark+1-simWindow)
+	mark := p.mark.Load()
+	p.from, p.upTo, p.batch, p.stored = mark, mark, nil, 0
+	p.next = max(0, mark+1-simWindow)
 	if p.w.plant == plantProjectorWindow {
-		p.next = p.mark + 1
+		p.next = mark + 1
 	}
 	p.window = schema.NewVoidWindow(simWindow)
 }
@@ -79,10 +82,11 @@ func (p *simProjector) write(n int) bool {
 		p.stored += n
 		return true
 	}
-	if p.stored < len(p.batch) || p.upTo == p.mark {
+	if p.stored < len(p.batch) || p.upTo == p.mark.Load() {
 		return false
 	}
-	p.mark, p.from = p.upTo, p.upTo
+	p.mark.Store(p.upTo)
+	p.from = p.upTo
 	p.batch, p.stored = nil, 0
 	return true
 }
@@ -128,7 +132,7 @@ func (a *simArchive) ReadLog(ctx context.Context, q history.Query, from int64) (
 
 func (a *simArchive) wait(ctx context.Context, r *simRead) (history.Page, error) {
 	partition := schema.PartitionOf(r.query.Channel, simPartitions)
-	r.mark, r.answer = a.w.projectors[partition].mark, make(chan simAnswer, 1)
+	r.mark, r.answer = a.w.projectors[partition].mark.Load(), make(chan simAnswer, 1)
 	r.key = fmt.Sprint(a.node, r.query, r.logged, r.from, r.mark)
 	a.w.reads.mu.Lock()
 	a.w.reads.all = append(a.w.reads.all, r)
@@ -199,7 +203,7 @@ func (w *world) readPast(r *simRead) history.Page {
 		all = slices.CompactFunc(all, func(a, b rpc.Message) bool { return a.Seq == b.Seq })
 		r.from = r.mark + 1
 		if w.plant == plantLateMark {
-			r.from = p.mark + 1
+			r.from = p.mark.Load() + 1
 		}
 	}
 	for _, m := range w.readTail(&q, r.from) {
