@@ -4,4 +4,4 @@ package connector
 
 // simDefaultSeeds is fewer with the race detector, which takes ten times as
 // long.
-const simDefaultSeeds = 1_000
+const simDefaultSeeds = 300
