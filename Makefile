@@ -21,7 +21,7 @@ CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEE
 
 export LISTEN DATA
 
-.PHONY: help up down logs clean-data build test test-go test-web lint generate bench chaos soak storm planted check race-check FORCE
+.PHONY: help up down logs clean-data build test test-go test-web lint generate bench sim chaos soak storm planted check race-check FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -81,6 +81,9 @@ generate: ## generate code from the schema again
 
 bench: build ## measure this machine (minutes)
 	go run ./tests/bench --binary $(BIN)
+
+sim: ## simulate log, workers, connectors and clients: 10,000 seeds, and planted bugs
+	go test -count=1 -run TestSim ./connector
 
 chaos: $(ENGINE) ## harm a running Parley, hold every guarantee against what came of it (DURATION=30s SEED=n RUNS=n)
 	go run ./tests/chaos/run $(CHAOS_FLAGS) --results docs/chaos-results.md

@@ -1,0 +1,91 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// The projector lags by a million events (PARLEY_TEST_LAG says how many): who
+// joins gets the newest messages from the log, who was there recovers, chat
+// goes on, and what only a long read of the log could answer is 1008: the tail
+// that ClickHouse lacks is never read without a bound.
+func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes a million events")
+	}
+	lag := 1_000_000
+	if n, err := strconv.Atoi(os.Getenv("PARLEY_TEST_LAG")); err == nil {
+		lag = n
+	}
+	c := newCluster(t)
+	projector := c.projector() // makes the tables
+	url := c.connector(nil).addr
+	probe := enter(t, url, "probe")
+	c.worker()
+	probe.join("before")
+	projector.stop()
+
+	writeLag(t, c, "lobby", lag)
+	ada := enter(t, url, "ada")
+	began := time.Now()
+	a := ada.join("lobby")
+	t.Logf("a join behind %d events took %v", lag, time.Since(began))
+	if !a.More || len(a.Messages) != 50 || !strings.HasPrefix(a.Messages[49].Body, fmt.Sprint("event ", lag-1)) {
+		t.Errorf("more %v, %d messages", a.More, len(a.Messages))
+	}
+	ada.chat("lobby", "still here")
+	ada.hears()
+	r := enter(t, url, "bob").joinWith(rpc.JoinParams{Channel: "lobby", Since: &a.Seq, Epoch: a.Epoch})
+	if r.Recovered == nil || !*r.Recovered || !slices.Equal(bodies(r.Messages), []string{"still here"}) {
+		t.Errorf("recovered %v, %v", r.Recovered, bodies(r.Messages))
+	}
+	if took := time.Since(began); took > patience {
+		t.Errorf("all that took %v", took)
+	}
+	ada.refused(rpc.CodeHistoryUnavailable, rpc.MethodHistory, rpc.HistoryParams{Channel: "lobby", Before: ptr(int64(lag - 100_000))})
+}
+
+// writeLag writes chats into a channel as a connector of another life would.
+func writeLag(t *testing.T, c *cluster, channel string, events int) {
+	t.Helper()
+	client, err := eventlog.New(c.config("lag"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	producer := client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
+	defer producer.Close()
+	partition, padding := schema.PartitionOf(channel, schema.LaptopPartitions), strings.Repeat(".", 100)
+	for i := range events {
+		value, err := proto.Marshal(&schema.Event{
+			Time: time.Now().UnixMilli(), Connector: "another", Counter: uint64(i + 1),
+			Kind: &schema.Event_Chat{Chat: &schema.Chat{Channel: channel, User: "zoe", Id: strconv.Itoa(i), Body: fmt.Sprint("event ", i, padding)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			err := producer.Produce(partition, eventlog.Record{Key: []byte(channel), Value: value}, func(int64, error) {})
+			if err == nil {
+				break
+			}
+			if flushed := producer.Flush(soon(t)); flushed != nil {
+				t.Fatal(err, flushed)
+			}
+		}
+	}
+	if err := producer.Flush(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+}
