@@ -55,17 +55,22 @@ func (s *Summary) String() string {
 		s.runs, s.violations, s.faults, s.events, s.acked, s.delivered, s.recovered, round(s.ghost), round(s.plainGhost), round(s.takeover), round(s.drained), s.memory)
 }
 
-// AppendResult appends figures to a file of results, with the date, the
-// command and the commit.
-func AppendResult(file, command, figures string) error {
+// Commit is the commit of the source in the working folder.
+func Commit() (string, error) {
 	commit, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
-		return fmt.Errorf("find the commit for the results: %w", err)
+		return "", fmt.Errorf("find the commit for the results: %w", err)
 	}
+	return strings.TrimSpace(string(commit)), nil
+}
+
+// AppendResult appends figures to a file of results, with the date, the
+// command and the commit that the program was built from.
+func AppendResult(file, command, commit, figures string) error {
 	out, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("append the results: %w", err)
 	}
-	_, err = fmt.Fprintf(out, "| %s | `%s` | %s | %s |\n", time.Now().UTC().Format("2006-01-02 15:04"), command, strings.TrimSpace(string(commit)), figures)
+	_, err = fmt.Fprintf(out, "| %s | `%s` | %s | %s |\n", time.Now().UTC().Format("2006-01-02 15:04"), command, commit, figures)
 	return errors.Join(err, out.Close())
 }

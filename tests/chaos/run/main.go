@@ -49,6 +49,7 @@ type options struct {
 	calm, rolling, storm  bool
 	quiet                 bool
 	tags, results, folder string
+	commit                string // that the program is built from
 }
 
 // run makes all runs, and reports whether one violated a guarantee.
@@ -64,6 +65,11 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 	}
 	if folder, err = os.MkdirTemp(mustExist(folder), "run-"); err != nil {
 		return false, fmt.Errorf("make a folder for the run: %w", err)
+	}
+	if o.results != "" {
+		if o.commit, err = chaos.Commit(); err != nil {
+			return false, err
+		}
 	}
 	binary, err := chaos.Build(folder, ".", "-tags", o.tags)
 	if err != nil {
@@ -101,7 +107,7 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 	}
 	fmt.Println(sum.String())
 	if o.results != "" {
-		err = chaos.AppendResult(o.results, o.command(), sum.String())
+		err = chaos.AppendResult(o.results, o.command(), o.commit, sum.String())
 	}
 	if !violated && err == nil {
 		err = os.RemoveAll(folder)
@@ -121,7 +127,7 @@ func (o *options) makeStorm(ctx context.Context, binary, folder string, logger *
 		fmt.Printf("  %v\n", v)
 	}
 	if o.results != "" {
-		err = chaos.AppendResult(o.results, o.command(), line)
+		err = chaos.AppendResult(o.results, o.command(), o.commit, line)
 	}
 	return len(result.Violations) > 0, err
 }
