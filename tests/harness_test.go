@@ -91,7 +91,9 @@ func (c *cluster) projector() *role {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return c.run("projector", p.Run)
+	r := c.run("projector", p.Run)
+	eventually(c.t, "the projector is ready, its tables made", p.Ready)
+	return r
 }
 
 // connector starts one and waits until clients may come.
