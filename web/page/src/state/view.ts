@@ -24,6 +24,7 @@ export class ChannelView {
   );
   readonly #heads = new Set<string>();
   #scheduled = false;
+  #saving = false;
   /** Whether there is something of the outbox in the tab's memory. */
   #saved = false;
   #forgotten = false;
@@ -105,9 +106,9 @@ export class ChannelView {
 
   /** Changes of one frame are shown together, however many there are. */
   #changed(): void {
+    this.#saveSoon();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => this.#saveOutbox());
     // A page out of sight has no frames, and its tests of what is new go on.
     const soon = document.hidden ? setTimeout : requestAnimationFrame;
     soon(() => {
@@ -122,6 +123,16 @@ export class ChannelView {
     if (!saved) return;
     this.#saved = true;
     this.channel.restore(saved);
+  }
+
+  /** What is saved does not wait for a frame: the page may be gone by then. */
+  #saveSoon(): void {
+    if (this.#saving) return;
+    this.#saving = true;
+    queueMicrotask(() => {
+      this.#saving = false;
+      this.#saveOutbox();
+    });
   }
 
   #saveOutbox(): void {
