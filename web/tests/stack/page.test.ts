@@ -130,6 +130,7 @@ test("several channels side by side: unread counts, title, links, drafts", async
   await page.getByLabel("Open a channel").press("Enter");
   await page.getByRole("heading", { name: two }).waitFor();
   expect(new URL(page.url()).hash).toBe(`#/${two}`);
+  await page.getByText("2 here").waitFor(); // what comes before the join is no news
   await page.locator("#composer").fill("half a thought");
   await page.getByRole("link", { name: one }).click();
   await page.getByRole("heading", { name: one }).waitFor();
