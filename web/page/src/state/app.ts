@@ -88,7 +88,7 @@ export class App {
       this.views.value = [...this.views.value, view];
       this.#save();
     }
-    if (this.activeName.value !== name) this.active.value?.clearMarkers();
+    if (this.activeName.value !== name) this.active.value?.left();
     this.activeName.value = name;
     if (channelOf(location.hash) !== name) history.pushState(null, "", hashOf(name));
   }

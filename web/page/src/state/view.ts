@@ -59,6 +59,12 @@ export class ChannelView {
     this.unread.value = 0;
   }
 
+  /** The reader turned to another channel: what comes from now on is new. */
+  left(): void {
+    this.watched = false;
+    this.clearMarkers();
+  }
+
   /** The markers have served: the reader left the channel, or answered. */
   clearMarkers(): void {
     this.#firstNew.value = undefined;
