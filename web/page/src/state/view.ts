@@ -115,12 +115,14 @@ export class ChannelView {
     this.#saveSoon();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    // A page out of sight has no frames, and its tests of what is new go on.
-    const soon = document.hidden ? setTimeout : requestAnimationFrame;
-    soon(() => {
+    // A page that is not drawn has no frames, and goes on all the same.
+    const show = () => {
+      if (!this.#scheduled) return;
       this.#scheduled = false;
       this.#version.value++;
-    });
+    };
+    requestAnimationFrame(show);
+    setTimeout(show, 100);
   }
 
   /** What was written and not acknowledged outlives a reload of the page. */
