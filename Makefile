@@ -21,7 +21,7 @@ CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEE
 
 export LISTEN DATA
 
-.PHONY: help up down logs clean-data build test test-go test-web lint generate bench sim chaos soak storm planted check race-check FORCE
+.PHONY: help up down logs clean-data build test test-go test-web lint generate bench sim chaos soak storm planted jaeger check race-check FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -93,6 +93,13 @@ soak: $(ENGINE) ## restart every role in turn under load (DURATION=10m)
 
 storm: $(ENGINE) ## kill all connectors at once, see how soon everybody is back (CLIENTS=1000)
 	go run ./tests/chaos/run --storm --clients 1000 $(CHAOS_FLAGS) --results docs/chaos-results.md
+
+jaeger: bin/jaeger ## build Jaeger, a store of traces, for the tests and `make up` (once, minutes)
+
+bin/jaeger: deploy/jaeger/go.mod deploy/jaeger/go.sum
+	@mkdir -p bin
+	@echo "building Jaeger from its Go module (once, about 8 minutes of one core)"
+	@cd deploy/jaeger && CGO_ENABLED=0 go build -o ../../$@ github.com/jaegertracing/jaeger/cmd/jaeger
 
 planted: $(ENGINE) ## plant bugs in the program, see the fault suite catch each (minutes)
 	PARLEY_PLANTED=1 go test -count=1 -timeout 30m -run TestPlantedInTheProgram -v ./tests/chaos
