@@ -21,7 +21,7 @@ CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEE
 
 export LISTEN DATA
 
-.PHONY: help up down logs clean-data build test test-go test-web lint generate bench sim chaos soak storm planted jaeger check race-check FORCE
+.PHONY: help up down logs clean-data build test test-go test-web test-deploy lint generate bench sim chaos soak storm planted jaeger check race-check FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -69,6 +69,9 @@ test-go: $(ENGINE)
 
 test-web: $(ENGINE) $(PAGE) test-go
 	cd web && npm test
+
+test-deploy: check ## hold what is shipped in deploy/ against the program and the servers it is for
+	cd deploy/check && go vet ./... && go test -timeout 5m ./...
 
 lint: $(WEB) ## gofmt, go vet, staticcheck, size of files
 	@scripts/gofmt.sh

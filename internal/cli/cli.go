@@ -40,6 +40,8 @@ type grammar struct {
 	Verify     verifyCommand     `cmd:"" help:"Hold log, checkpoints and history against each other."`
 	Rebuild    rebuildCommand    `cmd:"" help:"Build the tables in ClickHouse anew from the log, while chat goes on."`
 	Epoch      epochCommand      `cmd:"" help:"Begin a new epoch of the log."`
+	Check      checkCommand      `cmd:"" help:"Say whether a command would start with these flags in this environment."`
+	Health     healthCommand     `cmd:"" help:"Ask a running command whether it is ready."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
 }
 
@@ -86,8 +88,17 @@ var errHelp = errors.New("help was printed")
 // parse finds the command that args ask for, with its flags set.
 func parse(args []string, stdout io.Writer) (runner, error) {
 	var g grammar
+	parsed, err := parseInto(&g, args, stdout)
+	if err != nil {
+		return nil, err
+	}
+	return g.command(parsed.Command())
+}
+
+// parseInto sets the flags of the command that args ask for in g.
+func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, error) {
 	helped := false
-	parser, err := kong.New(&g,
+	parser, err := kong.New(g,
 		kong.Name("parley"),
 		kong.Description(description),
 		kong.DefaultEnvars("PARLEY"),
@@ -110,7 +121,7 @@ func parse(args []string, stdout io.Writer) (runner, error) {
 	if err != nil {
 		return nil, oneLine(err)
 	}
-	return g.command(parsed.Command())
+	return parsed, nil
 }
 
 // command returns the command of that name.
@@ -134,6 +145,10 @@ func (g *grammar) command(name string) (runner, error) {
 		return &g.Rebuild, nil
 	case "epoch new":
 		return &g.Epoch.New, nil
+	case "check <command>":
+		return &g.Check, nil
+	case "health":
+		return &g.Health, nil
 	case "version":
 		return &g.Version, nil
 	}

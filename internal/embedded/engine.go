@@ -8,20 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
-
-	"github.com/ebitengine/purego"
 )
 
 // engineCommand is the first argument with which this program's binary becomes
 // the ClickHouse child.
 const engineCommand = "clickhouse-engine"
-
-// engineSymbol is the entry point of the library: the main function of
-// clickhouse-local.
-const engineSymbol = "chdb_query_cmdline"
 
 // RunEngineIfAsked turns this process into the ClickHouse child when it was
 // started as one, and then never returns. Every program that calls
@@ -75,50 +68,6 @@ func parseEngineArgs(args []string) (engine, []string, error) {
 		return engine{library: args[1]}, args[2:], nil
 	}
 	return engine{}, nil, fmt.Errorf("the ClickHouse child knows no engine of kind %q", args[0])
-}
-
-// runLibrary calls the engine in this process. It returns only when the engine
-// gives up: the last query of args never ends.
-func runLibrary(path string, args []string) error {
-	runtime.LockOSThread() // the engine keeps state of its main thread
-	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
-	if err != nil {
-		return fmt.Errorf("the ClickHouse library %s cannot be loaded: %w", path, err)
-	}
-	symbol, err := purego.Dlsym(handle, engineSymbol)
-	if err != nil {
-		return fmt.Errorf("%s is not a ClickHouse library of version %s: %w", path, engineVersion, err)
-	}
-	keepHandlersOut(handle)
-	var engineMain func(argc int32, argv **byte) int32
-	purego.RegisterFunc(&engineMain, symbol)
-	argv := cStrings(append([]string{"clickhouse"}, args...))
-	code := engineMain(int32(len(argv)-1), &argv[0])
-	runtime.KeepAlive(argv)
-	return fmt.Errorf("the ClickHouse library %s ended with code %d", path, code)
-}
-
-// keepHandlersOut leaves signals to this process. The engine's own handlers
-// hold a crashing process back for seconds, to write a report; it is back
-// sooner when it is simply gone. Releases without the switch do without.
-func keepHandlersOut(handle uintptr) {
-	symbol, err := purego.Dlsym(handle, "chdb_set_signal_handlers_enabled")
-	if err != nil {
-		return
-	}
-	var enable func(enabled int32)
-	purego.RegisterFunc(&enable, symbol)
-	enable(0)
-}
-
-// cStrings returns argv as C has it, the final null pointer included.
-func cStrings(args []string) []*byte {
-	argv := make([]*byte, len(args)+1)
-	for i, arg := range args {
-		text := append([]byte(arg), 0)
-		argv[i] = &text[0]
-	}
-	return argv
 }
 
 // runProgram runs an installed clickhouse in place of the library and passes

@@ -1,0 +1,127 @@
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+const composeFile = root + "/deploy/compose.yaml"
+
+// compose loads a compose file as `docker compose` would, with nothing set in
+// the environment but what is given.
+func compose(t *testing.T, text string, environment types.Mapping) *types.Project {
+	t.Helper()
+	folder, err := filepath.Abs(filepath.Dir(composeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir:  folder,
+		ConfigFiles: []types.ConfigFile{{Filename: composeFile, Content: []byte(text)}},
+		Environment: environment,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return project
+}
+
+func composeText(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(composeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestComposeFileIsRight(t *testing.T) {
+	for _, p := range problems(compose(t, composeText(t), nil)) {
+		t.Error(p)
+	}
+}
+
+// Each rule finds what it is there for.
+func TestWrongComposeFilesAreCaught(t *testing.T) {
+	text := composeText(t)
+	for _, c := range []struct{ old, new, want string }{
+		{"command: [connector]", "command: [conector]", "conector"},
+		{"command: [connector]", `command: [connector, --lisen, ":8080"]`, `connector-1: exit status 1: parley: unknown flag --lisen`},
+		{"command: [chatworker]", "command: [chatworker, --clickhouse, clickhouse://clickhouse:9000/parley]", "chatworker: exit status 1: parley: unknown flag --clickhouse"},
+		{"PARLEY_DRAIN: 5s", "PARLEY_DRAINS: 5s", "connector-2: exit status 1: parley: `parley connector` has no flag for the environment variable PARLEY_DRAINS"},
+		{"PARLEY_DRAIN: 5s", "PARLEY_DRAIN: soon", "soon"},
+		{"PARLEY_KAFKA: kafka:9092", "PARLEY_KAFKA: kafka", "chatworker: exit status 1: parley: --kafka"},
+		{"PARLEY_KAFKA: kafka:9092", "PARLEY_KAFKA: broker:9092", "PARLEY_KAFKA names broker:9092"},
+		{"PARLEY_KAFKA: kafka:9092", "PARLEY_KAFKA: kafka:9095", "PARLEY_KAFKA names kafka:9095"},
+		{"@clickhouse:9000/parley", "@clickhouse:9001/parley", "PARLEY_CLICKHOUSE names clickhouse:9001"},
+		{"@clickhouse:9000/parley", "@clickhouse:9000/default", "database default"},
+		{"clickhouse://parley:", "clickhouse://someone:", "user someone"},
+		{"OTEL_TRACES_SAMPLER:", "OTEL_TRACE_SAMPLER:", "OTEL_TRACE_SAMPLER"},
+		{"http://jaeger:4318", "http://jager:4318", "OTEL_EXPORTER_OTLP_ENDPOINT names jager:4318"},
+		{"apache/kafka:4.3.1", "apache/kafka:latest", "kafka: the image apache/kafka:latest"},
+		{"apache/kafka:4.3.1", "apache/kafka", "kafka: the image apache/kafka "},
+		{"nginx:1.28.0-alpine", "nginx:1-alpine", "lb: the image nginx:1-alpine"},
+		{"[CMD, /parley, health]", "[CMD, /parley, helth]", "helth"},
+		{"[CMD, /parley, health]", "[NONE]", "projector: there is no health check"},
+		{"connector-2: { condition: service_healthy, restart: true }", "connector-2: { condition: service_started }", "lb: it does not wait for connector-2 to be healthy"},
+		{"clickhouse: { condition: service_healthy }", "jaeger: { condition: service_healthy }", "projector: it does not wait for clickhouse to be healthy"},
+		{`limits: { cpus: "2", memory: 512m }`, `limits: { cpus: "2" }`, "projector: there is no limit of memory"},
+		{`limits: { cpus: "2", memory: 4g }`, `limits: { memory: 4g }`, "clickhouse: there is no limit of processors"},
+		{"GOMEMLIMIT: 450MiB", "GOMEMLIMIT: 550MiB", "projector: GOMEMLIMIT"},
+		{`volumes: ["clickhouse:/var/lib/clickhouse"]`, `volumes: ["clickhouse:/var/lib/clikhouse"]`, "clickhouse: nothing is mounted at /var/lib/clickhouse"},
+		{"KAFKA_LOG_DIRS: /var/lib/kafka/data", "KAFKA_LOG_DIRS: /tmp/kafka", "kafka: nothing is mounted at /tmp/kafka"},
+		{"replicas: 2", "replicas: 1", "1 chatworker"},
+		{"PARLEY_LB_CONNECTOR_2: connector-2:8080", "PARLEY_LB_CONNECTOR_2: connector-1:8080", "lb: connector-2:8080 is not behind it"},
+		{"PARLEY_LB_RUN:", "PARLEY_LB_RAN:", "PARLEY_LB_RAN"},
+		{"./nginx/nginx.conf.template:", "./nginx/nginx.template:", "nginx.template"},
+		{`"127.0.0.1:${PORT:-8080}:8080"`, `"${PORT:-8080}:8080"`, "lb: port 8080 is published beyond this machine"},
+		{"restart: unless-stopped\n    stop_grace_period: 60s", "stop_grace_period: 60s", "kafka: it is not restarted"},
+		{"KAFKA_PROCESS_ROLES: broker,controller", "KAFKA_PROCESS_ROLES: broker", "KAFKA_PROCESS_ROLES"},
+		{`KAFKA_AUTO_CREATE_TOPICS_ENABLE: "false"`, `KAFKA_AUTO_CREATE_TOPICS_ENABLE: "true"`, "KAFKA_AUTO_CREATE_TOPICS_ENABLE"},
+		{"KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS: 2147483647", "KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS: 604800000", "KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS"},
+	} {
+		t.Run(c.new, func(t *testing.T) {
+			if !strings.Contains(text, c.old) {
+				t.Fatalf("the compose file has no %q", c.old)
+			}
+			found := problems(compose(t, strings.ReplaceAll(text, c.old, c.new), nil))
+			if all := strings.Join(found, "\n"); !strings.Contains(all, c.want) {
+				t.Errorf("%q is not among the problems:\n%s", c.want, all)
+			}
+		})
+	}
+}
+
+// What people may set arrives where it is meant to.
+func TestComposeTakesTheEnvironment(t *testing.T) {
+	p := compose(t, composeText(t), types.Mapping{
+		"PARLEY_PROJECT": "other", "PARLEY_VERSION": "v1.2.3", "PORT": "8081", "KAFKA_PORT": "19094",
+		"CLICKHOUSE_PORT": "18123", "CLICKHOUSE_PASSWORD": "secret", "JAEGER_PORT": "26686", "TRACE_RATIO": "0.1",
+	})
+	for _, found := range problems(p) {
+		t.Error(found)
+	}
+	for service, want := range map[string]string{"lb": "8081", "kafka": "19094", "clickhouse": "18123", "jaeger": "26686"} {
+		if got := p.Services[service].Ports[0].Published; got != want {
+			t.Errorf("%s is published at %s, want %s", service, got, want)
+		}
+	}
+	connector := p.Services["connector-1"]
+	for name, want := range map[string]string{
+		"PARLEY_CLICKHOUSE":       "clickhouse://parley:secret@clickhouse:9000/parley",
+		"PARLEY_TRACES":           "http://127.0.0.1:26686/trace/{trace}",
+		"OTEL_TRACES_SAMPLER_ARG": "0.1",
+	} {
+		if got := *connector.Environment[name]; got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if connector.Image != "parley:v1.2.3" || *connector.Build.Args["VERSION"] != "v1.2.3" || p.Name != "other" {
+		t.Errorf("image %s, version %s, project %s", connector.Image, *connector.Build.Args["VERSION"], p.Name)
+	}
+}

@@ -1,0 +1,199 @@
+package check
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// listens are the ports at which services are reached by each other.
+func listens(p *types.Project) []string {
+	all := []string{"clickhouse:9000", "clickhouse:8123", "jaeger:4318", "jaeger:4317"}
+	for name, s := range p.Services {
+		for _, from := range []string{"PARLEY_LISTEN", "PARLEY_ADMIN"} {
+			if at := variable(s, from); at != "" {
+				all = append(all, name+at)
+			}
+		}
+	}
+	for _, listener := range strings.Split(variable(p.Services["kafka"], "KAFKA_ADVERTISED_LISTENERS"), ",") {
+		_, at, _ := strings.Cut(listener, "://")
+		all = append(all, at)
+	}
+	return all
+}
+
+// addresses looks whether somebody listens where a service is told to connect.
+func addresses(p *types.Project, s types.ServiceConfig) (found []string) {
+	if !ours(s) {
+		return nil
+	}
+	there := listens(p)
+	ask := func(name, at string) {
+		host, _, err := net.SplitHostPort(at)
+		if _, ok := p.Services[host]; err != nil || !ok || !slices.Contains(there, at) {
+			found = append(found, fmt.Sprintf("%s names %s, where nobody listens", name, at))
+		}
+	}
+	for _, broker := range strings.Split(variable(s, "PARLEY_KAFKA"), ",") {
+		ask("PARLEY_KAFKA", broker)
+	}
+	for _, name := range []string{"PARLEY_CLICKHOUSE", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+		value := variable(s, name)
+		if value == "" {
+			continue
+		}
+		u, err := url.Parse(value)
+		if err != nil {
+			found = append(found, err.Error())
+			continue
+		}
+		ask(name, u.Host)
+		if name == "PARLEY_CLICKHOUSE" {
+			found = append(found, credentials(p.Services["clickhouse"], u)...)
+		}
+	}
+	return found
+}
+
+// credentials holds a DSN against what the server is told to create.
+func credentials(server types.ServiceConfig, dsn *url.URL) (found []string) {
+	password, _ := dsn.User.Password()
+	for what, pair := range map[string][2]string{
+		"user":     {dsn.User.Username(), variable(server, "CLICKHOUSE_USER")},
+		"password": {password, variable(server, "CLICKHOUSE_PASSWORD")},
+		"database": {strings.TrimPrefix(dsn.Path, "/"), variable(server, "CLICKHOUSE_DB")},
+	} {
+		if pair[0] != pair[1] {
+			found = append(found, fmt.Sprintf("PARLEY_CLICKHOUSE names the %s %s, ClickHouse has %s", what, pair[0], pair[1]))
+		}
+	}
+	return found
+}
+
+// standard are the variables of OpenTelemetry's specification that we use.
+var standard = []string{
+	"OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER",
+	"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG",
+}
+
+func otel(_ *types.Project, s types.ServiceConfig) (found []string) {
+	for name := range s.Environment {
+		if strings.HasPrefix(name, "OTEL_") && !slices.Contains(standard, name) {
+			found = append(found, name+" is no variable of OpenTelemetry that we use")
+		}
+	}
+	return found
+}
+
+// waits is the order of starting: servers, roles, load balancer, each when
+// those before it are healthy.
+func waits(p *types.Project, s types.ServiceConfig) (found []string) {
+	var before []string
+	switch {
+	case ours(s) && variable(s, "PARLEY_CLICKHOUSE") != "":
+		before = []string{"kafka", "clickhouse"}
+	case ours(s):
+		before = []string{"kafka"}
+	case s.Name == "lb":
+		for _, c := range servicesOf(p, "connector") {
+			before = append(before, c.Name)
+		}
+	}
+	for _, name := range before {
+		if d, ok := s.DependsOn[name]; !ok || d.Condition != types.ServiceConditionHealthy || !d.Required {
+			found = append(found, fmt.Sprintf("it does not wait for %s to be healthy", name))
+		}
+	}
+	return found
+}
+
+// shape counts the parts of which there must be several.
+func shape(p *types.Project) (found []string) {
+	for command, want := range map[string]int{"connector": 2, "chatworker": 2, "projector": 1} {
+		n := 0
+		for _, s := range servicesOf(p, command) {
+			n += s.GetScale()
+		}
+		if n != want {
+			found = append(found, fmt.Sprintf("there are %d %s, want %d", n, command, want))
+		}
+	}
+	for _, server := range []string{"kafka", "clickhouse", "jaeger", "lb"} {
+		if _, ok := p.Services[server]; !ok {
+			found = append(found, "there is no "+server)
+		}
+	}
+	return found
+}
+
+// kafka holds the broker's settings against what the guarantees need.
+func kafka(p *types.Project) (found []string) {
+	s := p.Services["kafka"]
+	for name, want := range map[string]string{
+		"KAFKA_PROCESS_ROLES":                  "broker,controller",
+		"KAFKA_CONTROLLER_LISTENER_NAMES":      "CONTROLLER",
+		"KAFKA_AUTO_CREATE_TOPICS_ENABLE":      "false",
+		"KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE": "false",
+		"KAFKA_BROKER_SESSION_TIMEOUT_MS":      "2000",
+		"KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS": "2147483647",
+		"KAFKA_PRODUCER_ID_EXPIRATION_MS":      "604800000",
+		"KAFKA_DEFAULT_REPLICATION_FACTOR":     "1",
+		"KAFKA_MIN_INSYNC_REPLICAS":            "1",
+	} {
+		if got := variable(s, name); got != want {
+			found = append(found, fmt.Sprintf("kafka: %s is %q, want %q", name, got, want))
+		}
+	}
+	if id := variable(s, "CLUSTER_ID"); len(id) != 22 {
+		found = append(found, fmt.Sprintf("kafka: %q is no cluster id", id))
+	}
+	return found
+}
+
+// templated is a variable that a template of the load balancer names.
+var templated = regexp.MustCompile(`\$\{(PARLEY_LB_[A-Z0-9_]+)\}`)
+
+// balancer looks whether every connector is behind the load balancer, and
+// whether its configuration gets the variables that it names, and no others.
+func balancer(p *types.Project) (found []string) {
+	lb := p.Services["lb"]
+	given := map[string]bool{}
+	behind := []string{}
+	for name, value := range lb.Environment {
+		if strings.HasPrefix(name, "PARLEY_LB_") && value != nil {
+			given[name] = true
+			behind = append(behind, *value)
+		}
+	}
+	for _, c := range servicesOf(p, "connector") {
+		if at := c.Name + variable(c, "PARLEY_LISTEN"); !slices.Contains(behind, at) {
+			found = append(found, fmt.Sprintf("lb: %s is not behind it", at))
+		}
+	}
+	text, err := os.ReadFile(nginxTemplate)
+	if err != nil {
+		return append(found, "lb: "+err.Error())
+	}
+	named := map[string]bool{}
+	for _, m := range templated.FindAllStringSubmatch(string(text), -1) {
+		named[m[1]] = true
+		if !given[m[1]] {
+			found = append(found, fmt.Sprintf("lb: %s is not set, and its configuration names it", m[1]))
+		}
+	}
+	for name := range given {
+		if !named[name] {
+			found = append(found, fmt.Sprintf("lb: %s is set, and its configuration does not name it", name))
+		}
+	}
+	return found
+}
+
+const nginxTemplate = root + "/deploy/nginx/nginx.conf.template"

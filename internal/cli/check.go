@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/parley-chat/parley/internal/embedded"
+)
+
+type checkCommand struct {
+	Command []string `arg:"" passthrough:"" help:"Command with its flags, as it would be started."`
+}
+
+// Run says whether a command would start with these flags in this environment.
+// Nothing is started. An environment variable that looks like one of ours and
+// is no flag of the command is an error too: set in vain, it is a typing error.
+func (c *checkCommand) Run(_ context.Context, p process) error {
+	var g grammar
+	parsed, err := parseInto(&g, c.Command, p.stdout)
+	if errors.Is(err, errHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if unknown := unknownVariables(parsed, os.Environ()); len(unknown) > 0 {
+		return fmt.Errorf("`parley %s` has no flag for the environment variable %s", parsed.Command(), strings.Join(unknown, ", "))
+	}
+	_, err = fmt.Fprintf(p.stdout, "parley %s: flags and environment are right\n", parsed.Command())
+	return err
+}
+
+// unknownVariables are the names of the PARLEY_ variables that no flag of the
+// command reads, sorted.
+func unknownVariables(parsed *kong.Context, environment []string) []string {
+	known := []string{embedded.LibraryEnv}
+	for _, group := range parsed.Selected().AllFlags(false) {
+		for _, flag := range group {
+			known = append(known, flag.Envs...)
+		}
+	}
+	var unknown []string
+	for _, variable := range environment {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "PARLEY_") && !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}

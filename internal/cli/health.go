@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// healthPatience bounds one question for health: an answer that takes longer
+// is none.
+const healthPatience = 3 * time.Second
+
+type healthCommand struct {
+	Admin address `required:"" placeholder:"ADDR" help:"The --admin of the command that is asked about."`
+}
+
+// Run asks a running command whether it is ready. It is the health check of
+// containers, in which there is no shell and no curl.
+func (c *healthCommand) Run(ctx context.Context, p process) error {
+	ctx, cancel := context.WithTimeout(ctx, healthPatience)
+	defer cancel()
+	at := reachable(c.Admin)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at+"/readyz", nil)
+	if err != nil {
+		return fmt.Errorf("--admin %s cannot be asked: %w", c.Admin, err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("nobody answers at %s, where --admin says that health is served: %w", at, err)
+	}
+	defer res.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(res.Body, 4096))
+	if err != nil {
+		return fmt.Errorf("the answer of %s broke off: %w", at, err)
+	}
+	text := strings.TrimSpace(string(said))
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s is not ready: %s", at, text)
+	}
+	_, err = fmt.Fprintln(p.stdout, text)
+	return err
+}
+
+// reachable is where to connect to for an address that was listened at: one
+// without a host, or with the one that stands for all, is reached by loopback.
+func reachable(a address) string {
+	host, port, err := net.SplitHostPort(string(a))
+	if err != nil {
+		return string(a)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
