@@ -78,6 +78,9 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 	if b.cluster, err = kfake.NewCluster(opts...); err != nil {
 		return nil, errors.Join(fmt.Errorf("the broker's data in %s cannot be loaded: %w", cfg.DataDir, err), b.ln.Close())
 	}
+	if b.folder != nil {
+		guardDisk(b.cluster, b.folder.Path(), orDiscard(cfg.Logger))
+	}
 	return b, nil
 }
 

@@ -197,7 +197,10 @@ func (s *sender) judgeOne(f *flight, answer *produce.ResponsePartition) {
 		f.outcome, f.err = again, code
 		s.p.end(fmt.Errorf("%w: %w", ErrFenced, code))
 	case isFenced(code), code == kafka.OutOfOrderSequenceNumber, code == kafka.DuplicateSequenceNumber,
-		code == kafka.UnknownProducerId:
+		code == kafka.UnknownProducerId,
+		// A write that failed within the broker, whose numbers it may have noted:
+		// it would take the same bytes for a repeat and acknowledge what it lacks.
+		code == kafka.Unknown:
 		f.outcome, f.err = renumber, code
 	case isPermanent(code):
 		f.outcome, f.err = refused, fmt.Errorf("write to %s/%d: %w", s.p.cfg.Topic, f.part.id, code)
