@@ -21,7 +21,7 @@ CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEE
 
 export LISTEN DATA
 
-.PHONY: help up down logs clean-data build test test-go test-web test-deploy lint generate bench sim chaos soak storm planted jaeger check race-check FORCE
+.PHONY: help up down logs clean-data build kafka test test-go test-web test-deploy lint generate bench sim chaos soak storm planted jaeger check race-check FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -51,6 +51,9 @@ $(ENGINE): deploy/engine/package-lock.json
 	@echo "installing the ClickHouse engine (once, about 550 MB)"
 	@cd deploy/engine && $(NPM_CI)
 	@touch $@
+
+kafka: ## get Apache Kafka into deploy/kafka/libs (Java 17 and Maven)
+	@deploy/kafka/get.sh
 
 $(WEB): web/package-lock.json
 	@echo "installing what the page is built with (once)"

@@ -24,8 +24,11 @@ func TestImportsRunOneWay(t *testing.T) {
 	for _, p := range plumbing[2:] {
 		forbidden[p] = append([]string{"internal/stack", "internal/cli", "web", "tests"}, components...)
 	}
+	for _, p := range []string{"internal/child", "internal/kraft"} {
+		forbidden[p] = append([]string{"schema", "internal/stack", "internal/cli", "web", "tests"}, components...)
+	}
 	for _, c := range components {
-		forbidden[c] = []string{"internal/stack", "internal/cli", "internal/embedded", "web", "tests"}
+		forbidden[c] = []string{"internal/stack", "internal/cli", "internal/embedded", "internal/kraft", "web", "tests"}
 		for _, other := range components {
 			if other != c {
 				forbidden[c] = append(forbidden[c], other)

@@ -84,7 +84,7 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 		addr: first.addr, httpAddr: first.httpAddr, engine: e, folder: folder, log: orDiscard(cfg.Logger),
 		stop: cancel, done: make(chan struct{}),
 	}
-	c.pid.Store(int64(first.child.process.Pid))
+	c.pid.Store(int64(first.child.Pid))
 	go c.keep(run, first)
 	return c, nil
 }
@@ -97,9 +97,9 @@ func (c *ClickHouse) keep(ctx context.Context, l *life) {
 		case <-ctx.Done():
 			c.err = errors.Join(l.end(c.hurry), c.folder.Close())
 			return
-		case <-l.child.done:
+		case <-l.child.Done():
 		}
-		c.log.Error("ClickHouse ended and is started again", "how", l.child.err, "log", l.output.path)
+		c.log.Error("ClickHouse ended and is started again", "how", l.child.Err(), "log", l.output.path)
 		if err := l.kill(); err != nil {
 			c.log.Error("what ClickHouse left could not be tidied up", "error", err)
 		}
@@ -109,7 +109,7 @@ func (c *ClickHouse) keep(ctx context.Context, l *life) {
 			return
 		}
 		l = next
-		c.pid.Store(int64(l.child.process.Pid))
+		c.pid.Store(int64(l.child.Pid))
 		c.log.Info("ClickHouse is back", "address", c.addr)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/parley-chat/parley/internal/child"
 )
 
 // engineCommand is the first argument with which this program's binary becomes
@@ -75,14 +77,14 @@ func parseEngineArgs(args []string) (engine, []string, error) {
 func runProgram(path string, args []string) error {
 	cmd := exec.Command(path, append([]string{"local"}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	child, err := startChild(cmd)
+	process, err := child.Start(cmd)
 	if err != nil {
 		return fmt.Errorf("the ClickHouse program %s cannot be started: %w", path, err)
 	}
-	forwardStop(child)
-	<-child.done
-	if child.err != nil {
-		return fmt.Errorf("the ClickHouse program %s ended: %w", path, child.err)
+	process.ForwardStop()
+	<-process.Done()
+	if process.Err() != nil {
+		return fmt.Errorf("the ClickHouse program %s ended: %w", path, process.Err())
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/parley-chat/parley/internal/child"
 )
 
 const (
@@ -34,7 +36,7 @@ var errPortTaken = errors.New("the port was taken in the meantime")
 // life is one life of the ClickHouse child.
 type life struct {
 	addr, httpAddr string
-	child          *child
+	child          *child.Process
 	leash          io.Closer // the child ends when this is closed
 	output         *logFile
 }
@@ -89,7 +91,7 @@ func (l *life) launch(folder *Folder, args []string) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, l.output, l.output
 	cmd.ExtraFiles = []*os.File{folder.lock}
 	cmd.WaitDelay = engineOutput
-	if l.child, err = startChild(cmd); err != nil {
+	if l.child, err = child.Start(cmd); err != nil {
 		return errors.Join(fmt.Errorf("ClickHouse cannot be started: %w", err), leash.Close(), l.output.Close())
 	}
 	l.leash = leash
@@ -111,7 +113,7 @@ func (l *life) awaitReady(ctx context.Context, e engine) error {
 			return nil
 		}
 		select {
-		case <-l.child.done:
+		case <-l.child.Done():
 			return l.earlyEnd(e)
 		case <-ctx.Done():
 			return fmt.Errorf("ClickHouse (%s) did not answer at %s: %w: %w", e, l.addr, ctx.Err(), err)
@@ -137,9 +139,9 @@ func (l *life) earlyEnd(e engine) error {
 // end asks the child to end, and kills it when it does not in time or when ctx
 // ends.
 func (l *life) end(ctx context.Context) error {
-	_ = l.child.process.Signal(syscall.SIGTERM) // it may be gone already
+	_ = l.child.Signal(syscall.SIGTERM) // it may be gone already
 	select {
-	case <-l.child.done:
+	case <-l.child.Done():
 	case <-ctx.Done():
 	case <-time.After(engineStop):
 	}
@@ -148,7 +150,7 @@ func (l *life) end(ctx context.Context) error {
 
 // kill ends the child, if it has not ended, and waits for that.
 func (l *life) kill() error {
-	_ = l.child.process.Kill() // it may be gone already
-	<-l.child.done
+	_ = l.child.Kill() // it may be gone already
+	<-l.child.Done()
 	return errors.Join(l.leash.Close(), l.output.Close())
 }

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/kraft/krafttest"
 )
 
 // patience bounds every start and stop of a server.
@@ -46,7 +47,7 @@ var shared struct {
 // and ends the process. Call it from TestMain.
 func Main(m *testing.M, opts ...goleak.Option) {
 	code := m.Run()
-	if err := stopShared(); err != nil {
+	if err := errors.Join(stopShared(), krafttest.Close()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
@@ -59,10 +60,14 @@ func Main(m *testing.M, opts ...goleak.Option) {
 	os.Exit(code)
 }
 
-// Kafka starts a broker with its log in memory, stopped at the end of the
-// test, and returns its address.
+// Kafka returns the address of an empty broker, which is the test's until its
+// end: an embedded one with its log in memory or, where krafttest is asked for,
+// Apache Kafka.
 func Kafka(tb testing.TB) (addr string) {
 	tb.Helper()
+	if krafttest.Asked() {
+		return krafttest.Broker(tb)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	b, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: "127.0.0.1:0"})

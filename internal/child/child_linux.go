@@ -1,9 +1,9 @@
-package embedded
+package child
 
 import "syscall"
 
-// childAttributes let the kernel end the child when its parent is killed, and
+// attributes let the kernel end the child when its parent is killed, and
 // keep a terminal's Ctrl-C from it: the parent stops it in order.
-func childAttributes() *syscall.SysProcAttr {
+func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
