@@ -29,6 +29,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -59,6 +60,8 @@ type Config struct {
 	// FlushEvery is how often changed state is written. A worker that takes
 	// over repeats the pushes since the last time. Defaults to 5 s.
 	FlushEvery time.Duration
+	// Meters measure what the worker does; nothing is measured when it is nil.
+	Meters metric.MeterProvider
 	// Logger gets what an operator should know; none is used when it is nil.
 	Logger *slog.Logger
 }
@@ -227,20 +230,6 @@ func (w *Worker) stopped(ctx context.Context, err error) error {
 		return nil
 	}
 	return fmt.Errorf("chat worker: %w", err)
-}
-
-// idleGrace is how long a worker waits for partitions before it counts as a
-// spare.
-const idleGrace = 10 * time.Second
-
-// Ready reports whether the worker serves all that the group gave to it. A
-// spare worker, to which it gives nothing, is ready after 10 s.
-func (w *Worker) Ready() bool {
-	started := w.started.Load()
-	if started == nil || !w.control.caughtUp.Load() || w.serving.Load() < w.assigned.Load() {
-		return false
-	}
-	return w.served.Load() || time.Since(*started) > idleGrace
 }
 
 // Stats returns the counters.

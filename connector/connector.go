@@ -12,13 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -52,9 +52,13 @@ type Config struct {
 	PingEvery      time.Duration // of the server's pings, default 25 s
 	PongTimeout    time.Duration // default 8 s
 	ClientPing     time.Duration // told to clients, default 25 s
-	Drain          time.Duration // over which a planned shutdown closes sessions
-	Traces         string        // URL with {trace}, told to clients
+	// A planned stop says that the connector is not ready, serves on for
+	// DrainDelay, so that load balancers take note, then refuses new connections
+	// and closes those there are, spread over Drain.
+	DrainDelay, Drain time.Duration
+	Traces            string // URL with {trace}, told to clients
 
+	Meters metric.MeterProvider // nil: nothing is measured
 	Logger *slog.Logger
 }
 
@@ -63,6 +67,7 @@ type Connector struct {
 	cfg      Config
 	listener net.Listener
 	current  atomic.Pointer[incarnation] // nil: clients have to wait
+	leaving  atomic.Bool                 // a planned stop has begun
 }
 
 // New checks cfg and begins to listen, so that Addr is known; Run serves.
@@ -103,12 +108,6 @@ func setDefault[T comparable](v *T, otherwise T) {
 
 // Addr is the address that clients connect to.
 func (c *Connector) Addr() net.Addr { return c.listener.Addr() }
-
-// Ready reports whether clients are served now.
-func (c *Connector) Ready() bool {
-	inc := c.current.Load()
-	return inc != nil && !inc.draining.Load()
-}
 
 // Run serves until ctx ends; then it drains, and returns nil. Its error is one
 // that another try would not mend.
@@ -187,8 +186,10 @@ func (c *Connector) live(ctx context.Context) error {
 	// A planned stop drains first: the incarnation lives on meanwhile.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	alive, end := context.WithCancel(life)
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
+		defer end()
 		ended <- inc.run(life, func() {
 			c.current.Store(inc)
 			close(ready)
@@ -196,46 +197,21 @@ func (c *Connector) live(ctx context.Context) error {
 		})
 	}()
 	select {
-	case err = <-ended:
-		c.current.Store(nil)
-		inc.closeSessions(rpc.CloseLostPlace, "the server lost its place: rejoin with since")
+	case <-alive.Done():
 	case <-ctx.Done():
+		c.leaving.Store(true)
 		select {
 		case <-ready:
-			inc.drain(c.cfg.Drain)
+			inc.drain(alive)
 		default:
 		}
-		c.current.Store(nil)
-		stop()
-		err = <-ended
 	}
+	c.current.Store(nil)
+	if alive.Err() != nil {
+		inc.closeSessions(rpc.CloseLostPlace, "the server lost its place: rejoin with since")
+	}
+	stop()
+	err = <-ended
 	inc.work.Wait()
 	return err
-}
-
-// drain ends the sessions in a planned way, spread over the given time, and
-// says so in the log.
-func (inc *incarnation) drain(over time.Duration) {
-	inc.draining.Store(true)
-	sessions := inc.allSessions()
-	frame := textFrame(rpc.AppendPush(nil, rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()}))
-	for _, s := range sessions {
-		s.conn.send(frame)
-	}
-	rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
-	for _, s := range sessions {
-		if over > 0 {
-			time.Sleep(over / time.Duration(len(sessions)))
-			s.conn.close(rpc.CloseShutdown, "shutting down")
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*beatTimeout)
-	defer cancel()
-	if err := inc.producer.Flush(ctx); err != nil {
-		inc.logger.Warn("stopped with events that the log has not acknowledged; their senders will repeat them", "error", err)
-	}
-	inc.closeSessions(rpc.CloseShutdown, "shutting down")
-	if err := inc.heart.leave(ctx); err != nil {
-		inc.logger.Warn("could not say goodbye; the lease will run out instead", "error", err)
-	}
 }

@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -45,6 +47,7 @@ type Config struct {
 	BatchRows, BatchBytes int
 	BatchAge              time.Duration
 
+	Meters metric.MeterProvider // nil: nothing is measured
 	Logger *slog.Logger
 }
 
@@ -57,10 +60,10 @@ type Stats struct {
 // Projector keeps ClickHouse up to date with the log. Its methods may be
 // called concurrently; Run once.
 type Projector struct {
-	cfg     Config
-	ready   atomic.Bool
-	rows    atomic.Int64
-	corrupt atomic.Int64
+	cfg      Config
+	progress progress
+	rows     atomic.Int64
+	corrupt  atomic.Int64
 }
 
 // New checks cfg. It does no I/O.
@@ -84,9 +87,6 @@ func setDefault[T comparable](v *T, otherwise T) {
 		*v = otherwise
 	}
 }
-
-// Ready reports whether the projector follows the log now.
-func (p *Projector) Ready() bool { return p.ready.Load() }
 
 // Stats returns what was counted so far.
 func (p *Projector) Stats() Stats { return Stats{Rows: p.rows.Load(), Corrupt: p.corrupt.Load()} }
@@ -115,11 +115,13 @@ func (p *Projector) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := clickhouse.Open(ctx, p.cfg.ClickHouse, clickhouse.Options{Logger: p.cfg.Logger})
+	p.progress.kafka.Store(kafka)
+	db, err := clickhouse.Open(ctx, p.cfg.ClickHouse, clickhouse.Options{Meters: p.cfg.Meters, Logger: p.cfg.Logger})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	p.progress.db.Store(db)
 	for {
 		err := (&session{p: p, kafka: kafka, log: log, db: db}).run(ctx)
 		if !errors.Is(err, errMoved) {

@@ -51,8 +51,9 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.inserter = newInserter(s.p, &store{db: s.db, tables: s.tables, epoch: s.log.Epoch})
 	s.p.cfg.Logger.Info("projector ready", "epoch", s.log.Epoch, "generation", s.tables.Generation, "servers", s.db.Addresses())
-	s.p.ready.Store(true)
-	defer s.p.ready.Store(false)
+	now := time.Now()
+	s.p.progress.since.Store(&now)
+	defer s.p.progress.since.Store(nil)
 	return s.follow(ctx)
 }
 
@@ -71,6 +72,9 @@ func (s *session) follow(ctx context.Context) error {
 
 // handle follows one partition for as long as it is assigned to us.
 func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
+	at := &s.p.progress
+	at.assigned.Add(1)
+	defer at.assigned.Add(-1)
 	var from watermark
 	err := s.db.Retry(ctx, "read a watermark in ClickHouse", func(ctx context.Context) (err error) {
 		from, err = s.inserter.store.watermark(ctx, a.Partition)
@@ -79,6 +83,9 @@ func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
 	if err != nil {
 		return err
 	}
+	at.serving.Add(1)
+	at.served.Store(true)
+	defer at.serving.Add(-1)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.read(ctx, a.Partition, from) })
 	g.Go(func() error { s.commit(ctx, a, from.seq); return nil })

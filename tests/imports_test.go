@@ -17,9 +17,10 @@ func TestImportsRunOneWay(t *testing.T) {
 	components := []string{"connector", "chatworker", "projector"}
 	plumbing := []string{"schema", "internal/eventlog", "internal/epoch", "internal/clickhouse", "internal/history", "internal/embedded"}
 	forbidden := map[string][]string{
-		"schema":            append([]string{"internal", "web", "tests"}, components...),
-		"internal/eventlog": append([]string{"schema", "internal", "web", "tests"}, components...),
-		"web":               append([]string{"schema", "internal", "tests"}, components...),
+		"schema":             append([]string{"internal", "web", "tests"}, components...),
+		"internal/telemetry": append([]string{"schema", "internal", "web", "tests"}, components...),
+		"internal/eventlog":  append([]string{"schema", "internal", "web", "tests"}, components...),
+		"web":                append([]string{"schema", "internal", "tests"}, components...),
 	}
 	for _, p := range plumbing[2:] {
 		forbidden[p] = append([]string{"internal/stack", "internal/cli", "web", "tests"}, components...)
@@ -28,7 +29,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		forbidden[p] = append([]string{"schema", "internal/stack", "internal/cli", "web", "tests"}, components...)
 	}
 	for _, c := range components {
-		forbidden[c] = []string{"internal/stack", "internal/cli", "internal/embedded", "internal/kraft", "web", "tests"}
+		forbidden[c] = []string{"internal/stack", "internal/cli", "internal/embedded", "internal/kraft", "internal/telemetry", "web", "tests"}
 		for _, other := range components {
 			if other != c {
 				forbidden[c] = append(forbidden[c], other)

@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/internal/embedded"
 )
 
-// admin serves the health of a running command over HTTP.
+// admin serves health and metrics of a running command over HTTP.
 type admin struct {
 	server *http.Server
 	addr   string
@@ -19,8 +19,10 @@ type admin struct {
 }
 
 // startAdmin begins to serve at addr, or nothing when addr is empty. /healthz
-// answers while the process runs, /readyz when ready returns true.
-func startAdmin(ctx context.Context, addr string, ready func() bool, log *slog.Logger) (*admin, error) {
+// answers while the process runs. /readyz answers 200 when unready names no
+// reason, else 503 with a line for each. The first reason is that ctx has
+// ended: what it runs is being stopped.
+func startAdmin(ctx context.Context, addr string, unready func(context.Context) []string, t *tools) (*admin, error) {
 	if addr == "" {
 		return nil, nil
 	}
@@ -29,10 +31,15 @@ func startAdmin(ctx context.Context, addr string, ready func() bool, log *slog.L
 		return nil, err
 	}
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", t.telemetry.MetricsHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !ready() {
-			http.Error(w, "not ready", http.StatusServiceUnavailable)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		var reasons []string
+		if ctx.Err() != nil {
+			reasons = append(reasons, "it is shutting down")
+		}
+		if reasons = append(reasons, unready(r.Context())...); len(reasons) > 0 {
+			http.Error(w, "not ready\n"+strings.Join(reasons, "\n"), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ready")
@@ -43,7 +50,7 @@ func startAdmin(ctx context.Context, addr string, ready func() bool, log *slog.L
 		served: make(chan error, 1),
 	}
 	go func() { a.served <- a.server.Serve(ln) }()
-	log.Info("health is served", "address", a.addr)
+	t.log.Info("health is served", "address", a.addr)
 	return a, nil
 }
 

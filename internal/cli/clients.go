@@ -27,6 +27,7 @@ type clientFlags struct {
 	Rate           int           `default:"0" placeholder:"N" help:"Requests a second and session; -1 for no limit. Default: 100, none when listening on loopback."`
 	PingEvery      time.Duration `default:"25s" placeholder:"TIME" help:"Time between the server's pings. Default: ${default}."`
 	PongTimeout    time.Duration `default:"8s" placeholder:"TIME" help:"Time for a client's pong. Default: ${default}."`
+	DrainDelay     time.Duration `default:"0s" placeholder:"TIME" help:"Time from a stop, when /readyz says so, until new connections are refused: as long as load balancers take to note it. Default: ${default}."`
 	Drain          time.Duration `default:"0s" placeholder:"TIME" help:"Time over which a stop closes connections. Default: ${default}, all at once."`
 	Traces         string        `placeholder:"URL" help:"Where clients find a trace: a URL with {trace} in it."`
 }
@@ -43,8 +44,10 @@ func (f *clientFlags) Validate() error {
 			return fmt.Errorf("%s is %v: it takes a time above 0", flag, d)
 		}
 	}
-	if f.Drain < 0 {
-		return fmt.Errorf("--drain is %v: it takes a time from 0 on", f.Drain)
+	for flag, d := range map[string]time.Duration{"--drain": f.Drain, "--drain-delay": f.DrainDelay} {
+		if d < 0 {
+			return fmt.Errorf("%s is %v: it takes a time from 0 on", flag, d)
+		}
 	}
 	return nil
 }
@@ -58,7 +61,8 @@ func (f *clientFlags) config() (connector.Config, error) {
 	return connector.Config{
 		Auth: auth, Origins: f.Origins, MaxConnections: f.MaxConnections,
 		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody, Rate: f.Rate},
-		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Drain: f.Drain, Traces: f.Traces,
+		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
+		DrainDelay: f.DrainDelay, Drain: f.Drain,
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
@@ -19,12 +18,12 @@ type logFlags struct {
 	Replication count    `default:"0" placeholder:"N" help:"Replication factor of a log that does not exist yet. Default: the brokers' own."`
 }
 
-func (f *logFlags) config(client string, log *slog.Logger) eventlog.Config {
+func (f *logFlags) config(client string, t *tools) eventlog.Config {
 	brokers := make([]string, len(f.Kafka))
 	for i, b := range f.Kafka {
 		brokers[i] = string(b)
 	}
-	return eventlog.Config{Brokers: brokers, ClientID: client, Logger: log}
+	return eventlog.Config{Brokers: brokers, ClientID: client, Meters: t.telemetry.Meters(), Logger: t.log}
 }
 
 // historyFlags say where the history is.
@@ -42,19 +41,17 @@ type connectorCommand struct {
 
 // Run serves clients until ctx ends.
 func (c *connectorCommand) Run(ctx context.Context, p process) error {
-	log, err := c.logger(p.stderr)
-	if err != nil {
-		return err
-	}
-	conn, err := c.open(ctx, log)
-	if err != nil {
-		return err
-	}
-	log.Info("the connector listens", "address", conn.Addr())
-	return c.role(ctx, conn, log)
+	return c.equipped(ctx, p, "parley-connector", func(t *tools) error {
+		conn, err := c.open(ctx, t)
+		if err != nil {
+			return err
+		}
+		t.log.Info("the connector listens", "address", conn.Addr())
+		return c.role(ctx, conn, t)
+	})
 }
 
-func (c *connectorCommand) open(ctx context.Context, log *slog.Logger) (*connector.Connector, error) {
+func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Connector, error) {
 	cfg, err := c.clientFlags.config()
 	if err != nil {
 		return nil, err
@@ -63,9 +60,9 @@ func (c *connectorCommand) open(ctx context.Context, log *slog.Logger) (*connect
 	if err != nil {
 		return nil, err
 	}
-	cfg.Kafka, cfg.ClickHouse, cfg.Listener = c.logFlags.config("connector", log), string(c.Clickhouse), listener
+	cfg.Kafka, cfg.ClickHouse, cfg.Listener = c.logFlags.config("connector", t), string(c.Clickhouse), listener
 	cfg.Partitions, cfg.Replication = int(c.Partitions), int(c.Replication)
-	cfg.Page, cfg.Logger = web.Handler(), log
+	cfg.Page, cfg.Meters, cfg.Logger = web.Handler(), t.telemetry.Meters(), t.log
 	conn, err := connector.New(cfg)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -81,18 +78,16 @@ type chatworkerCommand struct {
 
 // Run tells connectors what happens in their channels until ctx ends.
 func (c *chatworkerCommand) Run(ctx context.Context, p process) error {
-	log, err := c.logger(p.stderr)
-	if err != nil {
-		return err
-	}
-	w, err := chatworker.New(chatworker.Config{
-		Kafka: c.config("chatworker", log), Group: c.Group,
-		Partitions: int(c.Partitions), Replication: int(c.Replication), Logger: log,
+	return c.equipped(ctx, p, "parley-chatworker", func(t *tools) error {
+		w, err := chatworker.New(chatworker.Config{
+			Kafka: c.config("chatworker", t), Group: c.Group,
+			Partitions: int(c.Partitions), Replication: int(c.Replication), Meters: t.telemetry.Meters(), Logger: t.log,
+		})
+		if err != nil {
+			return err
+		}
+		return c.role(ctx, w, t)
 	})
-	if err != nil {
-		return err
-	}
-	return c.role(ctx, w, log)
 }
 
 type projectorCommand struct {
@@ -104,29 +99,27 @@ type projectorCommand struct {
 
 // Run writes history until ctx ends.
 func (c *projectorCommand) Run(ctx context.Context, p process) error {
-	log, err := c.logger(p.stderr)
-	if err != nil {
-		return err
-	}
-	w, err := projector.New(projector.Config{
-		Kafka: c.config("projector", log), ClickHouse: string(c.Clickhouse), Group: c.Group,
-		Partitions: int(c.Partitions), Replication: int(c.Replication), Logger: log,
+	return c.equipped(ctx, p, "parley-projector", func(t *tools) error {
+		w, err := projector.New(projector.Config{
+			Kafka: c.config("projector", t), ClickHouse: string(c.Clickhouse), Group: c.Group,
+			Partitions: int(c.Partitions), Replication: int(c.Replication), Meters: t.telemetry.Meters(), Logger: t.log,
+		})
+		if err != nil {
+			return err
+		}
+		return c.role(ctx, w, t)
 	})
-	if err != nil {
-		return err
-	}
-	return c.role(ctx, w, log)
 }
 
 // component is one role, ready to run.
 type component interface {
 	Run(context.Context) error
-	Ready() bool
+	Unready(context.Context) []string
 }
 
 // role runs a component, and its health beside it, until ctx ends.
-func (r *running) role(ctx context.Context, c component, log *slog.Logger) (err error) {
-	health, err := startAdmin(ctx, string(r.Admin), c.Ready, log)
+func (r *running) role(ctx context.Context, c component, t *tools) (err error) {
+	health, err := startAdmin(ctx, string(r.Admin), c.Unready, t)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type brokerCommand struct {
 
 // Run starts the broker and waits.
 func (c *brokerCommand) Run(ctx context.Context, p process) error {
-	return c.serve(ctx, p, func(ctx context.Context, log *slog.Logger) (server, error) {
+	return c.serve(ctx, p, "parley-broker", func(ctx context.Context, log *slog.Logger) (server, error) {
 		b, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: string(c.Listen), DataDir: c.Data, Logger: log})
 		if err != nil {
 			return nil, err
@@ -39,7 +39,7 @@ type clickhouseCommand struct {
 
 // Run starts ClickHouse and waits.
 func (c *clickhouseCommand) Run(ctx context.Context, p process) error {
-	return c.serve(ctx, p, func(ctx context.Context, log *slog.Logger) (server, error) {
+	return c.serve(ctx, p, "parley-clickhouse", func(ctx context.Context, log *slog.Logger) (server, error) {
 		s, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Listen: string(c.Listen), DataDir: c.Data, Logger: log})
 		if err != nil {
 			return nil, err
@@ -56,29 +56,27 @@ type server interface {
 }
 
 // serve starts a server and its health, and stops both when ctx ends.
-func (r *running) serve(ctx context.Context, p process, start func(context.Context, *slog.Logger) (server, error)) (err error) {
-	log, err := r.logger(p.stderr)
-	if err != nil {
-		return err
-	}
-	s, err := start(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
-		defer cancel()
-		err = errors.Join(err, s.Stop(ctx))
-	}()
-	health, err := startAdmin(ctx, string(r.Admin), func() bool { return true }, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, health.stop()) }()
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-s.Done():
-		return fmt.Errorf("the server ended on its own: see the log in its data folder")
-	}
+func (r *running) serve(ctx context.Context, p process, service string, start func(context.Context, *slog.Logger) (server, error)) error {
+	return r.equipped(ctx, p, service, func(t *tools) (err error) {
+		s, err := start(ctx, t.log)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+			defer cancel()
+			err = errors.Join(err, s.Stop(ctx))
+		}()
+		health, err := startAdmin(ctx, string(r.Admin), func(context.Context) []string { return nil }, t)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, health.stop()) }()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.Done():
+			return fmt.Errorf("the server ended on its own: see the log in its data folder")
+		}
+	})
 }

@@ -20,14 +20,18 @@ type upCommand struct {
 }
 
 // Run starts the stack, says where it is, and stops it when ctx ends.
-func (c *upCommand) Run(ctx context.Context, p process) (err error) {
-	log, err := c.logger(p.stderr)
-	if err != nil {
-		return err
-	}
+func (c *upCommand) Run(ctx context.Context, p process) error {
+	return c.equipped(ctx, p, "parley", func(t *tools) error { return c.run(ctx, p, t) })
+}
+
+func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	var running atomic.Pointer[stack.Stack]
-	ready := func() bool { s := running.Load(); return s != nil && s.Ready() }
-	health, err := startAdmin(ctx, string(c.Admin), ready, log)
+	health, err := startAdmin(ctx, string(c.Admin), func(ctx context.Context) []string {
+		if s := running.Load(); s != nil {
+			return s.Unready(ctx)
+		}
+		return []string{"it is starting"}
+	}, t)
 	if err != nil {
 		return err
 	}
@@ -37,7 +41,8 @@ func (c *upCommand) Run(ctx context.Context, p process) (err error) {
 		return err
 	}
 	s, err := stack.Start(ctx, stack.Config{
-		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients, Logger: log,
+		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients,
+		Meters: t.telemetry.Meters(), Logger: t.log,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -46,13 +51,13 @@ func (c *upCommand) Run(ctx context.Context, p process) (err error) {
 		return err
 	}
 	running.Store(s)
-	c.announce(p, s.Addresses(), log)
+	c.announce(p, s.Addresses(), t.log)
 	select {
 	case <-ctx.Done():
 	case <-s.Failed():
 		err = s.Err()
 	}
-	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience+c.DrainDelay+c.Drain)
 	defer cancel()
 	return errors.Join(err, s.Stop(stopCtx))
 }

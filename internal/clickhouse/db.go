@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/cenkalti/backoff/v4"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parley-chat/parley/schema/sql"
 )
@@ -32,6 +32,8 @@ type Options struct {
 	// ReadTimeout bounds a wait for the server's next bytes where the context
 	// has no deadline. Default 60 s.
 	ReadTimeout time.Duration
+	// Meters measure errors and outages; nil for none.
+	Meters metric.MeterProvider
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
 }
@@ -161,32 +163,6 @@ func (db *DB) Retry(ctx context.Context, what string, try func(context.Context) 
 func isPermanent(err error) bool {
 	var permanent *backoff.PermanentError
 	return errors.As(err, &permanent)
-}
-
-// outage is a time in which the database cannot be used.
-type outage struct {
-	mu    sync.Mutex
-	since time.Time // zero: there is none
-}
-
-func (o *outage) note(db *DB, what string, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.since.IsZero() {
-		o.since = time.Now()
-		db.opts.Logger.Warn("ClickHouse is in trouble, trying until it works",
-			"servers", db.Addresses(), "task", what, "error", err)
-	}
-}
-
-func (o *outage) over(db *DB) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.since.IsZero() {
-		db.opts.Logger.Info("ClickHouse works again",
-			"servers", db.Addresses(), "after", time.Since(o.since).Round(time.Millisecond))
-		o.since = time.Time{}
-	}
 }
 
 // Answers waits, with back-off, until a server answers or ctx ends. It logs

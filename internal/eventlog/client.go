@@ -14,6 +14,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/sasl"
+	"go.opentelemetry.io/otel/metric"
 )
 
 const (
@@ -38,6 +39,8 @@ type Config struct {
 	TLS *tls.Config
 	// SASL authenticates connections when it is not nil.
 	SASL sasl.Mechanism
+	// Meters measure requests and errors; nothing is measured when it is nil.
+	Meters metric.MeterProvider
 	// Logger gets what an operator should know; none is used when it is nil.
 	Logger *slog.Logger
 }
@@ -54,6 +57,8 @@ type Client struct {
 	kafka     *kafka.Client
 	layout    atomic.Uint64 // how often the cluster's layout was forgotten
 	outage    outage
+
+	lastAnswer atomic.Int64 // when a broker answered last, Unix nanoseconds
 }
 
 // New returns a client for the cluster that cfg names. It only validates; the
@@ -176,7 +181,11 @@ func (c *Client) probeBroker(ctx context.Context, broker string) error {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+	deadline := time.Now().Add(dialTimeout)
+	if sooner, ok := ctx.Deadline(); ok && sooner.Before(deadline) {
+		deadline = sooner
+	}
+	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
 	apis, err := conn.ApiVersions()

@@ -55,6 +55,7 @@ func (c *Client) exchange(ctx context.Context, timeout time.Duration, e *exchang
 	if err != nil {
 		return nil, err
 	}
+	c.answered()
 	return res.(exchanged).Response, nil
 }
 

@@ -164,6 +164,7 @@ func (s *sender) roundTrip() (*produce.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.p.c.answered()
 	return res.(*produce.Response), nil
 }
 

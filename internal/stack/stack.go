@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/embedded"
@@ -41,6 +43,8 @@ type Config struct {
 	// Clients says who may connect and what clients may do; what it says of
 	// servers and addresses is not used.
 	Clients connector.Config
+	// Meters measure what the components do; nil for none.
+	Meters metric.MeterProvider
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
 }
@@ -104,6 +108,15 @@ func (s *Stack) Addresses() Addresses { return s.addr }
 
 // Ready reports whether clients are served now.
 func (s *Stack) Ready() bool { return s.connector != nil && s.connector.Ready() && s.worker.Ready() }
+
+// Unready says why the stack is not ready, a sentence for each reason; nothing
+// when it is. The history may lag: chat goes on without it.
+func (s *Stack) Unready(ctx context.Context) []string {
+	if s.connector == nil {
+		return []string{"no component runs: only the servers were started"}
+	}
+	return append(s.connector.Unready(ctx), s.worker.Unready(ctx)...)
+}
 
 // Failed is closed when a part of the stack ended on its own; Err says which.
 // The rest goes on running until Stop.
@@ -233,7 +246,7 @@ func (s *Stack) awaitReady(ctx context.Context) error {
 // startComponents starts one component of each kind.
 func (s *Stack) startComponents(listener net.Listener) (err error) {
 	s.worker, err = chatworker.New(chatworker.Config{
-		Kafka: s.kafka("chatworker"), Partitions: s.cfg.Partitions, Logger: s.log.With("part", "chatworker"),
+		Kafka: s.kafka("chatworker"), Partitions: s.cfg.Partitions, Meters: s.cfg.Meters, Logger: s.log.With("part", "chatworker"),
 	})
 	if err != nil {
 		return err
@@ -241,7 +254,7 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 	s.run("chatworker", s.worker.Run)
 	history, err := projector.New(projector.Config{
 		Kafka: s.kafka("projector"), ClickHouse: s.addr.ClickHouse,
-		Partitions: s.cfg.Partitions, Logger: s.log.With("part", "projector"),
+		Partitions: s.cfg.Partitions, Meters: s.cfg.Meters, Logger: s.log.With("part", "projector"),
 	})
 	if err != nil {
 		return err
@@ -249,7 +262,8 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 	s.run("projector", history.Run)
 	cfg := s.cfg.Clients
 	cfg.Kafka, cfg.ClickHouse, cfg.Listener = s.kafka("connector"), s.addr.ClickHouse, listener
-	cfg.Partitions, cfg.Page, cfg.Logger = s.cfg.Partitions, web.Handler(), s.log.With("part", "connector")
+	cfg.Partitions, cfg.Page = s.cfg.Partitions, web.Handler()
+	cfg.Meters, cfg.Logger = s.cfg.Meters, s.log.With("part", "connector")
 	if s.connector, err = connector.New(cfg); err != nil {
 		return err
 	}
@@ -258,5 +272,7 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 }
 
 func (s *Stack) kafka(client string) eventlog.Config {
-	return eventlog.Config{Brokers: []string{s.addr.Kafka}, ClientID: client, Logger: s.log.With("part", client)}
+	return eventlog.Config{
+		Brokers: []string{s.addr.Kafka}, ClientID: client, Meters: s.cfg.Meters, Logger: s.log.With("part", client),
+	}
 }

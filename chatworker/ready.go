@@ -1,0 +1,43 @@
+package chatworker
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// idleGrace is how long a worker waits for partitions before it counts as a
+// spare.
+const idleGrace = 10 * time.Second
+
+// Ready reports whether the worker serves all that the group gave to it. A
+// spare worker, to which it gives nothing, is ready after 10 s.
+func (w *Worker) Ready() bool { return len(w.waits()) == 0 }
+
+// Unready says why the worker does not do its part, a sentence for each reason;
+// nothing when it does. It asks Kafka for a sign of life where there was none
+// lately, for 2 s at most.
+func (w *Worker) Unready(ctx context.Context) []string {
+	reasons := w.waits()
+	if err := w.client.Reachable(ctx); err != nil {
+		reasons = append(reasons, err.Error())
+	}
+	return reasons
+}
+
+// waits says what the worker waits for.
+func (w *Worker) waits() (reasons []string) {
+	started := w.started.Load()
+	if started == nil {
+		return []string{"the log is not open yet"}
+	}
+	if !w.control.caughtUp.Load() {
+		reasons = append(reasons, "the connectors' beats are not read to their end yet")
+	}
+	if assigned, serving := w.assigned.Load(), w.serving.Load(); serving < assigned {
+		reasons = append(reasons, fmt.Sprintf("%d of %d assigned partitions are not served yet", assigned-serving, assigned))
+	} else if !w.served.Load() && time.Since(*started) <= idleGrace {
+		reasons = append(reasons, "the consumer group has assigned no partition yet")
+	}
+	return reasons
+}

@@ -1,0 +1,68 @@
+package connector
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// drain ends the sessions in a planned way and says so in the log. It returns
+// early when alive ends: the incarnation ended on its own meanwhile.
+func (inc *incarnation) drain(alive context.Context) {
+	delay, over := inc.cfg.DrainDelay, inc.cfg.Drain
+	inc.logger.Info("draining", "sessions", len(inc.allSessions()), "delay", delay, "over", over)
+	if !until(alive, time.Now().Add(delay)) {
+		return
+	}
+	inc.draining.Store(true)
+	sessions := inc.allSessions()
+	frame := textFrame(rpc.AppendPush(nil, rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()}))
+	for _, s := range sessions {
+		s.conn.send(frame)
+	}
+	if over > 0 && !inc.closeInTurn(alive, sessions, over) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(alive, 2*beatTimeout)
+	defer cancel()
+	if err := inc.producer.Flush(ctx); err != nil {
+		inc.logger.Warn("stopped with events that the log has not acknowledged; their senders will repeat them", "error", err)
+	}
+	inc.closeSessions(rpc.CloseShutdown, "shutting down")
+	if err := inc.heart.leave(ctx); err != nil {
+		inc.logger.Warn("could not say goodbye; the lease will run out instead", "error", err)
+	}
+}
+
+// closeInTurn closes sessions one after the other, in any order, spread over
+// the given time. Those that have gone by themselves take none of it. It is
+// false when alive ended.
+func (inc *incarnation) closeInTurn(alive context.Context, sessions []*session, over time.Duration) bool {
+	rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
+	next := time.Now()
+	for _, s := range sessions {
+		if s.conn.isClosing() {
+			continue
+		}
+		next = next.Add(over / time.Duration(len(sessions)))
+		if !until(alive, next) {
+			return false
+		}
+		s.conn.close(rpc.CloseShutdown, "shutting down")
+	}
+	return true
+}
+
+// until waits for a time. It is false when ctx ended before.
+func until(ctx context.Context, at time.Time) bool {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

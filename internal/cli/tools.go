@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/parley-chat/parley/internal/telemetry"
+)
+
+// lastWords bounds the time in which telemetry sends what it has left.
+const lastWords = 3 * time.Second
+
+// tools are what everything that runs is given.
+type tools struct {
+	log       *slog.Logger
+	telemetry *telemetry.Telemetry
+}
+
+// equipped does the work of a service with tools, and puts them away.
+func (r *running) equipped(ctx context.Context, p process, service string, work func(*tools) error) error {
+	log, err := r.logger(p.stderr)
+	if err != nil {
+		return err
+	}
+	tel, err := telemetry.Start(ctx, service, version(), log)
+	if err != nil {
+		return err
+	}
+	err = work(&tools{log, tel})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	return errors.Join(err, tel.Shutdown(ctx))
+}

@@ -1,0 +1,62 @@
+// Package telemetry is how a process tells what it does. Metrics are served
+// for Prometheus, and pushed where the standard OTEL_… variables say so.
+// Components do not know this package: they are given providers.
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/oklog/ulid/v2"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+)
+
+// Telemetry is what one process tells. Its methods may be called concurrently.
+type Telemetry struct {
+	metrics *metrics
+}
+
+// Start sets up the telemetry of a service, such as parley-connector, in this
+// version. Whoever starts it calls Shutdown.
+func Start(ctx context.Context, service, version string, log *slog.Logger) (*Telemetry, error) {
+	r, err := newResource(ctx, service, version)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(ctx, r, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Telemetry{metrics: m}, nil
+}
+
+// Meters is what components make their instruments with.
+func (t *Telemetry) Meters() metric.MeterProvider { return t.metrics.provider }
+
+// MetricsHandler serves all metrics to Prometheus.
+func (t *Telemetry) MetricsHandler() http.Handler { return t.metrics.handler() }
+
+// Shutdown sends what was not sent yet, within the time that ctx allows. What
+// is measured later is lost.
+func (t *Telemetry) Shutdown(ctx context.Context) error { return t.metrics.shutdown(ctx) }
+
+// newResource describes this process: service, version, and an instance id that
+// no other process has. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go
+// before.
+func newResource(ctx context.Context, service, version string) (*resource.Resource, error) {
+	r, err := resource.New(ctx,
+		resource.WithTelemetrySDK(),
+		resource.WithAttributes(
+			semconv.ServiceName(service), semconv.ServiceVersion(version), semconv.ServiceInstanceID(ulid.Make().String()),
+		),
+		resource.WithFromEnv(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("the OTEL_… variables of the resource cannot be used: %w", err)
+	}
+	return r, nil
+}

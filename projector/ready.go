@@ -1,0 +1,57 @@
+package projector
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/eventlog"
+)
+
+// idleGrace is how long a projector waits for partitions before it counts as a
+// spare.
+const idleGrace = 10 * time.Second
+
+// progress is how far a projector has come. Its zero value is its start.
+type progress struct {
+	kafka             atomic.Pointer[eventlog.Client] // nil: the log is not open yet
+	db                atomic.Pointer[clickhouse.DB]   // nil: it has not answered yet
+	since             atomic.Pointer[time.Time]       // when it began to follow the log; nil: it does not
+	assigned, serving atomic.Int64                    // partitions
+	served            atomic.Bool                     // a partition was once
+}
+
+// Ready reports whether the projector follows the log now.
+func (p *Projector) Ready() bool { return p.progress.since.Load() != nil }
+
+// Unready says why the projector does not do its part, a sentence for each
+// reason; nothing when it does. It asks Kafka for a sign of life where there
+// was none lately, for 2 s at most.
+func (p *Projector) Unready(ctx context.Context) (reasons []string) {
+	at := &p.progress
+	kafka, db, since := at.kafka.Load(), at.db.Load(), at.since.Load()
+	switch {
+	case kafka == nil:
+		return []string{"the log is not open yet"}
+	case db == nil:
+		return []string{"ClickHouse has not answered yet"}
+	}
+	if err := kafka.Reachable(ctx); err != nil {
+		reasons = append(reasons, err.Error())
+	}
+	if outage := db.Outage(); outage > 0 {
+		reasons = append(reasons, fmt.Sprintf("ClickHouse at %s cannot be used for %v", db.Addresses(), outage.Round(time.Second)))
+	}
+	assigned, serving := at.assigned.Load(), at.serving.Load()
+	switch {
+	case since == nil:
+		reasons = append(reasons, "the tables are not ready yet")
+	case serving < assigned:
+		reasons = append(reasons, fmt.Sprintf("%d of %d assigned partitions are not followed yet", assigned-serving, assigned))
+	case !at.served.Load() && time.Since(*since) <= idleGrace:
+		reasons = append(reasons, "the consumer group has assigned no partition yet")
+	}
+	return reasons
+}
