@@ -44,7 +44,7 @@ build: check $(BIN) ## build bin/parley with everything that it needs beside it
 $(BIN): $(ENGINE) $(PAGE) FORCE
 	@mkdir -p bin
 	@echo "building $@"
-	@CGO_ENABLED=0 go build -o $@ .
+	@CGO_ENABLED=0 go build -trimpath -o $@ .
 	@scripts/engine.sh bin
 
 $(ENGINE): deploy/engine/package-lock.json
@@ -74,7 +74,7 @@ test-web: $(ENGINE) $(PAGE) test-go
 	cd web && npm test
 
 test-deploy: check ## hold what is shipped in deploy/ against the program and the servers it is for
-	cd deploy/check && go vet ./... && go test -timeout 5m ./...
+	cd deploy/check && go vet ./... && go test -timeout 8m ./...
 
 lint: $(WEB) ## gofmt, go vet, staticcheck, size of files
 	@scripts/gofmt.sh
