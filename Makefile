@@ -21,7 +21,11 @@ CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEE
 
 export LISTEN DATA
 
-.PHONY: help up down logs clean-data build kafka test test-go test-web test-deploy lint generate bench sim chaos soak storm planted jaeger check race-check FORCE
+.PHONY: help check race-check FORCE
+.PHONY: up down logs clean-data
+.PHONY: build kafka jaeger generate
+.PHONY: test test-go test-web test-deploy lint sim
+.PHONY: bench chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -96,6 +100,9 @@ chaos: $(ENGINE) ## harm a running Parley, hold every guarantee against what cam
 
 soak: $(ENGINE) ## restart every role in turn under load (DURATION=10m)
 	go run ./tests/chaos/run --rolling $(CHAOS_FLAGS) --results docs/chaos-results.md
+
+handover: $(ENGINE) ## stop, start and kill workers one by one, see how long messages are held up (DURATION=100s)
+	go run ./tests/chaos/run --handover --duration 100s $(CHAOS_FLAGS) --results docs/chaos-results.md
 
 storm: $(ENGINE) ## kill all connectors at once, see how soon everybody is back (CLIENTS=1000)
 	go run ./tests/chaos/run --storm --clients 1000 $(CHAOS_FLAGS) --results docs/chaos-results.md

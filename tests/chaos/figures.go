@@ -28,6 +28,7 @@ type Summary struct {
 	runs, violations, faults, events, acked, delivered, recovered int
 	memory                                                        map[string][2]int // of the last run
 	ghost, plainGhost, takeover, drained                          time.Duration
+	handovers                                                     Handovers // nil without any
 }
 
 // Add adds a run.
@@ -47,10 +48,19 @@ func (s *Summary) Add(r *Result) {
 	s.takeover = max(s.takeover, r.Takeover)
 	s.drained = max(s.drained, r.Drained)
 	s.memory = r.Memory
+	if r.Handovers != nil {
+		if s.handovers == nil {
+			s.handovers = Handovers{}
+		}
+		s.handovers.add(r.Handovers)
+	}
 }
 
 // String are the figures of all runs in one line.
 func (s *Summary) String() string {
+	if s.handovers != nil {
+		return fmt.Sprintf("%d runs, %d violations: %v; %d delivered", s.runs, s.violations, s.handovers, s.delivered)
+	}
 	return fmt.Sprintf("%d runs, %d violations: %d faults, %d events, %d chats acked, %d delivered, %d sessions recovered; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained within %v; resident MB, first and last third: %v",
 		s.runs, s.violations, s.faults, s.events, s.acked, s.delivered, s.recovered, round(s.ghost), round(s.plainGhost), round(s.takeover), round(s.drained), s.memory)
 }

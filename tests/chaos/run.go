@@ -50,6 +50,8 @@ const (
 	Chaos Mode = iota
 	// Rolling restarts every role in order, again and again.
 	Rolling
+	// Handover stops, starts and kills workers, one at a time.
+	Handover
 	// Calm does nothing.
 	Calm
 )
@@ -64,6 +66,8 @@ type Result struct {
 	// Takeover is the slowest delivery while workers, and nothing else that
 	// matters to it, were harmed.
 	Takeover time.Duration
+	// Handovers are filled in by a run of that Mode.
+	Handovers Handovers
 	// Memory is the most that each role had resident, in MB, in the first and
 	// in the last third of the run.
 	Memory map[string][2]int
@@ -140,6 +144,8 @@ func (r *run) strike(ctx context.Context) error {
 		err = r.faults.run(timed)
 	case Rolling:
 		err = r.faults.roll(timed)
+	case Handover:
+		err = r.faults.handOver(timed)
 	case Calm:
 		<-timed.Done()
 	}
@@ -166,6 +172,9 @@ func (r *run) judge(ctx context.Context) (*Result, error) {
 			if len(report.Violations) == 0 || over {
 				result.Report, result.Drained = *report, time.Since(healed)
 				result.Takeover, result.Memory = slowestDelivery(in, "chatworker"), r.memory.thirds()
+				if r.Mode == Handover {
+					result.Handovers = handovers(in)
+				}
 				return result, errors.Join(r.finish(result, in), c.close())
 			}
 		}

@@ -24,6 +24,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 1, "how many runs")
 	flag.IntVar(&o.clients, "clients", 24, "how many clients chat")
 	flag.BoolVar(&o.rolling, "rolling", false, "planned restarts of every role, in turn, instead of faults")
+	flag.BoolVar(&o.handover, "handover", false, "workers are stopped, started and killed, one at a time, and nothing else is harmed")
 	flag.BoolVar(&o.storm, "storm", false, "no faults but one: all connectors are killed at once, and the clients come back")
 	flag.BoolVar(&o.calm, "calm", false, "no faults")
 	flag.BoolVar(&o.quiet, "quiet", false, "do not say which faults strike")
@@ -47,6 +48,7 @@ type options struct {
 	seed                  uint64
 	runs, clients         int
 	calm, rolling, storm  bool
+	handover              bool
 	quiet                 bool
 	tags, results, folder string
 	commit                string // that the program is built from
@@ -138,6 +140,8 @@ func (o *options) mode() chaos.Mode {
 		return chaos.Calm
 	case o.rolling:
 		return chaos.Rolling
+	case o.handover:
+		return chaos.Handover
 	}
 	return chaos.Chaos
 }
@@ -149,6 +153,9 @@ func (o *options) command() string {
 	}
 	if o.rolling {
 		return fmt.Sprintf("make soak DURATION=%v SEED=%d CLIENTS=%d", o.duration, o.seed, o.clients)
+	}
+	if o.handover {
+		return fmt.Sprintf("make handover DURATION=%v SEED=%d", o.duration, o.seed)
 	}
 	return fmt.Sprintf("make chaos DURATION=%v SEED=%d RUNS=%d", o.duration, o.seed, o.runs)
 }
