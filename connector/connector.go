@@ -57,6 +57,10 @@ type Config struct {
 	// and closes those there are, spread over Drain.
 	DrainDelay, Drain time.Duration
 	Traces            string // URL with {trace}, told to clients
+	// HistoryTime bounds a read of history, waiting for its turn included; two
+	// fifths of it a query of ClickHouse, one fifth the tail of the log. What
+	// takes longer is answered with less, and says so. Default 5 s.
+	HistoryTime time.Duration
 
 	Meters metric.MeterProvider // nil: nothing is measured
 	Logger *slog.Logger
@@ -79,6 +83,7 @@ func New(cfg Config) (*Connector, error) {
 	setDefault(&cfg.PingEvery, 25*time.Second)
 	setDefault(&cfg.PongTimeout, 8*time.Second)
 	setDefault(&cfg.ClientPing, 25*time.Second)
+	setDefault(&cfg.HistoryTime, defaultHistoryTime)
 	if cfg.Limits.Body > schema.MaxBody {
 		return nil, fmt.Errorf("a body of %d bytes is more than the log takes: the limit is at most %d", cfg.Limits.Body, schema.MaxBody)
 	}
@@ -176,7 +181,10 @@ func (c *Connector) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reader, err := history.New(history.Config{DSN: c.cfg.ClickHouse, Log: kafka, Epoch: log, Logger: c.cfg.Logger})
+	reader, err := history.New(history.Config{
+		DSN: c.cfg.ClickHouse, Log: kafka, Epoch: log, Logger: c.cfg.Logger,
+		QueryTime: c.cfg.HistoryTime * 2 / 5, TailTime: c.cfg.HistoryTime / 5,
+	})
 	if err != nil {
 		return err
 	}

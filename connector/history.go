@@ -58,7 +58,7 @@ func (h *historyCall) answer(ch *channel) {
 }
 
 func (inc *incarnation) readHistory(ch *channel, h *historyCall, reached <-chan struct{}) (page, error) {
-	ctx, cancel := context.WithTimeout(inc.ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(inc.ctx, inc.cfg.HistoryTime)
 	defer cancel()
 	select {
 	case <-reached:

@@ -9,8 +9,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// readTimeout bounds a read of history, waiting for its turn included.
-const readTimeout = 5 * time.Second
+const defaultHistoryTime = 5 * time.Second
 
 // past is what a join's result says of the time before it.
 type past struct {
@@ -51,7 +50,7 @@ func (ch *channel) past(j *joinCall, v view, most int, epoch string) (past, bool
 // recall answers a join from history: the ring filled up by one read that all
 // joins of the channel share, else a read of its own, else what the ring has.
 func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
-	ctx, cancel := context.WithTimeout(inc.ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(inc.ctx, inc.cfg.HistoryTime)
 	defer cancel()
 	err := inc.fill(ctx, ch)
 	ch.mu.Lock()
@@ -160,7 +159,7 @@ func (inc *incarnation) fill(ctx context.Context, ch *channel) error {
 }
 
 func (inc *incarnation) fillNow(ch *channel, l *load) {
-	ctx, cancel := context.WithTimeout(inc.ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(inc.ctx, inc.cfg.HistoryTime)
 	defer cancel()
 	ch.mu.Lock()
 	floor := ch.ring.floor

@@ -226,8 +226,9 @@ func (w *world) lost(n *simNode, err error) {
 
 func simConfig(recover, presence int) Config {
 	return Config{
-		Logger:    slog.New(slog.DiscardHandler),
-		PingEvery: time.Hour, PongTimeout: time.Hour,
+		HistoryTime: defaultHistoryTime,
+		Logger:      slog.New(slog.DiscardHandler),
+		PingEvery:   time.Hour, PongTimeout: time.Hour,
 		Limits: rpc.Limits{
 			Body: 4096, Frame: 64 << 10, Channels: 128, Recover: recover, Pipeline: 1000,
 			Dedupe: simWindow, Presence: presence, Queue: 4 << 20,

@@ -100,6 +100,7 @@ func (c *cluster) projector() *role {
 func (c *cluster) connector(change func(*connector.Config)) *role {
 	cfg := connector.Config{
 		Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0", Logger: c.logger.With("role", "connector"),
+		HistoryTime: patience, // a busy machine is no reason to answer with less
 	}
 	if change != nil {
 		change(&cfg)

@@ -183,7 +183,7 @@ func (w *world) reader(epoch string, change func(*Config)) *Reader {
 	w.t.Helper()
 	log := w.log
 	log.Epoch = epoch
-	cfg := Config{DSN: w.dsn, Log: w.kafka, Epoch: log, QueryTime: 20 * time.Second, TailTime: 20 * time.Second}
+	cfg := Config{DSN: w.dsn, Log: w.kafka, Epoch: log, QueryTime: 20 * time.Second, TailTime: 20 * time.Second, TailStep: 5}
 	if change != nil {
 		change(&cfg)
 	}

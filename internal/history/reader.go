@@ -26,6 +26,8 @@ type Config struct {
 	// wait for the same partition share. Default 64 MB and 1 s.
 	TailBytes int
 	TailTime  time.Duration
+	// TailStep is how many offsets of the log are read at first. Default 4,096.
+	TailStep int64
 	// QueryTime bounds one query of ClickHouse. Default 2 s.
 	QueryTime time.Duration
 	Logger    *slog.Logger
@@ -43,6 +45,7 @@ type Reader struct {
 func New(cfg Config) (*Reader, error) {
 	setDefault(&cfg.TailBytes, 64<<20)
 	setDefault(&cfg.TailTime, time.Second)
+	setDefault(&cfg.TailStep, 4096)
 	setDefault(&cfg.QueryTime, 2*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -137,17 +140,31 @@ func both(ctx context.Context, a, b func(context.Context) error) error {
 	return g.Wait()
 }
 
-// readLog reads s from the log.
+// tailGrowth is how much further each step into the log reaches.
+const tailGrowth = 8
+
+// readLog reads s from the log, in growing steps from the end that is asked
+// for: what is wanted is most often near it, however long the tail is.
 func (r *Reader) readLog(ctx context.Context, q *Query, s span) ([]rpc.Message, error) {
 	if s.from >= s.to {
 		return nil, nil
 	}
-	partition := schema.PartitionOf(q.Channel, r.cfg.Epoch.Partitions)
-	messages, err := r.tails[partition].read(ctx, q, s.from, s.to)
-	if err != nil {
-		return nil, err
+	tail := r.tails[schema.PartitionOf(q.Channel, r.cfg.Epoch.Partitions)]
+	for reach := r.cfg.TailStep; ; reach *= tailGrowth {
+		from, to := s.from, s.to
+		if s.newest {
+			from = max(from, to-reach)
+		} else {
+			to = min(to, from+reach)
+		}
+		messages, err := tail.read(ctx, q, from, to)
+		if err != nil {
+			return nil, err
+		}
+		if found := s.pick(messages); len(found) > s.limit || from == s.from && to == s.to {
+			return found, nil
+		}
 	}
-	return s.pick(messages), nil
 }
 
 // ReadLog answers q from the log alone, as if the channel began at offset

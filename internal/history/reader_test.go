@@ -63,8 +63,11 @@ func TestTailBudget(t *testing.T) {
 	w.migrate()
 	w.project(1, w.log.Epoch, 40)
 	small := w.reader(w.log.Epoch, func(c *Config) { c.TailBytes = 500 })
-	if page, err := small.Read(w.ctx, w.newest("lobby", 2)); !errors.Is(err, ErrTail) {
+	if page, err := small.Read(w.ctx, w.newest("lobby", 20)); !errors.Is(err, ErrTail) {
 		t.Errorf("beyond the budget in bytes: %v, error %v, want ErrTail", seqs(page), err)
+	}
+	if page, err := small.Read(w.ctx, w.newest("lobby", 2)); err != nil || !slices.Equal(seqs(page), []int64{99, 100}) || !page.More {
+		t.Errorf("the newest of a tail beyond the budget: %v, more %v, error %v", seqs(page), page.More, err)
 	}
 	q := w.newest("lobby", 2)
 	q.Mode, q.Before = Before, 41
