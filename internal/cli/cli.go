@@ -98,16 +98,12 @@ func parse(args []string, stdout io.Writer) (runner, error) {
 // parseInto sets the flags of the command that args ask for in g.
 func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, error) {
 	helped := false
-	parser, err := kong.New(g,
-		kong.Name("parley"),
-		kong.Description(description),
-		kong.DefaultEnvars("PARLEY"),
-		kong.Vars{"clickhouse": clickhouse.DefaultDSN},
+	parser, err := kong.New(g, append(language(),
 		kong.Writers(stdout, stdout),
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.UsageOnError(),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("the command line is defined wrongly: %w", err)
 	}
@@ -122,6 +118,16 @@ func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, erro
 		return nil, oneLine(err)
 	}
 	return parsed, nil
+}
+
+// language is how commands and flags are named and explained.
+func language() []kong.Option {
+	return []kong.Option{
+		kong.Name("parley"),
+		kong.Description(description),
+		kong.DefaultEnvars("PARLEY"),
+		kong.Vars{"clickhouse": clickhouse.DefaultDSN},
+	}
 }
 
 // command returns the command of that name.
