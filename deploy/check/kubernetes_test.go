@@ -1,0 +1,219 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/json"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+const manifests = root + "/deploy/kubernetes"
+
+// overlays are what people apply; the base alone is none.
+var overlays = []string{"production"}
+
+// objects are Kubernetes' objects by kind, as the API server reads them.
+type objects struct {
+	deployments []appsv1.Deployment
+	budgets     []policyv1.PodDisruptionBudget
+	scalers     []autoscalingv2.HorizontalPodAutoscaler
+	services    []corev1.Service
+	ingresses   []networkingv1.Ingress
+	policies    []networkingv1.NetworkPolicy
+	accounts    []corev1.ServiceAccount
+	configs     []corev1.ConfigMap
+	secrets     []corev1.Secret
+	namespaces  []corev1.Namespace
+}
+
+// read decodes one object into Kubernetes' own types. A field that they do not
+// have, or have twice, is an error.
+func (o *objects) read(text []byte) error {
+	var head struct{ APIVersion, Kind string }
+	if err := yaml.Unmarshal(text, &head); err != nil {
+		return err
+	}
+	var err error
+	switch head.APIVersion + " " + head.Kind {
+	case "apps/v1 Deployment":
+		o.deployments, err = decoded(o.deployments, text)
+	case "policy/v1 PodDisruptionBudget":
+		o.budgets, err = decoded(o.budgets, text)
+	case "autoscaling/v2 HorizontalPodAutoscaler":
+		o.scalers, err = decoded(o.scalers, text)
+	case "v1 Service":
+		o.services, err = decoded(o.services, text)
+	case "networking.k8s.io/v1 Ingress":
+		o.ingresses, err = decoded(o.ingresses, text)
+	case "networking.k8s.io/v1 NetworkPolicy":
+		o.policies, err = decoded(o.policies, text)
+	case "v1 ServiceAccount":
+		o.accounts, err = decoded(o.accounts, text)
+	case "v1 ConfigMap":
+		o.configs, err = decoded(o.configs, text)
+	case "v1 Secret":
+		o.secrets, err = decoded(o.secrets, text)
+	case "v1 Namespace":
+		o.namespaces, err = decoded(o.namespaces, text)
+	default:
+		err = fmt.Errorf("%s %s is a kind that nobody expects here", head.APIVersion, head.Kind)
+	}
+	return err
+}
+
+func decoded[T any](to []T, text []byte) ([]T, error) {
+	var one T
+	asJSON, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return nil, err
+	}
+	strict, err := json.UnmarshalStrict(asJSON, &one)
+	if err := errors.Join(append(strict, err)...); err != nil {
+		return nil, err
+	}
+	return append(to, one), nil
+}
+
+// built builds an overlay as `kubectl apply -k` does, with one text replaced
+// where old is not empty, and reads it. The secrets are those of the example.
+func built(t *testing.T, overlay, old, new string) (*objects, error) {
+	t.Helper()
+	files, replaced := filesys.MakeFsInMemory(), old == ""
+	err := filepath.WalkDir(manifests, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(manifests, path)
+		if err != nil {
+			return err
+		}
+		if old != "" && strings.Contains(string(text), old) {
+			text, replaced = []byte(strings.ReplaceAll(string(text), old, new)), true
+		}
+		return files.WriteFile("/"+relative, text)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !replaced {
+		t.Fatalf("no manifest has %q", old)
+	}
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, "/"+overlay)
+	if err != nil {
+		return nil, err
+	}
+	o := &objects{}
+	for _, r := range resources.Resources() {
+		text, err := r.AsYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.read(text); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", r.GetKind(), r.GetName(), err)
+		}
+	}
+	examples, err := files.ReadFile("/secrets.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range strings.Split(string(examples), "\n---\n") {
+		if err := o.read([]byte(text)); err != nil {
+			return nil, fmt.Errorf("the examples of secrets: %w", err)
+		}
+	}
+	return o, nil
+}
+
+func TestKubernetesManifestsAreRight(t *testing.T) {
+	for _, overlay := range overlays {
+		o, err := built(t, overlay, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range o.problems() {
+			t.Errorf("%s: %s", overlay, p)
+		}
+		if len(o.deployments) != 3 || len(o.namespaces) != 1 || len(o.ingresses) != 1 || len(o.policies) != 2 {
+			t.Errorf("%s: %d deployments, %d namespaces, %d ingresses, %d network policies", overlay, len(o.deployments), len(o.namespaces), len(o.ingresses), len(o.policies))
+		}
+	}
+}
+
+// Each rule finds what it is there for.
+func TestWrongKubernetesManifestsAreCaught(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"minReadySeconds", "minReadySecond", `unknown field "spec.minReadySecond"`},
+		{"readOnly: true", "readonly: true", `unknown field "spec.template.spec.containers[0].volumeMounts[0].readonly"`},
+		{"apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n", "nobody expects"},
+		{"args: [connector]", "args: [conector]", "conector"},
+		{"args: [connector]", "args: [connector, --lisen, ':8080']", "parley-connector: exit status 1: parley: unknown flag --lisen"},
+		{"PARLEY_DRAIN: 60s", "PARLEY_DRAINS: 60s", "PARLEY_DRAINS"},
+		{"PARLEY_DRAIN: 60s", "PARLEY_DRAIN: soon", "soon"},
+		{"PARLEY_DRAIN: 60s", "PARLEY_DRAIN: 100s", "parley-connector: it is killed after 2m0s, and takes 1m55s to drain"},
+		{"PARLEY_DRAIN_DELAY: 15s", "PARLEY_DRAIN_DELAY: 2s", "parley-connector: the ingress has 2s to notice"},
+		{"PARLEY_CLICKHOUSE: clickhouse://", "PARLEY_CLICKHOUSE: http://", "parley-projector: exit status 1: parley: --clickhouse"},
+		{"PARLEY_PARTITIONS: \"48\"", "PARLEY_PARTITIONS: \"8\"", "parley-chatworker: up to 12 pods share 8 partitions"},
+		{"name: parley-auth", "name: parley-key", "parley-connector: there is no secret parley-auth"},
+		{"name: parley-clickhouse\nstringData", "name: parley-history\nstringData", "there is no secret parley-clickhouse"},
+		{"mountPath: /etc/parley/auth", "mountPath: /etc/parley/other", "PARLEY_AUTH_KEY is /etc/parley/auth/key, where nothing is mounted"},
+		{"configMapRef: { name: parley-connector }", "configMapRef: { name: parley-conector }", "there is no config map parley-conector"},
+		{"matchLabels: { app.kubernetes.io/name: parley-projector }\n  template", "matchLabels: { app.kubernetes.io/name: parley-projecter }\n  template", "parley-projector: its selector does not match its own pods"},
+		{"selector: { app.kubernetes.io/name: parley-connector }", "selector: { app.kubernetes.io/name: parley-conector }", "service parley-connector: it selects no pods"},
+		{"maxUnavailable: 1\n  selector:\n    matchLabels: { app.kubernetes.io/name: parley-chatworker }", "maxUnavailable: 1\n  selector:\n    matchLabels: { app.kubernetes.io/name: parley-worker }", "budget parley-chatworker: it selects no pods"},
+		{"maxUnavailable: 1\n", "minAvailable: 3\n", "budget parley-connector: none of its 3 pods may ever be moved"},
+		{"maxUnavailable: 1\n", "minAvailable: 67%\n", "budget parley-connector: none of its 3 pods may ever be moved"},
+		{"kind: Deployment, name: parley-projector", "kind: Deployment, name: parley-project", "autoscaler parley-projector: there is no deployment parley-project"},
+		{"minReplicas: 2", "minReplicas: 1", "autoscaler parley-projector: a single pod"},
+		{"requests: { cpu: 500m, memory: 512Mi }", "requests: { memory: 512Mi }", "parley-projector: it requests no cpu"},
+		{"limits: { memory: 1Gi }", "limits: {}", "parley-projector: there is no limit of memory"},
+		{"value: 900MiB", "value: 1000MiB", "parley-projector: GOMEMLIMIT"},
+		{"httpGet: { path: /readyz, port: admin }", "httpGet: { path: /ready, port: admin }", "parley-connector: its readiness is asked at /ready"},
+		{"httpGet: { path: /healthz, port: admin }", "httpGet: { path: /readyz, port: admin }", "parley-connector: its liveness is asked at /readyz"},
+		{"{ name: admin, containerPort: 9464 }", "{ name: admin, containerPort: 9465 }", "parley-chatworker: the port admin is 9465, PARLEY_ADMIN says :9464"},
+		{"{ name: chat, containerPort: 8080 }", "{ name: chat, containerPort: 8081 }", "parley-connector: the port chat is 8081, PARLEY_LISTEN says :8080"},
+		{"targetPort: chat", "targetPort: chats", "service parley-connector: its pods have no port chats"},
+		{"port: { name: chat }", "port: { name: chats }", "ingress parley: the service parley-connector has no port chats"},
+		{`proxy-read-timeout: "3600"`, `proxy-read-timeout: "30"`, "ingress parley: it gives up after 30 s of silence"},
+		{`prometheus.io/port: "9464"`, `prometheus.io/port: "9465"`, "Prometheus is sent to port 9465"},
+		{"runAsNonRoot: true", "runAsNonRoot: false", "it may run as root"},
+		{"readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "it may write to its image"},
+		{"drop: [ALL]", "drop: [NET_RAW]", "it keeps capabilities"},
+		{"enableServiceLinks: false", "enableServiceLinks: true", "variables of services would look like flags"},
+		{"serviceAccountName: parley-projector", "serviceAccountName: default", "there is no account default"},
+		{"automountServiceAccountToken: false\n      enable", "automountServiceAccountToken: true\n      enable", "it is given a token"},
+		{"newTag: v0.1.0", "newTag: latest", "the image registry.example.com/parley:latest names no version"},
+		{"{ port: 9464, protocol: TCP }", "{ port: 9465, protocol: TCP }", "no network policy lets in port 9464 of parley-projector"},
+		{"{ port: 8080, protocol: TCP }", "{ port: 8081, protocol: TCP }", "no network policy lets in port 8080 of parley-connector"},
+		{"port: 9092, endPort: 9099", "port: 9094, endPort: 9099", "no network policy lets parley-chatworker out to port 9093"},
+		{"{ port: 9440, protocol: TCP }", "{ port: 9441, protocol: TCP }", "no network policy lets parley-projector out to port 9440"},
+	} {
+		t.Run(c.new, func(t *testing.T) {
+			o, err := built(t, "production", c.old, c.new)
+			var found []string
+			if err != nil {
+				found = []string{err.Error()}
+			} else {
+				found = o.problems()
+			}
+			if all := strings.Join(found, "\n"); !strings.Contains(all, c.want) {
+				t.Errorf("%q is not among the problems:\n%s", c.want, all)
+			}
+		})
+	}
+}
