@@ -4,6 +4,8 @@
 PORT    ?= 8080
 LISTEN  ?= 127.0.0.1:$(PORT)
 DATA    ?= data
+# Which stack; without one, the one that runs or the one that can.
+STACK   ?=
 BIN     := bin/parley
 ENGINE  := deploy/engine/node_modules/.package-lock.json
 WEB     := web/node_modules/.package-lock.json
@@ -19,10 +21,10 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
 CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(CLIENTS),--clients $(CLIENTS))
 
-export LISTEN DATA
+export LISTEN DATA STACK
 
 .PHONY: help check race-check FORCE
-.PHONY: up down logs clean-data
+.PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate
 .PHONY: test test-go test-web test-deploy lint sim
 .PHONY: bench chaos soak handover storm planted
@@ -31,17 +33,20 @@ export LISTEN DATA
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-up: build ## start Parley in the background (PORT=8080, or LISTEN=host:port; DATA=data)
-	@scripts/local.sh up
+up: ## start Parley in the background (STACK=embedded|processes|docker, PORT=8080 or LISTEN=host:port, DATA=data)
+	@scripts/stack.sh up
 
 down: ## stop it; the data stays
-	@scripts/local.sh down
+	@scripts/stack.sh down
+
+ps: ## show what runs of it, where, and whether it is ready
+	@scripts/stack.sh ps
 
 logs: ## follow its log
-	@scripts/local.sh logs
+	@scripts/stack.sh logs
 
 clean-data: ## ask, then delete the data and start over (CONFIRM=yes does not ask)
-	@scripts/local.sh clean-data
+	@scripts/stack.sh clean-data
 
 build: check $(BIN) ## build bin/parley with everything that it needs beside it
 
@@ -80,11 +85,12 @@ test-web: $(ENGINE) $(PAGE) test-go
 test-deploy: check ## hold what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 8m ./...
 
-lint: $(WEB) ## gofmt, go vet, staticcheck, size of files
+lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck
 	@scripts/gofmt.sh
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@scripts/filesize.sh
+	@scripts/shellcheck.sh
 
 generate: ## generate code from the schema again
 	go generate ./...

@@ -83,7 +83,7 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{"restart: unless-stopped\n    stop_grace_period: 60s", "stop_grace_period: 60s", "kafka: it is not restarted"},
 		{"KAFKA_PROCESS_ROLES: broker,controller", "KAFKA_PROCESS_ROLES: broker", "KAFKA_PROCESS_ROLES"},
 		{`KAFKA_AUTO_CREATE_TOPICS_ENABLE: "false"`, `KAFKA_AUTO_CREATE_TOPICS_ENABLE: "true"`, "KAFKA_AUTO_CREATE_TOPICS_ENABLE"},
-		{"KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS: 2147483647", "KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS: 604800000", "KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS"},
+		{"KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS: 604800000", "KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS: 60000", "KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS"},
 	} {
 		t.Run(c.new, func(t *testing.T) {
 			if !strings.Contains(text, c.old) {

@@ -133,22 +133,27 @@ func shape(p *types.Project) (found []string) {
 	return found
 }
 
-// kafka holds the broker's settings against what the guarantees need.
+// kafka holds the broker's settings against those that Parley's own nodes have,
+// in the part of their file that the guarantees hang on.
 func kafka(p *types.Project) (found []string) {
 	s := p.Services["kafka"]
-	for name, want := range map[string]string{
-		"KAFKA_PROCESS_ROLES":                  "broker,controller",
-		"KAFKA_CONTROLLER_LISTENER_NAMES":      "CONTROLLER",
-		"KAFKA_AUTO_CREATE_TOPICS_ENABLE":      "false",
-		"KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE": "false",
-		"KAFKA_BROKER_SESSION_TIMEOUT_MS":      "2000",
-		"KAFKA_TRANSACTIONAL_ID_EXPIRATION_MS": "2147483647",
-		"KAFKA_PRODUCER_ID_EXPIRATION_MS":      "604800000",
-		"KAFKA_DEFAULT_REPLICATION_FACTOR":     "1",
-		"KAFKA_MIN_INSYNC_REPLICAS":            "1",
-	} {
-		if got := variable(s, name); got != want {
-			found = append(found, fmt.Sprintf("kafka: %s is %q, want %q", name, got, want))
+	text, err := os.ReadFile(root + "/deploy/kafka/server.properties")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	needed, _, both := strings.Cut(string(text), "# --- The rest")
+	if !both {
+		return []string{"deploy/kafka/server.properties does not say which settings the guarantees hang on"}
+	}
+	want := map[string]string{"KAFKA_PROCESS_ROLES": "broker,controller", "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER"}
+	for line := range strings.Lines(needed) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+			want["KAFKA_"+strings.ToUpper(strings.ReplaceAll(name, ".", "_"))] = value
+		}
+	}
+	for name, value := range want {
+		if got := variable(s, name); got != value {
+			found = append(found, fmt.Sprintf("kafka: %s is %q, want %q", name, got, value))
 		}
 	}
 	if id := variable(s, "CLUSTER_ID"); len(id) != 22 {

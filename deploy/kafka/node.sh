@@ -43,6 +43,7 @@ done
 } >"$dir/server.properties"
 
 flags=${KAFKA_JVM:--Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:SharedArchiveFile=$home/libs/classes.jsa}
+# shellcheck disable=SC2206 # the flags are words
 run=(java $flags -Xshare:auto -Xlog:disable -Xlog:all=error:stderr -Dorg.slf4j.simpleLogger.showDateTime=true
 	"-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS" -cp "$classpath")
 

@@ -39,7 +39,8 @@ func (c *healthCommand) Run(ctx context.Context, p process) error {
 	}
 	text := strings.TrimSpace(string(said))
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s is not ready: %s", at, text)
+		reasons := strings.Split(strings.TrimPrefix(text, "not ready\n"), "\n")
+		return fmt.Errorf("%s is not ready: %s", at, strings.Join(reasons, "; "))
 	}
 	_, err = fmt.Fprintln(p.stdout, text)
 	return err

@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# The processes stack: what production is made of, side by side on this machine
+# and in the background. Apache Kafka, ClickHouse, Jaeger where it is there, two
+# connectors behind nginx, two chatworkers, a projector. Takes LISTEN and DATA
+# from the environment.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+data=${DATA:-data} listen=${LISTEN:-127.0.0.1:8080}
+case $data in /*) ;; *) data=$PWD/$data ;; esac
+data=$data-processes run=$data/run
+. scripts/parts.sh
+ready_seconds=120
+PATH=$PATH:/usr/sbin:/usr/local/sbin # where nginx is on many systems
+
+servers="kafka clickhouse"
+roles="chatworker-1 chatworker-2 projector connector-1 connector-2"
+parts="$servers $roles nginx"
+
+# need names everything that is missing, with the way to get it.
+need() {
+	local missing=
+	command -v java >/dev/null || missing+="Java 17 or newer is needed for Apache Kafka (Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk)."$'\n'
+	if [ ! -d deploy/kafka/libs ]; then
+		command -v mvn >/dev/null || missing+="Maven is needed to get Apache Kafka (Debian: apt-get install maven; macOS: brew install maven)."$'\n'
+	fi
+	command -v nginx >/dev/null || missing+="nginx is needed as the load balancer (Debian: apt-get install nginx-light; macOS: brew install nginx)."$'\n'
+	[ -z "$missing" ] || fail "${missing}Without them: make up STACK=embedded"
+}
+
+# choose gives every part a port, near the usual one, and keeps it for restarts
+# of single parts.
+choose() {
+	local name port
+	if [[ $listen == *:0 ]]; then listen=${listen%:*}:$(free 8080); fi
+	given=" ${listen##*:} "
+	: >"$run/addresses"
+	for name in kafka=9092 controller=9093 clickhouse=9000 connector_1=8081 connector_2=8082 \
+		clickhouse_admin=9464 chatworker_1_admin=9465 chatworker_2_admin=9466 \
+		projector_admin=9467 connector_1_admin=9468 connector_2_admin=9469; do
+		port=$(free "${name#*=}")
+		given+="$port "
+		echo "${name%=*}=127.0.0.1:$port" >>"$run/addresses"
+	done
+	echo "lb=$listen" >>"$run/addresses"
+}
+
+# address NAME prints where a part is reached.
+address() { sed -n "s/^${1//-/_}=//p" "$run/addresses"; }
+
+# balance writes the configuration of nginx, the one that compose.yaml ships.
+balance() {
+	mkdir -p "$run/nginx"
+	sed -e "s|\${PARLEY_LB_LISTEN}|$(address lb)|g" -e "s|\${PARLEY_LB_RUN}|$run/nginx|g" \
+		-e "s|\${PARLEY_LB_CONNECTOR_1}|$(address connector-1)|g" \
+		-e "s|\${PARLEY_LB_CONNECTOR_2}|$(address connector-2)|g" \
+		deploy/nginx/nginx.conf.template >"$run/nginx/nginx.conf"
+}
+
+# begin NAME starts one part.
+begin() {
+	local common=(--kafka "$(address kafka)" --admin "$(address "$1-admin")")
+	local history=(--clickhouse "clickhouse://$(address clickhouse)/default")
+	case $1 in
+	kafka) start kafka kafka deploy/kafka/node.sh "$data/kafka" "port=$(port kafka)" "controller.port=$(port controller)" ;;
+	clickhouse) start clickhouse "parley clickhouse" bin/parley clickhouse --listen "$(address clickhouse)" \
+		--admin "$(address clickhouse-admin)" --data "$data/clickhouse" ;;
+	chatworker-*) start "$1" "parley chatworker" bin/parley chatworker "${common[@]}" ;;
+	projector) start "$1" "parley projector" bin/parley projector "${common[@]}" "${history[@]}" ;;
+	connector-*) start "$1" "parley connector" bin/parley connector "${common[@]}" "${history[@]}" --listen "$(address "$1")" --drain 2s ;;
+	nginx) start nginx "nginx" nginx -p "$run/nginx" -e stderr -c "$run/nginx/nginx.conf" -g 'daemon off;' ;;
+	esac
+}
+
+port() { local at; at=$(address "$1"); echo "${at##*:}"; }
+
+# ready NAME: can the part be used?
+ready() {
+	case $1 in
+	kafka) listening "$(address kafka)" ;;
+	nginx) listening "$(address lb)" ;;
+	*) bin/parley health --admin "$(address "$1-admin")" >/dev/null 2>&1 ;;
+	esac
+}
+
+running() {
+	local name
+	for name in $parts jaeger; do
+		if alive "$name" >/dev/null; then return 0; fi
+	done
+	return 1
+}
+
+describe() {
+	cat <<-END
+		Parley is ready.
+		  chat        http://$(address lb) (nginx, before two connectors)
+		  data        $data
+		  Kafka       $(address kafka) (Apache Kafka)
+		  ClickHouse  clickhouse://$(address clickhouse)/default ($(sed -n 's/.*http=\([0-9.:]*\).*/SQL by HTTP: http:\/\/\1/p' "$data/clickhouse.log" | tail -n 1))
+		  Jaeger      $(where_jaeger)
+		  logs        $data/*.log
+		Stop it with \`make down\`, see its parts with \`make ps\`, follow their logs with \`make logs\`, start over with \`make clean-data\`.
+	END
+}
+
+up() {
+	local name dead=
+	if running; then
+		for name in $parts; do alive "$name" >/dev/null || dead+=" $name"; done
+		if [ -z "$dead" ]; then
+			echo "Parley runs already, as processes."
+			describe
+			return
+		fi
+		echo "Parley runs, but for some of its parts, which are started again:$dead"
+	else
+		need
+		if [[ $listen != *:0 ]] && listening "$listen"; then
+			fail "Address $listen is in use by $(owner "${listen##*:}"): stop it, or choose another port with make up PORT=8081."
+		fi
+		"${MAKE:-make}" --no-print-directory build kafka
+		mkdir -p "$run"
+		echo processes >"$data/STACK"
+		choose
+		balance
+	fi
+	printf 'starting'
+	start_jaeger
+	for name in $servers; do begin "$name"; done
+	for name in $servers; do await "$ready_seconds" "$name" ready "$name"; done
+	for name in $roles; do begin "$name"; done
+	for name in $roles; do await "$ready_seconds" "$name" ready "$name"; done
+	begin nginx
+	await 10 nginx ready nginx
+	printf '\n'
+	describe
+}
+
+# down stops the parts, those first that use others.
+down() {
+	local name
+	running || { echo "Parley does not run."; return; }
+	for name in connector-1 connector-2 nginx projector chatworker-1 chatworker-2 clickhouse kafka jaeger; do
+		stop "$name"
+	done
+	echo "All parts have stopped; the data is in $data."
+}
+
+ps_() {
+	local name pid at
+	row PART PID ADDRESS READY
+	for name in $parts; do
+		case $name in
+		nginx) at=$(address lb) ;;
+		chatworker-* | projector) at=$(address "$name-admin") ;;
+		*) at=$(address "$name") ;;
+		esac
+		if pid=$(alive "$name"); then
+			row "$name" "$pid" "$at" "$(ready "$name" && echo yes || echo no)"
+		else
+			row "$name" - "$at" "no: it does not run; make up starts it again"
+		fi
+	done
+	if pid=$(alive jaeger); then
+		row jaeger "$pid" "127.0.0.1:$(sed 's/jaeger_port=\([0-9]*\).*/\1/' "$run/jaeger.ports")" yes
+	else
+		echo "Jaeger: $(where_jaeger)"
+	fi
+}
+
+logs() {
+	[ -e "$data/kafka.log" ] || fail "There are no logs yet in $data: start Parley with \`make up STACK=processes\`."
+	exec tail -n 20 -F "$data"/*.log
+}
+
+clean_data() {
+	local again=
+	if [ ! -e "$data" ]; then
+		echo "There is no data in $data."
+		return
+	fi
+	# Never anything that this did not make.
+	[ "$(cat "$data/STACK" 2>/dev/null)" = processes ] || fail "$data is not a data folder of this stack: delete it yourself if you mean it."
+	confirm_delete "$data"
+	if running; then
+		again=yes
+		listen=$(address lb)
+		down
+	fi
+	rm -rf "$data"
+	echo "The data in $data is deleted."
+	if [ -n "$again" ]; then up; fi
+}
+
+case ${1:-} in
+running) running ;;
+up) up ;;
+down) down ;;
+ps) ps_ ;;
+logs) logs ;;
+clean-data) clean_data ;;
+*) fail "usage: $0 up|down|ps|logs|clean-data|running" ;;
+esac
