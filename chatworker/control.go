@@ -73,6 +73,7 @@ func (c *control) follow(ctx context.Context, from int64) error {
 			if err := c.w.downs.orphans(ctx, orphans); err != nil {
 				return err
 			}
+			c.w.metrics.downs.Add(len(orphans), "orphan")
 		}
 	}
 }

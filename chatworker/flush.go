@@ -59,7 +59,9 @@ func (p *partition) snapshot() (write func(context.Context) error, err error) {
 	}
 	acknowledged := p.out.seal()
 	p.lastFlush = time.Now()
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) (err error) {
+		began := time.Now()
+		defer func() { p.w.metrics.flushed(time.Since(began), len(records), err) }()
 		select {
 		case <-acknowledged:
 		case <-ctx.Done():

@@ -33,6 +33,8 @@ func (k *keeper) serve(ctx context.Context) error {
 		k.close()
 		return err
 	}
+	k.w.keeping.Store(true)
+	defer k.w.keeping.Store(false)
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.tick(running) })
 	g.Go(func() error { return k.bury(running) })
@@ -121,6 +123,7 @@ func (k *keeper) bury(ctx context.Context) error {
 		if err := k.w.downs.everywhere(ctx, dead); err != nil {
 			return fmt.Errorf("declare connectors down: %w", err)
 		}
+		k.w.metrics.died(dead)
 		last, err := appendAll(ctx, k.producer, tombstones(dead)...)
 		if err != nil {
 			return fmt.Errorf("remove the beats of connectors that are down: %w", err)

@@ -40,6 +40,7 @@ func (o *outbox) send(ctx context.Context, out fold.Out, event *eventlog.Record)
 			return err
 		}
 	}
+	o.w.queued.Add(size)
 	rec := eventlog.Record{Key: []byte(out.Push.Connector), Value: o.buf}
 	if len(event.Headers) > 0 {
 		eventlog.InjectTrace(eventlog.ExtractTrace(context.Background(), *event), &rec)
@@ -47,18 +48,25 @@ func (o *outbox) send(ctx context.Context, out fold.Out, event *eventlog.Record)
 	group := o.open
 	group.add()
 	err = o.w.pushes.Produce(int(out.PushPartition), rec, func(_ int64, err error) {
-		o.w.budget.Release(size)
+		o.w.release(size)
 		if err != nil {
 			o.fail(err)
 			return
 		}
 		o.w.pushed.Add(1)
+		o.w.metrics.pushes.Add(1)
 		group.acknowledge()
 	})
 	if err != nil {
-		o.w.budget.Release(size)
+		o.w.release(size)
 	}
 	return err
+}
+
+// release gives room for pushes back.
+func (w *Worker) release(size int64) {
+	w.queued.Add(-size)
+	w.budget.Release(size)
 }
 
 // fail keeps the first failure. A group with a failed push never passes.

@@ -29,6 +29,7 @@ type partition struct {
 	assignment eventlog.Assignment
 	fold       *fold.Fold
 	readFrom   int64
+	from       string // where the state was taken from
 	out        *outbox
 
 	// Owned by the flush under way, if there is one.
@@ -37,6 +38,8 @@ type partition struct {
 
 	flushing  chan error // gets the result of the flush under way; nil: none
 	lastFlush time.Time
+	// The next batch is the first behind a checkpoint that was taken over.
+	fresh bool
 	// An event was applied and not all of its pushes were queued: the state is
 	// ahead of the pushes and must not be written.
 	ahead bool
@@ -52,12 +55,17 @@ func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) erro
 	if err != nil {
 		return err
 	}
+	w.metrics.takeovers.Record(time.Since(began).Seconds(), p.from)
+	if p.fresh = p.from == takenFromCheckpoint; !p.fresh {
+		w.metrics.lags.set(a.Partition, 0) // until the next batch tells
+	}
 	w.log.Info("serving a partition", "partition", a.Partition, "offset", p.fold.Next(),
 		"read_from", p.readFrom, "took", time.Since(began).Round(time.Millisecond))
 	w.serving.Add(1)
 	w.served.Store(true)
 	defer w.serving.Add(-1)
 	defer w.holdings.set(a.Partition, nil)
+	defer w.metrics.lags.forget(a.Partition)
 	return p.run(ctx)
 }
 
@@ -182,6 +190,17 @@ func (p *partition) readError(ctx context.Context, err error) error {
 
 // take applies a batch. It returns early, between two events, when ctx ends.
 func (p *partition) take(ctx context.Context, batch eventlog.Batch) error {
+	m := p.w.metrics
+	if p.fresh {
+		p.fresh = false
+		m.replayed.Add(int(batch.End - p.fold.Next()))
+	}
+	if n := len(batch.Records); n > 0 {
+		m.batch.Record(float64(n))
+	}
+	lag := func() { m.lags.set(p.assignment.Partition, batch.End-max(p.readFrom, p.fold.Next())) }
+	lag()
+	defer lag()
 	for i := range batch.Records {
 		if ctx.Err() != nil {
 			return nil
@@ -220,6 +239,7 @@ func (p *partition) apply(ctx context.Context, rec *eventlog.Record) error {
 		return err
 	}
 	p.w.events.Add(1)
+	p.w.metrics.events.Add(1)
 	p.fold.Remember(epoch.Digest(rec))
 	for _, o := range outs {
 		if err := p.out.send(ctx, o, rec); err != nil {

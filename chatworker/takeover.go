@@ -27,7 +27,7 @@ func (w *Worker) takeOver(ctx context.Context, a eventlog.Assignment) (*partitio
 		state.Close()
 		return nil, err
 	}
-	return &partition{w: w, assignment: a, fold: f, readFrom: f.ReadFrom(), state: state, stateEnd: end}, nil
+	return &partition{w: w, assignment: a, fold: f, readFrom: f.ReadFrom(), from: takenFromCheckpoint, state: state, stateEnd: end}, nil
 }
 
 // resume goes on with a partition that this worker had before the rebalance,
@@ -42,7 +42,7 @@ func (w *Worker) resume(ctx context.Context, a eventlog.Assignment) (*partition,
 		p.state.Close()
 		return nil, err
 	}
-	p.assignment = a
+	p.assignment, p.from = a, takenFromMemory
 	return p, nil
 }
 

@@ -107,7 +107,10 @@ type Worker struct {
 	assigned, serving atomic.Int64              // partitions of parley.events
 	events, corrupt   atomic.Int64
 	pushed            atomic.Int64
-	served            atomic.Bool // a partition was served once
+	served            atomic.Bool  // a partition was served once
+	keeping           atomic.Bool  // this worker keeps the leases
+	queued            atomic.Int64 // bytes of pushes that are not acknowledged
+	metrics           *metrics
 }
 
 // New returns a Worker. It checks cfg and does nothing else.
@@ -137,7 +140,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, id: fmt.Sprintf("%s/%d", host, os.Getpid()), log: cfg.Logger, client: client,
-		timing: timing{tick: time.Second, fenced: 3 * time.Second},
+		timing: timing{tick: time.Second, fenced: 3 * time.Second}, metrics: newMetrics(cfg.Meters),
 	}
 	w.control = newControl(w)
 	w.keeper = newKeeper(w)
@@ -154,6 +157,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return w.stopped(ctx, err)
 	}
 	defer w.close()
+	defer w.gauges()()
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.control.run(running) })
 	g.Go(func() error {
@@ -248,6 +252,7 @@ func (w *Worker) guard(ctx context.Context) error { return w.epoch.Check(ctx, w.
 // skipCorrupt counts and logs records that are skipped.
 func (w *Worker) skipCorrupt(topic string, partition int, offset int64, err error) {
 	w.corrupt.Add(1)
+	w.metrics.corrupt.Add(1, topic)
 	w.log.Warn("skipping a corrupt record", "topic", topic, "partition", partition, "offset", offset, "error", err)
 }
 

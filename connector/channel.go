@@ -23,8 +23,11 @@ type channel struct {
 	members []*place
 	ghosts  []*place // members whose connection is gone and whose leave waits
 
-	out   []byte // frames of this batch, laid end to end, not yet sent
-	batch int
+	out      []byte // frames of this batch, laid end to end, not yet sent
+	messages int    // among them
+	batch    int
+
+	delivered int // messages handed to sockets, not counted yet
 
 	backlog      []delivery // since the oldest result in the making
 	backlogBytes int
@@ -39,6 +42,7 @@ type channel struct {
 // delivery is one frame and who gets it.
 type delivery struct {
 	frame    []byte
+	message  bool   // rather than news of who came or went
 	user, to string // of a private message; "" for everyone
 }
 
@@ -52,24 +56,33 @@ type waiter struct {
 	done chan struct{}
 }
 
-// publish gives every member a push. The channel's lock is held.
-func (ch *channel) publish(payload []byte) {
+// publishMessage gives every member a message. The channel's lock is held.
+func (ch *channel) publishMessage(payload []byte) {
+	ch.lay(payload, true)
+	ch.messages++
+}
+
+// publish gives every member other news. The channel's lock is held.
+func (ch *channel) publish(payload []byte) { ch.lay(payload, false) }
+
+func (ch *channel) lay(payload []byte, message bool) {
 	if ch.out == nil {
 		ch.out = make([]byte, 0, max(ch.lastSize, len(payload)+frameHeader))
 	}
 	start := len(ch.out)
 	ch.out = appendFrame(ch.out, opText, payload)
-	ch.keep(delivery{frame: ch.out[start:len(ch.out):len(ch.out)]})
+	ch.keep(delivery{frame: ch.out[start:len(ch.out):len(ch.out)], message: message})
 }
 
 // publishPrivate gives a push to the sessions of two users.
 func (ch *channel) publishPrivate(payload []byte, user, to string) {
-	d := delivery{frame: textFrame(payload), user: user, to: to}
+	d := delivery{frame: textFrame(payload), message: true, user: user, to: to}
 	ch.keep(d)
 	for _, p := range ch.members {
 		if p.cursor < 0 && d.reaches(p.session.user) {
 			ch.sendTo(p)
 			p.session.conn.send(d.frame)
+			ch.delivered++
 		}
 	}
 }
@@ -96,13 +109,15 @@ func (ch *channel) dropReaders() {
 // sendTo sends p its part of the batch so far.
 func (ch *channel) sendTo(p *place) {
 	from := 0
+	ch.delivered += ch.messages
 	if p.batch == ch.batch {
 		from = p.from
+		ch.delivered -= p.had
 	}
 	if part := ch.out[from:len(ch.out):len(ch.out)]; len(part) > 0 {
 		p.session.conn.send(part)
 	}
-	p.batch, p.from = ch.batch, len(ch.out)
+	p.batch, p.from, p.had = ch.batch, len(ch.out), ch.messages
 }
 
 // flush ends the batch: every member gets the same bytes.
@@ -116,7 +131,7 @@ func (ch *channel) flush() {
 		}
 	}
 	ch.lastSize = len(ch.out)
-	ch.out = nil
+	ch.out, ch.messages = nil, 0
 	ch.batch++
 }
 
@@ -155,8 +170,9 @@ func without(places []*place, p *place) []*place {
 	return places
 }
 
-// goLive sends p what waited behind its result.
-func (ch *channel) goLive(p *place) {
+// goLive sends p what waited behind its result, and returns how many messages
+// that were.
+func (ch *channel) goLive(p *place) (messages int) {
 	end := p.end
 	if end < 0 {
 		end = len(ch.backlog)
@@ -164,12 +180,16 @@ func (ch *channel) goLive(p *place) {
 	for i := range ch.backlog[p.cursor:end] {
 		if d := &ch.backlog[p.cursor+i]; d.reaches(p.session.user) {
 			p.session.conn.send(d.frame)
+			if d.message {
+				messages++
+			}
 		}
 	}
-	p.cursor, p.batch, p.from = -1, ch.batch, len(ch.out)
+	p.cursor, p.batch, p.from, p.had = -1, ch.batch, len(ch.out), ch.messages
 	if ch.readers = without(ch.readers, p); len(ch.readers) == 0 {
 		ch.backlog, ch.backlogBytes = nil, 0
 	}
+	return messages
 }
 
 // reach moves the position on and wakes who waits for it.

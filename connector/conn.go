@@ -108,6 +108,13 @@ func (c *conn) sendClose(frame []byte) {
 	c.enqueue(frame)
 }
 
+// waiting is how many bytes are queued.
+func (c *conn) waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queued
+}
+
 func (c *conn) isClosing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

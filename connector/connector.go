@@ -72,6 +72,8 @@ type Connector struct {
 	listener net.Listener
 	current  atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving  atomic.Bool                 // a planned stop has begun
+	metrics  *metrics
+	before   error // what ended the incarnation before; owned by Run
 }
 
 // New checks cfg and begins to listen, so that Addr is known; Run serves.
@@ -101,7 +103,7 @@ func New(cfg Config) (*Connector, error) {
 	}
 	cfg.Listen = l.Addr().String()
 	cfg.Limits = withDefaults(cfg.Limits, l.Addr())
-	return &Connector{cfg: cfg, listener: l}, nil
+	return &Connector{cfg: cfg, listener: l, metrics: newMetrics(cfg.Meters)}, nil
 }
 
 func setDefault[T comparable](v *T, otherwise T) {
@@ -123,6 +125,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(c.cfg.Logger.Handler(), slog.LevelDebug),
 	}
+	defer c.gauges()()
 	served := make(chan error, 1)
 	go func() {
 		served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10})
@@ -182,7 +185,7 @@ func (c *Connector) live(ctx context.Context) error {
 		return err
 	}
 	reader, err := history.New(history.Config{
-		DSN: c.cfg.ClickHouse, Log: kafka, Epoch: log, Logger: c.cfg.Logger,
+		DSN: c.cfg.ClickHouse, Log: kafka, Epoch: log, Meters: c.cfg.Meters, Logger: c.cfg.Logger,
 		QueryTime: c.cfg.HistoryTime * 2 / 5, TailTime: c.cfg.HistoryTime / 5,
 	})
 	if err != nil {
@@ -201,6 +204,7 @@ func (c *Connector) live(ctx context.Context) error {
 		ended <- inc.run(life, func() {
 			c.current.Store(inc)
 			close(ready)
+			inc.metrics.began(c.before)
 			inc.logger.Info("connector ready", "address", c.cfg.Listen, "epoch", log.Epoch, "push_partition", inc.pushPartition)
 		})
 	}()
@@ -220,6 +224,11 @@ func (c *Connector) live(ctx context.Context) error {
 	}
 	stop()
 	err = <-ended
+	select {
+	case <-ready:
+		c.before = err
+	default:
+	}
 	inc.work.Wait()
 	return err
 }

@@ -36,6 +36,7 @@ func (h *historyCall) answer(ch *channel) {
 	if ch.replica.position >= h.acked && h.epoch == "" {
 		if found, ok := ch.page(h, ch.replica.position+1); ok {
 			ch.mu.Unlock()
+			inc.metrics.fromRing()
 			inc.replyHistory(h, found)
 			return
 		}
@@ -73,6 +74,7 @@ func (inc *incarnation) readHistory(ch *channel, h *historyCall, reached <-chan 
 	}
 	ch.mu.Unlock()
 	if ok {
+		inc.metrics.fromRing()
 		return found, nil
 	}
 	q := inc.query(ch, h.user, end)

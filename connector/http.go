@@ -42,12 +42,18 @@ func (c *Connector) originAllowed(r *http.Request) bool {
 func (c *Connector) serve(upgrader *websocket.Upgrader, w http.ResponseWriter, r *http.Request) {
 	inc := c.current.Load()
 	if inc == nil || inc.draining.Load() {
+		if c.leaving.Load() {
+			c.metrics.upgrades.Add(1, "draining")
+		} else {
+			c.metrics.upgrades.Add(1, "not_ready")
+		}
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "not ready: try again in a moment", http.StatusServiceUnavailable)
 		return
 	}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
+		c.metrics.upgrades.Add(1, outcomeFailed)
 		return // the upgrader has answered
 	}
 	inc.accept(ws, bearer(r))
@@ -60,7 +66,16 @@ func bearer(r *http.Request) string {
 
 func (inc *incarnation) accept(ws *websocket.Conn, token string) {
 	s := inc.newSession(ws, token)
-	if code, admitted := inc.admit(s); !admitted {
+	code, admitted := inc.admit(s)
+	switch {
+	case admitted:
+		inc.metrics.upgrades.Add(1, outcomeOK)
+	case code == rpc.CloseConnections:
+		inc.metrics.upgrades.Add(1, "full")
+	default:
+		inc.metrics.upgrades.Add(1, "draining")
+	}
+	if !admitted {
 		s.conn.close(code, "not now")
 		s.conn.discard()
 	}
@@ -101,6 +116,7 @@ func (s *session) serve() {
 	clean, reason := s.howEnded(err)
 	s.end(clean, reason)
 	s.conn.discard()
+	s.inc.metrics.closed(s.conn.closedWith(), err)
 }
 
 // howEnded tells a clean end, whose leaves are published at once, from a cut.

@@ -31,6 +31,7 @@ type incarnation struct {
 	limits        rpc.Limits
 	log           epoch.Log
 	logger        *slog.Logger
+	metrics       *metrics
 	kafka         *eventlog.Client
 	producer      appender
 	history       archive
@@ -78,6 +79,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 	return &incarnation{
 		id: id, cfg: cfg, limits: limits, log: log, kafka: kafka, history: reader,
 		logger:   cfg.Logger.With("connector", id),
+		metrics:  newMetrics(cfg.Meters),
 		reads:    make(chan struct{}, concurrentReads),
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),
@@ -158,7 +160,8 @@ func (inc *incarnation) publish(partition int, channel string, e *schema.Event, 
 	w := &inc.writers[partition]
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e.Time, e.Connector, e.Counter = time.Now().UnixMilli(), inc.id, w.counter+1
+	began := time.Now()
+	e.Time, e.Connector, e.Counter = began.UnixMilli(), inc.id, w.counter+1
 	value, err := proto.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode an event: %w", err)
@@ -166,6 +169,9 @@ func (inc *incarnation) publish(partition int, channel string, e *schema.Event, 
 	err = inc.producer.Produce(partition, eventlog.Record{Key: []byte(channel), Value: value}, func(offset int64, err error) {
 		if errors.Is(err, eventlog.ErrLogReplaced) {
 			inc.fail(err)
+		}
+		if err == nil {
+			inc.metrics.acknowledged(e, time.Since(began))
 		}
 		done(offset, err)
 	})
@@ -226,6 +232,7 @@ func (inc *incarnation) admit(s *session) (code int, admitted bool) {
 		return rpc.CloseConnections, false
 	}
 	inc.sessions[s.id] = s
+	inc.metrics.connections.Add(1)
 	inc.spawn(s.serve)
 	return 0, true
 }

@@ -209,6 +209,7 @@ func (s *session) undoJoin(ch *channel, p *place) {
 func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation, v view) {
 	j := op.asked[0]
 	if past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch); ok {
+		inc.metrics.fromRing()
 		if behind := inc.finishJoin(ch, p, op, v, past); len(behind) > 0 {
 			inc.spawn(func() { answerAll(behind, ch) })
 		}
@@ -243,7 +244,7 @@ func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view,
 		behind = append(behind, again)
 	}
 	op.asked, op.behind = nil, nil
-	ch.goLive(p)
+	inc.metrics.deliveries.Add(ch.goLive(p))
 	p.result = nil
 	if s.owed[ch.name] == p {
 		delete(s.owed, ch.name)
@@ -256,6 +257,7 @@ func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view,
 }
 
 func (inc *incarnation) replyJoin(j *joinCall, ch *channel, v view, past past) {
+	inc.metrics.joined(&past)
 	j.reply(func(b []byte) []byte { return inc.appendJoinResult(b, j, ch, v, past) })
 }
 
@@ -274,6 +276,7 @@ func (j *joinCall) answer(ch *channel) {
 	past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
 	ch.mu.Unlock()
 	if ok {
+		inc.metrics.fromRing()
 		inc.replyJoin(j, ch, v, past)
 		return
 	}

@@ -119,7 +119,9 @@ func (inc *incarnation) read(ctx context.Context, q history.Query) (page, error)
 }
 
 // readTurn reads when it is its turn: the reads under way are bounded.
-func (inc *incarnation) readTurn(ctx context.Context, q history.Query) (history.Page, error) {
+func (inc *incarnation) readTurn(ctx context.Context, q history.Query) (found history.Page, err error) {
+	began := time.Now()
+	defer func() { inc.metrics.read(sourceClickHouse, time.Since(began), err) }()
 	select {
 	case inc.reads <- struct{}{}:
 		defer func() { <-inc.reads }()
@@ -171,9 +173,11 @@ func (inc *incarnation) fillNow(ch *channel, l *load) {
 	if err != nil {
 		l.err = err
 		below = max(1, floor-inc.log.Window)
+		began := time.Now()
 		if found, err = inc.history.ReadLog(ctx, q, below); err != nil {
 			below = floor
 		}
+		inc.metrics.read(sourceLog, time.Since(began), err)
 	}
 	if found.More && len(found.Messages) > 0 {
 		below = found.Messages[0].Seq

@@ -24,7 +24,7 @@ func (s *session) handle(frame []byte) {
 	case <-s.inc.ctx.Done():
 		return
 	}
-	c := &call{session: s, id: r.ID}
+	c := &call{session: s, method: r.Method, id: r.ID}
 	if bad == nil && !s.rate.take() {
 		bad = rpc.RateLimited(s.rate.retry())
 	}

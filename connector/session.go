@@ -68,6 +68,7 @@ type place struct {
 	leave  *call // a leave that passed meanwhile, answered behind the result
 	batch  int   // the channel's batch that from counts in
 	from   int   // where this place's part of that batch begins
+	had    int   // messages of that batch before there
 }
 
 // operation is a join or a leave under way.
@@ -175,6 +176,7 @@ func (s *session) acknowledged(channel string, seq int64) {
 // call is one request. It is answered exactly once; a notification never.
 type call struct {
 	session  *session
+	method   string
 	id       []byte // nil: a notification
 	answered atomic.Bool
 }
@@ -184,14 +186,19 @@ func (c *call) result(result any) {
 }
 
 func (c *call) fail(e *rpc.Error) {
-	c.reply(func(b []byte) []byte { return rpc.AppendError(b, c.id, e) })
+	c.respond(e, func(b []byte) []byte { return rpc.AppendError(b, c.id, e) })
 }
 
 // reply answers with what encode appends: the whole response.
-func (c *call) reply(encode func([]byte) []byte) {
+func (c *call) reply(encode func([]byte) []byte) { c.respond(nil, encode) }
+
+// respond answers with what encode appends. e is the error in it; nil for a
+// result.
+func (c *call) respond(e *rpc.Error, encode func([]byte) []byte) {
 	if c.answered.Swap(true) {
 		return
 	}
+	c.session.inc.metrics.answered(c.method, e)
 	<-c.session.unanswered
 	if c.id != nil {
 		c.session.conn.send(textFrame(encode(nil)))

@@ -21,6 +21,7 @@ type stream struct {
 	inc     *incarnation
 	seen    watermarks
 	dirty   []*channel // with frames to flush at the end of the batch
+	said    []int64    // when the batch's messages were said, Unix milliseconds
 	scratch []byte
 }
 
@@ -38,6 +39,9 @@ func (s *stream) follow(r *eventlog.Reader) func(context.Context) error {
 					return err
 				}
 			}
+			if n := len(batch.Records); n > 0 {
+				s.inc.metrics.batch.Record(float64(n))
+			}
 			s.flush()
 		}
 	}
@@ -49,6 +53,7 @@ func (s *stream) record(r *eventlog.Record) error {
 	}
 	p := new(schema.Push)
 	if err := proto.Unmarshal(r.Value, p); err != nil {
+		s.inc.metrics.corrupt.Add(1, schema.TopicPush)
 		s.inc.logger.Error("skipped a corrupt push", "offset", r.Offset, "error", err)
 		return nil
 	}
@@ -124,12 +129,13 @@ func (s *stream) message(ch *channel, p *schema.Push, m *schema.Message) {
 	push, stored := chatPush(s.scratch[:0], &message, m.Prev)
 	s.scratch = push
 	ch.ring.add(entry{seq: p.Offset, time: p.Time, user: m.User, to: m.To, id: m.Id, json: stored})
+	s.said = append(s.said, p.Time)
 	if m.To != "" {
 		ch.publishPrivate(push, m.User, m.To)
 		return
 	}
 	ch.replica.last = p.Offset
-	ch.publish(push)
+	ch.publishMessage(push)
 }
 
 func (s *stream) joined(ch *channel, p *schema.Push, j *schema.Joined) {
@@ -180,13 +186,18 @@ func (s *stream) notice(ch *channel, method string, params any) {
 
 // flush sends what the batch brought.
 func (s *stream) flush() {
+	deliveries := 0
 	for i, ch := range s.dirty {
 		ch.mu.Lock()
 		ch.flush()
+		deliveries += ch.delivered
+		ch.delivered = 0
 		ch.mu.Unlock()
 		s.dirty[i] = nil
 	}
 	s.dirty = s.dirty[:0]
+	s.inc.metrics.delivered(s.said, deliveries)
+	s.said = s.said[:0]
 }
 
 func reasonOf(r schema.Reason) string {

@@ -23,9 +23,10 @@ type block struct {
 	version   []int32
 	bytes     int
 	marks     map[int32]watermark
+	oldest    map[int32]int64 // when each partition's first event was said, Unix milliseconds
 }
 
-func newBlock() *block { return &block{marks: map[int32]watermark{}} }
+func newBlock() *block { return &block{marks: map[int32]watermark{}, oldest: map[int32]int64{}} }
 
 func (b *block) empty() bool { return len(b.marks) == 0 }
 
@@ -35,6 +36,9 @@ func (b *block) add(partition int32, from batch) {
 		b.append(&from.rows[i])
 	}
 	b.bytes += from.bytes
+	if _, known := b.oldest[partition]; !known && len(from.rows) > 0 {
+		b.oldest[partition] = from.rows[0].time
+	}
 	if w, ok := b.marks[partition]; !ok || w.seq < from.upTo.seq {
 		b.marks[partition] = from.upTo
 	}
@@ -88,4 +92,5 @@ func (b *block) reset() {
 	b.partition, b.seq, b.time, b.void, b.version = b.partition[:0], b.seq[:0], b.time[:0], b.void[:0], b.version[:0]
 	b.bytes = 0
 	clear(b.marks)
+	clear(b.oldest)
 }

@@ -22,12 +22,14 @@ type inserter struct {
 	since   time.Time       // when the filling batch got its first content
 	taken   chan struct{}   // closed when the filling batch is taken
 	done    map[int32]int64 // offset up to which a partition was written
+	ends    map[int32]int64 // where the log of each partition that is followed ends
+	oldest  map[int32]int64 // of the batch that is being written
 }
 
 func newInserter(p *Projector, s *store) *inserter {
 	return &inserter{
 		p: p, store: s, wake: make(chan struct{}, 1),
-		filling: newBlock(), taken: make(chan struct{}), done: map[int32]int64{},
+		filling: newBlock(), taken: make(chan struct{}), done: map[int32]int64{}, ends: map[int32]int64{},
 	}
 }
 
@@ -66,8 +68,8 @@ func (in *inserter) full() bool {
 	return in.filling.bytes >= in.p.cfg.BatchBytes || len(in.filling.seq) >= in.p.cfg.BatchRows
 }
 
-// written is the offset up to which this inserter wrote a partition; -1 if it
-// wrote nothing of it.
+// written is the offset up to which a partition is written; -1 if nothing is, or
+// if this inserter knows nothing of it.
 func (in *inserter) written(partition int) int64 {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -121,7 +123,7 @@ func (in *inserter) take(empty *block) *block {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	b := in.filling
-	in.filling = empty
+	in.filling, in.oldest = empty, b.oldest
 	close(in.taken)
 	in.taken = make(chan struct{})
 	return b
@@ -129,10 +131,18 @@ func (in *inserter) take(empty *block) *block {
 
 // write writes a batch, for as long as it takes.
 func (in *inserter) write(ctx context.Context, b *block) error {
-	err := in.store.db.Retry(ctx, "write the history to ClickHouse", func(ctx context.Context) error { return in.store.write(ctx, b) })
+	err := in.store.db.Retry(ctx, "write the history to ClickHouse", func(ctx context.Context) error { return in.attempt(ctx, b) })
 	if err == nil {
 		in.note(b)
 	}
+	return err
+}
+
+// attempt tries to write a batch once.
+func (in *inserter) attempt(ctx context.Context, b *block) error {
+	began := time.Now()
+	err := in.store.write(ctx, b)
+	in.p.metrics.wrote(b, time.Since(began), err)
 	return err
 }
 
@@ -146,7 +156,7 @@ func (in *inserter) finish(ctx context.Context, b *block) {
 		if b.empty() {
 			continue
 		}
-		if err := in.store.write(ctx, b); err != nil {
+		if err := in.attempt(ctx, b); err != nil {
 			in.p.cfg.Logger.Info("the newest events are left for the next start", "error", err)
 			return
 		}
@@ -159,6 +169,7 @@ func (in *inserter) note(b *block) {
 	in.p.rows.Add(int64(len(b.seq)))
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.oldest = nil
 	for partition, w := range b.marks {
 		in.done[partition] = max(in.done[partition], w.seq)
 	}

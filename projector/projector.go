@@ -62,6 +62,7 @@ type Stats struct {
 type Projector struct {
 	cfg      Config
 	progress progress
+	metrics  *metrics
 	rows     atomic.Int64
 	corrupt  atomic.Int64
 }
@@ -78,7 +79,7 @@ func New(cfg Config) (*Projector, error) {
 	if _, err := clickhouse.Parse(cfg.ClickHouse); err != nil {
 		return nil, err
 	}
-	return &Projector{cfg: cfg}, nil
+	return &Projector{cfg: cfg, metrics: newMetrics(cfg.Meters)}, nil
 }
 
 func setDefault[T comparable](v *T, otherwise T) {
@@ -96,6 +97,7 @@ func (p *Projector) Stats() Stats { return Stats{Rows: p.rows.Load(), Corrupt: p
 // log that is not the one of the tables, an event newer than this binary, or
 // refused credentials.
 func (p *Projector) Run(ctx context.Context) error {
+	defer p.gauges()()
 	err := p.run(ctx)
 	if ctx.Err() != nil {
 		return nil

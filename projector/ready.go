@@ -19,6 +19,7 @@ type progress struct {
 	kafka             atomic.Pointer[eventlog.Client] // nil: the log is not open yet
 	db                atomic.Pointer[clickhouse.DB]   // nil: it has not answered yet
 	since             atomic.Pointer[time.Time]       // when it began to follow the log; nil: it does not
+	inserter          atomic.Pointer[inserter]        // of the newest session
 	assigned, serving atomic.Int64                    // partitions
 	served            atomic.Bool                     // a partition was once
 }

@@ -52,6 +52,7 @@ func (s *session) run(ctx context.Context) error {
 	s.inserter = newInserter(s.p, &store{db: s.db, tables: s.tables, epoch: s.log.Epoch})
 	s.p.cfg.Logger.Info("projector ready", "epoch", s.log.Epoch, "generation", s.tables.Generation, "servers", s.db.Addresses())
 	now := time.Now()
+	s.p.progress.inserter.Store(s.inserter)
 	s.p.progress.since.Store(&now)
 	defer s.p.progress.since.Store(nil)
 	return s.follow(ctx)
@@ -86,6 +87,8 @@ func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
 	at.serving.Add(1)
 	at.served.Store(true)
 	defer at.serving.Add(-1)
+	s.inserter.follow(a.Partition, from.seq)
+	defer s.inserter.abandon(a.Partition)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.read(ctx, a.Partition, from) })
 	g.Go(func() error { s.commit(ctx, a, from.seq); return nil })
@@ -137,6 +140,9 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 		}
 		f.skip(batch.NextOffset - 1)
 		taken.MoveTo(batch)
+		if err == nil {
+			s.inserter.reach(partition, batch.End)
+		}
 		if made, ok := f.take(); ok {
 			if err := s.inserter.add(ctx, partition, made); err != nil {
 				return err
@@ -166,6 +172,7 @@ func (s *session) refuseCut(cut *eventlog.OffsetError, from watermark) error {
 // skipped counts and logs records that are no events.
 func (s *session) skipped(partition int, offset int64, records int, err error) {
 	s.p.corrupt.Add(int64(records))
+	s.p.metrics.corrupt.Add(records, schema.TopicEvents)
 	s.p.cfg.Logger.Error("corrupt records are skipped",
 		"topic", schema.TopicEvents, "partition", partition, "offset", offset, "records", records, "error", err)
 }

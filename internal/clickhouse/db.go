@@ -41,9 +41,10 @@ type Options struct {
 // DB is a pool of connections to one database. It is safe for concurrent use.
 type DB struct {
 	driver.Conn
-	target Target
-	opts   Options
-	outage outage
+	target  Target
+	opts    Options
+	outage  outage
+	metrics *metrics
 }
 
 // New returns a DB for what dsn names. It does no I/O: the first query opens
@@ -63,7 +64,7 @@ func New(dsn string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to ClickHouse: %w", err)
 	}
-	return &DB{Conn: conn, target: target, opts: o}, nil
+	return &DB{Conn: conn, target: target, opts: o, metrics: newMetrics(o.Meters)}, nil
 }
 
 func setDefault[T comparable](v *T, otherwise T) {
@@ -148,9 +149,12 @@ func (db *DB) Retry(ctx context.Context, what string, try func(context.Context) 
 		case err == nil:
 			db.outage.over(db)
 		case isRefusal(err):
+			db.Failed(err)
 			return backoff.Permanent(err)
 		case ctx.Err() == nil && !isPermanent(err):
 			db.outage.note(db, what, err)
+			db.Failed(err)
+			db.metrics.retries.Add(1)
 		}
 		return err
 	}, backoff.WithContext(newBackoff(), ctx))
@@ -168,11 +172,24 @@ func isPermanent(err error) bool {
 // Answers waits, with back-off, until a server answers or ctx ends. It logs
 // nothing.
 func (db *DB) Answers(ctx context.Context) error {
+	db.metrics.away.Add(1)
+	defer db.metrics.away.Add(-1)
 	return backoff.Retry(func() error {
-		ctx, cancel := context.WithTimeout(ctx, db.opts.DialTimeout)
+		limited, cancel := context.WithTimeout(ctx, db.opts.DialTimeout)
 		defer cancel()
-		return db.Ping(ctx)
+		err := db.Ping(limited)
+		if err != nil && ctx.Err() == nil {
+			db.Failed(err)
+			db.metrics.retries.Add(1)
+		}
+		return err
 	}, backoff.WithContext(newBackoff(), ctx))
+}
+
+// Close closes the connections.
+func (db *DB) Close() error {
+	db.outage.forget(db)
+	return db.Conn.Close()
 }
 
 func newBackoff() backoff.BackOff {

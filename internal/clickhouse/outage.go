@@ -16,6 +16,7 @@ func (o *outage) note(db *DB, what string, err error) {
 	defer o.mu.Unlock()
 	if o.since.IsZero() {
 		o.since = time.Now()
+		db.metrics.away.Add(1)
 		db.opts.Logger.Warn("ClickHouse is in trouble, trying until it works",
 			"servers", db.Addresses(), "task", what, "error", err)
 	}
@@ -27,8 +28,23 @@ func (o *outage) over(db *DB) {
 	if !o.since.IsZero() {
 		db.opts.Logger.Info("ClickHouse works again",
 			"servers", db.Addresses(), "after", time.Since(o.since).Round(time.Millisecond))
-		o.since = time.Time{}
+		o.end(db)
 	}
+}
+
+// forget ends the outage, if there is one, for want of somebody who suffers.
+func (o *outage) forget(db *DB) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.since.IsZero() {
+		o.end(db)
+	}
+}
+
+// end ends the outage. The lock is held.
+func (o *outage) end(db *DB) {
+	o.since = time.Time{}
+	db.metrics.away.Add(-1)
 }
 
 // Outage is for how long the database could not be used up to now, by what

@@ -58,6 +58,7 @@ type Client struct {
 	layout    atomic.Uint64 // how often the cluster's layout was forgotten
 	outage    outage
 
+	metrics    *metrics
 	lastAnswer atomic.Int64 // when a broker answered last, Unix nanoseconds
 }
 
@@ -89,6 +90,7 @@ func New(cfg Config) (*Client, error) {
 		Context:     alive,
 	}
 	addr := kafka.TCP(cfg.Brokers...)
+	m := newMetrics(cfg.Meters)
 	return &Client{
 		cfg:       cfg,
 		log:       log,
@@ -97,6 +99,8 @@ func New(cfg Config) (*Client, error) {
 		stop:      stop,
 		transport: transport,
 		kafka:     &kafka.Client{Addr: addr, Timeout: requestTimeout, Transport: transport},
+		outage:    outage{away: m.away},
+		metrics:   m,
 	}, nil
 }
 

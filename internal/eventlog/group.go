@@ -88,7 +88,7 @@ func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(context.Context, Assignment) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	m := &member{log: c.log, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker()}
+	m := &member{log: c.log, metrics: c.metrics, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker()}
 	for _, topic := range cfg.Topics {
 		_, err := c.awaitTopic(ctx, topic)
 		if ctx.Err() != nil {
@@ -133,10 +133,11 @@ func (m *member) groupConfig(c *Client) kafka.ConsumerGroupConfig {
 
 // member is this process in a group.
 type member struct {
-	log    *slog.Logger
-	cfg    GroupConfig
-	handle func(context.Context, Assignment) error
-	fail   context.CancelCauseFunc // ends the membership with a handlerError
+	log     *slog.Logger
+	metrics *metrics
+	cfg     GroupConfig
+	handle  func(context.Context, Assignment) error
+	fail    context.CancelCauseFunc // ends the membership with a handlerError
 
 	conns    *connTracker // the group's connections
 	handlers atomic.Int64 // handlers that have not returned
@@ -164,8 +165,13 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 			m.start(ctx, generation)
 		case errors.Is(err, kafka.RebalanceInProgress): // the group joins again at once
 		case isPermanent(err):
+			m.metrics.failed(opGroup, err, false)
 			return fmt.Errorf("consumer group %s: %w", m.cfg.Group, err)
-		case !failing:
+		default:
+			m.metrics.failed(opGroup, err, true)
+			if failing {
+				break
+			}
 			failing = true
 			m.log.Warn("can not join the consumer group, trying again", "group", m.cfg.Group, "error", err)
 		}

@@ -1,10 +1,16 @@
 package eventlog
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/parley-chat/parley/internal/meter"
+)
 
 // outage notes which of a client's readers are in trouble, so that the log says
 // once, and not once for every partition, that reading is interrupted.
 type outage struct {
+	away meter.Level // set once
+
 	mu      sync.Mutex
 	readers map[*Reader]struct{}
 }
@@ -20,7 +26,11 @@ func (o *outage) enter(r *Reader) bool {
 		o.readers = make(map[*Reader]struct{})
 	}
 	o.readers[r] = struct{}{}
-	return len(o.readers) == 1
+	first := len(o.readers) == 1
+	if first {
+		o.away.Add(1)
+	}
+	return first
 }
 
 // leave removes a reader and says whether it was the last one.
@@ -29,11 +39,16 @@ func (o *outage) leave(r *Reader) bool {
 	defer o.mu.Unlock()
 	_, was := o.readers[r]
 	delete(o.readers, r)
-	return was && len(o.readers) == 0
+	last := was && len(o.readers) == 0
+	if last {
+		o.away.Add(-1)
+	}
+	return last
 }
 
 // trouble notes a failed attempt.
 func (r *Reader) trouble(err error) {
+	r.c.metrics.failed(opFetch, err, true)
 	if layoutIsStale(err) {
 		r.c.forgetLayout(r.layout)
 	}

@@ -133,6 +133,7 @@ func (r *Reader) poll(ctx context.Context) (Batch, error) {
 			}
 		} else if final, err := asFinal(err); final {
 			r.c.outage.leave(r)
+			r.c.metrics.failed(opFetch, err, false)
 			r.ended = err
 			return Batch{}, err
 		}

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,10 +45,14 @@ func (c *Client) retry(ctx context.Context, try func() error) error {
 		case err == nil, ctx.Err() != nil:
 			return err
 		case isPermanent(err):
+			if !errors.Is(err, ErrUnknownTopic) { // which is an answer, too
+				c.metrics.failed(opRequest, err, false)
+			}
 			return backoff.Permanent(err)
 		case layoutIsStale(err):
 			c.forgetLayout(layout)
 		}
+		c.metrics.failed(opRequest, err, true)
 		last = err
 		return err
 	}, backoff.WithContext(newBackoff(), ctx))

@@ -144,6 +144,9 @@ func (p *Producer) dropAll() {
 	}
 	p.queued = 0
 	err := p.ended
+	if p.troubled > 0 {
+		p.c.metrics.away.Add(-1)
+	}
 	p.mu.Unlock()
 	for _, b := range dropped {
 		b.unsure = true // a request may still be reading it
@@ -166,7 +169,9 @@ func (p *Producer) failed(err error, parts ...*partition) {
 	}
 	first, isWell := parts[0].id, p.troubled == 0
 	p.mu.Unlock()
+	p.c.metrics.failed(opProduce, err, true)
 	if wasWell && !isWell {
+		p.c.metrics.away.Add(1)
 		p.c.log.Warn("writing is interrupted, trying again",
 			"topic", p.cfg.Topic, "partition", first, "partitions", len(parts), "error", err)
 	}

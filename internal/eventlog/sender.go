@@ -156,6 +156,7 @@ func (s *sender) roundTrip() (*produce.Response, error) {
 	}
 	ctx, cancel := context.WithTimeout(s.p.ctx, timeout)
 	defer cancel()
+	sent := time.Now()
 	res, err := s.p.c.transport.RoundTrip(ctx, s.p.c.addr, &rawproduce.Request{
 		Acks:    requireAll,
 		Timeout: int32((timeout / 2).Milliseconds()),
@@ -165,6 +166,7 @@ func (s *sender) roundTrip() (*produce.Response, error) {
 		return nil, err
 	}
 	s.p.c.answered()
+	s.p.c.metrics.written(s.flights, time.Since(sent))
 	return res.(*produce.Response), nil
 }
 
@@ -252,6 +254,7 @@ func (s *sender) settle() {
 		case acked:
 			f.b.finish(f.base, nil)
 		case refused:
+			s.p.c.metrics.failed(opProduce, f.err, false)
 			f.b.finish(0, f.err)
 		}
 	}
@@ -265,6 +268,7 @@ func (p *Producer) take(f *flight) {
 	p.queued -= f.b.size()
 	if part.failures >= loggedFailure {
 		if p.troubled--; p.troubled == 0 {
+			p.c.metrics.away.Add(-1)
 			p.c.log.Info("writing goes on", "topic", p.cfg.Topic)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
@@ -30,6 +31,7 @@ type Config struct {
 	TailStep int64
 	// QueryTime bounds one query of ClickHouse. Default 2 s.
 	QueryTime time.Duration
+	Meters    metric.MeterProvider // nil: nothing is measured
 	Logger    *slog.Logger
 }
 
@@ -52,7 +54,7 @@ func New(cfg Config) (*Reader, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	db, err := clickhouse.New(cfg.DSN, clickhouse.Options{
-		MaxConns: maxConns, DialTimeout: cfg.QueryTime, ReadTimeout: cfg.QueryTime, Logger: cfg.Logger,
+		MaxConns: maxConns, DialTimeout: cfg.QueryTime, ReadTimeout: cfg.QueryTime, Meters: cfg.Meters, Logger: cfg.Logger,
 	})
 	if err != nil {
 		cancel()

@@ -189,6 +189,7 @@ func (s *store) query(ctx context.Context, f func(context.Context) error) error 
 	case !clickhouse.IsException(err):
 		s.fail(err)
 	}
+	s.db.Failed(err)
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 

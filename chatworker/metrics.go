@@ -1,0 +1,135 @@
+package chatworker
+
+import (
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/parley-chat/parley/chatworker/lease"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/meter"
+	"github.com/parley-chat/parley/schema"
+)
+
+// Values of labels.
+const (
+	outcomeOK     = "ok"
+	outcomeFailed = "failed"
+
+	takenFromMemory     = "memory"     // what this worker had before a rebalance
+	takenFromCheckpoint = "checkpoint" // what the owner before has written
+)
+
+// metrics are what a worker measures.
+type metrics struct {
+	events      meter.Counter
+	pushes      meter.Counter
+	batch       meter.Histogram // events
+	takeovers   meter.Histogram // seconds, by where the state came from
+	replayed    meter.Counter
+	checkpoints meter.Histogram // seconds, by result
+	records     meter.Counter   // of checkpoints
+	downs       meter.Tally     // by reason
+	corrupt     meter.Tally     // by topic
+	lags        lags
+}
+
+func newMetrics(p metric.MeterProvider) *metrics {
+	m := meter.New(p)
+	return &metrics{
+		events: m.Counter("parley.chatworker.events", "{event}", "Events that were applied."),
+		pushes: m.Counter("parley.chatworker.pushes", "{push}", "Pushes to connectors that the log has acknowledged."),
+		batch:  m.Histogram("parley.chatworker.batch.size", "{event}", "Events that were read at once.", meter.Sizes, nil),
+		takeovers: m.Histogram("parley.chatworker.takeover.duration", "s",
+			"Time from a partition's assignment until it was served, by where its state came from: memory, or the checkpoint of the owner before.",
+			meter.Seconds, meter.By("from", takenFromMemory, takenFromCheckpoint)),
+		replayed: m.Counter("parley.chatworker.replayed", "{event}",
+			"Events that were behind the state of a partition when it was taken over: connectors may know their pushes already, and drop them."),
+		checkpoints: m.Histogram("parley.chatworker.checkpoint.duration", "s",
+			"Time in which a partition's changed state was written, the wait for its pushes included, by result.",
+			meter.Seconds, meter.By("result", outcomeOK, outcomeFailed)),
+		records: m.Counter("parley.chatworker.checkpoint.records", "{record}", "Records of state that were written."),
+		downs: m.Tally("parley.chatworker.downs", "{connector}",
+			"Connectors that were declared down, by why: silent (it beats no more), drained (it said goodbye), or orphan (a partition holds members of one without a beat).",
+			meter.By("reason", "silent", "drained", "orphan")),
+		corrupt: eventlog.CorruptRecords(m, schema.TopicEvents, schema.TopicControl),
+	}
+}
+
+// flushed counts a checkpoint.
+func (m *metrics) flushed(took time.Duration, records int, err error) {
+	if err != nil {
+		m.checkpoints.Record(took.Seconds(), outcomeFailed)
+		return
+	}
+	m.checkpoints.Record(took.Seconds(), outcomeOK)
+	m.records.Add(records)
+}
+
+// died counts connectors that are declared down everywhere.
+func (m *metrics) died(dead []lease.Death) {
+	for _, d := range dead {
+		if d.Reason == schema.Reason_REASON_TIMEOUT {
+			m.downs.Add(1, "silent")
+		} else {
+			m.downs.Add(1, "drained")
+		}
+	}
+}
+
+// gauges begins to show what the worker holds, whenever somebody asks, until
+// stop is called.
+func (w *Worker) gauges() (stop func()) {
+	g := meter.New(w.cfg.Meters).Gauges()
+	g.AddBy("parley.chatworker.partitions", "{partition}", "Partitions that the consumer group gave to this worker, and those of them that it serves.", "state",
+		func(yield func(string, float64)) {
+			yield("assigned", float64(w.assigned.Load()))
+			yield("serving", float64(w.serving.Load()))
+		})
+	g.Add("parley.chatworker.log.partitions", "{partition}", "Partitions that the log of events has.", func() (float64, bool) {
+		return float64(w.epoch.Partitions), true
+	})
+	g.AddByPartition("parley.chatworker.lag", "{event}", "Events of a partition that are in the log and not applied yet.", w.metrics.lags.all)
+	g.Add("parley.chatworker.keeper", "{worker}", "Whether this worker keeps the connectors' leases: 1 or 0.", func() (float64, bool) {
+		if w.keeping.Load() {
+			return 1, true
+		}
+		return 0, true
+	})
+	g.Add("parley.chatworker.queue", "By", "Bytes of pushes that the log has not acknowledged. At 32 MiB the worker waits.", func() (float64, bool) {
+		return float64(w.queued.Load()), true
+	})
+	return g.Start()
+}
+
+// lags knows how many events each partition is behind. The zero value is ready
+// for use; it is safe for concurrent use.
+type lags struct {
+	mu          sync.Mutex
+	byPartition map[int]int64
+}
+
+func (l *lags) set(partition int, behind int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byPartition == nil {
+		l.byPartition = map[int]int64{}
+	}
+	l.byPartition[partition] = max(0, behind)
+}
+
+// forget takes out a partition that was given up.
+func (l *lags) forget(partition int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byPartition, partition)
+}
+
+func (l *lags) all(yield func(partition int, behind float64)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p, behind := range l.byPartition {
+		yield(p, float64(behind))
+	}
+}

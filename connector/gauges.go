@@ -1,0 +1,65 @@
+package connector
+
+import (
+	"time"
+
+	"github.com/parley-chat/parley/internal/meter"
+)
+
+// gauges begins to show what there is in the connector, whenever somebody
+// asks, until stop is called.
+func (c *Connector) gauges() (stop func()) {
+	g := meter.New(c.cfg.Meters).Gauges()
+	g.Add("parley.connector.connections.limit", "{connection}", "Open WebSockets that the connector admits.",
+		func() (float64, bool) { return float64(c.cfg.MaxConnections), true })
+	g.Add("parley.connector.sessions", "{session}", "Sessions, those whose connection is gone and whose leaves have not passed yet included.",
+		c.ask(func(inc *incarnation) float64 {
+			inc.mu.RLock()
+			defer inc.mu.RUnlock()
+			return float64(len(inc.sessions))
+		}))
+	g.Add("parley.connector.channels", "{channel}", "Channels that have members here.",
+		c.ask(func(inc *incarnation) float64 {
+			inc.mu.RLock()
+			defer inc.mu.RUnlock()
+			return float64(len(inc.channels))
+		}))
+	g.Add("parley.connector.queue", "By", "Bytes that wait in the queues of all sockets for clients to read them.",
+		c.ask(func(inc *incarnation) float64 { sum, _ := inc.queues(); return float64(sum) }))
+	g.Add("parley.connector.queue.largest", "By", "Bytes in the longest queue of a socket. At the limit its client is closed as a slow consumer.",
+		c.ask(func(inc *incarnation) float64 { _, largest := inc.queues(); return float64(largest) }))
+	g.Add("parley.connector.ack.age", "s", "Time for which the log has owed an acknowledgement, of an event or of the beat that is due each second. After 30 s the connector begins anew.",
+		c.ask(func(inc *incarnation) float64 { return inc.owed(time.Now()).Seconds() }))
+	return g.Start()
+}
+
+// ask reads the incarnation that lives now.
+func (c *Connector) ask(read func(*incarnation) float64) func() (float64, bool) {
+	return func() (float64, bool) {
+		if inc := c.current.Load(); inc != nil {
+			return read(inc), true
+		}
+		return 0, false
+	}
+}
+
+// queues adds up what waits for clients, and finds the longest queue.
+func (inc *incarnation) queues() (sum, largest int) {
+	inc.mu.RLock()
+	defer inc.mu.RUnlock()
+	for _, s := range inc.sessions {
+		n := s.conn.waiting()
+		sum += n
+		largest = max(largest, n)
+	}
+	return sum, largest
+}
+
+// owed is for how long the log has acknowledged nothing although it should.
+func (inc *incarnation) owed(now time.Time) time.Duration {
+	owed := now.Sub(inc.heart.lastAck()) - beatEvery
+	if oldest, n := inc.producer.Unacked(); n > 0 {
+		owed = max(owed, now.Sub(oldest))
+	}
+	return max(0, owed)
+}

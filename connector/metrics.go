@@ -1,0 +1,235 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/meter"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Values of labels.
+const (
+	outcomeOK          = "ok"
+	outcomeFailed      = "failed"
+	outcomeDegraded    = "degraded"
+	outcomeRefused     = "refused"
+	outcomeUnavailable = "unavailable"
+
+	sourceRing       = "ring"       // the connector's memory
+	sourceClickHouse = "clickhouse" // and the log above its watermark
+	sourceLog        = "log"        // alone, for want of ClickHouse
+)
+
+// metrics are what a connector measures. Nothing is measured for each member
+// of a channel: deliveries are counted once a batch, and queues are looked at
+// when somebody asks.
+type metrics struct {
+	connections  meter.Level
+	upgrades     meter.Tally // by result
+	closes       meter.Tally // by code
+	slow         meter.Counter
+	requests     meter.Tally // by method and result
+	joins        meter.Tally // by result
+	recoveries   meter.Tally // by result
+	messages     meter.Counter
+	deliveries   meter.Counter
+	delivery     meter.Histogram // seconds
+	batch        meter.Histogram // pushes
+	acks         meter.Histogram // seconds, by event
+	reads        meter.Tally     // by source and result
+	readTime     meter.Histogram // seconds, by source and result
+	incarnations meter.Tally     // by reason
+	corrupt      meter.Tally     // by topic
+}
+
+func newMetrics(p metric.MeterProvider) *metrics {
+	m := meter.New(p)
+	results := []string{outcomeOK, outcomeUnavailable, "budget", "timeout"}
+	reads := meter.ByTwo("source", []string{sourceClickHouse, sourceLog}, "result", results)
+	allReads := meter.ByTwo("source", []string{sourceRing}, "result", []string{outcomeOK})
+	maps.Copy(allReads, reads)
+	return &metrics{
+		connections: m.Level("parley.connector.connections", "{connection}", "Open WebSockets."),
+		upgrades: m.Tally("parley.connector.upgrades", "{request}",
+			"WebSockets that were asked for, by what became of them: ok, full, not_ready, draining, or failed for a bad request.",
+			meter.By("result", outcomeOK, "full", "not_ready", "draining", outcomeFailed)),
+		closes: m.Tally("parley.connector.closes", "{connection}",
+			"WebSockets that ended, by close code; 1006 is one that was cut without a code.", meter.By("code", knownCodes...)),
+		slow: m.Counter("parley.connector.slow_consumers", "{connection}",
+			"WebSockets that were closed because their clients read too slowly."),
+		requests: m.Tally("parley.connector.requests", "{request}",
+			"Requests of clients that were answered, by method and result: ok, refused, or unavailable where the servers are to blame.",
+			meter.ByTwo("method", methods, "result", []string{outcomeOK, outcomeRefused, outcomeUnavailable})),
+		joins: m.Tally("parley.connector.joins", "{join}",
+			"Joins that were answered, by result: ok, degraded (without the history that could not be read), or failed.",
+			meter.By("result", outcomeOK, outcomeDegraded, outcomeFailed)),
+		recoveries: m.Tally("parley.connector.recoveries", "{join}",
+			"Joins that asked for what was missed, by result: recovered, or why not.",
+			meter.By("result", "recovered", rpc.ReasonTooMany, rpc.ReasonEpoch, rpc.ReasonUnavailable)),
+		messages: m.Counter("parley.connector.messages", "{message}",
+			"Messages of clients that the log has acknowledged."),
+		deliveries: m.Counter("parley.connector.deliveries", "{message}",
+			"Messages that were handed to the sockets of sessions, once for each session."),
+		delivery: m.Histogram("parley.connector.delivery.duration", "s",
+			"Time from a message's arrival at its sender's connector until it was handed to the sockets here, once for each message. Clocks that differ make it wrong by as much.",
+			meter.Seconds, nil),
+		batch: m.Histogram("parley.connector.batch.size", "{push}", "Pushes that were read at once.", meter.Sizes, nil),
+		acks: m.Histogram("parley.connector.ack.duration", "s",
+			"Time until the log acknowledged an event, by its kind.", meter.Seconds, meter.By("event", "join", "chat", "leave")),
+		reads: m.Tally("parley.connector.history.reads", "{read}",
+			"Reads of history, by where it was found (ring is the connector's memory) and by result.", allReads),
+		readTime: m.Histogram("parley.connector.history.read.duration", "s",
+			"Time of a read of history that memory did not have, waiting for its turn included, by source and result.", meter.Seconds, reads),
+		incarnations: m.Tally("parley.connector.incarnations", "{incarnation}",
+			"Lives that the connector began, by why: start, or what ended the one before.",
+			meter.By("reason", "start", "lost_push", "declared_down", "silent_log", "pushes_cut", "other")),
+		corrupt: eventlog.CorruptRecords(m, schema.TopicPush),
+	}
+}
+
+// methods are the values of a label.
+var methods = []string{rpc.MethodHello, rpc.MethodPing, rpc.MethodJoin, rpc.MethodLeave, rpc.MethodChat, rpc.MethodHistory, rpc.MethodMembers, "other"}
+
+var knownCodes = closeCodes()
+
+func closeCodes() (all []string) {
+	for _, code := range []int{
+		websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseProtocolError, websocket.CloseUnsupportedData,
+		websocket.CloseNoStatusReceived, websocket.CloseAbnormalClosure, websocket.CloseInvalidFramePayloadData, websocket.CloseMessageTooBig,
+		rpc.CloseShutdown, rpc.CloseExpired, rpc.CloseSlow, rpc.CloseLostPlace, rpc.CloseNoPong,
+		rpc.CloseBadToken, rpc.CloseMisuse, rpc.CloseNoHello, rpc.CloseAdmin, rpc.CloseConnections,
+	} {
+		all = append(all, strconv.Itoa(code))
+	}
+	return append(all, "other")
+}
+
+// closed counts the end of a connection: code is what this side began to close
+// with, 0 if it did not, and err is what ended it.
+func (m *metrics) closed(code int, err error) {
+	m.connections.Add(-1)
+	if code == 0 {
+		code = websocket.CloseAbnormalClosure
+		var closed *websocket.CloseError
+		if errors.As(err, &closed) {
+			code = closed.Code
+		}
+	}
+	if code == rpc.CloseSlow {
+		m.slow.Add(1)
+	}
+	label := strconv.Itoa(code)
+	if !slices.Contains(knownCodes, label) {
+		label = "other"
+	}
+	m.closes.Add(1, label)
+}
+
+// answered counts a request's answer; e is nil for a result.
+func (m *metrics) answered(method string, e *rpc.Error) {
+	result := outcomeOK
+	if e != nil {
+		if result = outcomeRefused; e.Code == rpc.CodeUnavailable || e.Code == rpc.CodeHistoryUnavailable || e.Code == rpc.CodeInternal {
+			result = outcomeUnavailable
+		}
+		if method == rpc.MethodJoin {
+			m.joins.Add(1, outcomeFailed)
+		}
+	}
+	if !known(method) && method != rpc.MethodHello {
+		method = "other"
+	}
+	m.requests.Add(1, method, result)
+}
+
+// joined counts a join's result.
+func (m *metrics) joined(p *past) {
+	if p.degraded {
+		m.joins.Add(1, outcomeDegraded)
+	} else {
+		m.joins.Add(1, outcomeOK)
+	}
+	switch {
+	case p.recovered == nil:
+	case *p.recovered:
+		m.recoveries.Add(1, "recovered")
+	default:
+		m.recoveries.Add(1, p.reason)
+	}
+}
+
+// acknowledged counts an event that the log has taken.
+func (m *metrics) acknowledged(e *schema.Event, took time.Duration) {
+	switch e.Kind.(type) {
+	case *schema.Event_Join:
+		m.acks.Record(took.Seconds(), "join")
+	case *schema.Event_Leave:
+		m.acks.Record(took.Seconds(), "leave")
+	case *schema.Event_Chat:
+		m.acks.Record(took.Seconds(), "chat")
+		m.messages.Add(1)
+	}
+}
+
+// read counts a read of history that memory did not have.
+func (m *metrics) read(source string, took time.Duration, err error) {
+	result := outcomeOK
+	switch {
+	case errors.Is(err, history.ErrTail):
+		result = "budget"
+	case errors.Is(err, context.DeadlineExceeded):
+		result = "timeout"
+	case err != nil && !errors.Is(err, history.ErrEpoch):
+		result = outcomeUnavailable
+	}
+	m.reads.Add(1, source, result)
+	m.readTime.Record(took.Seconds(), source, result)
+}
+
+// fromRing counts a read of history that memory had.
+func (m *metrics) fromRing() { m.reads.Add(1, sourceRing, outcomeOK) }
+
+// began counts a new incarnation, by what ended the one before; nil for the
+// first.
+func (m *metrics) began(before error) {
+	var lost *lostPush
+	var cut *lostPushes
+	reason := "other"
+	switch {
+	case before == nil:
+		reason = "start"
+	case errors.As(before, &lost):
+		reason = "lost_push"
+	case errors.Is(before, errDown):
+		reason = "declared_down"
+	case errors.Is(before, errSilentLog):
+		reason = "silent_log"
+	case errors.As(before, &cut):
+		reason = "pushes_cut"
+	}
+	m.incarnations.Add(1, reason)
+}
+
+// delivered records the times of messages, in Unix milliseconds, that were
+// handed to the sockets now.
+func (m *metrics) delivered(said []int64, deliveries int) {
+	m.deliveries.Add(deliveries)
+	if len(said) == 0 {
+		return
+	}
+	now := time.Now().UnixMilli()
+	for _, at := range said {
+		m.delivery.Record(float64(max(0, now-at)) / 1000)
+	}
+}

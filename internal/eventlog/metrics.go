@@ -1,0 +1,88 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/parley-chat/parley/internal/meter"
+)
+
+// What a client does with a cluster, as metrics name it.
+const (
+	opProduce = "produce"
+	opFetch   = "fetch"
+	opGroup   = "group"
+	opRequest = "request" // metadata, offsets, topics
+)
+
+// metrics are what a client's requests come to. Clients of one process that
+// have the same provider add up.
+type metrics struct {
+	errors, retries meter.Tally
+	away            meter.Level
+	produced        meter.Histogram // records of a request
+	acknowledged    meter.Histogram // seconds of a request
+}
+
+func newMetrics(p metric.MeterProvider) *metrics {
+	m := meter.New(p)
+	operations := []string{opProduce, opFetch, opGroup, opRequest}
+	return &metrics{
+		errors: m.Tally("parley.kafka.errors", "{error}",
+			"Requests to Kafka that failed, by what was asked for and by what became of it: timeout, connection, or the broker's refusal.",
+			meter.ByTwo("operation", operations, "error.type", []string{"timeout", "connection", "broker"})),
+		retries: m.Tally("parley.kafka.retries", "{retry}",
+			"Requests to Kafka that are tried again after they failed.", meter.By("operation", operations...)),
+		away: m.Level("parley.kafka.away", "{client}",
+			"Readers' clients and producers of this process that Kafka has failed twice or more in a row, and that go on trying."),
+		produced: m.Histogram("parley.kafka.produce.records", "{record}",
+			"Records that one request writes.", meter.Sizes, nil),
+		acknowledged: m.Histogram("parley.kafka.produce.duration", "s",
+			"Time from a request that writes records to its answer, which comes when all in-sync replicas have them.", meter.Seconds, nil),
+	}
+}
+
+// failed counts a request that failed, and that is tried again or not.
+func (m *metrics) failed(operation string, err error, again bool) {
+	m.errors.Add(1, operation, errorType(err))
+	if again {
+		m.retries.Add(1, operation)
+	}
+}
+
+// written counts a request that a broker answered.
+func (m *metrics) written(flights []flight, took time.Duration) {
+	records := 0
+	for i := range flights {
+		records += flights[i].b.count
+	}
+	m.produced.Record(float64(records))
+	m.acknowledged.Record(took.Seconds())
+}
+
+// errorType sorts an error into what metrics tell apart. The log has the rest.
+func errorType(err error) string {
+	var code kafka.Error
+	var timeout net.Error
+	switch {
+	case errors.Is(err, kafka.RequestTimedOut), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	case errors.As(err, &code), errors.Is(err, ErrUnknownTopic):
+		return "broker"
+	}
+	return "connection"
+}
+
+// CorruptRecords makes the counter of records that whoever reads the topics
+// cannot decode and therefore skips.
+func CorruptRecords(m meter.Meter, topics ...string) meter.Tally {
+	return m.Tally("parley.corrupt_records", "{record}",
+		"Records of the log that cannot be decoded and were skipped. Each is logged with its position.", meter.By("topic", topics...))
+}
