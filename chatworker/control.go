@@ -57,13 +57,13 @@ func (c *control) follow(ctx context.Context, from int64) error {
 		batch, err := r.Next(ctx)
 		var corrupt *eventlog.CorruptError
 		if errors.As(err, &corrupt) {
-			c.w.skipCorrupt(schema.TopicControl, 0, corrupt.Offset, err)
+			c.w.skipCorrupt(ctx, schema.TopicControl, 0, corrupt.Offset, err)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		c.take(batch)
+		c.take(ctx, batch)
 		current := batch.NextOffset >= batch.End
 		if current {
 			c.caughtUp.Store(true)
@@ -78,12 +78,12 @@ func (c *control) follow(ctx context.Context, from int64) error {
 	}
 }
 
-func (c *control) take(batch eventlog.Batch) {
+func (c *control) take(ctx context.Context, batch eventlog.Batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range batch.Records {
 		if err := c.machine.Apply(r.Offset, string(r.Key), r.Value); err != nil {
-			c.w.skipCorrupt(schema.TopicControl, 0, r.Offset, err)
+			c.w.skipCorrupt(ctx, schema.TopicControl, 0, r.Offset, err)
 		}
 	}
 	c.next = batch.NextOffset

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
 )
 
 // outbox sends the pushes of one partition through the producer that all
@@ -27,7 +28,7 @@ func newOutbox(w *Worker) *outbox {
 
 // send queues a push; it waits while too much is not acknowledged. The push
 // continues the trace of its event.
-func (o *outbox) send(ctx context.Context, out fold.Out, event *eventlog.Record) error {
+func (o *outbox) send(ctx context.Context, out fold.Out, event *tracing.Process) error {
 	var err error
 	o.buf, err = proto.MarshalOptions{}.MarshalAppend(o.buf[:0], out.Push)
 	if err != nil {
@@ -41,13 +42,12 @@ func (o *outbox) send(ctx context.Context, out fold.Out, event *eventlog.Record)
 		}
 	}
 	o.w.queued.Add(size)
-	rec := eventlog.Record{Key: []byte(out.Push.Connector), Value: o.buf}
-	if len(event.Headers) > 0 {
-		eventlog.InjectTrace(eventlog.ExtractTrace(context.Background(), *event), &rec)
-	}
+	span, headers := event.Send(o.w.pushSpans, int(out.PushPartition), len(o.buf))
+	rec := eventlog.Record{Key: []byte(out.Push.Connector), Value: o.buf, Headers: headers}
 	group := o.open
 	group.add()
-	err = o.w.pushes.Produce(int(out.PushPartition), rec, func(_ int64, err error) {
+	err = o.w.pushes.Produce(int(out.PushPartition), rec, func(offset int64, err error) {
+		span.Acknowledged(offset, err)
 		o.w.release(size)
 		if err != nil {
 			o.fail(err)
@@ -58,6 +58,7 @@ func (o *outbox) send(ctx context.Context, out fold.Out, event *eventlog.Record)
 		group.acknowledge()
 	})
 	if err != nil {
+		span.End(err)
 		o.w.release(size)
 	}
 	return err

@@ -11,10 +11,16 @@ import (
 
 	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )
 
 var somePush = fold.Out{PushPartition: int32(pushPartition("a")), Push: &schema.Push{Connector: "a", Offset: 1}}
+
+func untraced(w *Worker) *tracing.Process {
+	work := w.eventSpans.Process(0, new(eventlog.Record))
+	return &work
+}
 
 // At the bound a partition waits until other pushes are acknowledged.
 func TestOutboxWaitsAtItsBound(t *testing.T) {
@@ -28,12 +34,12 @@ func TestOutboxWaitsAtItsBound(t *testing.T) {
 	o := newOutbox(w)
 	short, cancel := context.WithTimeout(r.ctx(), 20*time.Millisecond)
 	defer cancel()
-	if err := o.send(short, somePush, &eventlog.Record{}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := o.send(short, somePush, untraced(w)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a push beyond the bound: %v, want it to wait", err)
 	}
 
 	sent := make(chan error, 1)
-	go func() { sent <- o.send(r.ctx(), somePush, &eventlog.Record{}) }()
+	go func() { sent <- o.send(r.ctx(), somePush, untraced(w)) }()
 	w.budget.Release(budget)
 	if err := <-sent; err != nil {
 		t.Errorf("a push with room: %v", err)
@@ -53,7 +59,7 @@ func TestOutboxSendsWhileItLeaves(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 100 {
-		if err := newOutbox(w).send(ended, somePush, &eventlog.Record{}); err != nil {
+		if err := newOutbox(w).send(ended, somePush, untraced(w)); err != nil {
 			t.Fatalf("a push with room: %v", err)
 		}
 	}
@@ -80,7 +86,7 @@ func TestBarrier(t *testing.T) {
 	<-b.passed
 }
 
-// A push continues the trace of its event.
+// A push continues the trace of its event where the worker traces nothing, too.
 func TestTraceTravels(t *testing.T) {
 	r := newRig(t)
 	w := r.openWorker(func(*Worker) {})
@@ -88,7 +94,8 @@ func TestTraceTravels(t *testing.T) {
 	var event eventlog.Record
 	eventlog.InjectTrace(trace.ContextWithSpanContext(context.Background(), span), &event)
 	o := newOutbox(w)
-	if err := o.send(r.ctx(), somePush, &event); err != nil {
+	work := w.eventSpans.Process(0, &event)
+	if err := o.send(r.ctx(), somePush, &work); err != nil {
 		t.Fatal(err)
 	}
 	<-o.seal()

@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -128,7 +129,7 @@ func (p *partition) read(ctx context.Context, known epoch.Tail, batches chan<- f
 		batch, err := r.Next(ctx)
 		var corrupt *eventlog.CorruptError
 		if errors.As(err, &corrupt) {
-			p.w.skipCorrupt(schema.TopicEvents, id, corrupt.Offset, err)
+			p.w.skipCorrupt(ctx, schema.TopicEvents, id, corrupt.Offset, err)
 			batch, err = eventlog.Batch{NextOffset: corrupt.NextOffset}, nil
 		}
 		known.MoveTo(batch)
@@ -220,14 +221,25 @@ func (p *partition) take(ctx context.Context, batch eventlog.Batch) error {
 
 // apply folds a record and queues its pushes.
 func (p *partition) apply(ctx context.Context, rec *eventlog.Record) error {
-	known := rec.Offset < p.fold.Next() // and read for the void window only
+	if rec.Offset < p.fold.Next() {
+		return p.applyWithin(ctx, rec, nil) // and read for the void window only
+	}
+	work := p.w.eventSpans.Process(p.assignment.Partition, rec)
+	err := p.applyWithin(ctx, rec, &work)
+	work.End(err)
+	return err
+}
+
+// applyWithin applies a record; work is nil for one that was applied before.
+func (p *partition) applyWithin(ctx context.Context, rec *eventlog.Record, work *tracing.Process) error {
 	e, err := schema.DecodeEvent(rec.Value)
 	corrupt := errors.Is(err, schema.ErrCorrupt)
 	switch {
-	case corrupt && known:
+	case corrupt && work == nil:
 		return nil
 	case corrupt:
-		p.w.skipCorrupt(schema.TopicEvents, p.assignment.Partition, rec.Offset, err)
+		work.End(err)
+		p.w.skipCorrupt(work.In(ctx), schema.TopicEvents, p.assignment.Partition, rec.Offset, err)
 		p.fold.Advance(rec.Offset + 1)
 		p.fold.Remember(epoch.Digest(rec))
 		return nil
@@ -235,14 +247,14 @@ func (p *partition) apply(ctx context.Context, rec *eventlog.Record) error {
 		return fmt.Errorf("offset %d: %w", rec.Offset, err)
 	}
 	outs, err := p.fold.Apply(rec.Offset, e)
-	if err != nil || known {
+	if err != nil || work == nil {
 		return err
 	}
 	p.w.events.Add(1)
 	p.w.metrics.events.Add(1)
 	p.fold.Remember(epoch.Digest(rec))
 	for _, o := range outs {
-		if err := p.out.send(ctx, o, rec); err != nil {
+		if err := p.out.send(ctx, o, work); err != nil {
 			p.ahead = true
 			return err
 		}

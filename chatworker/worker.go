@@ -30,11 +30,13 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -62,6 +64,8 @@ type Config struct {
 	FlushEvery time.Duration
 	// Meters measure what the worker does; nothing is measured when it is nil.
 	Meters metric.MeterProvider
+	// Tracers make spans of events and pushes; nil for none.
+	Tracers trace.TracerProvider
 	// Logger gets what an operator should know; none is used when it is nil.
 	Logger *slog.Logger
 }
@@ -98,6 +102,8 @@ type Worker struct {
 	budget *semaphore.Weighted // of pushes, in bytes
 	downs  *downs
 	keeper *keeper
+
+	eventSpans, pushSpans *tracing.Topic
 
 	control  *control
 	holdings holdings
@@ -142,6 +148,8 @@ func New(cfg Config) (*Worker, error) {
 		cfg: cfg, id: fmt.Sprintf("%s/%d", host, os.Getpid()), log: cfg.Logger, client: client,
 		timing: timing{tick: time.Second, fenced: 3 * time.Second}, metrics: newMetrics(cfg.Meters),
 	}
+	tracer := tracing.New(cfg.Tracers, "chatworker")
+	w.eventSpans, w.pushSpans = tracer.Topic(schema.TopicEvents, cfg.Group), tracer.Topic(schema.TopicPush, "")
 	w.control = newControl(w)
 	w.keeper = newKeeper(w)
 	return w, nil
@@ -250,10 +258,10 @@ func (w *Worker) Stats() Stats {
 func (w *Worker) guard(ctx context.Context) error { return w.epoch.Check(ctx, w.client) }
 
 // skipCorrupt counts and logs records that are skipped.
-func (w *Worker) skipCorrupt(topic string, partition int, offset int64, err error) {
+func (w *Worker) skipCorrupt(ctx context.Context, topic string, partition int, offset int64, err error) {
 	w.corrupt.Add(1)
 	w.metrics.corrupt.Add(1, topic)
-	w.log.Warn("skipping a corrupt record", "topic", topic, "partition", partition, "offset", offset, "error", err)
+	w.log.WarnContext(ctx, "skipping a corrupt record", "topic", topic, "partition", partition, "offset", offset, "error", err)
 }
 
 // holdings knows of which connectors the partitions served here have members.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -62,8 +63,9 @@ type Config struct {
 	// takes longer is answered with less, and says so. Default 5 s.
 	HistoryTime time.Duration
 
-	Meters metric.MeterProvider // nil: nothing is measured
-	Logger *slog.Logger
+	Meters  metric.MeterProvider // nil: nothing is measured
+	Tracers trace.TracerProvider // nil: no spans of requests, pushes and reads of history
+	Logger  *slog.Logger
 }
 
 // Connector serves clients. Its methods may be called concurrently.
@@ -185,7 +187,8 @@ func (c *Connector) live(ctx context.Context) error {
 		return err
 	}
 	reader, err := history.New(history.Config{
-		DSN: c.cfg.ClickHouse, Log: kafka, Epoch: log, Meters: c.cfg.Meters, Logger: c.cfg.Logger,
+		DSN: c.cfg.ClickHouse, Log: kafka, Epoch: log,
+		Meters: c.cfg.Meters, Tracers: c.cfg.Tracers, Logger: c.cfg.Logger,
 		QueryTime: c.cfg.HistoryTime * 2 / 5, TailTime: c.cfg.HistoryTime / 5,
 	})
 	if err != nil {

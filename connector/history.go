@@ -44,13 +44,14 @@ func (h *historyCall) answer(ch *channel) {
 	reached := ch.reached(h.acked)
 	ch.mu.Unlock()
 	inc.spawn(func() {
-		found, err := inc.readHistory(ch, h, reached)
+		ctx := h.within(inc.ctx)
+		found, err := inc.readHistory(ctx, ch, h, reached)
 		if errors.Is(err, history.ErrEpoch) {
 			h.fail(rpc.InvalidParams("epoch", "is not known here"))
 			return
 		}
 		if err != nil {
-			inc.logger.Warn("history cannot be read", "channel", ch.name, "error", err)
+			inc.logger.WarnContext(ctx, "history cannot be read", "channel", ch.name, "error", err)
 			h.fail(rpc.HistoryUnavailable(retryAfter))
 			return
 		}
@@ -58,8 +59,8 @@ func (h *historyCall) answer(ch *channel) {
 	})
 }
 
-func (inc *incarnation) readHistory(ch *channel, h *historyCall, reached <-chan struct{}) (page, error) {
-	ctx, cancel := context.WithTimeout(inc.ctx, inc.cfg.HistoryTime)
+func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *historyCall, reached <-chan struct{}) (page, error) {
+	ctx, cancel := context.WithTimeout(ctx, inc.cfg.HistoryTime)
 	defer cancel()
 	select {
 	case <-reached:

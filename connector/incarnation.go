@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -36,6 +37,7 @@ type incarnation struct {
 	producer      appender
 	history       archive
 	heart         *heart
+	tracers       tracers
 	pushPartition int
 	reads         chan struct{} // a slot for each read of history
 
@@ -80,6 +82,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 		id: id, cfg: cfg, limits: limits, log: log, kafka: kafka, history: reader,
 		logger:   cfg.Logger.With("connector", id),
 		metrics:  newMetrics(cfg.Meters),
+		tracers:  newTracers(cfg),
 		reads:    make(chan struct{}, concurrentReads),
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),
@@ -153,10 +156,10 @@ func (inc *incarnation) partitionOf(channel string) int {
 	return schema.PartitionOf(channel, inc.log.Partitions)
 }
 
-// publish appends an event. done gets its offset once it is durable on all
+// publish appends an event, within a request's span. done gets its offset once it is durable on all
 // in-sync replicas, on a goroutine that must not wait. With an error nothing
 // was queued and done is not called.
-func (inc *incarnation) publish(partition int, channel string, e *schema.Event, done func(int64, error)) error {
+func (inc *incarnation) publish(partition int, channel string, e *schema.Event, within tracing.Span, done func(int64, error)) error {
 	w := &inc.writers[partition]
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,7 +169,11 @@ func (inc *incarnation) publish(partition int, channel string, e *schema.Event, 
 	if err != nil {
 		return fmt.Errorf("encode an event: %w", err)
 	}
-	err = inc.producer.Produce(partition, eventlog.Record{Key: []byte(channel), Value: value}, func(offset int64, err error) {
+	rec := eventlog.Record{Key: []byte(channel), Value: value}
+	span := inc.tracers.events.Send(within, partition, len(value))
+	rec.Headers = span.Headers()
+	err = inc.producer.Produce(partition, rec, func(offset int64, err error) {
+		span.Acknowledged(offset, err)
 		if errors.Is(err, eventlog.ErrLogReplaced) {
 			inc.fail(err)
 		}
@@ -175,10 +182,12 @@ func (inc *incarnation) publish(partition int, channel string, e *schema.Event, 
 		}
 		done(offset, err)
 	})
-	if err == nil {
-		w.counter++
+	if err != nil {
+		span.End(err)
+		return err
 	}
-	return err
+	w.counter++
+	return nil
 }
 
 // channel is the channel of that name; nil when it has no member here.

@@ -86,7 +86,7 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	event := &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
 		Channel: channel, Session: s.id, User: s.user, PushPartition: int32(s.inc.pushPartition),
 	}}}
-	err := s.inc.publish(p.partition, channel, event, func(_ int64, err error) {
+	err := s.inc.publish(p.partition, channel, event, j.span, func(_ int64, err error) {
 		if err != nil {
 			s.expireJoin(op)
 			s.refused(channel, op)

@@ -112,6 +112,7 @@ func (s *session) end(clean bool, reason schema.Reason) {
 	for _, p := range stay {
 		s.haunt(p)
 	}
+	s.endSpans()
 	s.leaveAll(now)
 }
 

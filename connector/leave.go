@@ -3,6 +3,7 @@ package connector
 import (
 	"time"
 
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -34,7 +35,11 @@ func (s *session) publishLeave(p *place, reason schema.Reason, c *call) error {
 	event := &schema.Event{Kind: &schema.Event_Leave{Leave: &schema.Leave{
 		Channel: p.name, Session: s.id, User: s.user, Reason: reason,
 	}}}
-	err := s.inc.publish(p.partition, p.name, event, func(_ int64, err error) {
+	var within tracing.Span
+	if c != nil {
+		within = c.span
+	}
+	err := s.inc.publish(p.partition, p.name, event, within, func(_ int64, err error) {
 		if err == nil {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -50,9 +51,9 @@ func (ch *channel) past(j *joinCall, v view, most int, epoch string) (past, bool
 // recall answers a join from history: the ring filled up by one read that all
 // joins of the channel share, else a read of its own, else what the ring has.
 func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
-	ctx, cancel := context.WithTimeout(inc.ctx, inc.cfg.HistoryTime)
+	ctx, cancel := context.WithTimeout(j.within(inc.ctx), inc.cfg.HistoryTime)
 	defer cancel()
-	err := inc.fill(ctx, ch)
+	err := inc.fill(ctx, ch, j.span)
 	ch.mu.Lock()
 	fromRing, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
 	ch.mu.Unlock()
@@ -65,7 +66,7 @@ func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
 			return p
 		}
 	}
-	inc.logger.Warn("a join is answered without older history", "channel", ch.name, "error", err)
+	inc.logger.WarnContext(ctx, "a join is answered without older history", "channel", ch.name, "error", err)
 	fromRing.more, fromRing.degraded = true, true
 	return fromRing
 }
@@ -134,12 +135,13 @@ func (inc *incarnation) readTurn(ctx context.Context, q history.Query) (found hi
 // load is one read that fills a channel's ring, shared by all who wait for it.
 type load struct {
 	done chan struct{}
+	by   tracing.Span // the request that began it, in whose trace it is
 	err  error
 }
 
 // fill makes the ring reach further back, if it can. Its error says that the
 // store could not be read; the ring may have got what the log has.
-func (inc *incarnation) fill(ctx context.Context, ch *channel) error {
+func (inc *incarnation) fill(ctx context.Context, ch *channel, within tracing.Span) error {
 	ch.mu.Lock()
 	if ch.ring.full() {
 		ch.mu.Unlock()
@@ -147,11 +149,12 @@ func (inc *incarnation) fill(ctx context.Context, ch *channel) error {
 	}
 	l := ch.loading
 	if l == nil {
-		l = &load{done: make(chan struct{})}
+		l = &load{done: make(chan struct{}), by: within}
 		ch.loading = l
 		inc.spawn(func() { inc.fillNow(ch, l) })
 	}
 	ch.mu.Unlock()
+	within.Link(l.by.Context())
 	select {
 	case <-l.done:
 		return l.err
@@ -161,7 +164,7 @@ func (inc *incarnation) fill(ctx context.Context, ch *channel) error {
 }
 
 func (inc *incarnation) fillNow(ch *channel, l *load) {
-	ctx, cancel := context.WithTimeout(inc.ctx, inc.cfg.HistoryTime)
+	ctx, cancel := context.WithTimeout(l.by.In(inc.ctx), inc.cfg.HistoryTime)
 	defer cancel()
 	ch.mu.Lock()
 	floor := ch.ring.floor

@@ -25,6 +25,7 @@ func (s *session) handle(frame []byte) {
 		return
 	}
 	c := &call{session: s, method: r.Method, id: r.ID}
+	s.begin(c)
 	if bad == nil && !s.rate.take() {
 		bad = rpc.RateLimited(s.rate.retry())
 	}
@@ -156,6 +157,7 @@ func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
 		return bad
 	}
 	m := given.ChatParams
+	c.span.LinkClient(m.Traceparent)
 	p, bad := s.place(m.Channel)
 	if bad != nil {
 		return bad
@@ -212,9 +214,9 @@ func (p *place) already(id string, newest int) (entry, bool) {
 
 func (s *session) publishChat(c *call, p *place, m *rpc.ChatParams) *rpc.Error {
 	event := &schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{
-		Channel: m.Channel, Session: s.id, User: s.user, Id: m.ID, Body: m.Body, To: m.To,
+		Channel: m.Channel, Session: s.id, User: s.user, Id: m.ID, Body: m.Body, To: m.To, Trace: c.span.TraceID(),
 	}}}
-	err := s.inc.publish(p.partition, m.Channel, event, func(seq int64, err error) {
+	err := s.inc.publish(p.partition, m.Channel, event, c.span, func(seq int64, err error) {
 		if err != nil {
 			c.fail(rpc.Unavailable(retryAfter))
 			return

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -23,6 +24,8 @@ type session struct {
 	unanswered chan struct{}
 
 	bearer string // the token of the upgrade request
+
+	spans openSpans
 
 	// Owned by the reading goroutine.
 	flood flood
@@ -178,6 +181,7 @@ type call struct {
 	session  *session
 	method   string
 	id       []byte // nil: a notification
+	span     tracing.Span
 	answered atomic.Bool
 }
 
@@ -203,4 +207,5 @@ func (c *call) respond(e *rpc.Error, encode func([]byte) []byte) {
 	if c.id != nil {
 		c.session.conn.send(textFrame(encode(nil)))
 	}
+	c.endSpan(e)
 }

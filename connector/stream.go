@@ -22,6 +22,7 @@ type stream struct {
 	seen    watermarks
 	dirty   []*channel // with frames to flush at the end of the batch
 	said    []int64    // when the batch's messages were said, Unix milliseconds
+	fanOuts []fanOut   // of sampled traces, which end with the batch
 	scratch []byte
 }
 
@@ -69,8 +70,10 @@ func (s *stream) record(r *eventlog.Record) error {
 	if err != nil || !fresh {
 		return err
 	}
+	process := s.begin(r, p)
 	for _, u := range p.Updates {
 		if err := s.update(p, u); err != nil {
+			process.End(err)
 			return err
 		}
 	}
@@ -198,6 +201,7 @@ func (s *stream) flush() {
 	s.dirty = s.dirty[:0]
 	s.inc.metrics.delivered(s.said, deliveries)
 	s.said = s.said[:0]
+	s.endFanOuts()
 }
 
 func reasonOf(r schema.Reason) string {

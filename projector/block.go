@@ -3,6 +3,8 @@ package projector
 import (
 	"slices"
 	"time"
+
+	"github.com/parley-chat/parley/internal/tracing"
 )
 
 // block is a batch of rows of all partitions, by column, and the watermarks to
@@ -21,6 +23,7 @@ type block struct {
 	void      []uint8
 	trace     []string
 	version   []int32
+	spans     []tracing.Span
 	bytes     int
 	marks     map[int32]watermark
 	oldest    map[int32]int64 // when each partition's first event was said, Unix milliseconds
@@ -39,6 +42,7 @@ func (b *block) add(partition int32, from batch) {
 	if _, known := b.oldest[partition]; !known && len(from.rows) > 0 {
 		b.oldest[partition] = from.rows[0].time
 	}
+	b.spans = append(b.spans, from.spans...)
 	if w, ok := b.marks[partition]; !ok || w.seq < from.upTo.seq {
 		b.marks[partition] = from.upTo
 	}
@@ -91,6 +95,8 @@ func (b *block) reset() {
 	}
 	b.partition, b.seq, b.time, b.void, b.version = b.partition[:0], b.seq[:0], b.time[:0], b.void[:0], b.version[:0]
 	b.bytes = 0
+	clear(b.spans)
+	b.spans = b.spans[:0]
 	clear(b.marks)
 	clear(b.oldest)
 }

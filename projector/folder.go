@@ -7,6 +7,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -22,6 +23,7 @@ type batch struct {
 	rows  []row
 	bytes int
 	upTo  watermark
+	spans []tracing.Span // of the records of sampled traces, until they are written
 }
 
 // folder turns the records of one partition into rows. It is pure: the rows
@@ -89,6 +91,6 @@ func (f *folder) skip(seq int64) {
 func (f *folder) take() (batch, bool) {
 	out, fresh := f.out, f.out.upTo.seq > f.handed
 	f.handed = f.out.upTo.seq
-	f.out.rows, f.out.bytes = f.out.rows[:0], 0
+	f.out.rows, f.out.bytes, f.out.spans = f.out.rows[:0], 0, f.out.spans[:0]
 	return out, fresh
 }

@@ -9,6 +9,10 @@ import (
 // lastWrite bounds the attempt to write what is left at the end.
 const lastWrite = 5 * time.Second
 
+// maxSpans bounds the spans that wait for a batch to be written. A batch with
+// as many is full.
+const maxSpans = 4096
+
 // inserter gathers the rows of all partitions into one batch and writes it;
 // what comes while it writes makes the next one. It holds at most two batches:
 // one being written and one that fills up.
@@ -65,7 +69,7 @@ func (in *inserter) add(ctx context.Context, partition int, b batch) error {
 }
 
 func (in *inserter) full() bool {
-	return in.filling.bytes >= in.p.cfg.BatchBytes || len(in.filling.seq) >= in.p.cfg.BatchRows
+	return in.filling.bytes >= in.p.cfg.BatchBytes || len(in.filling.seq) >= in.p.cfg.BatchRows || len(in.filling.spans) >= maxSpans
 }
 
 // written is the offset up to which a partition is written; -1 if nothing is, or
@@ -166,6 +170,9 @@ func (in *inserter) finish(ctx context.Context, b *block) {
 
 // note remembers that a batch is written.
 func (in *inserter) note(b *block) {
+	for _, span := range b.spans {
+		span.End(nil)
+	}
 	in.p.rows.Add(int64(len(b.seq)))
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -22,10 +22,13 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
+	"github.com/parley-chat/parley/schema"
 )
 
 // DefaultGroup is the consumer group of projectors.
@@ -47,8 +50,9 @@ type Config struct {
 	BatchRows, BatchBytes int
 	BatchAge              time.Duration
 
-	Meters metric.MeterProvider // nil: nothing is measured
-	Logger *slog.Logger
+	Meters  metric.MeterProvider // nil: nothing is measured
+	Tracers trace.TracerProvider // nil: no spans of events and inserts
+	Logger  *slog.Logger
 }
 
 // Stats counts what a projector did since it was made.
@@ -61,6 +65,8 @@ type Stats struct {
 // called concurrently; Run once.
 type Projector struct {
 	cfg      Config
+	tracer   *tracing.Tracer
+	events   *tracing.Topic
 	progress progress
 	metrics  *metrics
 	rows     atomic.Int64
@@ -79,7 +85,10 @@ func New(cfg Config) (*Projector, error) {
 	if _, err := clickhouse.Parse(cfg.ClickHouse); err != nil {
 		return nil, err
 	}
-	return &Projector{cfg: cfg, metrics: newMetrics(cfg.Meters)}, nil
+	tracer := tracing.New(cfg.Tracers, "projector")
+	return &Projector{
+		cfg: cfg, tracer: tracer, events: tracer.Topic(schema.TopicEvents, cfg.Group), metrics: newMetrics(cfg.Meters),
+	}, nil
 }
 
 func setDefault[T comparable](v *T, otherwise T) {

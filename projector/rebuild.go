@@ -34,6 +34,7 @@ type RebuildProgress struct {
 // When a rebuild is interrupted, the next one goes on where it was. progress
 // may be nil; it is called a few times a second and must not block.
 func Rebuild(ctx context.Context, cfg Config, progress func(RebuildProgress)) (uint32, error) {
+	cfg.Tracers = nil // the messages' traces were told when they were new
 	p, err := New(cfg)
 	if err != nil {
 		return 0, err

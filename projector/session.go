@@ -49,7 +49,7 @@ func (s *session) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.inserter = newInserter(s.p, &store{db: s.db, tables: s.tables, epoch: s.log.Epoch})
+	s.inserter = newInserter(s.p, &store{db: s.db, tables: s.tables, epoch: s.log.Epoch, tracer: s.p.tracer})
 	s.p.cfg.Logger.Info("projector ready", "epoch", s.log.Epoch, "generation", s.tables.Generation, "servers", s.db.Addresses())
 	now := time.Now()
 	s.p.progress.inserter.Store(s.inserter)
@@ -124,17 +124,14 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 			return epoch.Refuse("%v; restore the topic, or begin a new epoch with `parley epoch new`", err)
 		case errors.As(err, &corrupt):
 			if corrupt.NextOffset > from.seq+1 {
-				s.skipped(partition, corrupt.Offset, int(corrupt.NextOffset-corrupt.Offset), corrupt.Err)
+				s.skipped(ctx, partition, corrupt.Offset, int(corrupt.NextOffset-corrupt.Offset), corrupt.Err)
 			}
 			f.skip(corrupt.NextOffset - 1)
 		case err != nil:
 			return err
 		}
 		for i := range batch.Records {
-			err := f.apply(&batch.Records[i])
-			if errors.Is(err, schema.ErrCorrupt) {
-				s.skipped(partition, batch.Records[i].Offset, 1, err)
-			} else if err != nil {
+			if err := s.apply(ctx, f, &batch.Records[i]); err != nil {
 				return err
 			}
 		}
@@ -149,6 +146,26 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 			}
 		}
 	}
+}
+
+// apply folds a record, whose span ends when its row is written.
+func (s *session) apply(ctx context.Context, f *folder, rec *eventlog.Record) error {
+	if rec.Offset <= f.from.seq {
+		return f.apply(rec)
+	}
+	work := s.p.events.Process(f.partition, rec)
+	err := f.apply(rec)
+	switch {
+	case err != nil:
+		work.End(err)
+	case work.Sampled():
+		f.out.spans = append(f.out.spans, work.Span)
+	}
+	if errors.Is(err, schema.ErrCorrupt) {
+		s.skipped(work.In(ctx), f.partition, rec.Offset, 1, err)
+		return nil
+	}
+	return err
 }
 
 // checkEnd refuses a log that ends below what was projected of it.
@@ -170,10 +187,10 @@ func (s *session) refuseCut(cut *eventlog.OffsetError, from watermark) error {
 }
 
 // skipped counts and logs records that are no events.
-func (s *session) skipped(partition int, offset int64, records int, err error) {
+func (s *session) skipped(ctx context.Context, partition int, offset int64, records int, err error) {
 	s.p.corrupt.Add(int64(records))
 	s.p.metrics.corrupt.Add(records, schema.TopicEvents)
-	s.p.cfg.Logger.Error("corrupt records are skipped",
+	s.p.cfg.Logger.ErrorContext(ctx, "corrupt records are skipped",
 		"topic", schema.TopicEvents, "partition", partition, "offset", offset, "records", records, "error", err)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/tracing"
 	tables "github.com/parley-chat/parley/schema/sql"
 )
 
@@ -26,6 +27,7 @@ type store struct {
 	db     *clickhouse.DB
 	tables clickhouse.Tables
 	epoch  string
+	tracer *tracing.Tracer
 	// building: the tables are to become the current ones, which a rebuild
 	// decides.
 	building bool
@@ -47,9 +49,21 @@ func (s *store) watermark(ctx context.Context, partition int) (watermark, error)
 
 // write writes a batch: its rows, and when they are acknowledged the
 // watermarks. When the tables are not the current ones any more it is errMoved.
+// Its span and those of the records it came from are linked.
 func (s *store) write(ctx context.Context, b *block) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
+	span := s.tracer.Insert(s.db.Database(), tables.Events(s.tables.Generation), len(b.seq), b.spans)
+	err := s.writeNow(ctx, b)
+	if errors.Is(err, errMoved) {
+		span.End(nil)
+	} else {
+		span.End(err)
+	}
+	return err
+}
+
+func (s *store) writeNow(ctx context.Context, b *block) error {
 	if err := s.checkCurrent(ctx); err != nil {
 		return err
 	}

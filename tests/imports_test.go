@@ -21,6 +21,8 @@ func TestImportsRunOneWay(t *testing.T) {
 		"internal/meter":     append([]string{"schema", "internal", "web", "tests"}, components...),
 		"internal/telemetry": append([]string{"schema", "internal", "web", "tests"}, components...),
 		"internal/eventlog":  append([]string{"schema", "internal", "web", "tests"}, components...),
+		"internal/jaeger":    append([]string{"schema", "internal", "web", "tests"}, components...),
+		"internal/tracing":   append([]string{"schema", "internal/telemetry", "internal/cli", "internal/stack", "web", "tests"}, components...),
 		"web":                append([]string{"schema", "internal", "tests"}, components...),
 	}
 	for _, p := range plumbing[2:] {

@@ -65,6 +65,11 @@ func start(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startProgram(t, path, args...)
+}
+
+func startProgram(t *testing.T, path string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(path, args...), out: new(output), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
@@ -183,6 +188,7 @@ type roles struct {
 	broker, clickhouse string
 	connectors         []*process
 	workers            []*process
+	projector, store   *process
 	urls               []string
 }
 
@@ -191,7 +197,7 @@ func startRoles(t *testing.T) *roles {
 	r := &roles{broker: freeAddr(t), clickhouse: freeAddr(t)}
 	dsn := "clickhouse://" + r.clickhouse + "/default"
 	// Roles wait for their servers, so the order does not matter.
-	start(t, "projector", "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0")
+	r.projector = start(t, "projector", "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0")
 	for range 2 {
 		addr := freeAddr(t)
 		r.connectors = append(r.connectors, start(t, "connector", "--listen", addr, "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0"))
@@ -199,7 +205,7 @@ func startRoles(t *testing.T) *roles {
 		r.urls = append(r.urls, addr)
 	}
 	start(t, "broker", "--listen", r.broker, "--data", t.TempDir(), "--admin", "127.0.0.1:0")
-	start(t, "clickhouse", "--listen", r.clickhouse, "--data", t.TempDir(), "--admin", "127.0.0.1:0")
+	r.store = start(t, "clickhouse", "--listen", r.clickhouse, "--data", t.TempDir(), "--admin", "127.0.0.1:0")
 	for i, addr := range r.urls {
 		r.urls[i] = served(t, addr)
 	}

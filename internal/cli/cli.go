@@ -42,6 +42,7 @@ type grammar struct {
 	Epoch      epochCommand      `cmd:"" help:"Begin a new epoch of the log."`
 	Check      checkCommand      `cmd:"" help:"Say whether a command would start with these flags in this environment."`
 	Health     healthCommand     `cmd:"" help:"Ask a running command whether it is ready."`
+	Trace      traceCommand      `cmd:"" help:"Print the trace of a message, from Jaeger."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
 }
 
@@ -155,6 +156,8 @@ func (g *grammar) command(name string) (runner, error) {
 		return &g.Check, nil
 	case "health":
 		return &g.Health, nil
+	case "trace <id>":
+		return &g.Trace, nil
 	case "version":
 		return &g.Version, nil
 	}

@@ -62,7 +62,8 @@ func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Conne
 	}
 	cfg.Kafka, cfg.ClickHouse, cfg.Listener = c.logFlags.config("connector", t), string(c.Clickhouse), listener
 	cfg.Partitions, cfg.Replication = int(c.Partitions), int(c.Replication)
-	cfg.Page, cfg.Meters, cfg.Logger = web.Handler(), t.telemetry.Meters(), t.log
+	cfg.Page, cfg.Logger = web.Handler(), t.log
+	cfg.Meters, cfg.Tracers = t.telemetry.Meters(), t.telemetry.Tracers()
 	conn, err := connector.New(cfg)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -81,7 +82,8 @@ func (c *chatworkerCommand) Run(ctx context.Context, p process) error {
 	return c.equipped(ctx, p, "parley-chatworker", func(t *tools) error {
 		w, err := chatworker.New(chatworker.Config{
 			Kafka: c.config("chatworker", t), Group: c.Group,
-			Partitions: int(c.Partitions), Replication: int(c.Replication), Meters: t.telemetry.Meters(), Logger: t.log,
+			Partitions: int(c.Partitions), Replication: int(c.Replication),
+			Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 		})
 		if err != nil {
 			return err
@@ -102,7 +104,8 @@ func (c *projectorCommand) Run(ctx context.Context, p process) error {
 	return c.equipped(ctx, p, "parley-projector", func(t *tools) error {
 		w, err := projector.New(projector.Config{
 			Kafka: c.config("projector", t), ClickHouse: string(c.Clickhouse), Group: c.Group,
-			Partitions: int(c.Partitions), Replication: int(c.Replication), Meters: t.telemetry.Meters(), Logger: t.log,
+			Partitions: int(c.Partitions), Replication: int(c.Replication),
+			Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 		})
 		if err != nil {
 			return err

@@ -42,7 +42,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	}
 	s, err := stack.Start(ctx, stack.Config{
 		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients,
-		Meters: t.telemetry.Meters(), Logger: t.log,
+		Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 	})
 	if err != nil {
 		if ctx.Err() != nil {

@@ -90,6 +90,9 @@ func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
 // Addresses are those of the servers, for people.
 func (db *DB) Addresses() string { return strings.Join(db.target.Addresses, ",") }
 
+// Database is the name of the database.
+func (db *DB) Database() string { return db.target.Database }
+
 func options(t Target, o Options) *driver.Options {
 	opts := &driver.Options{
 		Protocol:         driver.Native,

@@ -61,3 +61,12 @@ func (c headerCarrier) Keys() []string {
 	}
 	return keys
 }
+
+// TraceHeaders are those of rec that name its trace, for a record that follows
+// from it; nil when there is none.
+func TraceHeaders(rec *Record) []Header {
+	if i := indexHeader(rec.Headers, traceparent); i >= 0 {
+		return rec.Headers[i : i+1 : i+1]
+	}
+	return nil
+}

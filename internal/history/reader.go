@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -32,15 +34,17 @@ type Config struct {
 	// QueryTime bounds one query of ClickHouse. Default 2 s.
 	QueryTime time.Duration
 	Meters    metric.MeterProvider // nil: nothing is measured
+	Tracers   trace.TracerProvider // nil: no spans within those of who asks
 	Logger    *slog.Logger
 }
 
 // Reader reads history. It is safe for concurrent use.
 type Reader struct {
-	cfg   Config
-	store *store
-	tails []*tail // by partition
-	end   context.CancelFunc
+	cfg    Config
+	tracer *tracing.Tracer
+	store  *store
+	tails  []*tail // by partition
+	end    context.CancelFunc
 }
 
 // New returns a Reader. It does no I/O; its error is one of the DSN.
@@ -60,9 +64,11 @@ func New(cfg Config) (*Reader, error) {
 		cancel()
 		return nil, err
 	}
-	r := &Reader{cfg: cfg, store: newStore(ctx, db, &cfg), end: cancel}
+	r := &Reader{cfg: cfg, tracer: tracing.New(cfg.Tracers, "internal/history"), end: cancel}
+	r.store = newStore(ctx, db, &cfg, r.tracer)
+	events := r.tracer.Topic(schema.TopicEvents, "")
 	for p := range cfg.Epoch.Partitions {
-		r.tails = append(r.tails, newTail(ctx, &r.cfg, p))
+		r.tails = append(r.tails, newTail(ctx, &r.cfg, p, events))
 	}
 	return r, nil
 }
@@ -90,6 +96,13 @@ func (r *Reader) Watermark(partition int) int64 { return r.store.known(partition
 // Read answers q. Its errors are ErrUnavailable, ErrTail, ErrEpoch, ErrClosed,
 // a refusal of the log, or that of ctx.
 func (r *Reader) Read(ctx context.Context, q Query) (Page, error) {
+	ctx, span := r.tracer.History(ctx)
+	page, err := r.read(ctx, q)
+	span.Messages(len(page.Messages), err)
+	return page, err
+}
+
+func (r *Reader) read(ctx context.Context, q Query) (Page, error) {
 	if q.Epoch != "" && q.Epoch != r.cfg.Epoch.Epoch {
 		return r.readOldEpoch(ctx, q)
 	}
@@ -173,6 +186,13 @@ func (r *Reader) readLog(ctx context.Context, q *Query, s span) ([]rpc.Message, 
 // from: for when ClickHouse is away. Its errors are those of Read but for
 // ErrUnavailable.
 func (r *Reader) ReadLog(ctx context.Context, q Query, from int64) (Page, error) {
+	ctx, span := r.tracer.History(ctx)
+	page, err := r.readLogAlone(ctx, q, from)
+	span.Messages(len(page.Messages), err)
+	return page, err
+}
+
+func (r *Reader) readLogAlone(ctx context.Context, q Query, from int64) (Page, error) {
 	if q.Epoch != "" && q.Epoch != r.cfg.Epoch.Epoch {
 		return Page{}, ErrUnavailable
 	}

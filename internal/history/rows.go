@@ -72,7 +72,7 @@ func (s *store) someRows(ctx context.Context, q *Query, sp span, sh shelf, limit
 	query := `SELECT seq, id, user, "to", body, toUnixTimestamp64Milli(time), trace` + where +
 		` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT ?`
 	var found []rpc.Message
-	err := s.query(ctx, func(ctx context.Context) error {
+	err := s.query(ctx, sql.Events(sh.generation), func(ctx context.Context) error {
 		found = nil
 		rows, err := s.db.Query(ctx, query, args...)
 		if err != nil {
@@ -118,7 +118,7 @@ func (s *store) allEpochs(ctx context.Context) ([]pastEpoch, error) {
 		return known, nil
 	}
 	var found []pastEpoch
-	err := s.query(ctx, func(ctx context.Context) error {
+	err := s.query(ctx, sql.Epochs, func(ctx context.Context) error {
 		found = nil
 		rows, err := s.db.Query(ctx, `SELECT epoch, any(partitions) FROM `+s.db.Table(sql.Epochs)+` GROUP BY epoch ORDER BY min(first_seen) DESC, epoch DESC`)
 		if err != nil {
@@ -177,7 +177,7 @@ func (s *store) olderEpoch(ctx context.Context, q *Query, epoch string, generati
 		sh := shelf{generation: generation, epoch: e.name, partition: schema.PartitionOf(q.Channel, e.partitions)}
 		where, args := s.where(q, sh)
 		var n uint8
-		err := s.query(ctx, func(ctx context.Context) error {
+		err := s.query(ctx, sql.Events(generation), func(ctx context.Context) error {
 			return s.db.QueryRow(ctx, `SELECT toUInt8(count() > 0) FROM (SELECT 1`+where+` LIMIT 1)`, args...).Scan(&n)
 		})
 		if err != nil {

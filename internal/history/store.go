@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema/sql"
 )
 
@@ -17,11 +18,12 @@ const maxConns = 16
 
 // store is the part of history that is in ClickHouse.
 type store struct {
-	db    *clickhouse.DB
-	cfg   *Config
-	alive context.Context
-	work  sync.WaitGroup
-	away  atomic.Bool // the server does not answer; a probe is under way
+	db     *clickhouse.DB
+	cfg    *Config
+	tracer *tracing.Tracer
+	alive  context.Context
+	work   sync.WaitGroup
+	away   atomic.Bool // the server does not answer; a probe is under way
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -44,13 +46,14 @@ type mark struct {
 
 // flight is a read of watermarks that many wait for.
 type flight struct {
+	ctx   context.Context // within the span of who began it
 	done  chan struct{}
 	marks marks
 	err   error
 }
 
-func newStore(ctx context.Context, db *clickhouse.DB, cfg *Config) *store {
-	return &store{db: db, cfg: cfg, alive: ctx, marks: noMarks(cfg.Epoch.Partitions)}
+func newStore(ctx context.Context, db *clickhouse.DB, cfg *Config, tracer *tracing.Tracer) *store {
+	return &store{db: db, cfg: cfg, tracer: tracer, alive: ctx, marks: noMarks(cfg.Epoch.Partitions)}
 }
 
 func noMarks(partitions int) marks { return marks{seq: slices.Repeat([]int64{-1}, partitions)} }
@@ -86,7 +89,7 @@ func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
 	s.mu.Lock()
 	f := s.flight
 	if f == nil {
-		f = &flight{done: make(chan struct{})}
+		f = &flight{ctx: tracing.Within(s.alive, ctx), done: make(chan struct{})}
 		if err := s.spawn(func() { s.land(f) }); err != nil {
 			s.mu.Unlock()
 			return mark{}, err
@@ -94,6 +97,7 @@ func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
 		s.flight = f
 	}
 	s.mu.Unlock()
+	tracing.Share(ctx, f.ctx)
 	select {
 	case <-f.done:
 	case <-ctx.Done():
@@ -107,7 +111,7 @@ func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
 
 // land reads the watermarks for all who wait.
 func (s *store) land(f *flight) {
-	f.err = s.query(s.alive, func(ctx context.Context) error {
+	f.err = s.within(f.ctx, func(ctx context.Context) error {
 		var err error
 		f.marks, err = s.readMarks(ctx)
 		return err
@@ -156,6 +160,8 @@ func (s *store) readMarks(ctx context.Context) (marks, error) {
 // readGeneration reads the watermarks of m's generation, and which one is
 // current.
 func (s *store) readGeneration(ctx context.Context, m *marks) (current uint32, err error) {
+	span := s.tracer.Query(ctx, "SELECT", s.db.Database(), sql.Watermarks(m.generation))
+	defer func() { span.End(unlessMissing(err)) }()
 	var partitions []int32
 	var seqs []int64
 	err = s.db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+s.db.Table(sql.Generations)+`), groupArray(partition), groupArray(w)
@@ -170,9 +176,27 @@ func (s *store) readGeneration(ctx context.Context, m *marks) (current uint32, e
 	return current, err
 }
 
-// query runs f within the time for a query, or fails at once while the server
+// unlessMissing is err, but nil when it says that there are no tables.
+func unlessMissing(err error) error {
+	if clickhouse.IsMissing(err) {
+		return nil
+	}
+	return err
+}
+
+// query runs a query of one table as within does.
+func (s *store) query(ctx context.Context, table string, f func(context.Context) error) error {
+	return s.within(ctx, func(ctx context.Context) error {
+		span := s.tracer.Query(ctx, "SELECT", s.db.Database(), table)
+		err := f(ctx)
+		span.End(err)
+		return err
+	})
+}
+
+// within runs f within the time for a query, or fails at once while the server
 // is away. Errors are ErrUnavailable, ErrClosed or that of ctx.
-func (s *store) query(ctx context.Context, f func(context.Context) error) error {
+func (s *store) within(ctx context.Context, f func(context.Context) error) error {
 	if s.away.Load() {
 		return ErrUnavailable
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -21,6 +22,7 @@ const fetchBytes = 4 << 20
 type tail struct {
 	cfg       *Config
 	partition int
+	events    *tracing.Topic
 	alive     context.Context
 	work      sync.WaitGroup
 
@@ -33,8 +35,10 @@ type tail struct {
 // tailRead is one read of the log for all who wait for it. It keeps the chats
 // of their channels.
 type tailRead struct {
-	from, to int64 // offsets
-	judge    bool  // apply the rule for void events, from a window earlier
+	ctx      context.Context // within the span of who began it
+	from, to int64           // offsets
+	records  int             // read
+	judge    bool            // apply the rule for void events, from a window earlier
 	done     chan struct{}
 	// channels are those waited for, fixed once the read runs. What they point
 	// to is owned by the read until it is done.
@@ -48,8 +52,8 @@ type chats struct {
 	void []bool // of each, where the read judges
 }
 
-func newTail(ctx context.Context, cfg *Config, partition int) *tail {
-	return &tail{cfg: cfg, partition: partition, alive: ctx}
+func newTail(ctx context.Context, cfg *Config, partition int, events *tracing.Topic) *tail {
+	return &tail{cfg: cfg, partition: partition, events: events, alive: ctx}
 }
 
 // close waits for the reads under way; the tail's context has ended.
@@ -62,10 +66,11 @@ func (t *tail) close() {
 
 // read returns the messages that q may see in [from, to), ascending.
 func (t *tail) read(ctx context.Context, q *Query, from, to int64) ([]rpc.Message, error) {
-	r, err := t.share(q.Channel, from, to, from < q.VoidsFrom)
+	r, err := t.share(ctx, q.Channel, from, to, from < q.VoidsFrom)
 	if err != nil {
 		return nil, err
 	}
+	tracing.Share(ctx, r.ctx)
 	select {
 	case <-r.done:
 		return r.messages(q, from, to), r.err
@@ -75,20 +80,20 @@ func (t *tail) read(ctx context.Context, q *Query, from, to int64) ([]rpc.Messag
 }
 
 // share returns a read that covers [from, to) of a channel.
-func (t *tail) share(channel string, from, to int64, judge bool) (*tailRead, error) {
+func (t *tail) share(ctx context.Context, channel string, from, to int64, judge bool) (*tailRead, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.closed:
 		return nil, ErrClosed
 	case t.running == nil:
-		t.running = newTailRead(channel, from, to, judge)
+		t.running = newTailRead(tracing.Within(t.alive, ctx), channel, from, to, judge)
 		t.work.Go(t.run)
 		return t.running, nil
 	case t.running.covers(channel, from, to, judge):
 		return t.running, nil // the log below its end does not change
 	case t.next == nil:
-		t.next = newTailRead(channel, from, to, judge)
+		t.next = newTailRead(tracing.Within(t.alive, ctx), channel, from, to, judge)
 	default:
 		t.next.extend(channel, from, to, judge)
 	}
@@ -110,8 +115,8 @@ func (t *tail) run() {
 	}
 }
 
-func newTailRead(channel string, from, to int64, judge bool) *tailRead {
-	return &tailRead{from: from, to: to, judge: judge, done: make(chan struct{}), channels: map[string]*chats{channel: {}}}
+func newTailRead(ctx context.Context, channel string, from, to int64, judge bool) *tailRead {
+	return &tailRead{ctx: ctx, from: from, to: to, judge: judge, done: make(chan struct{}), channels: map[string]*chats{channel: {}}}
 }
 
 func (r *tailRead) covers(channel string, from, to int64, judge bool) bool {
@@ -151,9 +156,11 @@ func (r *tailRead) messages(q *Query, from, to int64) []rpc.Message {
 
 // fill reads the log within the budget.
 func (t *tail) fill(r *tailRead) error {
-	ctx, cancel := context.WithTimeout(t.alive, t.cfg.TailTime)
+	ctx, cancel := context.WithTimeout(r.ctx, t.cfg.TailTime)
 	defer cancel()
+	span := t.events.Poll(ctx, t.partition, r.from)
 	err := t.scan(ctx, r)
+	span.Polled(r.records, err)
 	switch {
 	case err == nil:
 		return nil
@@ -190,6 +197,7 @@ func (t *tail) scan(ctx context.Context, r *tailRead) error {
 		}
 		for i := range batch.Records {
 			rec := &batch.Records[i]
+			r.records++
 			if rec.Offset >= r.to {
 				return nil
 			}

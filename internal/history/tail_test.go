@@ -9,11 +9,11 @@ import (
 // Who comes while a read is under way shares it when it covers what he wants,
 // else the next one, which covers what all want who wait for it.
 func TestWhoSharesWhichRead(t *testing.T) {
-	running := newTailRead("lobby", 100, 200, false)
+	running := newTailRead(t.Context(), "lobby", 100, 200, false)
 	tail := &tail{running: running}
 	share := func(channel string, from, to int64, judge bool) *tailRead {
 		t.Helper()
-		r, err := tail.share(channel, from, to, judge)
+		r, err := tail.share(t.Context(), channel, from, to, judge)
 		if err != nil {
 			t.Fatal(err)
 		}

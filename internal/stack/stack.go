@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
@@ -45,6 +46,8 @@ type Config struct {
 	Clients connector.Config
 	// Meters measure what the components do; nil for none.
 	Meters metric.MeterProvider
+	// Tracers make spans of what the components do; nil for none.
+	Tracers trace.TracerProvider
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
 }
@@ -246,7 +249,8 @@ func (s *Stack) awaitReady(ctx context.Context) error {
 // startComponents starts one component of each kind.
 func (s *Stack) startComponents(listener net.Listener) (err error) {
 	s.worker, err = chatworker.New(chatworker.Config{
-		Kafka: s.kafka("chatworker"), Partitions: s.cfg.Partitions, Meters: s.cfg.Meters, Logger: s.log.With("part", "chatworker"),
+		Kafka: s.kafka("chatworker"), Partitions: s.cfg.Partitions,
+		Meters: s.cfg.Meters, Tracers: s.cfg.Tracers, Logger: s.log.With("part", "chatworker"),
 	})
 	if err != nil {
 		return err
@@ -254,7 +258,8 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 	s.run("chatworker", s.worker.Run)
 	history, err := projector.New(projector.Config{
 		Kafka: s.kafka("projector"), ClickHouse: s.addr.ClickHouse,
-		Partitions: s.cfg.Partitions, Meters: s.cfg.Meters, Logger: s.log.With("part", "projector"),
+		Partitions: s.cfg.Partitions,
+		Meters:     s.cfg.Meters, Tracers: s.cfg.Tracers, Logger: s.log.With("part", "projector"),
 	})
 	if err != nil {
 		return err
@@ -263,7 +268,7 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 	cfg := s.cfg.Clients
 	cfg.Kafka, cfg.ClickHouse, cfg.Listener = s.kafka("connector"), s.addr.ClickHouse, listener
 	cfg.Partitions, cfg.Page = s.cfg.Partitions, web.Handler()
-	cfg.Meters, cfg.Logger = s.cfg.Meters, s.log.With("part", "connector")
+	cfg.Meters, cfg.Tracers, cfg.Logger = s.cfg.Meters, s.cfg.Tracers, s.log.With("part", "connector")
 	if s.connector, err = connector.New(cfg); err != nil {
 		return err
 	}

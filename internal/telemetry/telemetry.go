@@ -1,10 +1,12 @@
 // Package telemetry is how a process tells what it does. Metrics are served
-// for Prometheus, and pushed where the standard OTEL_… variables say so.
+// for Prometheus, and pushed where the standard OTEL_… variables say so; traces
+// go where these say.
 // Components do not know this package: they are given providers.
 package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,12 +14,14 @@ import (
 	"github.com/oklog/ulid/v2"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
-	semconv "go.opentelemetry.io/otel/semconv/v1.41.0"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Telemetry is what one process tells. Its methods may be called concurrently.
 type Telemetry struct {
 	metrics *metrics
+	traces  *traces
 }
 
 // Start sets up the telemetry of a service, such as parley-connector, in this
@@ -31,18 +35,28 @@ func Start(ctx context.Context, service, version string, log *slog.Logger) (*Tel
 	if err != nil {
 		return nil, err
 	}
-	return &Telemetry{metrics: m}, nil
+	t, err := newTraces(ctx, r, log)
+	if err != nil {
+		return nil, errors.Join(err, m.shutdown(ctx))
+	}
+	return &Telemetry{metrics: m, traces: t}, nil
 }
 
 // Meters is what components make their instruments with.
 func (t *Telemetry) Meters() metric.MeterProvider { return t.metrics.provider }
+
+// Tracers is what components make their spans with; nil when traces are off.
+func (t *Telemetry) Tracers() trace.TracerProvider { return t.traces.tracers() }
 
 // MetricsHandler serves all metrics to Prometheus.
 func (t *Telemetry) MetricsHandler() http.Handler { return t.metrics.handler() }
 
 // Shutdown sends what was not sent yet, within the time that ctx allows. What
 // is measured later is lost.
-func (t *Telemetry) Shutdown(ctx context.Context) error { return t.metrics.shutdown(ctx) }
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	t.traces.shutdown(ctx)
+	return t.metrics.shutdown(ctx)
+}
 
 // newResource describes this process: service, version, and an instance id that
 // no other process has. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go
