@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
@@ -28,6 +30,7 @@ type cluster struct {
 	kafka      string
 	clickhouse string
 	logger     *slog.Logger
+	meters     metric.MeterProvider // nil: nothing is measured
 }
 
 // role is one running component.
@@ -57,7 +60,7 @@ func up(t *testing.T) (c *cluster, first, second string) {
 }
 
 func (c *cluster) config(name string) eventlog.Config {
-	return eventlog.Config{Brokers: []string{c.kafka}, ClientID: name, Logger: c.logger.With("role", name)}
+	return eventlog.Config{Brokers: []string{c.kafka}, ClientID: name, Meters: c.meters, Logger: c.logger.With("role", name)}
 }
 
 // run starts a component until stop or the end of the test.
@@ -79,7 +82,7 @@ func (c *cluster) run(name string, run func(context.Context) error) *role {
 }
 
 func (c *cluster) worker() *role {
-	w, err := chatworker.New(chatworker.Config{Kafka: c.config("chatworker"), Logger: c.logger.With("role", "chatworker")})
+	w, err := chatworker.New(chatworker.Config{Kafka: c.config("chatworker"), Meters: c.meters, Logger: c.logger.With("role", "chatworker")})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -87,7 +90,7 @@ func (c *cluster) worker() *role {
 }
 
 func (c *cluster) projector() *role {
-	p, err := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse, Logger: c.logger.With("role", "projector")})
+	p, err := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse, Meters: c.meters, Logger: c.logger.With("role", "projector")})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -99,7 +102,8 @@ func (c *cluster) projector() *role {
 // connector starts one and waits until clients may come.
 func (c *cluster) connector(change func(*connector.Config)) *role {
 	cfg := connector.Config{
-		Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0", Logger: c.logger.With("role", "connector"),
+		Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0",
+		Meters: c.meters, Logger: c.logger.With("role", "connector"),
 		HistoryTime: patience, // a busy machine is no reason to answer with less
 	}
 	if change != nil {
