@@ -115,8 +115,9 @@ func (s *session) serve() {
 	err := s.conn.read(s.handle)
 	clean, reason := s.howEnded(err)
 	s.end(clean, reason)
-	s.conn.discard()
 	s.inc.metrics.closed(s.conn.closedWith(), err)
+	s.conn.discard()
+	s.inc.metrics.connections.Add(-1)
 }
 
 // howEnded tells a clean end, whose leaves are published at once, from a cut.

@@ -115,10 +115,9 @@ func closeCodes() (all []string) {
 	return append(all, "other")
 }
 
-// closed counts the end of a connection: code is what this side began to close
+// closed counts how a connection ends: code is what this side began to close
 // with, 0 if it did not, and err is what ended it.
 func (m *metrics) closed(code int, err error) {
-	m.connections.Add(-1)
 	if code == 0 {
 		code = websocket.CloseAbnormalClosure
 		var closed *websocket.CloseError
