@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -137,13 +138,32 @@ func TestMetricsCount(t *testing.T) {
 	}
 }
 
+// smallBuffers makes connections for which the system keeps little, so that a
+// queue fills up soon.
+type smallBuffers struct{ net.Listener }
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(1 << 10)
+	}
+	return conn, err
+}
+
 // A client that reads nothing is counted as a slow consumer, and its queue is
 // seen until then.
 func TestMetricsOfASlowConsumer(t *testing.T) {
 	c, tel := measured(t)
 	c.worker()
-	url := c.connector(func(cfg *connector.Config) { cfg.Limits.Queue = 1 << 20 }).addr
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := c.connector(func(cfg *connector.Config) { cfg.Limits.Queue, cfg.Listener = 1<<20, smallBuffers{ln} }).addr
 	slow := dial(t, url)
+	if err := slow.NetConn().(*net.TCPConn).SetReadBuffer(1 << 10); err != nil {
+		t.Fatal(err)
+	}
 	exchange(t, slow, `{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"slow"}}`)
 	exchange(t, slow, `{"jsonrpc":"2.0","id":2,"method":"join","params":{"channel":"a"}}`)
 	ada := enter(t, url, "ada")
