@@ -24,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,12 +35,13 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )
 
 const (
-	defaultGroup      = "parley-chatworker"
+	defaultGroup      = roles.ChatworkerGroup
 	defaultFlushEvery = 5 * time.Second
 
 	// pushBudget bounds the bytes of pushes that are not acknowledged, over all
@@ -140,12 +140,8 @@ func New(cfg Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chat worker: %w", err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
 	w := &Worker{
-		cfg: cfg, id: fmt.Sprintf("%s/%d", host, os.Getpid()), log: cfg.Logger, client: client,
+		cfg: cfg, id: roles.Process(), log: cfg.Logger, client: client,
 		timing: timing{tick: time.Second, fenced: 3 * time.Second}, metrics: newMetrics(cfg.Meters),
 	}
 	tracer := tracing.New(cfg.Tracers, "chatworker")
@@ -166,11 +162,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	defer w.close()
 	defer w.gauges()()
+	own, err := roles.UserData(roles.Chatworker, w.id)
+	if err != nil {
+		return err
+	}
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.control.run(running) })
 	g.Go(func() error {
 		return w.client.RunGroup(running, eventlog.GroupConfig{
-			Group: w.cfg.Group, Topics: []string{schema.TopicEvents, schema.TopicControl},
+			Group: w.cfg.Group, Topics: []string{schema.TopicEvents, schema.TopicControl}, UserData: own,
 		}, w.serve)
 	})
 	return w.stopped(ctx, g.Wait())

@@ -128,6 +128,11 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 	start((&stream{inc: inc, seen: watermarks{}}).follow(pushes))
 	select {
 	case <-inc.heart.started:
+		// Whoever raises the log's format sees the beat, or the beat's sender
+		// sees the raise.
+		if err := epoch.CheckFormat(ctx, inc.kafka); err != nil {
+			return err
+		}
 		start(inc.keep)
 		start(inc.guard)
 		ready()

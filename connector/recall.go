@@ -2,11 +2,13 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/tracing"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -126,7 +128,12 @@ func (inc *incarnation) readTurn(ctx context.Context, q history.Query) (found hi
 	select {
 	case inc.reads <- struct{}{}:
 		defer func() { <-inc.reads }()
-		return inc.history.Read(ctx, q)
+		found, err := inc.history.Read(ctx, q)
+		var newer *schema.NewerError
+		if errors.As(err, &newer) {
+			inc.fail(err)
+		}
+		return found, err
 	case <-ctx.Done():
 		return history.Page{}, ctx.Err()
 	}

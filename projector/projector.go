@@ -27,12 +27,13 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )
 
 // DefaultGroup is the consumer group of projectors.
-const DefaultGroup = "parley-projector"
+const DefaultGroup = roles.ProjectorGroup
 
 // Config is what a projector needs. The zero value of a field with a default
 // means the default.

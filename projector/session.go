@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -61,12 +62,18 @@ func (s *session) run(ctx context.Context) error {
 // follow runs the group and the inserter; when one of them fails, both end. The
 // inserter outlives the group, to write what it has left.
 func (s *session) follow(ctx context.Context) error {
+	own, err := roles.UserData(roles.Projector, roles.Process())
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	inserting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return s.inserter.run(inserting) })
 	g.Go(func() error {
 		defer stop()
-		return s.kafka.RunGroup(ctx, eventlog.GroupConfig{Group: s.p.cfg.Group, Topics: []string{schema.TopicEvents}}, s.handle)
+		return s.kafka.RunGroup(ctx, eventlog.GroupConfig{
+			Group: s.p.cfg.Group, Topics: []string{schema.TopicEvents}, UserData: own,
+		}, s.handle)
 	})
 	return g.Wait()
 }
@@ -81,6 +88,9 @@ func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
 		from, err = s.inserter.store.watermark(ctx, a.Partition)
 		return err
 	})
+	if err == nil && from.format > schema.NewestFormat {
+		err = &schema.NewerError{What: "format", Number: from.format}
+	}
 	if err != nil {
 		return err
 	}

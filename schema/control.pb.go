@@ -285,6 +285,136 @@ func (x *LogEpoch) GetPartitions() int32 {
 	return 0
 }
 
+// LogFormat is a raise of the log's format, under way or done. Once it is here,
+// a role that does not know the number refuses to start.
+type LogFormat struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number int32                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// Where each partition of the events ended when the raise began: the event
+	// that raises its format stands there or later.
+	From []int64 `protobuf:"varint,2,rep,packed,name=from,proto3" json:"from,omitempty"`
+	// Every partition has that event.
+	Done          bool `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogFormat) Reset() {
+	*x = LogFormat{}
+	mi := &file_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogFormat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogFormat) ProtoMessage() {}
+
+func (x *LogFormat) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogFormat.ProtoReflect.Descriptor instead.
+func (*LogFormat) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LogFormat) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *LogFormat) GetFrom() []int64 {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *LogFormat) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+// Member is what a chat worker or a projector tells of itself in its consumer
+// group, as the user data of its membership.
+type Member struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "chatworker" or "projector".
+	Role string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	// The newest format it understands.
+	Format int32 `protobuf:"varint,2,opt,name=format,proto3" json:"format,omitempty"`
+	// host/pid, for people.
+	Process       string `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Member) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Member) GetFormat() int32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
+func (x *Member) GetProcess() string {
+	if x != nil {
+		return x.Process
+	}
+	return ""
+}
+
 var File_control_proto protoreflect.FileDescriptor
 
 const file_control_proto_rawDesc = "" +
@@ -308,7 +438,15 @@ const file_control_proto_rawDesc = "" +
 	"\btopic_id\x18\x02 \x01(\fR\atopicId\x12\x1e\n" +
 	"\n" +
 	"partitions\x18\x03 \x01(\x05R\n" +
-	"partitionsB&Z$github.com/parley-chat/parley/schemab\x06proto3"
+	"partitions\"K\n" +
+	"\tLogFormat\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x12\n" +
+	"\x04from\x18\x02 \x03(\x03R\x04from\x12\x12\n" +
+	"\x04done\x18\x03 \x01(\bR\x04done\"N\n" +
+	"\x06Member\x12\x12\n" +
+	"\x04role\x18\x01 \x01(\tR\x04role\x12\x16\n" +
+	"\x06format\x18\x02 \x01(\x05R\x06format\x12\x18\n" +
+	"\aprocess\x18\x03 \x01(\tR\aprocessB&Z$github.com/parley-chat/parley/schemab\x06proto3"
 
 var (
 	file_control_proto_rawDescOnce sync.Once
@@ -322,12 +460,14 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_control_proto_goTypes = []any{
 	(*Beat)(nil),         // 0: parley.v1.Beat
 	(*ControlClaim)(nil), // 1: parley.v1.ControlClaim
 	(*Tick)(nil),         // 2: parley.v1.Tick
 	(*LogEpoch)(nil),     // 3: parley.v1.LogEpoch
+	(*LogFormat)(nil),    // 4: parley.v1.LogFormat
+	(*Member)(nil),       // 5: parley.v1.Member
 }
 var file_control_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -348,7 +488,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

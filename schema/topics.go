@@ -59,7 +59,9 @@ const (
 	ControlKeyClaim = "claim"
 	ControlKeyTick  = "tick"
 	ControlKeyEpoch = "epoch"
-	controlBeat     = "beat/"
+	// The value is a LogFormat.
+	ControlKeyFormat = "format"
+	controlBeat      = "beat/"
 )
 
 // ControlKeyBeat is the key under which a connector beats.

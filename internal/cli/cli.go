@@ -43,6 +43,7 @@ type grammar struct {
 	Check      checkCommand      `cmd:"" help:"Say whether a command would start with these flags in this environment."`
 	Health     healthCommand     `cmd:"" help:"Ask a running command whether it is ready."`
 	Trace      traceCommand      `cmd:"" help:"Print the trace of a message, from Jaeger."`
+	Format     formatCommand     `cmd:"" help:"Show or raise the format of the log."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
 }
 
@@ -158,6 +159,10 @@ func (g *grammar) command(name string) (runner, error) {
 		return &g.Health, nil
 	case "trace <id>":
 		return &g.Trace, nil
+	case "format", "format show":
+		return &g.Format.Show, nil
+	case "format raise <number>":
+		return &g.Format.Raise, nil
 	case "version":
 		return &g.Version, nil
 	}

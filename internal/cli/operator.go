@@ -23,12 +23,18 @@ type coded struct {
 
 func (e *coded) Unwrap() error { return e.error }
 
+// kafkaFlags say which system an operator's command is about that needs the log
+// alone.
+type kafkaFlags struct {
+	Data  string        `placeholder:"DIR" help:"Data folder of \"parley up\", in place of addresses. Where it does not run, its servers are started for the command."`
+	Kafka []broker      `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Kafka brokers. Default: ${default}."`
+	Wait  time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait for servers that do not answer. Default: ${default}."`
+}
+
 // operatorFlags say which system an operator's command is about.
 type operatorFlags struct {
-	Data       string        `placeholder:"DIR" help:"Data folder of \"parley up\", in place of addresses. Where it does not run, its servers are started for the command."`
-	Kafka      []broker      `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Kafka brokers. Default: ${default}."`
-	Clickhouse dsn           `default:"${clickhouse}" placeholder:"DSN" help:"ClickHouse with the history, as clickhouse://[user:password@]host:port/database. Default: ${default}."`
-	Wait       time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait for servers that do not answer. Default: ${default}."`
+	kafkaFlags
+	Clickhouse dsn `default:"${clickhouse}" placeholder:"DSN" help:"ClickHouse with the history, as clickhouse://[user:password@]host:port/database. Default: ${default}."`
 }
 
 // servers are what an operator's command works with.
@@ -57,12 +63,25 @@ func (s *servers) close() {
 
 // connect opens clients of both servers and waits until they answer.
 func (f *operatorFlags) connect(ctx context.Context, log *slog.Logger) (*servers, error) {
+	return f.open(ctx, log, string(f.Clickhouse))
+}
+
+// connect opens a client of Kafka and waits until it answers.
+func (f *kafkaFlags) connect(ctx context.Context, log *slog.Logger) (*servers, error) {
+	return f.open(ctx, log, "")
+}
+
+// open opens clients of Kafka and, where dsn names one, of ClickHouse.
+func (f *kafkaFlags) open(ctx context.Context, log *slog.Logger, dsn string) (*servers, error) {
 	s, err := f.find(ctx, log)
 	if err != nil {
 		return nil, err
 	}
+	if s.dsn == "" || dsn == "" {
+		s.dsn = dsn
+	}
 	s.kafka, err = eventlog.New(eventlog.Config{Brokers: s.brokers, ClientID: "operator", Logger: log})
-	if err == nil {
+	if err == nil && s.dsn != "" {
 		s.db, err = clickhouse.New(s.dsn, clickhouse.Options{Logger: log})
 	}
 	if err == nil {
@@ -75,13 +94,13 @@ func (f *operatorFlags) connect(ctx context.Context, log *slog.Logger) (*servers
 	return s, nil
 }
 
-// await waits for both servers.
-func (f *operatorFlags) await(ctx context.Context, s *servers) error {
+// await waits for the servers.
+func (f *kafkaFlags) await(ctx context.Context, s *servers) error {
 	ready, cancel := context.WithTimeout(ctx, f.Wait)
 	defer cancel()
 	what := "Kafka at " + strings.Join(s.brokers, ",")
 	err := s.kafka.WaitReady(ready)
-	if err == nil {
+	if err == nil && s.db != nil {
 		what = "ClickHouse at " + s.db.Addresses()
 		err = s.db.WaitReady(ready)
 	}
@@ -93,13 +112,13 @@ func (f *operatorFlags) await(ctx context.Context, s *servers) error {
 
 // find says where the servers are. Those of a data folder on which nothing runs
 // it starts.
-func (f *operatorFlags) find(ctx context.Context, log *slog.Logger) (*servers, error) {
+func (f *kafkaFlags) find(ctx context.Context, log *slog.Logger) (*servers, error) {
 	if f.Data == "" {
 		brokers := make([]string, len(f.Kafka))
 		for i, b := range f.Kafka {
 			brokers[i] = string(b)
 		}
-		return &servers{brokers: brokers, dsn: string(f.Clickhouse)}, nil
+		return &servers{brokers: brokers}, nil
 	}
 	if a, err := stack.ReadAddresses(f.Data); err == nil && listens(ctx, a.Kafka) {
 		return &servers{brokers: []string{a.Kafka}, dsn: a.ClickHouse}, nil

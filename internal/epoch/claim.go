@@ -43,7 +43,7 @@ func (l Log) remember(ctx context.Context, c *eventlog.Client) error {
 	}
 	producer := c.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
 	defer producer.Close()
-	if err := produce(ctx, producer, 0, eventlog.Record{Key: []byte(schema.ControlKeyEpoch), Value: value}); err != nil {
+	if _, err := producer.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(schema.ControlKeyEpoch), Value: value}); err != nil {
 		return fmt.Errorf("remember the epoch: %w", err)
 	}
 	return nil

@@ -56,11 +56,14 @@ func Open(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	if err := c.WaitReady(ctx); err != nil {
 		return Log{}, err
 	}
-	known, err := Remembered(ctx, c)
+	memory, err := readMemory(ctx, c)
+	if err == nil {
+		err = memory.checkFormat()
+	}
 	if err != nil {
 		return Log{}, err
 	}
-	wanted := o.Partitions
+	known, wanted := memory.epoch, o.Partitions
 	if known != nil {
 		wanted = int(known.Partitions)
 	}
@@ -71,7 +74,7 @@ func Open(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	if known != nil && partitions != int(known.Partitions) {
 		return Log{}, moved(partitions, int(known.Partitions))
 	}
-	if err := c.EnsureTopics(ctx, topics(partitions, o.Replication)); err != nil {
+	if err := c.EnsureTopics(ctx, Topics(partitions, o.Replication)); err != nil {
 		return Log{}, err
 	}
 	info, err := c.TopicInfo(ctx, schema.TopicEvents)
@@ -100,7 +103,10 @@ func existingPartitions(ctx context.Context, c *eventlog.Client, wanted int) (in
 	return wanted, nil
 }
 
-func topics(partitions, replication int) []eventlog.Topic {
+// Topics are the topics of a log with that many partitions and that
+// replication factor, as Open creates them and checks them; 0 leaves the
+// replication to the brokers.
+func Topics(partitions, replication int) []eventlog.Topic {
 	var all []eventlog.Topic
 	for _, t := range schema.Topics(partitions) {
 		all = append(all, eventlog.Topic{Name: t.Name, Partitions: t.Partitions, ReplicationFactor: replication, Config: t.Config})
@@ -155,20 +161,8 @@ func appendEvent(ctx context.Context, producer *eventlog.Producer, partition int
 	if err != nil {
 		return err
 	}
-	return produce(ctx, producer, partition, eventlog.Record{Value: value})
-}
-
-func produce(ctx context.Context, producer *eventlog.Producer, partition int, r eventlog.Record) error {
-	done := make(chan error, 1)
-	if err := producer.Produce(partition, r, func(_ int64, err error) { done <- err }); err != nil {
-		return err
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	_, err = producer.ProduceSync(ctx, partition, eventlog.Record{Value: value})
+	return err
 }
 
 func readMarker(ctx context.Context, c *eventlog.Client, partition int) (*schema.Marker, error) {

@@ -88,7 +88,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, ctx := broker(t), patient(t)
-			if err := client.EnsureTopics(ctx, topics(2, 1)); err != nil {
+			if err := client.EnsureTopics(ctx, Topics(2, 1)); err != nil {
 				t.Fatal(err)
 			}
 			c.spoil(t, ctx, client)
@@ -108,7 +108,7 @@ func put(t *testing.T, ctx context.Context, c *eventlog.Client, topic, key strin
 	}
 	p := c.NewProducer(eventlog.ProducerConfig{Topic: topic})
 	defer p.Close()
-	if err := produce(ctx, p, 0, eventlog.Record{Key: []byte(key), Value: value}); err != nil {
+	if _, err := p.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(key), Value: value}); err != nil {
 		t.Fatal(err)
 	}
 }

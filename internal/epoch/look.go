@@ -14,27 +14,74 @@ import (
 // Remembered is the epoch that parley.control remembers; nil when it remembers
 // none, or when there is no such topic.
 func Remembered(ctx context.Context, c *eventlog.Client) (*schema.LogEpoch, error) {
+	m, err := readMemory(ctx, c)
+	return m.epoch, err
+}
+
+// Raised is the newest raise of the log's format that parley.control knows of,
+// under way or done; nil when there was none.
+func Raised(ctx context.Context, c *eventlog.Client) (*schema.LogFormat, error) {
+	m, err := readMemory(ctx, c)
+	return m.format, err
+}
+
+// CheckFormat returns a *schema.NewerError when the log's format was raised, or
+// is being raised, to one that this binary does not know.
+func CheckFormat(ctx context.Context, c *eventlog.Client) error {
+	m, err := readMemory(ctx, c)
+	if err != nil {
+		return err
+	}
+	return m.checkFormat()
+}
+
+// memory is what parley.control remembers of the log.
+type memory struct {
+	epoch  *schema.LogEpoch  // nil: none
+	format *schema.LogFormat // nil: none
+}
+
+func (m memory) checkFormat() error {
+	if n := m.format.GetNumber(); n > schema.NewestFormat {
+		return &schema.NewerError{What: "format", Number: n}
+	}
+	return nil
+}
+
+func readMemory(ctx context.Context, c *eventlog.Client) (memory, error) {
+	var known memory
 	if _, err := c.TopicInfo(ctx, schema.TopicControl); errors.Is(err, eventlog.ErrUnknownTopic) {
-		return nil, nil
+		return known, nil
 	} else if err != nil {
-		return nil, fmt.Errorf("look up %s: %w", schema.TopicControl, err)
+		return known, fmt.Errorf("look up %s: %w", schema.TopicControl, err)
 	}
 	first, end, err := c.Offsets(ctx, schema.TopicControl, 0)
 	if err != nil {
-		return nil, fmt.Errorf("find the beginning of %s: %w", schema.TopicControl, err)
+		return known, fmt.Errorf("find the beginning of %s: %w", schema.TopicControl, err)
 	}
-	var known *schema.LogEpoch
 	err = c.ReadRange(ctx, schema.TopicControl, 0, first, end, controlBudget, func(r eventlog.Record) error {
-		var e schema.LogEpoch
-		if string(r.Key) == schema.ControlKeyEpoch && proto.Unmarshal(r.Value, &e) == nil {
-			known = &e
-		}
+		known.take(&r)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", schema.TopicControl, err)
+		return known, fmt.Errorf("read %s: %w", schema.TopicControl, err)
 	}
 	return known, nil
+}
+
+func (m *memory) take(r *eventlog.Record) {
+	switch string(r.Key) {
+	case schema.ControlKeyEpoch:
+		var e schema.LogEpoch
+		if proto.Unmarshal(r.Value, &e) == nil {
+			m.epoch = &e
+		}
+	case schema.ControlKeyFormat:
+		var f schema.LogFormat
+		if m.format = nil; r.Value != nil && proto.Unmarshal(r.Value, &f) == nil {
+			m.format = &f
+		}
+	}
 }
 
 // Look returns the log that is there, as its markers tell, without writing

@@ -45,6 +45,9 @@ type GroupConfig struct {
 	// RebalanceTimeout is how long handlers may take to return once their
 	// context ended. Defaults to 3 s.
 	RebalanceTimeout time.Duration
+	// UserData is what this member tells everybody who asks for the group's
+	// members; see [Client.Group].
+	UserData []byte
 }
 
 // Assignment is one partition that the group gave to this member.
@@ -121,7 +124,7 @@ func (m *member) groupConfig(c *Client) kafka.ConsumerGroupConfig {
 		Brokers:           c.cfg.Brokers,
 		Dialer:            dialer,
 		Topics:            m.cfg.Topics,
-		GroupBalancers:    []kafka.GroupBalancer{balancer{missed: &m.missed, roster: &m.roster, unproven: &m.unproven}},
+		GroupBalancers:    []kafka.GroupBalancer{balancer{userData: m.cfg.UserData, missed: &m.missed, roster: &m.roster, unproven: &m.unproven}},
 		SessionTimeout:    cmp.Or(m.cfg.SessionTimeout, defaultSessionTimeout),
 		HeartbeatInterval: cmp.Or(m.cfg.HeartbeatInterval, defaultHeartbeatInterval),
 		RebalanceTimeout:  cmp.Or(m.cfg.RebalanceTimeout, defaultRebalanceTimeout),
@@ -203,10 +206,14 @@ func (m *member) start(ctx context.Context, generation *kafka.Generation) {
 // balancer shares partitions out as evenly as each topic allows, in ranges.
 type balancer struct {
 	kafka.RangeGroupBalancer
+	userData []byte
 	missed   *atomic.Bool
 	roster   *atomic.Value
 	unproven *atomic.Bool
 }
+
+// UserData goes along with the membership.
+func (b balancer) UserData() ([]byte, error) { return b.userData, nil }
 
 // AssignGroups runs in the member that shares out for all. A broker that does
 // not know a new topic yet shows it without partitions, and kafka-go would

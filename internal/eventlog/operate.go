@@ -39,30 +39,3 @@ func (c *Client) DeleteTopic(ctx context.Context, name string) error {
 	}
 	return nil
 }
-
-// GroupMembers returns the hosts of a consumer group's members, one entry for
-// each. A group that is not there has none. A member that died counts until
-// its session times out.
-func (c *Client) GroupMembers(ctx context.Context, group string) ([]string, error) {
-	var hosts []string
-	err := c.retry(ctx, func() error {
-		hosts = nil
-		res, err := c.kafka.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
-		if err != nil {
-			return err
-		}
-		for _, g := range res.Groups {
-			if g.Error != nil {
-				return g.Error
-			}
-			for _, m := range g.Members {
-				hosts = append(hosts, m.ClientHost)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("ask for the members of group %s: %w", group, err)
-	}
-	return hosts, nil
-}

@@ -94,7 +94,7 @@ func (r *Reader) Close() {
 func (r *Reader) Watermark(partition int) int64 { return r.store.known(partition) }
 
 // Read answers q. Its errors are ErrUnavailable, ErrTail, ErrEpoch, ErrClosed,
-// a refusal of the log, or that of ctx.
+// a refusal of the log, a *schema.NewerError, or that of ctx.
 func (r *Reader) Read(ctx context.Context, q Query) (Page, error) {
 	ctx, span := r.tracer.History(ctx)
 	page, err := r.read(ctx, q)

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/tracing"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/sql"
 )
 
@@ -164,9 +166,13 @@ func (s *store) readGeneration(ctx context.Context, m *marks) (current uint32, e
 	defer func() { span.End(unlessMissing(err)) }()
 	var partitions []int32
 	var seqs []int64
-	err = s.db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+s.db.Table(sql.Generations)+`), groupArray(partition), groupArray(w)
-		FROM (SELECT partition, max(seq) AS w FROM `+s.db.Table(sql.Watermarks(m.generation))+` WHERE epoch = ? GROUP BY partition)`,
-		s.cfg.Epoch.Epoch).Scan(&current, &partitions, &seqs)
+	var format int32
+	err = s.db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+s.db.Table(sql.Generations)+`), groupArray(partition), groupArray(w), max(f)
+		FROM (SELECT partition, max(seq) AS w, max(format) AS f FROM `+s.db.Table(sql.Watermarks(m.generation))+` WHERE epoch = ? GROUP BY partition)`,
+		s.cfg.Epoch.Epoch).Scan(&current, &partitions, &seqs, &format)
+	if err == nil && format > schema.NewestFormat {
+		return 0, &schema.NewerError{What: "format", Number: format}
+	}
 	m.seq = noMarks(s.cfg.Epoch.Partitions).seq
 	for i, p := range partitions {
 		if int(p) < len(m.seq) {
@@ -195,7 +201,8 @@ func (s *store) query(ctx context.Context, table string, f func(context.Context)
 }
 
 // within runs f within the time for a query, or fails at once while the server
-// is away. Errors are ErrUnavailable, ErrClosed or that of ctx.
+// is away. Errors are ErrUnavailable, ErrClosed, a *schema.NewerError or that
+// of ctx.
 func (s *store) within(ctx context.Context, f func(context.Context) error) error {
 	if s.away.Load() {
 		return ErrUnavailable
@@ -203,9 +210,12 @@ func (s *store) within(ctx context.Context, f func(context.Context) error) error
 	limited, cancel := context.WithTimeout(ctx, s.cfg.QueryTime)
 	defer cancel()
 	err := f(limited)
+	var newer *schema.NewerError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &newer):
+		return err
 	case s.alive.Err() != nil:
 		return ErrClosed
 	case ctx.Err() != nil:

@@ -8,27 +8,25 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
 // Watch is for how long Living looks: several beats.
 const Watch = 3 * time.Second
 
-// Groups are the consumer groups of the roles, under their default names.
-var Groups = []string{"parley-chatworker", "parley-projector"}
-
 // Living names the roles that run: connectors that beat and owners that tick
 // within watch, and members of the roles' consumer groups. A process that was
 // killed counts as a member until its session times out, some 10 s.
 func Living(ctx context.Context, kafka *eventlog.Client, watch time.Duration) ([]string, error) {
 	found := map[string]bool{}
-	for _, group := range Groups {
-		hosts, err := kafka.GroupMembers(ctx, group)
-		if err != nil {
-			return nil, err
-		}
-		for _, host := range hosts {
-			found[fmt.Sprintf("a member of group %s at %s", group, host)] = true
+	groups, err := roles.Groups(ctx, kafka)
+	if err != nil {
+		return nil, err
+	}
+	for i := range groups {
+		for _, r := range groups[i].Roles {
+			found[fmt.Sprintf("a member of group %s at %s", r.Group, r.At)] = true
 		}
 	}
 	if _, err := kafka.TopicInfo(ctx, schema.TopicControl); err != nil {

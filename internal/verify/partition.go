@@ -139,6 +139,7 @@ func (p *pass) record(rec *eventlog.Record) error {
 	if n := e.GetFormat().GetNumber(); n > p.format {
 		p.format = n
 	}
+	p.compareFormats(rec.Offset)
 	if err := p.row(rec.Offset, e, void); err != nil {
 		return err
 	}
@@ -152,6 +153,17 @@ func (p *pass) compareDigests(rec *eventlog.Record) {
 	}
 	if m := p.stored.marker; m != nil && rec.Offset == m.Next-1 && m.Digest != 0 && xxhash.Sum64(rec.Value) != m.Digest {
 		p.v.out.differ(PlaceCheckpoint, p.partition, rec.Offset, "", "the marker remembers another record: the log lost its end and grew again")
+	}
+}
+
+// compareFormats holds the formats that others have in force behind an offset
+// against the log's.
+func (p *pass) compareFormats(offset int64) {
+	if offset == p.mark.seq && p.mark.format != p.format {
+		p.v.out.differ(PlaceHistory, p.partition, offset, "", "the watermark has format %d in force, the log format %d", p.mark.format, p.format)
+	}
+	if m := p.stored.marker; m != nil && offset == m.Next-1 && m.Format != p.format {
+		p.v.out.differ(PlaceCheckpoint, p.partition, offset, "", "the marker has format %d in force, the log format %d", m.Format, p.format)
 	}
 }
 

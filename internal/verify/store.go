@@ -10,6 +10,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/sql"
 )
 
@@ -40,6 +41,9 @@ func (s *store) watermark(ctx context.Context, partition int) (watermark, error)
 	}
 	if err != nil {
 		return w, fmt.Errorf("read the watermark in ClickHouse: %w", err)
+	}
+	if w.format > schema.NewestFormat {
+		return w, &schema.NewerError{What: "format", Number: w.format}
 	}
 	return w, nil
 }

@@ -25,6 +25,8 @@ const (
 type Config struct {
 	// Binary is the program, as Build made it.
 	Binary string
+	// Newer is a program that knows one format of the log more, for Upgrade.
+	Newer string
 	// Folder gets data and logs of the processes, and the recording. It must
 	// exist.
 	Folder string
@@ -38,6 +40,8 @@ type Config struct {
 	Mode Mode
 	// Impatient takes the first look at what came of the run as the last.
 	Impatient bool
+	// Look, when not nil, gets what the result was made of.
+	Look func(*checker.Input)
 	// Logger gets what happens; nil for none.
 	Logger *slog.Logger
 }
@@ -54,6 +58,9 @@ const (
 	Handover
 	// Calm does nothing.
 	Calm
+	// Upgrade replaces every role by one of a newer program, once, and takes as
+	// long as that takes.
+	Upgrade
 )
 
 // Result is what became of a run.
@@ -148,6 +155,8 @@ func (r *run) strike(ctx context.Context) error {
 		err = r.faults.handOver(timed)
 	case Calm:
 		<-timed.Done()
+	case Upgrade:
+		err = r.upgrade(ctx)
 	}
 	close(r.quiet)
 	return errors.Join(err, ctx.Err(), r.sys.failure())
@@ -170,6 +179,9 @@ func (r *run) judge(ctx context.Context) (*Result, error) {
 				return nil, errors.Join(err, c.close())
 			}
 			if len(report.Violations) == 0 || over {
+				if r.Look != nil {
+					r.Look(in)
+				}
 				result.Report, result.Drained = *report, time.Since(healed)
 				result.Takeover, result.Memory = slowestDelivery(in, "chatworker"), r.memory.thirds()
 				if r.Mode == Handover {

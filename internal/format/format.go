@@ -1,0 +1,90 @@
+// Package format shows and raises the format of the log: the number that
+// governs what events mean. It is in force from a format event on, in each
+// partition, and every role must know it.
+package format
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/schema"
+)
+
+// Status is what is known of a log's format.
+type Status struct {
+	// Format is in force in every partition.
+	Format int32 `json:"format"`
+	// Raising is the format of a raise that was begun and not completed; 0
+	// when there is none.
+	Raising int32 `json:"raising,omitempty"`
+	// Known is the newest format that this program knows.
+	Known int32 `json:"known"`
+	// Roles that run, and what they know.
+	Roles []roles.Role `json:"roles"`
+}
+
+// Look finds out which format is in force, and what the roles that run know.
+func Look(ctx context.Context, kafka *eventlog.Client) (Status, error) {
+	s := Status{Known: schema.NewestFormat}
+	log, err := epoch.Look(ctx, kafka)
+	if err != nil {
+		return s, err
+	}
+	raised, err := epoch.Raised(ctx, kafka)
+	if err != nil {
+		return s, err
+	}
+	s.Format = log.Format
+	if raised.GetDone() {
+		s.Format = max(s.Format, raised.Number)
+	} else {
+		s.Raising = raised.GetNumber()
+	}
+	s.Roles, err = roles.Find(ctx, kafka)
+	return s, err
+}
+
+// Check says why a raise to number would be refused; nil when it would not, or
+// when there is nothing to raise.
+func Check(ctx context.Context, kafka *eventlog.Client, number int32) error {
+	s, err := Look(ctx, kafka)
+	if err != nil || number == s.Format && s.Raising == 0 || number == s.Raising {
+		return err
+	}
+	return s.check(number)
+}
+
+// ErrOlderRoles refuses a raise because roles run that do not know the format.
+var ErrOlderRoles = errors.New("roles run that do not know it")
+
+// check refuses a raise that cannot be.
+func (s *Status) check(number int32) error {
+	switch {
+	case number > s.Known:
+		return fmt.Errorf("format %d is not known to this parley, whose newest is %d: run the command of a newer one", number, s.Known)
+	case number < s.Format:
+		return fmt.Errorf("the log is in format %d already: a format is never lowered", s.Format)
+	case number < s.Raising:
+		return fmt.Errorf("a raise to format %d was begun: complete it with `parley format raise %d`", s.Raising, s.Raising)
+	}
+	return s.checkRoles(number)
+}
+
+func (s *Status) checkRoles(number int32) error {
+	var older []string
+	for _, r := range s.Roles {
+		if r.Format < number {
+			older = append(older, fmt.Sprintf("%v (format %d)", r, r.Format))
+		}
+	}
+	if len(older) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the log cannot be raised to format %d: %w: %s; replace them by newer ones and try again (one that was killed counts for some 10 s)",
+		number, ErrOlderRoles, strings.Join(older, ", "))
+}

@@ -1,0 +1,183 @@
+package format
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// Raised is what a raise did.
+type Raised struct {
+	// Partitions that got their format event by this call.
+	Partitions int
+	// Already: the format was in force before.
+	Already bool
+}
+
+// Raise raises the log's format to number. First parley.control says so, which
+// keeps roles that do not know the format from starting; then, when no such
+// role runs, each partition gets the event from which on it is in force. When
+// it is interrupted, another call goes on where it was; where the format is in
+// force already it does nothing. It refuses, with ErrOlderRoles, while a role
+// runs that does not know the format, and leaves the log as it was then.
+func Raise(ctx context.Context, kafka *eventlog.Client, number int32) (Raised, error) {
+	s, err := Look(ctx, kafka)
+	if err != nil {
+		return Raised{}, err
+	}
+	if number == s.Format && s.Raising == 0 {
+		return Raised{Already: true}, nil
+	}
+	if err := s.check(number); err != nil {
+		if number == s.Raising && errors.Is(err, ErrOlderRoles) {
+			err = giveUp(ctx, kafka, s.Format, err)
+		}
+		return Raised{}, err
+	}
+	r, err := begin(ctx, kafka, number)
+	if err != nil {
+		return Raised{}, err
+	}
+	defer r.close()
+	// Whoever came between the look and the beginning is seen now; whoever
+	// comes later sees the beginning.
+	s, err = Look(ctx, kafka)
+	if err == nil {
+		err = s.checkRoles(number)
+	}
+	if errors.Is(err, ErrOlderRoles) {
+		err = giveUp(ctx, kafka, s.Format, err)
+	}
+	if err != nil {
+		return Raised{}, err
+	}
+	return r.complete(ctx)
+}
+
+// raise is one under way.
+type raise struct {
+	kafka  *eventlog.Client
+	record *schema.LogFormat
+	events *eventlog.Producer
+}
+
+// begin lets parley.control remember that a raise is under way, unless it does.
+func begin(ctx context.Context, kafka *eventlog.Client, number int32) (*raise, error) {
+	info, err := kafka.TopicInfo(ctx, schema.TopicEvents)
+	if err != nil {
+		return nil, err
+	}
+	record, err := epoch.Raised(ctx, kafka)
+	if err != nil {
+		return nil, err
+	}
+	if record.GetNumber() != number || len(record.GetFrom()) != info.Partitions {
+		record = &schema.LogFormat{Number: number}
+		for p := range info.Partitions {
+			_, end, err := kafka.Offsets(ctx, schema.TopicEvents, p)
+			if err != nil {
+				return nil, err
+			}
+			record.From = append(record.From, end)
+		}
+		if err := remember(ctx, kafka, record); err != nil {
+			return nil, err
+		}
+	}
+	return &raise{kafka: kafka, record: record, events: kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})}, nil
+}
+
+func (r *raise) close() { r.events.Close() }
+
+// complete appends the events that are missing, and remembers that none is.
+func (r *raise) complete(ctx context.Context) (Raised, error) {
+	var done Raised
+	for p, from := range r.record.From {
+		found, err := r.has(ctx, p, from)
+		if err != nil {
+			return done, err
+		}
+		if found {
+			continue
+		}
+		value, err := proto.Marshal(&schema.Event{
+			Time: time.Now().UnixMilli(),
+			Kind: &schema.Event_Format{Format: &schema.Format{Number: r.record.Number}},
+		})
+		if err != nil {
+			return done, err
+		}
+		if _, err := r.events.ProduceSync(ctx, p, eventlog.Record{Value: value}); err != nil {
+			return done, fmt.Errorf("raise the format of partition %d: %w", p, err)
+		}
+		done.Partitions++
+	}
+	r.record.Done = true
+	return done, remember(ctx, r.kafka, r.record)
+}
+
+// has reports whether a partition has its format event already.
+func (r *raise) has(ctx context.Context, partition int, from int64) (bool, error) {
+	_, end, err := r.kafka.Offsets(ctx, schema.TopicEvents, partition)
+	if err != nil {
+		return false, err
+	}
+	found := false
+	err = r.kafka.ReadRange(ctx, schema.TopicEvents, partition, from, end, 0, func(rec eventlog.Record) error {
+		e, err := schema.DecodeEvent(rec.Value)
+		if err != nil && !errors.Is(err, schema.ErrCorrupt) {
+			return err
+		}
+		found = found || e.GetFormat().GetNumber() >= r.record.Number
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for the format event of partition %d: %w", partition, err)
+	}
+	return found, nil
+}
+
+// giveUp takes the beginning of a raise back, so that older roles may start
+// again. It cannot where a partition was raised already. The error is why, with
+// what came of giving up.
+func giveUp(ctx context.Context, kafka *eventlog.Client, inForce int32, why error) error {
+	record, err := epoch.Raised(ctx, kafka)
+	if err != nil {
+		return errors.Join(why, err)
+	}
+	r := &raise{kafka: kafka, record: record}
+	for p, from := range record.GetFrom() {
+		found, err := r.has(ctx, p, from)
+		if err != nil {
+			return errors.Join(why, err)
+		}
+		if found {
+			return fmt.Errorf("%w; some partitions are raised already, so it has to be completed", why)
+		}
+	}
+	if err := remember(ctx, kafka, &schema.LogFormat{Number: inForce, Done: true}); err != nil {
+		return fmt.Errorf("%w; and the raise that was begun could not be taken back: %w", why, err)
+	}
+	return why
+}
+
+func remember(ctx context.Context, kafka *eventlog.Client, record *schema.LogFormat) error {
+	value, err := proto.Marshal(record)
+	if err != nil {
+		return err
+	}
+	control := kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
+	defer control.Close()
+	_, err = control.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(schema.ControlKeyFormat), Value: value})
+	if err != nil {
+		return fmt.Errorf("let %s remember the format: %w", schema.TopicControl, err)
+	}
+	return nil
+}
