@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // partitionsSetting is what a TopicError calls the number of partitions.
@@ -110,40 +109,16 @@ func (c *Client) checkConfig(ctx context.Context, t Topic) error {
 	if len(t.Config) == 0 {
 		return nil
 	}
-	var have map[string]string
-	err := c.retry(ctx, func() error {
-		var err error
-		have, err = c.topicConfig(ctx, t.Name)
-		return err
-	})
+	have, err := c.TopicSettings(ctx, t.Name)
 	if err != nil {
-		return fmt.Errorf("read the settings of topic %s: %w", t.Name, err)
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Config)) {
-		if want := t.Config[name]; have[name] != want {
-			return &TopicError{Topic: t.Name, Setting: name, Have: have[name], Want: want}
+		if want := t.Config[name]; have[name].Value != want {
+			return &TopicError{Topic: t.Name, Setting: name, Have: have[name].Value, Want: want}
 		}
 	}
 	return nil
-}
-
-func (c *Client) topicConfig(ctx context.Context, name string) (map[string]string, error) {
-	res, err := c.kafka.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
-		Resources: []kafka.DescribeConfigRequestResource{{ResourceType: kafka.ResourceTypeTopic, ResourceName: name}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	have := make(map[string]string)
-	for _, r := range res.Resources {
-		if r.Error != nil {
-			return nil, r.Error
-		}
-		for _, e := range r.ConfigEntries {
-			have[e.ConfigName] = e.ConfigValue
-		}
-	}
-	return have, nil
 }
 
 // TopicInfo asks the cluster, past every cache, which topic bears this name
@@ -164,26 +139,8 @@ func (c *Client) TopicInfo(ctx context.Context, topic string) (TopicInfo, error)
 
 // lookUpTopic asks once.
 func (c *Client) lookUpTopic(ctx context.Context, topic string) (TopicInfo, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	req.SetVersion(12) // the first that works with topic ids
-	req.AllowAutoTopicCreation = false
-	name := kmsg.NewMetadataRequestTopic()
-	name.Topic = kmsg.StringPtr(topic)
-	req.Topics = []kmsg.MetadataRequestTopic{name}
-
-	res, err := c.exchange(ctx, requestTimeout, &exchange{req: req})
+	t, err := c.describeTopic(ctx, topic)
 	if err != nil {
-		return TopicInfo{}, err
-	}
-	meta := res.(*kmsg.MetadataResponse)
-	if len(meta.Topics) != 1 {
-		return TopicInfo{}, fmt.Errorf("a broker described %d topics when asked for one", len(meta.Topics))
-	}
-	t := &meta.Topics[0]
-	switch err := kafka.Error(t.ErrorCode); {
-	case err == kafka.UnknownTopicOrPartition:
-		return TopicInfo{}, ErrUnknownTopic
-	case err != 0:
 		return TopicInfo{}, err
 	}
 	for i := range t.Partitions {

@@ -1,0 +1,143 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Partition is where a partition is kept.
+type Partition struct {
+	ID     int   `json:"partition"`
+	Leader int32 `json:"leader"` // -1: none
+	// Replicas are the brokers that keep it, InSync those that have all of it.
+	Replicas []int32 `json:"replicas"`
+	InSync   []int32 `json:"in_sync"`
+}
+
+// Partitions tells where the partitions of a topic are kept, ascending. A topic
+// that is not there is ErrUnknownTopic. It waits for the cluster while that can
+// help, until ctx ends.
+func (c *Client) Partitions(ctx context.Context, topic string) ([]Partition, error) {
+	var found []Partition
+	err := c.retry(ctx, func() error {
+		found = nil
+		t, err := c.describeTopic(ctx, topic)
+		if err != nil {
+			return err
+		}
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			found = append(found, Partition{ID: int(p.Partition), Leader: p.Leader, Replicas: p.Replicas, InSync: p.ISR})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("topic %s: %w", topic, err)
+	}
+	slices.SortFunc(found, func(a, b Partition) int { return a.ID - b.ID })
+	return found, nil
+}
+
+// describeTopic asks once.
+func (c *Client) describeTopic(ctx context.Context, topic string) (*kmsg.MetadataResponseTopic, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.SetVersion(12) // the first that works with topic ids
+	req.AllowAutoTopicCreation = false
+	name := kmsg.NewMetadataRequestTopic()
+	name.Topic = kmsg.StringPtr(topic)
+	req.Topics = []kmsg.MetadataRequestTopic{name}
+
+	res, err := c.exchange(ctx, requestTimeout, &exchange{req: req})
+	if err != nil {
+		return nil, err
+	}
+	meta := res.(*kmsg.MetadataResponse)
+	if len(meta.Topics) != 1 {
+		return nil, fmt.Errorf("a broker described %d topics when asked for one", len(meta.Topics))
+	}
+	t := &meta.Topics[0]
+	switch err := kafka.Error(t.ErrorCode); {
+	case err == kafka.UnknownTopicOrPartition:
+		return nil, ErrUnknownTopic
+	case err != 0:
+		return nil, err
+	}
+	return t, nil
+}
+
+// Brokers are the ids of the brokers that are there, ascending. It waits for
+// the cluster while that can help, until ctx ends.
+func (c *Client) Brokers(ctx context.Context) ([]int, error) {
+	var ids []int
+	err := c.retry(ctx, func() error {
+		ids = nil
+		res, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{})
+		if err != nil {
+			return err
+		}
+		for _, b := range res.Brokers {
+			ids = append(ids, b.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for the brokers: %w", err)
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// Setting is one setting of a topic or a broker.
+type Setting struct {
+	Value string
+	// Own: it was set for this topic or this broker, and does not follow a
+	// default.
+	Own bool
+}
+
+// TopicSettings are all settings of a topic. It waits for the cluster while
+// that can help, until ctx ends.
+func (c *Client) TopicSettings(ctx context.Context, topic string) (map[string]Setting, error) {
+	return c.settings(ctx, kafka.ResourceTypeTopic, topic)
+}
+
+// BrokerSettings are all settings of a broker. It waits for the cluster while
+// that can help, until ctx ends.
+func (c *Client) BrokerSettings(ctx context.Context, id int) (map[string]Setting, error) {
+	return c.settings(ctx, kafka.ResourceTypeBroker, strconv.Itoa(id))
+}
+
+// sourceTopic is Kafka's number for a setting of the topic itself.
+const sourceTopic = 1
+
+func (c *Client) settings(ctx context.Context, kind kafka.ResourceType, name string) (map[string]Setting, error) {
+	have := map[string]Setting{}
+	err := c.retry(ctx, func() error {
+		clear(have)
+		res, err := c.kafka.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
+			Resources: []kafka.DescribeConfigRequestResource{{ResourceType: kind, ResourceName: name}},
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range res.Resources {
+			if r.Error != nil {
+				return r.Error
+			}
+			for _, e := range r.ConfigEntries {
+				own := kind == kafka.ResourceTypeBroker && !e.IsDefault || e.ConfigSource == sourceTopic
+				have[e.ConfigName] = Setting{Value: e.ConfigValue, Own: own}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the settings of %s: %w", name, err)
+	}
+	return have, nil
+}
