@@ -23,6 +23,9 @@ const (
 const (
 	pushRetentionMs    = 24 * 60 * 60 * 1000
 	pushRetentionBytes = 4 << 30 // a partition
+	// What is superseded stays for as long as its segment is open, and whoever
+	// starts reads it.
+	compactedSegmentMs = 60 * 60 * 1000
 )
 
 // Topic is how a topic is created, and what is checked of it at every start.
@@ -30,6 +33,8 @@ type Topic struct {
 	Name       string
 	Partitions int
 	Config     map[string]string
+	// Initial are settings at its creation that an operator may change.
+	Initial map[string]string
 }
 
 // Topics are all topics of a log with that many partitions. The events are
@@ -37,21 +42,25 @@ type Topic struct {
 // are kept for a day.
 func Topics(partitions int) []Topic {
 	return []Topic{
-		{TopicEvents, partitions, map[string]string{
+		{Name: TopicEvents, Partitions: partitions, Config: map[string]string{
 			"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
 		}},
-		{TopicPush, partitions, map[string]string{
+		{Name: TopicPush, Partitions: partitions, Config: map[string]string{
 			"cleanup.policy":  "delete",
 			"retention.ms":    strconv.Itoa(pushRetentionMs),
 			"retention.bytes": strconv.Itoa(pushRetentionBytes),
 		}},
-		{TopicState, partitions, compacted()},
-		{TopicControl, 1, compacted()},
+		compacted(TopicState, partitions),
+		compacted(TopicControl, 1),
 	}
 }
 
-func compacted() map[string]string {
-	return map[string]string{"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"}
+func compacted(name string, partitions int) Topic {
+	return Topic{
+		Name: name, Partitions: partitions,
+		Config:  map[string]string{"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"},
+		Initial: map[string]string{"segment.ms": strconv.Itoa(compactedSegmentMs)},
+	}
 }
 
 // Keys of parley.control. The value of a beat is a Beat, and so on.

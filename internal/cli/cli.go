@@ -43,6 +43,10 @@ type grammar struct {
 	Check      checkCommand      `cmd:"" help:"Say whether a command would start with these flags in this environment."`
 	Health     healthCommand     `cmd:"" help:"Ask a running command whether it is ready."`
 	Trace      traceCommand      `cmd:"" help:"Print the trace of a message, from Jaeger."`
+	Topics     topicsCommand     `cmd:"" help:"Show, create or check the topics."`
+	Tail       tailCommand       `cmd:"" help:"Print the events of the log."`
+	History    historyCommand    `cmd:"" help:"Print what was said in a channel."`
+	Doctor     doctorCommand     `cmd:"" help:"Hold settings and state against what the guarantees need."`
 	Format     formatCommand     `cmd:"" help:"Show or raise the format of the log."`
 	Version    versionCommand    `cmd:"" help:"Say which version this is."`
 }
@@ -159,12 +163,31 @@ func (g *grammar) command(name string) (runner, error) {
 		return &g.Health, nil
 	case "trace <id>":
 		return &g.Trace, nil
+	case "version":
+		return &g.Version, nil
+	}
+	return g.inspection(name)
+}
+
+// inspection returns the operators' command of that name.
+func (g *grammar) inspection(name string) (runner, error) {
+	switch name {
+	case "topics", "topics show":
+		return &g.Topics.Show, nil
+	case "topics create":
+		return &g.Topics.Create, nil
+	case "topics check":
+		return &g.Topics.Check, nil
+	case "tail":
+		return &g.Tail, nil
+	case "history <channel>":
+		return &g.History, nil
+	case "doctor":
+		return &g.Doctor, nil
 	case "format", "format show":
 		return &g.Format.Show, nil
 	case "format raise <number>":
 		return &g.Format.Raise, nil
-	case "version":
-		return &g.Version, nil
 	}
 	return nil, fmt.Errorf("there is no command %q", name)
 }

@@ -43,6 +43,7 @@ type servers struct {
 	dsn     string
 	kafka   *eventlog.Client
 	db      *clickhouse.DB
+	away    error        // why ClickHouse is not used; nil: it is, or was not asked for
 	own     *stack.Stack // servers started for the command; nil: none
 }
 
@@ -63,29 +64,13 @@ func (s *servers) close() {
 
 // connect opens clients of both servers and waits until they answer.
 func (f *operatorFlags) connect(ctx context.Context, log *slog.Logger) (*servers, error) {
-	return f.open(ctx, log, string(f.Clickhouse))
-}
-
-// connect opens a client of Kafka and waits until it answers.
-func (f *kafkaFlags) connect(ctx context.Context, log *slog.Logger) (*servers, error) {
-	return f.open(ctx, log, "")
-}
-
-// open opens clients of Kafka and, where dsn names one, of ClickHouse.
-func (f *kafkaFlags) open(ctx context.Context, log *slog.Logger, dsn string) (*servers, error) {
-	s, err := f.find(ctx, log)
+	s, err := f.kafkaFlags.connect(ctx, log)
 	if err != nil {
 		return nil, err
 	}
-	if s.dsn == "" || dsn == "" {
-		s.dsn = dsn
-	}
-	s.kafka, err = eventlog.New(eventlog.Config{Brokers: s.brokers, ClientID: "operator", Logger: log})
-	if err == nil && s.dsn != "" {
-		s.db, err = clickhouse.New(s.dsn, clickhouse.Options{Logger: log})
-	}
+	err = f.openStore(s, log)
 	if err == nil {
-		err = f.await(ctx, s)
+		err = f.await(ctx, "ClickHouse at "+s.db.Addresses(), s.db.WaitReady)
 	}
 	if err != nil {
 		s.close()
@@ -94,16 +79,59 @@ func (f *kafkaFlags) open(ctx context.Context, log *slog.Logger, dsn string) (*s
 	return s, nil
 }
 
-// await waits for the servers.
-func (f *kafkaFlags) await(ctx context.Context, s *servers) error {
+// awayPatience is how long a database is waited for that is not needed.
+const awayPatience = 3 * time.Second
+
+// connectWithoutStore is connect where ClickHouse may be away: then
+// servers.away says so, and there is no client of it.
+func (f *operatorFlags) connectWithoutStore(ctx context.Context, log *slog.Logger) (*servers, error) {
+	s, err := f.kafkaFlags.connect(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.openStore(s, slog.New(slog.DiscardHandler)); err != nil {
+		s.close()
+		return nil, err
+	}
+	ready, cancel := context.WithTimeout(ctx, min(f.Wait, awayPatience))
+	defer cancel()
+	if s.away = s.db.Look(ready); s.away != nil {
+		s.db.Close()
+		s.db = nil
+	}
+	return s, nil
+}
+
+func (f *operatorFlags) openStore(s *servers, log *slog.Logger) (err error) {
+	if s.dsn == "" {
+		s.dsn = string(f.Clickhouse)
+	}
+	s.db, err = clickhouse.New(s.dsn, clickhouse.Options{Logger: log})
+	return err
+}
+
+// connect opens a client of Kafka and waits until it answers.
+func (f *kafkaFlags) connect(ctx context.Context, log *slog.Logger) (*servers, error) {
+	s, err := f.find(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	s.kafka, err = eventlog.New(eventlog.Config{Brokers: s.brokers, ClientID: "operator", Logger: log})
+	if err == nil {
+		err = f.await(ctx, "Kafka at "+strings.Join(s.brokers, ","), s.kafka.WaitReady)
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// await waits for a server.
+func (f *kafkaFlags) await(ctx context.Context, what string, wait func(context.Context) error) error {
 	ready, cancel := context.WithTimeout(ctx, f.Wait)
 	defer cancel()
-	what := "Kafka at " + strings.Join(s.brokers, ",")
-	err := s.kafka.WaitReady(ready)
-	if err == nil && s.db != nil {
-		what = "ClickHouse at " + s.db.Addresses()
-		err = s.db.WaitReady(ready)
-	}
+	err := wait(ready)
 	if err != nil && ready.Err() != nil && ctx.Err() == nil {
 		return fmt.Errorf("%s does not answer within %v: correct the address or start it", what, f.Wait)
 	}

@@ -93,6 +93,10 @@ func (db *DB) Addresses() string { return strings.Join(db.target.Addresses, ",")
 // Database is the name of the database.
 func (db *DB) Database() string { return db.target.Database }
 
+// Cluster is the name of the cluster over which the tables are replicated; ""
+// for a single server.
+func (db *DB) Cluster() string { return db.target.Cluster }
+
 func options(t Target, o Options) *driver.Options {
 	opts := &driver.Options{
 		Protocol:         driver.Native,
@@ -193,6 +197,16 @@ func (db *DB) Answers(ctx context.Context) error {
 func (db *DB) Close() error {
 	db.outage.forget(db)
 	return db.Conn.Close()
+}
+
+// Look reports why no server answers; nil when one does. It asks once, and
+// creates nothing.
+func (db *DB) Look(ctx context.Context) error {
+	err := db.Ping(ctx)
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("ClickHouse at %s: %w", db.Addresses(), explain(err, db.target))
 }
 
 func newBackoff() backoff.BackOff {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -103,13 +104,24 @@ func existingPartitions(ctx context.Context, c *eventlog.Client, wanted int) (in
 	return wanted, nil
 }
 
+// safeReplication is the replication at which the loss of a machine loses
+// nothing that was acknowledged, once two of them have it.
+const safeReplication = 3
+
 // Topics are the topics of a log with that many partitions and that
 // replication factor, as Open creates them and checks them; 0 leaves the
 // replication to the brokers.
 func Topics(partitions, replication int) []eventlog.Topic {
 	var all []eventlog.Topic
 	for _, t := range schema.Topics(partitions) {
-		all = append(all, eventlog.Topic{Name: t.Name, Partitions: t.Partitions, ReplicationFactor: replication, Config: t.Config})
+		initial := maps.Clone(t.Initial)
+		if replication >= safeReplication {
+			if initial == nil {
+				initial = map[string]string{}
+			}
+			initial["min.insync.replicas"] = "2"
+		}
+		all = append(all, eventlog.Topic{Name: t.Name, Partitions: t.Partitions, ReplicationFactor: replication, Config: t.Config, Initial: initial})
 	}
 	return all
 }

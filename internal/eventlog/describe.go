@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -140,4 +141,53 @@ func (c *Client) settings(ctx context.Context, kind kafka.ResourceType, name str
 		return nil, fmt.Errorf("read the settings of %s: %w", name, err)
 	}
 	return have, nil
+}
+
+// Disk is a folder of a broker's log, in bytes.
+type Disk struct {
+	Path        string
+	Total, Free int64 // -1: the broker does not tell
+}
+
+// Disks are the folders of a broker's log. A broker that is too old to tell has
+// none. It waits for the cluster while that can help, until ctx ends.
+func (c *Client) Disks(ctx context.Context, broker int) ([]Disk, error) {
+	var found []Disk
+	err := c.retry(ctx, func() error {
+		found = nil
+		req := kmsg.NewPtrDescribeLogDirsRequest()
+		req.SetVersion(4) // the first that tells the size of the disk
+		req.Topics = []kmsg.DescribeLogDirsRequestTopic{}
+		res, err := c.exchange(ctx, requestTimeout, &exchange{req: req, broker: &broker})
+		if err != nil {
+			return err
+		}
+		for _, d := range res.(*kmsg.DescribeLogDirsResponse).Dirs {
+			if err := kafka.Error(d.ErrorCode); err != 0 {
+				return err
+			}
+			found = append(found, Disk{Path: d.Dir, Total: d.TotalBytes, Free: d.UsableBytes})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask broker %d for its disks: %w", broker, err)
+	}
+	return found, nil
+}
+
+// TimeOf is the time of the record at an offset, or of the first one behind it.
+// The record must be there. The errors are those of [Reader.Next].
+func (c *Client) TimeOf(ctx context.Context, topic string, partition int, offset int64) (time.Time, error) {
+	r := c.NewReader(ReaderConfig{Topic: topic, Partition: partition, Offset: offset, MaxBytes: 1}) // one batch
+	defer r.Close()
+	for {
+		batch, err := r.Next(ctx)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if len(batch.Records) > 0 {
+			return batch.Records[0].Time, nil
+		}
+	}
 }

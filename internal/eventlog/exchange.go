@@ -21,9 +21,10 @@ const maxResponse = 256 << 20
 type exchange struct {
 	clientID string
 	req      kmsg.Request
-	// leaderOf names the partition whose leader must answer; any broker may
-	// when its topic is empty.
+	// leaderOf names the partition whose leader must answer, and broker the one
+	// that must; any broker may where both are empty.
 	leaderOf topicPartition
+	broker   *int
 }
 
 type topicPartition struct {
@@ -61,6 +62,13 @@ func (c *Client) exchange(ctx context.Context, timeout time.Duration, e *exchang
 
 // Broker picks the broker that the request goes to.
 func (e *exchange) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	if e.broker != nil {
+		broker, ok := cluster.Brokers[int32(*e.broker)]
+		if !ok {
+			return protocol.Broker{}, fmt.Errorf("there is no broker %d now", *e.broker)
+		}
+		return broker, nil
+	}
 	if e.leaderOf.topic == "" {
 		return protocol.Broker{ID: -1}, nil
 	}

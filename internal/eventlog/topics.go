@@ -25,6 +25,8 @@ type Topic struct {
 	// Config are topic settings such as "cleanup.policy", set at creation and
 	// checked ever after. Settings not named here are left alone.
 	Config map[string]string
+	// Initial are more settings at creation, which are not checked.
+	Initial map[string]string
 }
 
 // TopicInfo is what identifies a topic.
@@ -71,8 +73,10 @@ func (c *Client) createTopic(ctx context.Context, t Topic) error {
 	if spec.ReplicationFactor == 0 {
 		spec.ReplicationFactor = -1
 	}
-	for name, value := range t.Config {
-		spec.ConfigEntries = append(spec.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
+	for _, settings := range []map[string]string{t.Config, t.Initial} {
+		for name, value := range settings {
+			spec.ConfigEntries = append(spec.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
+		}
 	}
 	return c.retry(ctx, func() error {
 		res, err := c.kafka.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{spec}})

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/parley-chat/parley/internal/logtail"
+	"github.com/parley-chat/parley/schema"
+)
+
+type tailCommand struct {
+	kafkaFlags
+	Channel   channelName `placeholder:"NAME" help:"Only what concerns this channel."`
+	Partition partition   `default:"-1" placeholder:"N" help:"Only this partition. Default: all, or the channel's."`
+	From      tailFrom    `placeholder:"WHERE" help:"Where to begin: beginning, end, or an offset of one partition. Default: beginning; with --follow end."`
+	Follow    bool        `short:"f" help:"Go on at the end and wait for more; Ctrl-C stops it."`
+	Kinds     []string    `placeholder:"KIND,..." enum:"marker,format,join,chat,leave,down,corrupt" help:"Only events of these kinds: ${enum}."`
+	Bodies    bool        `help:"Show what was said in public."`
+	Private   bool        `help:"Show what was said in private, and to whom."`
+}
+
+// Help is shown under the command's flags.
+func (c *tailCommand) Help() string {
+	return `Prints the events of the log as JSON, one a line, those of a partition in their
+order. Void ones, such as a retried message, have "void":true. Terminals and
+their logs are kept longer than one thinks: what was said is shown only with
+--bodies, and private messages show to whom they are, and what they say, only
+with --private.`
+}
+
+// Run prints events until it has them all or, with --follow, ctx ends.
+func (c *tailCommand) Run(ctx context.Context, p process) error {
+	s, err := c.connect(ctx, quiet(p.stderr))
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	out := bufio.NewWriter(p.stdout)
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	err = logtail.Run(ctx, s.kafka, logtail.Options{
+		Channel: string(c.Channel), Partition: int(c.Partition), Kinds: c.Kinds, From: c.From.position(c.Follow), Follow: c.Follow,
+		Shown: logtail.Shown{Bodies: c.Bodies, Private: c.Private},
+	}, func(e logtail.Event) error {
+		err := lines.Encode(e)
+		if err == nil && c.Follow {
+			err = out.Flush()
+		}
+		return err
+	})
+	if flushed := out.Flush(); err == nil {
+		err = flushed
+	}
+	return err
+}
+
+// channelName is the name of a channel as clients may use it; "" for none.
+type channelName string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *channelName) UnmarshalText(text []byte) error {
+	if err := schema.CheckName(string(text)); err != nil {
+		return fmt.Errorf("%q is no name of a channel: %w", text, err)
+	}
+	*n = channelName(text)
+	return nil
+}
+
+// partition is the number of one; -1 for all.
+type partition int
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *partition) UnmarshalText(text []byte) error {
+	v, err := strconv.Atoi(string(text))
+	if err != nil || v < -1 {
+		return fmt.Errorf("%q is not a number from 0 on", text)
+	}
+	*n = partition(v)
+	return nil
+}
+
+// seq is the position of a message; 0 for none.
+type seq int64
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *seq) UnmarshalText(text []byte) error {
+	v, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || v < 1 {
+		return fmt.Errorf("%q is not a number from 1 on", text)
+	}
+	*n = seq(v)
+	return nil
+}
+
+// tailFrom is where tail begins; "" leaves it to a default.
+type tailFrom string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *tailFrom) UnmarshalText(text []byte) error {
+	if named := []string{"beginning", "end", ""}; !slices.Contains(named, string(text)) {
+		if n, err := strconv.ParseInt(string(text), 10, 64); err != nil || n < 0 {
+			return fmt.Errorf("%q is neither %s nor an offset from 0 on", text, strings.Join(named[:2], " nor "))
+		}
+	}
+	*f = tailFrom(text)
+	return nil
+}
+
+func (f tailFrom) position(follow bool) int64 {
+	switch f {
+	case "beginning":
+		return logtail.Beginning
+	case "end":
+		return logtail.End
+	case "":
+		if follow {
+			return logtail.End
+		}
+		return logtail.Beginning
+	}
+	n, _ := strconv.ParseInt(string(f), 10, 64) // UnmarshalText has read it
+	return n
+}

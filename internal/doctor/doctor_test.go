@@ -1,0 +1,153 @@
+package doctor_test
+
+import (
+	"errors"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/doctor"
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// A system in which everything runs has nothing wrong; when its roles end, one
+// after the other, what that means is said.
+func TestSystemFromHealthToStandstill(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
+	stopConnector, stopWorker, stopProjector := s.role("connector"), s.role("chatworker"), s.role("projector")
+	var r doctor.Report
+	for healthy := false; !healthy; {
+		if s.ctx.Err() != nil {
+			t.Fatalf("it never gets well: %v", r.Findings)
+		}
+		r = s.examine()
+		healthy = len(without(r.Findings)) == 0
+	}
+	if len(r.Checked) < 6 {
+		t.Errorf("it looked at %v only", r.Checked)
+	}
+	stopProjector()
+	s.awaits(doctor.Error, "projectors", "none runs")
+	stopConnector()
+	s.awaits(doctor.Error, "connectors", "none beats")
+	stopWorker()
+	s.awaits(doctor.Error, "chat workers", "none runs")
+	s.awaits(doctor.Error, "time", "it does not go on")
+}
+
+// Each setting of a topic that is wrong is found, alone, with what mends it.
+func TestSettingsOfTopics(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t))
+	if r := s.topics(); len(without(r.Findings)) > 0 {
+		t.Fatalf("topics as the roles create them: %v", r.Findings)
+	}
+	right := map[string]map[string]string{}
+	for _, topic := range schema.Topics(partitions) {
+		right[topic.Name] = topic.Config
+	}
+	for _, c := range []struct {
+		topic, setting, wrong, right string
+		severity                     doctor.Severity
+	}{
+		{schema.TopicEvents, "cleanup.policy", "compact", "", doctor.Error},
+		{schema.TopicEvents, "retention.ms", "604800000", "", doctor.Error},
+		{schema.TopicEvents, "retention.bytes", "1073741824", "", doctor.Error},
+		{schema.TopicEvents, "max.message.bytes", "100000", "1048588", doctor.Error},
+		{schema.TopicEvents, "message.timestamp.type", "LogAppendTime", "CreateTime", doctor.Warning},
+		{schema.TopicPush, "retention.ms", "1000", "", doctor.Error},
+		{schema.TopicState, "cleanup.policy", "delete", "", doctor.Error},
+		{schema.TopicState, "segment.ms", "604800000", "3600000", doctor.Warning},
+		{schema.TopicControl, "retention.ms", "86400000", "", doctor.Error},
+	} {
+		s.alter(c.topic, c.setting, c.wrong)
+		r := s.topics()
+		if found := without(r.Findings); len(found) != 1 || !has(&r, c.severity, "topic "+c.topic, "--add-config "+c.setting+"=") {
+			t.Errorf("%s of %s is %s: %v", c.setting, c.topic, c.wrong, found)
+		}
+		if c.right == "" {
+			c.right = right[c.topic][c.setting]
+		}
+		s.alter(c.topic, c.setting, c.right)
+	}
+	if r := s.topics(); len(without(r.Findings)) > 0 {
+		t.Errorf("all was set right again: %v", r.Findings)
+	}
+}
+
+func TestTopicsThatAreOthers(t *testing.T) {
+	kafka := embeddedtest.Kafka(t)
+	s := newSystem(t, 1, kafka)
+	if err := s.kafka.DeleteTopic(s.ctx, schema.TopicPush); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.topics(); !has(&r, doctor.Warning, "topic "+schema.TopicPush, "it is missing") {
+		t.Errorf("a topic is missing: %v", r.Findings)
+	}
+	push := eventlog.Topic{Name: schema.TopicPush, Partitions: partitions + 1, ReplicationFactor: 1}
+	if err := s.kafka.EnsureTopics(s.ctx, []eventlog.Topic{push}); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.topics(); !has(&r, doctor.Error, "topic "+schema.TopicPush, "it has 4 partitions and needs 3") {
+		t.Errorf("a topic has too many partitions: %v", r.Findings)
+	}
+}
+
+// What the log remembers of itself is held against the log.
+func TestEpochAndFormat(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
+	put := func(key string, m proto.Message) {
+		t.Helper()
+		value, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
+		defer p.Close()
+		if _, err := p.ProduceSync(s.ctx, 0, eventlog.Record{Key: []byte(key), Value: value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(schema.ControlKeyFormat, &schema.LogFormat{Number: 1})
+	s.awaits(doctor.Warning, "format", "was begun and is not complete")
+	put(schema.ControlKeyFormat, &schema.LogFormat{Number: schema.NewestFormat + 1, Done: true})
+	s.awaits(doctor.Error, "format", "use a newer parley")
+	put(schema.ControlKeyEpoch, &schema.LogEpoch{Epoch: "another", Partitions: partitions})
+	s.awaits(doctor.Error, "epoch", "remembers epoch another")
+}
+
+// What is wrong with the tables in ClickHouse is found.
+func TestTables(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
+	s.awaits(doctor.Warning, "ClickHouse", "the tables are missing")
+	if err := s.db.Migrate(s.ctx); err != nil {
+		t.Fatal(err)
+	}
+	exec := func(statement string) {
+		t.Helper()
+		if err := s.db.Exec(s.ctx, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events := s.db.Table("events_1")
+	exec("ALTER TABLE " + events + " MODIFY TTL toDateTime(time) + INTERVAL 1 DAY")
+	s.awaits(doctor.Error, "table events_1", "history is deleted")
+	exec("DROP TABLE " + events + " SYNC")
+	s.awaits(doctor.Error, "table events_1", "it is missing")
+	exec("CREATE TABLE " + events + " (seq Int64) ENGINE = MergeTree ORDER BY seq")
+	s.awaits(doctor.Error, "table events_1", "its engine is MergeTree")
+	exec("INSERT INTO " + s.db.Table("epochs") + " SELECT 'another', '', 3, now64(3)")
+	s.awaits(doctor.Error, "epoch", "ClickHouse holds the history of epoch another")
+}
+
+func TestClickHouseAway(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t))
+	r, err := doctor.Run(s.ctx, doctor.Config{Kafka: s.kafka, Away: errors.New("nobody is there"), Watch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !has(&r, doctor.Error, "ClickHouse", "nobody is there") {
+		t.Errorf("ClickHouse is away: %v", r.Findings)
+	}
+}

@@ -1,0 +1,107 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+const newEpoch = "restore the topic, or begin a new epoch with `parley epoch new`"
+
+// checkEpoch holds the markers, parley.control and the topic against each
+// other, and looks at the format of the log.
+func (x *examination) checkEpoch(ctx context.Context) error {
+	if len(x.topics[schema.TopicEvents]) == 0 {
+		return nil // checkTopics tells
+	}
+	log, err := epoch.Look(ctx, x.cfg.Kafka)
+	var refused *epoch.Refused
+	var newer *schema.NewerError
+	switch {
+	case errors.As(err, &newer):
+		x.find(Error, "epoch", "use the doctor of a newer parley")("%v", newer)
+		return nil
+	case errors.As(err, &refused):
+		x.find(Error, "epoch", "")("%v", refused)
+		return nil
+	case err != nil:
+		return err
+	}
+	x.log = &log
+	if err := x.checkBeginnings(ctx); err != nil {
+		return err
+	}
+	if _, there := x.topics[schema.TopicControl]; !there {
+		return nil
+	}
+	known, err := epoch.Remembered(ctx, x.cfg.Kafka)
+	switch {
+	case err != nil:
+		return err
+	case known == nil:
+		x.find(Warning, "epoch", "start a role: it lets it remember")("%s remembers no epoch", schema.TopicControl)
+	case known.Epoch != log.Epoch || string(known.TopicId) != string(log.TopicID[:]):
+		x.find(Error, "epoch", newEpoch)("%s remembers epoch %s, and the log is of another epoch or topic, %s: no role starts", schema.TopicControl, known.Epoch, log.Epoch)
+	case int(known.Partitions) != log.Partitions:
+		x.find(Error, "epoch", newEpoch)("%s remembers %d partitions, and the log has %d: no role starts", schema.TopicControl, known.Partitions, log.Partitions)
+	}
+	return x.checkFormat(ctx)
+}
+
+// checkBeginnings looks for partitions without their marker.
+func (x *examination) checkBeginnings(ctx context.Context) error {
+	for _, p := range x.topics[schema.TopicEvents] {
+		first, end, err := x.cfg.Kafka.Offsets(ctx, schema.TopicEvents, p.ID)
+		switch {
+		case err != nil:
+			return err
+		case first > 0:
+			x.find(Error, "epoch", newEpoch)("partition %d of %s begins at offset %d: its older events were deleted", p.ID, schema.TopicEvents, first)
+		case end == 0:
+			x.find(Warning, "epoch", "start a role: it writes it")("partition %d of %s has no marker yet", p.ID, schema.TopicEvents)
+		}
+	}
+	return nil
+}
+
+func (x *examination) checkFormat(ctx context.Context) error {
+	raised, err := epoch.Raised(ctx, x.cfg.Kafka)
+	if err != nil {
+		return err
+	}
+	switch n := raised.GetNumber(); {
+	case n > schema.NewestFormat:
+		x.find(Error, "format", "use a newer parley")("the log is in format %d, and this parley knows formats up to %d", n, schema.NewestFormat)
+	case raised != nil && !raised.Done:
+		x.find(Warning, "format", "complete it with `parley format raise`")("a raise of the log's format to %d was begun and is not complete", n)
+	}
+	return nil
+}
+
+// ends are where the partitions of the events end.
+func (x *examination) ends(ctx context.Context) (map[int]int64, error) {
+	ends := map[int]int64{}
+	for _, p := range x.topics[schema.TopicEvents] {
+		_, end, err := x.cfg.Kafka.Offsets(ctx, schema.TopicEvents, p.ID)
+		if err != nil {
+			return nil, err
+		}
+		ends[p.ID] = end
+	}
+	return ends, nil
+}
+
+// newest reads a compacted partition and calls take with each record.
+func newest(ctx context.Context, kafka *eventlog.Client, topic string, take func(eventlog.Record)) (end int64, err error) {
+	first, end, err := kafka.Offsets(ctx, topic, 0)
+	if err != nil {
+		return 0, err
+	}
+	return end, kafka.ReadRange(ctx, topic, 0, first, end, 0, func(r eventlog.Record) error {
+		take(r)
+		return nil
+	})
+}

@@ -1,0 +1,20 @@
+package doctor
+
+import "context"
+
+// enoughFiles is what a connector of the default 100,000 connections needs.
+const enoughFiles = 110_000
+
+// checkMachine looks at the machine on which the doctor runs: it may be that
+// of a role.
+func (x *examination) checkMachine(context.Context) error {
+	files, err := fileLimit()
+	switch {
+	case err != nil:
+		x.find(Note, "this machine", "")("how many files a process may open is not known: %v", err)
+	case files < enoughFiles:
+		x.find(Warning, "this machine", "raise it with `ulimit -n`, or LimitNOFILE of systemd, where a connector is to serve many clients")(
+			"a process may open %d files: each client takes one, and a connector takes 100,000 clients by default", files)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/sql"
+)
+
+const (
+	// oldest is the oldest version of ClickHouse that has all that is used.
+	oldestMajor, oldestMinor = 24, 8
+	// A projector that lags by less is at work.
+	lagWarning = 10 * time.Second
+	lagError   = 5 * time.Minute
+	// behindReplica is how far a replica may be behind.
+	behindReplica = time.Minute
+)
+
+// checkStore looks at ClickHouse.
+func (x *examination) checkStore(ctx context.Context) error {
+	if x.cfg.DB == nil {
+		x.find(Error, "ClickHouse", "start it, or correct --clickhouse; chat goes on meanwhile, and history is written afterwards")("it does not answer: %v", x.cfg.Away)
+		return nil
+	}
+	return errors.Join(x.checkVersion(ctx), x.checkSettings(ctx), x.checkFreeSpace(ctx), x.checkTables(ctx), x.checkHistory(ctx))
+}
+
+func (x *examination) checkVersion(ctx context.Context) error {
+	var version string
+	var now time.Time
+	asked := time.Now()
+	if err := x.cfg.DB.QueryRow(ctx, "SELECT version(), now64(3, 'UTC')").Scan(&version, &now); err != nil {
+		return fmt.Errorf("ask ClickHouse for its version: %w", err)
+	}
+	answered := time.Now()
+	x.checkClock("ClickHouse", now, answered, answered.Sub(asked))
+	major, minor, _ := strings.Cut(version, ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	a, errA := strconv.Atoi(major)
+	b, errB := strconv.Atoi(minor)
+	if errA != nil || errB != nil || a < oldestMajor || a == oldestMajor && b < oldestMinor {
+		x.find(Error, "ClickHouse", "upgrade it")("it is version %s, and %d.%d or newer is needed", version, oldestMajor, oldestMinor)
+	}
+	return nil
+}
+
+// settingsInForce must hold for our own connections: the projector asks for
+// them, and a profile may forbid or override that.
+func (x *examination) settingsInForce() map[string]string {
+	wanted := map[string]string{"async_insert": "0", "insert_deduplicate": "0"}
+	if x.cfg.DB.Cluster() != "" {
+		wanted["insert_quorum"] = "auto"
+		wanted["insert_quorum_parallel"] = "0"
+		wanted["select_sequential_consistency"] = "1"
+	}
+	return wanted
+}
+
+func (x *examination) checkSettings(ctx context.Context) error {
+	for name, want := range x.settingsInForce() {
+		var have string
+		if err := x.cfg.DB.QueryRow(ctx, "SELECT value FROM system.settings WHERE name = ?", name).Scan(&have); err != nil {
+			return fmt.Errorf("read setting %s of ClickHouse: %w", name, err)
+		}
+		if have != want {
+			x.find(Error, "ClickHouse", "let the user's profile not override it")("%s=%s is in force for its user, and %s is needed: history may lose rows", name, have, want)
+		}
+	}
+	return nil
+}
+
+func (x *examination) checkFreeSpace(ctx context.Context) error {
+	rows, err := x.cfg.DB.Query(ctx, "SELECT path, free_space, total_space FROM system.disks WHERE total_space > 0 AND type = 'Local'")
+	if err != nil {
+		return fmt.Errorf("ask ClickHouse for its disks: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var path string
+		var free, total uint64
+		if err := rows.Scan(&path, &free, &total); err != nil {
+			return err
+		}
+		if total < 1<<60 { // object stores have no end
+			x.checkFree("ClickHouse", path, int64(free), int64(total))
+		}
+	}
+	return rows.Err()
+}
+
+// checkTables looks whether the tables are there, and of the right engine.
+func (x *examination) checkTables(ctx context.Context) error {
+	generation, err := x.cfg.DB.Generation(ctx)
+	if clickhouse.IsMissing(err) || err == nil && generation == 0 {
+		x.find(Warning, "ClickHouse", "start a projector: it creates them")("the tables are missing: history is what the log has")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	wanted := "ReplacingMergeTree"
+	if x.cfg.DB.Cluster() != "" {
+		wanted = "ReplicatedReplacingMergeTree"
+	}
+	for _, table := range []string{sql.Epochs, sql.Generations, sql.Events(generation), sql.Watermarks(generation)} {
+		var engine, statement string
+		err := x.cfg.DB.QueryRow(ctx, `SELECT any(engine), any(create_table_query) FROM system.tables WHERE database = ? AND name = ?`,
+			x.cfg.DB.Database(), table).Scan(&engine, &statement)
+		if err != nil {
+			return fmt.Errorf("look at table %s: %w", table, err)
+		}
+		subject := "table " + table
+		switch {
+		case engine == "":
+			x.find(Error, subject, "restart a projector: it creates it, and fills it from the log")("it is missing")
+		case engine != wanted:
+			x.find(Error, subject, "drop it and restart the projectors: they create it, and fill it from the log")("its engine is %s, and %s is needed: repeated rows are kept, or one server alone has them", engine, wanted)
+		case strings.Contains(statement, " TTL "):
+			x.find(Error, subject, "remove it with ALTER TABLE … REMOVE TTL, and fill the tables anew with `parley rebuild`")("it has a TTL: history is deleted")
+		}
+	}
+	if x.cfg.DB.Cluster() == "" {
+		return nil
+	}
+	return x.checkClickHouseReplicas(ctx)
+}
+
+func (x *examination) checkClickHouseReplicas(ctx context.Context) error {
+	rows, err := x.cfg.DB.Query(ctx, `SELECT table, toUInt8(is_readonly), toUInt64(absolute_delay), toUInt64(active_replicas), toUInt64(total_replicas)
+		FROM system.replicas WHERE database = ?`, x.cfg.DB.Database())
+	if err != nil {
+		return fmt.Errorf("ask ClickHouse for its replicas: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table string
+		var readonly uint8
+		var delay, active, total uint64
+		if err := rows.Scan(&table, &readonly, &delay, &active, &total); err != nil {
+			return err
+		}
+		subject := "table " + table
+		switch {
+		case readonly == 1:
+			x.find(Error, subject, "look at Keeper, and restore the replica")("it is read-only on the server that was asked")
+		case active < total:
+			x.find(Warning, subject, "start or mend the servers that are missing")("%d of %d replicas are there", active, total)
+		case time.Duration(delay)*time.Second > behindReplica:
+			x.find(Warning, subject, "look at the replication queue")("the replica that was asked is %d s behind", delay)
+		}
+		if total < 2 {
+			x.find(Warning, subject, "add a server to the cluster")("it has one replica: the loss of a machine means a rebuild from the log")
+		}
+	}
+	return rows.Err()
+}
+
+// checkHistory compares the epoch, and looks how far the projectors are behind.
+func (x *examination) checkHistory(ctx context.Context) error {
+	if x.log == nil {
+		return nil
+	}
+	known, err := x.cfg.DB.NewestEpoch(ctx)
+	if clickhouse.IsMissing(err) || err == nil && known == nil {
+		return nil // checkTables tells, or nothing was written yet
+	}
+	if err != nil {
+		return err
+	}
+	if known.Name != x.log.Epoch || known.TopicID != fmt.Sprintf("%x", x.log.TopicID) || known.Partitions != x.log.Partitions {
+		x.find(Error, "epoch", newEpoch)("ClickHouse holds the history of epoch %s with %d partitions, and the log is epoch %s with %d, or another topic: no projector starts",
+			known.Name, known.Partitions, x.log.Epoch, x.log.Partitions)
+		return nil
+	}
+	return x.checkLag(ctx)
+}
+
+// checkLag looks how long the projectors have not kept up.
+func (x *examination) checkLag(ctx context.Context) error {
+	marks, err := x.cfg.DB.Watermarks(ctx, x.log.Epoch)
+	if err != nil {
+		return fmt.Errorf("read the watermarks in ClickHouse: %w", err)
+	}
+	ends, err := x.ends(ctx)
+	if err != nil {
+		return err
+	}
+	var behind int64
+	var oldest time.Duration
+	for p, end := range ends {
+		seq, known := marks[p]
+		if !known {
+			seq = -1
+		}
+		if seq >= end-1 {
+			continue
+		}
+		behind += end - 1 - seq
+		age, err := x.unprojected(ctx, p, seq+1)
+		if err != nil {
+			return err
+		}
+		oldest = max(oldest, age)
+	}
+	severity := Warning
+	if oldest > lagError {
+		severity = Error
+	}
+	if oldest > lagWarning {
+		x.find(severity, "projectors", "start more of them, or look at their logs and at ClickHouse")(
+			"%d events are not in ClickHouse, the oldest since %v: joins read them from the log, which has a budget", behind, oldest.Round(time.Second))
+	}
+	return nil
+}
+
+// unprojected is the age of the event at an offset.
+func (x *examination) unprojected(ctx context.Context, partition int, offset int64) (time.Duration, error) {
+	first, end, err := x.cfg.Kafka.Offsets(ctx, schema.TopicEvents, partition)
+	if err != nil || max(offset, first) >= end {
+		return 0, err
+	}
+	written, err := x.cfg.Kafka.TimeOf(ctx, schema.TopicEvents, partition, max(offset, first))
+	return time.Since(written), err
+}

@@ -1,0 +1,196 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+const (
+	// production is how many brokers make the loss of one bearable.
+	production = 3
+	// largestBatch is what producers send at most.
+	largestBatch = 900 << 10
+	// longestSegment is how long a record of a compacted topic may lie in an
+	// open segment, which compaction leaves alone, in milliseconds.
+	longestSegment = 24 * 60 * 60 * 1000
+)
+
+// checkTopics compares every topic with how the roles would create it.
+func (x *examination) checkTopics(ctx context.Context) (err error) {
+	if x.brokers, err = x.cfg.Kafka.Brokers(ctx); err != nil {
+		return err
+	}
+	for _, name := range topicNames() {
+		found, err := x.cfg.Kafka.Partitions(ctx, name)
+		if errors.Is(err, eventlog.ErrUnknownTopic) {
+			x.find(Warning, "topic "+name, "start a role or run `parley topics create`")("it is missing")
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		x.topics[name] = found
+	}
+	count := len(x.topics[schema.TopicEvents])
+	for _, want := range schema.Topics(max(1, count)) {
+		found, ok := x.topics[want.Name]
+		if !ok {
+			continue
+		}
+		if len(found) != want.Partitions {
+			x.find(Error, "topic "+want.Name, "restore the topic with the count it was created with, or begin a new epoch with `parley epoch new`")(
+				"it has %d partitions and needs %d, as %s has %d: no role starts", len(found), want.Partitions, schema.TopicEvents, count)
+		}
+		if err := x.checkTopic(ctx, want, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTopic looks at the settings of one topic.
+func (x *examination) checkTopic(ctx context.Context, want schema.Topic, found []eventlog.Partition) error {
+	have, err := x.cfg.Kafka.TopicSettings(ctx, want.Name)
+	if err != nil {
+		return err
+	}
+	t := &topicCheck{x, want.Name, have, nil}
+	for _, setting := range slices.Sorted(maps.Keys(want.Config)) {
+		t.exactly(setting, want.Config[setting])
+	}
+	t.is("unclean.leader.election.enable", "false", Error, "a replica that misses acknowledged messages may become the leader: they are lost")
+	t.is("message.timestamp.type", "CreateTime", Warning, "records do not bear the time at which they were written")
+	t.atLeast("max.message.bytes", largestBatch, Error, "a batch of a producer may be refused for ever")
+	if want.Config["cleanup.policy"] == "compact" {
+		t.atMost("segment.ms", longestSegment, Warning, "what is superseded stays in the open segment for that long, and every start reads it")
+	}
+	t.replication(found)
+	t.untold()
+	return nil
+}
+
+// topicCheck looks at one topic.
+type topicCheck struct {
+	x      *examination
+	name   string
+	have   map[string]eventlog.Setting
+	hidden []string // settings that the broker does not tell
+}
+
+// mend is the command that sets a topic's setting.
+func (t *topicCheck) mend(setting, value string) string {
+	if strings.Contains(value, ",") {
+		value = "[" + value + "]"
+	}
+	return fmt.Sprintf("set it with kafka-configs.sh --alter --topic %s --add-config %s=%s", t.name, setting, value)
+}
+
+func (t *topicCheck) find(severity Severity, mend string) func(string, ...any) {
+	return t.x.find(severity, "topic "+t.name, mend)
+}
+
+func (t *topicCheck) tells(setting string) (string, bool) {
+	s, ok := t.have[setting]
+	if !ok {
+		t.hidden = append(t.hidden, setting)
+	}
+	return s.Value, ok
+}
+
+// exactly asks for a value that was set for this topic: a default may change
+// under it.
+func (t *topicCheck) exactly(setting, value string) {
+	have, ok := t.tells(setting)
+	switch {
+	case !ok:
+	case have != value:
+		t.find(Error, t.mend(setting, value))("it has %s=%s and needs %s: no role starts", setting, have, value)
+	case !t.have[setting].Own:
+		t.find(Warning, t.mend(setting, value))("it has %s=%s by a default of the cluster, which may change", setting, have)
+	}
+}
+
+func (t *topicCheck) is(setting, value string, severity Severity, otherwise string) {
+	if have, ok := t.tells(setting); ok && have != value {
+		t.find(severity, t.mend(setting, value))("it has %s=%s: %s", setting, have, otherwise)
+	}
+}
+
+func (t *topicCheck) atLeast(setting string, least int64, severity Severity, otherwise string) {
+	if have, ok := t.number(setting); ok && have < least {
+		t.find(severity, t.mend(setting, strconv.FormatInt(least, 10)))("it has %s=%d: %s", setting, have, otherwise)
+	}
+}
+
+func (t *topicCheck) atMost(setting string, most int64, severity Severity, otherwise string) {
+	if have, ok := t.number(setting); ok && have > most {
+		t.find(severity, t.mend(setting, strconv.FormatInt(most, 10)))("it has %s=%d: %s", setting, have, otherwise)
+	}
+}
+
+func (t *topicCheck) number(setting string) (int64, bool) {
+	text, ok := t.tells(setting)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}
+
+// replication compares the copies of a topic with the brokers there are.
+func (t *topicCheck) replication(found []eventlog.Partition) {
+	copies := len(found[0].Replicas)
+	for _, p := range found {
+		copies = min(copies, len(p.Replicas))
+	}
+	insync, told := t.number("min.insync.replicas")
+	switch {
+	case len(t.x.brokers) < production:
+		return // checkBrokers tells
+	case copies < production:
+		t.find(Error, "raise it with kafka-reassign-partitions.sh")(
+			"a partition of it is kept by %d brokers and %d are needed: acknowledged messages do not survive the loss of a machine", copies, production)
+	case told && insync < 2:
+		t.find(Error, t.mend("min.insync.replicas", "2"))(
+			"it has min.insync.replicas=%d: a message may be acknowledged that one machine alone has", insync)
+	case told && insync >= int64(copies):
+		t.find(Warning, t.mend("min.insync.replicas", "2"))(
+			"it has min.insync.replicas=%d of %d copies: chat stands still while one broker is away", insync, copies)
+	}
+}
+
+// untold says what the broker does not tell.
+func (t *topicCheck) untold() {
+	if len(t.hidden) > 0 {
+		t.find(Note, "")("the broker does not tell %s: not checked", strings.Join(t.hidden, ", "))
+	}
+}
+
+// checkReplicas looks for partitions that are not kept as they should be.
+func (x *examination) checkReplicas(context.Context) error {
+	for _, name := range topicNames() {
+		var leaderless, behind []int
+		for _, p := range x.topics[name] {
+			if p.Leader < 0 {
+				leaderless = append(leaderless, p.ID)
+			} else if len(p.InSync) < len(p.Replicas) {
+				behind = append(behind, p.ID)
+			}
+		}
+		if len(leaderless) > 0 {
+			x.find(Error, "topic "+name, "start the brokers that keep them")("partitions %v have no leader: nothing can be read or written there", leaderless)
+		}
+		if len(behind) > 0 {
+			x.find(Warning, "topic "+name, "start or mend the brokers that are missing")("partitions %v are under-replicated: not every replica has all of them", behind)
+		}
+	}
+	return nil
+}
