@@ -1,0 +1,80 @@
+package check
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// calls are those that the fake docker got, without the questions whether
+// there is an engine.
+func (l *local) calls() string {
+	l.t.Helper()
+	for _, variable := range l.environment {
+		if path, ok := strings.CutPrefix(variable, "PATH="); ok {
+			name := filepath.Join(strings.SplitN(path, ":", 2)[0], "calls")
+			text, err := os.ReadFile(name)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			if err := os.Remove(name); err != nil {
+				l.t.Fatal(err)
+			}
+			var kept []string
+			for line := range strings.Lines(string(text)) {
+				if line = strings.TrimPrefix(line, "compose -f deploy/compose.yaml "); !strings.HasPrefix(line, "info") && !strings.HasPrefix(line, "compose version") {
+					kept = append(kept, strings.TrimSpace(line))
+				}
+			}
+			return strings.Join(kept, "\n")
+		}
+	}
+	return ""
+}
+
+// What docker is asked for; there is no engine here, so a fake one listens.
+func TestDockerStack(t *testing.T) {
+	l := newLocal(t, "exit 0")
+	_, port, err := net.SplitHostPort(freeAddr(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := []string{"LISTEN=127.0.0.1:" + port, "PARLEY_VERSION=v9"}
+	with := " version=v9 port=" + port
+	for _, c := range []struct{ action, says, calls string }{
+		{"up", "stack: docker (an engine answers", "build connector-1" + with + "\nup --detach --no-build --wait --wait-timeout 300" + with},
+		{"up", "Parley runs already, in Docker.", "up --detach --no-build --wait --wait-timeout 300" + with},
+		{"ps", "", "ps --all" + with},
+		{"logs", "", "logs --follow --tail 100" + with},
+		{"down", "the data stays in Docker's volumes", "down" + with},
+		{"clean-data", "The data in Docker's volumes is deleted.", "down --volumes" + with},
+	} {
+		contains(t, l.do(c.action, here...), c.says)
+		if got := l.calls(); got != c.calls {
+			t.Errorf("%s calls docker with\n%s\nwant\n%s", c.action, got, c.calls)
+		}
+	}
+	contains(t, l.do("down", here...), "does not run")
+
+	l.do("up", here...)
+	l.refused("The docker stack runs already", "up", "STACK=embedded")
+	contains(t, l.do("clean-data", here...), "http://127.0.0.1:"+port) // and it is up again
+	l.do("down", here...)
+
+	l.refused("needs a port of its own", "up", "LISTEN=0.0.0.0:8080")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	l.refused("is in use by", "up", "LISTEN="+taken.Addr().String())
+}
+
+func TestDockerStackSaysWhatIsMissing(t *testing.T) {
+	newLocal(t, noEngine).refused("no engine answers", "up", "STACK=docker")
+	newLocal(t, `[ "$1" != compose ]`).refused("has no compose", "up", "STACK=docker")
+	newLocal(t, `case "$*" in *" up "*) exit 1 ;; esac`).refused("Not every part is ready", "up", "STACK=docker", "LISTEN="+freeAddr(t))
+	newLocal(t, noEngine).refused("there are docker, processes, embedded", "up", "STACK=podman")
+}

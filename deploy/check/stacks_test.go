@@ -1,0 +1,197 @@
+package check
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// local is `make up` and the like, with data of its own.
+type local struct {
+	t           *testing.T
+	data        string
+	environment []string
+}
+
+// newLocal takes a fake docker that carries out body and writes down how it was
+// called.
+func newLocal(t *testing.T, docker string) *local {
+	t.Helper()
+	bin := t.TempDir()
+	script := "#!/bin/sh\necho \"$* version=$PARLEY_VERSION port=$PORT\" >>" + bin + "/calls\n" + docker + "\n"
+	if err := os.WriteFile(bin+"/docker", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := &local{t: t, data: filepath.Join(t.TempDir(), "data")}
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		switch {
+		case strings.HasPrefix(name, "OTEL_"), strings.HasPrefix(name, "MAKE"), strings.HasPrefix(name, "PARLEY_"),
+			name == "MFLAGS", name == "STACK", name == "LISTEN", name == "PORT", name == "PATH":
+		default:
+			l.environment = append(l.environment, variable)
+		}
+	}
+	l.environment = append(l.environment, "DATA="+l.data, "LISTEN=127.0.0.1:0", "CONFIRM=yes", "PATH="+bin+":"+os.Getenv("PATH"))
+	t.Cleanup(func() { l.try("down") })
+	return l
+}
+
+func (l *local) try(action string, variables ...string) (string, error) {
+	cmd := exec.Command(root+"/scripts/stack.sh", action)
+	cmd.Env = append(append([]string{}, l.environment...), variables...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// do carries out an action that must work, and returns what it says.
+func (l *local) do(action string, variables ...string) string {
+	l.t.Helper()
+	said, err := l.try(action, variables...)
+	if err != nil {
+		l.t.Fatalf("%s: %v\n%s", action, err, said)
+	}
+	return said
+}
+
+// refused carries out an action that must fail, and looks for a reason.
+func (l *local) refused(reason, action string, variables ...string) {
+	l.t.Helper()
+	if said, err := l.try(action, variables...); err == nil || !strings.Contains(said, reason) {
+		l.t.Errorf("%s %v: %v, says %q, want %q", action, variables, err, said, reason)
+	}
+}
+
+// contains looks for each in a text.
+func contains(t *testing.T, text string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("%q is not in:\n%s", w, text)
+		}
+	}
+}
+
+// part returns the process of a part by `make ps`, which must have it ready.
+func (l *local) part(name string) int {
+	l.t.Helper()
+	table := l.do("ps")
+	row := regexp.MustCompile(`(?m)^` + name + ` +(\d+) +\S+ +yes$`).FindStringSubmatch(table)
+	if row == nil {
+		l.t.Fatalf("%s does not run:\n%s", name, table)
+	}
+	pid, err := strconv.Atoi(row[1])
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return pid
+}
+
+func chatAddress(t *testing.T, said string) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^ +chat +http://(\S+)`).FindStringSubmatch(said)
+	if found == nil {
+		t.Fatalf("it does not say where the chat is:\n%s", said)
+	}
+	return found[1]
+}
+
+// talk sends one message from socket to socket, and returns the channel's
+// history.
+func talk(t *testing.T, at, body string) []string {
+	t.Helper()
+	ada, bob := enter(t, at, "ada"), enter(t, at, "bob")
+	j := bob.join("lobby", 0, "")
+	ada.join("lobby", 0, "")
+	ada.chat("lobby", body)
+	eventually(t, "bob gets it", func() bool { return len(bob.pushed()) == 1 })
+	if got := bob.pushed()[0].Body; got != body {
+		t.Errorf("bob gets %q, want %q", got, body)
+	}
+	var before []string
+	for _, m := range j.Messages {
+		before = append(before, m.Body)
+	}
+	return before
+}
+
+const noEngine = "exit 1"
+
+func TestProcessesStack(t *testing.T) {
+	need(t, "nginx", "apt-get install nginx-light, or brew install nginx")
+	need(t, "java", "Java 17 runs Apache Kafka")
+	needFile(t, "deploy/kafka/libs/kafka-clients-*.jar", "run make kafka")
+	l := newLocal(t, noEngine)
+	said := l.do("up", "STACK=processes")
+	at := chatAddress(t, said)
+	contains(t, said, "stack: processes", "Apache Kafka", l.data+"-processes", "Jaeger")
+	talk(t, at, "one")
+	parts := []string{"kafka", "clickhouse", "chatworker-1", "chatworker-2", "projector", "connector-1", "connector-2", "nginx"}
+	var pids []int
+	for _, name := range parts {
+		pids = append(pids, l.part(name))
+	}
+	contains(t, l.do("up"), "stack: processes", "Parley runs already", at)
+	l.refused("The processes stack runs already", "up", "STACK=embedded")
+
+	for _, name := range []string{"connector-1", "nginx", "kafka"} {
+		if err := syscall.Kill(l.part(name), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	contains(t, l.do("ps"), "no: it does not run; make up starts it again")
+	contains(t, l.do("up"), "started again: kafka connector-1 nginx", at)
+	if before := talk(t, at, "two"); fmt.Sprint(before) != "[one]" {
+		t.Errorf("history after kill -9 is %v, want [one]", before)
+	}
+	for _, name := range parts {
+		pids = append(pids, l.part(name))
+	}
+	contains(t, l.do("down"), "All parts have stopped")
+	for _, pid := range pids {
+		if running(pid) {
+			t.Errorf("process %d still runs", pid)
+		}
+	}
+	contains(t, l.do("down"), "does not run")
+	contains(t, l.do("clean-data", "STACK=processes"), "is deleted")
+	gone(t, l.data+"-processes")
+}
+
+// running reports whether a process runs; one that has ended and waits to be
+// looked after does not.
+func running(pid int) bool {
+	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+	return err == nil && !strings.HasPrefix(string(out), "Z")
+}
+
+func TestEmbeddedStack(t *testing.T) {
+	needFile(t, "deploy/engine/node_modules/@chdb/lib-*/libchdb.*", "run make build")
+	l := newLocal(t, noEngine)
+	contains(t, l.do("ps"), "does not run")
+	said := l.do("up")
+	at := chatAddress(t, said)
+	contains(t, said, "stack: embedded", l.data, "Jaeger")
+	talk(t, at, "one")
+	contains(t, l.do("up"), "Parley runs already", at)
+	l.refused("The embedded stack runs already", "up", "STACK=processes")
+	if err := syscall.Kill(l.part("parley"), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if before := talk(t, chatAddress(t, l.do("up")), "two"); fmt.Sprint(before) != "[one]" {
+		t.Errorf("history after kill -9 is %v, want [one]", before)
+	}
+	pid := l.part("parley")
+	contains(t, l.do("down"), "has stopped")
+	if running(pid) {
+		t.Errorf("process %d still runs", pid)
+	}
+	contains(t, l.do("clean-data", "STACK=embedded"), "is deleted")
+	gone(t, l.data)
+}
