@@ -37,9 +37,10 @@ type frame struct {
 }
 
 type message struct {
-	Seq  int64  `json:"seq"`
-	Prev int64  `json:"prev"`
-	Body string `json:"body"`
+	Seq   int64  `json:"seq"`
+	Prev  int64  `json:"prev"`
+	Body  string `json:"body"`
+	Trace string `json:"trace"`
 }
 
 type joined struct {

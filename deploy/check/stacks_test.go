@@ -103,22 +103,40 @@ func chatAddress(t *testing.T, said string) string {
 }
 
 // talk sends one message from socket to socket, and returns the channel's
-// history.
-func talk(t *testing.T, at, body string) []string {
+// history and the trace of the message.
+func talk(t *testing.T, at, body string) (before []string, trace string) {
 	t.Helper()
 	ada, bob := enter(t, at, "ada"), enter(t, at, "bob")
 	j := bob.join("lobby", 0, "")
 	ada.join("lobby", 0, "")
 	ada.chat("lobby", body)
 	eventually(t, "bob gets it", func() bool { return len(bob.pushed()) == 1 })
-	if got := bob.pushed()[0].Body; got != body {
-		t.Errorf("bob gets %q, want %q", got, body)
+	got := bob.pushed()[0]
+	if got.Body != body {
+		t.Errorf("bob gets %q, want %q", got.Body, body)
 	}
-	var before []string
 	for _, m := range j.Messages {
 		before = append(before, m.Body)
 	}
-	return before
+	return before, got.Trace
+}
+
+// traced looks for a trace in the Jaeger of the stack, where there is one, and
+// else for a word that there is none.
+func (l *local) traced(said, trace string) {
+	l.t.Helper()
+	if _, err := os.Stat(root + "/bin/jaeger"); err != nil {
+		contains(l.t, said, "make jaeger")
+		return
+	}
+	store := regexp.MustCompile(`--jaeger (http://\S+)\)`).FindStringSubmatch(said)
+	if store == nil {
+		l.t.Fatalf("it does not say where Jaeger is:\n%s", said)
+	}
+	eventually(l.t, "the trace "+trace+" is in "+store[1], func() bool {
+		return exec.Command(binary, "trace", trace, "--jaeger", store[1]).Run() == nil
+	})
+	l.part("jaeger")
 }
 
 const noEngine = "exit 1"
@@ -131,7 +149,8 @@ func TestProcessesStack(t *testing.T) {
 	said := l.do("up", "STACK=processes")
 	at := chatAddress(t, said)
 	contains(t, said, "stack: processes", "Apache Kafka", l.data+"-processes", "Jaeger")
-	talk(t, at, "one")
+	_, trace := talk(t, at, "one")
+	l.traced(said, trace)
 	parts := []string{"kafka", "clickhouse", "chatworker-1", "chatworker-2", "projector", "connector-1", "connector-2", "nginx"}
 	var pids []int
 	for _, name := range parts {
@@ -147,7 +166,7 @@ func TestProcessesStack(t *testing.T) {
 	}
 	contains(t, l.do("ps"), "no: it does not run; make up starts it again")
 	contains(t, l.do("up"), "started again: kafka connector-1 nginx", at)
-	if before := talk(t, at, "two"); fmt.Sprint(before) != "[one]" {
+	if before, _ := talk(t, at, "two"); fmt.Sprint(before) != "[one]" {
 		t.Errorf("history after kill -9 is %v, want [one]", before)
 	}
 	for _, name := range parts {
@@ -178,13 +197,14 @@ func TestEmbeddedStack(t *testing.T) {
 	said := l.do("up")
 	at := chatAddress(t, said)
 	contains(t, said, "stack: embedded", l.data, "Jaeger")
-	talk(t, at, "one")
+	_, trace := talk(t, at, "one")
+	l.traced(said, trace)
 	contains(t, l.do("up"), "Parley runs already", at)
 	l.refused("The embedded stack runs already", "up", "STACK=processes")
 	if err := syscall.Kill(l.part("parley"), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if before := talk(t, chatAddress(t, l.do("up")), "two"); fmt.Sprint(before) != "[one]" {
+	if before, _ := talk(t, chatAddress(t, l.do("up")), "two"); fmt.Sprint(before) != "[one]" {
 		t.Errorf("history after kill -9 is %v, want [one]", before)
 	}
 	pid := l.part("parley")
