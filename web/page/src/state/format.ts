@@ -10,9 +10,21 @@ function format(kind: string, options: Intl.DateTimeFormatOptions): Intl.DateTim
   return found;
 }
 
-/** The reader's own variant of the language in use: 14:05 in London, 2:05 PM in Boston. */
+/**
+ * The reader's own variant of the language in use: 14:05 in London, 2:05 PM in
+ * Boston. Browsers may name what is no language tag, such as `en-US@posix`.
+ */
 function locale(): string {
-  return navigator.languages.find((l) => l.startsWith(language.value)) ?? language.value;
+  const own = navigator.languages.filter((tag) => tag.startsWith(language.value));
+  return own.find(isTag) ?? language.value;
+}
+
+function isTag(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** The time of day: 14:05. */
