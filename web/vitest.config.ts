@@ -24,9 +24,6 @@ export default defineConfig({
           include: ["tests/stack/**/*.test.ts"],
           globalSetup: ["tests/support/setup.ts"],
           testTimeout: 120_000,
-          // A loaded machine moves focus and frames between two steps of a test;
-          // what fails three times is broken.
-          retry: 2,
         },
       },
     ],

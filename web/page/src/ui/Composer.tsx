@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import type { ChannelView } from "../state/view.ts";
@@ -12,7 +12,8 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
   const { name } = view.channel;
   const draft = view.draft.value;
   const to = view.privateTo.value;
-  useEffect(() => {
+  // Before anything else can be focused, or this would take the focus back from there.
+  useLayoutEffect(() => {
     // A phone's keyboard would cover the messages.
     if (to !== undefined || matchMedia("(hover: hover)").matches) field.current?.focus();
   }, [to]);

@@ -6,9 +6,10 @@ import { t } from "../state/i18n.ts";
 import type { Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Details, type Subject } from "./Details.tsx";
+import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { RowView } from "./RowView.tsx";
-import { useVirtualizer } from "./virtual.ts";
+import { rangeWith, runOf, useVirtualizer } from "./virtual.ts";
 
 /** Height in pixels of what stands above the oldest message. */
 const HEADER = 64;
@@ -19,10 +20,12 @@ const AT_END = 48;
 
 /** The messages of a channel; only those near the visible ones are in the document. */
 export function Messages({ app, view }: { app: App; view: ChannelView }) {
+  const part = useRef<HTMLDivElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const [subject, setSubject] = useState<Subject | undefined>(undefined);
   const rows = view.rows.value;
   const { channel } = view;
+  const focused = focusedKey(scroller.current);
 
   const list = useVirtualizer({
     count: rows.length,
@@ -33,6 +36,7 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
     followOnAppend: true,
     scrollEndThreshold: AT_END,
     overscan: 8,
+    rangeExtractor: rangeWith(focused ? rows.findIndex(({ key }) => key === focused) : -1),
     paddingStart: HEADER,
     paddingEnd: 8,
   });
@@ -46,16 +50,19 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
     list.scrollToEnd();
   });
 
+  useFocusKept(part, scroller);
   useEndKept(scroller, () => list.scrollToEnd());
   useWatched(view, atEnd);
   const placed = begun.current || rows.length === 0;
   useOlder(view, placed && list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP);
 
   const items = list.getVirtualItems();
+  const run = runOf(items);
+  const top = run[0]?.start ?? 0;
   const measure = useCallback((node: HTMLDivElement | null) => list.measureElement(node), [list]);
   const unread = view.unread.value;
   return (
-    <div class="messages">
+    <div class="messages" ref={part}>
       <div
         class="scroller"
         ref={scroller}
@@ -65,21 +72,19 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
       >
         <div class="sizer" style={{ height: `${list.getTotalSize()}px` }}>
           <Top view={view} />
-          <div
-            class="window"
-            role="list"
-            style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}
-          >
-            {items.map(({ key, index }) => (
+          <div class="window" role="list" style={{ transform: `translateY(${top}px)` }}>
+            {items.map((item) => (
               <div
-                key={key}
+                key={item.key}
                 ref={measure}
-                data-index={index}
+                data-index={item.index}
+                data-key={item.key}
+                {...(run.includes(item) ? {} : apart(item.start - top))}
                 role="listitem"
-                aria-posinset={index + 1}
+                aria-posinset={item.index + 1}
                 aria-setsize={channel.hasOlder ? -1 : rows.length}
               >
-                <RowView app={app} view={view} row={rows[index]!} inspect={setSubject} />
+                <RowView app={app} view={view} row={rows[item.index]!} inspect={setSubject} />
               </div>
             ))}
           </div>
@@ -93,6 +98,18 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
       <Details app={app} subject={subject} close={() => setSubject(undefined)} />
     </div>
   );
+}
+
+/** The key of the row in which the focus is. */
+function focusedKey(scroller: HTMLElement | null): string | undefined {
+  const focused = document.activeElement;
+  if (!focused || !scroller?.contains(focused)) return undefined;
+  return focused.closest<HTMLElement>("[data-key]")?.dataset.key;
+}
+
+/** How a row is placed that does not follow the others. */
+function apart(distance: number) {
+  return { class: "apart", style: { transform: `translateY(${distance}px)` } };
 }
 
 function Top({ view }: { view: ChannelView }) {

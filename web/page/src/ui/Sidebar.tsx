@@ -1,15 +1,19 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { hue } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import { hashOf } from "../state/route.ts";
 import type { ChannelView } from "../state/view.ts";
+import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { Settings } from "./Settings.tsx";
 
 /** The channels side by side, and one's own name. */
 export function Sidebar({ app }: { app: App }) {
   const [name, setName] = useState("");
+  const list = useRef<HTMLUListElement>(null);
+  const field = useRef<HTMLInputElement>(null);
+  useFocusKept(list, field);
   const submit = (event: Event) => {
     event.preventDefault();
     if (name.trim() === "") return;
@@ -19,7 +23,7 @@ export function Sidebar({ app }: { app: App }) {
   return (
     <>
       <h2>{t("channels")}</h2>
-      <ul class="list grow">
+      <ul class="list grow" ref={list}>
         {app.views.value.map((view) => (
           <Entry key={view.channel.name} app={app} view={view} />
         ))}
@@ -30,6 +34,7 @@ export function Sidebar({ app }: { app: App }) {
         </label>
         <input
           id="open-channel"
+          ref={field}
           value={name}
           onInput={(e) => setName(e.currentTarget.value)}
           placeholder={t("openChannel")}

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 
@@ -10,7 +10,7 @@ export function SignIn({ app }: { app: App }) {
   const [asksToken, setAsksToken] = useState(false);
   const [incomplete, setIncomplete] = useState(false);
   const name = useRef<HTMLInputElement>(null);
-  useEffect(() => name.current?.focus(), []);
+  useLayoutEffect(() => name.current?.focus(), []);
 
   const withToken = asksToken || app.needsToken.value;
   const submit = (event: Event) => {
