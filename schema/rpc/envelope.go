@@ -37,7 +37,7 @@ func Parse(frame []byte) (Request, *Error) {
 		return bad, &Error{Code: CodeParse, Message: "parse error: not JSON"}
 	}
 	var e envelope
-	if err := json.Unmarshal(frame, &e); err != nil {
+	if err := unmarshal(frame, &e); err != nil {
 		return bad, invalid("a request is a JSON object; batches are not accepted")
 	}
 	switch {
@@ -74,15 +74,19 @@ func invalid(reason string) *Error {
 }
 
 // Decode reads params into v, a pointer to one of the …Params types. Unknown
-// fields are ignored, so that a newer client can talk to an older server.
+// fields are ignored, so that a newer client can talk to an older server. Names
+// are compared byte for byte.
 func Decode(params json.RawMessage, v any) *Error {
 	if params == nil {
 		return nil
 	}
-	err := json.Unmarshal(params, v)
+	err := unmarshal(params, v)
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case err == nil:
+		if field := brokenText(params, v); field != "" {
+			return InvalidParams(field, "must be Unicode text: it holds half of a surrogate pair")
+		}
 		return nil
 	case errors.As(err, &wrong) && wrong.Field != "":
 		return InvalidParams(wrong.Field[strings.LastIndex(wrong.Field, ".")+1:], "must be "+kindOf(wrong))
