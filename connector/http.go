@@ -60,8 +60,12 @@ func (c *Connector) serve(upgrader *websocket.Upgrader, w http.ResponseWriter, r
 }
 
 func bearer(r *http.Request) string {
-	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return token
+	// The scheme's case does not matter (RFC 9110, section 11.1).
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 func (inc *incarnation) accept(ws *websocket.Conn, token string) {

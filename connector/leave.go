@@ -8,24 +8,56 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// cutGrace is how long the user of a cut connection has to come back before
-// the channel is told that it left.
-const cutGrace = 5 * time.Second
+const (
+	// cutGrace is how long the user of a cut connection has to come back before
+	// the channel is told that it left.
+	cutGrace     = 5 * time.Second
+	leaveTimeout = 10 * time.Second // for the log to answer a leave
+)
 
 // leaveChannel ends the session's membership once the leave has passed.
 func (s *session) leaveChannel(channel string, c *call) {
 	s.mu.Lock()
 	p := s.places[channel]
-	if p == nil || !p.joined() {
+	var err error
+	switch op := p.lastLeave(); {
+	case op != nil && op.abandoned: // given up, and asked for again
+		op.leave, op.abandoned = c, false
+		op.timer.Reset(leaveTimeout)
+	case p == nil || !p.joined():
 		s.mu.Unlock()
 		c.fail(rpc.NotJoined())
 		return
+	default:
+		err = s.publishLeave(p, schema.Reason_REASON_LEAVE, c)
 	}
-	err := s.publishLeave(p, schema.Reason_REASON_LEAVE, c)
 	s.mu.Unlock()
 	if err != nil {
 		c.fail(rpc.Unavailable(retryAfter))
 	}
+}
+
+// lastLeave is the leave that ends what is under way; nil: there is none.
+// session.mu is held.
+func (p *place) lastLeave() *operation {
+	if p == nil || len(p.ops) == 0 || p.ops[len(p.ops)-1].join {
+		return nil
+	}
+	return p.ops[len(p.ops)-1]
+}
+
+// expireLeave answers a leave with 1007, unless it has passed. It stands in the
+// log all the same.
+func (s *session) expireLeave(op *operation) {
+	s.mu.Lock()
+	c := op.leave
+	if op.timer == nil || c == nil {
+		s.mu.Unlock()
+		return
+	}
+	op.leave, op.abandoned = nil, true
+	s.mu.Unlock()
+	c.fail(rpc.Unavailable(retryAfter))
 }
 
 // publishLeave publishes a leave behind whatever is under way. The session's
@@ -40,18 +72,19 @@ func (s *session) publishLeave(p *place, reason schema.Reason, c *call) error {
 		within = c.span
 	}
 	err := s.inc.publish(p.partition, p.name, event, within, func(_ int64, err error) {
-		if err == nil {
-			return
+		if err != nil {
+			s.expireLeave(op)
+			s.refused(p.name, op)
 		}
-		if c != nil {
-			c.fail(rpc.Unavailable(retryAfter))
-		}
-		s.refused(p.name, op)
 	})
-	if err == nil {
-		p.ops = append(p.ops, op)
+	if err != nil {
+		return err
 	}
-	return err
+	if c != nil {
+		op.timer = time.AfterFunc(leaveTimeout, func() { s.expireLeave(op) })
+	}
+	p.ops = append(p.ops, op)
+	return nil
 }
 
 // passLeave is called when the leave of a session passes in the stream. ch is

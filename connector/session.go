@@ -79,8 +79,10 @@ type operation struct {
 	join   bool
 	asked  []*joinCall // of a join; empty: nobody waits for it any more
 	behind []follower  // of a join
-	timer  *time.Timer // of a join under way
+	timer  *time.Timer // of a join, or of a leave that was asked for; nil once it has passed
 	leave  *call       // of a leave; nil: nobody waits for it
+
+	abandoned bool // a leave whose answer did not come in time
 }
 
 // follower is a request behind a join under way.
