@@ -55,6 +55,7 @@ class Offsets {
 
   readonly scroll: Options["scrollToFn"] = (offset, options, list) => {
     elementScroll(offset, options, list);
+    if (options.adjustments !== undefined) return; // by which the list reckons itself
     if (list.scrollElement) this.#report?.(list.scrollElement.scrollTop, false);
   };
 }
