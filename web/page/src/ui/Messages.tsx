@@ -3,9 +3,10 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preac
 import type { App } from "../state/app.ts";
 import { day } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
-import type { Row } from "../state/rows.ts";
+import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Details, type Subject } from "./Details.tsx";
+import { Estimates } from "./estimate.ts";
 import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { RowView } from "./RowView.tsx";
@@ -26,11 +27,12 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   const rows = view.rows.value;
   const { channel } = view;
   const focused = focusedKey(scroller.current);
+  const [estimates] = useState(() => new Estimates());
 
   const list = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => estimate(rows[index]),
+    estimateSize: (index) => estimates.height(rows[index]),
     getItemKey: (index) => rows[index]!.key,
     anchorTo: "end",
     followOnAppend: true,
@@ -40,23 +42,24 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
     paddingStart: HEADER,
     paddingEnd: 8,
   });
+  if (list.scrollElement) estimates.fit(list.scrollElement, list.scrollRect?.width ?? 0);
   const atEnd = list.scrollElement === null || list.isAtEnd(AT_END);
 
-  // Begins at the newest message, once there is one.
-  const begun = useRef(false);
+  // Begins at the newest message, once there is one; nothing is drawn before.
+  const [begun, setBegun] = useState(false);
   useLayoutEffect(() => {
-    if (begun.current || rows.length === 0) return;
-    begun.current = true;
+    if (begun || rows.length === 0) return;
+    setBegun(true);
     list.scrollToEnd();
   });
 
   useFocusKept(part, scroller);
   useEndKept(scroller, () => list.scrollToEnd());
   useWatched(view, atEnd);
-  const placed = begun.current || rows.length === 0;
+  const placed = begun || rows.length === 0;
   useOlder(view, placed && list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP);
 
-  const items = list.getVirtualItems();
+  const items = begun ? list.getVirtualItems() : [];
   const run = runOf(items);
   const top = run[0]?.start ?? 0;
   const measure = useCallback((node: HTMLDivElement | null) => list.measureElement(node), [list]);
@@ -118,7 +121,7 @@ function Top({ view }: { view: ChannelView }) {
   const oldest = channel.messages[0];
   let text = t("beginning", { name: channel.name });
   if (channel.state === "failed") {
-    text = t("joinFailed", { reason: channel.error?.message ?? "" });
+    text = t("joinFailed", { reason: reasonOf(channel.error) });
   } else if (channel.state === "joining" && !oldest) text = t("joining");
   else if (view.olderFailed.value) text = t("loadOlderFailed");
   else if (channel.hasOlder) text = t("loadingOlder");
@@ -177,12 +180,4 @@ function useOlder(view: ChannelView, nearTop: boolean): void {
   useEffect(() => {
     if (wanted) void view.loadOlder();
   }, [wanted, channel.messages[0], view]);
-}
-
-/** A row's height before it was drawn. */
-function estimate(row: Row | undefined): number {
-  if (row?.kind !== "message" && row?.kind !== "outgoing") return 40;
-  const { body } = row.message;
-  const lines = Math.ceil(body.length / 80) + body.split("\n").length - 1;
-  return (row.head ? 34 : 4) + 22 * lines;
 }

@@ -1,0 +1,50 @@
+import type { Row } from "../state/rows.ts";
+
+/** Pixels, as the style sheet has them. */
+const LINE = 22;
+const PADDING = 2;
+const HEAD = 32;
+const PRIVATE_NOTE = 19;
+const RULE = 32;
+/** What stands beside a message's text: its time, and room for a button. */
+const BESIDE = 111;
+
+/**
+ * Heights of rows that were not drawn yet. They have to be right nearly always:
+ * each that turns out otherwise makes the list lay all of its rows out again.
+ */
+export class Estimates {
+  readonly #pen = document.createElement("canvas").getContext("2d");
+  #width = 0;
+  #lines = new WeakMap<object, number>();
+
+  /** Takes note of the list, and of how wide its text is drawn. */
+  fit(list: HTMLElement, width: number): void {
+    if (width === this.#width || !this.#pen) return;
+    this.#width = width;
+    this.#pen.font = getComputedStyle(list).font;
+    this.#lines = new WeakMap();
+  }
+
+  height(row: Row | undefined): number {
+    if (row?.kind !== "message" && row?.kind !== "outgoing") return RULE;
+    const { message, head } = row;
+    const note = head && message.to !== undefined ? PRIVATE_NOTE : 0;
+    return PADDING + (head ? HEAD : 0) + note + LINE * this.#linesOf(message);
+  }
+
+  #linesOf(message: { body: string }): number {
+    let lines = this.#lines.get(message);
+    if (lines === undefined) {
+      lines = 0;
+      for (const line of message.body.split("\n")) lines += this.#wrapped(line);
+      this.#lines.set(message, lines);
+    }
+    return lines;
+  }
+
+  #wrapped(line: string): number {
+    const width = this.#pen?.measureText(line).width ?? 8 * line.length;
+    return Math.max(1, Math.ceil(width / Math.max(100, this.#width - BESIDE)));
+  }
+}
