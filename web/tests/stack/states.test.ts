@@ -145,6 +145,21 @@ test("being turned away is final until one asks to come back", async () => {
   expect(await shown(page)).toEqual(["hello"]);
 });
 
+test.each([
+  [3501, "请求过多"],
+  [3504, "连接数过多"],
+])("a connection closed for good with %i says why, in the reader's language", async (code, why) => {
+  const { page } = await openWindow(browser, { locale: "zh-CN" });
+  await page.routeWebSocket("**/ws", (socket) => {
+    socket.onMessage(() => void socket.close({ code, reason: "said in English" }));
+  });
+  await page.goto(inject("server"));
+  await page.getByLabel("你的名字").fill("小明");
+  await page.getByRole("button", { name: "进入" }).click();
+  await page.getByText(`连接已关闭：${why}`).waitFor();
+  await page.getByRole("button", { name: "重新连接" }).waitFor();
+});
+
 test("history that is out says so, and is asked again", async () => {
   const { page } = await openWindow(browser);
   let out = true;

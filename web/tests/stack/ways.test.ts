@@ -178,3 +178,38 @@ test("three windows of one browser, whatever it calls its languages", async () =
     await window.getByText(`This is the beginning of ${name}.`).waitFor();
   }
 });
+
+test("on a narrow screen the focus stays in the side that lies over the messages", async () => {
+  const name = fresh("drawer");
+  await somebody("bob", name);
+  const { page } = await openWindow(browser, { viewport: { width: 400, height: 760 } });
+  await enter(page, inject("server"), "ada", name);
+  const opener = page.locator('[aria-controls="members"]');
+  await opener.press("Enter");
+  const side = page.locator("#members");
+  await side.getByRole("button", { name: "bob" }).waitFor();
+  for (let i = 0; i < 8; i++) {
+    // The page as a whole, in between, is where the browser's own controls would follow.
+    const where = await page.evaluate(() => document.activeElement!.closest("#members, body")!.id);
+    if (i === 0 || where !== "") expect(where).toBe("members");
+    await page.keyboard.press(i % 2 === 0 ? "Tab" : "Shift+Tab");
+    if (i === 3) await page.keyboard.press("Tab");
+  }
+  await page.keyboard.press("Escape");
+  await side.waitFor({ state: "hidden" });
+  expect(await focused(page)).toBe("Members");
+
+  await opener.press("Enter");
+  await side.getByRole("button", { name: "Close" }).press("Enter");
+  await side.waitFor({ state: "hidden" });
+  expect(await focused(page)).toBe("Members");
+
+  await opener.press("Enter");
+  await side.getByRole("button", { name: "bob" }).press("Enter");
+  await side.waitFor({ state: "hidden" });
+  expect(await focused(page)).toBe("composer");
+
+  await opener.click();
+  await page.setViewportSize({ width: 1200, height: 760 });
+  await until("the chat to be usable", () => page.locator("main:not([inert])").isVisible());
+});

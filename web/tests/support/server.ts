@@ -13,10 +13,18 @@ export class Server {
   readonly data: string;
   readonly #child: ChildProcess;
   readonly #binary: string;
+  readonly #flags: readonly string[];
   readonly #exited: Promise<void>;
 
-  private constructor(binary: string, child: ChildProcess, url: string, data: string) {
+  private constructor(
+    binary: string,
+    flags: readonly string[],
+    child: ChildProcess,
+    url: string,
+    data: string,
+  ) {
     this.#binary = binary;
+    this.#flags = flags;
     this.#child = child;
     this.url = url;
     this.data = data;
@@ -24,11 +32,16 @@ export class Server {
   }
 
   /** Starts one on an empty data folder, or on that of an earlier one. */
-  static async start(binary: string, listen = "127.0.0.1:0", data?: string): Promise<Server> {
+  static async start(
+    binary: string,
+    listen = "127.0.0.1:0",
+    flags: readonly string[] = [],
+    data?: string,
+  ): Promise<Server> {
     const folder = data ?? mkdtempSync(join(tmpdir(), "parley-web-"));
-    const args = ["up", "--listen", listen, "--data", folder, "--admin", "127.0.0.1:0"];
+    const args = ["up", "--listen", listen, "--data", folder, "--admin", "127.0.0.1:0", ...flags];
     const child = spawn(binary, args, { cwd: repository, stdio: ["ignore", "pipe", "pipe"] });
-    return new Server(binary, child, await address(child), folder);
+    return new Server(binary, flags, child, await address(child), folder);
   }
 
   /** The process is gone at once, with everything it held in memory. */
@@ -39,7 +52,7 @@ export class Server {
 
   /** The same server again, on the same address and data. */
   restart(): Promise<Server> {
-    return Server.start(this.#binary, new URL(this.url).host, this.data);
+    return Server.start(this.#binary, new URL(this.url).host, this.#flags, this.data);
   }
 
   /** Stops it in order and forgets its data. */

@@ -6,7 +6,7 @@ import { channelOf, hashOf } from "./route.ts";
 import { browser, tab } from "./storage.ts";
 import { ChannelView } from "./view.ts";
 
-/** Who signs in, and where to. */
+/** Who signs in. With a token the user is who the token says, and may be "". */
 export interface Credentials {
   user: string;
   token?: string;
@@ -64,7 +64,7 @@ export class App {
 
   /** Connects; the result shows in `client` and `signInError`. */
   signIn(credentials: Credentials, channel: string): void {
-    browser.set("user", credentials.user);
+    if (credentials.user !== "") browser.set("user", credentials.user);
     const before = this.#interrupted;
     this.#interrupted = undefined;
     this.#connect(credentials);
@@ -130,15 +130,17 @@ export class App {
   #connect(credentials: Credentials): void {
     this.client.value?.close();
     this.#credentials = credentials;
+    const { user, token } = credentials;
     const client = new Client({
       url: new URL("ws", location.href.replace(/[?#].*/, "")).href,
       client: "parley-page",
       // Only a window of them is drawn.
       channels: { keep: MAX_HELD },
-      ...credentials,
+      ...(user === "" ? {} : { user }),
+      ...(token === undefined ? {} : { token }),
     });
     this.views.value = [];
-    this.user.value = credentials.user;
+    this.user.value = user;
     this.signInError.value = undefined;
     this.client.value = client;
     this.connection.value = client.state;
@@ -170,7 +172,8 @@ export class App {
 
   #view(name: string): ChannelView {
     const channel = this.client.value!.channel(name);
-    const view = new ChannelView(channel, this.user.value, (message) => {
+    const account = this.#credentials?.user ?? "";
+    const view = new ChannelView(channel, this.user, account, (message) => {
       if (view === this.active.value) this.announced.value = message;
       this.attention.notify(message, () => this.open(name));
     });

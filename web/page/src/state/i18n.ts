@@ -81,6 +81,16 @@ const en = {
   badName: "The server does not accept this name.",
   unauthenticated: "The server does not accept this token.",
   noChannel: "Open a channel to start.",
+  invalidName: "the name is not valid",
+  forbidden: "forbidden",
+  tooManyChannels: "too many channels are open",
+  tooLarge: "too large",
+  noAnswer: "no answer from the server",
+  badToken: "the token is not accepted",
+  misuse: "too many requests",
+  noHello: "no greeting in time",
+  administrator: "disconnected by an administrator",
+  tooManyConnections: "too many connections",
 };
 
 export type Key = keyof typeof en;
@@ -165,6 +175,16 @@ const zh: Record<Key, string> = {
   badName: "服务器不接受这个名字。",
   unauthenticated: "服务器不接受这个令牌。",
   noChannel: "打开一个频道即可开始。",
+  invalidName: "名称无效",
+  forbidden: "没有权限",
+  tooManyChannels: "打开的频道过多",
+  tooLarge: "内容过长",
+  noAnswer: "服务器没有响应",
+  badToken: "令牌未被接受",
+  misuse: "请求过多",
+  noHello: "未及时登录",
+  administrator: "已被管理员断开",
+  tooManyConnections: "连接数过多",
 };
 
 const languages = { en, zh };

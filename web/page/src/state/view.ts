@@ -16,7 +16,9 @@ export class ChannelView {
   /** Whether its newest message is being looked at. */
   watched = false;
 
-  readonly #user: string;
+  readonly #user: ReadonlySignal<string>;
+  /** Under whose name the tab remembers things. */
+  readonly #account: string;
   readonly #version = signal(0);
   readonly #firstNew = signal<string | undefined>(undefined);
   readonly #away = signal<{ after: string; missed: number; complete: boolean } | undefined>(
@@ -29,11 +31,20 @@ export class ChannelView {
   #saved = false;
   #forgotten = false;
 
-  /** `arrived` is told of every new message of others. */
-  constructor(channel: Channel, user: string, arrived: (message: Message) => void) {
+  /**
+   * `user` is who the server says one is, `account` who one said to be; `arrived`
+   * is told of every new message of others.
+   */
+  constructor(
+    channel: Channel,
+    user: ReadonlySignal<string>,
+    account: string,
+    arrived: (message: Message) => void,
+  ) {
     this.channel = channel;
     this.#user = user;
-    this.draft.value = tab.get(`draft.${user}.${channel.name}`) ?? "";
+    this.#account = account;
+    this.draft.value = tab.get(`draft.${account}.${channel.name}`) ?? "";
     this.rows = computed(() => this.#build());
     this.#restoreOutbox();
     channel.on("change", () => this.#changed());
@@ -41,7 +52,7 @@ export class ChannelView {
       if (missed > 0 && after) this.#away.value = { after: keyOf(after), missed, complete };
     });
     channel.on("message", (message) => {
-      if (message.user === user) return;
+      if (message.user === user.value) return;
       arrived(message);
       if (this.watched) return;
       if (this.unread.value === 0) this.#firstNew.value = keyOf(message);
@@ -73,7 +84,7 @@ export class ChannelView {
 
   setDraft(text: string): void {
     this.draft.value = text;
-    tab.set(`draft.${this.#user}.${this.channel.name}`, text || undefined);
+    tab.set(`draft.${this.#account}.${this.channel.name}`, text || undefined);
   }
 
   /** Sends the draft. What becomes of it is shown in the list. */
@@ -155,7 +166,7 @@ export class ChannelView {
   }
 
   get #outboxKey(): string {
-    return `outbox.${this.#user}.${this.channel.name}`;
+    return `outbox.${this.#account}.${this.channel.name}`;
   }
 
   #build(): Row[] {
@@ -165,7 +176,7 @@ export class ChannelView {
       messages,
       outbox,
       gaps,
-      user: this.#user,
+      user: this.#user.value,
       firstNew: this.#firstNew.value,
       away: this.#away.value,
       heads: this.#heads,

@@ -1,4 +1,3 @@
-import { useEffect, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import { Announcer } from "./Announcer.tsx";
@@ -8,58 +7,50 @@ import { Members } from "./Members.tsx";
 import { Messages } from "./Messages.tsx";
 import { Sidebar } from "./Sidebar.tsx";
 import { ConnectionBar } from "./ConnectionBar.tsx";
-
-type Drawer = "channels" | "members";
+import { useDrawer, type Drawer } from "./drawer.ts";
+import { useShortcuts } from "./shortcuts.ts";
 
 /** The chat: channels, messages, and who is here. */
 export function Chat({ app }: { app: App }) {
-  // On a narrow screen one of the sides lies over the messages.
-  const [drawer, setDrawer] = useState<Drawer | undefined>(undefined);
-  const toggle = (side: Drawer) => setDrawer(drawer === side ? undefined : side);
-  useEffect(() => {
-    const listener = (event: KeyboardEvent) => {
-      if (event.key === "Escape") setDrawer(undefined);
-      if (!event.altKey || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
-      event.preventDefault();
-      app.step(event.key === "ArrowUp" ? -1 : 1);
-    };
-    window.addEventListener("keydown", listener);
-    return () => window.removeEventListener("keydown", listener);
-  }, []);
   const view = app.active.value;
-  useEffect(() => setDrawer(undefined), [view]);
+  // On a narrow screen one of the sides lies over the messages.
+  const drawer = useDrawer(view);
+  useShortcuts(app, drawer.close);
+  const toggle = (side: Drawer, icon: "menu" | "people") => (
+    <button
+      type="button"
+      class="quiet narrow-only"
+      aria-label={t(side)}
+      aria-expanded={drawer.open === side}
+      aria-controls={side}
+      onClick={() => drawer.show(side)}
+    >
+      <Icon name={icon} />
+      {side === "channels" && app.unread.value > 0 && <span class="dot" />}
+    </button>
+  );
+  const close = () => (
+    <button type="button" class="quiet close" aria-label={t("close")} onClick={drawer.close}>
+      <Icon name="close" />
+    </button>
+  );
 
   return (
-    <div class="chat" data-drawer={drawer}>
-      <nav id="channels" class="side channels" aria-label={t("channels")}>
+    <div class="chat" data-drawer={drawer.open}>
+      <nav
+        id="channels"
+        class="side channels"
+        aria-label={t("channels")}
+        inert={drawer.open === "members"}
+      >
+        {close()}
         <Sidebar app={app} />
       </nav>
-      <main>
+      <main inert={drawer.open !== undefined}>
         <header class="bar">
-          <button
-            type="button"
-            class="quiet narrow-only"
-            aria-label={t("channels")}
-            aria-expanded={drawer === "channels"}
-            aria-controls="channels"
-            onClick={() => toggle("channels")}
-          >
-            <Icon name="menu" />
-            {app.unread.value > 0 && <span class="dot" />}
-          </button>
+          {toggle("channels", "menu")}
           <h1 dir="auto">{view ? view.channel.name : "Parley"}</h1>
-          {view && (
-            <button
-              type="button"
-              class="quiet narrow-only"
-              aria-label={t("members")}
-              aria-expanded={drawer === "members"}
-              aria-controls="members"
-              onClick={() => toggle("members")}
-            >
-              <Icon name="people" />
-            </button>
-          )}
+          {view && toggle("members", "people")}
         </header>
         <ConnectionBar app={app} />
         {view ? (
@@ -73,10 +64,11 @@ export function Chat({ app }: { app: App }) {
       </main>
       {view && (
         <aside id="members" class="side members" aria-label={t("members")}>
+          {close()}
           <Members app={app} view={view} />
         </aside>
       )}
-      {drawer && <div class="shade" onClick={() => setDrawer(undefined)} />}
+      {drawer.open && <div class="shade" onClick={drawer.close} />}
       <Announcer app={app} />
     </div>
   );

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
+import { reasonOf } from "../state/reason.ts";
 
 /** Says how the connection is, where it is not simply there. */
 export function ConnectionBar({ app }: { app: App }) {
@@ -19,7 +20,7 @@ export function ConnectionBar({ app }: { app: App }) {
       )}
       {state.status === "closed" && (
         <p>
-          {t("closed", { reason: state.error?.message ?? "" })}{" "}
+          {t("closed", { reason: reasonOf(state.error) })}{" "}
           <button type="button" class="link" onClick={() => app.reconnect()}>
             {t("reconnect")}
           </button>

@@ -1,9 +1,9 @@
 import type { Message, Outgoing } from "@parley-chat/sdk";
-import { ErrorCode } from "@parley-chat/sdk";
 import type { App } from "../state/app.ts";
 import { clock, day, hue, moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import { linkify } from "../state/linkify.ts";
+import { reasonOf } from "../state/reason.ts";
 import type { Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
 import type { Subject } from "./Details.tsx";
@@ -88,7 +88,7 @@ function OwnMessage({ app, view, message, head }: Props & Shown<Outgoing>) {
       </time>
       {status === "failed" ? (
         <p class="error" role="alert">
-          {t("failed", { reason: reason(message) })}{" "}
+          {t("failed", { reason: reasonOf(message.error) })}{" "}
           <button type="button" class="link" onClick={() => view.channel.retry(id)}>
             {t("retry")}
           </button>{" "}
@@ -109,12 +109,6 @@ function OwnMessage({ app, view, message, head }: Props & Shown<Outgoing>) {
 interface Shown<M> {
   message: M;
   head: boolean;
-}
-
-function reason(message: Outgoing): string {
-  // One that failed before the page was loaded again has lost its error.
-  const { error } = message;
-  return !error || error.code === ErrorCode.Lost ? t("failedLost") : error.message;
 }
 
 function Author({ name, own, writeTo }: { name: string; own: boolean; writeTo?: () => void }) {

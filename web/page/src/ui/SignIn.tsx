@@ -15,7 +15,9 @@ export function SignIn({ app }: { app: App }) {
   const withToken = asksToken || app.needsToken.value;
   const submit = (event: Event) => {
     event.preventDefault();
-    const complete = user.trim() !== "" && channel.trim() !== "";
+    // A token says by itself whose it is.
+    const known = user.trim() !== "" || (withToken && token.trim() !== "");
+    const complete = known && channel.trim() !== "";
     setIncomplete(!complete);
     if (!complete) return;
     const secret = withToken && token.trim() ? { token: token.trim() } : {};
@@ -38,7 +40,7 @@ export function SignIn({ app }: { app: App }) {
           onInput={(e) => setUser(e.currentTarget.value)}
           autocomplete="nickname"
           maxLength={128}
-          required
+          required={!withToken}
         />
         <label for="channel">{t("channel")}</label>
         <input

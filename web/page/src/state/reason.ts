@@ -1,0 +1,27 @@
+import { ErrorCode, type ParleyError } from "@parley-chat/sdk";
+import { t, type Key } from "./i18n.ts";
+
+/** What codes mean to people: of errors, and those with which a connection closes for good. */
+const reasons: Record<number, Key> = {
+  [ErrorCode.InvalidParams]: "invalidName",
+  [ErrorCode.Unauthenticated]: "badToken",
+  [ErrorCode.Forbidden]: "forbidden",
+  [ErrorCode.TooManyChannels]: "tooManyChannels",
+  [ErrorCode.TooLarge]: "tooLarge",
+  [ErrorCode.Timeout]: "noAnswer",
+  [ErrorCode.Lost]: "failedLost",
+  1009: "tooLarge",
+  3500: "badToken",
+  3501: "misuse",
+  3502: "noHello",
+  3503: "administrator",
+  3504: "tooManyConnections",
+};
+
+/** Why something did not work, in the reader's language where that is known. */
+export function reasonOf(error: ParleyError | undefined): string {
+  // What failed before the page was loaded again has lost its error.
+  if (!error) return t("failedLost");
+  const key = reasons[error.code];
+  return key ? t(key) : error.message;
+}
