@@ -1,11 +1,13 @@
 package chatworker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
 	"time"
 
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
@@ -84,6 +86,41 @@ func TestBarrier(t *testing.T) {
 	}
 	b.acknowledge()
 	<-b.passed
+}
+
+// What is traced, here or elsewhere, changes the headers of a push and never
+// its bytes: receivers compare these after a takeover.
+func TestTracingDoesNotChangePushes(t *testing.T) {
+	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+	var traced eventlog.Record
+	eventlog.InjectTrace(trace.ContextWithSpanContext(context.Background(), sc), &traced)
+	r := newRig(t)
+	for _, provider := range []trace.TracerProvider{nil, sdk.NewTracerProvider(), sdk.NewTracerProvider(sdk.WithSampler(sdk.NeverSample()))} {
+		w := r.openWorker(func(w *Worker) {
+			tracer := tracing.New(provider, "test")
+			w.eventSpans, w.pushSpans = tracer.Topic(schema.TopicEvents, ""), tracer.Topic(schema.TopicPush, "")
+		})
+		for _, event := range []*eventlog.Record{{}, &traced} {
+			o, work := newOutbox(w), w.eventSpans.Process(0, event)
+			if err := o.send(r.ctx(), somePush, &work); err != nil {
+				t.Fatal(err)
+			}
+			<-o.seal()
+		}
+	}
+	records := r.read(schema.TopicPush, int(somePush.PushPartition))
+	headers := map[string]bool{}
+	for _, rec := range records {
+		if !bytes.Equal(rec.Value, records[0].Value) {
+			t.Errorf("push %x, want %x", rec.Value, records[0].Value)
+		}
+		for _, h := range rec.Headers {
+			headers[string(h.Value)] = true
+		}
+	}
+	if len(records) != 6 || len(headers) < 2 {
+		t.Errorf("%d pushes with headers %v", len(records), headers)
+	}
 }
 
 // A push continues the trace of its event where the worker traces nothing, too.

@@ -149,7 +149,7 @@ start_jaeger() {
 	export OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
 	export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$otlp_port
 	# bin/jaeger has no pages, but answers with the trace as JSON.
-	export PARLEY_TRACES="http://127.0.0.1:$jaeger_port/api/traces/{trace}"
+	export PARLEY_TRACES="http://127.0.0.1:$jaeger_port/api/traces/{trace}?prettyPrint=true"
 }
 
 # where_jaeger says where traces are.

@@ -23,7 +23,7 @@ func (f *logFlags) config(client string, t *tools) eventlog.Config {
 	for i, b := range f.Kafka {
 		brokers[i] = string(b)
 	}
-	return eventlog.Config{Brokers: brokers, ClientID: client, Meters: t.telemetry.Meters(), Logger: t.log}
+	return eventlog.Config{Brokers: brokers, ClientID: client, Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log}
 }
 
 // historyFlags say where the history is.

@@ -15,6 +15,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/sasl"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -41,6 +42,8 @@ type Config struct {
 	SASL sasl.Mechanism
 	// Meters measure requests and errors; nothing is measured when it is nil.
 	Meters metric.MeterProvider
+	// Tracers make spans of the requests that write; none when it is nil.
+	Tracers trace.TracerProvider
 	// Logger gets what an operator should know; none is used when it is nil.
 	Logger *slog.Logger
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -48,8 +50,9 @@ type ProducerConfig struct {
 // of that leader that have something to send; what queues meanwhile goes into
 // the next one.
 type Producer struct {
-	c   *Client
-	cfg ProducerConfig
+	c     *Client
+	cfg   ProducerConfig
+	spans *spans
 
 	ctx    context.Context // ends with the producer
 	cancel context.CancelFunc
@@ -92,6 +95,7 @@ type batch struct {
 	encoder
 	created time.Time // when its first record was enqueued
 	dones   []func(int64, error)
+	links   []trace.Link  // to the spans of sampled records
 	flushed chan struct{} // closed after the callbacks; nil until a Flush asks
 	frozen  bool          // it is being sent, or was, and does not grow any more
 
@@ -113,7 +117,7 @@ func (c *Client) NewProducer(cfg ProducerConfig) *Producer {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Producer{
-		c: c, cfg: cfg,
+		c: c, cfg: cfg, spans: newSpans(c.cfg.Tracers, cfg.Topic),
 		ctx: ctx, cancel: cancel,
 		done:     make(chan struct{}),
 		identity: newIdentity(c, cfg),
@@ -155,6 +159,7 @@ func (p *Producer) Produce(partition int, rec Record, done func(offset int64, er
 	before := len(b.buf)
 	b.encoder.append(&rec, time.Now())
 	b.dones = append(b.dones, done)
+	p.spans.note(b, &rec)
 	p.queued += len(b.buf) - before
 	leader := part.leader
 	s := p.senders[leader]

@@ -107,6 +107,7 @@ func (s *sender) send() {
 		}
 		return
 	}
+	answered := s.p.spans.request(s.flights)
 	res, err := s.roundTrip()
 	if s.p.ctx.Err() != nil {
 		return // Close drops what is under way
@@ -118,7 +119,18 @@ func (s *sender) send() {
 	} else {
 		s.judge(res)
 	}
+	answered(s.failure())
 	s.settle()
+}
+
+// failure is the first error of the request; nil when all went well.
+func (s *sender) failure() error {
+	for i := range s.flights {
+		if s.flights[i].err != nil {
+			return s.flights[i].err
+		}
+	}
+	return nil
 }
 
 // seal gives every batch that has none an identity and numbers it. A batch that

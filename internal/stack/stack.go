@@ -278,6 +278,6 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 
 func (s *Stack) kafka(client string) eventlog.Config {
 	return eventlog.Config{
-		Brokers: []string{s.addr.Kafka}, ClientID: client, Meters: s.cfg.Meters, Logger: s.log.With("part", client),
+		Brokers: []string{s.addr.Kafka}, ClientID: client, Meters: s.cfg.Meters, Tracers: s.cfg.Tracers, Logger: s.log.With("part", client),
 	}
 }
