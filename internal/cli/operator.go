@@ -26,9 +26,9 @@ func (e *coded) Unwrap() error { return e.error }
 // kafkaFlags say which system an operator's command is about that needs the log
 // alone.
 type kafkaFlags struct {
-	Data  string        `placeholder:"DIR" help:"Data folder of \"parley up\", in place of addresses. Where it does not run, its servers are started for the command."`
-	Kafka []broker      `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Kafka brokers. Default: ${default}."`
-	Wait  time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait for servers that do not answer. Default: ${default}."`
+	Data string `placeholder:"DIR" help:"Data folder of \"parley up\", in place of addresses. Where it does not run, its servers are started for the command."`
+	clusterFlags
+	Wait time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait for servers that do not answer. Default: ${default}."`
 }
 
 // operatorFlags say which system an operator's command is about.
@@ -39,7 +39,7 @@ type operatorFlags struct {
 
 // servers are what an operator's command works with.
 type servers struct {
-	brokers []string
+	cluster eventlog.Config
 	dsn     string
 	kafka   *eventlog.Client
 	db      *clickhouse.DB
@@ -116,9 +116,10 @@ func (f *kafkaFlags) connect(ctx context.Context, log *slog.Logger) (*servers, e
 	if err != nil {
 		return nil, err
 	}
-	s.kafka, err = eventlog.New(eventlog.Config{Brokers: s.brokers, ClientID: "operator", Logger: log})
+	s.cluster.ClientID, s.cluster.Logger = "operator", log
+	s.kafka, err = eventlog.New(s.cluster)
 	if err == nil {
-		err = f.await(ctx, "Kafka at "+strings.Join(s.brokers, ","), s.kafka.WaitReady)
+		err = f.await(ctx, "Kafka at "+strings.Join(s.cluster.Brokers, ","), s.kafka.WaitReady)
 	}
 	if err != nil {
 		s.close()
@@ -142,14 +143,11 @@ func (f *kafkaFlags) await(ctx context.Context, what string, wait func(context.C
 // it starts.
 func (f *kafkaFlags) find(ctx context.Context, log *slog.Logger) (*servers, error) {
 	if f.Data == "" {
-		brokers := make([]string, len(f.Kafka))
-		for i, b := range f.Kafka {
-			brokers[i] = string(b)
-		}
-		return &servers{brokers: brokers}, nil
+		cluster, err := f.cluster()
+		return &servers{cluster: cluster}, err
 	}
 	if a, err := stack.ReadAddresses(f.Data); err == nil && listens(ctx, a.Kafka) {
-		return &servers{brokers: []string{a.Kafka}, dsn: a.ClickHouse}, nil
+		return &servers{cluster: eventlog.Config{Brokers: []string{a.Kafka}}, dsn: a.ClickHouse}, nil
 	}
 	if _, err := os.Stat(f.Data); err != nil {
 		return nil, fmt.Errorf("there is no data folder %s: name the one that `parley up --data` was given: %w", f.Data, err)
@@ -159,7 +157,7 @@ func (f *kafkaFlags) find(ctx context.Context, log *slog.Logger) (*servers, erro
 		return nil, err
 	}
 	a := own.Addresses()
-	return &servers{brokers: []string{a.Kafka}, dsn: a.ClickHouse, own: own}, nil
+	return &servers{cluster: eventlog.Config{Brokers: []string{a.Kafka}}, dsn: a.ClickHouse, own: own}, nil
 }
 
 // listens reports whether somebody does: a stack that was killed has left its

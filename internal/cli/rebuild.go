@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/projector"
 )
 
@@ -41,7 +40,7 @@ func (c *rebuildCommand) Run(ctx context.Context, p process) error {
 	}
 	said := time.Now()
 	g, err := projector.Rebuild(ctx, projector.Config{
-		Kafka: eventlog.Config{Brokers: s.brokers, ClientID: "rebuild", Logger: log}, ClickHouse: s.dsn, Logger: log,
+		Kafka: s.cluster, ClickHouse: s.dsn, Logger: log,
 	}, func(at projector.RebuildProgress) {
 		if now := time.Now(); at.Done == at.Of || now.Sub(said) >= rebuildSays {
 			said = now

@@ -13,17 +13,16 @@ import (
 
 // logFlags say which log to use, and how to create one that is not there.
 type logFlags struct {
-	Kafka       []broker `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Kafka brokers. Default: ${default}."`
-	Partitions  count    `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet; one that does keeps its own. Default: 12."`
-	Replication count    `default:"0" placeholder:"N" help:"Replication factor of a log that does not exist yet. Default: the brokers' own."`
+	clusterFlags
+	Partitions  count `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet; one that does keeps its own. Default: 12."`
+	Replication count `default:"0" placeholder:"N" help:"Replication factor of a log that does not exist yet. Default: the brokers' own."`
 }
 
-func (f *logFlags) config(client string, t *tools) eventlog.Config {
-	brokers := make([]string, len(f.Kafka))
-	for i, b := range f.Kafka {
-		brokers[i] = string(b)
-	}
-	return eventlog.Config{Brokers: brokers, ClientID: client, Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log}
+func (f *logFlags) config(client string, t *tools) (eventlog.Config, error) {
+	cfg, err := f.cluster()
+	cfg.ClientID, cfg.Logger = client, t.log
+	cfg.Meters, cfg.Tracers = t.telemetry.Meters(), t.telemetry.Tracers()
+	return cfg, err
 }
 
 // historyFlags say where the history is.
@@ -56,11 +55,14 @@ func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Conne
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Kafka, err = c.logFlags.config("connector", t); err != nil {
+		return nil, err
+	}
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Kafka, cfg.ClickHouse, cfg.Listener = c.logFlags.config("connector", t), string(c.Clickhouse), listener
+	cfg.ClickHouse, cfg.Listener = string(c.Clickhouse), listener
 	cfg.Partitions, cfg.Replication = int(c.Partitions), int(c.Replication)
 	cfg.Page, cfg.Logger = web.Handler(), t.log
 	cfg.Meters, cfg.Tracers = t.telemetry.Meters(), t.telemetry.Tracers()
@@ -80,8 +82,12 @@ type chatworkerCommand struct {
 // Run tells connectors what happens in their channels until ctx ends.
 func (c *chatworkerCommand) Run(ctx context.Context, p process) error {
 	return c.equipped(ctx, p, "parley-chatworker", func(t *tools) error {
+		kafka, err := c.config("chatworker", t)
+		if err != nil {
+			return err
+		}
 		w, err := chatworker.New(chatworker.Config{
-			Kafka: c.config("chatworker", t), Group: c.Group,
+			Kafka: kafka, Group: c.Group,
 			Partitions: int(c.Partitions), Replication: int(c.Replication),
 			Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 		})
@@ -102,8 +108,12 @@ type projectorCommand struct {
 // Run writes history until ctx ends.
 func (c *projectorCommand) Run(ctx context.Context, p process) error {
 	return c.equipped(ctx, p, "parley-projector", func(t *tools) error {
+		kafka, err := c.config("projector", t)
+		if err != nil {
+			return err
+		}
 		w, err := projector.New(projector.Config{
-			Kafka: c.config("projector", t), ClickHouse: string(c.Clickhouse), Group: c.Group,
+			Kafka: kafka, ClickHouse: string(c.Clickhouse), Group: c.Group,
 			Partitions: int(c.Partitions), Replication: int(c.Replication),
 			Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 		})

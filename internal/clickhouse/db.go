@@ -47,8 +47,8 @@ type DB struct {
 	metrics *metrics
 }
 
-// New returns a DB for what dsn names. It does no I/O: the first query opens
-// the first connection.
+// New returns a DB for what dsn names. It reads the files that the DSN names
+// and does no other I/O: the first query opens the first connection.
 func New(dsn string, o Options) (*DB, error) {
 	target, err := Parse(dsn)
 	if err != nil {
@@ -60,7 +60,11 @@ func New(dsn string, o Options) (*DB, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	conn, err := driver.Open(options(target, o))
+	opts := options(target, o)
+	if opts.Auth.Password, opts.TLS, err = target.secrets(); err != nil {
+		return nil, err
+	}
+	conn, err := driver.Open(opts)
 	if err != nil {
 		return nil, fmt.Errorf("connect to ClickHouse: %w", err)
 	}
@@ -101,8 +105,7 @@ func options(t Target, o Options) *driver.Options {
 	opts := &driver.Options{
 		Protocol:         driver.Native,
 		Addr:             t.Addresses,
-		Auth:             driver.Auth{Username: t.User, Password: t.Password},
-		TLS:              t.TLS,
+		Auth:             driver.Auth{Username: t.User},
 		Settings:         settings(t.Cluster),
 		Compression:      &driver.Compression{Method: driver.CompressionLZ4},
 		DialTimeout:      o.DialTimeout,

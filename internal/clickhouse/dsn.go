@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/parley-chat/parley/internal/trust"
 )
 
 // DefaultDSN is the server that is used when none is named.
@@ -29,15 +31,20 @@ type Target struct {
 	Password  string
 	// Cluster over which the tables are replicated; "" for a single server.
 	Cluster string
-	// TLS is nil for a plain connection.
-	TLS *tls.Config
+	// Secure connections speak TLS, with the certificates in Files.
+	Secure bool
+	Files  trust.Files
+	// PasswordFile holds the password; "" when the DSN does or there is none.
+	PasswordFile string
 }
 
 // Parse reads a DSN of the form
 //
 //	clickhouse://[user:password@]host:port[,host:port…]/database[?cluster=NAME][&secure=true]
+//		[&ca=FILE][&cert=FILE&key=FILE][&password-file=FILE]
 //
-// Its errors name the part that is wrong, and never the password.
+// A ca, or a cert with its key, means TLS too. The files are not read yet. Its
+// errors name the part that is wrong, and never the password.
 func Parse(dsn string) (Target, error) {
 	if dsn == "" {
 		dsn = DefaultDSN
@@ -107,19 +114,46 @@ func (t *Target) options(query string) error {
 			if err != nil {
 				return fmt.Errorf("the ClickHouse DSN says secure=%s: it takes true or false", value)
 			}
-			if secure {
-				t.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-			}
+			t.Secure = secure
+		case "ca":
+			t.Files.CA = value
+		case "cert":
+			t.Files.Cert = value
+		case "key":
+			t.Files.Key = value
+		case "password-file":
+			t.PasswordFile = value
 		default:
-			return fmt.Errorf("the ClickHouse DSN has the unknown option %q: there are cluster and secure", name)
+			return fmt.Errorf("the ClickHouse DSN has the unknown option %q: there are cluster, secure, ca, cert, key and password-file", name)
 		}
+	}
+	t.Secure = t.Secure || t.Files != (trust.Files{})
+	if t.PasswordFile != "" && t.Password != "" {
+		return errors.New("the ClickHouse DSN has a password and a password-file: keep one")
 	}
 	return nil
 }
 
+// secrets reads the files that a DSN names. The TLS configuration is nil for a
+// plain connection.
+func (t *Target) secrets() (password string, encryption *tls.Config, err error) {
+	password = t.Password
+	if t.PasswordFile != "" {
+		if password, err = trust.Secret(t.PasswordFile); err != nil {
+			return "", nil, fmt.Errorf("the login to ClickHouse: %w", err)
+		}
+	}
+	if t.Secure {
+		if encryption, err = t.Files.Config(); err != nil {
+			return "", nil, fmt.Errorf("TLS with ClickHouse: %w", err)
+		}
+	}
+	return password, encryption, nil
+}
+
 func (t *Target) hosts(list string) error {
 	port := plainPort
-	if t.TLS != nil {
+	if t.Secure {
 		port = tlsPort
 	}
 	for host := range strings.SplitSeq(list, ",") {

@@ -23,27 +23,30 @@ func TestParse(t *testing.T) {
 			t.Errorf("%q: %+v, error %v, want %+v", dsn, got, err, want)
 		}
 	}
-	secure, err := Parse("clickhouse://ch/chat?secure=true")
-	if err != nil || secure.TLS == nil || secure.Addresses[0] != "ch:9440" {
-		t.Errorf("secure: %+v, error %v", secure, err)
+	for _, option := range []string{"secure=true", "ca=/ca.pem", "cert=/c.pem&key=/k.pem"} {
+		secure, err := Parse("clickhouse://ch/chat?" + option)
+		if err != nil || !secure.Secure || secure.Addresses[0] != "ch:9440" {
+			t.Errorf("%s: %+v, error %v", option, secure, err)
+		}
 	}
 }
 
 // Errors name the part that is wrong, and never the password.
 func TestParseErrors(t *testing.T) {
 	for dsn, says := range map[string]string{
-		"http://ada:secret@ch:8123/chat":           "must begin with clickhouse://",
-		"ch:9000":                                  "clickhouse://",
-		"clickhouse://":                            "names no server",
-		"clickhouse:///chat":                       "names no server",
-		"clickhouse://a,,b/chat":                   "names no server",
-		"clickhouse://ada:secret@ch:x/chat":        `port "x"`,
-		"clickhouse://ada:secret@ch:0/chat":        `port "0"`,
-		"clickhouse://ada:secret@ch:70000/chat":    `port "70000"`,
-		"clickhouse://ada:secret@ch/a/b":           `database "a/b"`,
-		"clickhouse://ada:secret@ch/chat?debug=1":  `unknown option "debug"`,
-		"clickhouse://ada:secret@ch/chat?secure=x": "secure=x",
-		"clickhouse://ada:sec%zzret@ch/chat":       "cannot be read",
+		"http://ada:secret@ch:8123/chat":                   "must begin with clickhouse://",
+		"ch:9000":                                          "clickhouse://",
+		"clickhouse://":                                    "names no server",
+		"clickhouse:///chat":                               "names no server",
+		"clickhouse://a,,b/chat":                           "names no server",
+		"clickhouse://ada:secret@ch:x/chat":                `port "x"`,
+		"clickhouse://ada:secret@ch:0/chat":                `port "0"`,
+		"clickhouse://ada:secret@ch:70000/chat":            `port "70000"`,
+		"clickhouse://ada:secret@ch/a/b":                   `database "a/b"`,
+		"clickhouse://ada:secret@ch/chat?debug=1":          `unknown option "debug"`,
+		"clickhouse://ada:secret@ch/chat?secure=x":         "secure=x",
+		"clickhouse://ada:sec%zzret@ch/chat":               "cannot be read",
+		"clickhouse://ada:secret@ch/chat?password-file=/f": "keep one",
 	} {
 		_, err := Parse(dsn)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {

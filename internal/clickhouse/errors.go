@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/parley-chat/parley/internal/trust"
 )
 
 // Codes of the server's exceptions.
@@ -37,7 +39,7 @@ func isRefusal(err error) bool {
 	case codeUnknownUser, codeWrongPassword, codePasswordRequired, codeDatabaseDenied, codeAccessDenied, codeAuthentication:
 		return true
 	}
-	return false
+	return trust.Refused(err) != ""
 }
 
 func codeOf(err error) int32 {
@@ -55,6 +57,9 @@ func explain(err error, t Target) error {
 		return fmt.Errorf("it refuses user %q with this password: correct the DSN: %w", t.User, err)
 	case codeDatabaseDenied, codeAccessDenied:
 		return fmt.Errorf("user %q may not do this in database %q: grant it the right: %w", t.User, t.Database, err)
+	}
+	if why := trust.Refused(err); why != "" {
+		return fmt.Errorf("%s: %w", why, err)
 	}
 	return err
 }

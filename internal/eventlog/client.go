@@ -210,14 +210,31 @@ func (c *Client) probeBroker(ctx context.Context, broker string) error {
 // explainRefusal says in words why a cluster turned this client away. Other
 // errors it returns as they are.
 func explainRefusal(err error) error {
-	var cert *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
 		return &refusal{fmt.Errorf("it refuses the user name or password: %w", err)}
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
 		return &refusal{fmt.Errorf("it does not support this SASL mechanism: %w", err)}
-	case errors.As(err, &cert):
-		return &refusal{fmt.Errorf("its certificate is not trusted, check the CA: %w", err)}
+	}
+	if why := refusedTLS(err); why != "" {
+		return &refusal{fmt.Errorf("%s: %w", why, err)}
 	}
 	return err
+}
+
+// refusedTLS says why a TLS connection did not come to be, or "" when err is of
+// another kind.
+func refusedTLS(err error) string {
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var remote *net.OpError
+	switch {
+	case errors.As(err, &cert):
+		return "its certificate is not trusted, check the CA and the name"
+	case errors.As(err, &record):
+		return "it does not speak TLS at this address, check the port or leave TLS out"
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		return "it refuses the TLS connection, check the certificate shown to it"
+	}
+	return ""
 }

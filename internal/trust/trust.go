@@ -1,0 +1,77 @@
+// Package trust reads certificates from files, for connections to servers.
+package trust
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+)
+
+// Files are PEM files; "" for none.
+type Files struct {
+	// CA are the certificates that vouch for servers, in place of the system's.
+	CA string
+	// Cert and Key are what this program shows to servers that ask for it.
+	Cert, Key string
+}
+
+// Config reads the files. Its errors name the file and what is wrong with it.
+func (f Files) Config() (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if f.CA != "" {
+		text, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, fmt.Errorf("the CA certificates cannot be read: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s holds no CA certificate: it takes certificates in PEM", f.CA)
+		}
+	}
+	switch {
+	case f.Cert == "" && f.Key == "":
+		return cfg, nil
+	case f.Cert == "" || f.Key == "":
+		return nil, errors.New("a certificate of one's own takes two files, the certificate and its key")
+	}
+	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	if err != nil {
+		return nil, fmt.Errorf("the certificate %s with the key %s cannot be used: %w", f.Cert, f.Key, err)
+	}
+	cfg.Certificates = []tls.Certificate{pair}
+	return cfg, nil
+}
+
+// Secret reads a password from a file, without the line's end.
+func Secret(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("the password cannot be read: %w", err)
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("%s holds no password", path)
+	}
+	return secret, nil
+}
+
+// Refused says in words why a TLS connection did not come to be, or "" when
+// err is of another kind. Another try does not mend it.
+func Refused(err error) string {
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert *net.OpError
+	switch {
+	case errors.As(err, &cert):
+		return "its certificate is not trusted, check the CA and the name"
+	case errors.As(err, &record):
+		return "it does not speak TLS at this address, check port and flags"
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		return "it refuses the TLS connection, check the client's certificate"
+	}
+	return ""
+}
