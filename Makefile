@@ -16,10 +16,14 @@ PAGE_SOURCES := $(shell find web/page web/sdk web/scripts web/package-lock.json 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NPM_CI      := npm ci --no-audit --no-fund
 
+# What runs against Apache Kafka too.
+KAFKA_TESTED := ./internal/kraft/... ./internal/eventlog ./internal/history ./internal/verify ./internal/renew \
+	./chatworker ./projector ./tests ./tests/chaos
+
 # The program needs no C compiler; the race detector does.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
-CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(CLIENTS),--clients $(CLIENTS))
+CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BROKERS),--brokers $(BROKERS))
 
 export LISTEN DATA STACK
 
@@ -82,6 +86,11 @@ test-go: $(ENGINE)
 test-web: $(ENGINE) $(PAGE) test-go
 	cd web && npm test
 
+# Without Java or Maven there is nothing to test against, which CI does not take.
+test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apache Kafka (minutes)
+	@deploy/kafka/get.sh || { [ "$$CI" != true ] && echo "the tests against Apache Kafka are skipped"; }
+	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -timeout 15m $(KAFKA_TESTED)
+
 test-deploy: check ## hold what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 8m ./...
 
@@ -101,7 +110,7 @@ bench: build ## measure this machine (minutes)
 sim: ## simulate log, workers, connectors and clients: 10,000 seeds, and planted bugs
 	go test -count=1 -run TestSim ./connector
 
-chaos: $(ENGINE) ## harm a running Parley, hold every guarantee against what came of it (DURATION=30s SEED=n RUNS=n)
+chaos: $(ENGINE) ## harm a running Parley, hold every guarantee against what came of it (DURATION=30s SEED=n RUNS=n BROKERS=3)
 	go run ./tests/chaos/run $(CHAOS_FLAGS) --results docs/chaos-results.md
 
 soak: $(ENGINE) ## restart every role in turn under load (DURATION=10m)

@@ -231,6 +231,8 @@ func (r *rig) steal(partition int) {
 	if err := thief.Init(r.ctx()); err != nil {
 		r.t.Fatal(err)
 	}
+	// Brokers may let the owner before write until the new one has.
+	r.writeMessage(thief, partition, schema.StateKeyClaim, &schema.StateClaim{Worker: "thief"})
 }
 
 // A worker that is fenced, and still has the partition, takes it again: an

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
@@ -40,12 +41,7 @@ func (h *heart) lastAck() time.Time { return time.Unix(0, h.acked.Load()) }
 func (h *heart) choosePartition(ctx context.Context) (int, error) {
 	readers := make([]int, h.inc.log.Partitions)
 	living := map[string]int{}
-	first, end, err := h.inc.kafka.Offsets(ctx, schema.TopicControl, 0)
-	if err != nil {
-		return 0, fmt.Errorf("read the connectors' beats: %w", err)
-	}
-	const budget = 64 << 20
-	err = h.inc.kafka.ReadRange(ctx, schema.TopicControl, 0, first, end, budget, func(r eventlog.Record) error {
+	err := epoch.ReadControl(ctx, h.inc.kafka, func(r eventlog.Record) error {
 		id, ok := schema.ControlBeatOf(string(r.Key))
 		var beat schema.Beat
 		switch {

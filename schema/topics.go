@@ -23,9 +23,11 @@ const (
 const (
 	pushRetentionMs    = 24 * 60 * 60 * 1000
 	pushRetentionBytes = 4 << 30 // a partition
-	// What is superseded stays for as long as its segment is open, and whoever
-	// starts reads it.
-	compactedSegmentMs = 60 * 60 * 1000
+	// What is superseded stays for as long as its segment is open, by default a
+	// week or 1 GiB, and whoever starts reads it. These are as short as hosted
+	// clusters allow.
+	compactedSegmentMs    = 4 * 60 * 60 * 1000
+	compactedSegmentBytes = 50 << 20
 )
 
 // Topic is how a topic is created, and what is checked of it at every start.
@@ -58,8 +60,10 @@ func Topics(partitions int) []Topic {
 func compacted(name string, partitions int) Topic {
 	return Topic{
 		Name: name, Partitions: partitions,
-		Config:  map[string]string{"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"},
-		Initial: map[string]string{"segment.ms": strconv.Itoa(compactedSegmentMs)},
+		Config: map[string]string{"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"},
+		Initial: map[string]string{
+			"segment.ms": strconv.Itoa(compactedSegmentMs), "segment.bytes": strconv.Itoa(compactedSegmentBytes),
+		},
 	}
 }
 

@@ -2,6 +2,7 @@ package epoch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -10,8 +11,25 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// controlBudget bounds the read of parley.control, which is compacted.
+// controlBudget bounds a read of parley.control, of which compaction leaves a
+// fraction.
 const controlBudget = 256 << 20
+
+// ReadControl calls fn with every record of parley.control as it is now, in
+// order.
+func ReadControl(ctx context.Context, c *eventlog.Client, fn func(eventlog.Record) error) error {
+	first, end, err := c.Offsets(ctx, schema.TopicControl, 0)
+	if err == nil {
+		err = c.ReadRange(ctx, schema.TopicControl, 0, first, end, controlBudget, fn)
+	}
+	switch {
+	case errors.Is(err, eventlog.ErrBudget):
+		return fmt.Errorf("%s holds more than %d MiB, so it is not compacted: see to it that the brokers' log cleaner runs, and that the topic's segment.bytes is 50 MiB", schema.TopicControl, controlBudget>>20)
+	case err != nil:
+		return fmt.Errorf("read %s: %w", schema.TopicControl, err)
+	}
+	return nil
+}
 
 // claim holds the log against what parley.control remembers of it, and lets it
 // remember a new one.

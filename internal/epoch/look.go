@@ -55,18 +55,11 @@ func readMemory(ctx context.Context, c *eventlog.Client) (memory, error) {
 	} else if err != nil {
 		return known, fmt.Errorf("look up %s: %w", schema.TopicControl, err)
 	}
-	first, end, err := c.Offsets(ctx, schema.TopicControl, 0)
-	if err != nil {
-		return known, fmt.Errorf("find the beginning of %s: %w", schema.TopicControl, err)
-	}
-	err = c.ReadRange(ctx, schema.TopicControl, 0, first, end, controlBudget, func(r eventlog.Record) error {
+	err := ReadControl(ctx, c, func(r eventlog.Record) error {
 		known.take(&r)
 		return nil
 	})
-	if err != nil {
-		return known, fmt.Errorf("read %s: %w", schema.TopicControl, err)
-	}
-	return known, nil
+	return known, err
 }
 
 func (m *memory) take(r *eventlog.Record) {

@@ -4,20 +4,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
-	"go.uber.org/goleak"
+
+	"github.com/parley-chat/parley/internal/kraft/krafttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// realKafka names a real cluster to run the suite against, instead of kfake.
-const realKafka = "PARLEY_TEST_KAFKA"
+func TestMain(m *testing.M) { krafttest.Main(m) }
 
 // cluster is what a test talks to.
 type cluster struct {
@@ -25,12 +22,12 @@ type cluster struct {
 	fake  *kfake.Cluster // nil when it is a real one
 }
 
-// startCluster returns the real cluster that the environment names, or starts
-// a fake one.
+// startCluster starts a fake cluster or, where krafttest is asked for, takes
+// Apache Kafka.
 func startCluster(t testing.TB, opts ...kfake.Opt) cluster {
 	t.Helper()
-	if addrs := os.Getenv(realKafka); addrs != "" {
-		return cluster{addrs: strings.Split(addrs, ",")}
+	if krafttest.Asked() {
+		return cluster{addrs: []string{krafttest.Broker(t)}}
 	}
 	return startFake(t, opts...)
 }

@@ -23,9 +23,10 @@ type Topic struct {
 	// brokers. It is not checked on an existing topic.
 	ReplicationFactor int
 	// Config are topic settings such as "cleanup.policy", set at creation and
-	// checked ever after. Settings not named here are left alone.
+	// checked ever after. Settings named nowhere are left alone.
 	Config map[string]string
-	// Initial are more settings at creation, which are not checked.
+	// Initial are more settings at creation, where the cluster allows them. They
+	// are not checked.
 	Initial map[string]string
 }
 
@@ -68,15 +69,30 @@ func (c *Client) EnsureTopics(ctx context.Context, topics []Topic) error {
 	return nil
 }
 
+// createTopic creates a topic, and does without what a hosted cluster does not
+// let its users choose.
 func (c *Client) createTopic(ctx context.Context, t Topic) error {
+	settings := maps.Clone(t.Config)
+	if settings == nil {
+		settings = map[string]string{}
+	}
+	maps.Copy(settings, t.Initial)
+	err := c.createTopicWith(ctx, t, settings)
+	if len(t.Initial) > 0 && (errors.Is(err, kafka.InvalidConfiguration) || errors.Is(err, kafka.PolicyViolation)) {
+		c.log.Warn("the cluster refuses settings that a topic should have: it is created without them",
+			"topic", t.Name, "settings", t.Initial, "error", err)
+		err = c.createTopicWith(ctx, t, t.Config)
+	}
+	return err
+}
+
+func (c *Client) createTopicWith(ctx context.Context, t Topic, settings map[string]string) error {
 	spec := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.ReplicationFactor}
 	if spec.ReplicationFactor == 0 {
 		spec.ReplicationFactor = -1
 	}
-	for _, settings := range []map[string]string{t.Config, t.Initial} {
-		for name, value := range settings {
-			spec.ConfigEntries = append(spec.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
-		}
+	for name, value := range settings {
+		spec.ConfigEntries = append(spec.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
 	}
 	return c.retry(ctx, func() error {
 		res, err := c.kafka.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{spec}})

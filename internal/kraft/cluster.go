@@ -50,9 +50,6 @@ type Cluster struct {
 // Start starts a cluster and returns when every node is in it. The context
 // bounds the start only; Kill or Stop ends the cluster.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
-	if err := Available(); err != nil {
-		return nil, err
-	}
 	c, err := start(ctx, cfg)
 	for attempt := 1; errors.Is(err, errPortTaken) && attempt < startAttempts; attempt++ {
 		c, err = start(ctx, cfg)
@@ -61,22 +58,8 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 }
 
 func start(ctx context.Context, cfg Config) (*Cluster, error) {
-	path, err := find()
+	c, err := New(cfg)
 	if err != nil {
-		return nil, err
-	}
-	c := &Cluster{}
-	for i := range max(cfg.Nodes, 1) {
-		n := &Node{
-			ID: i + 1, script: path, dir: filepath.Join(cfg.Dir, fmt.Sprint("kafka-", i+1)),
-			env: append(os.Environ(), "KAFKA_SCRAM="+strings.Join(cfg.Users, "\n")),
-		}
-		if cfg.Java != "" {
-			n.env = append(n.env, "KAFKA_JVM="+cfg.Java)
-		}
-		c.Nodes = append(c.Nodes, n)
-	}
-	if err := c.place(cfg); err != nil {
 		return nil, err
 	}
 	for _, n := range c.Nodes {
@@ -92,6 +75,30 @@ func start(ctx context.Context, cfg Config) (*Cluster, error) {
 		}
 	}
 	return c, nil
+}
+
+// New gives the nodes of a cluster their ports and settings, for those who
+// start processes themselves; see [Node.Command].
+func New(cfg Config) (*Cluster, error) {
+	if err := Available(); err != nil {
+		return nil, err
+	}
+	path, err := find()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{}
+	for i := range max(cfg.Nodes, 1) {
+		n := &Node{
+			ID: i + 1, script: path, dir: filepath.Join(cfg.Dir, fmt.Sprint("kafka-", i+1)),
+			env: append(os.Environ(), "KAFKA_SCRAM="+strings.Join(cfg.Users, "\n")),
+		}
+		if cfg.Java != "" {
+			n.env = append(n.env, "KAFKA_JVM="+cfg.Java)
+		}
+		c.Nodes = append(c.Nodes, n)
+	}
+	return c, c.place(cfg)
 }
 
 // place gives the nodes their ports and settings.

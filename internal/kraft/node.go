@@ -40,6 +40,11 @@ func (n *Node) Data() string { return filepath.Join(n.dir, "log") }
 // PID is the id of the node's newest process.
 func (n *Node) PID() int { return n.process.Pid }
 
+// Command is what runs the node, in the foreground and until SIGTERM.
+func (n *Node) Command() (program string, args []string) {
+	return n.script, append([]string{n.dir}, n.settings...)
+}
+
 func (n *Node) launch() error {
 	if err := os.MkdirAll(filepath.Dir(n.dir), 0o755); err != nil {
 		return fmt.Errorf("make a folder for Kafka: %w", err)
@@ -49,7 +54,8 @@ func (n *Node) launch() error {
 		return fmt.Errorf("open the log of node %d: %w", n.ID, err)
 	}
 	defer out.Close()
-	cmd := exec.Command(n.script, append([]string{n.dir}, n.settings...)...)
+	program, args := n.Command()
+	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = out, out, n.env
 	p, err := child.Start(cmd)
 	if err != nil {

@@ -25,7 +25,7 @@ type collector struct {
 }
 
 func newCollector(s *system) (*collector, error) {
-	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{s.kafka}, ClientID: "chaos"})
+	kafka, err := eventlog.New(eventlog.Config{Brokers: s.kafka, ClientID: "chaos"})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/parley-chat/parley/internal/kraft"
 )
 
 // rollEvery is the time between two planned restarts.
@@ -135,6 +137,9 @@ func (f *faults) choose() plan {
 		all := f.sys.named(role)
 		return all[f.rng.IntN(len(all))]
 	}
+	if len(f.sys.brokers) > 1 && f.rng.IntN(6) == 0 {
+		return f.moveLeaders()
+	}
 	anyRole := func() *process { return f.sys.roles[f.rng.IntN(len(f.sys.roles))] }
 	switch n := f.rng.IntN(100); {
 	case n < 12:
@@ -144,7 +149,7 @@ func (f *faults) choose() plan {
 	case n < 34:
 		return f.kill("kill a projector", one("projector"))
 	case n < 42:
-		return f.kill("kill the broker", f.sys.broker)
+		return f.kill("kill a broker", one("broker"))
 	case n < 48:
 		return f.kill("kill ClickHouse", f.sys.clickhouse)
 	case n < 54:
@@ -162,7 +167,7 @@ func (f *faults) choose() plan {
 	case n < 78:
 		return f.pause(one("projector"), 10*time.Second)
 	case n < 83:
-		return f.pause(f.sys.broker, 5*time.Second)
+		return f.pause(one("broker"), 5*time.Second)
 	case n < 88:
 		return f.spoil("reset", f.rng.IntN(connectors), func(p *proxy, _ time.Duration) { p.reset() })
 	case n < 92:
@@ -227,6 +232,20 @@ func (f *faults) spoil(what string, door int, how func(*proxy, time.Duration)) p
 		how(f.sys.doors[door], pause)
 		time.Sleep(pause)
 		f.sys.doors[door].heal()
+		return nil
+	}}
+}
+
+// moveLeaders lets other brokers lead. Where a broker is away just then, or no
+// majority of them is there, nothing moves, which is no harm.
+func (f *faults) moveLeaders() plan {
+	return plan{"move the leaders", []string{"leaders"}, func(time.Duration) error {
+		defer f.rec.fault("leaders", "move")()
+		ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+		defer cancel()
+		if err := kraft.MoveLeaders(ctx, f.sys.kafka); err != nil {
+			f.logger.Warn("not all leaders were moved", "error", err)
+		}
 		return nil
 	}}
 }

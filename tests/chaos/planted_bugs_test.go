@@ -24,14 +24,14 @@ var plantedBugs = []planted{
 	},
 	{
 		"some messages are not pushed", "connector/stream.go",
-		"	ch.replica.last = p.Offset\n	ch.publish(push)\n",
-		"	if ch.replica.last = p.Offset; p.Offset%20 != 0 {\n		ch.publish(push)\n	}\n",
+		"	ch.replica.last = p.Offset\n	ch.publishMessage(push)\n",
+		"	if ch.replica.last = p.Offset; p.Offset%20 != 0 {\n		ch.publishMessage(push)\n	}\n",
 		[]checker.Rule{checker.Complete, checker.Seam},
 	},
 	{
 		"some messages are pushed twice", "connector/stream.go",
-		"	ch.replica.last = p.Offset\n	ch.publish(push)\n",
-		"	ch.replica.last = p.Offset\n	ch.publish(push)\n	if p.Offset%20 == 0 {\n		ch.publish(push)\n	}\n",
+		"	ch.replica.last = p.Offset\n	ch.publishMessage(push)\n",
+		"	ch.replica.last = p.Offset\n	ch.publishMessage(push)\n	if p.Offset%20 == 0 {\n		ch.publishMessage(push)\n	}\n",
 		[]checker.Rule{checker.Idempotent},
 	},
 	{

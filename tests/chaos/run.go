@@ -36,6 +36,11 @@ type Config struct {
 	Duration time.Duration
 	// Clients is how many chat. Default 24.
 	Clients int
+	// Nodes of Apache Kafka that keep the log; 0 for the embedded broker. Faults
+	// strike one of them at a time, and move the leaders, when there are several.
+	Nodes int
+	// Slow is what limits of time are multiplied with; 0 means 1.
+	Slow int
 	// Mode says what is done to the system. Default Chaos.
 	Mode Mode
 	// Impatient takes the first look at what came of the run as the last.
@@ -45,6 +50,8 @@ type Config struct {
 	// Logger gets what happens; nil for none.
 	Logger *slog.Logger
 }
+
+func (cfg *Config) slow(d time.Duration) time.Duration { return d * time.Duration(max(cfg.Slow, 1)) }
 
 // Mode is what is done to a system.
 type Mode int
@@ -105,7 +112,7 @@ func Run(ctx context.Context, cfg Config) (result *Result, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	sys, err := startSystem(cfg.Binary, cfg.Folder)
+	sys, err := startSystem(cfg.Binary, cfg.Folder, cfg.Nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +178,7 @@ func (r *run) judge(ctx context.Context) (*Result, error) {
 	healed := time.Now()
 	result := &Result{Faults: r.faults.done}
 	for {
-		over := time.Since(healed) > drainPatience || r.Impatient && r.settled()
+		over := time.Since(healed) > r.slow(drainPatience) || r.Impatient && r.settled()
 		in, err := r.input(ctx, c, over)
 		if err == nil && (over || r.settled()) {
 			report, err := checker.Check(*in)
@@ -204,13 +211,13 @@ func (r *run) judge(ctx context.Context) (*Result, error) {
 // input collects what there is to check. The recording is read last: nothing
 // may be missing from it that the log has.
 func (r *run) input(ctx context.Context, c *collector, last bool) (*checker.Input, error) {
-	patience := drainPatience
+	patience := r.slow(drainPatience)
 	if last {
-		patience = 2 * drainPatience
+		patience *= 2
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	in := &checker.Input{Start: r.rec.start, Drained: true}
+	in := &checker.Input{Start: r.rec.start, Drained: true, Slow: r.Slow}
 	if err := c.collect(ctx, in); err != nil {
 		return nil, err
 	}
@@ -230,7 +237,7 @@ func (r *run) settled() bool {
 // finish adds what only the processes tell, and writes the recording.
 func (r *run) finish(result *Result, in *checker.Input) error {
 	if !r.settled() {
-		result.Violations = append(result.Violations, checker.Violation{Rule: checker.Drained, Text: fmt.Sprintf("a client is not back after %v", drainPatience)})
+		result.Violations = append(result.Violations, checker.Violation{Rule: checker.Drained, Text: fmt.Sprintf("a client is not back after %v", r.slow(drainPatience))})
 	}
 	leak, err := secretsIn(r.sys.all())
 	if leak != "" {

@@ -4,7 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/parley-chat/parley/internal/kraft"
 )
 
 const (
@@ -18,15 +23,18 @@ const (
 
 // system is everything that runs.
 type system struct {
-	broker, clickhouse *process
-	roles              []*process // connectors, workers, projectors
-	doors              []*proxy   // before each connector
-	store              *proxy     // before ClickHouse
-	kafka, dsn         string     // past the proxies
+	brokers    []*process
+	clickhouse *process
+	roles      []*process // connectors, workers, projectors
+	doors      []*proxy   // before each connector
+	store      *proxy     // before ClickHouse
+	kafka      []string   // addresses of the brokers
+	dsn        string     // past the proxy
 }
 
-// startSystem starts a whole system with its data in folder.
-func startSystem(binary, folder string) (s *system, err error) {
+// startSystem starts a whole system with its data in folder. Its log is on so
+// many nodes of Apache Kafka, or on the embedded broker when that is 0.
+func startSystem(binary, folder string, nodes int) (s *system, err error) {
 	s = &system{}
 	defer func() {
 		if err != nil {
@@ -40,9 +48,14 @@ func startSystem(binary, folder string) (s *system, err error) {
 		}
 		return p, nil
 	}
-	if err := s.startServers(launch, folder); err != nil {
+	if err := s.startBrokers(launch, folder, nodes); err != nil {
 		return s, err
 	}
+	if err := s.startStore(launch, folder); err != nil {
+		return s, err
+	}
+	log := []string{"--kafka", s.kafkaFlag(), "--replication", strconv.Itoa(max(nodes, 1))}
+	history := append([]string{"--clickhouse", dsnOf(s.store.addr())}, log...)
 	for i := range connectors {
 		addr, err := freeAddress()
 		if err != nil {
@@ -53,17 +66,17 @@ func startSystem(binary, folder string) (s *system, err error) {
 			return s, err
 		}
 		s.doors = append(s.doors, door)
-		if err := s.addRole(launch(fmt.Sprint("connector-", i+1), addr, "connector", "--listen", addr, "--kafka", s.broker.addr, "--clickhouse", dsnOf(s.store.addr()))); err != nil {
+		if err := s.addRole(launch(fmt.Sprint("connector-", i+1), addr, append([]string{"connector", "--listen", addr}, history...)...)); err != nil {
 			return s, err
 		}
 	}
 	for i := range workers {
-		if err := s.addRole(launch(fmt.Sprint("chatworker-", i+1), "", "chatworker", "--kafka", s.broker.addr)); err != nil {
+		if err := s.addRole(launch(fmt.Sprint("chatworker-", i+1), "", append([]string{"chatworker"}, log...)...)); err != nil {
 			return s, err
 		}
 	}
 	for i := range projectors {
-		if err := s.addRole(launch(fmt.Sprint("projector-", i+1), "", "projector", "--kafka", s.broker.addr, "--clickhouse", dsnOf(s.store.addr()))); err != nil {
+		if err := s.addRole(launch(fmt.Sprint("projector-", i+1), "", append([]string{"projector"}, history...)...)); err != nil {
 			return s, err
 		}
 	}
@@ -75,24 +88,58 @@ func startSystem(binary, folder string) (s *system, err error) {
 	return s, nil
 }
 
-func (s *system) startServers(launch func(name, addr string, args ...string) (*process, error), folder string) (err error) {
-	if s.kafka, err = freeAddress(); err != nil {
+// launcher starts a process of the program.
+type launcher func(name, addr string, args ...string) (*process, error)
+
+func (s *system) startBrokers(launch launcher, folder string, nodes int) error {
+	if nodes > 0 {
+		return s.startKafka(folder, nodes)
+	}
+	addr, err := freeAddress()
+	if err != nil {
 		return err
 	}
+	broker, err := launch("broker-1", addr, "broker", "--listen", addr, "--data", filepath.Join(folder, "broker"))
+	if err != nil {
+		return err
+	}
+	s.brokers, s.kafka = []*process{broker}, []string{addr}
+	return nil
+}
+
+// startKafka starts the nodes of a cluster like other processes.
+func (s *system) startKafka(folder string, nodes int) error {
+	cluster, err := kraft.New(kraft.Config{Nodes: nodes, Dir: folder})
+	if err != nil {
+		return err
+	}
+	for i, n := range cluster.Nodes {
+		program, args := n.Command()
+		p := &process{name: fmt.Sprint("broker-", i+1), addr: n.Addr(), binary: program, log: n.Log(), args: args}
+		if err := p.start(); err != nil {
+			return err
+		}
+		s.brokers = append(s.brokers, p)
+	}
+	s.kafka = cluster.Brokers()
+	return nil
+}
+
+func (s *system) startStore(launch launcher, folder string) error {
 	native, err := freeAddress()
 	if err != nil {
 		return err
 	}
 	s.dsn = dsnOf(native)
-	if s.broker, err = launch("broker-1", s.kafka, "broker", "--listen", s.kafka, "--data", filepath.Join(folder, "broker")); err != nil {
-		return err
-	}
 	if s.clickhouse, err = launch("clickhouse-1", native, "clickhouse", "--listen", native, "--data", filepath.Join(folder, "clickhouse")); err != nil {
 		return err
 	}
 	s.store, err = newProxy(native)
 	return err
 }
+
+// kafkaFlag is the value of --kafka.
+func (s *system) kafkaFlag() string { return strings.Join(s.kafka, ",") }
 
 func dsnOf(addr string) string { return "clickhouse://" + addr + "/default" }
 
@@ -105,13 +152,11 @@ func (s *system) addRole(p *process, err error) error {
 
 // all are the processes, servers first.
 func (s *system) all() []*process {
-	all := make([]*process, 0, len(s.roles)+2)
-	for _, p := range append([]*process{s.broker, s.clickhouse}, s.roles...) {
-		if p != nil {
-			all = append(all, p)
-		}
+	all := slices.Clone(s.brokers)
+	if s.clickhouse != nil {
+		all = append(all, s.clickhouse)
 	}
-	return all
+	return append(all, s.roles...)
 }
 
 // named returns the roles of that kind.

@@ -26,7 +26,7 @@ const (
 // after a raise that was killed half-way. Old roles that are started later must
 // end by themselves.
 func (r *run) upgrade(ctx context.Context) error {
-	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{r.sys.kafka}, ClientID: "chaos"})
+	kafka, err := eventlog.New(eventlog.Config{Brokers: r.sys.kafka, ClientID: "chaos"})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (r *run) upgrade(ctx context.Context) error {
 
 // raise runs the newer program's command.
 func (r *run) raise(ctx context.Context) (said string, err error) {
-	out, err := exec.CommandContext(ctx, r.Newer, "format", "raise", fmt.Sprint(newerFormat), "--yes", "--kafka", r.sys.kafka).CombinedOutput()
+	out, err := exec.CommandContext(ctx, r.Newer, "format", "raise", fmt.Sprint(newerFormat), "--yes", "--kafka", r.sys.kafkaFlag()).CombinedOutput()
 	return string(out), err
 }
 
@@ -126,9 +126,9 @@ func (r *run) oldRolesEnd(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for _, args := range [][]string{
-		{"connector", "--listen", "127.0.0.1:0", "--kafka", r.sys.kafka, "--clickhouse", r.sys.dsn},
-		{"chatworker", "--kafka", r.sys.kafka},
-		{"projector", "--kafka", r.sys.kafka, "--clickhouse", r.sys.dsn},
+		{"connector", "--listen", "127.0.0.1:0", "--kafka", r.sys.kafkaFlag(), "--clickhouse", r.sys.dsn},
+		{"chatworker", "--kafka", r.sys.kafkaFlag()},
+		{"projector", "--kafka", r.sys.kafkaFlag(), "--clickhouse", r.sys.dsn},
 	} {
 		out, err := exec.CommandContext(ctx, r.Binary, args...).CombinedOutput()
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")

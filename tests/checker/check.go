@@ -65,7 +65,12 @@ type Input struct {
 	// in which the log can be written; WorkerGrace comes on top for each worker
 	// that fails meanwhile. Defaults: 15 s and 10 s.
 	Ghost, WorkerGrace time.Duration
+	// Slow multiplies the limits of time, for machines on which more runs than
+	// they are made for. Default 1.
+	Slow int
 }
+
+func (in *Input) slow(d time.Duration) time.Duration { return d * time.Duration(in.Slow) }
 
 // Report is what Check found.
 type Report struct {
@@ -101,6 +106,8 @@ func Check(in Input) (*Report, error) {
 	if in.WorkerGrace == 0 {
 		in.WorkerGrace = 10 * time.Second
 	}
+	in.Slow = max(in.Slow, 1)
+	in.Ghost, in.WorkerGrace = in.slow(in.Ghost), in.slow(in.WorkerGrace)
 	truth, err := newTruth(in.Log)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,8 @@ const (
 	skew = 2 * time.Second
 	// cleanLeave is how soon a session has left that closed its connection.
 	cleanLeave = 3 * time.Second
-	// backInTime is how soon a user is back who must not be seen to leave.
+	// backInTime is how soon a user is back who must not be seen to leave; on a
+	// slow machine it must be sooner, because the leave waits for 5 s anywhere.
 	backInTime = 4 * time.Second
 	// healing is how long after a broker's outage everybody writes again.
 	healing = 5 * time.Second
@@ -62,8 +63,8 @@ func (c *check) checkGhost(s *session, ch *channel, st *stay) {
 	gone := max(s.end.At, c.since(st.began))
 	took := c.since(st.ended) - gone
 	allowed := c.Ghost
-	if s.end.Clean && !c.faultIn("", gone-silence, gone+took) {
-		allowed = cleanLeave
+	if s.end.Clean && !c.faultIn("", gone-c.slow(silence), gone+took) {
+		allowed = c.slow(cleanLeave)
 	}
 	excuse := c.excuse(gone, gone+took)
 	if took > allowed+excuse {
@@ -82,11 +83,11 @@ func (c *check) excuse(from, to time.Duration) time.Duration {
 	for _, e := range c.faults {
 		switch role(e.Server) {
 		case "broker":
-			if began, ended := max(e.At, from), min(e.Until+healing, to); ended > began {
+			if began, ended := max(e.At, from), min(e.Until+c.slow(healing), to); ended > began {
 				sum += ended - began
 			}
 		case "chatworker":
-			if e.At < to && e.Until+healing > from {
+			if e.At < to && e.Until+c.slow(healing) > from {
 				sum += c.WorkerGrace + e.Until - e.At
 			}
 		}
@@ -122,14 +123,14 @@ func (c *check) checkEviction(s *session, ch *channel, st *stay) {
 		return
 	}
 	ended := c.since(st.ended)
-	tolerance := skew
+	tolerance := c.slow(skew)
 	if st.down {
 		tolerance = 0 // a connector ends its sessions because of its down
 	}
 	if s.end != nil && s.end.At <= ended+tolerance {
 		return
 	}
-	if !c.faultIn(s.server, ended-silence, ended+skew) {
+	if !c.faultIn(s.server, ended-c.slow(silence), ended+c.slow(skew)) {
 		c.violate(Evicted, s, ch.name, st.to, "it has left (%v) while it was connected", st.reason)
 	}
 }
@@ -152,7 +153,7 @@ func (c *check) checkFlicker(byID map[string]*session, s *session, ch *channel, 
 		return
 	}
 	cut, left := s.end.At, c.since(st.ended)
-	if left < cut-skew || c.since(st.began) > cut || c.faultIn(s.server, cut-silence, cut+backInTime) && !c.killedAt(s.server, cut) {
+	if left < cut-c.slow(skew) || c.since(st.began) > cut || c.faultIn(s.server, cut-c.slow(silence), cut+backInTime/time.Duration(c.Slow)) && !c.killedAt(s.server, cut) {
 		return
 	}
 	seen := false
@@ -167,7 +168,7 @@ func (c *check) checkFlicker(byID map[string]*session, s *session, ch *channel, 
 			continue
 		}
 		for _, back := range stays {
-			if back.user == st.user && back.from > st.to && c.since(back.began) < cut+backInTime {
+			if back.user == st.user && back.from > st.to && c.since(back.began) < cut+backInTime/time.Duration(c.Slow) {
 				c.violate(Flicker, s, ch.name, st.to, "%s was cut off at %v and seen to leave, and was back at %v", st.user, cut, c.since(back.began))
 			}
 		}
@@ -179,7 +180,7 @@ func (c *check) checkFlicker(byID map[string]*session, s *session, ch *channel, 
 func (c *check) killedAt(server string, at time.Duration) bool {
 	killed := false
 	for _, e := range c.faults {
-		if e.Server != server || e.At > at+skew || e.Until < at-silence {
+		if e.Server != server || e.At > at+c.slow(skew) || e.Until < at-c.slow(silence) {
 			continue
 		}
 		if e.What != "kill" && e.What != "restart" {

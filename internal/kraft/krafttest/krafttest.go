@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/parley-chat/parley/internal/kraft"
 )
 
@@ -90,6 +92,9 @@ func show(tb testing.TB, c *kraft.Cluster) {
 	}
 }
 
+// hasty lets a broker do soon what it does now and then.
+var hasty = []string{"log.cleaner.backoff.ms=200", "log.segment.delete.delay.ms=1000"}
+
 // pool holds brokers that no test uses. A broker takes seconds to start, and
 // to empty one takes a tenth of one.
 var pool struct {
@@ -139,7 +144,7 @@ func take() (*broker, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, err := kraft.Start(ctx, kraft.Config{Dir: dir})
+	c, err := kraft.Start(ctx, kraft.Config{Dir: dir, Settings: hasty})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -164,7 +169,22 @@ func (b *broker) end() error {
 	return os.RemoveAll(b.dir)
 }
 
-// Close ends the brokers that tests have shared. Call it after the last test.
+// Main runs the tests, ends what they have shared, fails when a goroutine is
+// left and ends the process. Call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	err := Close()
+	if err == nil && code == 0 {
+		err = goleak.Find()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// Close ends the brokers that tests have shared, for a TestMain of its own.
 func Close() error {
 	pool.mu.Lock()
 	defer pool.mu.Unlock()

@@ -3,7 +3,6 @@ package krafttest_test
 import (
 	"context"
 	"net"
-	"os"
 	"testing"
 	"time"
 
@@ -13,13 +12,7 @@ import (
 	"github.com/parley-chat/parley/internal/kraft/krafttest"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := krafttest.Close(); err != nil {
-		panic(err)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { krafttest.Main(m) }
 
 // client returns one that keeps no connections behind the test.
 func client(t *testing.T, addrs ...string) *kafka.Client {

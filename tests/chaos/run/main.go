@@ -23,6 +23,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "of the first run; the next ones count up")
 	flag.IntVar(&o.runs, "runs", 1, "how many runs")
 	flag.IntVar(&o.clients, "clients", 24, "how many clients chat")
+	flag.IntVar(&o.brokers, "brokers", 0, "nodes of Apache Kafka that keep the log; 0 for the embedded broker")
 	flag.BoolVar(&o.rolling, "rolling", false, "planned restarts of every role, in turn, instead of faults")
 	flag.BoolVar(&o.handover, "handover", false, "workers are stopped, started and killed, one at a time, and nothing else is harmed")
 	flag.BoolVar(&o.storm, "storm", false, "no faults but one: all connectors are killed at once, and the clients come back")
@@ -47,6 +48,7 @@ type options struct {
 	duration              time.Duration
 	seed                  uint64
 	runs, clients         int
+	brokers               int
 	calm, rolling, storm  bool
 	handover              bool
 	quiet                 bool
@@ -88,7 +90,8 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 			return violated, err
 		}
 		result, err := chaos.Run(ctx, chaos.Config{
-			Binary: binary, Folder: data, Seed: seed, Duration: o.duration, Clients: o.clients, Mode: o.mode(), Logger: logger,
+			Binary: binary, Folder: data, Seed: seed, Duration: o.duration, Clients: o.clients,
+			Nodes: o.brokers, Slow: o.slow(), Mode: o.mode(), Logger: logger,
 		})
 		if err != nil {
 			return violated, fmt.Errorf("seed %d (see %s): %w", seed, data, err)
@@ -119,7 +122,7 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 
 // makeStorm prints how long the clients took to be back.
 func (o *options) makeStorm(ctx context.Context, binary, folder string, logger *slog.Logger) (violated bool, err error) {
-	result, err := chaos.Storm(ctx, chaos.Config{Binary: binary, Folder: folder, Seed: o.seed, Clients: o.clients, Logger: logger})
+	result, err := chaos.Storm(ctx, chaos.Config{Binary: binary, Folder: folder, Seed: o.seed, Clients: o.clients, Nodes: o.brokers, Slow: o.slow(), Logger: logger})
 	if err != nil {
 		return false, fmt.Errorf("the storm (see %s): %w", folder, err)
 	}
@@ -132,6 +135,14 @@ func (o *options) makeStorm(ctx context.Context, binary, folder string, logger *
 		err = chaos.AppendResult(o.results, o.command(), o.commit, line)
 	}
 	return len(result.Violations) > 0, err
+}
+
+// slow is what three brokers make of a machine with two cores.
+func (o *options) slow() int {
+	if o.brokers > 1 {
+		return 5
+	}
+	return 1
 }
 
 func (o *options) mode() chaos.Mode {
@@ -148,16 +159,21 @@ func (o *options) mode() chaos.Mode {
 
 // command is how to make the same runs again.
 func (o *options) command() string {
-	if o.storm {
-		return fmt.Sprintf("make storm SEED=%d CLIENTS=%d", o.seed, o.clients)
+	var command string
+	switch {
+	case o.storm:
+		command = fmt.Sprintf("make storm SEED=%d CLIENTS=%d", o.seed, o.clients)
+	case o.rolling:
+		command = fmt.Sprintf("make soak DURATION=%v SEED=%d CLIENTS=%d", o.duration, o.seed, o.clients)
+	case o.handover:
+		command = fmt.Sprintf("make handover DURATION=%v SEED=%d", o.duration, o.seed)
+	default:
+		command = fmt.Sprintf("make chaos DURATION=%v SEED=%d RUNS=%d", o.duration, o.seed, o.runs)
 	}
-	if o.rolling {
-		return fmt.Sprintf("make soak DURATION=%v SEED=%d CLIENTS=%d", o.duration, o.seed, o.clients)
+	if o.brokers > 0 {
+		command += fmt.Sprint(" BROKERS=", o.brokers)
 	}
-	if o.handover {
-		return fmt.Sprintf("make handover DURATION=%v SEED=%d", o.duration, o.seed)
-	}
-	return fmt.Sprintf("make chaos DURATION=%v SEED=%d RUNS=%d", o.duration, o.seed, o.runs)
+	return command
 }
 
 // mustExist creates the folder; where that fails, what follows says so.
