@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -75,10 +77,11 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "parley: %v (`parley --help` lists commands and flags)\n", err)
 		return exitUsage
 	}
-	ctx, stop := untilInterrupted(stderr)
+	say := voiceOf(command, stderr)
+	ctx, stop := untilInterrupted(say)
 	defer stop()
 	if err := command.Run(ctx, p); err != nil {
-		fmt.Fprintf(stderr, "parley: %v\n", err)
+		say(slog.LevelError, err.Error())
 		var own *coded
 		if errors.As(err, &own) {
 			return own.code
@@ -192,6 +195,16 @@ func (g *grammar) inspection(name string) (runner, error) {
 	return nil, fmt.Errorf("there is no command %q", name)
 }
 
+// What the parser adds to its errors, and what may hold a password.
+var (
+	fromEnvironment = regexp.MustCompile(`\(from envar (\w+)=".*"\)`)
+	credentials     = regexp.MustCompile(`(://[^:/@\s]*):\S*@`)
+)
+
+// oneLine makes an error of the parser one line without secrets: a DSN in the
+// environment, or in the wrong place, has a password in it.
 func oneLine(err error) error {
-	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
+	line := strings.Join(strings.Fields(err.Error()), " ")
+	line = fromEnvironment.ReplaceAllString(line, "(from the environment variable $1)")
+	return errors.New(credentials.ReplaceAllString(line, "$1:…@"))
 }

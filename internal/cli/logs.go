@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,8 +16,25 @@ func (r *running) logger(w io.Writer) (*slog.Logger, error) {
 		return nil, fmt.Errorf("--log-level: %w", err)
 	}
 	opts := &slog.HandlerOptions{Level: level}
+	log := slog.New(telemetry.LogHandler(slog.NewTextHandler(w, opts)))
 	if r.LogFormat == "json" {
-		return slog.New(telemetry.LogHandler(slog.NewJSONHandler(w, opts))), nil
+		log = slog.New(telemetry.LogHandler(slog.NewJSONHandler(w, opts)))
 	}
-	return slog.New(telemetry.LogHandler(slog.NewTextHandler(w, opts))), nil
+	slog.SetDefault(log) // for libraries that log past us
+	return log, nil
 }
+
+// voice is how the program itself speaks to whoever started it.
+type voice func(level slog.Level, sentence string)
+
+// voiceOf speaks in plain sentences; where the command logs in JSON, in JSON as
+// well, so that every line can be read by the same program.
+func voiceOf(command runner, stderr io.Writer) voice {
+	if c, ok := command.(interface{ logsJSON() bool }); ok && c.logsJSON() {
+		log := slog.New(slog.NewJSONHandler(stderr, nil))
+		return func(level slog.Level, sentence string) { log.Log(context.Background(), level, sentence) }
+	}
+	return func(_ slog.Level, sentence string) { fmt.Fprintf(stderr, "parley: %s\n", sentence) }
+}
+
+func (r *running) logsJSON() bool { return r.LogFormat == "json" }

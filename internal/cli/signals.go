@@ -2,8 +2,7 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,7 +10,7 @@ import (
 
 // untilInterrupted returns a context that ends at the first SIGINT or SIGTERM.
 // The second one ends the process at once; the ClickHouse child ends with it.
-func untilInterrupted(stderr io.Writer) (context.Context, func()) {
+func untilInterrupted(say voice) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -20,7 +19,7 @@ func untilInterrupted(stderr io.Writer) (context.Context, func()) {
 		defer close(ended)
 		select {
 		case <-signals:
-			fmt.Fprintln(stderr, "parley: stopping; once more to stop at once")
+			say(slog.LevelInfo, "stopping; once more to stop at once")
 			cancel()
 		case <-over:
 			return

@@ -164,7 +164,7 @@ func (t *Target) hosts(list string) error {
 			host = net.JoinHostPort(strings.Trim(host, "[]"), port)
 		}
 		name, number, err := net.SplitHostPort(host)
-		if err != nil || name == "" {
+		if err != nil || name == "" || strings.ContainsAny(name, " \t") {
 			return fmt.Errorf("the ClickHouse DSN names the server %q: it reads host:port", host)
 		}
 		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 {
