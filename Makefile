@@ -91,7 +91,7 @@ test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apac
 	@deploy/kafka/get.sh || { [ "$$CI" != true ] && echo "the tests against Apache Kafka are skipped"; }
 	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -timeout 15m $(KAFKA_TESTED)
 
-test-deploy: check ## hold what is shipped in deploy/ against the program and the servers it is for
+test-deploy: check $(ENGINE) ## hold what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 8m ./...
 
 lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck

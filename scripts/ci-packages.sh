@@ -5,6 +5,11 @@ set -euo pipefail
 packages=(
 	nginx-light # the load balancer of deploy/nginx, and of `make up STACK=processes`
 	shellcheck  # `make lint`
+	prometheus  # promtool, for the alerts of deploy/prometheus
 )
+# The programs are for the tests alone: no service of theirs is to start.
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 apt-get update
 DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"
