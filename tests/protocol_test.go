@@ -81,6 +81,8 @@ func TestBadRequests(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"x","to":"` + long + `"}}`, `7`, `"field":"to"`},
 		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"x","to":""}}`, `7`, `"field":"to"`},
 		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"x","id":""}}`, `7`, `"field":"id"`},
+		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","Body":"x"}}`, `7`, `"field":"body"`},
+		{`{"jsonrpc":"2.0","id":7,"method":"chat","params":{"channel":"a","body":"\ud83d"}}`, `7`, `"field":"body"`},
 		{`{"jsonrpc":"2.0","id":8,"method":"history","params":{"channel":"a","epoch":"nope"}}`, `8`, `"field":"epoch"`},
 		{`{"jsonrpc":"2.0","id":8,"method":"history","params":{"channel":"a","before":1,"after":2}}`, `8`, `-32602`},
 		{`{"jsonrpc":"2.0","id":8,"method":"history","params":{"channel":"a","before":-1}}`, `8`, `"field":"before"`},

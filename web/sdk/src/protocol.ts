@@ -37,6 +37,8 @@ export interface Limits {
   dedupe: number;
   /** Members above which `presence` takes the place of `joined` and `left`. */
   presence: number;
+  /** Bytes that may wait for a client that reads slowly. */
+  queue: number;
 }
 
 export interface HelloResult {

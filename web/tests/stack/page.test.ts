@@ -286,8 +286,10 @@ test("the server is killed and comes back: nothing is lost, and one is told", as
   await lobby.send("before");
   await until_shown(page, "before");
 
+  await page.getByTitle("Online").waitFor();
   await server.kill();
   await page.getByText(/Connection lost|Connecting/).waitFor();
+  await page.getByTitle("Not connected").waitFor();
   await say(page, "written while away");
   await page.locator(".message.pending").waitFor();
   await screenshot(page, "away");

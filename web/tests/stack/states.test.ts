@@ -203,6 +203,18 @@ test("a body over the server's limit is not sent, and the excess is counted", as
   await page.locator(".message").waitFor();
 });
 
+test("half of a character is not sent, and the server's reason is shown", async () => {
+  const { page } = await openWindow(browser);
+  await enter(page, inject("server"), "ada", fresh("half"));
+  await page.locator("#composer").evaluate((field: HTMLTextAreaElement) => {
+    field.value = "\ud83d";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  await page.locator("#composer").press("Enter");
+  await page.getByText("body must be Unicode text").waitFor();
+  await page.locator(".message.failed").waitFor();
+});
+
 test("notifications come while the page is out of sight, when asked for", async () => {
   const { page } = await openWindow(browser, { permissions: ["notifications"] });
   await page.addInitScript(() => {

@@ -163,6 +163,7 @@ export class FakeServer {
         rate: 0,
         dedupe: this.dedupe,
         presence: 1000,
+        queue: 4_194_304,
       },
     };
   }

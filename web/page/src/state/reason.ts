@@ -22,6 +22,8 @@ const reasons: Record<number, Key> = {
 export function reasonOf(error: ParleyError | undefined): string {
   // What failed before the page was loaded again has lost its error.
   if (!error) return t("failedLost");
-  const key = reasons[error.code];
+  // Of a request's fields only the channel's name is the reader's own affair.
+  const field = error.data.field ?? "channel";
+  const key = field === "channel" ? reasons[error.code] : undefined;
   return key ? t(key) : error.message;
 }

@@ -44,12 +44,24 @@ export function Sidebar({ app }: { app: App }) {
         <button type="submit">{t("open")}</button>
       </form>
       <div class="self">
+        <Online app={app} />
         <span class={`name ${hue(app.user.value)}`} dir="auto">
           {app.user.value}
         </span>
         <Settings app={app} />
       </div>
     </>
+  );
+}
+
+/** Whether one is connected, beside one's name. The bar above the messages says more. */
+function Online({ app }: { app: App }) {
+  const online = app.connection.value.status === "online";
+  const text = t(online ? "online" : "notOnline");
+  return (
+    <span class={online ? "online yes" : "online"} title={text}>
+      <span class="unseen">{text}</span>
+    </span>
   );
 }
 
