@@ -140,3 +140,21 @@ func TestALogThatIsNewer(t *testing.T) {
 		})
 	}
 }
+
+// A log that is kept while parley.control is lost is not taken for an older one.
+func TestRecallOfANewerLog(t *testing.T) {
+	s := newSystem(t)
+	value, err := proto.Marshal(&schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: schema.NewestFormat + 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
+	defer p.Close()
+	if _, err := p.ProduceSync(s.ctx, 1, eventlog.Record{Value: value}); err != nil {
+		t.Fatal(err)
+	}
+	var newer *schema.NewerError
+	if err := format.Recall(s.ctx, s.kafka, epoch.Log{Partitions: 3, Format: schema.NewestFormat}); !errors.As(err, &newer) {
+		t.Errorf("%v, want a *schema.NewerError", err)
+	}
+}

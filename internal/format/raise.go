@@ -130,18 +130,35 @@ func (r *raise) has(ctx context.Context, partition int, from int64) (bool, error
 		return false, err
 	}
 	found := false
-	err = r.kafka.ReadRange(ctx, schema.TopicEvents, partition, from, end, 0, func(rec eventlog.Record) error {
-		e, err := schema.DecodeEvent(rec.Value)
-		if err != nil && !errors.Is(err, schema.ErrCorrupt) {
-			return err
-		}
+	err = eachEvent(ctx, r.kafka, partition, from, end, func(e *schema.Event) {
 		found = found || e.GetFormat().GetNumber() >= r.record.Number
-		return nil
 	})
-	if err != nil {
-		return false, fmt.Errorf("look for the format event of partition %d: %w", partition, err)
+	return found, err
+}
+
+// eachEvent reads the events of a partition in [from, to), and passes over what
+// every consumer skips.
+func eachEvent(ctx context.Context, kafka *eventlog.Client, partition int, from, to int64, take func(*schema.Event)) error {
+	for from < to {
+		err := kafka.ReadRange(ctx, schema.TopicEvents, partition, from, to, 0, func(rec eventlog.Record) error {
+			e, err := schema.DecodeEvent(rec.Value)
+			if err != nil && !errors.Is(err, schema.ErrCorrupt) {
+				return err
+			}
+			take(e)
+			return nil
+		})
+		var corrupt *eventlog.CorruptError
+		switch {
+		case errors.As(err, &corrupt):
+			from = corrupt.NextOffset
+		case err != nil:
+			return fmt.Errorf("look for format events in partition %d: %w", partition, err)
+		default:
+			return nil
+		}
 	}
-	return found, nil
+	return nil
 }
 
 // giveUp takes the beginning of a raise back, so that older roles may start

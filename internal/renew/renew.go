@@ -13,6 +13,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/format"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -188,6 +189,11 @@ func Begin(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, p Pla
 	log, err := epoch.Open(ctx, kafka, epoch.Options{Partitions: p.Partitions, Replication: p.Replication})
 	if err != nil {
 		return log, fmt.Errorf("open the new log: %w", err)
+	}
+	if p.Keep {
+		if err := format.Recall(ctx, kafka, log); err != nil {
+			return log, err
+		}
 	}
 	err = db.AddEpoch(ctx, clickhouse.Epoch{Name: log.Epoch, TopicID: fmt.Sprintf("%x", log.TopicID), Partitions: log.Partitions})
 	if err != nil {

@@ -8,6 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/format"
+	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/tests/checker"
 )
 
@@ -37,6 +43,9 @@ func TestRollingUpgrade(t *testing.T) {
 	if os.Getenv(upgradeEnv) != "" {
 		t.Skip("this is the newer version's side")
 	}
+	if krafttest.Asked() {
+		t.Skip("it is about versions of parley, and runs on the embedded broker")
+	}
 	older, folder := workplace(t)
 	overlay := overlayOf(t, folder, newer)
 	test := filepath.Join(folder, "newer.test")
@@ -44,7 +53,7 @@ func TestRollingUpgrade(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the newer version's side: %v\n%s", err, out)
 	}
-	side := exec.CommandContext(t.Context(), test, "-test.run", "^TestNewerSide$", "-test.v")
+	side := exec.CommandContext(t.Context(), test, "-test.run", "^TestNewer", "-test.v")
 	side.Env = append(os.Environ(), upgradeEnv+"="+older, "PARLEY_TEST_OVERLAY="+overlay, "PARLEY_TEST_FOLDER="+folder)
 	out, err := side.CombinedOutput()
 	t.Logf("%s", out)
@@ -83,6 +92,52 @@ func TestNewerSide(t *testing.T) {
 		t.Errorf("the run was too quiet to prove anything: %v", result)
 	}
 	after.judge()
+}
+
+// Where parley.control was lost, the log's events tell its format: raised, or
+// half-way.
+func TestNewerFormatIsRecalled(t *testing.T) {
+	if os.Getenv(upgradeEnv) == "" {
+		t.Skip("TestRollingUpgrade runs this")
+	}
+	const partitions = 2
+	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{embeddedtest.Kafka(t)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kafka.Close()
+	if err := kafka.EnsureTopics(t.Context(), epoch.Topics(partitions, 1)); err != nil {
+		t.Fatal(err)
+	}
+	recalled := func() *schema.LogFormat {
+		t.Helper()
+		if err := format.Recall(t.Context(), kafka, epoch.Log{Partitions: partitions, Format: 1}); err != nil {
+			t.Fatal(err)
+		}
+		raised, err := epoch.Raised(t.Context(), kafka)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raised
+	}
+	for p := range partitions {
+		marker := &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "e", Format: 1, Window: 1}}}
+		if err := put(t.Context(), kafka, schema.TopicEvents, p, "", marker); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := recalled(); got != nil {
+		t.Errorf("a log that was never raised: %v", got)
+	}
+	for p := range partitions {
+		raise := &schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: newerFormat}}}
+		if err := put(t.Context(), kafka, schema.TopicEvents, p, "", raise); err != nil {
+			t.Fatal(err)
+		}
+		if got := recalled(); got.GetNumber() != newerFormat || got.GetDone() != (p == partitions-1) || len(got.GetFrom()) != partitions {
+			t.Errorf("%d partitions were raised: %v", p+1, got)
+		}
+	}
 }
 
 // aftermath is what an upgrade left in the log and in parley.push.
