@@ -66,6 +66,9 @@ func (c *historyCommand) print(w io.Writer, t *transcript.Transcript) error {
 	if t.Older != "" {
 		fmt.Fprintf(out, "(before this epoch: --epoch %s)\n", t.Older)
 	}
+	if len(t.Messages) == 0 {
+		fmt.Fprintln(out, "No messages.")
+	}
 	for i := range t.Messages {
 		m := &t.Messages[i]
 		whom := m.User

@@ -124,6 +124,11 @@ func TestSecretsAreNeverTold(t *testing.T) {
 		{"doctor", "--kafka", kafka, "--clickhouse", "clickhouse://ada:" + secret + "@" + server + "/default"},
 		{"topics", "--kafka", kafka, "--clickhouse", "clickhouse://ada:" + secret + "@127.0.0.1:1/default"},
 		{"history", "lobby", "--kafka", kafka, "--clickhouse", "clickhouse://ada:" + secret + "@" + server + "/default"},
+		{"topics", "--kafka", kafka, "--kafka-password", secret},
+		{"topics", "--kafka", kafka, "--kafka-sasl", "PLAIN", "--kafka-password", secret},
+		{"topics", "--kafka", kafka, "--kafka-sasl", "PLAIN", "--kafka-user", "ada", "--kafka-password", secret, "--wait", "1s"},
+		{"tail", "--kafka", kafka, "--kafka-sasl", "SCRAM-SHA-256", "--kafka-user", "ada", "--kafka-password", secret, "--wait", "1s"},
+		{"connector", "--kafka", kafka, "--kafka-sasl", "NONE", "--kafka-user", "ada", "--kafka-password", secret},
 	} {
 		var out, errs bytes.Buffer
 		cli.Run(args, &out, &errs)

@@ -16,9 +16,9 @@ import (
 
 const (
 	// upgradeEvery is the time between two roles that are replaced.
-	upgradeEvery = time.Second
-	// sayMore is for how long clients go on in each format.
-	sayMore = 3 * time.Second
+	upgradeEvery = 500 * time.Millisecond
+	// sayFirst is for how long clients talk before that.
+	sayFirst = 2 * time.Second
 )
 
 // upgrade replaces every role by one of Config.Newer, whose newest format is
@@ -31,7 +31,7 @@ func (r *run) upgrade(ctx context.Context) error {
 		return err
 	}
 	defer kafka.Close()
-	if err := pause(ctx, sayMore); err != nil {
+	if err := pause(ctx, sayFirst); err != nil {
 		return err
 	}
 	for i, p := range r.sys.roles {
@@ -39,14 +39,9 @@ func (r *run) upgrade(ctx context.Context) error {
 		if err := r.refused(ctx, len(r.sys.roles)-i); err != nil {
 			return err
 		}
-		over := r.rec.fault(p.name, "upgrade")
-		err := p.stop(stopPatience)
-		p.binary = r.Newer
-		if err := errors.Join(err, p.start(), p.listening(startPatience), pause(ctx, upgradeEvery)); err != nil {
+		if err := errors.Join(r.replace(p), pause(ctx, upgradeEvery)); err != nil {
 			return err
 		}
-		over()
-		r.faults.done["upgrade a "+roleOf(p.name)]++
 	}
 	if err := tearRaise(ctx, kafka); err != nil {
 		return err
@@ -59,10 +54,62 @@ func (r *run) upgrade(ctx context.Context) error {
 			return fmt.Errorf("the format cannot be raised although every role knows it: %w: %s", err, said)
 		}
 	}
-	if err := pause(ctx, sayMore); err != nil {
-		return err
+	// A connector that comes anew subscribes to channels, and a worker restores
+	// what it has from before and after the raise.
+	for _, p := range []*process{r.sys.named("chatworker")[0], r.sys.named("connector")[0]} {
+		if err := r.replace(p); err != nil {
+			return err
+		}
 	}
-	return r.oldRolesEnd(ctx)
+	return errors.Join(awaitParts(ctx, kafka), r.oldRolesEnd(ctx))
+}
+
+// replace stops a role and starts it as a newer one.
+func (r *run) replace(p *process) error {
+	over := r.rec.fault(p.name, "upgrade")
+	err := p.stop(stopPatience)
+	p.binary = r.Newer
+	err = errors.Join(err, p.start(), p.listening(startPatience))
+	over()
+	r.faults.done["upgrade a "+roleOf(p.name)]++
+	return err
+}
+
+// awaitParts waits until workers have pushed by the newer format's rule: one
+// event in several parts.
+func awaitParts(ctx context.Context, kafka *eventlog.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for {
+		info, err := kafka.TopicInfo(ctx, schema.TopicPush)
+		if err != nil {
+			return err
+		}
+		for p := range info.Partitions {
+			if found, err := hasParts(ctx, kafka, p); err != nil || found {
+				return err
+			}
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("the newer format's rule is never seen: %w", err)
+		}
+	}
+}
+
+func hasParts(ctx context.Context, kafka *eventlog.Client, partition int) (found bool, err error) {
+	first, end, err := kafka.Offsets(ctx, schema.TopicPush, partition)
+	if err != nil {
+		return false, err
+	}
+	err = kafka.ReadRange(ctx, schema.TopicPush, partition, first, end, 0, func(rec eventlog.Record) error {
+		p := new(schema.Push)
+		if err := proto.Unmarshal(rec.Value, p); err != nil {
+			return err
+		}
+		found = found || p.Format == newerFormat && p.Index > 0
+		return nil
+	})
+	return found, err
 }
 
 // raise runs the newer program's command.
