@@ -78,18 +78,19 @@ func contains(t *testing.T, text string, want ...string) {
 	}
 }
 
-// part returns the process of a part by `make ps`, which must have it ready.
-func (l *local) part(name string) int {
+// part waits until a part is ready by `make ps`, and returns its process.
+func (l *local) part(name string) (pid int) {
 	l.t.Helper()
-	table := l.do("ps")
-	row := regexp.MustCompile(`(?m)^` + name + ` +(\d+) +\S+ +yes$`).FindStringSubmatch(table)
-	if row == nil {
-		l.t.Fatalf("%s does not run:\n%s", name, table)
-	}
-	pid, err := strconv.Atoi(row[1])
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	ready := regexp.MustCompile(`(?m)^` + name + ` +(\d+) +\S+ +yes$`)
+	eventually(l.t, name+" is ready", func() bool {
+		row := ready.FindStringSubmatch(l.do("ps"))
+		if row == nil {
+			return false
+		}
+		var err error
+		pid, err = strconv.Atoi(row[1])
+		return err == nil
+	})
 	return pid
 }
 
@@ -151,6 +152,7 @@ func TestProcessesStack(t *testing.T) {
 	contains(t, said, "stack: processes", "Apache Kafka", l.data+"-processes", "Jaeger")
 	_, trace := talk(t, at, "one")
 	l.traced(said, trace)
+	l.healthy(said)
 	parts := []string{"kafka", "clickhouse", "chatworker-1", "chatworker-2", "projector", "connector-1", "connector-2", "nginx"}
 	var pids []int
 	for _, name := range parts {
@@ -181,6 +183,25 @@ func TestProcessesStack(t *testing.T) {
 	contains(t, l.do("down"), "does not run")
 	contains(t, l.do("clean-data", "STACK=processes"), "is deleted")
 	gone(t, l.data+"-processes")
+}
+
+// healthy asks the doctor: of a stack on one machine it says nothing but that
+// it is one machine.
+func (l *local) healthy(said string) {
+	l.t.Helper()
+	where := regexp.MustCompile(`(?s)Kafka +(\S+) .*ClickHouse +(\S+) `).FindStringSubmatch(said)
+	if where == nil {
+		l.t.Fatalf("it does not say where Kafka and ClickHouse are:\n%s", said)
+	}
+	out, err := exec.Command(binary, "doctor", "--kafka", where[1], "--clickhouse", where[2]).CombinedOutput()
+	if err != nil {
+		l.t.Errorf("the doctor: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasPrefix(line, "checked: ") && !strings.Contains(line, "it has 1 broker(s)") && !strings.Contains(line, "this machine: ") {
+			l.t.Errorf("the doctor says %s", line)
+		}
+	}
 }
 
 // running reports whether a process runs; one that has ended and waits to be
