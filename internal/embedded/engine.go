@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -90,7 +91,8 @@ func runProgram(path string, args []string) error {
 }
 
 // engineFlags makes a server out of clickhouse-local: it opens the ports and
-// then runs a query that never ends and costs nothing.
+// then runs a query that never ends and costs nothing. BACKUP … TO File('name')
+// writes into the folder backups beside the tables.
 func engineFlags(dir, host, tcpPort, httpPort string) []string {
 	query := []string{
 		"SYSTEM START LISTEN TCP",
@@ -105,5 +107,6 @@ func engineFlags(dir, host, tcpPort, httpPort string) []string {
 		"--log-level=error",
 		"--logger.console=1",
 		"--query", strings.Join(query, "; "),
+		"--", "--backups.allowed_path=" + filepath.Join(dir, "backups"),
 	}
 }

@@ -1,0 +1,202 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// site is an installation whose servers are processes on folders of their own,
+// to be backed up, destroyed and restored as docs/backup.md says.
+type site struct {
+	*cluster
+	dir                string
+	broker, clickhouse *process
+	roles              []*role
+	url                string
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	embeddedtest.NeedEngine(t)
+	s := &site{cluster: &cluster{t: t, kafka: freeAddr(t), logger: quietLogger}, dir: t.TempDir()}
+	s.cluster.clickhouse = "clickhouse://" + freeAddr(t) + "/default"
+	s.startServers()
+	return s
+}
+
+func (s *site) brokerFolder() string     { return filepath.Join(s.dir, "broker") }
+func (s *site) clickhouseFolder() string { return filepath.Join(s.dir, "clickhouse") }
+
+func (s *site) startServers() {
+	addr := strings.TrimSuffix(strings.TrimPrefix(s.cluster.clickhouse, "clickhouse://"), "/default")
+	s.broker = start(s.t, "broker", "--listen", s.kafka, "--data", s.brokerFolder())
+	s.clickhouse = start(s.t, "clickhouse", "--listen", addr, "--data", s.clickhouseFolder())
+	s.t.Cleanup(s.stopServers)
+}
+
+func (s *site) stopServers() {
+	s.broker.signal(syscall.SIGTERM)
+	s.clickhouse.signal(syscall.SIGTERM)
+}
+
+func (s *site) startRoles() {
+	conn := s.connector(nil)
+	s.roles = []*role{s.worker(), s.projector(), conn}
+	s.url = conn.addr
+}
+
+func (s *site) stopRoles() {
+	for _, r := range slices.Backward(s.roles) {
+		r.stop()
+	}
+	s.roles = nil
+}
+
+// destroy leaves nothing of the servers but what was copied elsewhere.
+func (s *site) destroy() {
+	s.t.Helper()
+	s.broker.signal(syscall.SIGKILL)
+	s.clickhouse.signal(syscall.SIGKILL)
+	for _, folder := range []string{s.brokerFolder(), s.clickhouseFolder()} {
+		if err := os.RemoveAll(folder); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *site) copy(from, to string) {
+	s.t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// sql carries out a statement once ClickHouse answers.
+func (s *site) sql(statement string) {
+	s.t.Helper()
+	options, err := clickhouse.ParseDSN(s.cluster.clickhouse)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	eventually(s.t, "ClickHouse answers", func() bool { return conn.Ping(context.Background()) == nil })
+	if err := conn.Exec(soon(s.t), statement); err != nil {
+		s.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// says lets a user say n things and returns them.
+func says(u *user, from, n int) (said []string, last int64) {
+	for i := range n {
+		said = append(said, fmt.Sprint("message ", from+i))
+		last = u.chat("lobby", said[i]).Seq
+	}
+	return said, last
+}
+
+// Everything is stopped, copied, destroyed and restored elsewhere: it is the
+// same log, and clients recover over the move.
+func TestMoveByBackup(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.startRoles()
+	ada := enter(t, s.url, "ada")
+	joined := ada.join("lobby")
+	said, _ := says(ada, 0, 100)
+	s.stopRoles()
+	s.stopServers()
+	saved := t.TempDir()
+	s.copy(s.brokerFolder(), filepath.Join(saved, "broker"))
+	s.copy(s.clickhouseFolder(), filepath.Join(saved, "clickhouse"))
+	s.destroy()
+
+	s.copy(filepath.Join(saved, "broker"), s.brokerFolder())
+	s.copy(filepath.Join(saved, "clickhouse"), s.clickhouseFolder())
+	s.startServers()
+	s.startRoles()
+	again := enter(t, s.url, "ada")
+	back := again.joinWith(rpc.JoinParams{Channel: "lobby", Since: &joined.Seq, Epoch: joined.Epoch})
+	if back.Recovered == nil || !*back.Recovered || !slices.Equal(bodies(back.Messages), said) {
+		t.Errorf("recovered %v, %d messages of %d", back.Recovered, len(back.Messages), len(said))
+	}
+	s.holds(again, said)
+	s.equal()
+}
+
+// The backups are older than what was said last, or there is none of the log:
+// a new epoch begins, what the backups hold is history, and clients are told.
+func TestRestoreAfterALoss(t *testing.T) {
+	for name, logSaved := range map[string]bool{"log and ClickHouse": true, "ClickHouse alone": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.startRoles()
+			ada := enter(t, s.url, "ada")
+			joined := ada.join("lobby")
+			kept, last := says(ada, 0, 50)
+			s.projected(last)
+			s.sql("BACKUP DATABASE default TO File('monday')") // while everything runs
+			saved := t.TempDir()
+			s.copy(filepath.Join(s.clickhouseFolder(), "backups"), filepath.Join(saved, "backups"))
+			if logSaved {
+				more, _ := says(ada, 50, 50)
+				kept = append(kept, more...)
+				s.broker.signal(syscall.SIGTERM) // roles wait for it
+				s.copy(s.brokerFolder(), filepath.Join(saved, "broker"))
+				s.broker = start(t, "broker", "--listen", s.kafka, "--data", s.brokerFolder())
+			}
+			_, newest := says(enter(t, s.url, "bob").joined("lobby"), 100, 20) // in no backup
+			s.stopRoles()
+			s.destroy()
+
+			if logSaved {
+				s.copy(filepath.Join(saved, "broker"), s.brokerFolder())
+			}
+			s.copy(filepath.Join(saved, "backups"), filepath.Join(s.clickhouseFolder(), "backups"))
+			s.startServers()
+			s.sql("RESTORE DATABASE default FROM File('monday')")
+			if logSaved { // what the log has and ClickHouse lacks
+				alone := s.projector()
+				s.projected(last + 50)
+				alone.stop()
+			}
+			s.must("epoch", "new", "--yes")
+
+			s.startRoles()
+			again := enter(t, s.url, "ada")
+			back := again.joinWith(rpc.JoinParams{Channel: "lobby", Since: &newest, Epoch: joined.Epoch})
+			if back.Recovered == nil || *back.Recovered || back.Reason != rpc.ReasonEpoch || back.Epoch == joined.Epoch {
+				t.Errorf("a client that saw more than was saved is told %+v", back)
+			}
+			again.chat("lobby", "here we are again")
+			page := again.history(rpc.HistoryParams{Channel: "lobby"})
+			old := again.history(rpc.HistoryParams{Channel: "lobby", Epoch: page.Older, Limit: ptr(200)})
+			if got := bodies(old.Messages); !slices.Equal(got, kept) || old.Epoch != joined.Epoch {
+				t.Errorf("history of epoch %q has %d messages, %d were saved", old.Epoch, len(got), len(kept))
+			}
+			s.equal()
+		})
+	}
+}
+
+// joined joins a channel and returns the user.
+func (u *user) joined(channel string) *user {
+	u.t.Helper()
+	u.join(channel)
+	return u
+}
