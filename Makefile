@@ -107,6 +107,9 @@ generate: ## generate code from the schema again
 bench: build ## measure this machine (minutes)
 	go run ./tests/bench --binary $(BIN)
 
+show: $(ENGINE) ## show the guarantees on real processes, or one of them (G=1 to 10)
+	@scripts/show.sh $(G)
+
 sim: ## simulate log, workers, connectors and clients: 10,000 seeds, and planted bugs
 	go test -count=1 -run TestSim ./connector
 
