@@ -29,6 +29,7 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	embeddedtest.NeedEngine(t)
+	onEmbeddedBroker(t)
 	s := &site{cluster: &cluster{t: t, kafka: freeAddr(t), logger: quietLogger}, dir: t.TempDir()}
 	s.cluster.clickhouse = "clickhouse://" + freeAddr(t) + "/default"
 	s.startServers()

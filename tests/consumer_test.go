@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
@@ -108,7 +109,7 @@ func lines(t *testing.T, text string) (all []line) {
 func TestPythonConsumerReadsAsWeDo(t *testing.T) {
 	t.Parallel()
 	folder, environment := python(t)
-	c := &cluster{t: t, kafka: publicLog(t), logger: quietLogger}
+	c := &cluster{t: t, kafka: embeddedtest.Kafka(t), logger: quietLogger}
 	random := rand.New(rand.NewPCG(6, 8))
 	log := newExampleLog(c)
 	log.write(random, 400)
@@ -149,7 +150,7 @@ func TestPythonConsumerRefuses(t *testing.T) {
 		"another epoch":   {nil, "is about epoch other"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cl := &cluster{t: t, kafka: publicLog(t), logger: quietLogger}
+			cl := &cluster{t: t, kafka: embeddedtest.Kafka(t), logger: quietLogger}
 			log := newExampleLog(cl)
 			if c.value != nil {
 				log.append(1, eventlog.Record{Value: c.value})

@@ -73,13 +73,14 @@ func fill(t *testing.T, disk string, size int) (free func()) {
 // there is space.
 func TestBrokersDiskIsFull(t *testing.T) {
 	embeddedtest.NeedEngine(t)
+	onEmbeddedBroker(t)
 	t.Parallel()
 	disk := smallDisk(t, 120*mebibyte)
 	free := fill(t, disk, 48*mebibyte)
 	addr := freeAddr(t)
 	broker := start(t, "broker", "--listen", addr, "--data", filepath.Join(disk, "broker"))
 	t.Cleanup(func() { broker.signal(syscall.SIGTERM) })
-	c := &cluster{t: t, kafka: addr, clickhouse: embeddedtest.ClickHouse(t), logger: slog.New(slog.DiscardHandler)}
+	c := &cluster{t: t, kafka: addr, clickhouse: embeddedtest.ClickHouse(t), logger: quietLogger}
 	c.worker()
 	c.projector()
 	url := c.connector(func(cfg *connector.Config) { cfg.Limits.Rate = -1 }).addr
@@ -168,6 +169,7 @@ func (c *cluster) equal() {
 // catches up by itself once there is space.
 func TestClickHousesDiskIsFull(t *testing.T) {
 	embeddedtest.NeedEngine(t)
+	onEmbeddedBroker(t)
 	t.Parallel()
 	disk := smallDisk(t, 200*mebibyte)
 	addr := freeAddr(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/kraft/krafttest"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
@@ -22,6 +23,18 @@ import (
 
 // patience bounds every wait of these tests; none is expected to last.
 const patience = 30 * time.Second
+
+// quietLogger is for tests whose roles are expected to complain.
+var quietLogger = slog.New(slog.DiscardHandler)
+
+// onEmbeddedBroker skips a test that brings its own broker where the tests run
+// against Apache Kafka: it would only be repeated.
+func onEmbeddedBroker(t *testing.T) {
+	t.Helper()
+	if krafttest.Asked() {
+		t.Skip("is about the embedded broker")
+	}
+}
 
 // cluster is a set of roles on real servers. Roles are started and stopped one
 // by one.
@@ -31,6 +44,7 @@ type cluster struct {
 	clickhouse string
 	logger     *slog.Logger
 	meters     metric.MeterProvider // nil: nothing is measured
+	as         string               // user of Kafka; "" for none
 }
 
 // role is one running component.
@@ -60,7 +74,9 @@ func up(t *testing.T) (c *cluster, first, second string) {
 }
 
 func (c *cluster) config(name string) eventlog.Config {
-	return eventlog.Config{Brokers: []string{c.kafka}, ClientID: name, Meters: c.meters, Logger: c.logger.With("role", name)}
+	cfg := login(c.as)
+	cfg.Brokers, cfg.ClientID, cfg.Meters, cfg.Logger = []string{c.kafka}, name, c.meters, c.logger.With("role", name)
+	return cfg
 }
 
 // run starts a component until stop or the end of the test.

@@ -18,6 +18,7 @@ import (
 // it does and what it sees. The tests that README.md names look much closer.
 func TestShow(t *testing.T) {
 	embeddedtest.NeedEngine(t)
+	onEmbeddedBroker(t)
 	for i, show := range []func(*stage){
 		showDurable, showOneOrder, showExactlyOnce, showNoSeam, showIdempotent,
 		showNoGhosts, showPrivate, showHistoryDown, showRebuildable, showBounded,
@@ -191,7 +192,8 @@ func showIdempotent(s *stage) {
 	bob.join("lobby")
 	once := rpc.ChatParams{Channel: "lobby", Body: "once", ID: "a-1"}
 	first := ada.chatWith(once)
-	s.does("ada says \"once\" with the id a-1, and is answered with seq %d", first.Seq)
+	s.does("ada says \"once\" with the id a-1, is answered with seq %d and hears it", first.Seq)
+	ada.hears()
 	retry := ada.chatWith(once)
 	s.sees(retry.Seq == first.Seq, "a retry is answered with seq %d again", retry.Seq)
 	r.connectors[0].signal(syscall.SIGKILL)
