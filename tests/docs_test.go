@@ -108,6 +108,24 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
+var shown = regexp.MustCompile("(?m)^\\| G(\\d+) \\| ([^|]+) \\| `make show G=(\\d+)` \\|.*`Test")
+
+// Each guarantee has a command that shows it, under its name in the README, and
+// something that is played.
+func TestEveryGuaranteeIsShown(t *testing.T) {
+	readme := readFile(t, filepath.Join(root, "README.md"))
+	rows := shown.FindAllStringSubmatch(readFile(t, filepath.Join(root, "docs", "guarantees.md")), -1)
+	for i, row := range rows {
+		n := fmt.Sprint(i + 1)
+		if row[1] != n || row[3] != n || !strings.Contains(readme, "| **G"+n+" "+row[2]+"** |") {
+			t.Errorf("row %d of docs/guarantees.md is G%s %q, shown by G=%s", i+1, row[1], row[2], row[3])
+		}
+	}
+	if len(rows) != 10 || len(shows) != 10 {
+		t.Errorf("%d guarantees have a command, and %d are played, not 10", len(rows), len(shows))
+	}
+}
+
 func testFunctions(t *testing.T) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
