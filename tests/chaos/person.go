@@ -61,11 +61,18 @@ func (p *person) run(ctx context.Context) {
 
 // enter opens a session at any connector; nil when it fails.
 func (p *person) enter(ctx context.Context) *session {
-	i := p.rng.IntN(len(p.sys.doors))
-	ctx, cancel := context.WithTimeout(ctx, dialPatience)
+	i, door := p.sys.door(p.rng)
+	if door == nil {
+		return nil
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
-	s, err := openSession(ctx, p.rec, p.user, fmt.Sprint("connector-", i+1), p.sys.doors[i].addr())
+	name := fmt.Sprint("connector-", i+1)
+	s, err := openSession(dialing, p.rec, p.user, name, door.addr())
 	if err != nil {
+		if ctx.Err() == nil {
+			p.rec.refuse(name, err)
+		}
 		return nil
 	}
 	return s

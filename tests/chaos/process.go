@@ -16,10 +16,11 @@ import (
 // arguments. Its methods are for one goroutine at a time, but for pid and
 // failure.
 type process struct {
-	name string
-	args []string
-	addr string // where it listens; "" for nowhere
-	log  string // path
+	name  string
+	args  []string
+	addr  string // where it listens; "" for nowhere
+	admin string // of a role: where it says whether it is ready
+	log   string // path
 
 	binary string
 	cmd    *exec.Cmd

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // proxy passes TCP connections on, and can spoil them.
 type proxy struct {
 	target string
+	ready  atomic.Bool // what is behind it wants more connections
 	ln     net.Listener
 	work   sync.WaitGroup
 

@@ -1,6 +1,9 @@
 package chaos
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,9 +18,11 @@ type recorder struct {
 
 	mu      sync.Mutex
 	entries []checker.Entry
+	ends    map[int]int // of connections that servers ended, by close code
+	refused []string    // connections that were not had
 }
 
-func newRecorder() *recorder { return &recorder{start: time.Now()} }
+func newRecorder() *recorder { return &recorder{start: time.Now(), ends: map[int]int{}} }
 
 // now is the time on the run's clock.
 func (r *recorder) now() time.Duration { return time.Since(r.start) }
@@ -43,6 +48,34 @@ func (r *recorder) fault(server, what string) (over func()) {
 		defer r.mu.Unlock()
 		r.entries[i].Until = r.now()
 	}
+}
+
+// end counts a connection that the server ended.
+func (r *recorder) end(code int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ends[code]++
+}
+
+// refuse notes a connection that was not had.
+func (r *recorder) refuse(server string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = append(r.refused, fmt.Sprintf("%v: %s: %v", r.now().Round(time.Millisecond), server, err))
+}
+
+// met is what clients met: how connections ended, and what was refused to them
+// although they did nothing wrong.
+func (r *recorder) met(in *checker.Input) (ends map[int]int, refused []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ends, refused = maps.Clone(r.ends), slices.Clone(r.refused)
+	for i := range in.Entries {
+		if e := &in.Entries[i]; e.Op != checker.End && e.Code != 0 {
+			refused = append(refused, fmt.Sprintf("%v: %s: %s is answered with %d", e.At.Round(time.Millisecond), e.Server, e.Op, e.Code))
+		}
+	}
+	return ends, refused
 }
 
 // snapshot is what was recorded so far.

@@ -68,6 +68,10 @@ const (
 	// Upgrade replaces every role by one of a newer program, once, and takes as
 	// long as that takes.
 	Upgrade
+	// Deploy restarts every role once and waits until it is ready, then adds one
+	// of each and takes it away again, as Kubernetes would. It takes as long as
+	// that takes.
+	Deploy
 )
 
 // Result is what became of a run.
@@ -82,6 +86,11 @@ type Result struct {
 	Takeover time.Duration
 	// Handovers are filled in by a run of that Mode.
 	Handovers Handovers
+	// Ends are the close codes with which servers ended connections, by how
+	// often; 1006 is one that was cut. Refused are what else clients met that
+	// was no fault of theirs.
+	Ends    map[int]int
+	Refused []string
 	// Memory is the most that each role had resident, in MB, in the first and
 	// in the last third of the run.
 	Memory map[string][2]int
@@ -112,7 +121,11 @@ func Run(ctx context.Context, cfg Config) (result *Result, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	sys, err := startSystem(cfg.Binary, cfg.Folder, cfg.Nodes)
+	var flags []string
+	if cfg.Mode == Deploy {
+		flags = deployFlags
+	}
+	sys, err := startSystem(cfg.Binary, cfg.Folder, cfg.Nodes, flags...)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +177,8 @@ func (r *run) strike(ctx context.Context) error {
 		<-timed.Done()
 	case Upgrade:
 		err = r.upgrade(ctx)
+	case Deploy:
+		err = r.deploy(ctx)
 	}
 	close(r.quiet)
 	return errors.Join(err, ctx.Err(), r.sys.failure())
@@ -236,6 +251,7 @@ func (r *run) settled() bool {
 
 // finish adds what only the processes tell, and writes the recording.
 func (r *run) finish(result *Result, in *checker.Input) error {
+	result.Ends, result.Refused = r.rec.met(in)
 	if !r.settled() {
 		result.Violations = append(result.Violations, checker.Violation{Rule: checker.Drained, Text: fmt.Sprintf("a client is not back after %v", r.slow(drainPatience))})
 	}

@@ -263,6 +263,9 @@ func (s *session) end(how func()) {
 		if errors.As(s.c.Err(), &closed) {
 			e.Code = closed.Code
 		}
+		if !ours {
+			s.rec.end(e.Code)
+		}
 		if s.named() {
 			s.record(e)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/parley-chat/parley/internal/kraft"
@@ -14,8 +15,6 @@ import (
 
 const (
 	connectors = 2
-	workers    = 2
-	projectors = 2
 	// startPatience bounds the start of a server on a busy machine.
 	startPatience = time.Minute
 	stopPatience  = 30 * time.Second
@@ -30,53 +29,42 @@ type system struct {
 	store      *proxy     // before ClickHouse
 	kafka      []string   // addresses of the brokers
 	dsn        string     // past the proxy
+
+	launch  launcher
+	flags   map[string][]string // of each role
+	planned bool                // roles come and go in order, and clients know who is ready
+
+	mu sync.RWMutex // guards changes of roles and doors
 }
 
 // startSystem starts a whole system with its data in folder. Its log is on so
 // many nodes of Apache Kafka, or on the embedded broker when that is 0.
-func startSystem(binary, folder string, nodes int) (s *system, err error) {
-	s = &system{}
+// Connectors get more flags.
+func startSystem(binary, folder string, nodes int, connectorFlags ...string) (s *system, err error) {
+	s = &system{planned: len(connectorFlags) > 0}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	launch := func(name, addr string, args ...string) (*process, error) {
+	s.launch = func(name, addr string, args ...string) (*process, error) {
 		p := &process{name: name, addr: addr, binary: binary, log: filepath.Join(folder, name+".log"), args: args}
 		if err := p.start(); err != nil {
 			return nil, err
 		}
 		return p, nil
 	}
-	if err := s.startBrokers(launch, folder, nodes); err != nil {
+	if err := s.startBrokers(s.launch, folder, nodes); err != nil {
 		return s, err
 	}
-	if err := s.startStore(launch, folder); err != nil {
+	if err := s.startStore(s.launch, folder); err != nil {
 		return s, err
 	}
 	log := []string{"--kafka", s.kafkaFlag(), "--replication", strconv.Itoa(max(nodes, 1))}
 	history := append([]string{"--clickhouse", dsnOf(s.store.addr())}, log...)
-	for i := range connectors {
-		addr, err := freeAddress()
-		if err != nil {
-			return s, err
-		}
-		door, err := newProxy(addr)
-		if err != nil {
-			return s, err
-		}
-		s.doors = append(s.doors, door)
-		if err := s.addRole(launch(fmt.Sprint("connector-", i+1), addr, append([]string{"connector", "--listen", addr}, history...)...)); err != nil {
-			return s, err
-		}
-	}
-	for i := range workers {
-		if err := s.addRole(launch(fmt.Sprint("chatworker-", i+1), "", append([]string{"chatworker"}, log...)...)); err != nil {
-			return s, err
-		}
-	}
-	for i := range projectors {
-		if err := s.addRole(launch(fmt.Sprint("projector-", i+1), "", append([]string{"projector"}, history...)...)); err != nil {
+	s.flags = map[string][]string{"connector": slices.Concat(history, connectorFlags), "chatworker": log, "projector": history}
+	for _, role := range []string{"connector", "connector", "chatworker", "chatworker", "projector", "projector"} { // two of each
+		if err := s.add(role); err != nil {
 			return s, err
 		}
 	}
@@ -143,15 +131,42 @@ func (s *system) kafkaFlag() string { return strings.Join(s.kafka, ",") }
 
 func dsnOf(addr string) string { return "clickhouse://" + addr + "/default" }
 
-func (s *system) addRole(p *process, err error) error {
-	if err == nil {
-		s.roles = append(s.roles, p)
+// add starts one more of a role; a connector gets a door.
+func (s *system) add(role string) error {
+	admin, err := freeAddress()
+	if err != nil {
+		return err
 	}
-	return err
+	args := append([]string{role, "--admin", admin}, s.flags[role]...)
+	addr := ""
+	if role == "connector" {
+		if addr, err = freeAddress(); err != nil {
+			return err
+		}
+		door, err := newProxy(addr)
+		if err != nil {
+			return err
+		}
+		args = append(args, "--listen", addr)
+		s.mu.Lock()
+		s.doors = append(s.doors, door)
+		s.mu.Unlock()
+	}
+	p, err := s.launch(fmt.Sprint(role, "-", len(s.named(role))+1), addr, args...)
+	if err != nil {
+		return err
+	}
+	p.admin = admin
+	s.mu.Lock()
+	s.roles = append(s.roles, p)
+	s.mu.Unlock()
+	return nil
 }
 
 // all are the processes, servers first.
 func (s *system) all() []*process {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	all := slices.Clone(s.brokers)
 	if s.clickhouse != nil {
 		all = append(all, s.clickhouse)
