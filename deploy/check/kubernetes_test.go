@@ -168,6 +168,8 @@ func TestWrongKubernetesManifestsAreCaught(t *testing.T) {
 		{"PARLEY_DRAIN: 60s", "PARLEY_DRAIN: 100s", "parley-connector: it is killed after 2m0s, and takes 1m55s to drain"},
 		{"PARLEY_DRAIN_DELAY: 15s", "PARLEY_DRAIN_DELAY: 2s", "parley-connector: the ingress has 2s to notice"},
 		{"PARLEY_CLICKHOUSE: clickhouse://", "PARLEY_CLICKHOUSE: http://", "parley-projector: exit status 1: parley: --clickhouse"},
+		{"PARLEY_KAFKA_SASL: SCRAM-SHA-512", "PARLEY_KAFKA_SASL: OAUTH", "parley-chatworker: exit status 1: parley: --kafka-sasl"},
+		{"PARLEY_KAFKA_PASSWORD: password", "PARLEY_KAFKA_PASSPHRASE: password", "parley-connector: exit status 1: parley: `parley connector` has no flag for the environment variable PARLEY_KAFKA_PASSPHRASE"},
 		{"PARLEY_PARTITIONS: \"48\"", "PARLEY_PARTITIONS: \"8\"", "parley-chatworker: up to 12 pods share 8 partitions"},
 		{"name: parley-auth", "name: parley-key", "parley-connector: there is no secret parley-auth"},
 		{"name: parley-clickhouse\nstringData", "name: parley-history\nstringData", "there is no secret parley-clickhouse"},
