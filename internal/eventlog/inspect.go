@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -45,7 +46,7 @@ func (c *Client) Group(ctx context.Context, name string) (Group, error) {
 		}
 		for _, g := range res.Groups {
 			if g.Error != nil {
-				return g.Error
+				return absent(g.Error)
 			}
 			group.State = g.GroupState
 			for _, m := range g.Members {
@@ -112,16 +113,24 @@ func (c *Client) Committed(ctx context.Context, group, topic string, partitions 
 		}
 		for _, p := range res.Topics[topic] {
 			if p.Error != nil {
-				return p.Error
+				return absent(p.Error)
 			}
 			if p.CommittedOffset >= 0 {
 				committed[p.Partition] = p.CommittedOffset
 			}
 		}
-		return res.Error
+		return absent(res.Error)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ask for the offsets of group %s: %w", group, err)
 	}
 	return committed, nil
+}
+
+// absent is nil for a group that is not there, and err otherwise.
+func absent(err error) error {
+	if errors.Is(err, kafka.GroupIdNotFound) {
+		return nil
+	}
+	return err
 }
