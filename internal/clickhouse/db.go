@@ -60,11 +60,10 @@ func New(dsn string, o Options) (*DB, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	opts := options(target, o)
-	if opts.Auth.Password, opts.TLS, err = target.secrets(); err != nil {
+	if err := target.load(); err != nil {
 		return nil, err
 	}
-	conn, err := driver.Open(opts)
+	conn, err := driver.Open(options(target, o))
 	if err != nil {
 		return nil, fmt.Errorf("connect to ClickHouse: %w", err)
 	}
@@ -105,7 +104,8 @@ func options(t Target, o Options) *driver.Options {
 	opts := &driver.Options{
 		Protocol:         driver.Native,
 		Addr:             t.Addresses,
-		Auth:             driver.Auth{Username: t.User},
+		Auth:             driver.Auth{Username: t.User, Password: t.Password},
+		TLS:              t.tls,
 		Settings:         settings(t.Cluster),
 		Compression:      &driver.Compression{Method: driver.CompressionLZ4},
 		DialTimeout:      o.DialTimeout,

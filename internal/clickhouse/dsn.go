@@ -36,6 +36,8 @@ type Target struct {
 	Files  trust.Files
 	// PasswordFile holds the password; "" when the DSN does or there is none.
 	PasswordFile string
+
+	tls *tls.Config // once the files are loaded; nil for a plain connection
 }
 
 // Parse reads a DSN of the form
@@ -134,21 +136,19 @@ func (t *Target) options(query string) error {
 	return nil
 }
 
-// secrets reads the files that a DSN names. The TLS configuration is nil for a
-// plain connection.
-func (t *Target) secrets() (password string, encryption *tls.Config, err error) {
-	password = t.Password
+// load reads the files that a DSN names.
+func (t *Target) load() (err error) {
 	if t.PasswordFile != "" {
-		if password, err = trust.Secret(t.PasswordFile); err != nil {
-			return "", nil, fmt.Errorf("the login to ClickHouse: %w", err)
+		if t.Password, err = trust.Secret(t.PasswordFile); err != nil {
+			return fmt.Errorf("the login to ClickHouse: %w", err)
 		}
 	}
 	if t.Secure {
-		if encryption, err = t.Files.Config(); err != nil {
-			return "", nil, fmt.Errorf("TLS with ClickHouse: %w", err)
+		if t.tls, err = t.Files.Config(); err != nil {
+			return fmt.Errorf("TLS with ClickHouse: %w", err)
 		}
 	}
-	return password, encryption, nil
+	return nil
 }
 
 func (t *Target) hosts(list string) error {

@@ -31,6 +31,9 @@ type ClickHouseConfig struct {
 	HTTPPort string
 	// DataDir is the folder of the tables.
 	DataDir string
+	// ConfigFile is a configuration of ClickHouse's own, such as one with users;
+	// "" for none. It must leave the user "default" without a password.
+	ConfigFile string
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
 }
@@ -47,6 +50,7 @@ type ClickHouse struct {
 	addr, httpAddr string
 	engine         engine
 	folder         *Folder
+	configFile     string
 	log            *slog.Logger
 
 	pid      atomic.Int64
@@ -72,16 +76,16 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	if cfg.HTTPPort == "" {
 		cfg.HTTPPort = "0"
 	}
-	first, err := begin(ctx, e, folder, cfg.Listen, cfg.HTTPPort)
+	first, err := begin(ctx, e, folder, cfg.ConfigFile, cfg.Listen, cfg.HTTPPort)
 	for attempt := 1; errors.Is(err, errPortTaken) && attempt < engineAttempts; attempt++ {
-		first, err = begin(ctx, e, folder, cfg.Listen, cfg.HTTPPort)
+		first, err = begin(ctx, e, folder, cfg.ConfigFile, cfg.Listen, cfg.HTTPPort)
 	}
 	if err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
 	run, cancel := context.WithCancel(context.Background())
 	c := &ClickHouse{
-		addr: first.addr, httpAddr: first.httpAddr, engine: e, folder: folder, log: orDiscard(cfg.Logger),
+		addr: first.addr, httpAddr: first.httpAddr, engine: e, folder: folder, configFile: cfg.ConfigFile, log: orDiscard(cfg.Logger),
 		stop: cancel, done: make(chan struct{}),
 	}
 	c.pid.Store(int64(first.child.Pid))
@@ -123,7 +127,7 @@ func (c *ClickHouse) restart(ctx context.Context) (*life, error) {
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(restartFirst),
 		backoff.WithMaxInterval(restartMost), backoff.WithMaxElapsedTime(0))
 	return backoff.RetryNotifyWithData(
-		func() (*life, error) { return begin(ctx, c.engine, c.folder, c.addr, httpPort) },
+		func() (*life, error) { return begin(ctx, c.engine, c.folder, c.configFile, c.addr, httpPort) },
 		backoff.WithContext(wait, ctx),
 		func(err error, next time.Duration) {
 			c.log.Error("ClickHouse could not be started again", "error", err, "next try in", next)

@@ -42,7 +42,7 @@ type life struct {
 }
 
 // begin starts a child and returns when it answers queries.
-func begin(ctx context.Context, e engine, folder *Folder, listen, httpPort string) (*life, error) {
+func begin(ctx context.Context, e engine, folder *Folder, configFile, listen, httpPort string) (*life, error) {
 	addr, err := reserve(ctx, listen, "--listen")
 	if err != nil {
 		return nil, err
@@ -61,6 +61,9 @@ func begin(ctx context.Context, e engine, folder *Folder, listen, httpPort strin
 	}
 	l := &life{addr: addr, httpAddr: httpAddr}
 	args := append(engineArgs(e), engineFlags(folder.Path(), host, port, httpPort)...)
+	if configFile != "" {
+		args = append(args, "--config-file="+configFile)
+	}
 	if err := l.launch(folder, args); err != nil {
 		return nil, err
 	}

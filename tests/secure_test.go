@@ -1,0 +1,225 @@
+package tests
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/kraft"
+	"github.com/parley-chat/parley/internal/kraft/krafttest"
+)
+
+const password = "correct-horse"
+
+// secured are servers that let nobody in without TLS and a password.
+type secured struct {
+	t                 *testing.T
+	ca                *authority
+	kafka, clickhouse string // addresses
+	password          string // file
+}
+
+func newSecured(t *testing.T) *secured {
+	t.Helper()
+	krafttest.Need(t)
+	embeddedtest.NeedEngine(t)
+	s := &secured{t: t, ca: newAuthority(t, "parley's test CA")}
+	cert, key, both := s.ca.server()
+	s.password = s.ca.write("password", []byte(password+"\n"))
+	const login = "org.apache.kafka.common.security."
+	listener := "listener.name.sasl_ssl."
+	s.kafka = krafttest.Start(t, kraft.Config{
+		Protocol: "SASL_SSL",
+		Users: []string{
+			"SCRAM-SHA-256=[name=ada,password=" + password + "]", "SCRAM-SHA-512=[name=ada,password=" + password + "]",
+		},
+		Settings: []string{
+			"ssl.keystore.type=PEM", "ssl.keystore.location=" + both,
+			"ssl.truststore.type=PEM", "ssl.truststore.location=" + s.ca.file,
+			"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+			listener + "plain.sasl.jaas.config=" + login + `plain.PlainLoginModule required user_ada="` + password + `";`,
+			listener + "scram-sha-256.sasl.jaas.config=" + login + "scram.ScramLoginModule required;",
+			listener + "scram-sha-512.sasl.jaas.config=" + login + "scram.ScramLoginModule required;",
+		},
+	}).Secure()[0]
+	s.clickhouse = terminate(t, cert, key, s.startClickHouse())
+	return s
+}
+
+// users of ClickHouse: ada has a password, and "default" is for the program
+// that starts it.
+const users = `<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users>
+<default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
+<ada><password>` + password + `</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></ada>
+</users></clickhouse>`
+
+func (s *secured) startClickHouse() (addr string) {
+	s.t.Helper()
+	file := s.ca.write("users.xml", []byte(users))
+	config := s.ca.write("config.xml", []byte("<clickhouse><user_directories><users_xml><path>"+file+"</path></users_xml></user_directories></clickhouse>"))
+	data := s.t.TempDir()
+	server, err := embedded.StartClickHouse(soon(s.t), embedded.ClickHouseConfig{
+		Listen: "127.0.0.1:0", DataDir: data, ConfigFile: config,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		if err := server.Stop(context.Background()); err != nil {
+			s.t.Error(err)
+		}
+		if said, err := os.ReadFile(filepath.Join(data, "clickhouse.log")); s.t.Failed() {
+			s.t.Logf("ClickHouse said at last (%v):\n%s", err, said[max(0, len(said)-4000):])
+		}
+	})
+	return server.Addr()
+}
+
+// terminate listens with TLS and passes on to a server without: the engine that
+// tests start has no TLS port.
+func terminate(t *testing.T, cert, key, target string) (addr string) {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	work.Go(func() {
+		for {
+			client, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			work.Go(func() { join(client, target) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		work.Wait()
+	})
+	return ln.Addr().String()
+}
+
+// join passes on in both directions until either end is closed.
+func join(client net.Conn, target string) {
+	defer client.Close()
+	server, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var both sync.WaitGroup
+	for _, way := range [][2]net.Conn{{server, client}, {client, server}} {
+		both.Go(func() {
+			_, _ = io.Copy(way[0], way[1])
+			way[0].Close()
+		})
+	}
+	both.Wait()
+}
+
+// command is a command with its flags for Kafka.
+func (s *secured) command(name, mechanism string, more ...string) []string {
+	return append([]string{name, "--kafka", s.kafka, "--kafka-ca", s.ca.file, "--kafka-sasl", mechanism, "--kafka-user", "ada", "--kafka-password-file", s.password}, more...)
+}
+
+func (s *secured) dsn() string {
+	return fmt.Sprintf("clickhouse://ada@%s/default?ca=%s&password-file=%s", s.clickhouse, s.ca.file, s.password)
+}
+
+// Every role and the operator's commands get through TLS and logins, with each
+// mechanism that Kafka has.
+func TestSecureServers(t *testing.T) {
+	s := newSecured(t)
+	addr := freeAddr(t)
+	roles := []*process{
+		start(t, s.command("projector", "SCRAM-SHA-512", "--clickhouse", s.dsn())...),
+		start(t, s.command("chatworker", "SCRAM-SHA-256")...),
+		start(t, s.command("connector", "PLAIN", "--listen", addr, "--clickhouse", s.dsn())...),
+	}
+	url := served(t, addr)
+	ada := enter(t, url, "ada")
+	ada.join("lobby")
+	said := []string{"one", "two", "three"}
+	for _, body := range said {
+		ada.chat("lobby", body)
+	}
+	bob := enter(t, url, "bob")
+	if got := bodies(bob.join("lobby").Messages); !slices.Equal(got, said) {
+		t.Errorf("bob sees %v", got)
+	}
+	eventually(t, "verify finds everything equal", func() bool {
+		verify := start(t, s.command("verify", "SCRAM-SHA-512", "--clickhouse", s.dsn())...)
+		<-verify.done
+		return verify.cmd.ProcessState.ExitCode() == 0 && strings.Contains(verify.out.String(), "0 offsets behind")
+	})
+	for _, p := range roles {
+		if strings.Contains(p.out.String(), password) {
+			t.Errorf("the log has the password:\n%s", p.out)
+		}
+	}
+	for name, c := range s.refusals() {
+		t.Run(name, func(t *testing.T) { refusedAtStart(t, c.args, c.says) })
+	}
+}
+
+type refusal struct {
+	args []string
+	says string
+}
+
+// refusals are wrong flags, and what is said about them.
+func (s *secured) refusals() map[string]refusal {
+	stranger := newAuthority(s.t, "a stranger's CA")
+	wrong := s.ca.write("wrong", []byte("battery-staple"))
+	with := func(flag, value string) []string {
+		all := s.command("chatworker", "SCRAM-SHA-512")
+		all[slices.Index(all, flag)+1] = value
+		return all
+	}
+	history := func(options string) []string {
+		return s.command("projector", "PLAIN", "--clickhouse", "clickhouse://ada@"+s.clickhouse+"/default?"+options)
+	}
+	return map[string]refusal{
+		"Kafka, wrong password":         {with("--kafka-password-file", wrong), "it refuses the user name or password"},
+		"Kafka, wrong CA":               {with("--kafka-ca", stranger.file), "its certificate is not trusted"},
+		"Kafka, no such CA":             {with("--kafka-ca", "/none.pem"), "the CA certificates cannot be read: open /none.pem"},
+		"Kafka, no such password":       {with("--kafka-password-file", "/none"), "the password cannot be read: open /none"},
+		"Kafka, CA that is none":        {with("--kafka-ca", s.password), "holds no CA certificate"},
+		"Kafka, no password":            {s.command("chatworker", "SCRAM-SHA-512")[:9], "--kafka-sasl needs a password"},
+		"ClickHouse, wrong password":    {history("ca=" + s.ca.file + "&password-file=" + wrong), `it refuses user "ada" with this password`},
+		"ClickHouse, wrong CA":          {history("ca=" + stranger.file + "&password-file=" + s.password), "its certificate is not trusted"},
+		"ClickHouse, no such CA":        {history("ca=/none.pem&password-file=" + s.password), "the CA certificates cannot be read: open /none.pem"},
+		"ClickHouse, certificate alone": {history("cert=" + s.ca.file), "takes two files"},
+	}
+}
+
+// refusedAtStart waits until a role has ended with one sentence.
+func refusedAtStart(t *testing.T, args []string, says string) {
+	p := start(t, args...)
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		t.Fatalf("it still runs:\n%s", p.out)
+	}
+	lines := strings.Split(strings.TrimSpace(p.out.String()), "\n")
+	last := lines[len(lines)-1]
+	if p.cmd.ProcessState.ExitCode() != 1 || !strings.HasPrefix(last, "parley: ") || !strings.Contains(last, says) || strings.Contains(p.out.String(), "battery-staple") {
+		t.Errorf("exit code %d, want one sentence with %q:\n%s", p.cmd.ProcessState.ExitCode(), says, p.out)
+	}
+}
