@@ -3,6 +3,7 @@
 # a C compiler, for CI; a line each.
 set -euo pipefail
 packages=(
+	kcat        # a client of Kafka that is not ours
 	nginx-light # the load balancer of deploy/nginx, and of `make up STACK=processes`
 	shellcheck  # `make lint`
 	prometheus  # promtool, for the alerts of deploy/prometheus
