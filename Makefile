@@ -17,7 +17,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NPM_CI      := npm ci --no-audit --no-fund
 
 # What runs against Apache Kafka too.
-KAFKA_TESTED := ./internal/kraft/... ./internal/eventlog ./internal/history ./internal/verify ./internal/renew ./internal/doctor ./internal/format ./internal/topics \
+KAFKA_TESTED := ./internal/kraft/... ./internal/eventlog ./internal/epoch ./internal/history ./internal/verify ./internal/renew ./internal/doctor ./internal/format ./internal/topics \
 	./chatworker ./projector ./tests ./tests/chaos
 
 # The program needs no C compiler; the race detector does.
