@@ -28,8 +28,8 @@ type progress struct {
 func (p *Projector) Ready() bool { return p.progress.since.Load() != nil }
 
 // Unready says why the projector does not do its part, a sentence for each
-// reason; nothing when it does. It asks Kafka for a sign of life where there
-// was none lately, for 2 s at most.
+// reason; nothing when it does. It asks ClickHouse for a sign of life, and Kafka
+// where there was none lately, each for 2 s at most.
 func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 	at := &p.progress
 	kafka, db, since := at.kafka.Load(), at.db.Load(), at.since.Load()
@@ -43,7 +43,9 @@ func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 		reasons = append(reasons, err.Error())
 	}
 	if outage := db.Outage(); outage > 0 {
-		reasons = append(reasons, fmt.Sprintf("ClickHouse at %s cannot be used for %v", db.Addresses(), outage.Round(time.Second)))
+		reasons = append(reasons, fmt.Sprintf("ClickHouse at %s could not be used for the last %v", db.Addresses(), outage.Round(time.Second)))
+	} else if err := ping(ctx, db); err != nil {
+		reasons = append(reasons, fmt.Sprintf("no answer from ClickHouse at %s: %v", db.Addresses(), err))
 	}
 	assigned, serving := at.assigned.Load(), at.serving.Load()
 	switch {
@@ -55,4 +57,10 @@ func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 		reasons = append(reasons, "the consumer group has assigned no partition yet")
 	}
 	return reasons
+}
+
+func ping(ctx context.Context, db *clickhouse.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return db.Ping(ctx)
 }
