@@ -45,10 +45,10 @@ func smallDisk(t *testing.T, size int) string {
 	return dir
 }
 
-// fill takes up to size bytes of a disk and returns what gives them back.
-func fill(t *testing.T, disk string, size int) (free func()) {
+// fill takes up to size bytes of a disk with a file and returns what gives them back.
+func fill(t *testing.T, disk string, size int, name string) (free func()) {
 	t.Helper()
-	name := filepath.Join(disk, "ballast")
+	name = filepath.Join(disk, name)
 	file, err := os.Create(name)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestBrokersDiskIsFull(t *testing.T) {
 	onEmbeddedBroker(t)
 	t.Parallel()
 	disk := smallDisk(t, 120*mebibyte)
-	free := fill(t, disk, 48*mebibyte)
+	free := fill(t, disk, 48*mebibyte, "ballast")
 	addr := freeAddr(t)
 	broker := start(t, "broker", "--listen", addr, "--data", filepath.Join(disk, "broker"))
 	t.Cleanup(func() { broker.signal(syscall.SIGTERM) })
@@ -188,7 +188,7 @@ func TestClickHousesDiskIsFull(t *testing.T) {
 	said := []string{"before"}
 	c.projected(ada.chat("lobby", said[0]).Seq)
 
-	free := fill(t, disk, 200*mebibyte)
+	free := fill(t, disk, 200*mebibyte, "ballast")
 	for i := range 3000 {
 		said = append(said, fmt.Sprintf("%d %s", i, strings.Repeat("x", 1000)))
 		ada.chat("lobby", said[len(said)-1])

@@ -3,6 +3,9 @@ package tests
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -109,8 +112,9 @@ func showBounded(s *stage) {
 	s.does("a client joins and reads a message every 10 ms; ada says large ones, faster, until it is thrown out")
 	thrownOut, closed := make(chan struct{}), make(chan error, 1)
 	go func() { closed <- readSlowly(slow, thrownOut) }()
+	counted := s.slowConsumers(r.connectors[0])
 	var slowest time.Duration
-	said := 0
+	said, hurried := 0, false
 	for left := false; !left && said < 50_000; said++ {
 		began := time.Now()
 		ada.chat("lobby", fmt.Sprint(said, strings.Repeat("x", 4000)))
@@ -123,12 +127,38 @@ func showBounded(s *stage) {
 			left = left || p.Method == rpc.PushLeft
 		}
 		slowest = max(slowest, time.Since(began))
+		if said%50 == 0 && !hurried && counted() { // what is on its way to it must not take all day
+			hurried = true
+			close(thrownOut)
+		}
 	}
 	s.sees(said < 50_000, "after %d messages, %d MB, it has left", said, said*4/1000)
 	s.sees(slowest < 10*time.Second, "of ada's own messages the slowest took %v to come back to her", slowest.Round(time.Millisecond))
-	close(thrownOut)
 	var why *websocket.CloseError
 	s.sees(errors.As(<-closed, &why) && why.Code == rpc.CloseSlow, "it was closed with %d, which means: come back and recover", rpc.CloseSlow)
+}
+
+var (
+	adminAt      = regexp.MustCompile(`msg="health is served" address=(\S+)`)
+	slowConsumer = regexp.MustCompile(`(?m)^parley_connector_slow_consumers_total\S* [1-9]`)
+)
+
+// slowConsumers asks a connector whether it has closed a slow reader.
+func (s *stage) slowConsumers(connector *process) func() bool {
+	at := adminAt.FindStringSubmatch(connector.out.String())
+	if at == nil {
+		s.t.Fatal("the connector does not say where its metrics are")
+	}
+	s.t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	return func() bool {
+		res, err := http.Get("http://" + at[1] + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		return err == nil && slowConsumer.Match(text)
+	}
 }
 
 // readSlowly reads until the connection ends, slowly at first.
