@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -22,18 +23,20 @@ const (
 )
 
 // conn is one WebSocket. Anybody may send; frames leave in that order. A
-// connection with nothing to write has no writer: the first frame starts one,
-// which ends when the queue is empty.
+// connection with nothing to write has no writer: the first frame hands it to
+// the flushers. While its socket is full it has one of its own.
 type conn struct {
-	ws     *websocket.Conn
-	socket *socket  // what ws reads from
-	net    net.Conn // what the socket reads from
-	limit  int      // bytes that may wait
+	ws       *websocket.Conn
+	socket   *socket         // what ws reads from
+	net      net.Conn        // what the socket reads from
+	raw      syscall.RawConn // of net
+	limit    int             // bytes that may wait
+	flushers *flushers
 
 	mu      sync.Mutex
 	queue   [][]byte
 	queued  int       // bytes, what is being written included
-	writing bool      // a writer is at work
+	writing bool      // a writer is at work, or will be
 	began   time.Time // of the write under way; zero: none is
 	idle    *sync.Cond
 	awaited bool // somebody waits for the writer's end
@@ -44,9 +47,9 @@ type conn struct {
 
 // newConn takes over an upgraded connection whose net.Conn is a *socket. limit
 // bounds the bytes that may wait.
-func newConn(ws *websocket.Conn, limit int) *conn {
+func newConn(ws *websocket.Conn, limit int, flushers *flushers) *conn {
 	s := ws.NetConn().(*socket)
-	c := &conn{ws: ws, socket: s, net: s.Conn, limit: limit}
+	c := &conn{ws: ws, socket: s, net: s.Conn, raw: s.raw, limit: limit, flushers: flushers}
 	c.idle = sync.NewCond(&c.mu)
 	s.queue.Store(c)
 	return c
@@ -128,7 +131,7 @@ func (c *conn) closedWith() int {
 	return c.code
 }
 
-// enqueue queues a frame and starts a writer if there is none. The lock is
+// enqueue queues a frame and asks for a writer if there is none. The lock is
 // held.
 func (c *conn) enqueue(frame []byte) {
 	if c.dead {
@@ -138,39 +141,58 @@ func (c *conn) enqueue(frame []byte) {
 	c.queued += len(frame)
 	if !c.writing {
 		c.writing = true
-		go c.write()
+		c.flushers.add(c)
 	}
 }
 
-// write drains the queue, everything that waits in one call.
-func (c *conn) write() {
+// writeNow drains the queue as long as the socket takes everything at once, and
+// leaves the rest to a goroutine that waits for it. scratch is space to reuse.
+func (c *conn) writeNow(scratch *[]byte) {
 	for {
-		frames, ok := c.takeQueue()
-		if !ok {
+		frames, size := c.takeQueue()
+		if size == 0 {
 			return
 		}
-		size := 0
-		for _, f := range frames {
-			size += len(f)
+		rest, err := offer(c.raw, frames, scratch)
+		if len(rest) > 0 {
+			go c.writeOn(rest, size)
+			return
 		}
-		err := c.writeOut(frames)
-		c.mu.Lock()
-		c.queued -= size
-		c.mu.Unlock()
-		if err != nil {
-			c.abort()
-		}
+		c.wrote(size, err)
 	}
 }
 
-// takeQueue returns what waits. When that is nothing the writer ends.
-func (c *conn) takeQueue() (net.Buffers, bool) {
+// writeOn writes frames, of size bytes with what was written of them before,
+// and then drains the queue, everything that waits in one call.
+func (c *conn) writeOn(frames net.Buffers, size int) {
+	for size > 0 {
+		c.wrote(size, c.writeOut(frames))
+		frames, size = c.takeQueue()
+	}
+}
+
+// wrote notes what became of size bytes.
+func (c *conn) wrote(size int, err error) {
+	c.mu.Lock()
+	c.queued -= size
+	c.mu.Unlock()
+	if err != nil {
+		c.abort()
+	}
+}
+
+// takeQueue returns what waits, and its size in bytes. When that is nothing the
+// writer ends.
+func (c *conn) takeQueue() (frames net.Buffers, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.queue) > 0 && !c.dead {
-		frames := net.Buffers(c.queue)
+		frames = c.queue
+		for _, f := range frames {
+			size += len(f)
+		}
 		c.queue, c.began = nil, time.Now()
-		return frames, true
+		return frames, size
 	}
 	if c.closing && !c.dead {
 		c.linger()
@@ -179,7 +201,7 @@ func (c *conn) takeQueue() (net.Buffers, bool) {
 	if c.awaited {
 		c.idle.Broadcast()
 	}
-	return nil, false
+	return nil, 0
 }
 
 // awaitIdle waits until no writer is at work.

@@ -40,6 +40,7 @@ type incarnation struct {
 	tracers       tracers
 	pushPartition int
 	reads         chan struct{} // a slot for each read of history
+	flushers      *flushers
 
 	ctx      context.Context // of everything that works for sessions
 	work     sync.WaitGroup  // what spawn started, and connections
@@ -84,6 +85,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 		metrics:  newMetrics(cfg.Meters),
 		tracers:  newTracers(cfg),
 		reads:    make(chan struct{}, concurrentReads),
+		flushers: newFlushers(),
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),
 		channels: map[string]*channel{}, sessions: map[string]*session{},

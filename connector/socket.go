@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"syscall"
 )
 
 // errFlood ends a connection that sends bytes without end and no message.
@@ -16,6 +17,7 @@ var errFlood = errors.New("too many bytes without a message")
 // inside another frame.
 type socket struct {
 	net.Conn
+	raw   syscall.RawConn // of Conn
 	limit int
 	read  int // since the last message; owned by the reading goroutine
 	queue atomic.Pointer[conn]
@@ -57,5 +59,9 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &socket{Conn: c, limit: l.limit}, nil
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return &socket{Conn: c, raw: raw, limit: l.limit}, nil
 }

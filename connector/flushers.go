@@ -1,0 +1,124 @@
+package connector
+
+import (
+	"errors"
+	"net"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// gatherBytes is how much of several short frames is laid together for one
+// write.
+const gatherBytes = 32 << 10
+
+// flushers write what waits on many connections. A message for a thousand
+// members is a thousand short writes: a few goroutines make them in turns,
+// where a goroutine for each would stand in the way of all else that wants to
+// run. They never wait for a socket, and none is there while nothing is to be
+// written. The zero value is not ready for use. Safe for concurrent use.
+type flushers struct {
+	most int // goroutines at once
+
+	mu    sync.Mutex
+	ready []*conn // with frames to write, each once at most
+	next  int     // of ready
+	busy  int     // goroutines
+}
+
+func newFlushers() *flushers { return &flushers{most: runtime.GOMAXPROCS(0)} }
+
+// add has c written, which must not be ready already.
+func (w *flushers) add(c *conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ready = append(w.ready, c)
+	if w.busy < w.most {
+		w.busy++
+		go w.run()
+	}
+}
+
+// run writes until nothing is ready.
+func (w *flushers) run() {
+	var scratch []byte
+	for c := w.take(); c != nil; c = w.take() {
+		c.writeNow(&scratch)
+	}
+}
+
+// take returns the connection that has waited longest. When none does, it
+// returns nil, and the goroutine must end.
+func (w *flushers) take() *conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next == len(w.ready) {
+		w.ready, w.next = w.ready[:0], 0
+		w.busy--
+		return nil
+	}
+	c := w.ready[w.next]
+	w.ready[w.next] = nil
+	w.next++
+	return c
+}
+
+// offer writes as much of the frames as the socket takes without waiting, and
+// returns the rest.
+func offer(raw syscall.RawConn, frames net.Buffers, scratch *[]byte) (rest net.Buffers, err error) {
+	for len(frames) > 0 {
+		chunk, whole := gather(frames, scratch)
+		n, err := tryWrite(raw, chunk)
+		if err != nil {
+			return nil, err
+		}
+		if n < len(chunk) {
+			return behind(frames, n), nil
+		}
+		frames = frames[whole:]
+	}
+	return nil, nil
+}
+
+// gather lays frames together in scratch, as many as there is room for. One
+// that stands alone is not copied.
+func gather(frames net.Buffers, scratch *[]byte) (chunk []byte, whole int) {
+	if len(frames) == 1 || len(frames[0])+len(frames[1]) > gatherBytes {
+		return frames[0], 1
+	}
+	chunk = (*scratch)[:0]
+	for whole < len(frames) && len(chunk)+len(frames[whole]) <= gatherBytes {
+		chunk = append(chunk, frames[whole]...)
+		whole++
+	}
+	*scratch = chunk
+	return chunk, whole
+}
+
+// behind is what is left of frames behind n bytes.
+func behind(frames net.Buffers, n int) net.Buffers {
+	for n >= len(frames[0]) {
+		n -= len(frames[0])
+		frames = frames[1:]
+	}
+	frames[0] = frames[0][n:]
+	return frames
+}
+
+// tryWrite writes as much of b as the socket takes at once, which may be
+// nothing.
+func tryWrite(raw syscall.RawConn, b []byte) (n int, err error) {
+	broken := raw.Write(func(fd uintptr) bool {
+		n, err = syscall.Write(int(fd), b)
+		return true // whatever came of it: nobody waits here
+	})
+	switch {
+	case broken != nil:
+		return 0, broken
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	return n, nil
+}

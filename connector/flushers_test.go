@@ -1,0 +1,134 @@
+package connector
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Frames of any size, sent by many at once to a client that reads in bites,
+// arrive whole and each sender's in order, although the socket is full most of
+// the time.
+func TestFlushersLoseNothingOnAFullSocket(t *testing.T) {
+	client, c := flushed(t)
+	const senders, frames = 4, 300
+	var want [senders][]byte
+	var sending sync.WaitGroup
+	for i := range senders {
+		rng := rand.New(rand.NewPCG(7, uint64(i)))
+		sending.Go(func() {
+			for range frames {
+				size := 1 + rng.IntN(200)
+				if rng.IntN(20) == 0 {
+					size = gatherBytes + rng.IntN(2*gatherBytes)
+				}
+				frame := bytes.Repeat([]byte{byte(i)}, size)
+				want[i] = append(want[i], frame...)
+				c.send(frame)
+			}
+		})
+	}
+	sent := make(chan int, 1)
+	go func() {
+		sending.Wait()
+		total := 0
+		for i := range want {
+			total += len(want[i])
+		}
+		sent <- total
+	}()
+	var counts [senders]int
+	got, total, bite := 0, -1, make([]byte, 3000)
+	for total < 0 || got < total {
+		select {
+		case total = <-sent:
+			continue
+		default:
+		}
+		_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
+		n, err := client.Read(bite)
+		if err != nil {
+			t.Fatalf("after %d of %d bytes: %v", got, total, err)
+		}
+		got += n
+		for _, b := range bite[:n] {
+			counts[b]++
+		}
+	}
+	for i := range want {
+		if counts[i] != len(want[i]) {
+			t.Errorf("%d bytes of sender %d arrived, %d were sent", counts[i], i, len(want[i]))
+		}
+	}
+	c.awaitIdle()
+	if c.queued != 0 {
+		t.Errorf("%d bytes count as queued when all are written", c.queued)
+	}
+}
+
+// What one sends arrives in order, whichever way each part of it is written.
+func TestFlushersKeepTheOrder(t *testing.T) {
+	client, c := flushed(t)
+	rng := rand.New(rand.NewPCG(3, 4))
+	var want []byte
+	for i := range 2000 {
+		frame := bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 1+rng.IntN(1000))
+		want = append(want, frame...)
+		c.send(frame)
+	}
+	got := make([]byte, len(want))
+	_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if n, err := io.ReadFull(client, got); err != nil {
+		t.Fatalf("after %d of %d bytes: %v", n, len(want), err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("what arrived is not what was sent, in its order")
+	}
+	c.awaitIdle()
+}
+
+// A connection that was cut is given up, and holds up nobody.
+func TestFlushersGiveUpWhatIsCut(t *testing.T) {
+	_, c := flushed(t)
+	for range 100 {
+		c.send(make([]byte, 100_000))
+	}
+	c.abort()
+	c.awaitIdle()
+	c.send([]byte("too late"))
+	c.awaitIdle()
+}
+
+// flushed returns a connection and its client, with small buffers between.
+func flushed(t *testing.T) (client net.Conn, c *conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	server, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); server.Close() })
+	for _, tcp := range []net.Conn{client, server} {
+		_ = tcp.(*net.TCPConn).SetReadBuffer(32 << 10)
+		_ = tcp.(*net.TCPConn).SetWriteBuffer(32 << 10)
+	}
+	raw, err := server.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = &conn{net: server, raw: raw, limit: 64 << 20, flushers: newFlushers()}
+	c.idle = sync.NewCond(&c.mu)
+	return client, c
+}
