@@ -16,9 +16,9 @@ func (r *Result) String() string {
 	for _, times := range r.Faults {
 		n += times
 	}
-	return fmt.Sprintf("%d violations; %d faults, %d events (%d void), %d sessions, %d chats acked, %d unknown, %d delivered, %d joins (%d recovered, %d not, %d degraded), %d pages; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained in %v; memory %v",
+	return fmt.Sprintf("%d violations; %d faults, %d events (%d void), %d sessions, %d chats acked, %d unknown, %d delivered, %d joins (%d recovered, %d not, %d degraded), %d pages; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained in %v; MB and goroutines %v",
 		len(r.Violations), n, f.Events, f.Void, f.Sessions, f.Acked, f.Unknown, f.Deliveries, f.Joins, f.Recovered, f.Partial, f.Degraded, f.HistoryPages,
-		round(f.LongestGhost), round(f.PlainGhost), round(r.Takeover), round(r.Drained), r.Memory)
+		round(f.LongestGhost), round(f.PlainGhost), round(r.Takeover), round(r.Drained), r.Usage)
 }
 
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
@@ -26,7 +26,7 @@ func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond
 // Summary adds up runs. Not safe for concurrent use.
 type Summary struct {
 	runs, violations, faults, events, acked, delivered, recovered int
-	memory                                                        map[string][2]int // of the last run
+	usage                                                         map[string][2]Usage // of the last run
 	ghost, plainGhost, takeover, drained                          time.Duration
 	handovers                                                     Handovers // nil without any
 }
@@ -47,7 +47,7 @@ func (s *Summary) Add(r *Result) {
 	s.plainGhost = max(s.plainGhost, f.PlainGhost)
 	s.takeover = max(s.takeover, r.Takeover)
 	s.drained = max(s.drained, r.Drained)
-	s.memory = r.Memory
+	s.usage = r.Usage
 	if r.Handovers != nil {
 		if s.handovers == nil {
 			s.handovers = Handovers{}
@@ -61,8 +61,8 @@ func (s *Summary) String() string {
 	if s.handovers != nil {
 		return fmt.Sprintf("%d runs, %d violations: %v; %d delivered", s.runs, s.violations, s.handovers, s.delivered)
 	}
-	return fmt.Sprintf("%d runs, %d violations: %d faults, %d events, %d chats acked, %d delivered, %d sessions recovered; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained within %v; resident MB, first and last third: %v",
-		s.runs, s.violations, s.faults, s.events, s.acked, s.delivered, s.recovered, round(s.ghost), round(s.plainGhost), round(s.takeover), round(s.drained), s.memory)
+	return fmt.Sprintf("%d runs, %d violations: %d faults, %d events, %d chats acked, %d delivered, %d sessions recovered; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained within %v; resident MB and goroutines, first and last third: %v",
+		s.runs, s.violations, s.faults, s.events, s.acked, s.delivered, s.recovered, round(s.ghost), round(s.plainGhost), round(s.takeover), round(s.drained), s.usage)
 }
 
 // Commit is the commit of the source in the working folder.

@@ -91,9 +91,9 @@ type Result struct {
 	// was no fault of theirs.
 	Ends    map[int]int
 	Refused []string
-	// Memory is the most that each role had resident, in MB, in the first and
-	// in the last third of the run.
-	Memory map[string][2]int
+	// Usage is the most that a process of each role took in the first and in the
+	// last third of the run.
+	Usage map[string][2]Usage
 }
 
 // run is one run under way.
@@ -103,7 +103,7 @@ type run struct {
 	rec     *recorder
 	faults  *faults
 	persons []*person
-	memory  *memory
+	usage   *usage
 	quiet   chan struct{}
 	crowd   sync.WaitGroup
 }
@@ -133,11 +133,11 @@ func Run(ctx context.Context, cfg Config) (result *Result, err error) {
 	r := &run{Config: cfg, sys: sys, rec: newRecorder(), quiet: make(chan struct{})}
 	r.faults = newFaults(sys, r.rec, cfg.Seed, cfg.Logger)
 	ctx, cancel := context.WithCancel(ctx)
-	r.memory = &memory{sys: sys, duration: cfg.Duration, start: time.Now()}
+	r.usage = &usage{sys: sys, duration: cfg.Duration, start: time.Now()}
 	defer r.crowd.Wait()
 	defer cancel()
 	r.enter(ctx)
-	r.crowd.Go(func() { r.memory.watch(ctx) })
+	r.crowd.Go(func() { r.usage.watch(ctx) })
 	if err := r.strike(ctx); err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (r *run) judge(ctx context.Context) (*Result, error) {
 					r.Look(in)
 				}
 				result.Report, result.Drained = *report, time.Since(healed)
-				result.Takeover, result.Memory = slowestDelivery(in, "chatworker"), r.memory.thirds()
+				result.Takeover, result.Usage = slowestDelivery(in, "chatworker"), r.usage.thirds()
 				if r.Mode == Handover {
 					result.Handovers = handovers(in)
 				}

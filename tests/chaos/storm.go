@@ -31,7 +31,7 @@ func Storm(ctx context.Context, cfg Config) (result *StormResult, err error) {
 	}
 	defer func() { err = errors.Join(err, sys.close()) }()
 	r := &run{Config: cfg, sys: sys, rec: newRecorder(), quiet: make(chan struct{})}
-	r.memory = &memory{sys: sys, duration: time.Hour, start: time.Now()}
+	r.usage = &usage{sys: sys, duration: time.Hour, start: time.Now()}
 	r.faults = newFaults(sys, r.rec, cfg.Seed, cfg.Logger)
 	close(r.quiet)
 	ctx, cancel := context.WithCancel(ctx)

@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// memory watches what the processes have resident. It is safe for concurrent
-// use.
-type memory struct {
+// usage watches what the processes take. It is safe for concurrent use.
+type usage struct {
 	sys      *system
 	start    time.Time
 	duration time.Duration
@@ -23,13 +22,19 @@ type memory struct {
 type sample struct {
 	at   time.Duration
 	role string
-	mb   int
+	took Usage
 }
 
-// watch takes a sample of every process each second until the duration is
+// Usage is what a process takes.
+type Usage struct {
+	MB         int // resident
+	Goroutines int // 0: it does not tell
+}
+
+// watch takes a sample of every process each second or so until the duration is
 // over or ctx ends. Where the system does not tell, there are none.
-func (m *memory) watch(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, m.duration)
+func (u *usage) watch(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, u.duration)
 	defer cancel()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -39,31 +44,37 @@ func (m *memory) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		for _, p := range m.sys.all() {
-			if mb, ok := residentMB(p.pid()); ok {
-				m.mu.Lock()
-				m.samples = append(m.samples, sample{time.Since(m.start), roleOf(p.name), mb})
-				m.mu.Unlock()
+		for _, p := range u.sys.all() {
+			mb, ok := residentMB(p.pid())
+			if !ok {
+				continue
 			}
+			took := Usage{MB: mb}
+			if p.admin != "" {
+				took.Goroutines = int(p.measures(ctx, "go_goroutine_count"))
+			}
+			u.mu.Lock()
+			u.samples = append(u.samples, sample{time.Since(u.start), roleOf(p.name), took})
+			u.mu.Unlock()
 		}
 	}
 }
 
 // thirds are the highest samples of each role in the first and the last third.
-func (m *memory) thirds() map[string][2]int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	found := map[string][2]int{}
-	for _, s := range m.samples {
+func (u *usage) thirds() map[string][2]Usage {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	found := map[string][2]Usage{}
+	for _, s := range u.samples {
 		i := 0
-		if s.at >= m.duration/3 {
+		if s.at >= u.duration/3 {
 			i = 1
 		}
-		if i == 1 && s.at < 2*m.duration/3 {
+		if i == 1 && s.at < 2*u.duration/3 {
 			continue
 		}
 		most := found[s.role]
-		most[i] = max(most[i], s.mb)
+		most[i] = Usage{max(most[i].MB, s.took.MB), max(most[i].Goroutines, s.took.Goroutines)}
 		found[s.role] = most
 	}
 	return found
