@@ -3,7 +3,6 @@ package connector
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -15,11 +14,6 @@ import (
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/schema"
 )
-
-// sink is a socket that takes everything at once.
-type sink struct{ net.Conn }
-
-func (sink) Write(p []byte) (int, error) { return len(p), nil }
 
 // What metrics cost: messages go to the members of two channels in turns, of
 // which one is measured. The ratio is the median over many turns, so that what
@@ -65,7 +59,7 @@ func newFanning(tb testing.TB, members int, meters metric.MeterProvider) *fannin
 	f := &fanning{tb: tb, message: &schema.Update{Channel: "lobby", Kind: &schema.Update_Message{
 		Message: &schema.Message{Id: "01J0000000000000000000000", User: "ada", Body: strings.Repeat("x", 100)},
 	}}}
-	f.stream, f.channel = crowd(newBenchIncarnation(meters), members)
+	f.stream, f.channel = crowd(tb, newBenchIncarnation(meters), members)
 	return f
 }
 

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +45,7 @@ func BenchmarkFanOutTraced(b *testing.B) {
 }
 
 func benchmarkPush(b *testing.B, inc *incarnation, members int, headers []eventlog.Header) {
-	s, ch := crowd(inc, members)
+	s, _ := crowd(b, inc, members)
 	push := &schema.Push{Connector: inc.id, Time: 1, Updates: []*schema.Update{{Channel: "lobby", Kind: &schema.Update_Message{
 		Message: &schema.Message{Id: "01J0000000000000000000000", User: "ada", Body: strings.Repeat("x", 100)},
 	}}}}
@@ -60,16 +61,29 @@ func benchmarkPush(b *testing.B, inc *incarnation, members int, headers []eventl
 		}
 		s.flush()
 	}
-	for _, p := range ch.members {
-		p.session.conn.awaitIdle()
-	}
 }
 
-// crowd is a stream with one channel of so many members.
-func crowd(inc *incarnation, members int) (*stream, *channel) {
+// crowd is a stream with one channel of so many members, who take everything at
+// once.
+func crowd(tb testing.TB, inc *incarnation, members int) (*stream, *channel) {
+	tb.Helper()
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	raw, err := null.SyscallConn()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	ch := inc.subscribe("lobby")
+	tb.Cleanup(func() {
+		for _, p := range ch.members {
+			p.session.conn.awaitIdle()
+		}
+		null.Close()
+	})
 	for i := range members {
-		session := &session{inc: inc, user: fmt.Sprint(i), conn: &conn{net: sink{}, limit: 1 << 30}}
+		session := &session{inc: inc, user: fmt.Sprint(i), conn: &conn{raw: raw, limit: 1 << 30, flushers: inc.flushers}}
 		session.conn.idle = sync.NewCond(&session.conn.mu)
 		ch.members = append(ch.members, &place{session: session, index: i, cursor: -1, end: -1})
 	}
@@ -83,7 +97,7 @@ func TestFanOutIsOneSpan(t *testing.T) {
 	on := newTracers(&Config{Tracers: sdk.NewTracerProvider(sdk.WithSyncer(counted))})
 	inc := newBenchIncarnation(nil)
 	inc.tracers = on
-	s, _ := crowd(inc, 1000)
+	s, _ := crowd(t, inc, 1000)
 	for offset, headers := range [][]eventlog.Header{nil, on.events.Send(tracing.Span{}, 0, 100).Headers(), nil} {
 		push := &schema.Push{Connector: inc.id, Offset: int64(offset) + 1, PrevOffset: int64(offset), Updates: []*schema.Update{{
 			Channel: "lobby", Kind: &schema.Update_Message{Message: &schema.Message{Id: "i", User: "u", Body: "b"}},
