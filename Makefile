@@ -81,7 +81,7 @@ $(PAGE): $(WEB) $(PAGE_SOURCES)
 test: check race-check $(ENGINE) $(PAGE) test-go test-web ## run every test
 
 test-go: $(ENGINE)
-	go test $(RACE) -timeout 8m ./...
+	go test $(RACE) -timeout 20m ./...
 
 test-web: $(ENGINE) $(PAGE) test-go
 	cd web && npm test
@@ -89,10 +89,10 @@ test-web: $(ENGINE) $(PAGE) test-go
 # Without Java or Maven there is nothing to test against, which CI does not take.
 test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apache Kafka (minutes)
 	@deploy/kafka/get.sh || { [ "$$CI" != true ] && echo "the tests against Apache Kafka are skipped"; }
-	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -timeout 15m $(KAFKA_TESTED)
+	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -timeout 25m $(KAFKA_TESTED)
 
 test-deploy: check $(ENGINE) ## hold what is shipped in deploy/ against the program and the servers it is for
-	cd deploy/check && go vet ./... && go test -timeout 8m ./...
+	cd deploy/check && go vet ./... && go test -timeout 20m ./...
 
 lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck
 	@scripts/gofmt.sh
