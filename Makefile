@@ -16,9 +16,10 @@ PAGE_SOURCES := $(shell find web/page web/sdk web/scripts web/package-lock.json 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NPM_CI      := npm ci --no-audit --no-fund
 
-# What runs against Apache Kafka too.
-KAFKA_TESTED := ./internal/kraft/... ./internal/eventlog ./internal/epoch ./internal/history ./internal/verify ./internal/renew ./internal/doctor ./internal/format ./internal/topics \
-	./chatworker ./projector ./tests ./tests/chaos
+# What runs against Apache Kafka too, what takes longest first. Most of it waits for
+# brokers, so three packages are tested at once.
+KAFKA_TESTED := ./tests ./internal/eventlog ./projector ./chatworker ./tests/chaos \
+	./internal/kraft/... ./internal/epoch ./internal/history ./internal/verify ./internal/renew ./internal/doctor ./internal/format ./internal/topics
 
 # The program needs no C compiler; the race detector does.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
@@ -89,7 +90,7 @@ test-web: $(ENGINE) $(PAGE) test-go
 # Without Java or Maven there is nothing to test against, which CI does not take.
 test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apache Kafka (minutes)
 	@deploy/kafka/get.sh || { [ "$$CI" != true ] && echo "the tests against Apache Kafka are skipped"; }
-	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -timeout 25m $(KAFKA_TESTED)
+	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -p 3 -timeout 25m $(KAFKA_TESTED)
 
 test-deploy: check $(ENGINE) ## hold what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 20m ./...

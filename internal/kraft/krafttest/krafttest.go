@@ -24,7 +24,6 @@ const (
 
 	// patience bounds every start and stop of a cluster.
 	patience = 2 * time.Minute
-	prefix   = "parley-test-kafka-"
 )
 
 // Asked reports whether tests are to run against Apache Kafka.
@@ -69,7 +68,7 @@ func Start(tb testing.TB, cfg kraft.Config) *kraft.Cluster {
 // folder is deleted behind the cluster's end, because cleanups run in reverse.
 func folder(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", prefix)
+	dir, err := newFolder()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -138,9 +137,9 @@ func take() (*broker, error) {
 		return b, nil
 	}
 	pool.mu.Unlock()
-	dir, err := os.MkdirTemp("", prefix)
+	dir, err := newFolder()
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for Kafka: %w", err)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

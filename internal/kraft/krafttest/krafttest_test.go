@@ -21,9 +21,15 @@ func client(t *testing.T, addrs ...string) *kafka.Client {
 	return &kafka.Client{Addr: kafka.TCP(addrs...), Timeout: 10 * time.Second, Transport: transport}
 }
 
+// topics asks until the broker has time to answer.
 func topics(t *testing.T, c *kafka.Client) (names []string) {
 	t.Helper()
-	meta, err := c.Metadata(context.Background(), &kafka.MetadataRequest{})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	meta, err := c.Metadata(ctx, &kafka.MetadataRequest{})
+	for err != nil && ctx.Err() == nil {
+		meta, err = c.Metadata(ctx, &kafka.MetadataRequest{})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
