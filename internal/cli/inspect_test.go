@@ -245,10 +245,14 @@ func lookAtFormat(t *testing.T, data string) {
 		Format, Known int
 		Roles         []struct{ Role string }
 	}
-	if err := json.Unmarshal([]byte(succeed(t, data, "format", "--json")), &status); err != nil {
-		t.Fatal(err)
-	}
-	if status.Format != 1 || status.Known != 1 || len(status.Roles) != 3 {
+	// The projector may still be on its way into its group.
+	eventually(t, "every role tells which format it knows", func() bool {
+		if err := json.Unmarshal([]byte(succeed(t, data, "format", "--json")), &status); err != nil {
+			t.Fatal(err)
+		}
+		return len(status.Roles) == 3
+	})
+	if status.Format != 1 || status.Known != 1 {
 		t.Errorf("the format is %+v", status)
 	}
 	if out := succeed(t, data, "format"); !strings.Contains(out, "The log is in format 1.") || !strings.Contains(out, "projector") {
