@@ -24,6 +24,9 @@ KAFKA_TESTED := ./tests ./internal/eventlog ./projector ./chatworker ./tests/cha
 # The program needs no C compiler; the race detector does.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
+# Tests that play what operators do. They take minutes.
+REHEARSALS := ^(TestMoveByBackup|TestRestoreAfterALoss|Test.*DiskIsFull|TestBytesPerMessage|TestMemoryPerSession|TestPythonConsumer.*|TestShow|TestRollingUpgrade|TestRolesComeAndGoUnderLoad)$$
+
 CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BROKERS),--brokers $(BROKERS))
 
 export LISTEN DATA STACK
@@ -31,7 +34,7 @@ export LISTEN DATA STACK
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate
-.PHONY: test test-go test-web test-deploy lint sim
+.PHONY: test rehearse test-go test-web test-deploy lint sim
 .PHONY: bench chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
@@ -79,10 +82,13 @@ $(PAGE): $(WEB) $(PAGE_SOURCES)
 	@cd web && npm run --silent build
 	@touch $@
 
-test: check race-check $(ENGINE) $(PAGE) test-go test-web ## run every test
+test: check race-check $(ENGINE) $(PAGE) test-go test-web ## run the tests, all but the rehearsals
 
 test-go: $(ENGINE)
-	go test $(RACE) -timeout 20m ./...
+	go test $(RACE) -timeout 20m -skip '$(REHEARSALS)' ./...
+
+rehearse: check race-check $(ENGINE) ## run the tests of what operators do: backup, restore, upgrade, full disks, sizes (minutes)
+	go test $(RACE) -count=1 -timeout 20m -run '$(REHEARSALS)' ./tests ./tests/chaos
 
 test-web: $(ENGINE) $(PAGE) test-go
 	cd web && npm test
