@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -19,7 +18,14 @@ func empty(ctx context.Context, addr string) error {
 	if err := deleteGroups(ctx, client); err != nil {
 		return err
 	}
-	return deleteTopics(ctx, client)
+	for {
+		left, err := deleteTopics(ctx, client)
+		if err != nil || left == 0 {
+			return err
+		}
+		transport.CloseIdleConnections() // or it would go on telling what was there
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // deleteGroups fails when a group has members, such as one that was killed and
@@ -48,30 +54,29 @@ func deleteGroups(ctx context.Context, client *kafka.Client) error {
 	return nil
 }
 
-func deleteTopics(ctx context.Context, client *kafka.Client) error {
-	for {
-		meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
-		if err != nil {
-			return fmt.Errorf("list topics: %w", err)
-		}
-		var names []string
-		for _, t := range meta.Topics {
-			if !t.Internal {
-				names = append(names, t.Name)
-			}
-		}
-		if len(names) == 0 {
-			return nil
-		}
-		slices.Sort(names)
-		res, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: names})
-		if err != nil {
-			return fmt.Errorf("delete topics: %w", err)
-		}
-		for _, name := range names {
-			if err := res.Errors[name]; err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
-				return fmt.Errorf("delete topic %s: %w", name, err)
-			}
+// deleteTopics returns how many topics there were.
+func deleteTopics(ctx context.Context, client *kafka.Client) (int, error) {
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
+	if err != nil {
+		return 0, fmt.Errorf("list topics: %w", err)
+	}
+	var names []string
+	for _, t := range meta.Topics {
+		if !t.Internal {
+			names = append(names, t.Name)
 		}
 	}
+	if len(names) == 0 {
+		return 0, nil
+	}
+	res, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: names})
+	if err != nil {
+		return 0, fmt.Errorf("delete topics: %w", err)
+	}
+	for _, name := range names {
+		if err := res.Errors[name]; err != nil && !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			return 0, fmt.Errorf("delete topic %s: %w", name, err)
+		}
+	}
+	return len(names), nil
 }

@@ -121,7 +121,7 @@ func Broker(tb testing.TB) (addr string) {
 		if tb.Failed() {
 			show(tb, b.Cluster)
 		}
-		if err := b.release(tb.Failed()); err != nil {
+		if err := b.release(tb); err != nil {
 			tb.Error(err)
 		}
 	})
@@ -151,10 +151,14 @@ func take() (*broker, error) {
 }
 
 // release empties the broker and puts it back, or throws it away.
-func (b *broker) release(spoilt bool) error {
+func (b *broker) release(tb testing.TB) error {
+	if tb.Failed() {
+		return b.end()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if spoilt || empty(ctx, b.Nodes[0].Addr()) != nil {
+	if err := empty(ctx, b.Nodes[0].Addr()); err != nil {
+		tb.Logf("the broker is thrown away: %v", err)
 		return b.end()
 	}
 	pool.mu.Lock()
