@@ -32,6 +32,12 @@ func newFlushers() *flushers { return &flushers{most: runtime.GOMAXPROCS(0)} }
 func (w *flushers) add(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.ready) == cap(w.ready) && w.next > len(w.ready)/2 {
+		// Under load it is never empty: without this it would grow for ever.
+		n := copy(w.ready, w.ready[w.next:])
+		clear(w.ready[n:])
+		w.ready, w.next = w.ready[:n], 0
+	}
 	w.ready = append(w.ready, c)
 	if w.busy < w.most {
 		w.busy++

@@ -92,6 +92,24 @@ func TestFlushersKeepTheOrder(t *testing.T) {
 	c.awaitIdle()
 }
 
+// What waits is in order and takes no more room than there are connections,
+// also where something waits all the time.
+func TestFlushersAreBounded(t *testing.T) {
+	w := &flushers{} // without goroutines
+	a, b := new(conn), new(conn)
+	w.add(a)
+	for range 100_000 {
+		w.add(b)
+		if got := w.take(); got != a {
+			t.Fatal("another one was first")
+		}
+		a, b = b, a
+	}
+	if n := cap(w.ready); n > 16 {
+		t.Errorf("room for %d connections where two wait at most", n)
+	}
+}
+
 // A connection that was cut is given up, and holds up nobody.
 func TestFlushersGiveUpWhatIsCut(t *testing.T) {
 	_, c := flushed(t)
