@@ -45,24 +45,11 @@ func rowOf(seq int64, e *schema.Event) (row, bool) {
 		r.kind, r.user, r.session = "chat", c.User, c.Session
 		r.to, r.id, r.body, r.trace = c.To, c.Id, c.Body, c.Trace
 	case *schema.Event_Leave:
-		r.kind, r.user, r.session, r.reason = "leave", k.Leave.User, k.Leave.Session, reasonOf(k.Leave.Reason)
+		r.kind, r.user, r.session, r.reason = "leave", k.Leave.User, k.Leave.Session, k.Leave.Reason.Name()
 	case *schema.Event_Down:
-		r.kind, r.connector, r.reason = "down", k.Down.Connector, reasonOf(k.Down.Reason)
+		r.kind, r.connector, r.reason = "down", k.Down.Connector, k.Down.Reason.Name()
 	default:
 		return row{}, false
 	}
 	return r, true
-}
-
-// reasonOf names a reason as the client protocol does.
-func reasonOf(r schema.Reason) string {
-	switch r {
-	case schema.Reason_REASON_LEAVE:
-		return "leave"
-	case schema.Reason_REASON_DISCONNECT:
-		return "disconnect"
-	case schema.Reason_REASON_TIMEOUT:
-		return "timeout"
-	}
-	return ""
 }

@@ -67,9 +67,9 @@ func eventOf(partition int, rec *eventlog.Record, e *schema.Event, shown Shown) 
 		out.chat(k.Chat, shown)
 	case *schema.Event_Leave:
 		out.Kind, out.Channel, out.User, out.Session = "leave", k.Leave.Channel, k.Leave.User, k.Leave.Session
-		out.Reason = reasonOf(k.Leave.Reason)
+		out.Reason = k.Leave.Reason.Name()
 	case *schema.Event_Down:
-		out.Kind, out.Connector, out.Reason = "down", k.Down.Connector, reasonOf(k.Down.Reason)
+		out.Kind, out.Connector, out.Reason = "down", k.Down.Connector, k.Down.Reason.Name()
 	}
 	return out
 }
@@ -83,16 +83,4 @@ func (out *Event) chat(c *schema.Chat, shown Shown) {
 	case out.Private && shown.Private:
 		out.To, out.Body = c.To, c.Body
 	}
-}
-
-func reasonOf(r schema.Reason) string {
-	switch r {
-	case schema.Reason_REASON_LEAVE:
-		return "leave"
-	case schema.Reason_REASON_DISCONNECT:
-		return "disconnect"
-	case schema.Reason_REASON_TIMEOUT:
-		return "timeout"
-	}
-	return ""
 }

@@ -1,0 +1,15 @@
+package schema
+
+// Name is the reason as the client protocol and the tables of history say it;
+// "" for one that is none.
+func (r Reason) Name() string {
+	switch r {
+	case Reason_REASON_LEAVE:
+		return "leave"
+	case Reason_REASON_DISCONNECT:
+		return "disconnect"
+	case Reason_REASON_TIMEOUT:
+		return "timeout"
+	}
+	return ""
+}
