@@ -1,25 +1,10 @@
-import { Client } from "@parley-chat/sdk";
+import type { Client } from "@parley-chat/sdk";
 import axe from "axe-core";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
-import WebSocket from "ws";
-import { enter, launchBrowser, openWindow, say, screenshot } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { expect, inject, test } from "vitest";
+import { enter, openWindow, say, screenshot } from "../support/browser.ts";
+import { browser, clients, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
-
-let browser: Browser;
-const clients: Client[] = [];
-let number = 0;
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-
-afterAll(() => browser.close());
-
-afterEach(async () => {
-  for (const client of clients.splice(0)) client.close();
-  for (const context of browser.contexts()) await context.close();
-});
 
 const conversation: [user: string, body: string, to?: string][] = [
   ["grace", "Morning! The new build is on staging."],
@@ -33,11 +18,10 @@ const conversation: [user: string, body: string, to?: string][] = [
 ];
 
 async function scene(name: string): Promise<string> {
-  const channel = `${name}-${process.pid}-${++number}`;
+  const channel = fresh(name);
   const joined = new Map<string, Awaited<ReturnType<Client["join"]>>>();
   for (const user of new Set(conversation.map(([user]) => user))) {
-    const client = new Client({ url: inject("server"), user, WebSocket });
-    clients.push(client);
+    const client = somebody(user);
     joined.set(user, await client.join(channel));
   }
   for (const [user, body, to] of conversation) {
@@ -120,8 +104,7 @@ test("a picture for the README", async () => {
   await enter(page, inject("server"), "ada", "release");
   const others = new Map<string, Client>();
   for (const user of ["grace", "linus", "小明"]) {
-    const client = new Client({ url: inject("server"), user, WebSocket });
-    clients.push(client);
+    const client = somebody(user);
     others.set(user, client);
     await client.join("release");
   }

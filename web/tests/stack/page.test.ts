@@ -1,34 +1,10 @@
-import { Client } from "@parley-chat/sdk";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
-import WebSocket from "ws";
-import { enter, launchBrowser, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { expect, inject, test } from "vitest";
+import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
 import { Proxy } from "../support/proxy.ts";
 import { freePort, Server } from "../support/server.ts";
+import { browser, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
-
-let browser: Browser;
-const clients: Client[] = [];
-let number = 0;
-const fresh = (name: string) => `${name}-${process.pid}-${++number}`;
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-
-afterAll(() => browser.close());
-
-afterEach(async () => {
-  for (const client of clients.splice(0)) client.close();
-  for (const context of browser.contexts()) await context.close();
-});
-
-/** Somebody who is not in a browser. */
-async function somebody(user: string, channel: string) {
-  const client = new Client({ url: inject("server"), user, WebSocket });
-  clients.push(client);
-  return client.join(channel, { maxPending: 5000 });
-}
 
 async function open(user: string, channel: string, options = {}) {
   const window = await openWindow(browser, options);
@@ -89,7 +65,7 @@ test("what is written is text, never markup", async () => {
     "{{constructor.constructor('document.title=1')()}}",
     "&lt;b&gt; \u202Eesrever \u0000 end",
   ];
-  const mallory = await somebody("<b>mallory</b>", name);
+  const mallory = await somebody("<b>mallory</b>").join(name, { maxPending: 5000 });
   const { page, problems } = await open("ada", name);
   for (const body of evil) await mallory.send(body);
   await until_shown(page, "constructor");
@@ -124,7 +100,7 @@ test("the policy stops what is not the page's own", async () => {
 
 test("several channels side by side: unread counts, title, links, drafts", async () => {
   const [one, two] = [fresh("one"), fresh("two")];
-  const bob = await somebody("bob", two);
+  const bob = await somebody("bob").join(two, { maxPending: 5000 });
   const { page, problems } = await open("ada", one);
   await page.getByLabel("Open a channel").fill(two);
   await page.getByLabel("Open a channel").press("Enter");
@@ -169,7 +145,7 @@ test("a link to a channel leads there", async () => {
 
 test("the list stays at its end while what one writes grows, and not while one reads above", async () => {
   const name = fresh("end");
-  const bob = await somebody("bob", name);
+  const bob = await somebody("bob").join(name, { maxPending: 5000 });
   await Promise.all(Array.from({ length: 60 }, (_, i) => bob.send(`message ${i}`)));
   const { page } = await open("ada", name);
   await until_shown(page, "message 59");
@@ -243,7 +219,7 @@ test("the keyboard alone is enough", async () => {
 
 test("a message's position can be looked at", async () => {
   const name = fresh("details");
-  const bob = await somebody("bob", name);
+  const bob = await somebody("bob").join(name, { maxPending: 5000 });
   const { seq } = await bob.send("look at me");
   const { page } = await open("ada", name);
   await until_shown(page, "look at me");
@@ -280,8 +256,7 @@ test("the server is killed and comes back: nothing is lost, and one is told", as
   const server = await Server.start(inject("binary"), `127.0.0.1:${await freePort()}`);
   const { page } = await openWindow(browser);
   await enter(page, server.url, "ada", "lobby");
-  const bob = new Client({ url: server.url, user: "bob", WebSocket });
-  clients.push(bob);
+  const bob = somebody("bob", server.url);
   const lobby = await bob.join("lobby");
   await lobby.send("before");
   await until_shown(page, "before");
@@ -311,7 +286,7 @@ test("the server is killed and comes back: nothing is lost, and one is told", as
 test("away for a while: a divider says what came meanwhile, nothing is lost by a reload", async () => {
   const proxy = await Proxy.start(inject("server"));
   const name = fresh("away");
-  const bob = await somebody("bob", name);
+  const bob = await somebody("bob").join(name, { maxPending: 5000 });
   const { page } = await openWindow(browser);
   let dead = false;
   await page.routeWebSocket("**/ws", (socket) => {
@@ -349,7 +324,7 @@ test("away for a while: a divider says what came meanwhile, nothing is lost by a
 test("away for long: a gap is said to be one, and is filled when asked for", async () => {
   const proxy = await Proxy.start(inject("server"));
   const name = fresh("long");
-  const bob = await somebody("bob", name);
+  const bob = await somebody("bob").join(name, { maxPending: 5000 });
   const { page } = await openWindow(browser);
   await enter(page, proxy.url, "ada", name);
   await bob.send("before");

@@ -1,25 +1,12 @@
-import type { Browser, Page, WebSocketRoute } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
-import { enter, launchBrowser, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import type { Page, WebSocketRoute } from "playwright-core";
+import { expect, inject, test } from "vitest";
+import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { browser, fresh } from "../support/stage.ts";
 
 /**
  * What a healthy server never says: its answers are replaced on their way to
  * the page.
  */
-
-let browser: Browser;
-let number = 0;
-const fresh = (name: string) => `${name}-${process.pid}-${++number}`;
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-
-afterAll(() => browser.close());
-
-afterEach(async () => {
-  for (const context of browser.contexts()) await context.close();
-});
 
 interface Frame {
   id?: number;

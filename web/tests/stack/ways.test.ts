@@ -1,33 +1,10 @@
-import { Client } from "@parley-chat/sdk";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
-import WebSocket from "ws";
-import { enter, launchBrowser, openWindow, say, shown } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { expect, inject, test } from "vitest";
+import { enter, openWindow, say, shown } from "../support/browser.ts";
+import { browser, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
 /** Ways to use the page that are easily forgotten: without a mouse, out of sight, elsewhere. */
-
-let browser: Browser;
-const clients: Client[] = [];
-let number = 0;
-const fresh = (name: string) => `${name}-${process.pid}-${++number}`;
-
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-
-afterAll(() => browser.close());
-
-afterEach(async () => {
-  for (const client of clients.splice(0)) client.close();
-  for (const context of browser.contexts()) await context.close();
-});
-
-async function somebody(user: string, channel: string) {
-  const client = new Client({ url: inject("server"), user, WebSocket });
-  clients.push(client);
-  return client.join(channel);
-}
 
 const many = (n: number) => Array.from({ length: n }, (_, i) => `message ${i}`);
 
@@ -58,7 +35,7 @@ test("the field to write in has the focus as soon as a channel is shown", async 
 
 test("the focus stays on a message, however far the list moves on", async () => {
   const name = fresh("focus");
-  const bob = await somebody("bob", name);
+  const bob = await somebody("bob").join(name);
   for (const body of many(10)) await bob.send(body);
   const { page } = await openWindow(browser);
   await enter(page, inject("server"), "ada", name);
@@ -115,7 +92,7 @@ test("a control that goes away leaves the focus in its part of the page", async 
 
 test("a page in the background is up to date, and at its end when it is looked at", async () => {
   const name = fresh("background");
-  const bob = await somebody("bob", name);
+  const bob = await somebody("bob").join(name);
   for (const body of many(60)) await bob.send(body);
   const { page, problems } = await openWindow(browser);
   await page.addInitScript(sleep);
@@ -181,7 +158,7 @@ test("three windows of one browser, whatever it calls its languages", async () =
 
 test("on a narrow screen the focus stays in the side that lies over the messages", async () => {
   const name = fresh("drawer");
-  await somebody("bob", name);
+  await somebody("bob").join(name);
   const { page } = await openWindow(browser, { viewport: { width: 400, height: 760 } });
   await enter(page, inject("server"), "ada", name);
   const opener = page.locator('[aria-controls="members"]');
