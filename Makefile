@@ -123,8 +123,8 @@ sim: ## simulate log, workers, connectors and clients: 10,000 seeds, and planted
 chaos: $(ENGINE) ## harm a running Parley, hold every guarantee against what came of it (DURATION=30s SEED=n RUNS=n BROKERS=3)
 	go run ./tests/chaos/run $(CHAOS_FLAGS) --results docs/chaos-results.md
 
-soak: $(ENGINE) ## restart every role in turn under load (DURATION=10m)
-	go run ./tests/chaos/run --rolling $(CHAOS_FLAGS) --results docs/chaos-results.md
+soak: $(ENGINE) ## restart every role in turn under load, see that nothing grows (DURATION=10m)
+	go run ./tests/chaos/run --rolling --duration 10m $(CHAOS_FLAGS) --results docs/chaos-results.md
 
 handover: $(ENGINE) ## stop, start and kill workers one by one, see how long messages are held up (DURATION=100s)
 	go run ./tests/chaos/run --handover --duration 100s $(CHAOS_FLAGS) --results docs/chaos-results.md

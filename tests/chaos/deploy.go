@@ -104,28 +104,44 @@ func (p *process) measures(ctx context.Context, series string) float64 {
 // deploy restarts every role, adds one of each, and takes it away again. It
 // goes on when the role at hand is ready, and not before.
 func (r *run) deploy(ctx context.Context) error {
-	r.crowd.Go(func() { r.sys.watch(ctx) })
-	roles := r.sys.roles
-	for _, p := range roles {
-		if err := await(ctx, p.name+" is ready", p.unready); err != nil {
-			return err
-		}
+	if err := r.awaitReady(ctx); err != nil {
+		return err
 	}
 	if err := pause(ctx, talkFor); err != nil {
 		return err
 	}
-	for _, p := range roles {
-		over := r.rec.fault(p.name, "restart")
-		if err := errors.Join(r.stopInOrder(p), p.start()); err != nil {
+	for _, p := range r.sys.roles {
+		if err := r.restart(ctx, p); err != nil {
 			return err
 		}
-		if err := await(ctx, p.name+" is ready again", p.unready); err != nil {
-			return err
-		}
-		over()
-		r.faults.done["restart a "+roleOf(p.name)]++
 	}
 	return r.scale(ctx)
+}
+
+// awaitReady waits until every role is ready, and from then on keeps note of
+// which connectors are.
+func (r *run) awaitReady(ctx context.Context) error {
+	r.crowd.Go(func() { r.sys.watch(ctx) })
+	for _, p := range r.sys.roles {
+		if err := await(ctx, p.name+" is ready", p.unready); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart restarts a role in order, and waits until it is ready again.
+func (r *run) restart(ctx context.Context, p *process) error {
+	over := r.rec.fault(p.name, "restart")
+	if err := errors.Join(r.stopInOrder(p), p.start()); err != nil {
+		return err
+	}
+	if err := await(ctx, p.name+" is ready again", p.unready); err != nil {
+		return err
+	}
+	over()
+	r.faults.done["restart a "+roleOf(p.name)]++
+	return nil
 }
 
 // stopInOrder stops a process, and says how long it took.

@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -11,9 +10,6 @@ import (
 
 	"github.com/parley-chat/parley/internal/kraft"
 )
-
-// rollEvery is the time between two planned restarts.
-const rollEvery = 4 * time.Second
 
 // faults does harm, up to two at a time, and heals it.
 type faults struct {
@@ -68,26 +64,6 @@ func (f *faults) run(ctx context.Context) error {
 				f.fail(fmt.Errorf("%s of %v: %w", p.name, p.targets, err))
 			}
 		})
-	}
-}
-
-// roll restarts every role in order, one after the other, again and again
-// until ctx ends, as an upgrade does.
-func (f *faults) roll(ctx context.Context) error {
-	for {
-		for _, p := range f.sys.roles {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(rollEvery):
-			}
-			over := f.rec.fault(p.name, "restart")
-			if err := errors.Join(p.stop(stopPatience), p.start(), p.listening(startPatience)); err != nil {
-				return err
-			}
-			over()
-			f.done["restart a "+roleOf(p.name)]++
-		}
 	}
 }
 

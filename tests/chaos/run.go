@@ -59,7 +59,8 @@ type Mode int
 const (
 	// Chaos kills, pauses and cuts off.
 	Chaos Mode = iota
-	// Rolling restarts every role in order, again and again.
+	// Rolling restarts every role in order, each as soon as the one before is
+	// ready, again and again. The log has a void window of [soakWindow] offsets.
 	Rolling
 	// Handover stops, starts and kills workers, one at a time.
 	Handover
@@ -121,11 +122,7 @@ func Run(ctx context.Context, cfg Config) (result *Result, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	var flags []string
-	if cfg.Mode == Deploy {
-		flags = deployFlags
-	}
-	sys, err := startSystem(cfg.Binary, cfg.Folder, cfg.Nodes, flags...)
+	sys, err := startSystem(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +167,7 @@ func (r *run) strike(ctx context.Context) error {
 	case Chaos:
 		err = r.faults.run(timed)
 	case Rolling:
-		err = r.faults.roll(timed)
+		err = r.roll(ctx, timed)
 	case Handover:
 		err = r.faults.handOver(timed)
 	case Calm:

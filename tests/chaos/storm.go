@@ -25,7 +25,7 @@ func Storm(ctx context.Context, cfg Config) (result *StormResult, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	sys, err := startSystem(cfg.Binary, cfg.Folder, cfg.Nodes)
+	sys, err := startSystem(cfg)
 	if err != nil {
 		return nil, err
 	}

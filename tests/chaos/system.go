@@ -37,32 +37,39 @@ type system struct {
 	mu sync.RWMutex // guards changes of roles and doors
 }
 
-// startSystem starts a whole system with its data in folder. Its log is on so
-// many nodes of Apache Kafka, or on the embedded broker when that is 0.
-// Connectors get more flags.
-func startSystem(binary, folder string, nodes int, connectorFlags ...string) (s *system, err error) {
-	s = &system{planned: len(connectorFlags) > 0}
+// startSystem starts a whole system as cfg says, with its data in the folder.
+func startSystem(cfg Config) (s *system, err error) {
+	s = &system{planned: cfg.Mode == Deploy || cfg.Mode == Rolling}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
 	s.launch = func(name, addr string, args ...string) (*process, error) {
-		p := &process{name: name, addr: addr, binary: binary, log: filepath.Join(folder, name+".log"), args: args}
+		p := &process{name: name, addr: addr, binary: cfg.Binary, log: filepath.Join(cfg.Folder, name+".log"), args: args}
 		if err := p.start(); err != nil {
 			return nil, err
 		}
 		return p, nil
 	}
-	if err := s.startBrokers(s.launch, folder, nodes); err != nil {
+	if err := s.startBrokers(s.launch, cfg.Folder, cfg.Nodes); err != nil {
 		return s, err
 	}
-	if err := s.startStore(s.launch, folder); err != nil {
+	replication := max(cfg.Nodes, 1)
+	if cfg.Mode == Rolling {
+		if err := markSmall(s.kafka, replication); err != nil {
+			return s, err
+		}
+	}
+	if err := s.startStore(s.launch, cfg.Folder); err != nil {
 		return s, err
 	}
-	log := []string{"--kafka", s.kafkaFlag(), "--replication", strconv.Itoa(max(nodes, 1))}
+	log := []string{"--kafka", s.kafkaFlag(), "--replication", strconv.Itoa(replication)}
 	history := append([]string{"--clickhouse", dsnOf(s.store.addr())}, log...)
-	s.flags = map[string][]string{"connector": slices.Concat(history, connectorFlags), "chatworker": log, "projector": history}
+	s.flags = map[string][]string{"connector": history, "chatworker": log, "projector": history}
+	if s.planned {
+		s.flags["connector"] = slices.Concat(history, deployFlags)
+	}
 	for _, role := range []string{"connector", "connector", "chatworker", "chatworker", "projector", "projector"} { // two of each
 		if err := s.add(role); err != nil {
 			return s, err

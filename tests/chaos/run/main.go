@@ -1,5 +1,5 @@
 // Command run runs the fault suite: `make chaos`. It exits with 1 when a
-// guarantee was violated, and leaves the recording, the data and the logs of
+// guarantee was violated or a soak's processes grew, and leaves the recording, the data and the logs of
 // such a run where it says.
 package main
 
@@ -98,7 +98,8 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 		}
 		sum.Add(result)
 		fmt.Printf("seed %d: %v\n", seed, result)
-		if len(result.Violations) == 0 {
+		grown := o.grown(result)
+		if len(result.Violations)+len(grown) == 0 {
 			if err := os.RemoveAll(data); err != nil {
 				return violated, err
 			}
@@ -107,6 +108,9 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 		violated = true
 		for _, v := range result.Violations[:min(20, len(result.Violations))] {
 			fmt.Printf("  %v\n", v)
+		}
+		for _, g := range grown {
+			fmt.Printf("  %s\n", g)
 		}
 		fmt.Printf("  logs and recording: %s\n", data)
 	}
@@ -118,6 +122,15 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 		err = os.RemoveAll(folder)
 	}
 	return violated, err
+}
+
+// grown is what did not stay as large as it was over a soak. A short one does
+// not tell: everything grows in its first minutes.
+func (o *options) grown(result *chaos.Result) []string {
+	if !o.rolling || o.duration < 5*time.Minute {
+		return nil
+	}
+	return result.Grown()
 }
 
 // makeStorm prints how long the clients took to be back.
