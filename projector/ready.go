@@ -39,13 +39,16 @@ func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 	case db == nil:
 		return []string{"ClickHouse has not answered yet"}
 	}
-	if err := kafka.Reachable(ctx); err != nil {
-		reasons = append(reasons, err.Error())
-	}
+	// Both are asked at once, so that whoever asks for health has an answer in 3 s.
+	reachable := make(chan error, 1)
+	go func() { reachable <- kafka.Reachable(ctx) }()
 	if outage := db.Outage(); outage > 0 {
 		reasons = append(reasons, fmt.Sprintf("ClickHouse at %s could not be used for the last %v", db.Addresses(), outage.Round(time.Second)))
 	} else if err := ping(ctx, db); err != nil {
 		reasons = append(reasons, fmt.Sprintf("no answer from ClickHouse at %s: %v", db.Addresses(), err))
+	}
+	if err := <-reachable; err != nil {
+		reasons = append(reasons, err.Error())
 	}
 	assigned, serving := at.assigned.Load(), at.serving.Load()
 	switch {

@@ -52,6 +52,13 @@ func TestReadinessNamesReasons(t *testing.T) {
 	for _, at := range roles {
 		eventually(t, "a role misses Kafka", func() bool { return unreadyFor(t, at, "Kafka") })
 	}
+	// Where neither answers, the health check of containers has its answer in time.
+	freeze(child, syscall.SIGSTOP)
+	asked := begin(t, "health", "--admin", strings.TrimPrefix(projector, "http://"))
+	if code, said := asked.exitCode(), asked.said(); code != 1 || !strings.Contains(said, "Kafka") || !strings.Contains(said, "ClickHouse") {
+		t.Errorf("parley health ends with %d: %s", code, said)
+	}
+	freeze(child, syscall.SIGCONT)
 	freeze(broker.cmd.Process.Pid, syscall.SIGCONT)
 	eventually(t, "all roles are ready with Kafka", allReady)
 }
