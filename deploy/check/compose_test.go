@@ -55,6 +55,8 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{"command: [chatworker]", "command: [chatworker, --clickhouse, clickhouse://clickhouse:9000/parley]", "chatworker: exit status 1: parley: unknown flag --clickhouse"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAINS: 5s", "connector-2: exit status 1: parley: `parley connector` has no flag for the environment variable PARLEY_DRAINS"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAIN: soon", "soon"},
+		{"PARLEY_DRAIN: 5s", "PARLEY_DRAIN: 30s", "connector-1: it is killed after 40s, and takes up to 45s to stop"},
+		{"stop_grace_period: 40s\n  logging", "logging", "projector: it is killed after 10s"},
 		{"PARLEY_KAFKA: kafka:9092", "PARLEY_KAFKA: kafka", "chatworker: exit status 1: parley: --kafka"},
 		{"PARLEY_KAFKA: kafka:9092", "PARLEY_KAFKA: broker:9092", "PARLEY_KAFKA names broker:9092"},
 		{"PARLEY_KAFKA: kafka:9092", "PARLEY_KAFKA: kafka:9095", "PARLEY_KAFKA names kafka:9095"},

@@ -21,6 +21,9 @@ const (
 	drainSlack = 15 * time.Second
 	// noticed is how long ingresses take to see that a pod is not ready.
 	noticed = 5 * time.Second
+	// windowSize is what the void window of a partition takes (docs/sizing.md);
+	// half as much again is for the rest.
+	windowSize = 15 << 20
 )
 
 // problems is what is wrong with the objects, a sentence each.
@@ -222,6 +225,10 @@ func (o *objects) limited(d *appsv1.Deployment) (found []string) {
 	told, err := units.RAMInBytes(values["GOMEMLIMIT"])
 	if err != nil || told > limit*9/10 {
 		found = append(found, fmt.Sprintf("GOMEMLIMIT %s is more than nine tenths of its %d bytes of memory", values["GOMEMLIMIT"], limit))
+	}
+	partitions, err := strconv.Atoi(values["PARLEY_PARTITIONS"])
+	if shares := values["PARLEY_LISTEN"] == "" && err == nil; shares && told < int64(partitions)*windowSize*3/2 {
+		found = append(found, fmt.Sprintf("GOMEMLIMIT %s is too little for one pod that has all %d partitions", values["GOMEMLIMIT"], partitions))
 	}
 	return found
 }

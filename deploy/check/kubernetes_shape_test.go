@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -80,6 +81,9 @@ func (o *objects) budgeted() (found []string) {
 			found = append(found, fmt.Sprintf("budget %s: none of its %d pods may ever be moved", b.Name, pods))
 		} else if may >= pods {
 			found = append(found, fmt.Sprintf("budget %s: all of its %d pods may go at once", b.Name, pods))
+		}
+		if p := b.Spec.UnhealthyPodEvictionPolicy; p == nil || *p != policyv1.AlwaysAllow {
+			found = append(found, fmt.Sprintf("budget %s: pods that are not ready, as all are without Kafka, hold up the draining of a node", b.Name))
 		}
 	}
 	for _, d := range o.deployments {

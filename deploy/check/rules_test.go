@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/distribution/reference"
@@ -20,7 +21,7 @@ func problems(p *types.Project) []string {
 	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
 		s := p.Services[name]
 		for _, rule := range []func(*types.Project, types.ServiceConfig) []string{
-			image, health, limits, memory, restarts, published, mounts, program, addresses, otel, waits,
+			image, health, limits, memory, restarts, stopped, published, mounts, program, addresses, otel, waits,
 		} {
 			for _, found := range rule(p, s) {
 				all = append(all, name+": "+found)
@@ -133,6 +134,25 @@ func memory(_ *types.Project, s types.ServiceConfig) []string {
 func restarts(_ *types.Project, s types.ServiceConfig) []string {
 	if s.Restart != "unless-stopped" {
 		return []string{"it is not restarted when it ends"}
+	}
+	return nil
+}
+
+// stopped holds the time that a role is given to stop against what it takes.
+func stopped(_ *types.Project, s types.ServiceConfig) []string {
+	if !ours(s) {
+		return nil
+	}
+	if s.StopGracePeriod == nil {
+		return []string{"it is killed after 10s"}
+	}
+	takes := drainSlack
+	for _, name := range []string{"PARLEY_DRAIN_DELAY", "PARLEY_DRAIN"} {
+		d, _ := time.ParseDuration(variable(s, name)) // the program itself says what is none
+		takes += d
+	}
+	if grace := time.Duration(*s.StopGracePeriod); grace < takes {
+		return []string{fmt.Sprintf("it is killed after %v, and takes up to %v to stop", grace, takes)}
 	}
 	return nil
 }
