@@ -13,6 +13,7 @@ at_least() {
 	[ "$(printf '%s\n%s\n' "$2" "$1" | sort -t. -k1,1n -k2,2n -k3,3n | head -n 1)" = "$2" ]
 }
 
+command -v ps >/dev/null || fail "ps is needed (Debian: apt-get install procps)"
 command -v go >/dev/null || fail "Go $need_go or newer is needed: https://go.dev/dl"
 go=$(go env GOVERSION); go=${go#go}
 at_least "${go%%[a-z-]*}" "$need_go" || fail "Go $need_go or newer is needed, this is $go: https://go.dev/dl"

@@ -1,20 +1,15 @@
 #!/usr/bin/env bash
 # The docker stack: deploy/compose.yaml, every part in a container of its own.
 # Takes LISTEN and DATA from the environment; the data is in Docker's volumes,
-# DATA only keeps in mind that the stack runs.
+# DATA names them and keeps in mind with what the stack was started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/parts.sh -docker
 
-data=${DATA:-data} listen=${LISTEN:-127.0.0.1:8080}
-case $data in /*) ;; *) data=$PWD/$data ;; esac
-data=$data-docker run=$data/run
-. scripts/parts.sh
-
-# What the compose file asks for: the version to stamp and the time to say.
-PARLEY_VERSION=${PARLEY_VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo dev)}
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
-PORT=${listen##*:}
-export PARLEY_VERSION SOURCE_DATE_EPOCH PORT
+# What the compose file takes from the environment. What runs keeps what it was
+# started with: another value would replace its containers, another project
+# would be another stack.
+settings="PORT KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_RATIO PARLEY_PROJECT PARLEY_VERSION SOURCE_DATE_EPOCH"
 
 compose() { docker compose -f deploy/compose.yaml "$@"; }
 
@@ -24,37 +19,61 @@ need() {
 	docker compose version >/dev/null 2>&1 || fail "Docker runs, and has no compose (https://docs.docker.com/compose/install). Without it: make up STACK=embedded"
 }
 
-running() { [ -e "$data/running" ]; }
+started() { [ -e "$data/running" ]; }
+
+# Without an engine nothing runs, whatever was started.
+running() { started && docker info >/dev/null 2>&1; }
+
+# choose settles the settings: those of the stack that was started, else those
+# of the environment. Data, and so a checkout, has a project of its own.
+choose() {
+	PORT=${listen##*:}
+	if started; then
+		# shellcheck source=/dev/null
+		. "$data/running"
+	fi
+	[ "$PORT" != 0 ] || PORT=$(any_free)
+	: "${KAFKA_PORT:=$(free 9094)}" "${CLICKHOUSE_PORT:=$(free 8123)}" "${JAEGER_PORT:=$(free 16686)}"
+	: "${PARLEY_PROJECT:=parley-$(cksum <<<"$data" | cut -d ' ' -f 1)}"
+	: "${PARLEY_VERSION:=$(git describe --tags --always --dirty 2>/dev/null || echo dev)}"
+	: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
+	# shellcheck disable=SC2086,SC2163 # names, one word each
+	export $settings
+}
+
+# remember keeps the settings, which may hold a password.
+remember() {
+	local name
+	mkdir -p "$data"
+	for name in $settings; do
+		[ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
+	done | (umask 077 && cat >"$data/running")
+}
 
 describe() {
 	cat <<-END
 		Parley is ready.
 		  chat        http://127.0.0.1:$PORT (nginx, before two connectors)
-		  data        volumes of Docker (docker volume ls)
-		  Kafka       127.0.0.1:${KAFKA_PORT:-9094} (Apache Kafka)
-		  ClickHouse  SQL by HTTP: http://127.0.0.1:${CLICKHOUSE_PORT:-8123} (user and password parley)
-		  Jaeger      http://127.0.0.1:${JAEGER_PORT:-16686}
+		  data        volumes of Docker (docker volume ls --filter name=$PARLEY_PROJECT)
+		  Kafka       127.0.0.1:$KAFKA_PORT (Apache Kafka)
+		  ClickHouse  SQL by HTTP: http://127.0.0.1:$CLICKHOUSE_PORT (user and password parley, or CLICKHOUSE_PASSWORD)
+		  Jaeger      http://127.0.0.1:$JAEGER_PORT
 		Stop it with \`make down\`, see its parts with \`make ps\`, follow their logs with \`make logs\`, start over with \`make clean-data\`.
 	END
 }
 
 up() {
 	need
-	if [ "${listen%:*}" != 127.0.0.1 ] || [ "$PORT" = 0 ]; then
-		fail "The docker stack is published at 127.0.0.1 and needs a port of its own: make up STACK=docker PORT=8081."
-	fi
-	if running; then
+	if started; then
 		echo "Parley runs already, in Docker."
-		# shellcheck source=/dev/null
-		. "$data/running"
 	else
-		if listening "$listen"; then
-			fail "Address $listen is in use by $(owner "$PORT"): stop it, or choose another port with make up PORT=8081."
+		[ "${listen%:*}" = 127.0.0.1 ] || fail "The docker stack is published at 127.0.0.1 alone: make up STACK=docker PORT=8081."
+		if listening "127.0.0.1:$PORT"; then
+			fail "Address 127.0.0.1:$PORT is in use by $(owner "$PORT"): stop it, or choose another port with make up PORT=8081."
 		fi
 		compose build connector-1
+		remember
 	fi
-	mkdir -p "$data"
-	echo "export PORT=$PORT" >"$data/running"
 	# Containers that stopped are started again, those that run are left alone.
 	compose up --detach --no-build --wait --wait-timeout 300 ||
 		fail "Not every part is ready; \`make ps\` says which, \`make logs\` what they said."
@@ -62,7 +81,7 @@ up() {
 }
 
 down() {
-	running || { echo "Parley does not run."; return; }
+	started || { echo "Parley does not run."; return; }
 	need
 	compose down
 	rm -f "$data/running"
@@ -72,21 +91,22 @@ down() {
 clean_data() {
 	local again=
 	need
-	confirm_delete "Docker's volumes of this stack"
-	if running; then again=yes; fi
+	confirm_delete "Docker's volumes of the project $PARLEY_PROJECT"
+	if started; then
+		again=yes
+		listen=127.0.0.1:$PORT
+	fi
 	compose down --volumes
 	rm -rf "$data"
 	echo "The data in Docker's volumes is deleted."
-	if [ -n "$again" ]; then up; fi
+	[ -z "$again" ] || up
 }
 
+ps_() { need; compose ps --all; }
+logs() { need; compose logs --follow --tail 100; }
+
+choose
 case ${1:-} in
-running) running ;;
 usable) (need) 2>/dev/null ;;
-up) up ;;
-down) down ;;
-ps) need; compose ps --all ;;
-logs) need; compose logs --follow --tail 100 ;;
-clean-data) clean_data ;;
-*) fail "usage: $0 up|down|ps|logs|clean-data|running|usable" ;;
+*) carry_out "$@" ;;
 esac

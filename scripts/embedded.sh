@@ -3,12 +3,9 @@
 # the background. Takes LISTEN and DATA from the environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-data=${DATA:-data} listen=${LISTEN:-127.0.0.1:8080}
-case $data in /*) ;; *) data=$PWD/$data ;; esac
-run=$data/run
-. scripts/parts.sh
+. scripts/parts.sh ''
 ready_seconds=120
+remedy="Another port: make up PORT=8081. Other data: make up DATA=folder."
 
 # in_use prints the process id of whoever has the data folder, however it was
 # started, or fails when nobody has.
@@ -16,6 +13,16 @@ in_use() {
 	local pid
 	pid=$(cat "$data/LOCK" 2>/dev/null) || return 1
 	owned "$pid" "parley " && echo "$pid"
+}
+
+# ours: was the data folder made by Parley?
+ours() { [ -e "$data/VERSION" ] && [ -e "$data/LOCK" ]; }
+
+# chat prints where the chat is, or where it would be.
+chat() {
+	local at
+	at=$(sed -n 's|^  chat *http://||p' "$run/parley.out" 2>/dev/null) || true
+	echo "${at:-$listen}"
 }
 
 # describe says where everything is.
@@ -32,18 +39,18 @@ up() {
 	local pid
 	if pid=$(alive parley); then
 		echo "Parley runs already, as process $pid."
-		describe
-		return
+		start_jaeger again
+	else
+		"${MAKE:-make}" --no-print-directory build
+		printf 'starting'
+		start_jaeger
+		start parley "parley up" bin/parley up --listen "$listen" --data "$data"
 	fi
-	"${MAKE:-make}" --no-print-directory build
-	printf 'starting'
-	start_jaeger
-	start parley "parley up" bin/parley up --listen "$listen" --data "$data"
 	if ! (await "$ready_seconds" parley ready); then
 		alive parley >/dev/null || down >/dev/null
-		fail "Another port: make up PORT=8081. Other data: make up DATA=folder."
+		exit 1
 	fi
-	printf '\n'
+	[ -n "$pid" ] || printf '\n'
 	describe
 }
 
@@ -57,49 +64,14 @@ down() {
 }
 
 ps_() {
-	local pid
-	row PART PID ADDRESS READY
-	if pid=$(alive parley); then
-		row parley "$pid" "$(sed -n 's|^  chat *http://||p' "$run/parley.out")" "$(ready && echo yes || echo no)"
-	else
-		row parley - - "no: it does not run; make up starts it again"
-	fi
-	if pid=$(alive jaeger); then row jaeger "$pid" "127.0.0.1:$(sed 's/jaeger_port=\([0-9]*\).*/\1/' "$run/jaeger.ports")" yes; fi
-	alive jaeger >/dev/null || echo "Jaeger: $(where_jaeger)"
+	columns PART PID ADDRESS READY
+	row parley "$(chat)" ready
+	jaeger_row
 }
 
 logs() {
 	[ -e "$data/parley.log" ] || fail "There is no log yet at $data/parley.log: start Parley with \`make up\`."
-	exec tail -n 100 -f "$data/parley.log"
+	exec tail -n 100 -F "$data/parley.log"
 }
 
-clean_data() {
-	local again='' pid
-	if [ ! -e "$data" ]; then
-		echo "There is no data in $data."
-		return
-	fi
-	# Never anything that Parley did not make.
-	if [ ! -e "$data/VERSION" ] || [ ! -e "$data/LOCK" ]; then
-		fail "$data is not a data folder of Parley: delete it yourself if you mean it."
-	fi
-	confirm_delete "$data"
-	if running; then
-		again=yes
-		down
-	fi
-	if pid=$(in_use); then fail "Process $pid uses $data: stop it first. Nothing was deleted."; fi
-	rm -rf "$data"
-	echo "The data in $data is deleted."
-	if [ -n "$again" ]; then up; fi
-}
-
-case ${1:-} in
-running) running ;;
-up) up ;;
-down) down ;;
-ps) ps_ ;;
-logs) logs ;;
-clean-data) clean_data ;;
-*) fail "usage: $0 up|down|ps|logs|clean-data|running" ;;
-esac
+carry_out "$@"

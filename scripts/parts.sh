@@ -1,10 +1,18 @@
 # shellcheck shell=bash
-# What the stacks share; sourced. A part is a process that runs in the
-# background: $run/NAME.pid has its id, $data/NAME.log what it says.
+# What the stacks share; sourced with the suffix of their data folder. A part is
+# a process that runs in the background: $run/NAME.pid has its id, $data/NAME.log
+# what it says. A stack's script defines running, up, down, ps_ and logs, and for
+# clean_data ours, in_use and chat.
 
-: "${data:?whoever sources this sets it}" "${run:?whoever sources this sets it}"
+listen=${LISTEN:-127.0.0.1:8080}
+data=${DATA:-data}
+while [[ $data == ?*/ ]]; do data=${data%/}; done
+case $data in /*) ;; *) data=$PWD/$data ;; esac
+data=$data$1 run=$data/run
 
 stop_seconds=40
+# What to do when a start fails; the stacks say more.
+remedy=
 
 fail() { echo "$1" >&2; exit 1; }
 
@@ -17,6 +25,9 @@ owned() {
 	*) return 1 ;;
 	esac
 }
+
+# died NAME: was the part started, and has it ended without being told to?
+died() { [ -e "$run/$1.pid" ] && ! alive "$1" >/dev/null; }
 
 # alive NAME prints the part's process id, or fails when it does not run. The
 # second line of its file is what its command contains, so that another process
@@ -40,6 +51,8 @@ start() {
 	nohup "$@" >"$run/$name.out" 2>"$data/$name.log" </dev/null &
 	pid=$!
 	set +m
+	# Until the program has taken its place, the new process looks like this script.
+	while kill -0 "$pid" 2>/dev/null && ! owned "$pid" "$pattern"; do sleep 0.02; done
 	printf '%s\n%s\n' "$pid" "$pattern" >"$run/$name.pid"
 }
 
@@ -48,9 +61,12 @@ start() {
 orphans() {
 	local group pattern left
 	{ read -r group && read -r pattern; } 2>/dev/null <"$run/$1.pid" || return 0
-	left=$(ps -A -o pid= -o pgid= -o command= | awk -v g="$group" -v p="${pattern%% *}" '$2 == g && index($0, p) { print $1 }')
-	# shellcheck disable=SC2086 # one word each
-	[ -z "$left" ] || kill -KILL $left 2>/dev/null || true
+	while left=$(ps -A -o pid= -o pgid= -o stat= -o command= |
+		awk -v g="$group" -v p="${pattern%% *}" '$2 == g && $3 !~ /^Z/ && index($0, p) { print $1 }') && [ -n "$left" ]; do
+		# shellcheck disable=SC2086 # one word each
+		kill -KILL $left 2>/dev/null || return 0
+		sleep 0.05
+	done
 }
 
 # stop NAME ends a part in order, or at once when that takes too long.
@@ -81,12 +97,12 @@ await() {
 		if ! alive "$name" >/dev/null; then
 			printf '\n'
 			tail -n 20 "$data/$name.log" >&2
-			fail "$name ended while it started; the last lines of $data/$name.log are above."
+			fail "$name ended while it started; the last lines of $data/$name.log are above. $remedy"
 		fi
 		if [ "$tenths" -le 0 ]; then
 			printf '\n'
 			tail -n 20 "$data/$name.log" >&2
-			fail "$name is not ready in time, and still starting; the last lines of $data/$name.log are above."
+			fail "$name is not ready in time, and still starting; the last lines of $data/$name.log are above. $remedy"
 		fi
 		tenths=$((tenths - 1))
 		[ $((tenths % 10)) -ne 0 ] || printf '.'
@@ -95,7 +111,11 @@ await() {
 }
 
 # listening HOST:PORT: does anybody?
-listening() { (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null; }
+listening() {
+	local host=${1%:*}
+	host=${host#[}
+	(exec 3<>"/dev/tcp/${host%]}/${1##*:}") 2>/dev/null
+}
 
 # owner PORT describes who listens there.
 owner() {
@@ -121,43 +141,56 @@ free() {
 	echo "$port"
 }
 
+# any_free prints a port that is free, for whoever asks for port 0. It is below
+# those that systems give to connections.
+any_free() { free $((10000 + RANDOM % 20000)); }
+
 # no_jaeger says why traces go nowhere.
 no_jaeger() { echo "none: traces are off (\`make jaeger\` builds it, once, in minutes; then \`make down\` and \`make up\`)"; }
 
 # start_jaeger starts Jaeger where it is there and nothing else was asked for,
-# and tells the parts that follow where their traces go.
+# and tells the parts that follow where their traces go. `start_jaeger again`
+# starts one that has died, at the ports that the running parts know.
 start_jaeger() {
 	[ -z "${OTEL_EXPORTER_OTLP_ENDPOINT:-}${OTEL_TRACES_EXPORTER:-}" ] || return 0
 	[ -x bin/jaeger ] || return 0
-	if ! alive jaeger >/dev/null; then
-		jaeger_port=$(free 16686)
-		given="$given$jaeger_port "
-		otlp_port=$(free 4318)
-		given="$given$otlp_port "
-		JAEGER_QUERY_GRPC_PORT=$(free 16685)
-		given="$given$JAEGER_QUERY_GRPC_PORT "
-		JAEGER_OTLP_GRPC_PORT=$(free 4317)
-		export JAEGER_QUERY_GRPC_PORT JAEGER_OTLP_GRPC_PORT
-		export JAEGER_QUERY_PORT=$jaeger_port JAEGER_OTLP_HTTP_PORT=$otlp_port
-		start jaeger bin/jaeger bin/jaeger --config deploy/jaeger/config.yaml
-		printf 'jaeger_port=%s otlp_port=%s\n' "$jaeger_port" "$otlp_port" >"$run/jaeger.ports"
-		await 60 jaeger listening "127.0.0.1:$jaeger_port"
-		await 60 jaeger listening "127.0.0.1:$otlp_port"
+	if [ "${1:-}" = again ]; then
+		[ -e "$run/jaeger.pid" ] || return 0
+	elif ! alive jaeger >/dev/null; then
+		choose_jaeger
 	fi
 	# shellcheck source=/dev/null
 	. "$run/jaeger.ports"
+	if ! alive jaeger >/dev/null; then
+		start jaeger bin/jaeger bin/jaeger --config deploy/jaeger/config.yaml
+		await 60 jaeger listening "127.0.0.1:$JAEGER_QUERY_PORT"
+		await 60 jaeger listening "127.0.0.1:$JAEGER_OTLP_HTTP_PORT"
+	fi
 	export OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
-	export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$otlp_port
+	export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$JAEGER_OTLP_HTTP_PORT
 	# bin/jaeger has no pages, but answers with the trace as JSON.
-	export PARLEY_TRACES="http://127.0.0.1:$jaeger_port/api/traces/{trace}?prettyPrint=true"
+	export PARLEY_TRACES="http://127.0.0.1:$JAEGER_QUERY_PORT/api/traces/{trace}?prettyPrint=true"
 }
+
+# choose_jaeger gives Jaeger its ports.
+choose_jaeger() {
+	local name port
+	mkdir -p "$run"
+	: >"$run/jaeger.ports"
+	for name in QUERY=16686 OTLP_HTTP=4318 QUERY_GRPC=16685 OTLP_GRPC=4317; do
+		port=$(free "${name#*=}")
+		given+="$port "
+		echo "export JAEGER_${name%=*}_PORT=$port" >>"$run/jaeger.ports"
+	done
+}
+
+# jaeger_address prints where Jaeger is asked.
+jaeger_address() { sed -n 's/.*JAEGER_QUERY_PORT=/127.0.0.1:/p' "$run/jaeger.ports"; }
 
 # where_jaeger says where traces are.
 where_jaeger() {
 	if alive jaeger >/dev/null; then
-		# shellcheck source=/dev/null
-		. "$run/jaeger.ports"
-		echo "http://127.0.0.1:$jaeger_port (parley trace ID --jaeger http://127.0.0.1:$jaeger_port)"
+		echo "http://$(jaeger_address) (parley trace ID --jaeger http://$(jaeger_address))"
 	elif [ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}${OTEL_TRACES_EXPORTER:-}" ]; then
 		echo "none: traces go where the OTEL_… variables say"
 	else
@@ -165,14 +198,66 @@ where_jaeger() {
 	fi
 }
 
-# row PART PID ADDRESS READY prints a line of `make ps`.
-row() { printf '%-12s %-8s %-24s %s\n' "$@"; }
+# row NAME ADDRESS READY... prints a line of `make ps`: whether a part runs, and
+# whether it is ready, which the command says.
+row() {
+	local name=$1 at=$2 pid
+	shift 2
+	if pid=$(alive "$name"); then
+		columns "$name" "$pid" "$at" "$("$@" && echo yes || echo no)"
+	else
+		columns "$name" - "$at" "no: it does not run; make up starts it again"
+	fi
+}
 
-# confirm_delete asks before everything in $data is deleted.
+columns() { printf '%-12s %-8s %-24s %s\n' "$@"; }
+
+# jaeger_row is the row of Jaeger, or says why there is none.
+jaeger_row() {
+	if [ -e "$run/jaeger.pid" ]; then
+		row jaeger "$(jaeger_address)" listening "$(jaeger_address)"
+	else
+		echo "Jaeger: $(where_jaeger)"
+	fi
+}
+
+# confirm_delete asks before everything in a place is deleted.
 confirm_delete() {
 	local answer=
 	[ "${CONFIRM:-}" != yes ] || return 0
 	printf 'Delete every channel, message and log in %s? Type yes: ' "$1"
 	read -r answer || answer=
 	[ "$answer" = yes ] || fail "Nothing was deleted."
+}
+
+# clean_data asks, deletes the data, and starts again what ran, where it ran.
+clean_data() {
+	local again='' pid
+	if [ ! -e "$data" ]; then
+		echo "There is no data in $data."
+		return
+	fi
+	# Never anything that this stack did not make.
+	ours || fail "$data is not a data folder of this stack: delete it yourself if you mean it."
+	confirm_delete "$data"
+	if running; then
+		again=yes
+		# shellcheck disable=SC2034 # up reads it
+		listen=$(chat)
+		down
+	fi
+	if pid=$(in_use); then fail "Process $pid uses $data: stop it first. Nothing was deleted."; fi
+	rm -rf "$data"
+	echo "The data in $data is deleted."
+	[ -z "$again" ] || up
+}
+
+# carry_out ACTION is the end of a stack's script.
+carry_out() {
+	case ${1:-} in
+	running | up | down | logs) "$1" ;;
+	ps) ps_ ;;
+	clean-data) clean_data ;;
+	*) fail "usage: $0 up|down|ps|logs|clean-data|running" ;;
+	esac
 }

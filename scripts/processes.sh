@@ -5,12 +5,9 @@
 # from the environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-data=${DATA:-data} listen=${LISTEN:-127.0.0.1:8080}
-case $data in /*) ;; *) data=$PWD/$data ;; esac
-data=$data-processes run=$data/run
-. scripts/parts.sh
+. scripts/parts.sh -processes
 ready_seconds=120
+remedy="Parts that did start go on: \`make ps\` shows them, \`make up\` tries again, \`make down\` stops them."
 PATH=$PATH:/usr/sbin:/usr/local/sbin # where nginx is on many systems
 
 servers="kafka clickhouse"
@@ -32,7 +29,7 @@ need() {
 # of single parts.
 choose() {
 	local name port
-	if [[ $listen == *:0 ]]; then listen=${listen%:*}:$(free 8080); fi
+	if [[ $listen == *:0 ]]; then listen=${listen%:*}:$(any_free); fi
 	given=" ${listen##*:} "
 	: >"$run/addresses"
 	for name in kafka=9092 controller=9093 clickhouse=9000 connector_1=8081 connector_2=8082 \
@@ -50,8 +47,11 @@ address() { sed -n "s/^${1//-/_}=//p" "$run/addresses"; }
 
 # balance writes the configuration of nginx, the one that compose.yaml ships.
 balance() {
+	local folder
 	mkdir -p "$run/nginx"
-	sed -e "s|\${PARLEY_LB_LISTEN}|$(address lb)|g" -e "s|\${PARLEY_LB_RUN}|$run/nginx|g" \
+	# shellcheck disable=SC2001 # the shells differ in what they make of & in ${//}
+	folder=$(sed 's/[\&|]/\\&/g' <<<"$run/nginx") # as sed takes it
+	sed -e "s|\${PARLEY_LB_LISTEN}|$(address lb)|g" -e "s|\${PARLEY_LB_RUN}|$folder|g" \
 		-e "s|\${PARLEY_LB_CONNECTOR_1}|$(address connector-1)|g" \
 		-e "s|\${PARLEY_LB_CONNECTOR_2}|$(address connector-2)|g" \
 		deploy/nginx/nginx.conf.template >"$run/nginx/nginx.conf"
@@ -105,28 +105,23 @@ describe() {
 }
 
 up() {
-	local name dead=
+	local name dead='' again=''
 	if running; then
+		again=again
 		for name in $parts; do alive "$name" >/dev/null || dead+=" $name"; done
+		if died jaeger; then dead+=" jaeger"; fi
 		if [ -z "$dead" ]; then
 			echo "Parley runs already, as processes."
+			for name in $parts; do await "$ready_seconds" "$name" ready "$name"; done
 			describe
 			return
 		fi
 		echo "Parley runs, but for some of its parts, which are started again:$dead"
 	else
-		need
-		if [[ $listen != *:0 ]] && listening "$listen"; then
-			fail "Address $listen is in use by $(owner "${listen##*:}"): stop it, or choose another port with make up PORT=8081."
-		fi
-		"${MAKE:-make}" --no-print-directory build kafka
-		mkdir -p "$run"
-		echo processes >"$data/STACK"
-		choose
-		balance
+		prepare
 	fi
 	printf 'starting'
-	start_jaeger
+	start_jaeger "$again"
 	for name in $servers; do begin "$name"; done
 	for name in $servers; do await "$ready_seconds" "$name" ready "$name"; done
 	for name in $roles; do begin "$name"; done
@@ -135,6 +130,22 @@ up() {
 	await 10 nginx ready nginx
 	printf '\n'
 	describe
+}
+
+# prepare does what comes before a start of all parts.
+prepare() {
+	need
+	# A load balancer that was killed leaves workers behind.
+	orphans nginx
+	[[ $listen != :* ]] || listen=0.0.0.0$listen # as everybody else takes it
+	if [[ $listen != *:0 ]] && listening "$listen"; then
+		fail "Address $listen is in use by $(owner "${listen##*:}"): stop it, or choose another port with make up PORT=8081."
+	fi
+	"${MAKE:-make}" --no-print-directory build kafka
+	mkdir -p "$run"
+	echo processes >"$data/STACK"
+	choose
+	balance
 }
 
 # down stops the parts, those first that use others.
@@ -148,25 +159,17 @@ down() {
 }
 
 ps_() {
-	local name pid at
-	row PART PID ADDRESS READY
+	local name at
+	columns PART PID ADDRESS READY
 	for name in $parts; do
 		case $name in
 		nginx) at=$(address lb) ;;
 		chatworker-* | projector) at=$(address "$name-admin") ;;
 		*) at=$(address "$name") ;;
 		esac
-		if pid=$(alive "$name"); then
-			row "$name" "$pid" "$at" "$(ready "$name" && echo yes || echo no)"
-		else
-			row "$name" - "$at" "no: it does not run; make up starts it again"
-		fi
+		row "$name" "$at" ready "$name"
 	done
-	if pid=$(alive jaeger); then
-		row jaeger "$pid" "127.0.0.1:$(sed 's/jaeger_port=\([0-9]*\).*/\1/' "$run/jaeger.ports")" yes
-	else
-		echo "Jaeger: $(where_jaeger)"
-	fi
+	jaeger_row
 }
 
 logs() {
@@ -174,31 +177,9 @@ logs() {
 	exec tail -n 20 -F "$data"/*.log
 }
 
-clean_data() {
-	local again=
-	if [ ! -e "$data" ]; then
-		echo "There is no data in $data."
-		return
-	fi
-	# Never anything that this did not make.
-	[ "$(cat "$data/STACK" 2>/dev/null)" = processes ] || fail "$data is not a data folder of this stack: delete it yourself if you mean it."
-	confirm_delete "$data"
-	if running; then
-		again=yes
-		listen=$(address lb)
-		down
-	fi
-	rm -rf "$data"
-	echo "The data in $data is deleted."
-	if [ -n "$again" ]; then up; fi
-}
+# For clean_data: whose folder it is, who uses it beside the parts, where it is.
+ours() { [ "$(cat "$data/STACK" 2>/dev/null)" = processes ]; }
+in_use() { return 1; }
+chat() { address lb; }
 
-case ${1:-} in
-running) running ;;
-up) up ;;
-down) down ;;
-ps) ps_ ;;
-logs) logs ;;
-clean-data) clean_data ;;
-*) fail "usage: $0 up|down|ps|logs|clean-data|running" ;;
-esac
+carry_out "$@"

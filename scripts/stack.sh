@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts, stops and shows the Parley of this checkout: chooses the stack that
-# runs, else the one that STACK names, else docker where an engine answers and
+# STACK names, else the one that runs, else docker where an engine answers and
 # embedded where not. Each stack has a script and a data folder of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,21 +10,20 @@ fail() { echo "$1" >&2; exit 1; }
 
 action=${1:-} asked=${STACK:-} running=
 case " $stacks " in *" ${asked:-embedded} "*) ;; *) fail "STACK=$asked: there are ${stacks// /, }." ;; esac
+[[ ${LISTEN:-:0} =~ :[0-9]+$ ]] || fail "LISTEN=$LISTEN is not of the form host:port, with a number as the port."
 
 for stack in $stacks; do
 	if "scripts/$stack.sh" running; then running=$stack; fi
 done
 
-if [ -n "$running" ]; then
-	if [ "$action" = up ] && [ -n "$asked" ] && [ "$asked" != "$running" ]; then
-		fail "The $running stack runs already: \`make down\` stops it, then \`make up STACK=$asked\` starts the other."
-	fi
-	stack=$running
-elif [ -n "$asked" ]; then
-	stack=$asked
-elif [ "$action" = down ] || [ "$action" = ps ]; then
-	echo "Parley does not run."
+stack=${asked:-$running}
+if [ "$action" = up ] && [ -n "$running" ] && [ "$stack" != "$running" ]; then
+	fail "The $running stack runs already: \`make down\` stops it, then \`make up STACK=$asked\` starts the other."
+elif { [ "$action" = down ] || [ "$action" = ps ]; } && [ "$running" != "${stack:-none}" ]; then
+	echo "Parley does not run${asked:+ in the $asked stack}."
 	exit
+elif [ -n "$stack" ]; then
+	:
 elif scripts/docker.sh usable; then
 	stack=docker
 else

@@ -43,15 +43,20 @@ func TestDockerStack(t *testing.T) {
 	}
 	here := []string{"LISTEN=127.0.0.1:" + port, "PARLEY_VERSION=v9"}
 	with := " version=v9 port=" + port
-	for _, c := range []struct{ action, says, calls string }{
-		{"up", "stack: docker (an engine answers", "build connector-1" + with + "\nup --detach --no-build --wait --wait-timeout 300" + with},
-		{"up", "Parley runs already, in Docker.", "up --detach --no-build --wait --wait-timeout 300" + with},
-		{"ps", "", "ps --all" + with},
-		{"logs", "", "logs --follow --tail 100" + with},
-		{"down", "the data stays in Docker's volumes", "down" + with},
-		{"clean-data", "The data in Docker's volumes is deleted.", "down --volumes" + with},
+	later := []string{"LISTEN=127.0.0.1:1", "PARLEY_VERSION=v10", "KAFKA_PORT=1"} // what runs keeps its own
+	for _, c := range []struct {
+		action      string
+		environment []string
+		says, calls string
+	}{
+		{"up", here, "stack: docker (an engine answers", "build connector-1" + with + "\nup --detach --no-build --wait --wait-timeout 300" + with},
+		{"up", later, "Parley runs already, in Docker.", "up --detach --no-build --wait --wait-timeout 300" + with},
+		{"ps", later, "", "ps --all" + with},
+		{"logs", later, "", "logs --follow --tail 100" + with},
+		{"down", later, "the data stays in Docker's volumes", "down" + with},
+		{"clean-data", here, "The data in Docker's volumes is deleted.", "down --volumes" + with},
 	} {
-		contains(t, l.do(c.action, here...), c.says)
+		contains(t, l.do(c.action, c.environment...), c.says)
 		if got := l.calls(); got != c.calls {
 			t.Errorf("%s calls docker with\n%s\nwant\n%s", c.action, got, c.calls)
 		}
@@ -60,16 +65,45 @@ func TestDockerStack(t *testing.T) {
 
 	l.do("up", here...)
 	l.refused("The docker stack runs already", "up", "STACK=embedded")
-	contains(t, l.do("clean-data", here...), "http://127.0.0.1:"+port) // and it is up again
+	contains(t, l.do("clean-data", later...), "http://127.0.0.1:"+port) // and it is up again, there
 	l.do("down", here...)
 
-	l.refused("needs a port of its own", "up", "LISTEN=0.0.0.0:8080")
+	l.refused("is published at 127.0.0.1 alone", "up", "LISTEN=0.0.0.0:8080")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
 	l.refused("is in use by", "up", "LISTEN="+taken.Addr().String())
+}
+
+// Other data is another project: neither touches the volumes of the other.
+func TestDockerStackIsOfItsData(t *testing.T) {
+	projects := map[string]bool{}
+	l := newLocal(t, `echo "project $PARLEY_PROJECT"`)
+	for _, data := range []string{l.data, l.data + "/", l.data + "-too"} {
+		said := l.do("clean-data", "STACK=docker", "DATA="+data)
+		_, project, found := strings.Cut(said, "project ")
+		if !found {
+			t.Fatalf("no project in %q", said)
+		}
+		projects[strings.Fields(project)[0]] = true
+	}
+	if len(projects) != 2 {
+		t.Errorf("two folders of data have the projects %v", projects)
+	}
+}
+
+// Where the engine is gone, as after a restart of the machine, one may do
+// without it.
+func TestDockerEngineIsGone(t *testing.T) {
+	needFile(t, "deploy/engine/node_modules/@chdb/lib-*/libchdb.*", "run make build")
+	l := newLocal(t, `[ -z "$GONE" ]`)
+	l.do("up", "STACK=docker")
+	contains(t, l.do("down", "GONE=yes"), "does not run")
+	contains(t, l.do("up", "GONE=yes"), "stack: embedded", "Parley is ready")
+	contains(t, l.do("down", "GONE=yes"), "Parley has stopped")
+	contains(t, l.do("down"), "All containers are gone")
 }
 
 func TestDockerStackSaysWhatIsMissing(t *testing.T) {

@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// local is `make up` and the like, with data of its own.
+// local is `make up` and the like, in a checkout and with data of its own.
 type local struct {
-	t           *testing.T
-	data        string
-	environment []string
+	t              *testing.T
+	checkout, data string
+	environment    []string
 }
 
 // newLocal takes a fake docker that carries out body and writes down how it was
@@ -28,7 +28,15 @@ func newLocal(t *testing.T, docker string) *local {
 	if err := os.WriteFile(bin+"/docker", []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l := &local{t: t, data: filepath.Join(t.TempDir(), "data")}
+	// Names that a shell, sed or nginx might take for something else.
+	l := &local{t: t, checkout: filepath.Join(t.TempDir(), "R&D check|out"), data: filepath.Join(t.TempDir(), "R&D data")}
+	here, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(here, l.checkout); err != nil {
+		t.Fatal(err)
+	}
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		switch {
@@ -38,13 +46,27 @@ func newLocal(t *testing.T, docker string) *local {
 			l.environment = append(l.environment, variable)
 		}
 	}
-	l.environment = append(l.environment, "DATA="+l.data, "LISTEN=127.0.0.1:0", "CONFIRM=yes", "PATH="+bin+":"+os.Getenv("PATH"))
-	t.Cleanup(func() { l.try("down") })
+	l.environment = append(l.environment, "DATA="+l.data+"/", "LISTEN=127.0.0.1:0", "CONFIRM=yes", "PATH="+bin+":"+os.Getenv("PATH"))
+	t.Cleanup(func() {
+		if t.Failed() {
+			l.tellLogs()
+		}
+		l.try("down")
+	})
 	return l
 }
 
+// tellLogs prints the last that each part said.
+func (l *local) tellLogs() {
+	logs, _ := filepath.Glob(l.data + "*/*.log") // the pattern is right
+	for _, name := range logs {
+		text, err := os.ReadFile(name)
+		l.t.Logf("%s: %v\n%s", name, err, text[max(0, len(text)-2000):])
+	}
+}
+
 func (l *local) try(action string, variables ...string) (string, error) {
-	cmd := exec.Command(root+"/scripts/stack.sh", action)
+	cmd := exec.Command(l.checkout+"/scripts/stack.sh", action)
 	cmd.Env = append(append([]string{}, l.environment...), variables...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -160,17 +182,24 @@ func TestProcessesStack(t *testing.T) {
 	}
 	contains(t, l.do("up"), "stack: processes", "Parley runs already", at)
 	l.refused("The processes stack runs already", "up", "STACK=embedded")
+	contains(t, l.do("clean-data", "STACK=embedded"), "There is no data in "+l.data) // and what runs keeps its own
+	if usual := regexp.MustCompile(`:80[89]\d$`); usual.MatchString(at) {
+		t.Errorf("port 0 gives %s, near the usual one", at)
+	}
 
 	for _, name := range []string{"connector-1", "nginx", "kafka"} {
-		if err := syscall.Kill(l.part(name), syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
+		l.kill(name)
 	}
 	contains(t, l.do("ps"), "no: it does not run; make up starts it again")
 	contains(t, l.do("up"), "started again: kafka connector-1 nginx", at)
 	if before, _ := talk(t, at, "two"); fmt.Sprint(before) != "[one]" {
 		t.Errorf("history after kill -9 is %v, want [one]", before)
 	}
+	for _, name := range parts {
+		pids = append(pids, l.part(name))
+	}
+	l.killsJaeger()
+	l.killsAll(pids[len(pids)-len(parts):], at)
 	for _, name := range parts {
 		pids = append(pids, l.part(name))
 	}
@@ -183,6 +212,39 @@ func TestProcessesStack(t *testing.T) {
 	contains(t, l.do("down"), "does not run")
 	contains(t, l.do("clean-data", "STACK=processes"), "is deleted")
 	gone(t, l.data+"-processes")
+}
+
+// killsJaeger kills Jaeger, where there is one, and expects it back.
+func (l *local) killsJaeger() {
+	l.t.Helper()
+	if _, err := os.Stat(root + "/bin/jaeger"); err != nil {
+		return
+	}
+	l.kill("jaeger")
+	contains(l.t, l.do("ps"), "no: it does not run; make up starts it again")
+	said := l.do("up")
+	_, trace := talk(l.t, chatAddress(l.t, said), "three")
+	l.traced(said, trace)
+}
+
+// killsAll kills every part, so that what nginx leaves behind keeps its port,
+// and expects all of them back at the same address.
+func (l *local) killsAll(pids []int, at string) {
+	l.t.Helper()
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	contains(l.t, l.do("up", "STACK=processes", "LISTEN="+at), at)
+	talk(l.t, at, "four")
+}
+
+func (l *local) kill(name string) {
+	l.t.Helper()
+	if err := syscall.Kill(l.part(name), syscall.SIGKILL); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // healthy asks the doctor: of a stack on one machine it says nothing but that
@@ -222,12 +284,12 @@ func TestEmbeddedStack(t *testing.T) {
 	l.traced(said, trace)
 	contains(t, l.do("up"), "Parley runs already", at)
 	l.refused("The embedded stack runs already", "up", "STACK=processes")
-	if err := syscall.Kill(l.part("parley"), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	l.kill("parley")
 	if before, _ := talk(t, chatAddress(t, l.do("up")), "two"); fmt.Sprint(before) != "[one]" {
 		t.Errorf("history after kill -9 is %v, want [one]", before)
 	}
+	at = chatAddress(t, l.do("up"))
+	contains(t, l.do("clean-data"), "is deleted", at) // and it is up again, there
 	pid := l.part("parley")
 	contains(t, l.do("down"), "has stopped")
 	if running(pid) {
@@ -235,4 +297,40 @@ func TestEmbeddedStack(t *testing.T) {
 	}
 	contains(t, l.do("clean-data", "STACK=embedded"), "is deleted")
 	gone(t, l.data)
+}
+
+// A second `make up` while the first one starts waits for what it starts.
+func TestUpWhileItStarts(t *testing.T) {
+	needFile(t, "deploy/engine/node_modules/@chdb/lib-*/libchdb.*", "run make build")
+	l := newLocal(t, noEngine)
+	first := make(chan error, 1)
+	go func() {
+		_, err := l.try("up", "STACK=embedded")
+		first <- err
+	}()
+	var pid int
+	eventually(t, "a process is started", func() bool {
+		text, err := os.ReadFile(l.data + "/run/parley.pid")
+		_, scanned := fmt.Sscan(string(text), &pid)
+		return err == nil && scanned == nil
+	})
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	second := start(t, "env", append(l.environment, l.checkout+"/scripts/stack.sh", "up")...)
+	second.find("(Parley runs already)")
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	second.find(`chat +http://(\S+)`)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWrongAddressesAreRefused(t *testing.T) {
+	l := newLocal(t, noEngine)
+	for _, stack := range []string{"embedded", "processes", "docker"} {
+		l.refused("not of the form host:port", "up", "STACK="+stack, "LISTEN=127.0.0.1:http")
+	}
 }

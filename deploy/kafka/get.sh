@@ -37,7 +37,7 @@ if [ ! -e libs/classes.jsa ]; then
 	trap 'rm -rf libs.new "$trial"' EXIT
 	log=$trial/log.txt
 	port() { echo $((20000 + RANDOM % 12000)); }
-	KAFKA_JVM="-Xmx256m -XX:TieredStopAtLevel=1 -XX:ArchiveClassesAtExit=$PWD/libs/classes.jsa.new" \
+	KAFKA_JVM="-Xmx256m -XX:TieredStopAtLevel=1 -XX:ArchiveClassesAtExit=libs/classes.jsa.new" \
 		./node.sh "$trial" port="$(port)" controller.port="$(port)" >"$log" 2>&1 &
 	node=$!
 	for _ in $(seq 600); do

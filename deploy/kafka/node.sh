@@ -42,9 +42,10 @@ done
 	[ ${#settings[@]} -eq 0 ] || printf '%s\n' "${settings[@]}"
 } >"$dir/server.properties"
 
-flags=${KAFKA_JVM:--Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:SharedArchiveFile=$home/libs/classes.jsa}
 # shellcheck disable=SC2206 # the flags are words
-run=(java $flags -Xshare:auto -Xlog:disable -Xlog:all=error:stderr -Dorg.slf4j.simpleLogger.showDateTime=true
+flags=(${KAFKA_JVM:-})
+[ ${#flags[@]} -gt 0 ] || flags=(-Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "-XX:SharedArchiveFile=$home/libs/classes.jsa")
+run=(java "${flags[@]}" -Xshare:auto -Xlog:disable -Xlog:all=error:stderr -Dorg.slf4j.simpleLogger.showDateTime=true
 	"-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS" -cp "$classpath")
 
 if [ ! -e "$dir/log/meta.properties" ]; then
