@@ -180,61 +180,19 @@ func (c *Client) probe(ctx context.Context) error {
 	return err
 }
 
-// probeBroker opens a connection of its own, because the pool hides why one
-// can not be had.
+// probeBroker succeeds when a broker lets this client in and is new enough.
 func (c *Client) probeBroker(ctx context.Context, broker string) error {
-	conn, err := c.dialer().DialContext(ctx, "tcp", broker)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	deadline := time.Now().Add(dialTimeout)
-	if sooner, ok := ctx.Deadline(); ok && sooner.Before(deadline) {
-		deadline = sooner
-	}
-	if err := conn.SetDeadline(deadline); err != nil {
-		return err
-	}
-	apis, err := conn.ApiVersions()
-	if err != nil {
-		return err
-	}
-	for _, api := range apis {
-		if protocol.ApiKey(api.ApiKey) == protocol.Fetch && api.MaxVersion < fetchVersion {
-			return &refusal{errors.New("it is too old: Kafka 3.1 or newer is needed")}
+	err := c.ask(ctx, c.dialer(), broker, func(conn *kafka.Conn) error {
+		apis, err := conn.ApiVersions()
+		if err != nil {
+			return err
 		}
-	}
-	return nil
-}
-
-// explainRefusal says in words why a cluster turned this client away. Other
-// errors it returns as they are.
-func explainRefusal(err error) error {
-	switch {
-	case errors.Is(err, kafka.SASLAuthenticationFailed):
-		return &refusal{fmt.Errorf("it refuses the user name or password: %w", err)}
-	case errors.Is(err, kafka.UnsupportedSASLMechanism):
-		return &refusal{fmt.Errorf("it does not support this SASL mechanism: %w", err)}
-	}
-	if why := refusedTLS(err); why != "" {
-		return &refusal{fmt.Errorf("%s: %w", why, err)}
-	}
-	return err
-}
-
-// refusedTLS says why a TLS connection did not come to be, or "" when err is of
-// another kind.
-func refusedTLS(err error) string {
-	var cert *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var remote *net.OpError
-	switch {
-	case errors.As(err, &cert):
-		return "its certificate is not trusted, check the CA and the name"
-	case errors.As(err, &record):
-		return "it does not speak TLS at this address, check the port or leave TLS out"
-	case errors.As(err, &remote) && remote.Op == "remote error":
-		return "it refuses the TLS connection, check the certificate shown to it"
-	}
-	return ""
+		for _, api := range apis {
+			if protocol.ApiKey(api.ApiKey) == protocol.Fetch && api.MaxVersion < fetchVersion {
+				return &refusal{errors.New("it is too old: Kafka 3.1 or newer is needed")}
+			}
+		}
+		return askBrokers(conn)
+	})
+	return c.diagnose(ctx, broker, err)
 }

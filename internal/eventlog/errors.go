@@ -75,11 +75,6 @@ func (e *TopicError) Error() string {
 		e.Topic, e.Setting, e.Have, e.Want, e.Topic, e.Setting, e.Want)
 }
 
-// refusal marks an error that waiting can not mend although no broker said so.
-type refusal struct{ error }
-
-func (r *refusal) Unwrap() error { return r.error }
-
 // isPermanent says whether trying again can not help. Whatever is not an
 // answer of a broker, such as a broken connection, passes.
 func isPermanent(err error) bool {
