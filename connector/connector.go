@@ -165,8 +165,12 @@ func (c *Connector) liveOn(ctx context.Context) error {
 	}
 }
 
-// fatal reports whether err is one for a person.
-func fatal(err error) bool {
+// fatal reports whether err is one for a person: the other roles end with it, too.
+func fatal(err error) bool { return otherLog(err) || eventlog.IsRefused(err) }
+
+// otherLog reports whether err says that the log is not the expected one, or
+// newer than this program.
+func otherLog(err error) bool {
 	var newer *schema.NewerError
 	var refused *epoch.Refused
 	var topic *eventlog.TopicError

@@ -23,7 +23,7 @@ func (inc *incarnation) guard(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := inc.log.Check(ctx, inc.kafka); fatal(err) {
+		if err := inc.log.Check(ctx, inc.kafka); otherLog(err) {
 			return err
 		}
 	}

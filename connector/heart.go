@@ -88,7 +88,8 @@ func (h *heart) run(ctx context.Context) error {
 	return nil
 }
 
-// beatUntilStuck beats over one connection until a beat goes unanswered.
+// beatUntilStuck beats over one connection until a beat goes unanswered. One
+// that the cluster refuses is an error.
 func (h *heart) beatUntilStuck(ctx context.Context) error {
 	client, err := eventlog.New(h.inc.cfg.Kafka)
 	if err != nil {
@@ -101,6 +102,9 @@ func (h *heart) beatUntilStuck(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := h.send(ctx, producer); err != nil {
+			if eventlog.IsRefused(err) {
+				return fmt.Errorf("beat: %w", err)
+			}
 			if ctx.Err() == nil {
 				h.inc.logger.Warn("a beat was not acknowledged", "error", err)
 			}

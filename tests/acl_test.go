@@ -3,7 +3,6 @@ package tests
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -18,6 +17,7 @@ import (
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -92,32 +92,53 @@ func TestListedRightsAreEnough(t *testing.T) {
 	ada.call(rpc.MethodMembers, rpc.MembersParams{Channel: "lobby"}, &r)
 }
 
-// Without one of them, a role says so: worker and projector end, a connector
-// goes on trying.
+// Without one of them every role ends, and says what it may not do.
 func TestMissingRightsAreSaid(t *testing.T) {
 	onEmbeddedBroker(t)
-	t.Parallel()
-	few := slices.DeleteFunc(rights(t, "roles"), func(a kfake.ACL) bool {
-		return a.Resource == kmsg.ACLResourceTypeTopic && a.Operation == kmsg.ACLOperationCreate
-	})
-	logged := new(output)
-	c := &cluster{
-		t: t, kafka: guarded(t, map[string][]kfake.ACL{"roles": few}), clickhouse: embeddedtest.ClickHouse(t),
-		logger: slog.New(slog.NewTextHandler(logged, nil)), as: "roles",
+	for _, missing := range []kmsg.ACLOperation{kmsg.ACLOperationCreate, kmsg.ACLOperationRead, kmsg.ACLOperationWrite} {
+		t.Run(missing.String(), func(t *testing.T) {
+			t.Parallel()
+			all := rights(t, "roles")
+			few := slices.DeleteFunc(slices.Clone(all), func(a kfake.ACL) bool {
+				return a.Resource == kmsg.ACLResourceTypeTopic && a.Operation == missing
+			})
+			c := &cluster{t: t, clickhouse: embeddedtest.ClickHouse(t), logger: quietLogger}
+			c.kafka = guarded(t, map[string][]kfake.ACL{"roles": all, "few": few})
+			if missing != kmsg.ACLOperationCreate {
+				c.createLog("roles")
+			}
+			c.as = "few"
+			w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
+			p, err2 := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse})
+			conn, err3 := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
+			if err := errors.Join(err1, err2, err3); err != nil {
+				t.Fatal(err)
+			}
+			roles := map[string]func(context.Context) error{"chatworker": w.Run, "connector": conn.Run, "projector": p.Run}
+			if missing == kmsg.ACLOperationWrite {
+				delete(roles, "projector") // it writes nothing to a log that is there
+			}
+			for name, run := range roles {
+				if err := run(soon(t)); err == nil || !strings.Contains(err.Error(), "Authorization Failed") {
+					t.Errorf("the %s ends with %v", name, err)
+				}
+			}
+		})
 	}
-	w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
-	p, err2 := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse})
-	conn, err3 := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0", Logger: c.logger})
-	if err := errors.Join(err1, err2, err3); err != nil {
-		t.Fatal(err)
+}
+
+// createLog begins a log.
+func (c *cluster) createLog(user string) {
+	c.t.Helper()
+	c.as = user
+	kafka, err := eventlog.New(c.config("test"))
+	if err != nil {
+		c.t.Fatal(err)
 	}
-	for name, run := range map[string]func(context.Context) error{"chatworker": w.Run, "projector": p.Run} {
-		if err := run(soon(t)); err == nil || !strings.Contains(err.Error(), "Authorization Failed") {
-			t.Errorf("the %s ends with %v", name, err)
-		}
+	defer kafka.Close()
+	if _, err := epoch.Open(soon(c.t), kafka, epoch.Options{}); err != nil {
+		c.t.Fatal(err)
 	}
-	c.run("connector", conn.Run)
-	eventually(t, "the connector says what it may not", func() bool { return strings.Contains(logged.String(), "Authorization Failed") })
 }
 
 // login is how a cluster's roles log in; nil for not at all.
