@@ -1,24 +1,31 @@
 package tests
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/cli"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/kraft"
+	"github.com/parley-chat/parley/internal/kraft/krafttest"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -59,6 +66,9 @@ func rights(t *testing.T, user string) (all []kfake.ACL) {
 // guarded starts a broker that allows its users these rights and nothing else.
 func guarded(t *testing.T, users map[string][]kfake.ACL) string {
 	t.Helper()
+	if krafttest.Asked() {
+		return guardedKafka(t, users)
+	}
 	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "admin", "admin")}
 	for _, user := range slices.Sorted(maps.Keys(users)) {
 		opts = append(opts, kfake.User("PLAIN", user, "secret", users[user]...))
@@ -71,59 +81,123 @@ func guarded(t *testing.T, users map[string][]kfake.ACL) string {
 	return c.ListenAddrs()[0]
 }
 
+// guardedKafka is guarded with Apache Kafka. Who comes without a login may do
+// everything there.
+func guardedKafka(t *testing.T, users map[string][]kfake.ACL) string {
+	t.Helper()
+	login := "org.apache.kafka.common.security.plain.PlainLoginModule required"
+	var entries []kafka.ACLEntry
+	for user, all := range users {
+		login += fmt.Sprintf(" user_%s=%q", user, "secret")
+		for _, a := range all {
+			entries = append(entries, kafka.ACLEntry{
+				ResourceType: kafka.ResourceType(a.Resource), ResourceName: a.Name, ResourcePatternType: kafka.PatternType(a.Pattern),
+				Principal: "User:" + user, Host: "*", Operation: kafka.ACLOperationType(a.Operation), PermissionType: kafka.ACLPermissionTypeAllow,
+			})
+		}
+	}
+	cluster := krafttest.Start(t, kraft.Config{Protocol: "SASL_PLAINTEXT", Settings: []string{
+		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS",
+		"sasl.enabled.mechanisms=PLAIN", "listener.name.sasl_plaintext.plain.sasl.jaas.config=" + login + ";",
+	}})
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(cluster.Brokers()...), Timeout: patience, Transport: transport}
+	res, err := client.CreateACLs(soon(t), &kafka.CreateACLsRequest{ACLs: entries})
+	if err != nil || errors.Join(res.Errors...) != nil {
+		t.Fatal(err, res)
+	}
+	return cluster.Secure()[0]
+}
+
 // The rights that docs/managed.md lists are enough to create the log, to chat,
-// and to keep history.
+// to keep history, and for every operator's command.
 func TestListedRightsAreEnough(t *testing.T) {
-	onEmbeddedBroker(t)
 	t.Parallel()
-	addr := guarded(t, map[string][]kfake.ACL{"roles": rights(t, "roles")})
+	addr := guarded(t, map[string][]kfake.ACL{"roles": rights(t, "roles"), "operators": rights(t, "operators")})
 	c := &cluster{t: t, kafka: addr, clickhouse: embeddedtest.ClickHouse(t), logger: quietLogger, as: "roles"}
-	c.worker()
-	c.projector()
-	ada := enter(t, c.connector(nil).addr, "ada")
+	running := []*role{c.worker(), c.projector(), c.connector(nil), c.connector(nil)}
+	ada := enter(t, running[2].addr, "ada")
 	ada.join("lobby")
 	said, last := says(ada, 0, 10)
 	c.projected(last)
-	page := enter(t, c.connector(nil).addr, "bob").join("lobby")
+	page := enter(t, running[3].addr, "bob").join("lobby")
 	if !slices.Equal(bodies(page.Messages), said) {
 		t.Errorf("bob reads %v", bodies(page.Messages))
 	}
 	var r rpc.MembersResult
 	ada.call(rpc.MethodMembers, rpc.MembersParams{Channel: "lobby"}, &r)
+
+	expect := c.operator("operators")
+	history := []string{"--clickhouse", c.clickhouse}
+	expect("topics", "parley.control", history...)
+	expect("topics create", "All topics are there")
+	expect("topics check", "0 errors")
+	expect("doctor", "0 errors", history...)
+	expect("tail --channel lobby --bodies", said[9])
+	expect("history lobby", said[9], history...)
+	expect("format", "projector")
+	expect("format raise 1 --yes", "in format 1 already")
+	expect("verify", "0 differences", history...)
+	expect("rebuild", "is the current one", history...)
+	for _, r := range slices.Backward(running) {
+		r.stop()
+	}
+	expect("epoch new --yes --recreate", "has begun", history...)
+}
+
+// operator carries out commands as a user of Kafka; the second argument is what
+// they have to say.
+func (c *cluster) operator(user string) func(command, says string, more ...string) {
+	c.t.Helper()
+	password := filepath.Join(c.t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("secret"), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	flags := []string{"--kafka", c.kafka, "--kafka-sasl", "PLAIN", "--kafka-user", user, "--kafka-password-file", password}
+	return func(command, says string, more ...string) {
+		c.t.Helper()
+		var out bytes.Buffer
+		args := slices.Concat(strings.Fields(command), flags, more)
+		if cli.Run(args, &out, &out); !strings.Contains(out.String(), says) {
+			c.t.Errorf("parley %s says %s", command, out.String())
+		}
+	}
 }
 
 // Without one of them every role ends, and says what it may not do.
 func TestMissingRightsAreSaid(t *testing.T) {
-	onEmbeddedBroker(t)
-	for _, missing := range []kmsg.ACLOperation{kmsg.ACLOperationCreate, kmsg.ACLOperationRead, kmsg.ACLOperationWrite} {
-		t.Run(missing.String(), func(t *testing.T) {
-			t.Parallel()
-			all := rights(t, "roles")
-			few := slices.DeleteFunc(slices.Clone(all), func(a kfake.ACL) bool {
-				return a.Resource == kmsg.ACLResourceTypeTopic && a.Operation == missing
-			})
-			c := &cluster{t: t, clickhouse: embeddedtest.ClickHouse(t), logger: quietLogger}
-			c.kafka = guarded(t, map[string][]kfake.ACL{"roles": all, "few": few})
-			if missing != kmsg.ACLOperationCreate {
-				c.createLog("roles")
-			}
-			c.as = "few"
-			w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
-			p, err2 := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse})
-			conn, err3 := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
-			if err := errors.Join(err1, err2, err3); err != nil {
-				t.Fatal(err)
-			}
-			roles := map[string]func(context.Context) error{"chatworker": w.Run, "connector": conn.Run, "projector": p.Run}
-			if missing == kmsg.ACLOperationWrite {
-				delete(roles, "projector") // it writes nothing to a log that is there
-			}
-			for name, run := range roles {
-				if err := run(soon(t)); err == nil || !strings.Contains(err.Error(), "Authorization Failed") {
-					t.Errorf("the %s ends with %v", name, err)
-				}
-			}
+	t.Parallel()
+	all := rights(t, "roles")
+	without := func(missing kmsg.ACLOperation) []kfake.ACL {
+		return slices.DeleteFunc(slices.Clone(all), func(a kfake.ACL) bool {
+			return a.Resource == kmsg.ACLResourceTypeTopic && a.Operation == missing
 		})
+	}
+	c := &cluster{t: t, clickhouse: embeddedtest.ClickHouse(t), logger: quietLogger, kafka: guarded(t, map[string][]kfake.ACL{
+		"roles": all, "creators": without(kmsg.ACLOperationCreate), "readers": without(kmsg.ACLOperationRead), "writers": without(kmsg.ACLOperationWrite),
+	})}
+	c.end("creators", "chatworker", "connector", "projector")
+	c.createLog("roles")
+	c.end("readers", "chatworker", "connector", "projector")
+	c.end("writers", "chatworker", "connector") // a projector writes nothing to a log that is there
+}
+
+// end runs roles as a user, and expects that Kafka's refusal ends each.
+func (c *cluster) end(user string, roles ...string) {
+	c.t.Helper()
+	c.as = user
+	w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
+	p, err2 := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse})
+	conn, err3 := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		c.t.Fatal(err)
+	}
+	run := map[string]func(context.Context) error{"chatworker": w.Run, "connector": conn.Run, "projector": p.Run}
+	for _, role := range roles {
+		if err := run[role](soon(c.t)); err == nil || !strings.Contains(err.Error(), "Authorization Failed") {
+			c.t.Errorf("without a right of the %s, a %s ends with %v", user, role, err)
+		}
 	}
 }
 

@@ -162,7 +162,11 @@ func (c *Client) Disks(ctx context.Context, broker int) ([]Disk, error) {
 		if err != nil {
 			return err
 		}
-		for _, d := range res.(*kmsg.DescribeLogDirsResponse).Dirs {
+		described := res.(*kmsg.DescribeLogDirsResponse)
+		if err := kafka.Error(described.ErrorCode); err != 0 {
+			return err
+		}
+		for _, d := range described.Dirs {
 			if err := kafka.Error(d.ErrorCode); err != 0 {
 				return err
 			}
