@@ -166,7 +166,13 @@ func (c *Connector) liveOn(ctx context.Context) error {
 }
 
 // fatal reports whether err is one for a person: the other roles end with it, too.
-func fatal(err error) bool { return otherLog(err) || eventlog.IsRefused(err) }
+func fatal(err error) bool {
+	var config *unusable
+	return otherLog(err) || eventlog.IsRefused(err) || errors.As(err, &config)
+}
+
+// unusable is what is wrong with the DSN, or the files that it names.
+type unusable struct{ error }
 
 // otherLog reports whether err says that the log is not the expected one, or
 // newer than this program.
@@ -196,9 +202,10 @@ func (c *Connector) live(ctx context.Context) error {
 		QueryTime: c.cfg.HistoryTime * 2 / 5, TailTime: c.cfg.HistoryTime / 5,
 	})
 	if err != nil {
-		return err
+		return &unusable{err}
 	}
 	defer reader.Close()
+	reader.Probe()
 	inc := newIncarnation(&c.cfg, log, kafka, reader)
 
 	// A planned stop drains first: the incarnation lives on meanwhile.

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/transcript"
 )
@@ -43,6 +44,9 @@ func (c *historyCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	defer s.close()
+	if _, err := s.db.Generation(ctx); clickhouse.IsMissing(err) {
+		fmt.Fprintf(p.stderr, "parley: database %s in ClickHouse has no tables of parley: this is what the log alone has\n", s.db.Database())
+	}
 	t, err := transcript.Read(ctx, s.kafka, s.dsn, transcript.Question{
 		Channel: string(c.Channel), User: string(c.User), Before: int64(c.Before), After: int64(c.After),
 		Limit: int(c.Limit), Epoch: c.Epoch,

@@ -60,6 +60,9 @@ func (c *verifyCommand) print(w io.Writer, r *verify.Report) error {
 	for _, u := range r.Unsettled {
 		fmt.Fprintln(w, "not settled:", u)
 	}
+	if r.Epoch == "" {
+		return nil // nothing was compared
+	}
 	_, err := fmt.Fprintf(w, "epoch %s, generation %d, %d partitions: %d events, %d rows and %d memberships compared, %d differences; ClickHouse is %d offsets behind\n",
 		r.Epoch, r.Generation, r.Partitions, r.Events, r.Rows, r.Members, r.Found, r.Behind)
 	return err

@@ -13,6 +13,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/parley-chat/parley/internal/trust"
 	"github.com/parley-chat/parley/schema/sql"
 )
 
@@ -140,11 +141,10 @@ func settings(cluster string) driver.Settings {
 	return s
 }
 
-// WaitReady waits, with back-off, until a server answers, and creates the
-// database if it is missing. It says once that it waits. Refused credentials
-// are an error at once.
+// WaitReady waits, with back-off, until a server answers. It says once that it
+// waits. Refused credentials are an error at once.
 func (db *DB) WaitReady(ctx context.Context) error {
-	return db.Retry(ctx, "wait for ClickHouse", db.probe)
+	return db.Retry(ctx, "wait for ClickHouse", db.ask)
 }
 
 // Retry calls try, with back-off, until it succeeds or ctx ends. It ends at
@@ -205,7 +205,7 @@ func (db *DB) Close() error {
 // Look reports why no server answers; nil when one does. It asks once, and
 // creates nothing.
 func (db *DB) Look(ctx context.Context) error {
-	err := db.Ping(ctx)
+	err := db.ask(ctx)
 	if err == nil {
 		return nil
 	}
@@ -217,11 +217,19 @@ func newBackoff() backoff.BackOff {
 		backoff.WithInitialInterval(minBackoff), backoff.WithMaxInterval(maxBackoff), backoff.WithMaxElapsedTime(0))
 }
 
-// probe asks a server for a sign of life, and creates the database if it is
-// missing.
-func (db *DB) probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, db.opts.DialTimeout)
+// ask asks a server for a sign of life.
+func (db *DB) ask(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, db.opts.DialTimeout)
 	defer cancel()
+	err := db.Ping(limited)
+	if db.target.tls == nil {
+		err = trust.Plain(ctx, db.target.Addresses[0], err)
+	}
+	return err
+}
+
+// create creates the database if it is missing.
+func (db *DB) create(ctx context.Context) error {
 	var found uint64
 	err := db.QueryRow(ctx, "SELECT count() FROM system.databases WHERE name = ?", db.target.Database).Scan(&found)
 	if err != nil || found > 0 {

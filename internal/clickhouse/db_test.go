@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +48,9 @@ func TestMissingDatabaseIsCreated(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := open(t, dsn)
+	if n := count(t, db, "SELECT count() FROM system.databases WHERE name = '"+db.Database()+"'"); n != 0 {
+		t.Error("it was created for somebody who only looks")
+	}
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +216,29 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.all.String()
+}
+
+// What a DSN has wrong is said at once, in words.
+func TestWrongDSNIsCalledThat(t *testing.T) {
+	secure := httptest.NewTLSServer(nil)
+	defer secure.Close()
+	plain := embeddedtest.ClickHouse(t)
+	for dsn, says := range map[string]string{
+		"clickhouse://" + secure.Listener.Addr().String() + "/default": "it speaks TLS at this address",
+		plain + "?secure=true":      "it does not speak TLS at this address",
+		plain + "_new?cluster=none": `it knows no cluster "none"`,
+	} {
+		db, err := clickhouse.New(dsn, clickhouse.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := db.Migrate(ctx); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %q", dsn, err, says)
+		}
+	}
 }
 
 func TestOpenEndsWithItsContext(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 	codeDatabaseDenied   = 291
 	codeAccessDenied     = 497
 	codeAuthentication   = 516
+	codeUnknownCluster   = 701
 )
 
 // IsMissing reports whether err says that the table or the database is not
@@ -32,11 +33,11 @@ func IsMissing(err error) bool {
 // there, but would not do this.
 func IsException(err error) bool { return codeOf(err) != 0 }
 
-// isRefusal reports whether the server turns this user away, which waiting
-// does not mend.
+// isRefusal reports whether the server turns this user away, or lacks what the
+// DSN names, which waiting does not mend.
 func isRefusal(err error) bool {
 	switch codeOf(err) {
-	case codeUnknownUser, codeWrongPassword, codePasswordRequired, codeDatabaseDenied, codeAccessDenied, codeAuthentication:
+	case codeUnknownUser, codeWrongPassword, codePasswordRequired, codeDatabaseDenied, codeAccessDenied, codeAuthentication, codeUnknownCluster:
 		return true
 	}
 	return trust.Refused(err) != ""
@@ -57,6 +58,8 @@ func explain(err error, t Target) error {
 		return fmt.Errorf("it refuses user %q with this password: correct the DSN: %w", t.User, err)
 	case codeDatabaseDenied, codeAccessDenied:
 		return fmt.Errorf("user %q may not do this in database %q: grant it the right: %w", t.User, t.Database, err)
+	case codeUnknownCluster:
+		return fmt.Errorf("it knows no cluster %q: correct the DSN, or its configuration: %w", t.Cluster, err)
 	}
 	if why := trust.Refused(err); why != "" {
 		return fmt.Errorf("%s: %w", why, err)

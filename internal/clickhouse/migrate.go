@@ -11,7 +11,7 @@ import (
 	"github.com/parley-chat/parley/schema/sql"
 )
 
-// Migrate creates what is missing of the tables and brings them to the version
+// Migrate creates what is missing of the database and its tables, and brings them to the version
 // of this binary. Any number of processes may do so at once: every step is
 // harmless when it is repeated. It waits for the server while that can help,
 // until ctx ends.
@@ -20,7 +20,10 @@ func (db *DB) Migrate(ctx context.Context) error {
 }
 
 func (db *DB) migrate(ctx context.Context) error {
-	if err := db.probe(ctx); err != nil {
+	if err := db.ask(ctx); err != nil {
+		return err
+	}
+	if err := db.create(ctx); err != nil {
 		return err
 	}
 	base, err := db.layout().Base()

@@ -89,6 +89,10 @@ func (r *Reader) Close() {
 	r.store.close()
 }
 
+// Probe asks ClickHouse for a sign of life, in the background: when history
+// cannot be read the log says so before somebody misses it.
+func (r *Reader) Probe() { r.store.probe() }
+
 // Watermark is the newest W known of a partition, without I/O: everything up
 // to that offset is in ClickHouse. It is -1 as long as nothing is known.
 func (r *Reader) Watermark(partition int) int64 { return r.store.known(partition) }

@@ -25,7 +25,8 @@ type store struct {
 	tracer *tracing.Tracer
 	alive  context.Context
 	work   sync.WaitGroup
-	away   atomic.Bool // the server does not answer; a probe is under way
+	away   atomic.Bool  // the server does not answer; a probe is under way
+	warned atomic.Int64 // when a refusal was logged last, Unix nanoseconds
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -222,9 +223,30 @@ func (s *store) within(ctx context.Context, f func(context.Context) error) error
 		return ctx.Err()
 	case !clickhouse.IsException(err):
 		s.fail(err)
+	default:
+		s.warn(err)
 	}
 	s.db.Failed(err)
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// probe asks for a sign of life.
+func (s *store) probe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.spawn(func() { _ = s.within(s.alive, s.db.Look) }) // which tells what is wrong
+}
+
+// warnEvery is how often it is logged that the server answers, but refuses.
+const warnEvery = time.Minute
+
+// warn logs what the server has against a query, a wrong password for one.
+func (s *store) warn(err error) {
+	now, last := time.Now().UnixNano(), s.warned.Load()
+	if (last == 0 || now-last >= int64(warnEvery)) && s.warned.CompareAndSwap(last, now) {
+		s.cfg.Logger.Warn("ClickHouse refuses to be read, history is limited to what is in memory and in the log",
+			"servers", s.db.Addresses(), "error", err)
+	}
 }
 
 // fail makes queries fail at once until a probe is answered.

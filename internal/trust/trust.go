@@ -2,13 +2,17 @@
 package trust
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // Files are PEM files; "" for none.
@@ -59,6 +63,29 @@ func Secret(path string) (string, error) {
 	return secret, nil
 }
 
+// errSpeaksTLS is an error of a plain connection.
+var errSpeaksTLS = errors.New("the server answers a TLS handshake")
+
+// Plain is err, of a plain connection to addr. Where the server hung up, and
+// answers a TLS handshake, it says so too.
+func Plain(ctx context.Context, addr string, err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	// Nothing is sent over this connection: whose it is does not matter.
+	conn, failed := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, "tcp", addr)
+	var alert *net.OpError
+	switch {
+	case failed == nil:
+		conn.Close()
+	case !errors.As(failed, &alert) || alert.Op != "remote error":
+		return err
+	}
+	return fmt.Errorf("%w: %w", errSpeaksTLS, err)
+}
+
 // Refused says in words why a TLS connection did not come to be, or "" when
 // err is of another kind. Another try does not mend it.
 func Refused(err error) string {
@@ -66,6 +93,8 @@ func Refused(err error) string {
 	var record tls.RecordHeaderError
 	var alert *net.OpError
 	switch {
+	case errors.Is(err, errSpeaksTLS):
+		return "it speaks TLS at this address, check the port or use TLS"
 	case errors.As(err, &cert):
 		return "its certificate is not trusted, check the CA and the name"
 	case errors.As(err, &record):

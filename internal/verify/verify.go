@@ -101,7 +101,9 @@ func (v *verification) identify(ctx context.Context) error {
 	if err := v.compareRemembered(ctx); err != nil {
 		return err
 	}
-	if v.tables, err = v.cfg.DB.Current(ctx); err != nil {
+	if v.tables, err = v.cfg.DB.Current(ctx); clickhouse.IsMissing(err) {
+		return fmt.Errorf("database %s in ClickHouse has no tables of parley: correct the DSN, or start a projector, which creates them", v.cfg.DB.Database())
+	} else if err != nil {
 		return fmt.Errorf("find the tables in ClickHouse: %w", err)
 	}
 	v.store = &store{db: v.cfg.DB, generation: v.tables.Generation, epoch: v.log.Epoch}

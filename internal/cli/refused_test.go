@@ -1,0 +1,56 @@
+package cli_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+)
+
+// A connector serves without a ClickHouse that lets it in, and says at once why
+// history is missing. A file that is not there ends it, as it ends any role.
+func TestConnectorSaysWhatIsWrongWithItsClickHouse(t *testing.T) {
+	embeddedtest.NeedEngine(t)
+	broker := begin(t, "broker", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	kafka := broker.find(`the broker listens" address=(\S+)`)
+	engine := begin(t, "clickhouse", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	at := engine.find(`ClickHouse listens" address=(\S+)`)
+	connector := func(dsn string) *program {
+		return begin(t, "connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn)
+	}
+	for dsn, says := range map[string]string{
+		"clickhouse://ada:wrong@" + at + "/default": "ClickHouse refuses to be read.*it refuses user .*ada.* with this password",
+		"clickhouse://127.0.0.1:1/default":          "ClickHouse cannot be read.*connection refused",
+	} {
+		c := connector(dsn)
+		c.find(says)
+		admin := c.find(`health is served" address=(\S+)`)
+		eventually(t, "the connector is ready", func() bool { return status("http://"+admin+"/readyz") == 200 })
+	}
+	c := connector("clickhouse://" + at + "/default?ca=/none.pem")
+	if code := c.exitCode(); code != 1 || !strings.Contains(lastLine(c.said()), "/none.pem") {
+		t.Errorf("exit code %d:\n%s", code, c.said())
+	}
+}
+
+// A database without tables is called that, and looking creates none.
+func TestDatabaseWithoutTables(t *testing.T) {
+	embeddedtest.NeedEngine(t)
+	up := begin(t, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	kafka := up.find(`Kafka +(\S+) `)
+	dsn := up.find(`ClickHouse  (clickhouse://\S+)/default`) + "/none"
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"history", "lobby"}, 0, "database none in ClickHouse has no tables of parley"},
+		{[]string{"verify"}, 3, "database none in ClickHouse has no tables of parley"},
+		{[]string{"history", "lobby"}, 0, "database none in ClickHouse has no tables of parley"},
+	} {
+		p := begin(t, append(c.args, "--kafka", kafka, "--clickhouse", dsn)...)
+		if code := p.exitCode(); code != c.code || !strings.Contains(p.said(), c.says) || strings.Contains(p.said(), "0 differences") {
+			t.Errorf("parley %s ends with %d and says %s", c.args[0], code, p.said())
+		}
+	}
+}
