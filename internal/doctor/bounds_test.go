@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,33 @@ func TestLimitsOfBrokers(t *testing.T) {
 		all := found(func(x *examination) { x.checkBroker("broker 1", have, bounds) })
 		if c.want == "" && len(all) > 0 || c.want != "" && (len(all) != 1 || !strings.Contains(all[0].Text, c.want)) {
 			t.Errorf("most=%s, least=%s: %v, want %q", c.most, c.least, all, c.want)
+		}
+	}
+}
+
+// What a server says of a replicated table: the first row is that of a table
+// that lost its Keeper.
+func TestReplicasOfTables(t *testing.T) {
+	for _, c := range []struct {
+		is   tableReplica
+		want string
+	}{
+		{tableReplica{readOnly: true, behind: 1795675911 * time.Second, active: 0, total: 2}, "error  table events_1: it is read-only on the server that was asked"},
+		{tableReplica{readOnly: true}, "error  table events_1: it is read-only on the server that was asked"},
+		{tableReplica{active: 2, total: 2}, ""},
+		{tableReplica{active: 2, total: 2, behind: time.Minute}, ""},
+		{tableReplica{active: 2, total: 2, behind: 61 * time.Second}, "warning  table events_1: the replica that was asked is 1m1s behind"},
+		{tableReplica{active: 2, total: 3}, "warning  table events_1: 2 of 3 replicas are there"},
+		{tableReplica{active: 1, total: 1}, "warning  table events_1: it has one replica"},
+	} {
+		c.is.table = "events_1"
+		all := found(func(x *examination) { x.checkTableReplica(c.is) })
+		said := ""
+		for _, f := range all {
+			said += fmt.Sprintf("%s  %s: %s", f.Severity, f.Subject, f.Text)
+		}
+		if c.want == "" && said != "" || !strings.HasPrefix(said, c.want) || len(all) > 1 {
+			t.Errorf("%+v: %q, want %q", c.is, said, c.want)
 		}
 	}
 }

@@ -2,10 +2,13 @@ package doctor_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/doctor"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -139,6 +142,33 @@ func TestTables(t *testing.T) {
 	s.awaits(doctor.Error, "table events_1", "its engine is MergeTree")
 	exec("INSERT INTO " + s.db.Table("epochs") + " SELECT 'another', '', 3, now64(3)")
 	s.awaits(doctor.Error, "epoch", "ClickHouse holds the history of epoch another")
+}
+
+// Tables of a single server do not do for a cluster, which the server has to know.
+func TestClusterThatIsNone(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
+	if err := s.db.Migrate(s.ctx); err != nil {
+		t.Fatal(err)
+	}
+	db, err := clickhouse.Open(s.ctx, s.dsn+"?cluster=none", clickhouse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r, err := doctor.Run(s.ctx, doctor.Config{Kafka: s.kafka, DB: db, Watch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for subject, says := range map[string]string{
+		"ClickHouse": `it knows no cluster "none"`, "table events_1": "ReplicatedReplacingMergeTree is needed",
+	} {
+		if !has(&r, doctor.Error, subject, says) {
+			t.Errorf("no error about %s that says %q among %v", subject, says, r.Findings)
+		}
+	}
+	if slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return strings.Contains(f.Text, "could not be checked") }) {
+		t.Errorf("something could not be checked: %v", r.Findings)
+	}
 }
 
 func TestClickHouseAway(t *testing.T) {

@@ -19,8 +19,6 @@ const (
 	// A projector that lags by less is at work.
 	lagWarning = 10 * time.Second
 	lagError   = 5 * time.Minute
-	// behindReplica is how far a replica may be behind.
-	behindReplica = time.Minute
 )
 
 // checkStore looks at ClickHouse.
@@ -29,7 +27,7 @@ func (x *examination) checkStore(ctx context.Context) error {
 		x.find(Error, "ClickHouse", "start it, or correct --clickhouse; chat goes on meanwhile, and history is written afterwards")("it does not answer: %v", x.cfg.Away)
 		return nil
 	}
-	return errors.Join(x.checkVersion(ctx), x.checkSettings(ctx), x.checkFreeSpace(ctx), x.checkTables(ctx), x.checkHistory(ctx))
+	return errors.Join(x.checkVersion(ctx), x.checkSettings(ctx), x.checkFreeSpace(ctx), x.checkTables(ctx), x.checkCluster(ctx), x.checkHistory(ctx))
 }
 
 func (x *examination) checkVersion(ctx context.Context) error {
@@ -121,45 +119,12 @@ func (x *examination) checkTables(ctx context.Context) error {
 		case engine == "":
 			x.find(Error, subject, "restart a projector: it creates it, and fills it from the log")("it is missing")
 		case engine != wanted:
-			x.find(Error, subject, "drop it and restart the projectors: they create it, and fill it from the log")("its engine is %s, and %s is needed: repeated rows are kept, or one server alone has them", engine, wanted)
+			x.find(Error, subject, "rename it and restart the projectors: they create another, and fill it from the log; rows of earlier epochs are in the old one alone")("its engine is %s, and %s is needed: repeated rows are kept, or one server alone has them", engine, wanted)
 		case strings.Contains(statement, " TTL "):
 			x.find(Error, subject, "remove it with ALTER TABLE … REMOVE TTL, and fill the tables anew with `parley rebuild`")("it has a TTL: history is deleted")
 		}
 	}
-	if x.cfg.DB.Cluster() == "" {
-		return nil
-	}
-	return x.checkClickHouseReplicas(ctx)
-}
-
-func (x *examination) checkClickHouseReplicas(ctx context.Context) error {
-	rows, err := x.cfg.DB.Query(ctx, `SELECT table, toUInt8(is_readonly), toUInt64(absolute_delay), toUInt64(active_replicas), toUInt64(total_replicas)
-		FROM system.replicas WHERE database = ?`, x.cfg.DB.Database())
-	if err != nil {
-		return fmt.Errorf("ask ClickHouse for its replicas: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var table string
-		var readonly uint8
-		var delay, active, total uint64
-		if err := rows.Scan(&table, &readonly, &delay, &active, &total); err != nil {
-			return err
-		}
-		subject := "table " + table
-		switch {
-		case readonly == 1:
-			x.find(Error, subject, "look at Keeper, and restore the replica")("it is read-only on the server that was asked")
-		case active < total:
-			x.find(Warning, subject, "start or mend the servers that are missing")("%d of %d replicas are there", active, total)
-		case time.Duration(delay)*time.Second > behindReplica:
-			x.find(Warning, subject, "look at the replication queue")("the replica that was asked is %d s behind", delay)
-		}
-		if total < 2 {
-			x.find(Warning, subject, "add a server to the cluster")("it has one replica: the loss of a machine means a rebuild from the log")
-		}
-	}
-	return rows.Err()
+	return nil
 }
 
 // checkHistory compares the epoch, and looks how far the projectors are behind.
