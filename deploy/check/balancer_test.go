@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // balance starts the real nginx with the configuration that is shipped, before
@@ -107,7 +108,7 @@ func startBehind(t *testing.T) *behind {
 	history := "clickhouse://" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default"
 	b := &behind{connectors: map[string]*process{}}
 	b.restart = func(at string) {
-		b.connectors[at] = start(t, binary, "connector", "--listen", at, "--kafka", kafka, "--clickhouse", history)
+		b.connectors[at] = start(t, binary, "connector", "--listen", at, "--kafka", kafka, "--clickhouse", history, "--drain", "2s")
 	}
 	first, second := freeAddr(t), freeAddr(t)
 	b.restart(first)
@@ -177,6 +178,39 @@ func TestBalancerMovesClients(t *testing.T) {
 	eventually(t, "a new client gets to the connector that is back", func() bool {
 		return b.serving(enter(t, b.at, "eve")) == lost
 	})
+	b.drains(t, b.serving(bob), lost)
+}
+
+// drains stops a connector in order. While it closes its sessions one by one,
+// whoever comes through nginx gets to the other, and nobody is refused.
+func (b *behind) drains(t *testing.T, leaving, staying string) {
+	t.Helper()
+	p := b.connectors[leaving]
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the connector that leaves refuses clients", func() bool {
+		res, err := http.Get("http://" + leaving + "/ws")
+		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusServiceUnavailable
+	})
+	came := 0
+	for pace := time.NewTicker(50 * time.Millisecond); ; came++ {
+		c, err := dial(t, b.at, "mae")
+		if err != nil {
+			t.Fatalf("after %d others a new client is refused: %v", came, err)
+		}
+		if at := b.serving(c); at != staying {
+			t.Errorf("a new client is at %q, want %s", at, staying)
+		}
+		select {
+		case <-p.done:
+			if came < 5 {
+				t.Errorf("only %d clients came while it drained", came)
+			}
+			return
+		case <-pace.C:
+		}
+	}
 }
 
 // page fetches the page as a browser does.
