@@ -23,18 +23,19 @@ const (
 // its own: a beat must not queue behind events.
 type heart struct {
 	inc     *incarnation
-	started chan struct{} // closed when the first beat is acknowledged
-	acked   atomic.Int64  // when the newest acknowledged beat was, Unix nanoseconds
-	leaving atomic.Bool   // said by every beat from now on
+	started chan struct{}             // closed when the first beat is acknowledged
+	acked   atomic.Pointer[time.Time] // when the newest acknowledged beat was; monotonic, as clocks are set
+	leaving atomic.Bool               // said by every beat from now on
 }
 
 func newHeart(inc *incarnation) *heart {
 	h := &heart{inc: inc, started: make(chan struct{})}
-	h.acked.Store(time.Now().UnixNano())
+	now := time.Now()
+	h.acked.Store(&now)
 	return h
 }
 
-func (h *heart) lastAck() time.Time { return time.Unix(0, h.acked.Load()) }
+func (h *heart) lastAck() time.Time { return *h.acked.Load() }
 
 // choosePartition names the partition of the pushes that this incarnation
 // reads: the one that the fewest living connectors read.
@@ -147,7 +148,7 @@ func (h *heart) send(ctx context.Context, producer *eventlog.Producer) error {
 }
 
 func (h *heart) beaten(at time.Time) {
-	h.acked.Store(at.UnixNano())
+	h.acked.Store(&at)
 	select {
 	case <-h.started:
 	default:

@@ -62,7 +62,7 @@ type Client struct {
 	outage    outage
 
 	metrics    *metrics
-	lastAnswer atomic.Int64 // when a broker answered last, Unix nanoseconds
+	lastAnswer atomic.Pointer[time.Time] // when a broker answered last; nil: none did yet
 }
 
 // New returns a client for the cluster that cfg names. It only validates; the

@@ -16,12 +16,15 @@ const (
 )
 
 // answered notes that a broker has answered a request.
-func (c *Client) answered() { c.lastAnswer.Store(time.Now().UnixNano()) }
+func (c *Client) answered() {
+	now := time.Now()
+	c.lastAnswer.Store(&now)
+}
 
 // Reachable returns nil when a broker has answered lately, or does so now. It
 // takes 2 s at most.
 func (c *Client) Reachable(ctx context.Context) error {
-	if time.Since(time.Unix(0, c.lastAnswer.Load())) < freshAnswer {
+	if at := c.lastAnswer.Load(); at != nil && time.Since(*at) < freshAnswer {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)

@@ -1,0 +1,22 @@
+package connector
+
+import (
+	"testing"
+	"time"
+)
+
+// A clock that is set, by an hour or a year, makes no connector silent: what
+// counts is how long ago the log has acknowledged a beat.
+func TestSilenceIsNotOfTheWallClock(t *testing.T) {
+	h := newHeart(&incarnation{})
+	for _, at := range []time.Time{h.lastAck(), beatOf(h)} {
+		if at == at.Round(0) {
+			t.Errorf("the time of a beat, %v, has no monotonic reading", at)
+		}
+	}
+}
+
+func beatOf(h *heart) time.Time {
+	h.beaten(time.Now())
+	return h.lastAck()
+}
