@@ -36,11 +36,16 @@ func (r *rebuild) carryEpochs(ctx context.Context) error {
 	return nil
 }
 
-// earlierEpochs are those with rows in the old tables that are not in the new
-// ones yet.
+// earlierEpochs are those with rows in the old tables that were not carried
+// over yet. That the new ones have a watermark proves nothing: a rebuild of when
+// the epoch was the current one may have been interrupted. A copy is known by
+// its time.
 func (r *rebuild) earlierEpochs(ctx context.Context) ([]string, error) {
+	old, fresh := r.db.Table(tables.Watermarks(r.old.tables.Generation)), r.db.Table(tables.Watermarks(r.tables.Generation))
 	rows, err := r.db.Query(ctx, `SELECT DISTINCT toString(epoch) AS name FROM `+r.db.Table(tables.Events(r.old.tables.Generation))+
-		` WHERE epoch != ? AND epoch NOT IN (SELECT epoch FROM `+r.db.Table(tables.Watermarks(r.tables.Generation))+`) ORDER BY name`, r.log.Epoch)
+		` WHERE epoch != ? AND (epoch NOT IN (SELECT epoch FROM `+old+`) OR epoch IN (
+			SELECT epoch FROM `+old+` FINAL WHERE (epoch, partition, seq, time) NOT IN (SELECT epoch, partition, seq, time FROM `+fresh+`)
+		)) ORDER BY name`, r.log.Epoch)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/sql"
 )
 
 // The log gives the same rows again while chat goes on, and the projector
@@ -121,6 +122,37 @@ func TestRebuildCarriesOver(t *testing.T) {
 		if s.output.count(said) == 0 {
 			t.Errorf("it does not say that %s", said)
 		}
+	}
+}
+
+// A rebuild that was interrupted in an earlier epoch left a part of its rows in
+// the new tables. The rest, whose log is gone, is not taken for carried over.
+func TestRebuildAfterAnotherEpoch(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	stop := s.project(s.config())
+	last := s.publish(0, chats("lobby", 0, 40)...)
+	s.await(st, 0, last[39])
+	stop()
+	copyTo := func(g, from uint32, table func(uint32) string, what string) {
+		t.Helper()
+		if err := st.db.Exec(s.ctx, "INSERT INTO "+st.db.Table(table(g))+" SELECT * "+what+" FROM "+st.db.Table(table(from))+" WHERE partition = 0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyTo(1, 1, sql.Events, "REPLACE ('past' AS epoch)")
+	copyTo(1, 1, sql.Watermarks, "REPLACE ('past' AS epoch)")
+	want := s.rows(1)
+	if err := st.db.CreateGeneration(s.ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	copyTo(2, 1, sql.Watermarks, "REPLACE ('past' AS epoch, 7 AS seq)")
+	g, err := Rebuild(s.ctx, s.config(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.rows(g); !slices.Equal(got, want) {
+		t.Errorf("%d rows are left of %d", len(got), len(want))
 	}
 }
 
