@@ -273,3 +273,27 @@ func TestRetry(t *testing.T) {
 		t.Errorf("a missing table is not seen as one: %v", missing)
 	}
 }
+
+// The newest epoch is the one that was added last, whatever the clocks say.
+func TestNewestEpochIsTheLastAdded(t *testing.T) {
+	dsn := embeddedtest.ClickHouse(t)
+	db := open(t, dsn)
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	add := func(name string) {
+		t.Helper()
+		if err := db.AddEpoch(t.Context(), clickhouse.Epoch{Name: name, Partitions: 3}); err != nil {
+			t.Fatal(err)
+		}
+		if newest, err := db.NewestEpoch(t.Context()); err != nil || newest == nil || newest.Name != name {
+			t.Errorf("the newest epoch is %+v, error %v, want %s", newest, err, name)
+		}
+	}
+	add("z")
+	if err := db.Exec(t.Context(), "INSERT INTO "+db.Table(sql.Epochs)+" SELECT 'y', '', 3, now64(3, 'UTC') + toIntervalHour(1)"); err != nil {
+		t.Fatal(err)
+	}
+	add("x")
+	add("a")
+}

@@ -28,9 +28,11 @@ func (db *DB) NewestEpoch(ctx context.Context) (*Epoch, error) {
 	return &e, err
 }
 
-// AddEpoch makes e the newest epoch.
+// AddEpoch makes e the newest epoch, also where a clock is behind the one that
+// the epoch before was added by.
 func (db *DB) AddEpoch(ctx context.Context, e Epoch) error {
-	return db.Exec(ctx, `INSERT INTO `+db.Table(tables.Epochs)+` SELECT ?, ?, toInt32(?), now64(3, 'UTC')`, e.Name, e.TopicID, e.Partitions)
+	return db.Exec(ctx, `INSERT INTO `+db.Table(tables.Epochs)+` SELECT ?, ?, toInt32(?),
+		greatest(now64(3, 'UTC'), (SELECT max(first_seen) FROM `+db.Table(tables.Epochs)+`) + toIntervalMillisecond(1))`, e.Name, e.TopicID, e.Partitions)
 }
 
 // HasEpoch reports whether history was written for an epoch of that name.
