@@ -17,8 +17,13 @@ import (
 // fetchBytes is how much of the log is fetched at once.
 const fetchBytes = 4 << 20
 
-// tail reads the end of one partition. One read is under way at a time; those
-// who come meanwhile share the next one.
+// shareCost is how many times as many offsets as one asks for a read may take
+// that one shares with others: nobody waits for what he does not need, or fails
+// because of it.
+const shareCost = 2
+
+// tail reads the end of one partition, one read at a time. Those who want about
+// the same of it share a read.
 type tail struct {
 	cfg       *Config
 	partition int
@@ -28,8 +33,9 @@ type tail struct {
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
-	running *tailRead // nil: none
-	next    *tailRead // begins when running is done
+	running *tailRead   // nil: none
+	waiting []*tailRead // in the order they were asked for, each with callers
+	turn    int         // how many reads there were
 }
 
 // tailRead is one read of the log for all who wait for it. It keeps the chats
@@ -40,6 +46,8 @@ type tailRead struct {
 	records  int             // read
 	judge    bool            // apply the rule for void events, from a window earlier
 	done     chan struct{}
+	callers  int   // guarded by the tail's lock
+	least    int64 // offsets that the most modest of them needs; guarded as well
 	// channels are those waited for, fixed once the read runs. What they point
 	// to is owned by the read until it is done.
 	channels map[string]*chats
@@ -75,6 +83,7 @@ func (t *tail) read(ctx context.Context, q *Query, from, to int64) ([]rpc.Messag
 	case <-r.done:
 		return r.messages(q, from, to), r.err
 	case <-ctx.Done():
+		t.forsake(r)
 		return nil, ctx.Err()
 	}
 }
@@ -83,21 +92,51 @@ func (t *tail) read(ctx context.Context, q *Query, from, to int64) ([]rpc.Messag
 func (t *tail) share(ctx context.Context, channel string, from, to int64, judge bool) (*tailRead, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case t.closed:
+	if t.closed {
 		return nil, ErrClosed
-	case t.running == nil:
-		t.running = newTailRead(tracing.Within(t.alive, ctx), channel, from, to, judge)
-		t.work.Go(t.run)
-		return t.running, nil
-	case t.running.covers(channel, from, to, judge):
-		return t.running, nil // the log below its end does not change
-	case t.next == nil:
-		t.next = newTailRead(tracing.Within(t.alive, ctx), channel, from, to, judge)
-	default:
-		t.next.extend(channel, from, to, judge)
 	}
-	return t.next, nil
+	alone := t.cost(from, to, judge)
+	if r := t.running; r != nil && r.covers(channel, from, to, judge) && t.cost(r.from, r.to, r.judge) <= t.shared(alone) {
+		return r, nil // the log below its end does not change
+	}
+	for _, r := range t.waiting {
+		if t.cost(min(r.from, from), max(r.to, to), r.judge || judge) <= t.shared(min(r.least, alone)) {
+			r.extend(channel, from, to, judge)
+			r.callers, r.least = r.callers+1, min(r.least, alone)
+			return r, nil
+		}
+	}
+	r := newTailRead(tracing.Within(t.alive, ctx), channel, from, to, judge)
+	r.callers, r.least = 1, alone
+	if t.running == nil {
+		t.running = r
+		t.work.Go(t.run)
+	} else {
+		t.waiting = append(t.waiting, r)
+	}
+	return r, nil
+}
+
+// cost is how many offsets a read takes.
+func (t *tail) cost(from, to int64, judge bool) int64 {
+	if judge {
+		from -= t.cfg.Epoch.Window
+	}
+	return to - max(0, from)
+}
+
+// shared is how many offsets a read may take that is shared by one who needs
+// that many. A step is read in a moment, so less than that is not told apart.
+func (t *tail) shared(alone int64) int64 { return shareCost * max(alone, t.cfg.TailStep) }
+
+// forsake takes note that a caller waits no more. What nobody waits for is not
+// read.
+func (t *tail) forsake(r *tailRead) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.callers--; r.callers == 0 {
+		t.waiting = slices.DeleteFunc(t.waiting, func(o *tailRead) bool { return o == r })
+	}
 }
 
 // run reads for as long as somebody waits.
@@ -109,10 +148,30 @@ func (t *tail) run() {
 		r.err = t.fill(r)
 		close(r.done)
 		t.mu.Lock()
-		t.running, t.next = t.next, nil
+		t.running = t.next()
 		r = t.running
 		t.mu.Unlock()
 	}
+}
+
+// next takes out, in turns, the read that takes least and the one that has
+// waited longest: nobody waits for more than a few long ones, and long ones get
+// their turn. The lock is held.
+func (t *tail) next() *tailRead {
+	if len(t.waiting) == 0 {
+		return nil
+	}
+	i := 0
+	if t.turn++; t.turn%2 == 1 {
+		for j, r := range t.waiting {
+			if o := t.waiting[i]; t.cost(r.from, r.to, r.judge) < t.cost(o.from, o.to, o.judge) {
+				i = j
+			}
+		}
+	}
+	r := t.waiting[i]
+	t.waiting = slices.Delete(t.waiting, i, i+1)
+	return r
 }
 
 func newTailRead(ctx context.Context, channel string, from, to int64, judge bool) *tailRead {
