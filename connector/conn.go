@@ -163,7 +163,7 @@ func (c *conn) writeNow(scratch *[]byte) {
 }
 
 // writeOn writes frames, of size bytes with what was written of them before,
-// and then drains the queue, everything that waits in one call.
+// and then drains the queue.
 func (c *conn) writeOn(frames net.Buffers, size int) {
 	for size > 0 {
 		c.wrote(size, c.writeOut(frames))
@@ -213,13 +213,21 @@ func (c *conn) awaitIdle() {
 	}
 }
 
+// writeOut writes in pieces: a slow client that takes one is not stuck.
 func (c *conn) writeOut(frames net.Buffers) error {
-	if len(frames) == 1 {
-		_, err := c.net.Write(frames[0])
-		return err
+	var scratch []byte
+	for len(frames) > 0 {
+		piece, _ := gather(frames, &scratch)
+		piece = piece[:min(len(piece), gatherBytes)]
+		c.mu.Lock()
+		c.began = time.Now()
+		c.mu.Unlock()
+		if _, err := c.net.Write(piece); err != nil {
+			return err
+		}
+		frames = behind(frames, len(piece))
 	}
-	_, err := frames.WriteTo(c.net)
-	return err
+	return nil
 }
 
 // stuck reports whether one write has been under way for too long. The keeper

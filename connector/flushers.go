@@ -103,11 +103,13 @@ func gather(frames net.Buffers, scratch *[]byte) (chunk []byte, whole int) {
 
 // behind is what is left of frames behind n bytes.
 func behind(frames net.Buffers, n int) net.Buffers {
-	for n >= len(frames[0]) {
+	for len(frames) > 0 && n >= len(frames[0]) {
 		n -= len(frames[0])
 		frames = frames[1:]
 	}
-	frames[0] = frames[0][n:]
+	if n > 0 {
+		frames[0] = frames[0][n:]
+	}
 	return frames
 }
 

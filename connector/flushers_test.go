@@ -122,6 +122,25 @@ func TestFlushersGiveUpWhatIsCut(t *testing.T) {
 	c.awaitIdle()
 }
 
+// A client on a slow line is not given up as long as it takes something: a large
+// answer may take it longer than one write may be stuck.
+func TestSlowClientThatReadsIsNotStuck(t *testing.T) {
+	client, c := flushed(t)
+	c.send(make([]byte, 4<<20))
+	for c.stuck(time.Now().Add(-time.Hour)) || !c.stuck(time.Now().Add(2*writeTimeout)) {
+		time.Sleep(time.Millisecond) // until the write is under way
+	}
+	begun := time.Now()
+	if _, err := io.CopyN(io.Discard, client, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := begun.Add(10 * time.Second); c.stuck(begun.Add(writeTimeout)); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it counts as stuck, and has taken a megabyte since")
+		}
+	}
+}
+
 // flushed returns a connection and its client, with small buffers between.
 func flushed(t *testing.T) (client net.Conn, c *conn) {
 	t.Helper()
