@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,7 +76,8 @@ type Connector struct {
 	current  atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving  atomic.Bool                 // a planned stop has begun
 	metrics  *metrics
-	before   error // what ended the incarnation before; owned by Run
+	before   error          // what ended the incarnation before; owned by Run
+	ending   sync.WaitGroup // what is left of the incarnations before
 }
 
 // New checks cfg and begins to listen, so that Addr is known; Run serves.
@@ -133,6 +135,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10})
 	}()
 	err := c.liveOn(ctx)
+	c.ending.Wait()
 	_ = server.Close()
 	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {
 		err = fmt.Errorf("serve clients: %w", e)
@@ -185,16 +188,33 @@ func otherLog(err error) bool {
 
 // live lives one incarnation.
 func (c *Connector) live(ctx context.Context) error {
-	kafka, err := eventlog.New(c.cfg.Kafka)
+	inc, release, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer kafka.Close()
+	err = c.liveAs(ctx, inc)
+	// Clients that do not read take seconds to be gone; the next incarnation does
+	// not wait for them.
+	c.ending.Go(func() {
+		inc.work.Wait()
+		release()
+	})
+	return err
+}
+
+// open opens the log and prepares an incarnation. release is called when nothing
+// of it is left.
+func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(), err error) {
+	kafka, err := eventlog.New(c.cfg.Kafka)
+	if err != nil {
+		return nil, nil, err
+	}
 	log, err := epoch.Open(ctx, kafka, epoch.Options{
 		Partitions: c.cfg.Partitions, Replication: c.cfg.Replication, Logger: c.cfg.Logger,
 	})
 	if err != nil {
-		return err
+		kafka.Close()
+		return nil, nil, err
 	}
 	reader, err := history.New(history.Config{
 		DSN: c.cfg.ClickHouse, Log: kafka, Epoch: log,
@@ -202,47 +222,47 @@ func (c *Connector) live(ctx context.Context) error {
 		QueryTime: c.cfg.HistoryTime * 2 / 5, TailTime: c.cfg.HistoryTime / 5,
 	})
 	if err != nil {
-		return &unusable{err}
+		kafka.Close()
+		return nil, nil, &unusable{err}
 	}
-	defer reader.Close()
 	reader.Probe()
-	inc := newIncarnation(&c.cfg, log, kafka, reader)
+	return newIncarnation(&c.cfg, log, kafka, reader), func() { reader.Close(); kafka.Close() }, nil
+}
 
-	// A planned stop drains first: the incarnation lives on meanwhile.
+// liveAs runs inc until it ends, or until ctx does: a planned stop, which drains
+// first and lets the incarnation live on meanwhile.
+func (c *Connector) liveAs(ctx context.Context, inc *incarnation) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	alive, end := context.WithCancel(life)
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer end()
-		ended <- inc.run(life, func() {
-			c.current.Store(inc)
-			close(ready)
-			inc.metrics.began(c.before)
-			inc.logger.Info("connector ready", "address", c.cfg.Listen, "epoch", log.Epoch, "push_partition", inc.pushPartition)
-		})
+		ended <- inc.run(life, func() { close(ready) })
 	}()
+	select {
+	case <-ready:
+	case <-alive.Done():
+		return <-ended
+	case <-ctx.Done():
+		c.leaving.Store(true)
+		stop()
+		return <-ended
+	}
+	c.current.Store(inc)
+	inc.metrics.began(c.before)
+	inc.logger.Info("connector ready", "address", c.cfg.Listen, "epoch", inc.log.Epoch, "push_partition", inc.pushPartition)
 	select {
 	case <-alive.Done():
 	case <-ctx.Done():
 		c.leaving.Store(true)
-		select {
-		case <-ready:
-			inc.drain(alive)
-		default:
-		}
+		inc.drain(alive)
 	}
 	c.current.Store(nil)
 	if alive.Err() != nil {
 		inc.closeSessions(rpc.CloseLostPlace, "the server lost its place: rejoin with since")
 	}
 	stop()
-	err = <-ended
-	select {
-	case <-ready:
-		c.before = err
-	default:
-	}
-	inc.work.Wait()
-	return err
+	c.before = <-ended
+	return c.before
 }
