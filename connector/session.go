@@ -148,8 +148,15 @@ func (p *place) afterJoin(f follower) {
 	s := p.session
 	s.mu.Lock()
 	if n := len(p.ops); n > 0 && p.ops[n-1].join {
-		p.ops[n-1].behind = append(p.ops[n-1].behind, f)
+		op := p.ops[n-1]
+		givenUp := len(op.asked) == 0 // a moment ago
+		if !givenUp {
+			op.behind = append(op.behind, f)
+		}
 		s.mu.Unlock()
+		if givenUp {
+			f.answer(nil)
+		}
 		return
 	}
 	ch := p.channel
