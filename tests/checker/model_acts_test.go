@@ -255,9 +255,13 @@ func (m *model) history(p *person) {
 	}
 	at := m.rng.Int64N(m.next[schema.PartitionOf(channel, modelPartitions)])
 	i := indexAbove(seen, at, func(s rpc.Message) int64 { return s.Seq })
-	switch m.rng.IntN(3) {
+	switch m.rng.IntN(4) {
 	case 0:
 		e.Page.Messages, e.Page.More = seen[max(0, len(seen)-limit):], len(seen) > limit
+	case 3:
+		e.History.Around = new(at + 1)
+		from, to := max(0, i-limit/2), min(len(seen), i+limit-limit/2)
+		e.Page.Messages, e.Page.More, e.Page.Newer = seen[from:to], from > 0, to < len(seen)
 	case 1:
 		e.History.After = &at
 		seen = seen[i:]

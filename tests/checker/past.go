@@ -132,27 +132,38 @@ func (c *check) checkAfter(s *session, p *place, e *Entry) {
 		c.violate(Seam, s, e.Channel, from, "a page of history after it holds %v, the log has %v", seqs(shown), seqsOf(want))
 		return
 	}
-	rest := all[len(want):]
+	c.checkRest(s, p, e, all[len(want):], e.Page.More, len(want) < limitOf(e.History.Limit))
+}
+
+// checkRest checks what a page of history that goes forward leaves out, and what
+// it says of that.
+func (c *check) checkRest(s *session, p *place, e *Entry, rest []*message, more, short bool) {
 	knew := p.known.before(e.Began)
 	switch {
-	case len(rest) > 0 && rest[0].seq <= knew && !e.Page.More:
+	case len(rest) > 0 && rest[0].seq <= knew && !more:
 		c.violate(Seam, s, e.Channel, rest[0].seq, "a page of history ends before what was known at %d", knew)
-	case len(rest) == 0 && e.Page.More:
-		c.violate(Seam, s, e.Channel, from, "a page of history promises more than there is")
-	case e.Page.More && len(shown) < limitOf(e.History.Limit):
-		c.violate(Seam, s, e.Channel, from, "a page of history is short, with more to come")
+	case len(rest) == 0 && more:
+		c.violate(Seam, s, e.Channel, knew, "a page of history promises more than there is")
+	case more && short:
+		c.violate(Seam, s, e.Channel, knew, "a page of history is short, with more to come")
 	}
 }
 
 func (c *check) checkAround(s *session, p *place, e *Entry) {
-	shown := e.Page.Messages
-	if len(shown) == 0 {
+	shown, around, limit := e.Page.Messages, *e.History.Around, limitOf(e.History.Limit)
+	end := p.known.before(e.Began) + 1
+	if n := len(shown); n > 0 {
+		end = max(end, shown[n-1].Seq+1)
+	}
+	want, more := p.ch.newest(s.user, min(around, end), limit/2)
+	rest := p.ch.visible(s.user, around-1, c.truth.end(e.Channel))
+	recent := max(0, min(len(shown)-len(want), len(rest), limit-limit/2))
+	want = append(want, rest[:recent]...)
+	if !same(shown, want) || e.Page.More != more {
+		c.violate(Seam, s, e.Channel, around, "a page of history around it holds %v (more: %t), the log has %v (more: %t)", seqs(shown), e.Page.More, seqsOf(want), more)
 		return
 	}
-	want := p.ch.visible(s.user, shown[0].Seq-1, shown[len(shown)-1].Seq+1)
-	if !same(shown, want) {
-		c.violate(Seam, s, e.Channel, *e.History.Around, "a page of history around it has a hole: %v, the log has %v", seqs(shown), seqsOf(want))
-	}
+	c.checkRest(s, p, e, rest[recent:], e.Page.Newer, recent < limit-limit/2)
 }
 
 // checkMembers checks that the list was the channel's at some time between

@@ -118,6 +118,34 @@ var pastBugs = []bug{
 			return had && i >= 0
 		})
 	}},
+	{"a page around a message is empty", Seam, func(g *garden) bool {
+		return g.alterAround(func(r *rpc.HistoryResult) bool {
+			had := len(r.Messages) > 0
+			r.Messages, r.More, r.Newer = nil, false, false
+			return had
+		})
+	}},
+	{"a page around a message lacks the older half", Seam, func(g *garden) bool {
+		return g.alterAround(func(r *rpc.HistoryResult) bool {
+			had := len(r.Messages) > 4
+			r.Messages = r.Messages[len(r.Messages)/2:]
+			return had
+		})
+	}},
+	{"a page around a message hides that there are older ones", Seam, func(g *garden) bool {
+		return g.alterAround(func(r *rpc.HistoryResult) bool {
+			had := r.More
+			r.More = false
+			return had
+		})
+	}},
+	{"a page around a message promises newer ones", Seam, func(g *garden) bool {
+		return g.alterAround(func(r *rpc.HistoryResult) bool {
+			had := r.Newer
+			r.Newer = true
+			return !had
+		})
+	}},
 	{"a page of history shows a private message", Private, func(g *garden) bool {
 		return g.alterPage(func(e *Entry, r *rpc.HistoryResult) bool {
 			for i := range g.Entries {
@@ -169,4 +197,8 @@ func (g *garden) alterPage(change func(*Entry, *rpc.HistoryResult) bool) bool {
 		return true
 	})
 	return e != nil
+}
+
+func (g *garden) alterAround(change func(*rpc.HistoryResult) bool) bool {
+	return g.alterPage(func(e *Entry, r *rpc.HistoryResult) bool { return e.History.Around != nil && change(r) })
 }
