@@ -21,6 +21,21 @@ func (r *Result) String() string {
 		round(f.LongestGhost), round(f.PlainGhost), round(r.Takeover), round(r.Drained), r.Usage)
 }
 
+// Quiet says what is missing in a run that proves little, however few violations
+// it has.
+func (r *Result) Quiet() (missing []string) {
+	f := &r.Figures
+	for _, c := range []struct {
+		what string
+		n    int
+	}{{"chats acked", f.Acked}, {"chats delivered", f.Deliveries}, {"joins", f.Joins}, {"pages of history", f.HistoryPages}} {
+		if c.n == 0 {
+			missing = append(missing, "the run proves little: no "+c.what)
+		}
+	}
+	return missing
+}
+
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 
 // Summary adds up runs. Not safe for concurrent use.

@@ -87,7 +87,12 @@ func (h Handovers) add(other Handovers) {
 func (h Handovers) String() string {
 	var parts []string
 	for _, what := range []string{workerLeaves, workerJoins, workerDies} {
-		parts = append(parts, fmt.Sprintf("%s %v", what, round(h[what])))
+		took, known := h[what]
+		if !known {
+			parts = append(parts, what+" not measured")
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s %v", what, round(took)))
 	}
 	return "slowest delivery when a worker does " + strings.Join(parts, ", ")
 }

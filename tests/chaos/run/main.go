@@ -98,8 +98,8 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 		}
 		sum.Add(result)
 		fmt.Printf("seed %d: %v\n", seed, result)
-		grown := o.grown(result)
-		if len(result.Violations)+len(grown) == 0 {
+		amiss := append(o.grown(result), result.Quiet()...)
+		if len(result.Violations)+len(amiss) == 0 {
 			if err := os.RemoveAll(data); err != nil {
 				return violated, err
 			}
@@ -109,8 +109,8 @@ func (o *options) run(ctx context.Context) (violated bool, err error) {
 		for _, v := range result.Violations[:min(20, len(result.Violations))] {
 			fmt.Printf("  %v\n", v)
 		}
-		for _, g := range grown {
-			fmt.Printf("  %s\n", g)
+		for _, what := range amiss {
+			fmt.Printf("  %s\n", what)
 		}
 		fmt.Printf("  logs and recording: %s\n", data)
 	}
