@@ -220,8 +220,24 @@ func (c *simClient) room(channel string, seq int64) (*simRoom, *simChannel) {
 	if seq < r.pushed {
 		c.w.fail("%s/%s gets a push of channel %s at %d behind one at %d", c.user, c.session.id, channel, seq, r.pushed)
 	}
+	ch := c.w.channel(channel)
+	if stay, had := ch.stayAt(c.session.id, seq); !had || stay.from > r.joined {
+		c.w.fail("%s/%s gets a push of channel %s at %d, where the log does not have it as a member", c.user, c.session.id, channel, seq)
+	}
 	r.pushed, r.since = seq, max(r.since, seq)
-	return r, c.w.channel(channel)
+	return r, ch
+}
+
+// left takes the answer to a leave: everything before it has come.
+func (c *simClient) left(call *simCall, r *simRoom) {
+	ch := c.w.channel(call.channel)
+	if stay, had := ch.stayAt(c.session.id, r.joined); r.member && had {
+		if missed := ch.seen(c.user, r.cursor, min(stay.to, c.w.logOf(call.channel).end())); len(missed) > 0 {
+			c.w.fail("%s/%s has left %s at %d and never heard %s", c.user, c.session.id, call.channel, stay.to, simShow(missed))
+		}
+	}
+	r.member, r.left = false, call.id
+	c.w.count("leaves")
 }
 
 // hears takes a chat: it must be the next one of the log that the user may see.
@@ -266,8 +282,7 @@ func (c *simClient) answered(call *simCall, result json.RawMessage, bad *rpc.Err
 		c.decode(result, &j)
 		c.joined(call, r, &j)
 	case rpc.MethodLeave:
-		r.member, r.left = false, call.id
-		c.w.count("leaves")
+		c.left(call, r)
 	case rpc.MethodChat:
 		var x rpc.ChatResult
 		c.decode(result, &x)

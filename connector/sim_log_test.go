@@ -41,7 +41,13 @@ type simChannel struct {
 	voids    []int64
 	members  map[string]simMember // by session
 	crowds   []simCrowd           // ascending: who was there from that offset on
+	stays    map[string][]simStay // by session
 }
+
+// simStay is a membership, from its join to its end.
+type simStay struct{ from, to int64 }
+
+const simStill = 1 << 60 // the end of a membership that lasts
 
 type simMember struct{ user, connector string }
 
@@ -54,7 +60,7 @@ func newSimLog(partition int) *simLog {
 	l := &simLog{partition: partition, channels: map[string]*simChannel{}}
 	for _, name := range simChannels {
 		if schema.PartitionOf(name, simPartitions) == partition {
-			l.channels[name] = &simChannel{members: map[string]simMember{}}
+			l.channels[name] = &simChannel{members: map[string]simMember{}, stays: map[string][]simStay{}}
 		}
 	}
 	l.append(simEncode(&schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{
@@ -87,7 +93,7 @@ func (l *simLog) append(value []byte) int64 {
 		for _, ch := range l.channels {
 			for session, m := range ch.members {
 				if m.connector == d.Connector {
-					delete(ch.members, session)
+					ch.end(session, seq)
 				}
 			}
 			ch.crowd(seq)
@@ -142,13 +148,32 @@ func (ch *simChannel) take(seq int64, e *schema.Event, void bool) {
 	case *schema.Event_Join:
 		if _, known := ch.members[k.Join.Session]; !known && !void {
 			ch.members[k.Join.Session] = simMember{k.Join.User, e.Connector}
+			ch.stays[k.Join.Session] = append(ch.stays[k.Join.Session], simStay{seq, simStill})
 		}
 	case *schema.Event_Leave:
 		if !void {
-			delete(ch.members, k.Leave.Session)
+			ch.end(k.Leave.Session, seq)
 		}
 	}
 	ch.crowd(seq)
+}
+
+// end ends a session's membership, if it has one.
+func (ch *simChannel) end(session string, seq int64) {
+	if _, known := ch.members[session]; known {
+		delete(ch.members, session)
+		ch.stays[session][len(ch.stays[session])-1].to = seq
+	}
+}
+
+// stayAt is a session's membership at a position; false when it had none.
+func (ch *simChannel) stayAt(session string, seq int64) (simStay, bool) {
+	for _, s := range ch.stays[session] {
+		if s.from <= seq && seq <= s.to {
+			return s, true
+		}
+	}
+	return simStay{}, false
 }
 
 func (ch *simChannel) crowd(seq int64) {

@@ -103,8 +103,11 @@ func (n *simNode) deliver(most int) {
 		}
 		n.w.settle()
 		n.w.checkReplicas(n)
-		if n.w.plant == plantCursor {
+		switch n.w.plant {
+		case plantCursor:
 			n.skip()
+		case plantBehindLeave:
+			n.forgetLeaves()
 		}
 	}
 	n.stream.flush()
@@ -119,6 +122,17 @@ func (n *simNode) skip() {
 				p.cursor = 1
 			}
 		}
+	}
+}
+
+// forgetLeaves makes joins under way forget where a leave has ended them.
+func (n *simNode) forgetLeaves() {
+	for _, ch := range n.inc.allChannels() {
+		ch.mu.Lock()
+		for _, p := range ch.readers {
+			p.end = -1
+		}
+		ch.mu.Unlock()
 	}
 }
 

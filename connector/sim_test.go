@@ -45,11 +45,12 @@ const (
 	plantProjectorWindow plant = "a restarted projector does not read the window before"
 	plantLeak            plant = "history shows private messages to everyone"
 	plantNoLeave         plant = "a connection that ends leaves no channel"
+	plantBehindLeave     plant = "a session that left while its join's result was made gets what came behind its leave"
 )
 
 var plants = []plant{
 	plantEarlyMarker, plantNoWatermark, plantNoChain, plantHandOff, plantCursor, plantOneWindow, plantWindowShort,
-	plantUnfenced, plantLateMark, plantProjectorWindow, plantLeak, plantNoLeave,
+	plantUnfenced, plantLateMark, plantProjectorWindow, plantLeak, plantNoLeave, plantBehindLeave,
 }
 
 // plantSeeds is within how many seeds each plant must be found, with the race
