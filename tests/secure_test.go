@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,7 @@ type secured struct {
 	t                 *testing.T
 	ca                *authority
 	kafka, clickhouse string // addresses
+	plain             string // address of Kafka without TLS and logins
 	password          string // file
 }
 
@@ -39,7 +41,7 @@ func newSecured(t *testing.T) *secured {
 	s.password = s.ca.write("password", []byte(password+"\n"))
 	const login = "org.apache.kafka.common.security."
 	listener := "listener.name.sasl_ssl."
-	s.kafka = krafttest.Start(t, kraft.Config{
+	kafka := krafttest.Start(t, kraft.Config{
 		Protocol: "SASL_SSL",
 		Users: []string{
 			"SCRAM-SHA-256=[name=ada,password=" + password + "]", "SCRAM-SHA-512=[name=ada,password=" + password + "]",
@@ -52,8 +54,9 @@ func newSecured(t *testing.T) *secured {
 			listener + "scram-sha-256.sasl.jaas.config=" + login + "scram.ScramLoginModule required;",
 			listener + "scram-sha-512.sasl.jaas.config=" + login + "scram.ScramLoginModule required;",
 		},
-	}).Secure()[0]
-	s.clickhouse = terminate(t, cert, key, s.startClickHouse())
+	})
+	s.kafka, s.plain = kafka.Secure()[0], kafka.Brokers()[0]
+	s.clickhouse = terminate(t, cert, key, nil, s.startClickHouse())
 	return s
 }
 
@@ -87,14 +90,18 @@ func (s *secured) startClickHouse() (addr string) {
 }
 
 // terminate listens with TLS and passes on to a server without: the engine that
-// tests start has no TLS port.
-func terminate(t *testing.T, cert, key, target string) (addr string) {
+// tests start has no TLS port. With clients, it takes those that they vouch for.
+func terminate(t *testing.T, cert, key string, clients *x509.CertPool, target string) (addr string) {
 	t.Helper()
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	cfg := &tls.Config{Certificates: []tls.Certificate{pair}}
+	if clients != nil {
+		cfg.ClientAuth, cfg.ClientCAs = tls.RequireAndVerifyClientCert, clients
+	}
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +203,11 @@ func (s *secured) refusals() map[string]refusal {
 		return s.command("projector", "PLAIN", "--clickhouse", "clickhouse://ada@"+s.clickhouse+"/default?"+options)
 	}
 	return map[string]refusal{
+		"Kafka, no TLS":                 {slices.Delete(s.command("chatworker", "PLAIN"), 3, 5), "it speaks TLS at this address"},
+		"Kafka, no login":               {s.command("chatworker", "PLAIN")[:5], "it wants a login at this address"},
+		"Kafka, TLS at a plain port":    {[]string{"projector", "--kafka", s.plain, "--kafka-ca", s.ca.file}, "it does not speak TLS at this address"},
+		"Kafka, a login at a plain one": {slices.Replace(slices.Delete(s.command("chatworker", "PLAIN"), 3, 5), 2, 3, s.plain), "it takes no login at this address"},
+		"Kafka, a connector's password": {append([]string{"connector", "--listen", "127.0.0.1:0"}, with("--kafka-password-file", wrong)[1:]...), "it refuses the user name or password"},
 		"Kafka, wrong password":         {with("--kafka-password-file", wrong), "it refuses the user name or password"},
 		"Kafka, wrong CA":               {with("--kafka-ca", stranger.file), "its certificate is not trusted"},
 		"Kafka, no such CA":             {with("--kafka-ca", "/none.pem"), "the CA certificates cannot be read: open /none.pem"},
@@ -205,6 +217,7 @@ func (s *secured) refusals() map[string]refusal {
 		"ClickHouse, wrong password":    {history("ca=" + s.ca.file + "&password-file=" + wrong), `it refuses user "ada" with this password`},
 		"ClickHouse, wrong CA":          {history("ca=" + stranger.file + "&password-file=" + s.password), "its certificate is not trusted"},
 		"ClickHouse, no such CA":        {history("ca=/none.pem&password-file=" + s.password), "the CA certificates cannot be read: open /none.pem"},
+		"ClickHouse, no TLS":            {append(s.command("projector", "PLAIN"), "--clickhouse", "clickhouse://"+s.clickhouse+"/default"), "it speaks TLS at this address"},
 		"ClickHouse, certificate alone": {history("cert=" + s.ca.file), "takes two files"},
 	}
 }
