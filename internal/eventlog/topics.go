@@ -69,24 +69,42 @@ func (c *Client) EnsureTopics(ctx context.Context, topics []Topic) error {
 	return nil
 }
 
-// createTopic creates a topic, and does without what a hosted cluster does not
-// let its users choose.
+// createTopic creates a topic, and does without those of its initial settings
+// that a hosted cluster does not let its users choose.
 func (c *Client) createTopic(ctx context.Context, t Topic) error {
 	settings := maps.Clone(t.Config)
 	if settings == nil {
 		settings = map[string]string{}
 	}
 	maps.Copy(settings, t.Initial)
-	err := c.createTopicWith(ctx, t, settings)
-	if len(t.Initial) > 0 && (errors.Is(err, kafka.InvalidConfiguration) || errors.Is(err, kafka.PolicyViolation)) {
-		c.log.Warn("the cluster refuses settings that a topic should have: it is created without them",
-			"topic", t.Name, "settings", t.Initial, "error", err)
-		err = c.createTopicWith(ctx, t, t.Config)
+	err := c.createTopicWith(ctx, t, settings, false)
+	if len(t.Initial) == 0 || !isSettingRefused(err) {
+		return err
 	}
-	return err
+	refused := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(t.Initial)) {
+		trial := map[string]string{name: t.Initial[name]}
+		maps.Copy(trial, t.Config)
+		switch err := c.createTopicWith(ctx, t, trial, true); {
+		case isSettingRefused(err):
+			refused[name] = t.Initial[name]
+			delete(settings, name)
+		case err != nil:
+			return err
+		}
+	}
+	c.log.Warn("the cluster refuses settings that a topic should have: it is created without them",
+		"topic", t.Name, "settings", refused, "error", err)
+	return c.createTopicWith(ctx, t, settings, false)
 }
 
-func (c *Client) createTopicWith(ctx context.Context, t Topic, settings map[string]string) error {
+func isSettingRefused(err error) bool {
+	return errors.Is(err, kafka.InvalidConfiguration) || errors.Is(err, kafka.PolicyViolation)
+}
+
+// createTopicWith creates a topic with these settings or, as a trial, only has
+// the cluster say whether it would.
+func (c *Client) createTopicWith(ctx context.Context, t Topic, settings map[string]string, trial bool) error {
 	spec := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.ReplicationFactor}
 	if spec.ReplicationFactor == 0 {
 		spec.ReplicationFactor = -1
@@ -95,7 +113,7 @@ func (c *Client) createTopicWith(ctx context.Context, t Topic, settings map[stri
 		spec.ConfigEntries = append(spec.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
 	}
 	return c.retry(ctx, func() error {
-		res, err := c.kafka.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{spec}})
+		res, err := c.kafka.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{spec}, ValidateOnly: trial})
 		if err != nil {
 			return err
 		}

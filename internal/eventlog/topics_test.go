@@ -2,8 +2,13 @@ package eventlog
 
 import (
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestEnsureTopicsCreatesAndChecks(t *testing.T) {
@@ -83,5 +88,48 @@ func TestTopicIDChangesWithTheTopic(t *testing.T) {
 	}
 	if first, end, err := c.Offsets(testContext(t), topic, 0); err != nil || first != 0 || end != 0 {
 		t.Errorf("the new log holds [%d, %d), %v", first, end, err)
+	}
+}
+
+// A hosted cluster may refuse some settings: a topic is created without these,
+// and with the others.
+func TestTopicWithoutSettingsThatAreRefused(t *testing.T) {
+	cl := startFake(t)
+	cl.fake.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cl.fake.KeepControl()
+		topic := &req.(*kmsg.CreateTopicsRequest).Topics[0]
+		for _, c := range topic.Configs {
+			if c.Name == "segment.ms" || c.Name == "segment.bytes" {
+				res := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+				one := kmsg.NewCreateTopicsResponseTopic()
+				one.Topic, one.ErrorCode = topic.Topic, kerr.PolicyViolation.Code
+				res.Topics = append(res.Topics, one)
+				return res, nil, true
+			}
+		}
+		return nil, nil, false
+	})
+	var log lockedBuffer
+	c, err := New(Config{Brokers: cl.addrs, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	err = c.EnsureTopics(testContext(t), []Topic{{
+		Name: "topic", Partitions: 1, Config: map[string]string{"cleanup.policy": "compact"},
+		Initial: map[string]string{"segment.ms": "14400000", "segment.bytes": "52428800", "min.insync.replicas": "2"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := c.TopicSettings(testContext(t), "topic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have["cleanup.policy"].Value != "compact" || have["min.insync.replicas"].Value != "2" || have["segment.ms"].Own || have["segment.bytes"].Own {
+		t.Errorf("the topic has %v", have)
+	}
+	if said := log.String(); !strings.Contains(said, "segment.ms:14400000") || strings.Contains(said, "min.insync") {
+		t.Errorf("it says %q", said)
 	}
 }
