@@ -81,7 +81,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := untilInterrupted(say)
 	defer stop()
 	if err := command.Run(ctx, p); err != nil {
-		say(slog.LevelError, err.Error())
+		say(slog.LevelError, endingOf(err))
 		var own *coded
 		if errors.As(err, &own) {
 			return own.code
@@ -89,6 +89,14 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	return exitOK
+}
+
+// endingOf is the sentence that a command ends with.
+func endingOf(err error) string {
+	if err == context.Canceled { // one that says more stays as it is
+		return "interrupted"
+	}
+	return err.Error()
 }
 
 // errHelp reports that help was asked for and printed.

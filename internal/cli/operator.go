@@ -6,11 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/stack"
 )
@@ -149,8 +149,8 @@ func (f *kafkaFlags) find(ctx context.Context, log *slog.Logger) (*servers, erro
 	if a, err := stack.ReadAddresses(f.Data); err == nil && listens(ctx, a.Kafka) {
 		return &servers{cluster: eventlog.Config{Brokers: []string{a.Kafka}}, dsn: a.ClickHouse}, nil
 	}
-	if _, err := os.Stat(f.Data); err != nil {
-		return nil, fmt.Errorf("there is no data folder %s: name the one that `parley up --data` was given: %w", f.Data, err)
+	if !embedded.IsFolder(f.Data) {
+		return nil, fmt.Errorf("there is no data folder %s: name the one that `parley up --data` was given", f.Data)
 	}
 	own, err := stack.StartServers(ctx, f.Data, log)
 	if err != nil {

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -58,6 +59,17 @@ func TestOperatorsCommands(t *testing.T) {
 	})
 	begin(t, "up", "--listen", "127.0.0.1:0", "--data", data).find(`Parley is ready`)
 	eventually(t, "all is equal in the new epoch", func() bool { return verify() == 0 && report.Epoch != first })
+}
+
+// A folder that happens to be there is none of ours: no servers are started in it.
+func TestFolderOfSomebodyElse(t *testing.T) {
+	dir := t.TempDir()
+	if code, out, errs := operate(dir, "topics"); code != 1 || !strings.Contains(errs, "there is no data folder") {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
 }
 
 func TestOperatorsCommandsThatCannot(t *testing.T) {

@@ -31,6 +31,13 @@ type Folder struct {
 	lock *os.File
 }
 
+// IsFolder reports whether path is a data folder that this program, or another
+// version of it, has made.
+func IsFolder(path string) bool {
+	_, err := os.Stat(filepath.Join(path, versionFile))
+	return err == nil
+}
+
 // OpenFolder creates the folder where it is missing and locks it. It waits a
 // few seconds for a process that is just ending, and fails when the folder is
 // in use or was written by a newer version of the program.
