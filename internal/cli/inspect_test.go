@@ -189,6 +189,9 @@ func lookAtTail(t *testing.T, data string) {
 	if none := lines("--from", "end"); len(none) != 0 {
 		t.Errorf("from the end on: %v", none)
 	}
+	if code, _, errs := operate(data, "tail", "--partition", "0", "--from", "999999"); code != 1 || !strings.Contains(errs, "there is no 999999 yet") {
+		t.Errorf("an offset behind the end: exit code %d: %s", code, errs)
+	}
 }
 
 func jsonOf(t *testing.T, v any) string {

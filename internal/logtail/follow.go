@@ -115,6 +115,8 @@ func (f *follower) partition(ctx context.Context, partition int) error {
 		from = end
 	case from < first:
 		return fmt.Errorf("partition %d begins at offset %d: what was at %d was deleted", partition, first, from)
+	case from > end:
+		return fmt.Errorf("partition %d ends at offset %d: there is no %d yet", partition, end, from)
 	}
 	if !f.o.Follow && from >= end {
 		return nil
