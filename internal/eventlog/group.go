@@ -155,6 +155,11 @@ type handlerError struct{ error }
 // run starts handlers, generation after generation, until ctx ends.
 func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 	failing := false
+	defer func() {
+		if failing {
+			m.metrics.away.Add(-1)
+		}
+	}()
 	for {
 		generation, err := group.Next(ctx)
 		switch {
@@ -163,6 +168,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 		case err == nil:
 			if failing {
 				failing = false
+				m.metrics.away.Add(-1)
 				m.log.Info("joined the consumer group", "group", m.cfg.Group)
 			}
 			m.start(ctx, generation)
@@ -176,6 +182,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 				break
 			}
 			failing = true
+			m.metrics.away.Add(1)
 			m.log.Warn("can not join the consumer group, trying again", "group", m.cfg.Group, "error", err)
 		}
 	}

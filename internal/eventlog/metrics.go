@@ -40,7 +40,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		retries: m.Tally("parley.kafka.retries", "{retry}",
 			"Requests to Kafka that are tried again after they failed.", meter.By("operation", operations...)),
 		away: m.Level("parley.kafka.away", "{client}",
-			"Readers' clients and producers of this process that Kafka has failed twice or more in a row, and that go on trying."),
+			"Readers' clients, producers, memberships and requests of this process that Kafka fails again and again, and that go on trying."),
 		produced: m.Histogram("parley.kafka.produce.records", "{record}",
 			"Records that one request writes.", meter.Sizes, nil),
 		acknowledged: m.Histogram("parley.kafka.produce.duration", "s",

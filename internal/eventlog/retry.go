@@ -38,6 +38,12 @@ func newBackoff() *backoff.ExponentialBackOff {
 // names both its cause and the last failure.
 func (c *Client) retry(ctx context.Context, try func() error) error {
 	var last error
+	failures := 0
+	defer func() {
+		if failures >= loggedFailure {
+			c.metrics.away.Add(-1)
+		}
+	}()
 	err := backoff.Retry(func() error {
 		layout := c.layout.Load()
 		err := try()
@@ -53,6 +59,9 @@ func (c *Client) retry(ctx context.Context, try func() error) error {
 			c.forgetLayout(layout)
 		}
 		c.metrics.failed(opRequest, err, true)
+		if failures++; failures == loggedFailure {
+			c.metrics.away.Add(1)
+		}
 		last = err
 		return err
 	}, backoff.WithContext(newBackoff(), ctx))
