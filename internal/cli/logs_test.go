@@ -56,7 +56,7 @@ func logged(t *testing.T, args ...string) (*exec.Cmd, *lines) {
 func everyLineIsJSON(t *testing.T, log string) (last string) {
 	t.Helper()
 	for line := range strings.Lines(log) {
-		var record struct{ Time, Level, Msg string }
+		var record struct{ Time, Level, Msg, Address string }
 		if err := json.Unmarshal([]byte(line), &record); err != nil || record.Time == "" || record.Level == "" || record.Msg == "" {
 			t.Errorf("no line of a JSON log: %q (%v)", line, err)
 		}
@@ -93,6 +93,9 @@ func TestLogIsJSONThroughout(t *testing.T) {
 	if !strings.Contains(log.String(), "stopping; once more") {
 		t.Error("it does not answer Ctrl-C")
 	}
+	_, log = logged(t, append([]string{"connector", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1"}, json...)...)
+	eventually(t, "a connector tries", func() bool { return strings.Contains(log.String(), "waiting for Kafka") })
+	everyLineIsJSON(t, log.String())
 	failing, log := logged(t, append([]string{"connector", "--listen", "127.0.0.1:0", "--auth-key", "/nowhere"}, json...)...)
 	if failing.Wait() == nil {
 		t.Error("a connector without its key runs")

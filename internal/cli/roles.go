@@ -45,7 +45,7 @@ func (c *connectorCommand) Run(ctx context.Context, p process) error {
 		if err != nil {
 			return err
 		}
-		t.log.Info("the connector listens", "address", conn.Addr())
+		t.log.Info("the connector listens", "address", conn.Addr().String())
 		return c.role(ctx, conn, t)
 	})
 }
