@@ -80,6 +80,7 @@ func (inc *incarnation) accept(ws *websocket.Conn, token string) {
 		inc.metrics.upgrades.Add(1, "draining")
 	}
 	if !admitted {
+		inc.metrics.closed(code, nil)
 		s.conn.close(code, "not now")
 		s.conn.discard()
 	}

@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -13,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorilla/websocket"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -65,7 +68,7 @@ func measured(t *testing.T) (*cluster, *telemetry.Telemetry) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tel.Shutdown(t.Context()) })
+	t.Cleanup(func() { tel.Shutdown(context.WithoutCancel(t.Context())) })
 	c := newCluster(t)
 	c.meters = tel.Meters()
 	return c, tel
@@ -135,6 +138,30 @@ func TestMetricsCount(t *testing.T) {
 			got = p.value(w.metric, w.labels...)
 			return p[w.metric] != nil && got == w.value
 		})
+	}
+}
+
+// A WebSocket that is closed at once, as the connector is full, is counted by
+// its code as any other.
+func TestMetricsOfAFullConnector(t *testing.T) {
+	c, tel := measured(t)
+	c.worker()
+	url := c.connector(func(cfg *connector.Config) { cfg.MaxConnections = 1 }).addr
+	enter(t, url, "ada")
+	one := dial(t, url)
+	var closed *websocket.CloseError
+	if _, _, err := one.ReadMessage(); !errors.As(err, &closed) || closed.Code != rpc.CloseConnections {
+		t.Fatalf("the second one is told %v", err)
+	}
+	p := scrape(t, tel)
+	for metric, labels := range map[string][]string{
+		"parley_connector_closes_total":   {"code", "3504"},
+		"parley_connector_upgrades_total": {"result", "full"},
+		"parley_connector_connections":    nil,
+	} {
+		if got := p.value(metric, labels...); got != 1 {
+			t.Errorf("%s %v is %v, want 1", metric, labels, got)
+		}
 	}
 }
 
