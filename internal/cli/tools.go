@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -31,5 +30,6 @@ func (r *running) equipped(ctx context.Context, p process, service string, work 
 	err = work(&tools{log, tel})
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	return errors.Join(err, tel.Shutdown(ctx))
+	tel.Shutdown(ctx)
+	return err
 }

@@ -48,7 +48,8 @@ func newMetrics(ctx context.Context, of *resource.Resource, log *slog.Logger) (*
 		runtime.Start(runtime.WithMeterProvider(m.provider)),
 	)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("measure the process: %w", err), m.shutdown(ctx))
+		m.shutdown(ctx)
+		return nil, fmt.Errorf("measure the process: %w", err)
 	}
 	return m, nil
 }
@@ -57,6 +58,9 @@ func newMetrics(ctx context.Context, of *resource.Resource, log *slog.Logger) (*
 func pushReader(ctx context.Context) (sdk.Reader, error) {
 	switch os.Getenv(metricsExporter) {
 	case "", "none", "prometheus": // the last is what /metrics is
+		return nil, nil
+	}
+	if disabled() {
 		return nil, nil
 	}
 	r, err := autoexport.NewMetricReader(ctx)
@@ -72,9 +76,10 @@ func (m *metrics) handler() http.Handler {
 	})
 }
 
-func (m *metrics) shutdown(ctx context.Context) error {
+// shutdown pushes what was measured last, for as long as ctx allows. Metrics
+// that nobody takes are no reason for a process to fail.
+func (m *metrics) shutdown(ctx context.Context) {
 	if err := m.provider.Shutdown(ctx); err != nil {
-		return fmt.Errorf("push the last metrics: %w", err)
+		m.log.Warn("the last metrics are lost", "error", err)
 	}
-	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -80,19 +79,6 @@ func (s *sampler) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult {
 		}
 	}
 	return result
-}
-
-// keeper hands sampled spans on, and those that failed.
-type keeper struct{ sdk.SpanProcessor }
-
-// OnEnd implements the SDK's SpanProcessor.
-func (k *keeper) OnEnd(s sdk.ReadOnlySpan) {
-	switch {
-	case s.SpanContext().IsSampled():
-		k.SpanProcessor.OnEnd(s)
-	case s.Status().Code == codes.Error:
-		k.SpanProcessor.OnEnd(failure{s})
-	}
 }
 
 // failure is a span that failed in a trace that is not sampled. It stands

@@ -6,16 +6,20 @@ package telemetry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 
+	"github.com/go-logr/logr"
 	"github.com/oklog/ulid/v2"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/parley-chat/parley/internal/meter"
 )
 
 // Telemetry is what one process tells. Its methods may be called concurrently.
@@ -27,6 +31,9 @@ type Telemetry struct {
 // Start sets up the telemetry of a service, such as parley-connector, in this
 // version. Whoever starts it calls Shutdown.
 func Start(ctx context.Context, service, version string, log *slog.Logger) (*Telemetry, error) {
+	c := &complaints{log: log}
+	otel.SetErrorHandler(c)
+	otel.SetLogger(logr.New(sink{c}))
 	r, err := newResource(ctx, service, version)
 	if err != nil {
 		return nil, err
@@ -35,11 +42,16 @@ func Start(ctx context.Context, service, version string, log *slog.Logger) (*Tel
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTraces(ctx, r, log)
-	if err != nil {
-		return nil, errors.Join(err, m.shutdown(ctx))
+	t, err := newTraces(ctx, r, meter.New(m.provider), c)
+	if err == nil {
+		err = c.done()
 	}
-	return &Telemetry{metrics: m, traces: t}, nil
+	tell := &Telemetry{metrics: m, traces: t}
+	if err != nil {
+		tell.Shutdown(ctx)
+		return nil, err
+	}
+	return tell, nil
 }
 
 // Meters is what components make their instruments with.
@@ -53,9 +65,11 @@ func (t *Telemetry) MetricsHandler() http.Handler { return t.metrics.handler() }
 
 // Shutdown sends what was not sent yet, within the time that ctx allows. What
 // is measured later is lost.
-func (t *Telemetry) Shutdown(ctx context.Context) error {
-	t.traces.shutdown(ctx)
-	return t.metrics.shutdown(ctx)
+func (t *Telemetry) Shutdown(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { t.traces.shutdown(ctx) }) // a collector that hangs holds up both
+	t.metrics.shutdown(ctx)
+	both.Wait()
 }
 
 // newResource describes this process: service, version, and an instance id that
