@@ -2,8 +2,11 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/segmentio/kafka-go"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -63,8 +66,19 @@ func (s *spans) request(flights []flight) (answered func(error)) {
 			trace.WithTimestamp(began), trace.WithLinks(links...), trace.WithAttributes(semconv.MessagingBatchMessageCount(records)))...)
 		if err != nil {
 			span.SetStatus(codes.Error, "")
-			span.SetAttributes(semconv.ErrorType(err))
+			span.SetAttributes(failureOf(err))
 		}
 		span.End()
 	}
+}
+
+// failureOf says what kind of error it is: what the broker calls it, or what
+// metrics do.
+func failureOf(err error) attribute.KeyValue {
+	kind := errorType(err)
+	var code kafka.Error
+	if kind == "broker" && errors.As(err, &code) {
+		kind = code.Title()
+	}
+	return semconv.ErrorTypeKey.String(kind)
 }

@@ -2,11 +2,15 @@ package eventlog
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 
+	"github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/codes"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -42,5 +46,11 @@ func TestRequestsAreLinkedToTheirRecords(t *testing.T) {
 	p.spans.request(flights)(context.DeadlineExceeded)
 	if spans := ended.Ended(); len(spans) != 2 || spans[1].Status().Code != codes.Error {
 		t.Errorf("spans %v", spans)
+	}
+	p.spans.request(flights)(fmt.Errorf("write: %w", kafka.NotLeaderForPartition))
+	for i, want := range []string{"timeout", "Not Leader For Partition"} {
+		if got := ended.Ended()[i+1].Attributes(); !slices.Contains(got, semconv.ErrorTypeKey.String(want)) {
+			t.Errorf("a failure is told as %v, want %s", got, want)
+		}
 	}
 }

@@ -15,7 +15,7 @@ var shown = []struct{ key, name string }{
 	{"messaging.kafka.offset", "offset"},
 	{"messaging.consumer.group.name", "group"},
 	{"messaging.batch.message_count", "records"},
-	{"db.operation.batch.size", "rows"},
+	{"parley.rows", "rows"},
 	{"parley.members", "members"},
 	{"parley.messages", "messages"},
 	{"rpc.response.status_code", "code"},

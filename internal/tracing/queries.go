@@ -29,7 +29,7 @@ func (t *Tracer) Insert(database, table string, rows int, from []Span) Span {
 		links = append(links, trace.Link{SpanContext: s.Context()})
 	}
 	_, span := t.tracer.Start(context.Background(), "INSERT "+table, client, query("INSERT", database, table),
-		trace.WithAttributes(semconv.DBOperationBatchSize(rows)), trace.WithLinks(links...))
+		trace.WithAttributes(attribute.Int("parley.rows", rows)), trace.WithLinks(links...))
 	insert := Span{span: span}
 	for _, s := range from {
 		s.Link(insert.Context())

@@ -98,7 +98,7 @@ func (s Span) End(err error) {
 	}
 	if failed {
 		s.span.SetStatus(codes.Error, "")
-		s.span.SetAttributes(semconv.ErrorType(err))
+		s.span.SetAttributes(failure(err)...)
 	}
 	s.span.End()
 }

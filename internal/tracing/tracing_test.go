@@ -3,9 +3,18 @@ package tracing_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/segmentio/kafka-go"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/tracing"
@@ -46,6 +55,35 @@ func TestOffCostsNothing(t *testing.T) {
 	}
 	if tracing.New(nil, "test") != nil {
 		t.Error("no provider makes a tracer")
+	}
+}
+
+// A failure is told by its kind, in few words and none of its text.
+func TestFailuresAreToldByTheirKind(t *testing.T) {
+	ended := tracetest.NewSpanRecorder()
+	tracer := tracing.New(sdk.NewTracerProvider(sdk.WithSpanProcessor(ended)), "test")
+	_, refused := net.DialTimeout("tcp", "127.0.0.1:1", time.Second)
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("insert: %w", &clickhouse.Exception{Code: 241, Message: "hunter2"}), "241"},
+		{fmt.Errorf("%w: %w", errors.New("unavailable"), context.DeadlineExceeded), "timeout"},
+		{errors.Join(errors.New("send"), refused), "connection"},
+		{fmt.Errorf("send: %w", kafka.NotEnoughReplicas), "Not Enough Replicas"},
+		{fmt.Errorf("read: %w", &strconv.NumError{Err: strconv.ErrRange}), "_OTHER"},
+		{&eventlog.OffsetError{}, "*eventlog.OffsetError"},
+		{fmt.Errorf("%w: %w", errors.New("one"), errors.New("two")), "_OTHER"},
+	} {
+		tracer.Request("chat").End(c.err)
+		spans := ended.Ended()
+		attributes := spans[len(spans)-1].Attributes()
+		if !slices.Contains(attributes, semconv.ErrorTypeKey.String(c.want)) {
+			t.Errorf("%v is told as %v, want %s", c.err, attributes, c.want)
+		}
+		if answered := slices.Contains(attributes, semconv.DBResponseStatusCode(c.want)); answered != (c.want == "241") {
+			t.Errorf("%v is told as %v", c.err, attributes)
+		}
 	}
 }
 
