@@ -168,8 +168,7 @@ start_jaeger() {
 	fi
 	export OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
 	export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$JAEGER_OTLP_HTTP_PORT
-	# bin/jaeger has no pages, but answers with the trace as JSON.
-	export PARLEY_TRACES="http://127.0.0.1:$JAEGER_QUERY_PORT/api/traces/{trace}?prettyPrint=true"
+	export PARLEY_TRACES="http://127.0.0.1:$JAEGER_QUERY_PORT/trace/{trace}"
 }
 
 # choose_jaeger gives Jaeger its ports.

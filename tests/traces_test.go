@@ -52,6 +52,7 @@ func startJaeger(t *testing.T) *store {
 		ports[name] = port
 		t.Setenv(name, port)
 	}
+	t.Setenv("JAEGER_UI", "../deploy/jaeger/ui")
 	startProgram(t, jaegerProgram, "--config", "../deploy/jaeger/config.yaml")
 	s := &store{t: t, query: "http://127.0.0.1:" + ports["JAEGER_QUERY_PORT"], grpc: "http://127.0.0.1:" + ports["JAEGER_OTLP_GRPC_PORT"]}
 	eventually(t, "Jaeger answers", func() bool {

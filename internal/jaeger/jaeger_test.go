@@ -63,6 +63,24 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+// Where one process is all of Parley, its parts are told apart.
+func TestPartsOfOneProcess(t *testing.T) {
+	trace := jaeger.Trace{
+		Spans: []jaeger.Span{
+			{ID: "a", Trace: "t", Name: "chat", Process: "p", Tags: []jaeger.Tag{{Key: "otel.scope.name", Value: "github.com/parley-chat/parley/connector"}}},
+			{ID: "b", Trace: "t", Name: "other", Process: "p"},
+		},
+		Processes: map[string]jaeger.Process{"p": {Service: "parley"}},
+	}
+	var out strings.Builder
+	if err := trace.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "parley connector  chat\n") || !strings.Contains(out.String(), "parley            other\n") {
+		t.Errorf("printed\n%s", &out)
+	}
+}
+
 // Whatever the store tells, every span is shown once, and nothing goes round
 // in circles or to the terminal as a command.
 func TestStrangeTraces(t *testing.T) {

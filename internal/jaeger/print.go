@@ -3,6 +3,7 @@ package jaeger
 import (
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 	"unicode"
@@ -37,7 +38,7 @@ func (t *Trace) Print(w io.Writer) error {
 	for i := range t.Spans {
 		s := &t.Spans[i]
 		p.began, end = min(p.began, s.Start), max(end, s.Start+s.Duration)
-		services[t.service(s)] = true
+		services[t.Processes[s.Process].Service] = true
 		p.width = max(p.width, len(t.service(s)))
 	}
 	fmt.Fprintf(&p.out, "trace %s, %s, %s, %s, began %s\n", clean(t.Spans[0].Trace), count(len(t.Spans), "span"),
@@ -96,11 +97,18 @@ func (p *printer) attributes(n *Node) string {
 	return b.String()
 }
 
+// service is who made a span, and its part where one process is all of Parley.
 func (t *Trace) service(s *Span) string {
-	if name := clean(t.Processes[s.Process].Service); name != "" {
-		return name
+	name := clean(t.Processes[s.Process].Service)
+	switch name {
+	case "":
+		return "?"
+	case "parley":
+		if scope := clean(s.Tag("otel.scope.name")); scope != "" {
+			return name + " " + path.Base(scope)
+		}
 	}
-	return "?"
+	return name
 }
 
 func milliseconds(micros int64) string { return fmt.Sprintf("%.3f ms", float64(micros)/1000) }

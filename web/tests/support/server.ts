@@ -37,10 +37,15 @@ export class Server {
     listen = "127.0.0.1:0",
     flags: readonly string[] = [],
     data?: string,
+    env: Readonly<Record<string, string>> = {},
   ): Promise<Server> {
     const folder = data ?? mkdtempSync(join(tmpdir(), "parley-web-"));
     const args = ["up", "--listen", listen, "--data", folder, "--admin", "127.0.0.1:0", ...flags];
-    const child = spawn(binary, args, { cwd: repository, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(binary, args, {
+      cwd: repository,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     return new Server(binary, flags, child, await address(child), folder);
   }
 
