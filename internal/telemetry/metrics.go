@@ -34,7 +34,9 @@ func newMetrics(ctx context.Context, of *resource.Resource, log *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("set up the metrics for Prometheus: %w", err)
 	}
-	options := []sdk.Option{sdk.WithResource(of), sdk.WithReader(served)}
+	// Labels are few, and known; what has most is a gauge by partition, of which
+	// the default would put all above 2,000 together.
+	options := []sdk.Option{sdk.WithResource(of), sdk.WithReader(served), sdk.WithCardinalityLimit(0)}
 	pushed, err := pushReader(ctx)
 	if err != nil {
 		return nil, err

@@ -58,3 +58,23 @@ func TestAnUnknownExporterIsAnError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A log may have many partitions, and the lag of each is told.
+func TestEveryPartitionIsServed(t *testing.T) {
+	tel, err := telemetry.Start(t.Context(), "parley-test", "v0", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tel.Shutdown(context.WithoutCancel(t.Context()))
+	const partitions = 10_000
+	g := meter.New(tel.Meters()).Gauges()
+	g.AddByPartition("parley.test.lag", "{event}", "Events.", func(yield func(int, float64)) {
+		for p := range partitions {
+			yield(p, 1)
+		}
+	})
+	defer g.Start()()
+	if n := strings.Count(metrics(tel), "\nparley_test_lag{"); n != partitions {
+		t.Errorf("%d of %d partitions are served", n, partitions)
+	}
+}
