@@ -20,6 +20,7 @@ const (
 	messageTimeout = 30 * time.Second // from the first to the last byte of a message
 	lingerTimeout  = time.Second      // for the peer's answer to a close frame
 	pingBurst      = 100              // pings of the client within floodWindow
+	takeBytes      = 64 << 10         // that a writer takes from the queue at once
 )
 
 // conn is one WebSocket. Anybody may send; frames leave in that order. A
@@ -89,13 +90,15 @@ func (c *conn) beginClose(code int) {
 	_ = c.net.SetDeadline(time.Now().Add(closeTimeout))
 }
 
-// closeSlow closes without sending what is queued. The lock is held.
+// closeSlow closes without sending what is queued, or reading on. The lock is
+// held.
 func (c *conn) closeSlow() {
 	for _, f := range c.queue {
 		c.queued -= len(f)
 	}
 	c.queue = nil
 	c.beginClose(rpc.CloseSlow)
+	_ = c.net.SetReadDeadline(time.Now())
 	c.enqueue(closeFrame(rpc.CloseSlow, "slow consumer: the outgoing queue was full"))
 }
 
@@ -181,17 +184,23 @@ func (c *conn) wrote(size int, err error) {
 	}
 }
 
-// takeQueue returns what waits, and its size in bytes. When that is nothing the
-// writer ends.
+// takeQueue returns what waits longest, and its size in bytes: no more than
+// takeBytes, since what is taken is sent also to one that is thrown out. When
+// nothing waits the writer ends.
 func (c *conn) takeQueue() (frames net.Buffers, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.queue) > 0 && !c.dead {
-		frames = c.queue
-		for _, f := range frames {
-			size += len(f)
+		n := 0
+		for n < len(c.queue) && (n == 0 || size+len(c.queue[n]) <= takeBytes) {
+			size += len(c.queue[n])
+			n++
 		}
-		c.queue, c.began = nil, time.Now()
+		frames, c.queue = c.queue[:n:n], c.queue[n:]
+		if len(c.queue) == 0 {
+			c.queue = nil // rather than hold on to what was sent
+		}
+		c.began = time.Now()
 		return frames, size
 	}
 	if c.closing && !c.dead {
@@ -241,7 +250,7 @@ func (c *conn) stuck(now time.Time) bool {
 // linger leaves the peer a moment to read the close frame: closing at once
 // with unread input would reset the connection, and the frame be lost.
 func (c *conn) linger() {
-	_ = c.ws.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
 	if tcp, ok := c.net.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite()
 	}

@@ -2,13 +2,17 @@ package connector
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // Frames of any size, sent by many at once to a client that reads in bites,
@@ -139,6 +143,40 @@ func TestSlowClientThatReadsIsNotStuck(t *testing.T) {
 			t.Fatal("it counts as stuck, and has taken a megabyte since")
 		}
 	}
+}
+
+// A slow consumer is told so behind what its writer has in hand, which is little
+// of what it did not take, and what it sends is not waited for.
+func TestSlowConsumerIsTold(t *testing.T) {
+	client, c := flushed(t)
+	c.limit, c.writing = 4<<20, true
+	frame := textFrame(make([]byte, 4000))
+	for range 100 {
+		c.send(frame)
+	}
+	inHand, size := c.takeQueue()
+	if size > takeBytes {
+		t.Errorf("a writer takes %d bytes at once", size)
+	}
+	for !c.isClosing() {
+		c.send(frame)
+	}
+	if _, err := client.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.net.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("reading on: %v", err)
+	}
+	go c.writeOn(inHand, size)
+	got, err := io.ReadAll(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(bytes.Repeat(frame, len(inHand)), closeFrame(rpc.CloseSlow, "slow consumer: the outgoing queue was full")...)
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d bytes came, want %d: what was in hand, and a close frame", len(got), len(want))
+	}
+	c.awaitIdle()
 }
 
 // flushed returns a connection and its client, with small buffers between.

@@ -33,8 +33,9 @@ type simNode struct {
 // simSocket is a socket that nobody writes to.
 type simSocket struct{ net.Conn }
 
-func (simSocket) SetDeadline(time.Time) error { return nil }
-func (simSocket) Close() error                { return nil }
+func (simSocket) SetDeadline(time.Time) error     { return nil }
+func (simSocket) SetReadDeadline(time.Time) error { return nil }
+func (simSocket) Close() error                    { return nil }
 
 // simPush is a record of parley.push.
 type simPush struct {
