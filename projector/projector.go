@@ -47,7 +47,7 @@ type Config struct {
 
 	// A batch is written when it holds that many rows or bytes, or when its
 	// first row is that old. While it is being written the next one fills up;
-	// when that is full, reading waits. Default 100,000 rows, 32 MiB, 250 ms.
+	// when that is full, reading waits. Default 100,000 rows, 32 MiB, 500 ms.
 	BatchRows, BatchBytes int
 	BatchAge              time.Duration
 
@@ -82,7 +82,7 @@ func New(cfg Config) (*Projector, error) {
 	setDefault(&cfg.Group, DefaultGroup)
 	setDefault(&cfg.BatchRows, 100_000)
 	setDefault(&cfg.BatchBytes, 32<<20)
-	setDefault(&cfg.BatchAge, 250*time.Millisecond)
+	setDefault(&cfg.BatchAge, 500*time.Millisecond)
 	if _, err := clickhouse.Parse(cfg.ClickHouse); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,13 @@ var errMoved = errors.New("the tables are not the current ones any more")
 // commitEvery is how often the group is told how far a partition is.
 const commitEvery = 5 * time.Second
 
+// A row waits for its batch, so a fetch may wait too: a fetch for each message
+// would cost more than the row. It waits half a batch's age for fetchBytes.
+const (
+	fetchBytes   = 256 << 10
+	minFetchWait = 10 * time.Millisecond
+)
+
 // session is the time a projector spends on one generation of the tables.
 type session struct {
 	p     *Projector
@@ -114,6 +121,7 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 	taken := epoch.Tail{Partition: partition, Offset: from.seq, Digest: from.digest}
 	reader := s.kafka.NewReader(eventlog.ReaderConfig{
 		Topic: schema.TopicEvents, Partition: partition, Offset: start,
+		MinBytes: fetchBytes, MaxWait: max(s.p.cfg.BatchAge/2, minFetchWait),
 		OnReconnect: func(ctx context.Context) error {
 			if err := s.log.Check(ctx, s.kafka); err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"syscall"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -21,8 +22,13 @@ const diskReserve = 64 << 20
 type diskGuard struct {
 	folder string
 	log    *slog.Logger
-	full   bool // whether it was at the last look
+	full   bool      // whether it was at the last look
+	looked time.Time // when that was
 }
+
+// lookEvery is how old the last look at the disk may be. What is written
+// meanwhile is far less than diskReserve.
+const lookEvery = 10 * time.Millisecond
 
 // guardDisk has the broker refuse records, with the error by which a broker of
 // Apache Kafka says that its disk failed, for as long as there is no room.
@@ -34,8 +40,14 @@ func guardDisk(c *kfake.Cluster, folder string, log *slog.Logger) {
 	})
 }
 
-// isFull looks at the disk, and logs when the answer is another one than before.
+// isFull looks at the disk, unless it just did, and logs when the answer is
+// another one than before.
 func (g *diskGuard) isFull() bool {
+	now := time.Now()
+	if now.Sub(g.looked) < lookEvery {
+		return g.full
+	}
+	g.looked = now
 	free, err := freeSpace(g.folder)
 	if err != nil {
 		return false // the write itself will tell
