@@ -100,6 +100,33 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// Processes that prepare the tables at once are not in each other's way: nobody
+// meets an error that another try has to mend.
+func TestMigrateMeetsNoTrouble(t *testing.T) {
+	for range 8 {
+		dsn := embeddedtest.ClickHouse(t)
+		var said strings.Builder
+		var all sync.WaitGroup
+		logger := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		for range 2 {
+			db, err := clickhouse.New(dsn, clickhouse.Options{Logger: logger})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				defer db.Close()
+				if err := db.Migrate(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if said.Len() > 0 {
+			t.Fatal(said.String())
+		}
+	}
+}
+
 // Watermarks never outlive the rows that they speak of.
 func TestWatermarksGoWithTheirEvents(t *testing.T) {
 	dsn := embeddedtest.ClickHouse(t)

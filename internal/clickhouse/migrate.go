@@ -53,11 +53,13 @@ func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
 	if err != nil {
 		return err
 	}
-	found, err := db.hasTables(ctx, sql.Events(g))
-	if err != nil {
+	// In one look: others may be creating both, the events first.
+	var left uint8
+	if err := db.QueryRow(ctx, "SELECT countIf(name = ?) > countIf(name = ?) FROM system.tables WHERE database = ?",
+		sql.Watermarks(g), sql.Events(g), db.target.Database).Scan(&left); err != nil {
 		return err
 	}
-	if !found {
+	if left == 1 {
 		if err := db.drop(ctx, sql.Watermarks(g)); err != nil {
 			return err
 		}
@@ -79,15 +81,18 @@ func (db *DB) MakeCurrent(ctx context.Context, g uint32) error {
 }
 
 // apply brings tables to the newest version. Table versions remembers which
-// steps were taken; it counts only as long as all of the tables are there.
+// steps were taken. When one of the tables is not there all steps are taken,
+// whatever it remembers; dropping it would trip others who are at it.
 func (db *DB) apply(ctx context.Context, versions string, steps []sql.Migration, tables ...string) error {
 	found, err := db.hasTables(ctx, tables...)
 	if err != nil {
 		return err
 	}
 	if !found {
-		if err := db.drop(ctx, versions); err != nil {
-			return err
+		for _, step := range steps {
+			if err := db.Exec(ctx, step.Statement); err != nil {
+				return fmt.Errorf("%s: %w", step.Name, err)
+			}
 		}
 	}
 	opts := options(db.target, Options{MaxConns: 1, DialTimeout: db.opts.DialTimeout, ReadTimeout: db.opts.ReadTimeout})
