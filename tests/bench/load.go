@@ -145,6 +145,7 @@ func (b *bench) fanout(ctx context.Context, members int) error {
 			}
 		}()
 	}
+	time.Sleep(2 * time.Second) // for everybody to have been told of everybody's join
 	best := "none within 250 ms"
 	for _, rate := range []int{80, 250, 500, 750, 1000, 1500, 2000, 2500, 3000, 4000} {
 		mu.Lock()
