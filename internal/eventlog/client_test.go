@@ -18,6 +18,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/parley-chat/parley/internal/freeport"
 )
 
 func TestNewRefusesBadAddresses(t *testing.T) {
@@ -47,19 +49,11 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// freePort returns a port that nobody listens on.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func TestWaitReadyWaitsAndSaysSoOnce(t *testing.T) {
+	port, err := freeport.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-func TestWaitReadyWaitsAndSaysSoOnce(t *testing.T) {
-	port := freePort(t)
 	var log lockedBuffer
 	c, err := New(Config{
 		Brokers: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))},
@@ -91,7 +85,10 @@ func TestWaitReadyWaitsAndSaysSoOnce(t *testing.T) {
 
 // TestEverythingWaitsForTheCluster starts each part before there is a broker.
 func TestEverythingWaitsForTheCluster(t *testing.T) {
-	port := freePort(t)
+	port, err := freeport.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := cluster{addrs: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}}.client(t)
 	ctx := testContext(t)
 	var work sync.WaitGroup

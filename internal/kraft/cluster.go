@@ -12,14 +12,12 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/parley-chat/parley/internal/freeport"
 )
 
 // retryEvery is how often a node that starts is asked whether it is there.
 const retryEvery = 20 * time.Millisecond
-
-// startAttempts is how often a free port may be snatched away between being
-// found and being used.
-const startAttempts = 3
 
 // Config says what cluster to start.
 type Config struct {
@@ -50,14 +48,6 @@ type Cluster struct {
 // Start starts a cluster and returns when every node is in it. The context
 // bounds the start only; Kill or Stop ends the cluster.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
-	c, err := start(ctx, cfg)
-	for attempt := 1; errors.Is(err, errPortTaken) && attempt < startAttempts; attempt++ {
-		c, err = start(ctx, cfg)
-	}
-	return c, err
-}
-
-func start(ctx context.Context, cfg Config) (*Cluster, error) {
 	c, err := New(cfg)
 	if err != nil {
 		return nil, err
@@ -103,13 +93,14 @@ func New(cfg Config) (*Cluster, error) {
 
 // place gives the nodes their ports and settings.
 func (c *Cluster) place(cfg Config) error {
-	ports, err := freePorts(3 * len(c.Nodes))
-	if err != nil {
-		return err
-	}
 	var voters []string
-	for i, n := range c.Nodes {
-		n.port, n.controller, n.secure = ports[3*i], ports[3*i+1], ports[3*i+2]
+	for _, n := range c.Nodes {
+		for _, port := range []*int{&n.port, &n.controller, &n.secure} {
+			var err error
+			if *port, err = freeport.Take(); err != nil {
+				return err
+			}
+		}
 		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", n.ID, n.controller))
 	}
 	copies, least := min(len(c.Nodes), 3), 1
@@ -209,20 +200,6 @@ func (c *Cluster) Stop(ctx context.Context) error {
 		err = errors.Join(err, n.Stop(ctx))
 	}
 	return err
-}
-
-// freePorts returns ports that nobody listens at.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer ln.Close()
-		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 func addrOf(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -1,9 +1,7 @@
 package kraft
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,9 +10,6 @@ import (
 
 	"github.com/parley-chat/parley/internal/child"
 )
-
-// errPortTaken says that a node could not have the port it was given.
-var errPortTaken = errors.New("the port was taken in the meantime")
 
 // Node is one node of a cluster. Its methods are for one goroutine at a time.
 type Node struct {
@@ -67,10 +62,6 @@ func (n *Node) launch() error {
 
 // earlyEnd explains why the node ended before it was ready.
 func (n *Node) earlyEnd() error {
-	said, err := os.ReadFile(n.Log())
-	if err == nil && bytes.Contains(said, []byte("Address already in use")) {
-		return fmt.Errorf("node %d: %w", n.ID, errPortTaken)
-	}
 	return fmt.Errorf("node %d of Kafka ended while it was starting (%w): see %s", n.ID, n.process.Err(), n.Log())
 }
 

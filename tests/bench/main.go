@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -18,6 +17,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/parley-chat/parley/internal/freeport"
 )
 
 type bench struct {
@@ -45,7 +46,7 @@ func run(ctx context.Context, binary, only string, history, members int) error {
 		return err
 	}
 	defer os.RemoveAll(data)
-	addr, err := freeAddress()
+	addr, err := freeport.Address()
 	if err != nil {
 		return err
 	}
@@ -90,15 +91,6 @@ func run(ctx context.Context, binary, only string, history, members int) error {
 	}
 	b.print()
 	return nil
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 func (b *bench) awaitReady(ctx context.Context) error {

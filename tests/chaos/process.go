@@ -133,13 +133,3 @@ func Build(folder, root string, flags ...string) (string, error) {
 	}
 	return binary, nil
 }
-
-// freeAddress is an address of this machine that nobody listens at.
-func freeAddress() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
-}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/internal/freeport"
 	"github.com/parley-chat/parley/internal/kraft"
 )
 
@@ -90,7 +91,7 @@ func (s *system) startBrokers(launch launcher, folder string, nodes int) error {
 	if nodes > 0 {
 		return s.startKafka(folder, nodes)
 	}
-	addr, err := freeAddress()
+	addr, err := freeport.Address()
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (s *system) startKafka(folder string, nodes int) error {
 }
 
 func (s *system) startStore(launch launcher, folder string) error {
-	native, err := freeAddress()
+	native, err := freeport.Address()
 	if err != nil {
 		return err
 	}
@@ -140,14 +141,14 @@ func dsnOf(addr string) string { return "clickhouse://" + addr + "/default" }
 
 // add starts one more of a role; a connector gets a door.
 func (s *system) add(role string) error {
-	admin, err := freeAddress()
+	admin, err := freeport.Address()
 	if err != nil {
 		return err
 	}
 	args := append([]string{role, "--admin", admin}, s.flags[role]...)
 	addr := ""
 	if role == "connector" {
-		if addr, err = freeAddress(); err != nil {
+		if addr, err = freeport.Address(); err != nil {
 			return err
 		}
 		door, err := newProxy(addr)
