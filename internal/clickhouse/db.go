@@ -217,13 +217,17 @@ func newBackoff() backoff.BackOff {
 		backoff.WithInitialInterval(minBackoff), backoff.WithMaxInterval(maxBackoff), backoff.WithMaxElapsedTime(0))
 }
 
+// plainAnswer is what the port of the native protocol, without TLS, answers to
+// an HTTP request.
+const plainAnswer = "is for clickhouse-client program"
+
 // ask asks a server for a sign of life.
 func (db *DB) ask(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, db.opts.DialTimeout)
 	defer cancel()
 	err := db.Ping(limited)
 	if db.target.tls == nil {
-		err = trust.Plain(ctx, db.target.Addresses[0], err)
+		err = trust.Plain(ctx, db.target.Addresses[0], plainAnswer, err)
 	}
 	return err
 }

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// engineAttempts is how often a free port may be snatched away between
-	// being found and being used.
+	// engineAttempts is how often a start is tried: a free port may be snatched
+	// away between being found and being used, and the child may crash.
 	engineAttempts = 3
 
 	restartFirst = 50 * time.Millisecond
@@ -77,7 +77,7 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 		cfg.HTTPPort = "0"
 	}
 	first, err := begin(ctx, e, folder, cfg.ConfigFile, cfg.Listen, cfg.HTTPPort)
-	for attempt := 1; errors.Is(err, errPortTaken) && attempt < engineAttempts; attempt++ {
+	for attempt := 1; (errors.Is(err, errPortTaken) || errors.Is(err, errCrashed)) && attempt < engineAttempts; attempt++ {
 		first, err = begin(ctx, e, folder, cfg.ConfigFile, cfg.Listen, cfg.HTTPPort)
 	}
 	if err != nil {

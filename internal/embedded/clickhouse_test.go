@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/freeport"
 )
 
 func TestClickHouseKeepsItsTables(t *testing.T) {
@@ -44,6 +47,35 @@ func TestClickHouseKeepsItsTables(t *testing.T) {
 	defer res.Body.Close()
 	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "1\n" {
 		t.Errorf("over HTTP: %q, %v", body, err)
+	}
+}
+
+// A stranger who speaks TLS to it ends the child, also before it is ready: it
+// is started again.
+func TestClickHouseStartsDespiteStrangers(t *testing.T) {
+	needEngine(t)
+	for range 3 {
+		addr, err := freeport.Address()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var stranger sync.WaitGroup
+		stranger.Go(func() {
+			for hits := 0; hits < 2 && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+				conn, err := net.Dial("tcp", addr)
+				if err != nil {
+					continue
+				}
+				_, _ = conn.Write([]byte("\x16\x03\x01\x00\x05hello"))
+				conn.Close()
+				hits++
+			}
+		})
+		c := startClickHouse(t, addr, t.TempDir())
+		stop()
+		stranger.Wait()
+		stopClickHouse(t, c)
 	}
 }
 

@@ -33,6 +33,10 @@ const (
 // errPortTaken reports that the child could not have the port it was given.
 var errPortTaken = errors.New("the port was taken in the meantime")
 
+// errCrashed reports that the child died of a signal: a stranger's bytes are
+// enough for that, and another start is not.
+var errCrashed = errors.New("it crashed")
+
 // life is one life of the ClickHouse child.
 type life struct {
 	addr, httpAddr string
@@ -134,9 +138,15 @@ func (l *life) earlyEnd(e engine) error {
 	if bytes.Contains(text, []byte("Address already in use")) {
 		return fmt.Errorf("ClickHouse cannot listen at %s: %w", l.addr, errPortTaken)
 	}
+	var ended *exec.ExitError
+	crashed := errors.As(l.child.Err(), &ended) && !ended.Exited()
 	said := strings.TrimSpace(string(text))
 	said = said[strings.LastIndexByte(said, '\n')+1:]
-	return fmt.Errorf("ClickHouse (%s; version %s is known to work) ended before it listened, the last line of %s is: %s", e, engineVersion, l.output.path, said)
+	err = fmt.Errorf("ClickHouse (%s; version %s is known to work) ended before it listened, the last line of %s is: %s", e, engineVersion, l.output.path, said)
+	if crashed {
+		return fmt.Errorf("%w: %w", errCrashed, err)
+	}
+	return err
 }
 
 // end asks the child to end, and kills it when it does not in time or when ctx

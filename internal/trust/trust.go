@@ -66,24 +66,51 @@ func Secret(path string) (string, error) {
 // errSpeaksTLS is an error of a plain connection.
 var errSpeaksTLS = errors.New("the server answers a TLS handshake")
 
+// diagnosisTimeout bounds each look at a server that hung up.
+const diagnosisTimeout = 2 * time.Second
+
 // Plain is err, of a plain connection to addr. Where the server hung up, and
-// answers a TLS handshake, it says so too.
-func Plain(ctx context.Context, addr string, err error) error {
+// answers a TLS handshake, it says so too. A server whose answer to an HTTP
+// request holds says is a plain one, which stopped or is starting: it is not
+// asked for TLS, as that may be too much for it.
+func Plain(ctx context.Context, addr, says string, err error) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	// Nothing is sent over this connection: whose it is does not matter.
-	conn, failed := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, "tcp", addr)
-	var alert *net.OpError
-	switch {
-	case failed == nil:
-		conn.Close()
-	case !errors.As(failed, &alert) || alert.Op != "remote error":
+	if strings.Contains(answer(ctx, addr), says) || !speaksTLS(ctx, addr) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errSpeaksTLS, err)
+}
+
+// answer is how a server answers an HTTP request; "" if it does not.
+func answer(ctx context.Context, addr string) string {
+	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		return ""
+	}
+	text, _ := io.ReadAll(io.LimitReader(conn, 4096))
+	return string(text)
+}
+
+// speaksTLS reports whether a server answers a TLS handshake.
+func speaksTLS(ctx context.Context, addr string) bool {
+	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout)
+	defer cancel()
+	// Nothing is sent over this connection: whose it is does not matter.
+	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, "tcp", addr)
+	if err == nil {
+		return conn.Close() == nil
+	}
+	var alert *net.OpError
+	return errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // Refused says in words why a TLS connection did not come to be, or "" when
