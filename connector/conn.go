@@ -1,9 +1,11 @@
 package connector
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -33,43 +35,54 @@ type conn struct {
 	raw      syscall.RawConn // of net
 	limit    int             // bytes that may wait
 	flushers *flushers
+	budget   *budget // of all connections together; nil: none
 
-	mu      sync.Mutex
-	queue   [][]byte
-	queued  int       // bytes, what is being written included
-	writing bool      // a writer is at work, or will be
-	began   time.Time // of the write under way; zero: none is
-	idle    *sync.Cond
-	awaited bool // somebody waits for the writer's end
-	closing bool // a close frame is queued or sent: nothing may follow it
-	dead    bool // cut: nothing is written any more
-	code    int  // of the close frame that we began; 0: none
+	mu       sync.Mutex
+	queue    [][]byte
+	inHand   [][]byte      // what is being written
+	queued   int           // bytes, what is being written included
+	counted  bool          // in the budget, with all of its queue
+	promised int           // bytes of answers that are being made
+	room     chan struct{} // closed when there is room for an answer; nil: nobody waits
+	writing  bool          // a writer is at work, or will be
+	began    time.Time     // of the write under way; zero: none is
+	idle     *sync.Cond
+	awaited  bool // somebody waits for the writer's end
+	closing  bool // a close frame is queued or sent: nothing may follow it
+	dead     bool // cut: nothing is written any more
+	code     int  // of the close frame that we began; 0: none
 }
 
 // newConn takes over an upgraded connection whose net.Conn is a *socket. limit
 // bounds the bytes that may wait.
-func newConn(ws *websocket.Conn, limit int, flushers *flushers) *conn {
+func newConn(ws *websocket.Conn, limit int, flushers *flushers, budget *budget) *conn {
 	s := ws.NetConn().(*socket)
-	c := &conn{ws: ws, socket: s, net: s.Conn, raw: s.raw, limit: limit, flushers: flushers}
+	c := &conn{ws: ws, socket: s, net: s.Conn, raw: s.raw, limit: limit, flushers: flushers, budget: budget}
 	c.idle = sync.NewCond(&c.mu)
 	s.queue.Store(c)
 	return c
 }
 
 // send queues a frame, which the caller must not change any more. A connection
-// whose queue is full is closed as a slow consumer; what is sent to a closing
-// one is dropped.
+// whose queue is full is closed as a slow consumer; an empty queue takes a frame
+// of any size. What is sent to a closing connection is dropped. The caller
+// holds no connection's lock.
 func (c *conn) send(frame []byte) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.closing {
+		c.mu.Unlock()
 		return
 	}
-	if c.queued+len(frame) > c.limit {
-		c.closeSlow()
-		return
+	if c.queued > 0 && c.queued+len(frame) > c.limit {
+		c.closeSlow("slow consumer: the outgoing queue was full")
+	} else {
+		c.enqueue(frame)
 	}
-	c.enqueue(frame)
+	counted := c.counted
+	c.mu.Unlock()
+	if counted {
+		c.budget.shed()
+	}
 }
 
 // close queues a close frame behind what is queued, unless one is already.
@@ -87,19 +100,39 @@ func (c *conn) close(code int, reason string) {
 // connection's life: its peer may not read, or not answer. The lock is held.
 func (c *conn) beginClose(code int) {
 	c.closing, c.code = true, code
+	c.wake()
 	_ = c.net.SetDeadline(time.Now().Add(closeTimeout))
 }
 
 // closeSlow closes without sending what is queued, or reading on. The lock is
 // held.
-func (c *conn) closeSlow() {
+func (c *conn) closeSlow(reason string) {
 	for _, f := range c.queue {
 		c.queued -= len(f)
+	}
+	if c.counted {
+		c.budget.release(c, c.queue...)
 	}
 	c.queue = nil
 	c.beginClose(rpc.CloseSlow)
 	_ = c.net.SetReadDeadline(time.Now())
-	c.enqueue(closeFrame(rpc.CloseSlow, "slow consumer: the outgoing queue was full"))
+	c.enqueue(closeFrame(rpc.CloseSlow, reason))
+}
+
+// shed closes the connection as a slow consumer because all queues together
+// are too long. One that is closing already is cut. It is false when nothing
+// was left to do.
+func (c *conn) shed() bool {
+	c.mu.Lock()
+	closing := c.closing
+	if !closing {
+		c.closeSlow("slow consumer: the outgoing queues of all were full, and this one was the longest")
+	}
+	c.mu.Unlock()
+	if closing {
+		c.abort()
+	}
+	return !closing
 }
 
 // sendClose queues a close frame that the library made: the answer to the
@@ -142,6 +175,11 @@ func (c *conn) enqueue(frame []byte) {
 	}
 	c.queue = append(c.queue, frame)
 	c.queued += len(frame)
+	if c.counted {
+		c.budget.hold(c, frame)
+	} else if c.queued > takeBytes {
+		c.count()
+	}
 	if !c.writing {
 		c.writing = true
 		c.flushers.add(c)
@@ -158,6 +196,7 @@ func (c *conn) writeNow(scratch *[]byte) {
 		}
 		rest, err := offer(c.raw, frames, scratch)
 		if len(rest) > 0 {
+			c.countFull()
 			go c.writeOn(rest, size)
 			return
 		}
@@ -169,7 +208,7 @@ func (c *conn) writeNow(scratch *[]byte) {
 // and then drains the queue.
 func (c *conn) writeOn(frames net.Buffers, size int) {
 	for size > 0 {
-		c.wrote(size, c.writeOut(frames))
+		c.wrote(size, c.writeOut(slices.Clone(frames)))
 		frames, size = c.takeQueue()
 	}
 }
@@ -178,6 +217,13 @@ func (c *conn) writeOn(frames net.Buffers, size int) {
 func (c *conn) wrote(size int, err error) {
 	c.mu.Lock()
 	c.queued -= size
+	if c.counted {
+		c.budget.release(c, c.inHand...)
+	}
+	c.inHand = nil
+	if c.room != nil && c.hasRoom() {
+		c.wake()
+	}
 	c.mu.Unlock()
 	if err != nil {
 		c.abort()
@@ -196,17 +242,21 @@ func (c *conn) takeQueue() (frames net.Buffers, size int) {
 			size += len(c.queue[n])
 			n++
 		}
-		frames, c.queue = c.queue[:n:n], c.queue[n:]
-		if len(c.queue) == 0 {
-			c.queue = nil // rather than hold on to what was sent
+		if frames = c.queue[:n:n]; n == len(c.queue) {
+			c.queue = nil
+		} else { // rather than hold on to what was sent
+			frames = slices.Clone(frames)
+			clear(c.queue[:n])
+			c.queue = c.queue[n:]
 		}
+		c.inHand = frames
 		c.began = time.Now()
 		return frames, size
 	}
 	if c.closing && !c.dead {
 		c.linger()
 	}
-	c.writing, c.began = false, time.Time{}
+	c.writing, c.began, c.counted = false, time.Time{}, false
 	if c.awaited {
 		c.idle.Broadcast()
 	}
@@ -260,7 +310,12 @@ func (c *conn) linger() {
 func (c *conn) abort() {
 	c.mu.Lock()
 	c.closing, c.dead = true, true
-	c.queue = nil
+	if c.counted {
+		c.budget.release(c, c.queue...)
+		c.budget.release(c, c.inHand...)
+	}
+	c.queue, c.inHand, c.counted = nil, nil, false
+	c.wake()
 	c.mu.Unlock()
 	_ = c.net.Close()
 }
@@ -299,7 +354,9 @@ func (c *conn) read(handle func([]byte)) error {
 			return err
 		}
 		c.socket.read = 0
-		handle(message)
+		if c.awaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
+			handle(message)
+		}
 	}
 }
 

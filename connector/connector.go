@@ -49,6 +49,7 @@ type Config struct {
 	// machine alone, and none when it is negative.
 	Limits         rpc.Limits
 	MaxConnections int           // default 100,000
+	MaxQueued      int           // bytes in all outgoing queues together, default 256 MiB
 	Auth           *Auth         // nil: a user is who he says he is
 	Origins        []string      // that browsers may come from; default: any
 	PingEvery      time.Duration // of the server's pings, default 25 s
@@ -76,6 +77,7 @@ type Connector struct {
 	current  atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving  atomic.Bool                 // a planned stop has begun
 	metrics  *metrics
+	budget   *budget        // shared by the incarnations: one may end while the next serves
 	before   error          // what ended the incarnation before; owned by Run
 	ending   sync.WaitGroup // what is left of the incarnations before
 }
@@ -86,6 +88,7 @@ func New(cfg Config) (*Connector, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	setDefault(&cfg.MaxConnections, 100_000)
+	setDefault(&cfg.MaxQueued, defaultBudget)
 	setDefault(&cfg.PingEvery, 25*time.Second)
 	setDefault(&cfg.PongTimeout, 8*time.Second)
 	setDefault(&cfg.ClientPing, 25*time.Second)
@@ -107,7 +110,8 @@ func New(cfg Config) (*Connector, error) {
 	}
 	cfg.Listen = l.Addr().String()
 	cfg.Limits = withDefaults(cfg.Limits, l.Addr())
-	return &Connector{cfg: cfg, listener: l, metrics: newMetrics(cfg.Meters)}, nil
+	metrics := newMetrics(cfg.Meters)
+	return &Connector{cfg: cfg, listener: l, metrics: metrics, budget: newBudget(cfg.MaxQueued, func() { metrics.shed.Add(1) })}, nil
 }
 
 func setDefault[T comparable](v *T, otherwise T) {
@@ -226,7 +230,9 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 		return nil, nil, &unusable{err}
 	}
 	reader.Probe()
-	return newIncarnation(&c.cfg, log, kafka, reader), func() { reader.Close(); kafka.Close() }, nil
+	inc = newIncarnation(&c.cfg, log, kafka, reader)
+	inc.budget = c.budget
+	return inc, func() { reader.Close(); kafka.Close() }, nil
 }
 
 // liveAs runs inc until it ends, or until ctx does: a planned stop, which drains

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -79,7 +80,7 @@ func offer(raw syscall.RawConn, frames net.Buffers, scratch *[]byte) (rest net.B
 			return nil, err
 		}
 		if n < len(chunk) {
-			return behind(frames, n), nil
+			return behind(slices.Clone(frames), n), nil // what is in hand stays as it is
 		}
 		frames = frames[whole:]
 	}

@@ -28,6 +28,10 @@ func (c *Connector) gauges() (stop func()) {
 		c.ask(func(inc *incarnation) float64 { sum, _ := inc.queues(); return float64(sum) }))
 	g.Add("parley.connector.queue.largest", "By", "Bytes in the longest queue of a socket. At the limit its client is closed as a slow consumer.",
 		c.ask(func(inc *incarnation) float64 { _, largest := inc.queues(); return float64(largest) }))
+	g.Add("parley.connector.queue.held", "By", "Bytes that the queues of clients who read slowly hold together; a frame that waits in many of them counts once.",
+		c.ask(func(inc *incarnation) float64 { return float64(inc.budget.held()) }))
+	g.Add("parley.connector.queue.limit", "By", "Bytes that the queues may hold together. At the limit the longest is closed.",
+		func() (float64, bool) { return float64(c.budget.limit), true })
 	g.Add("parley.connector.ack.age", "s", "Time for which the log has owed an acknowledgement, of an event or of the beat that is due each second. After 30 s the connector begins anew.",
 		c.ask(func(inc *incarnation) float64 { return inc.owed(time.Now()).Seconds() }))
 	return g.Start()

@@ -34,7 +34,7 @@ func (h *historyCall) answer(ch *channel) {
 	inc := h.session.inc
 	ch.mu.Lock()
 	if ch.replica.position >= h.acked && h.epoch == "" {
-		if found, ok := ch.page(h, ch.replica.position+1); ok {
+		if found, ok := ch.page(h, ch.replica.position+1); ok && h.session.conn.roomNow() {
 			ch.mu.Unlock()
 			inc.metrics.fromRing()
 			inc.replyHistory(h, found)
@@ -44,6 +44,12 @@ func (h *historyCall) answer(ch *channel) {
 	reached := ch.reached(h.acked)
 	ch.mu.Unlock()
 	inc.spawn(func() {
+		conn := h.session.conn
+		if !conn.awaitRoom(inc.ctx, answerBytes) {
+			h.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
+			return
+		}
+		defer conn.keep(answerBytes)
 		ctx := h.within(inc.ctx)
 		found, err := inc.readHistory(ctx, ch, h, reached)
 		if errors.Is(err, history.ErrEpoch) {
@@ -139,6 +145,22 @@ func (m *membersCall) answer(ch *channel) {
 		m.fail(rpc.NotJoined())
 		return
 	}
+	conn := m.session.conn
+	if conn.roomNow() {
+		m.list()
+		return
+	}
+	inc := m.session.inc
+	inc.spawn(func() {
+		if conn.awaitRoom(inc.ctx, answerBytes) {
+			defer conn.keep(answerBytes)
+		}
+		m.list()
+	})
+}
+
+// list answers as encoding/json would write rpc.MembersResult.
+func (m *membersCall) list() {
 	m.reply(func(b []byte) []byte {
 		b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), m.id...), `,"result":{"members":`...)
 		b = appendMembers(b, m.users)

@@ -94,7 +94,7 @@ func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
 		places:     map[string]*place{},
 		opened:     time.Now(), pingedAt: time.Now(),
 	}
-	s.conn = newConn(ws, inc.limits.Queue, inc.flushers)
+	s.conn = newConn(ws, inc.limits.Queue, inc.flushers, inc.budget)
 	ws.SetReadLimit(int64(inc.limits.Frame))
 	ws.SetPongHandler(func(string) error {
 		if !s.ponged.Swap(true) { // one pong for each ping

@@ -41,6 +41,7 @@ type incarnation struct {
 	pushPartition int
 	reads         chan struct{} // a slot for each read of history
 	flushers      *flushers
+	budget        *budget // of all connections' queues
 
 	ctx      context.Context // of everything that works for sessions
 	work     sync.WaitGroup  // what spawn started, and connections
@@ -86,6 +87,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 		tracers:  newTracers(cfg),
 		reads:    make(chan struct{}, concurrentReads),
 		flushers: newFlushers(),
+		budget:   newBudget(defaultBudget, nil), // until the connector's takes its place
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),
 		channels: map[string]*channel{}, sessions: map[string]*session{},

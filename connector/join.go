@@ -208,7 +208,7 @@ func (s *session) undoJoin(ch *channel, p *place) {
 // once history is read. The channel's lock is held.
 func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation, v view) {
 	j := op.asked[0]
-	if past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch); ok {
+	if past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch); ok && p.session.conn.roomNow() {
 		inc.metrics.fromRing()
 		if behind := inc.finishJoin(ch, p, op, v, past); len(behind) > 0 {
 			inc.spawn(func() { answerAll(behind, ch) })
@@ -216,7 +216,8 @@ func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation, v view)
 		return
 	}
 	inc.spawn(func() {
-		past := inc.recall(ch, j, v)
+		past, sent := inc.recallInTurn(ch, j, v)
+		defer sent()
 		ch.mu.Lock()
 		behind := inc.finishJoin(ch, p, op, v, past)
 		ch.mu.Unlock()
@@ -275,10 +276,14 @@ func (j *joinCall) answer(ch *channel) {
 	v := ch.view()
 	past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
 	ch.mu.Unlock()
-	if ok {
+	if ok && j.session.conn.roomNow() {
 		inc.metrics.fromRing()
 		inc.replyJoin(j, ch, v, past)
 		return
 	}
-	inc.spawn(func() { inc.replyJoin(j, ch, v, inc.recall(ch, j, v)) })
+	inc.spawn(func() {
+		past, sent := inc.recallInTurn(ch, j, v)
+		defer sent()
+		inc.replyJoin(j, ch, v, past)
+	})
 }

@@ -39,6 +39,7 @@ type metrics struct {
 	upgrades     meter.Tally // by result
 	closes       meter.Tally // by code
 	slow         meter.Counter
+	shed         meter.Counter
 	requests     meter.Tally // by method and result
 	joins        meter.Tally // by result
 	recoveries   meter.Tally // by result
@@ -68,6 +69,8 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			"WebSockets that ended, by close code; 1006 is one that was cut without a code.", meter.By("code", knownCodes...)),
 		slow: m.Counter("parley.connector.slow_consumers", "{connection}",
 			"WebSockets that were closed because their clients read too slowly."),
+		shed: m.Counter("parley.connector.shed", "{connection}",
+			"WebSockets among the slow consumers that were closed because the queues of all together were full, and theirs was the longest."),
 		requests: m.Tally("parley.connector.requests", "{request}",
 			"Requests of clients that were answered, by method and result: ok, refused, or unavailable where the servers are to blame.",
 			meter.ByTwo("method", methods, "result", []string{outcomeOK, outcomeRefused, outcomeUnavailable})),

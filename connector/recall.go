@@ -50,14 +50,35 @@ func (ch *channel) past(j *joinCall, v view, most int, epoch string) (past, bool
 	return recovery(missed, true, ""), true
 }
 
+// recallInTurn is recall once the connection has room for the result; sent is
+// called when it is queued. To a connection that has ended it tells nothing.
+func (inc *incarnation) recallInTurn(ch *channel, j *joinCall, v view) (p past, sent func()) {
+	conn := j.session.conn
+	switch {
+	case conn.awaitRoom(inc.ctx, answerBytes):
+		return inc.recall(ch, j, v), func() { conn.keep(answerBytes) }
+	case conn.isClosing():
+		return past{}, func() {}
+	default: // the incarnation ends
+		return inc.recall(ch, j, v), func() {}
+	}
+}
+
 // recall answers a join from history: the ring filled up by one read that all
 // joins of the channel share, else a read of its own, else what the ring has.
 func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
+	ch.mu.Lock()
+	fromRing, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
+	ch.mu.Unlock()
+	if ok { // it has waited for room alone
+		inc.metrics.fromRing()
+		return fromRing
+	}
 	ctx, cancel := context.WithTimeout(j.within(inc.ctx), inc.cfg.HistoryTime)
 	defer cancel()
 	err := inc.fill(ctx, ch, j.span)
 	ch.mu.Lock()
-	fromRing, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
+	fromRing, ok = ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
 	ch.mu.Unlock()
 	if ok {
 		return fromRing

@@ -97,6 +97,7 @@ func (c *conn) abortQueue() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closing, c.dead, c.queue = true, true, nil
+	c.wake()
 }
 
 func (c *simClient) call(method, channel string, params any) {
@@ -141,6 +142,7 @@ func (c *simClient) read() {
 	s.conn.mu.Lock()
 	frames := s.conn.queue
 	s.conn.queue, s.conn.queued = nil, 0
+	s.conn.wake()
 	s.conn.mu.Unlock()
 	for _, f := range frames {
 		for len(f) > 0 && c.session == s {

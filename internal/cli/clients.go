@@ -24,6 +24,7 @@ type clientFlags struct {
 	MaxConnections int           `default:"100000" placeholder:"N" help:"Connections at once. Default: ${default}."`
 	MaxChannels    int           `default:"128" placeholder:"N" help:"Channels that a session may join. Default: ${default}."`
 	MaxBody        int           `default:"4096" placeholder:"BYTES" help:"Size of a message. Default: ${default}."`
+	MaxQueued      int           `default:"268435456" placeholder:"BYTES" help:"What may wait for all clients together to read it; beyond it the longest queue is closed as a slow consumer. Default: ${default}."`
 	Rate           int           `default:"0" placeholder:"N" help:"Requests a second and session; -1 for no limit. Default: 100, none when listening on loopback."`
 	PingEvery      time.Duration `default:"25s" placeholder:"TIME" help:"Time between the server's pings. Default: ${default}."`
 	PongTimeout    time.Duration `default:"8s" placeholder:"TIME" help:"Time for a client's pong. Default: ${default}."`
@@ -34,7 +35,7 @@ type clientFlags struct {
 
 // Validate implements kong's check of values.
 func (f *clientFlags) Validate() error {
-	for flag, n := range map[string]int{"--max-connections": f.MaxConnections, "--max-channels": f.MaxChannels, "--max-body": f.MaxBody} {
+	for flag, n := range map[string]int{"--max-connections": f.MaxConnections, "--max-channels": f.MaxChannels, "--max-body": f.MaxBody, "--max-queued": f.MaxQueued} {
 		if n < 1 {
 			return fmt.Errorf("%s is %d: it takes a number from 1 on", flag, n)
 		}
@@ -59,7 +60,7 @@ func (f *clientFlags) config() (connector.Config, error) {
 		return connector.Config{}, err
 	}
 	return connector.Config{
-		Auth: auth, Origins: f.Origins, MaxConnections: f.MaxConnections,
+		Auth: auth, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
 		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody, Rate: f.Rate},
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,

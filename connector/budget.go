@@ -1,0 +1,105 @@
+package connector
+
+import "sync"
+
+// defaultBudget bounds the bytes that wait in all queues of a connector.
+const defaultBudget = 256 << 20
+
+// frameCost is what a waiting frame takes besides its bytes: its place in the
+// queue and in the budget.
+const frameCost = 96
+
+// budget bounds what the queues of all connections hold together. A frame that
+// waits in many queues is in memory once, and counts once. At the bound the
+// connection with the longest queue is closed as a slow consumer.
+//
+// Connections enter it when their socket is full or their queue is longer than
+// what a writer takes at once, so a fan-out to clients that read costs nothing.
+// Safe for concurrent use; its lock is taken last, after conn.mu.
+type budget struct {
+	limit  int
+	onShed func() // nil: nothing to do
+
+	mu       sync.Mutex
+	used     int
+	frames   map[piece]int // in how many queues
+	of       map[*conn]int // bytes in each queue
+	shedding bool
+}
+
+// piece is a frame, or several in one slice, by its place in memory.
+type piece struct {
+	first *byte
+	size  int
+}
+
+func newBudget(limit int, onShed func()) *budget {
+	return &budget{limit: limit, onShed: onShed, frames: map[piece]int{}, of: map[*conn]int{}}
+}
+
+// hold counts frames that wait in c's queue.
+func (b *budget) hold(c *conn, frames ...[]byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range frames {
+		cost := len(f) + frameCost
+		p := piece{&f[0], len(f)}
+		if b.frames[p]++; b.frames[p] == 1 {
+			b.used += cost
+		}
+		b.of[c] += cost
+	}
+}
+
+// release counts frames that wait in c's queue no more.
+func (b *budget) release(c *conn, frames ...[]byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range frames {
+		cost := len(f) + frameCost
+		p := piece{&f[0], len(f)}
+		if b.frames[p]--; b.frames[p] == 0 {
+			delete(b.frames, p)
+			b.used -= cost
+		}
+		b.of[c] -= cost
+	}
+	if b.of[c] == 0 {
+		delete(b.of, c)
+	}
+}
+
+// held is how many bytes count now.
+func (b *budget) held() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used
+}
+
+// shed closes the connections with the longest queues until the bound is kept.
+// No connection's lock is held.
+func (b *budget) shed() {
+	for first := true; ; first = false {
+		b.mu.Lock()
+		var fullest *conn
+		if b.used > b.limit && (!first || !b.shedding) {
+			for c, n := range b.of {
+				if fullest == nil || n > b.of[fullest] {
+					fullest = c
+				}
+			}
+		}
+		if fullest == nil {
+			if !first {
+				b.shedding = false
+			}
+			b.mu.Unlock()
+			return
+		}
+		b.shedding = true
+		b.mu.Unlock()
+		if fullest.shed() && b.onShed != nil {
+			b.onShed()
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// served is an incarnation without log and history, with real sockets.
+type served struct {
+	t    *testing.T
+	inc  *incarnation
+	addr string
+}
+
+func serveAlone(t *testing.T, change func(*incarnation)) *served {
+	t.Helper()
+	inc := newBenchIncarnation(nil)
+	inc.limits = withDefaults(inc.limits, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	inc.cfg.HistoryTime, inc.cfg.MaxConnections = defaultHistoryTime, 10_000
+	ctx, cancel := context.WithCancel(context.Background())
+	inc.ctx = ctx
+	if change != nil {
+		change(inc)
+	}
+	c := &Connector{cfg: *inc.cfg, metrics: inc.metrics}
+	c.current.Store(inc)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: c.handler(), ReadHeaderTimeout: time.Minute}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener{ln, 4*inc.limits.Frame + 64<<10})
+	}()
+	t.Cleanup(func() {
+		for _, s := range inc.allSessions() {
+			s.mu.Lock()
+			clear(s.places) // there is no log to take leaves
+			s.mu.Unlock()
+			s.conn.abort()
+		}
+		cancel()
+		inc.work.Wait()
+		_ = server.Close()
+		<-done
+	})
+	return &served{t, inc, ln.Addr().String()}
+}
+
+// enter connects a user, who is a member of the channels.
+func (v *served) enter(user string, channels ...*channel) (*websocket.Conn, *session) {
+	v.t.Helper()
+	ws, _, err := websocket.DefaultDialer.Dial("ws://"+v.addr+"/ws", nil)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.t.Cleanup(func() { ws.Close() })
+	v.ask(ws, `{"jsonrpc":"2.0","id":0,"method":"hello","params":{"user":"`+user+`"}}`)
+	if _, _, err := ws.ReadMessage(); err != nil {
+		v.t.Fatal(err)
+	}
+	var s *session
+	for _, o := range v.inc.allSessions() {
+		o.mu.Lock()
+		if o.user == user {
+			s = o
+		}
+		o.mu.Unlock()
+	}
+	for _, ch := range channels {
+		p := &place{session: s, name: ch.name, channel: ch, member: true, index: -1, cursor: -1, end: -1}
+		ch.mu.Lock()
+		p.index = len(ch.members)
+		ch.members = append(ch.members, p)
+		ch.mu.Unlock()
+		s.mu.Lock()
+		s.places[ch.name] = p
+		s.mu.Unlock()
+	}
+	return ws, s
+}
+
+func (v *served) ask(ws *websocket.Conn, request string) {
+	v.t.Helper()
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(request)); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// fillRing gives the channel messages of that many bytes each.
+func fillRing(ch *channel, n int, body string) {
+	for i := range n {
+		m := rpc.Message{Channel: ch.name, Seq: int64(i + 1), ID: fmt.Sprint(i), User: "ada", Body: body}
+		ch.ring.add(entry{seq: m.Seq, user: m.User, id: m.ID, json: appendMessage(nil, &m)})
+	}
+	ch.replica.position = int64(n)
+}
+
+const askHistory = `{"jsonrpc":"2.0","id":1,"method":"history","params":{"channel":"a","limit":300}}`
+
+// Sessions that ask for history and read nothing keep below the bound of all
+// queues: the longest are closed as slow consumers, and one who reads gets all.
+func TestQueuesTogetherAreBounded(t *testing.T) {
+	const sessions, bound = 200, 64 << 20
+	v := serveAlone(t, func(inc *incarnation) { inc.budget.limit = bound })
+	ch := v.inc.subscribe("a")
+	fillRing(ch, 200, strings.Repeat("x", 4000))
+	before := heapInUse()
+	for i := range sessions {
+		ws, _ := v.enter(fmt.Sprint("deaf", i), ch)
+		for range 6 {
+			v.ask(ws, askHistory)
+		}
+	}
+	reader, _ := v.enter("reader", ch)
+	for i := range 20 {
+		v.ask(reader, askHistory)
+		_ = reader.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, _, err := reader.ReadMessage(); err != nil {
+			t.Fatalf("answer %d: %v", i, err)
+		}
+	}
+	closed := 0
+	for _, s := range v.inc.allSessions() {
+		if s.conn.closedWith() == rpc.CloseSlow {
+			closed++
+		}
+	}
+	held, heap := v.inc.budget.held(), heapInUse()-before
+	t.Logf("%d of %d closed, queues hold %d MiB, the heap grew by %d MiB", closed, sessions, held>>20, heap>>20)
+	if closed == 0 || held > bound || heap > bound*5/4+sessions*128<<10 {
+		t.Errorf("queues hold %d bytes and the heap grew by %d, the bound is %d; %d sessions were closed", held, heap, bound, closed)
+	}
+}
+
+func heapInUse() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// What many members wait for is in memory once, and counts once: a burst to a
+// large channel throws nobody out.
+func TestSharedFramesCountOnce(t *testing.T) {
+	b := newBudget(10<<20, nil)
+	frame := textFrame(make([]byte, 100_000))
+	var conns []*conn
+	for range 500 {
+		_, c := flushed(t)
+		c.budget = b
+		conns = append(conns, c)
+		for range 10 { // more than the socket takes
+			c.send(frame)
+		}
+	}
+	for _, c := range conns {
+		if c.isClosing() {
+			t.Fatal("a member was thrown out")
+		}
+	}
+	if held := b.held(); held == 0 || held > 200_000 {
+		t.Errorf("one frame of 100,000 bytes in many queues counts as %d", held)
+	}
+	for _, c := range conns {
+		c.abort()
+	}
+	for _, c := range conns {
+		c.awaitIdle()
+	}
+	if held := b.held(); held != 0 || len(b.of) != 0 || len(b.frames) != 0 {
+		t.Errorf("%d bytes, %d queues and %d frames count when all are gone", held, len(b.of), len(b.frames))
+	}
+}
+
+// Who asks for more than the queue holds and reads slowly gets all of it:
+// answers wait for room, and reading waits with them.
+func TestAnswersWaitForRoom(t *testing.T) {
+	v := serveAlone(t, nil)
+	ch := v.inc.subscribe("a")
+	fillRing(ch, 200, strings.Repeat("x", 4000))
+	ws, s := v.enter("slow", ch)
+	const asked = 40 // 32 MB
+	for range asked {
+		v.ask(ws, askHistory)
+	}
+	for deadline := time.Now().Add(10 * time.Second); s.conn.roomNow(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the queue never fills")
+		}
+	}
+	for i := range asked {
+		_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, _, err := ws.ReadMessage(); err != nil {
+			t.Fatalf("after %d of %d answers: %v", i, asked, err)
+		}
+	}
+}

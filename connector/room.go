@@ -1,0 +1,88 @@
+package connector
+
+import "context"
+
+// Answers wait for room: a client that asks for much and reads slowly gets all
+// of it in the end, where its queue would else overflow. An answer may begin
+// while the queue, with what was promised before, is less than half full; so
+// the other half takes it, whatever its size within limits.page, and pushes.
+
+// answerBytes is what an answer that is being made may take at most; one with a
+// single message that is larger is rare, and finds the queue's other half.
+const answerBytes = 1 << 20
+
+// hasRoom reports whether an answer may be queued now. The lock is held.
+func (c *conn) hasRoom() bool { return c.queued+c.promised < c.limit/2 }
+
+// roomNow is hasRoom for one who does not hold the lock.
+func (c *conn) roomNow() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hasRoom()
+}
+
+// awaitRoom waits until there is room for an answer of up to size bytes, and
+// promises it; keep takes the promise back. It is false, and promises nothing,
+// once the connection closes or ctx ends.
+func (c *conn) awaitRoom(ctx context.Context, size int) bool {
+	for {
+		c.mu.Lock()
+		if c.closing {
+			c.mu.Unlock()
+			return false
+		}
+		if c.hasRoom() {
+			c.promised += size
+			c.mu.Unlock()
+			return true
+		}
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room := c.room
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// keep takes back a promise of size bytes: the answer is queued.
+func (c *conn) keep(size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.promised -= size; c.hasRoom() {
+		c.wake()
+	}
+}
+
+// wake wakes those who wait for room. The lock is held.
+func (c *conn) wake() {
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
+	}
+}
+
+// count counts the queue in the budget, if there is one. The lock is held.
+func (c *conn) count() {
+	if c.counted || c.dead || c.budget == nil {
+		return
+	}
+	c.counted = true
+	c.budget.hold(c, c.inHand...)
+	c.budget.hold(c, c.queue...)
+}
+
+// countFull counts the queue of a connection whose socket is full.
+func (c *conn) countFull() {
+	c.mu.Lock()
+	c.count()
+	counted := c.counted
+	c.mu.Unlock()
+	if counted {
+		c.budget.shed()
+	}
+}
