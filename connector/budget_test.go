@@ -74,7 +74,7 @@ func (v *served) enter(user string, channels ...*channel) (*websocket.Conn, *ses
 	var s *session
 	for _, o := range v.inc.allSessions() {
 		o.mu.Lock()
-		if o.user == user {
+		if o.user == user && len(o.places) == 0 {
 			s = o
 		}
 		o.mu.Unlock()

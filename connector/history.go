@@ -57,7 +57,7 @@ func (h *historyCall) answer(ch *channel) {
 			return
 		}
 		if err != nil {
-			inc.logger.WarnContext(ctx, "history cannot be read", "channel", ch.name, "error", err)
+			inc.noHistory.warn(ctx, inc.logger, err)
 			h.fail(rpc.HistoryUnavailable(retryAfter))
 			return
 		}
@@ -84,6 +84,11 @@ func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *history
 		inc.metrics.fromRing()
 		return found, nil
 	}
+	done, err := inc.shares.take(ctx, h.user)
+	if err != nil {
+		return page{}, err
+	}
+	defer done()
 	q := inc.query(ch, h.user, end)
 	q.Epoch, q.Mode, q.Limit = h.epoch, h.mode, h.limit
 	q.Before, q.After, q.Around = h.seq, h.seq, h.seq

@@ -40,6 +40,9 @@ type incarnation struct {
 	tracers       tracers
 	pushPartition int
 	reads         chan struct{} // a slot for each read of history
+	shares        *shares       // of these, by user
+	noHistory     sample
+	noOlder       sample
 	flushers      *flushers
 	budget        *budget // of all connections' queues
 
@@ -82,10 +85,11 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 	limits.Dedupe = int(log.Window)
 	return &incarnation{
 		id: id, cfg: cfg, limits: limits, log: log, kafka: kafka, history: reader,
-		logger:   cfg.Logger.With("connector", id),
-		metrics:  newMetrics(cfg.Meters),
-		tracers:  newTracers(cfg),
-		reads:    make(chan struct{}, concurrentReads),
+		logger:  cfg.Logger.With("connector", id),
+		metrics: newMetrics(cfg.Meters),
+		tracers: newTracers(cfg),
+		reads:   make(chan struct{}, concurrentReads), shares: newShares(),
+		noHistory: sample{message: "history cannot be read"}, noOlder: sample{message: "joins are answered without older history"},
 		flushers: newFlushers(),
 		budget:   newBudget(defaultBudget, nil), // until the connector's takes its place
 		broken:   make(chan error, 1),

@@ -136,7 +136,7 @@ func unavailable(asked []*joinCall, behind []follower) {
 func (inc *incarnation) passJoin(ch *channel, id string) {
 	s := inc.session(id)
 	if s == nil {
-		inc.logger.Error("a join of an unknown session passed", "session", id, "channel", ch.name)
+		inc.logger.Error("a join of an unknown session passed", "session", id, "partition", ch.partition)
 		return
 	}
 	s.mu.Lock()

@@ -76,7 +76,11 @@ func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
 	}
 	ctx, cancel := context.WithTimeout(j.within(inc.ctx), inc.cfg.HistoryTime)
 	defer cancel()
-	err := inc.fill(ctx, ch, j.span)
+	done, err := inc.shares.take(ctx, j.user)
+	if err == nil {
+		defer done()
+		err = inc.fill(ctx, ch, j.span)
+	}
 	ch.mu.Lock()
 	fromRing, ok = ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
 	ch.mu.Unlock()
@@ -89,7 +93,7 @@ func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
 			return p
 		}
 	}
-	inc.logger.WarnContext(ctx, "a join is answered without older history", "channel", ch.name, "error", err)
+	inc.noOlder.warn(ctx, inc.logger, err)
 	fromRing.more, fromRing.degraded = true, true
 	return fromRing
 }

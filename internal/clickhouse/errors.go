@@ -1,8 +1,11 @@
 package clickhouse
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 
@@ -32,6 +35,18 @@ func IsMissing(err error) bool {
 // IsException reports whether the server answered, with an exception: it is
 // there, but would not do this.
 func IsException(err error) bool { return codeOf(err) != 0 }
+
+// IsTimeout reports whether err says that something took too long: a query, or
+// the wait for a connection or an answer.
+func IsTimeout(err error) bool {
+	var timeout net.Error
+	return IsBusy(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// IsBusy reports whether all connections were in use for as long as one may
+// wait for one.
+func IsBusy(err error) bool { return errors.Is(err, driver.ErrAcquireConnTimeout) }
 
 // isRefusal reports whether the server turns this user away, or lacks what the
 // DSN names, which waiting does not mend.

@@ -159,6 +159,48 @@ func TestClickHouseHangs(t *testing.T) {
 	}
 }
 
+// A query that takes too long fails alone: the server serves others, and is not
+// taken for one that is away.
+func TestSlowQueryIsOnlyItsOwn(t *testing.T) {
+	w := newWorld(t, 12)
+	w.publish(say("lobby", 3)...)
+	w.migrate()
+	w.project(1, w.log.Epoch, 3)
+	r := w.reader(w.log.Epoch, func(c *Config) { c.QueryTime = time.Second })
+	if _, err := r.Read(w.ctx, w.newest("lobby", 1)); err != nil {
+		t.Fatal(err)
+	}
+	err := r.store.within(w.ctx, func(ctx context.Context) error {
+		return r.store.db.Exec(ctx, "SELECT sleepEachRow(1) FROM numbers(3)")
+	})
+	if !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("the slow one: %v, want ErrUnavailable", err)
+	}
+	for until := time.Now().Add(time.Second); time.Now().Before(until); {
+		if _, err := r.Read(w.ctx, w.newest("lobby", 1)); err != nil {
+			t.Fatalf("another one: %v", err)
+		}
+	}
+}
+
+// A server that hangs is taken for one that is away as soon as it gives no sign
+// of life: what comes later fails at once.
+func TestHangingClickHouseFailsFast(t *testing.T) {
+	w := newWorld(t, 12)
+	w.migrate()
+	proxy := clickhousetest.NewProxy(t, w.dsn)
+	r := w.reader(w.log.Epoch, func(c *Config) { c.DSN, c.QueryTime = proxy.DSN, 300*time.Millisecond })
+	proxy.Hang()
+	for deadline := time.Now().Add(20 * time.Second); !r.store.away.Load(); {
+		if _, err := r.Read(w.ctx, w.newest("lobby", 1)); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("error %v, want ErrUnavailable", err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it is never taken for one that is away")
+		}
+	}
+}
+
 func TestCallersContext(t *testing.T) {
 	w := newWorld(t, 12)
 	w.publish(say("lobby", 3)...)

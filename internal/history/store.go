@@ -28,11 +28,12 @@ type store struct {
 	away   atomic.Bool  // the server does not answer; a probe is under way
 	warned atomic.Int64 // when a refusal was logged last, Unix nanoseconds
 
-	mu     sync.Mutex // guards what follows
-	closed bool
-	marks  marks
-	flight *flight // the read of watermarks under way; nil for none
-	epochs []pastEpoch
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	marks   marks
+	flight  *flight // the read of watermarks under way; nil for none
+	epochs  []pastEpoch
+	doubted bool // a sign of life is asked for, after a time-out
 }
 
 // marks are the watermarks of one generation of the tables.
@@ -221,13 +222,34 @@ func (s *store) within(ctx context.Context, f func(context.Context) error) error
 		return ErrClosed
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case !clickhouse.IsException(err):
-		s.fail(err)
-	default:
+	case clickhouse.IsException(err):
 		s.warn(err)
+	case clickhouse.IsTimeout(err):
+		s.doubt()
+	default:
+		s.fail(err)
 	}
 	s.db.Failed(err)
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// doubt asks the server for a sign of life after a query that took too long.
+// The time-out alone is that query's: the server may serve others well.
+func (s *store) doubt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.doubted {
+		return
+	}
+	err := s.spawn(func() {
+		if err := s.db.Look(s.alive); err != nil && !clickhouse.IsException(err) && !clickhouse.IsBusy(err) {
+			s.fail(err)
+		}
+		s.mu.Lock()
+		s.doubted = false
+		s.mu.Unlock()
+	})
+	s.doubted = err == nil
 }
 
 // probe asks for a sign of life.
