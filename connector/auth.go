@@ -1,8 +1,13 @@
 package connector
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -23,10 +28,46 @@ type Auth struct {
 	Audience string
 }
 
-// Validate reports what is missing.
+// Validate reports what is missing, and algorithms that the key cannot verify:
+// their tokens could never be accepted.
 func (a *Auth) Validate() error {
 	if a.Key == nil || len(a.Algorithms) == 0 {
 		return errors.New("authentication needs a key and the algorithms it may be used with")
+	}
+	fitting := a.Fitting()
+	if len(fitting) == 0 {
+		return fmt.Errorf("a key of kind %T cannot verify tokens: use Ed25519, ECDSA, RSA, or a secret of %d bytes or more", a.Key, minSecret)
+	}
+	for _, algorithm := range a.Algorithms {
+		if !slices.Contains(fitting, algorithm) {
+			return fmt.Errorf("the key cannot verify tokens of the algorithm %q: it is one for %s", algorithm, strings.Join(fitting, ", "))
+		}
+	}
+	return nil
+}
+
+// minSecret is the least length of a secret in bytes (RFC 7518, section 3.2).
+const minSecret = 32
+
+// Fitting are the algorithms that the key can verify, the most common one
+// first; none for a key that cannot be used.
+func (a *Auth) Fitting() []string {
+	switch key := a.Key.(type) {
+	case []byte:
+		return []string{"HS256", "HS384", "HS512"}[:min(3, max(0, (len(key)-16)/16))]
+	case ed25519.PublicKey:
+		return []string{"EdDSA"}
+	case *ecdsa.PublicKey:
+		switch key.Params().BitSize {
+		case 256:
+			return []string{"ES256"}
+		case 384:
+			return []string{"ES384"}
+		case 521:
+			return []string{"ES512"}
+		}
+	case *rsa.PublicKey:
+		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,13 +49,22 @@ type Config struct {
 	// Limits that are 0 have defaults; the rate's is none for clients of this
 	// machine alone, and none when it is negative.
 	Limits         rpc.Limits
-	MaxConnections int           // default 100,000
-	MaxQueued      int           // bytes in all outgoing queues together, default 256 MiB
-	Auth           *Auth         // nil: a user is who he says he is
-	Origins        []string      // that browsers may come from; default: any
-	PingEvery      time.Duration // of the server's pings, default 25 s
-	PongTimeout    time.Duration // default 8 s
-	ClientPing     time.Duration // told to clients, default 25 s
+	MaxConnections int   // default 100,000
+	MaxQueued      int   // bytes in all outgoing queues together, default 256 MiB
+	Auth           *Auth // nil: users are who they say they are
+	// Open serves everybody without authentication. Without it and without Auth
+	// a connector listens on loopback alone, answers to localhost, loopback
+	// addresses and Hosts, and serves what a proxy passed on only where Proxies
+	// hold its address.
+	Open    bool
+	Hosts   []string
+	Proxies []netip.Prefix
+	// Origins that pages may come from besides the connector's own host:
+	// https://chat.example.com, https://*.example.com for the names below, or *.
+	Origins     []string
+	PingEvery   time.Duration // of the server's pings, default 25 s
+	PongTimeout time.Duration // default 8 s
+	ClientPing  time.Duration // told to clients, default 25 s
 	// A planned stop says that the connector is not ready, serves on for
 	// DrainDelay, so that load balancers take note, then refuses new connections
 	// and closes those there are, spread over Drain.
@@ -74,6 +84,7 @@ type Config struct {
 type Connector struct {
 	cfg      Config
 	listener net.Listener
+	gate     *gate
 	current  atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving  atomic.Bool                 // a planned stop has begun
 	metrics  *metrics
@@ -93,14 +104,6 @@ func New(cfg Config) (*Connector, error) {
 	setDefault(&cfg.PongTimeout, 8*time.Second)
 	setDefault(&cfg.ClientPing, 25*time.Second)
 	setDefault(&cfg.HistoryTime, defaultHistoryTime)
-	if cfg.Limits.Body > schema.MaxBody {
-		return nil, fmt.Errorf("a body of %d bytes is more than the log takes: the limit is at most %d", cfg.Limits.Body, schema.MaxBody)
-	}
-	if cfg.Auth != nil {
-		if err := cfg.Auth.Validate(); err != nil {
-			return nil, err
-		}
-	}
 	l := cfg.Listener
 	if l == nil {
 		var err error
@@ -108,10 +111,17 @@ func New(cfg Config) (*Connector, error) {
 			return nil, fmt.Errorf("listen for clients: %w", err)
 		}
 	}
+	g, err := check(&cfg, l.Addr())
+	if err != nil {
+		if cfg.Listener == nil {
+			err = errors.Join(err, l.Close())
+		}
+		return nil, err
+	}
 	cfg.Listen = l.Addr().String()
 	cfg.Limits = withDefaults(cfg.Limits, l.Addr())
 	metrics := newMetrics(cfg.Meters)
-	return &Connector{cfg: cfg, listener: l, metrics: metrics, budget: newBudget(cfg.MaxQueued, func() { metrics.shed.Add(1) })}, nil
+	return &Connector{cfg: cfg, listener: l, gate: g, metrics: metrics, budget: newBudget(cfg.MaxQueued, func() { metrics.shed.Add(1) })}, nil
 }
 
 func setDefault[T comparable](v *T, otherwise T) {

@@ -3,7 +3,6 @@ package connector
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,19 +21,29 @@ const upgradeBuffer = 512
 func (c *Connector) handler() http.Handler {
 	upgrader := &websocket.Upgrader{
 		ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer, WriteBufferPool: new(sync.Pool),
-		Subprotocols: []string{rpc.Subprotocol}, CheckOrigin: c.originAllowed,
+		Subprotocols: []string{rpc.Subprotocol}, CheckOrigin: func(*http.Request) bool { return true }, // the gate has
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) { c.serve(upgrader, w, r) })
 	if c.cfg.Page != nil {
 		mux.Handle("/", c.cfg.Page)
 	}
-	return mux
+	return c.guard(mux)
 }
 
-func (c *Connector) originAllowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	return origin == "" || len(c.cfg.Origins) == 0 || slices.Contains(c.cfg.Origins, origin)
+// guard has a handler serve what passes the gate; the rest gets 403 and a
+// sentence for whoever runs the connector.
+func (c *Connector) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if why := c.gate.refuse(r); why != "" {
+			if r.URL.Path == "/ws" {
+				c.metrics.upgrades.Add(1, outcomeRefused)
+			}
+			http.Error(w, why, http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serve makes a session of an upgraded connection. It returns at once: a plain

@@ -63,8 +63,8 @@ func newMetrics(p metric.MeterProvider) *metrics {
 	return &metrics{
 		connections: m.Level("parley.connector.connections", "{connection}", "Open WebSockets."),
 		upgrades: m.Tally("parley.connector.upgrades", "{request}",
-			"WebSockets that were asked for, by what became of them: ok, full, not_ready, draining, or failed for a bad request.",
-			meter.By("result", outcomeOK, "full", "not_ready", "draining", outcomeFailed)),
+			"WebSockets that were asked for, by what became of them: ok, full, not_ready, draining, refused for its host, origin or proxy, or failed for a bad request.",
+			meter.By("result", outcomeOK, "full", "not_ready", "draining", outcomeRefused, outcomeFailed)),
 		closes: m.Tally("parley.connector.closes", "{connection}",
 			"WebSockets that ended, by close code; 1006 is one that was cut without a code.", meter.By("code", knownCodes...)),
 		slow: m.Counter("parley.connector.slow_consumers", "{connection}",

@@ -67,7 +67,7 @@ begin() {
 		--admin "$(address clickhouse-admin)" --data "$data/clickhouse" ;;
 	chatworker-*) start "$1" "parley chatworker" bin/parley chatworker "${common[@]}" ;;
 	projector) start "$1" "parley projector" bin/parley projector "${common[@]}" "${history[@]}" ;;
-	connector-*) start "$1" "parley connector" bin/parley connector "${common[@]}" "${history[@]}" --listen "$(address "$1")" --drain 2s ;;
+	connector-*) start "$1" "parley connector" bin/parley connector "${common[@]}" "${history[@]}" --listen "$(address "$1")" --proxies 127.0.0.1/32 --drain 2s ;;
 	nginx) start nginx "nginx" nginx -p "$run/nginx" -e stderr -c "$run/nginx/nginx.conf" -g 'daemon off;' ;;
 	esac
 }

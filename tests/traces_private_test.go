@@ -32,7 +32,7 @@ func TestLogsAndTracesHoldNothingPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := freeAddr(t)
-	up := start(t, "up", "--listen", addr, "--data", t.TempDir(), "--auth-key", key, "--max-body", "64", "--log-level", "debug")
+	up := start(t, "up", "--listen", addr, "--data", t.TempDir(), "--auth-secret", key, "--max-body", "64", "--log-level", "debug")
 	token := func(user string, expiry time.Duration) string {
 		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": user, "exp": time.Now().Add(expiry).Unix()}).SignedString([]byte(secret))
 		if err != nil {

@@ -108,7 +108,7 @@ func startBehind(t *testing.T) *behind {
 	history := "clickhouse://" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default"
 	b := &behind{connectors: map[string]*process{}}
 	b.restart = func(at string) {
-		b.connectors[at] = start(t, binary, "connector", "--listen", at, "--kafka", kafka, "--clickhouse", history, "--drain", "2s")
+		b.connectors[at] = start(t, binary, "connector", "--listen", at, "--kafka", kafka, "--clickhouse", history, "--proxies", "127.0.0.1/32", "--drain", "2s")
 	}
 	first, second := freeAddr(t), freeAddr(t)
 	b.restart(first)

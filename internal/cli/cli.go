@@ -9,7 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -131,10 +133,40 @@ func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, erro
 	if helped {
 		return nil, errHelp
 	}
+	if err == nil {
+		err = refuseEmpty(parsed)
+	}
 	if err != nil {
 		return nil, oneLine(err)
 	}
 	return parsed, nil
+}
+
+// refuseEmpty refuses flags and variables that are set and empty, as those are
+// whose template found nothing: without authentication, say, where somebody
+// meant to turn it on. A flag with the tag empty means something by it.
+func refuseEmpty(parsed *kong.Context) error {
+	given := map[*kong.Flag]bool{}
+	for _, p := range parsed.Path {
+		given[p.Flag] = true
+	}
+	for _, group := range parsed.Selected().AllFlags(false) {
+		for _, flag := range group {
+			name := "--" + flag.Name
+			empty := given[flag] && (flag.Target.Kind() == reflect.Slice || flag.Target.Kind() == reflect.String) && flag.Target.Len() == 0
+			if !given[flag] {
+				empty = slices.ContainsFunc(flag.Envs, func(env string) bool {
+					value, set := os.LookupEnv(env)
+					name = env
+					return set && value == ""
+				})
+			}
+			if empty && !flag.Tag.Has("empty") {
+				return fmt.Errorf("%s is set and empty: give it a value, or do not set it", name)
+			}
+		}
+	}
+	return nil
 }
 
 // language is how commands and flags are named and explained.

@@ -1,14 +1,9 @@
 package cli
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
+	"errors"
 	"fmt"
-	"os"
+	"net"
 	"time"
 
 	"github.com/parley-chat/parley/connector"
@@ -17,10 +12,14 @@ import (
 
 // clientFlags say who may connect and what clients may do.
 type clientFlags struct {
-	AuthKey        string        `placeholder:"FILE" help:"Key that tokens are verified with: a PEM public key, or a secret for HS256. Default: no authentication, users are who they say they are."`
-	AuthAlgorithms []string      `placeholder:"ALG,..." help:"Algorithms of tokens that are accepted. Default: by the kind of key EdDSA, ES256, RS256 or HS256."`
+	AuthKey        string        `placeholder:"FILE" help:"Public key (PEM) that tokens are verified with. Default: no authentication, users are who they say they are."`
+	AuthSecret     string        `placeholder:"FILE" help:"Secret that tokens are signed and verified with, in place of a public key: 32 bytes or more. Default: none."`
+	AuthAlgorithms []string      `placeholder:"ALG,..." help:"Algorithms of tokens that are accepted. Default: by the kind of key EdDSA, ES256, ES384, ES512, RS256 or HS256."`
 	AuthAudience   string        `placeholder:"NAME" help:"Audience that tokens must name. Default: any."`
-	Origins        []string      `placeholder:"URL,..." help:"Origins that browsers may come from. Default: any."`
+	Open           bool          `help:"Serve everybody without authentication, also beyond this machine."`
+	Hosts          []string      `placeholder:"NAME,..." help:"Names that browsers on this machine may use besides localhost, where there is no authentication. Default: none."`
+	Proxies        []string      `placeholder:"CIDR,..." help:"Networks of the proxies whose X-Forwarded-For counts. Default: none."`
+	Origins        []string      `placeholder:"URL,..." help:"Origins that pages may come from besides the connector's own: https://chat.example.com, https://*.example.com for all below, or * for any. Default: none."`
 	MaxConnections int           `default:"100000" placeholder:"N" help:"Connections at once. Default: ${default}."`
 	MaxChannels    int           `default:"128" placeholder:"N" help:"Channels that a session may join. Default: ${default}."`
 	MaxBody        int           `default:"4096" placeholder:"BYTES" help:"Size of a message. Default: ${default}."`
@@ -53,63 +52,51 @@ func (f *clientFlags) Validate() error {
 	return nil
 }
 
-// config is the part of a connector's configuration that these flags say.
-func (f *clientFlags) config() (connector.Config, error) {
+// config is what these flags say of clients that come to an address, checked.
+func (f *clientFlags) config(listen address) (connector.Config, error) {
 	auth, err := f.auth()
 	if err != nil {
 		return connector.Config{}, err
 	}
-	return connector.Config{
-		Auth: auth, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
+	proxies, err := connector.ParseProxies(f.Proxies)
+	if err != nil {
+		return connector.Config{}, err
+	}
+	at, err := net.ResolveTCPAddr("tcp", string(listen))
+	if err != nil {
+		return connector.Config{}, fmt.Errorf("--listen %s: %w", listen, err)
+	}
+	cfg := connector.Config{
+		Auth: auth, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
 		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody, Rate: f.Rate},
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,
-	}, nil
+	}
+	return cfg, connector.Check(cfg, at)
 }
 
-// minSecret is the least length of a secret that RFC 7518 allows for HS256.
-const minSecret = 32
-
+// auth loads what tokens are verified with; nil where nothing is given.
 func (f *clientFlags) auth() (*connector.Auth, error) {
-	if f.AuthKey == "" {
+	auth := &connector.Auth{Algorithms: f.AuthAlgorithms, Audience: f.AuthAudience}
+	var err error
+	switch {
+	case f.AuthKey != "" && f.AuthSecret != "":
+		return nil, errors.New("tokens are verified with --auth-key or with --auth-secret: keep one")
+	case f.AuthKey != "":
+		if auth.Key, err = loadPublicKey(f.AuthKey); err != nil {
+			return nil, fmt.Errorf("--auth-key %s: %w", f.AuthKey, err)
+		}
+	case f.AuthSecret != "":
+		if auth.Key, err = loadSecret(f.AuthSecret); err != nil {
+			return nil, fmt.Errorf("--auth-secret %s: %w", f.AuthSecret, err)
+		}
+	case len(f.AuthAlgorithms) > 0 || f.AuthAudience != "":
+		return nil, errors.New("--auth-algorithms and --auth-audience are about tokens, which take --auth-key or --auth-secret")
+	default:
 		return nil, nil
 	}
-	text, err := os.ReadFile(f.AuthKey)
-	if err != nil {
-		return nil, fmt.Errorf("--auth-key cannot be read: %w", err)
+	if fitting := auth.Fitting(); len(auth.Algorithms) == 0 && len(fitting) > 0 {
+		auth.Algorithms = fitting[:1]
 	}
-	key, algorithm, err := parseKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("--auth-key %s: %w", f.AuthKey, err)
-	}
-	algorithms := f.AuthAlgorithms
-	if len(algorithms) == 0 {
-		algorithms = []string{algorithm}
-	}
-	return &connector.Auth{Key: key, Algorithms: algorithms, Audience: f.AuthAudience}, nil
-}
-
-// parseKey returns a key and the algorithm that it is commonly used with.
-func parseKey(text []byte) (key any, algorithm string, err error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		secret := bytes.TrimSpace(text)
-		if len(secret) < minSecret {
-			return nil, "", fmt.Errorf("a secret of %d bytes is too short: it takes %d or more", len(secret), minSecret)
-		}
-		return secret, "HS256", nil
-	}
-	key, err = x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, "", fmt.Errorf("it is PEM, but no public key: %w", err)
-	}
-	switch key.(type) {
-	case ed25519.PublicKey:
-		return key, "EdDSA", nil
-	case *ecdsa.PublicKey:
-		return key, "ES256", nil
-	case *rsa.PublicKey:
-		return key, "RS256", nil
-	}
-	return nil, "", fmt.Errorf("a key of kind %T is not supported: use Ed25519, ECDSA, RSA or a secret", key)
+	return auth, auth.Validate()
 }

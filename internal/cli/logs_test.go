@@ -100,7 +100,7 @@ func TestLogIsJSONThroughout(t *testing.T) {
 	if failing.Wait() == nil {
 		t.Error("a connector without its key runs")
 	}
-	if last := everyLineIsJSON(t, log.String()); !strings.Contains(last, "--auth-key cannot be read") {
+	if last := everyLineIsJSON(t, log.String()); !strings.Contains(last, "--auth-key /nowhere: it cannot be read") {
 		t.Errorf("it ends with %q", last)
 	}
 }
@@ -163,7 +163,7 @@ func TestTokensAreNeverTold(t *testing.T) {
 	if err := os.WriteFile(key, []byte(strings.Repeat(secret, 3)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, log := logged(t, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--auth-key", key, "--log-level", "debug")
+	_, log := logged(t, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--auth-secret", key, "--log-level", "debug")
 	eventually(t, "it is ready", func() bool { return strings.Contains(log.String(), "parley is ready") })
 	_, after, _ := strings.Cut(log.String(), "chat=http://")
 	addr, _, _ := strings.Cut(after, " ")

@@ -51,7 +51,7 @@ func (c *connectorCommand) Run(ctx context.Context, p process) error {
 }
 
 func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Connector, error) {
-	cfg, err := c.clientFlags.config()
+	cfg, err := c.clientFlags.config(c.Listen)
 	if err != nil {
 		return nil, err
 	}

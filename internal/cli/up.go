@@ -36,7 +36,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, health.stop()) }()
-	clients, err := c.config()
+	clients, err := c.config(c.Listen)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ let browser: Browser;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "parley-key-"));
   writeFileSync(join(folder, "key"), secret);
-  server = await Server.start(inject("binary"), undefined, ["--auth-key", join(folder, "key")]);
+  server = await Server.start(inject("binary"), undefined, ["--auth-secret", join(folder, "key")]);
   browser = await launchBrowser();
 });
 

@@ -1,0 +1,45 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// Check reports whether New would accept what cfg says of clients for a
+// connector that listens at an address. It opens nothing.
+func Check(cfg Config, at net.Addr) error {
+	_, err := check(&cfg, at)
+	return err
+}
+
+func check(cfg *Config, at net.Addr) (*gate, error) {
+	if cfg.Limits.Body > schema.MaxBody {
+		return nil, fmt.Errorf("a body of %d bytes is more than the log takes: the limit is at most %d", cfg.Limits.Body, schema.MaxBody)
+	}
+	if err := checkTraces(cfg.Traces); err != nil {
+		return nil, err
+	}
+	if cfg.Auth != nil {
+		if err := cfg.Auth.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	return newGate(cfg, at)
+}
+
+// checkTraces refuses a pattern that no client could make a link of.
+func checkTraces(pattern string) error {
+	if pattern == "" {
+		return nil
+	}
+	u, err := url.Parse(strings.ReplaceAll(pattern, "{trace}", "0"))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || !strings.Contains(pattern, "{trace}") {
+		return errors.New("the address of traces is not of the form https://traces.example.com/trace/{trace}")
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Who a connector without keys serves, and how that is changed.
+const (
+	beyondLoopback = "without authentication anybody could be any user: give --auth-key or --auth-secret, or --open to serve everybody"
+	forwardedOpen  = "this connector has no authentication and serves its own machine alone, and a proxy has passed this request on: " +
+		"give --auth-key or --auth-secret, --open to serve everybody, or name the proxy with --proxies"
+	foreignHost   = "this connector has no authentication and serves its own machine alone, as localhost: name other hosts with --hosts"
+	foreignOrigin = "pages of this origin may not connect: name it with --origins"
+)
+
+// gate decides which requests are served at all. It never changes.
+type gate struct {
+	auth    *Auth
+	local   bool // open to this machine alone
+	proxies []netip.Prefix
+	hosts   []string
+	origins origins
+}
+
+// newGate checks who may connect to a connector that listens at an address.
+func newGate(cfg *Config, at net.Addr) (*gate, error) {
+	g := &gate{auth: cfg.Auth, proxies: cfg.Proxies}
+	switch {
+	case cfg.Auth != nil && cfg.Open:
+		return nil, errors.New("--open means no authentication, and there is a key: keep one")
+	case cfg.Auth != nil || cfg.Open:
+	case !isLoopback(at):
+		return nil, fmt.Errorf("the connector listens at %s, beyond this machine, and %s", at, beyondLoopback)
+	default:
+		g.local = true
+	}
+	for _, text := range cfg.Hosts {
+		host, port, err := splitHost(strings.TrimSpace(text))
+		if err != nil || port != 0 {
+			return nil, fmt.Errorf("the host %q is not a name without a scheme and a port", text)
+		}
+		g.hosts = append(g.hosts, host)
+	}
+	var err error
+	g.origins, err = parseOrigins(cfg.Origins)
+	return g, err
+}
+
+func isLoopback(at net.Addr) bool {
+	tcp, ok := at.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// refuse says why a request is not served; "" when it is.
+func (g *gate) refuse(r *http.Request) string {
+	if g.local && isForwarded(r) && !among(g.proxies, peer(r)) {
+		return forwardedOpen
+	}
+	if g.local && !g.knows(r.Host) {
+		return foreignHost
+	}
+	switch from := r.Header["Origin"]; {
+	case len(from) == 1 && g.origins.allow(from[0], r.Host):
+	case len(from) > 0:
+		return foreignOrigin
+	}
+	return ""
+}
+
+// knows reports whether a Host names this machine to itself. A name that
+// somebody else's DNS resolves to a loopback address does not.
+func (g *gate) knows(host string) bool {
+	name, _, err := splitHost(host)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && a.IsLoopback() || slices.Contains(g.hosts, name)
+}
+
+// access says in a few words how users are known.
+func (g *gate) access() string {
+	switch {
+	case g.auth != nil:
+		return "authenticated, " + strings.Join(g.auth.Algorithms, " or ")
+	case g.local:
+		return "open to this machine"
+	default:
+		return "open to everybody"
+	}
+}

@@ -1,0 +1,280 @@
+package connector
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// gated serves a connector's handler and page at a socket of its own. It has no
+// place in the log: whoever passes the gate gets 503 for a WebSocket.
+func gated(t *testing.T, cfg Config) (at string) {
+	t.Helper()
+	cfg.Page = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") })
+	cfg.Listen = "127.0.0.1:0"
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: c.listener, Config: &http.Server{Handler: c.handler()}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return c.Addr().String()
+}
+
+// ask sends one request as it is written, with \n for CRLF, and returns the
+// answer's status and text.
+func ask(t *testing.T, at, request string) (status int, text string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n")+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+const upgrade = "\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+
+// A web page somewhere reaches a connector on this machine in two ways: from
+// its own origin, or under a name of its own that its DNS points here.
+func TestOpenConnectorServesThisMachineAlone(t *testing.T) {
+	at := gated(t, Config{Hosts: []string{"Box.example.", " dev"}, Origins: []string{"https://Tool.Example/"}, Proxies: mustProxies(t, "10.0.0.0/8")})
+	_, port, _ := net.SplitHostPort(at)
+	for _, c := range []struct {
+		head string // after the request line
+		ok   bool
+	}{
+		{"Host: localhost", true},
+		{"Host: localhost:PORT", true},
+		{"Host: LocalHost.:PORT", true},
+		{"Host: 127.0.0.1:PORT", true},
+		{"Host: 127.9.9.9", true},
+		{"Host: [::1]:PORT", true},
+		{"Host: [::1]", true},
+		{"Host: [0:0:0:0:0:0:0:1]:PORT", true},
+		{"Host: [::ffff:127.0.0.1]:PORT", true},
+		{"Host: box.example:PORT", true},
+		{"Host: BOX.EXAMPLE", true},
+		{"Host: dev", true},
+		{"Host: evil.example:PORT", false},
+		{"Host: localhost.evil.example", false},
+		{"Host: evil.localhost", false},
+		{"Host: localhost..", false},
+		{"Host: localhost:", false},
+		{"Host: localhost:99999", false},
+		{"Host: localhost@evil.example", false},
+		{"Host: evil.example@localhost", false},
+		{"Host: notbox.example", false},
+		{"Host: 0.0.0.0:PORT", false},
+		{"Host: [::]:PORT", false},
+		{"Host: 2130706433", false},
+		{"Host: 0x7f.1", false},
+		{"Host: 127.1", false},
+		{"Host: 0177.0.0.1", false},
+		{"Host: ::1", false},
+		{"Host: [::1%25lo]", false},
+		{"Host: 192.168.1.7:PORT", false},
+		{"Host: [::ffff:192.168.1.7]", false},
+		{"Host: 127.0.0.1.nip.io", false},
+		{"Host: ", false},
+		{"Host: localhost\nOrigin: http://localhost", true},
+		{"Host: localhost:PORT\nOrigin: http://localhost:PORT", true},
+		{"Host: LOCALHOST.:PORT\nOrigin: HTTP://localhost:PORT", true},
+		{"Host: [::1]:PORT\nOrigin: http://[::1]:PORT", true},
+		{"Host: box.example\nOrigin: https://box.example", true},
+		{"Host: localhost:PORT\nOrigin: https://tool.example", true},
+		{"Host: localhost:PORT\nOrigin: https://tool.example:443", true},
+		{"Host: localhost:PORT\nOrigin: http://tool.example", false},
+		{"Host: localhost:PORT\nOrigin: https://tool.example:8443", false},
+		{"Host: localhost:PORT\nOrigin: https://tool.example.evil", false},
+		{"Host: localhost:PORT\nOrigin: https://eviltool.example", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost:1", false},
+		{"Host: localhost:PORT\nOrigin: http://127.0.0.1:PORT", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost:PORT/", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost:PORT@evil.example", false},
+		{"Host: localhost:PORT\nOrigin: http://evil.example@localhost:PORT", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost:PORT.evil.example", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost:PORT?evil", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost:PORT#evil", false},
+		{"Host: localhost:PORT\nOrigin: http://loc%61lhost:PORT", false},
+		{"Host: localhost:PORT\nOrigin: //localhost:PORT", false},
+		{"Host: localhost:PORT\nOrigin: localhost:PORT", false},
+		{"Host: localhost:PORT\nOrigin: ftp://localhost:PORT", false},
+		{"Host: localhost:PORT\nOrigin: null", false},
+		{"Host: localhost:PORT\nOrigin: ", false},
+		{"Host: localhost:PORT\nOrigin: http://evil.example", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost:PORT http://evil.example", false},
+		{"Host: localhost:PORT\nOrigin: http://localhost:PORT\nOrigin: http://evil.example", false},
+		{"Host: localhost\nX-Forwarded-For: 127.0.0.1", false},
+		{"Host: localhost\nx-forwarded-host: localhost", false},
+		{"Host: localhost\nX-Forwarded-Proto: ", false},
+		{"Host: localhost\nForwarded: for=127.0.0.1", false},
+		{"Host: localhost\nX-Forwarder: 1", true},
+	} {
+		head := strings.ReplaceAll(c.head, "PORT", port)
+		for what, want := range map[string]int{"/": http.StatusOK, "/ws": http.StatusServiceUnavailable} {
+			if !c.ok {
+				want = http.StatusForbidden
+			}
+			if got, text := ask(t, at, "GET "+what+" HTTP/1.1\n"+head+upgrade); got != want && (c.ok || got != http.StatusBadRequest) {
+				t.Errorf("%s with %q is answered %d %s", what, head, got, text)
+			}
+		}
+	}
+	for request, want := range map[string]int{
+		"GET / HTTP/1.0": http.StatusForbidden,
+		"GET / HTTP/1.1": http.StatusBadRequest,
+		"GET http://evil.example/ HTTP/1.1\nHost: localhost":        http.StatusForbidden,
+		"GET http://localhost/ HTTP/1.1\nHost: localhost":           http.StatusOK,
+		"GET / HTTP/1.1\nHost: localhost\nHost: evil.example":       http.StatusBadRequest,
+		"OPTIONS / HTTP/1.1\nHost: localhost\nOrigin: http://evil":  http.StatusForbidden,
+		"POST /ws HTTP/1.1\nHost: evil.example":                     http.StatusForbidden,
+		"GET /ws HTTP/1.1\nHost: localhost\nX-Forwarded-For: \t1.2": http.StatusForbidden,
+	} {
+		if got, text := ask(t, at, request); got != want {
+			t.Errorf("%q is answered %d %s, want %d", request, got, text, want)
+		}
+	}
+	if _, text := ask(t, at, "GET / HTTP/1.1\nHost: localhost\nForwarded: for=_a"); !strings.Contains(text, "--open") || !strings.Contains(text, "--proxies") {
+		t.Errorf("whoever runs it learns %q", text)
+	}
+}
+
+func mustProxies(t *testing.T, list ...string) (networks []netip.Prefix) {
+	t.Helper()
+	networks, err := ParseProxies(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return networks
+}
+
+// A proxy that is named may pass requests on; the rule of the host stays.
+func TestNamedProxiesPassOn(t *testing.T) {
+	for _, network := range []string{"127.0.0.1", "127.0.0.1/32", "127.0.0.0/8", "::ffff:127.0.0.1"} {
+		at := gated(t, Config{Proxies: mustProxies(t, "fd00::/8", network)})
+		for head, want := range map[string]int{
+			"Host: localhost\nX-Forwarded-For: 203.0.113.7, 127.0.0.1":                     http.StatusOK,
+			"Host: localhost\nForwarded: for=203.0.113.7":                                  http.StatusOK,
+			"Host: chat.example\nX-Forwarded-For: 203.0.113.7":                             http.StatusForbidden,
+			"Host: localhost\nX-Forwarded-Host: evil.example\nOrigin: http://evil.example": http.StatusForbidden,
+		} {
+			if got, text := ask(t, at, "GET / HTTP/1.1\n"+head); got != want {
+				t.Errorf("%s: %q is answered %d %s, want %d", network, head, got, text, want)
+			}
+		}
+	}
+	for _, bad := range []string{"", "nginx", "10.0.0.0/33", "10.0.0.0/", "::ffff:10.0.0.0/104", "10.0.0.1:80", "*"} {
+		if networks, err := ParseProxies([]string{bad}); err == nil {
+			t.Errorf("%q is taken as %v", bad, networks)
+		}
+	}
+}
+
+// With authentication, and with --open, any host is served, and pages of the
+// connector's own.
+func TestPublicConnectorChecksOrigins(t *testing.T) {
+	auth := &Auth{Key: []byte(strings.Repeat("k", 32)), Algorithms: []string{"HS256"}}
+	for name, cfg := range map[string]Config{"authenticated": {Auth: auth}, "open": {Open: true}} {
+		own, listed, all := cfg, cfg, cfg
+		listed.Origins = []string{"https://*.example.com", "http://*.dev.test:8080", "https://chat.example.net:443", "chrome-extension://abcdef"}
+		all.Origins = []string{"*"}
+		for _, c := range []struct {
+			cfg    Config
+			origin string
+			ok     bool
+		}{
+			{own, "https://chat.example", true},
+			{own, "http://chat.example", true},
+			{own, "https://chat.example:8443", false},
+			{own, "https://evil.example", false},
+			{own, "https://sub.chat.example", false},
+			{own, "null", false},
+			{listed, "https://chat.example", true},
+			{listed, "https://a.example.com", true},
+			{listed, "https://a.b.example.com", true},
+			{listed, "https://A.Example.com", true},
+			{listed, "https://example.com", false},
+			{listed, "https://.example.com", false},
+			{listed, "https://evilexample.com", false},
+			{listed, "https://a.example.com.evil.net", false},
+			{listed, "https://a.example.com:444", false},
+			{listed, "http://a.example.com", false},
+			{listed, "http://a.dev.test:8080", true},
+			{listed, "http://a.dev.test", false},
+			{listed, "https://chat.example.net", true},
+			{listed, "chrome-extension://abcdef", true},
+			{listed, "chrome-extension://abcdeg", false},
+			{listed, "null", false},
+			{all, "https://evil.example", true},
+			{all, "null", true},
+		} {
+			at := gated(t, c.cfg)
+			want := http.StatusServiceUnavailable
+			if !c.ok {
+				want = http.StatusForbidden
+			}
+			request := "GET /ws HTTP/1.1\nHost: chat.example\nX-Forwarded-For: 203.0.113.7\nOrigin: " + c.origin + upgrade
+			if got, text := ask(t, at, request); got != want {
+				t.Errorf("%s, %s with %v: %d %s", name, c.origin, c.cfg.Origins, got, text)
+			}
+		}
+	}
+}
+
+// What could never match is refused when it is given.
+func TestOriginsAndHostsAreChecked(t *testing.T) {
+	for _, bad := range []string{
+		"", "chat.example", "https://", "https://chat.example/path", "https://u@chat.example", "https://chat.example?a", "https://*", "https://*.",
+		"https://a*.example", "https://a.*.example", "https://*.127.0.0.1", "https://bücher.example", "null", "https://chat.example:0", "https://chat.example:x", "*.example.com", "https://a b",
+	} {
+		if _, err := New(Config{Listen: "127.0.0.1:0", Origins: []string{bad}}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", bad)) {
+			t.Errorf("the origin %q: %v", bad, err)
+		}
+	}
+	for _, bad := range []string{"", "http://box", "box:8080", "a b", "bücher", "box/"} {
+		if _, err := New(Config{Listen: "127.0.0.1:0", Hosts: []string{bad}}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", bad)) {
+			t.Errorf("the host %q: %v", bad, err)
+		}
+	}
+}
+
+// Without keys nobody beyond this machine is served by accident.
+func TestOpenBeyondLoopbackIsADecision(t *testing.T) {
+	auth := &Auth{Key: []byte(strings.Repeat("k", 32)), Algorithms: []string{"HS256"}}
+	for _, listen := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
+		if _, err := New(Config{Listen: listen}); err == nil || !strings.Contains(err.Error(), "--open") {
+			t.Errorf("it listens at %s: %v", listen, err)
+		}
+		for _, cfg := range []Config{{Listen: listen, Open: true}, {Listen: listen, Auth: auth}} {
+			c, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.listener.Close()
+		}
+	}
+	if _, err := New(Config{Listen: "127.0.0.1:0", Open: true, Auth: auth}); err == nil {
+		t.Error("it takes --open with a key")
+	}
+}

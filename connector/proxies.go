@@ -1,0 +1,54 @@
+package connector
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// ParseProxies reads networks (10.0.0.0/8) and single addresses.
+func ParseProxies(list []string) (networks []netip.Prefix, err error) {
+	for _, text := range list {
+		text = strings.TrimSpace(text)
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			var a netip.Addr
+			if a, err = netip.ParseAddr(text); err == nil {
+				p, err = a.Unmap().WithZone("").Prefix(a.Unmap().BitLen())
+			}
+		}
+		if err != nil || p.Addr().Is4In6() {
+			return nil, fmt.Errorf("the proxy %q is not a network of the form 10.0.0.0/8 or fd00::/8", text)
+		}
+		networks = append(networks, p.Masked())
+	}
+	return networks, nil
+}
+
+// peer is the address at the other end of the request's connection; invalid
+// where it has none.
+func peer(r *http.Request) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap().WithZone("")
+}
+
+// among reports whether an address lies in one of the networks. Only the word
+// of a peer among the proxies counts for whom it speaks.
+func among(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
+}
+
+// isForwarded reports whether a proxy passed the request on.
+func isForwarded(r *http.Request) bool {
+	for name := range r.Header {
+		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+			return true
+		}
+	}
+	return false
+}
