@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/parley-chat/parley/schema/strict"
 )
 
 // Request is one frame from a client that is a JSON-RPC request or
@@ -21,40 +24,50 @@ type Request struct {
 func (r *Request) Notification() bool { return r.ID == nil }
 
 type envelope struct {
-	Version json.RawMessage `json:"jsonrpc"`
-	ID      json.RawMessage `json:"id"`
-	Method  json.RawMessage `json:"method"`
-	Params  json.RawMessage `json:"params"`
+	Version jsontext.Value `json:"jsonrpc"`
+	ID      jsontext.Value `json:"id"`
+	Method  jsontext.Value `json:"method"`
+	Params  jsontext.Value `json:"params"`
 }
 
 var null = json.RawMessage("null")
 
 // Parse reads a frame. With an error the request holds the id to answer to
-// (null where it could not be read).
+// (null where it could not be read). What is wrong inside of params is left to
+// Decode.
 func Parse(frame []byte) (Request, *Error) {
 	bad := Request{ID: null}
-	if !json.Valid(frame) {
-		return bad, &Error{Code: CodeParse, Message: "parse error: not JSON"}
-	}
 	var e envelope
-	if err := unmarshal(frame, &e); err != nil {
-		return bad, invalid("a request is a JSON object; batches are not accepted")
+	var wrong *strict.Error
+	if err := strict.Unmarshal(frame, &e); errors.As(err, &wrong) {
+		if wrong.Err == strict.ErrSyntax {
+			return bad, &Error{Code: CodeParse, Message: "parse error: not JSON"}
+		}
+		if wrong = salvage(frame, &e, wrong); len(e.ID) > 0 && validID(e.ID) {
+			bad.ID = json.RawMessage(e.ID)
+		}
 	}
 	switch {
+	case wrong != nil && wrong.Pointer == "" && wrong.Err == strict.ErrType:
+		return bad, invalid("a request is a JSON object; batches are not accepted")
+	case wrong != nil:
+		return bad, invalid(wrong.Error())
 	case len(e.ID) > 0 && !validID(e.ID):
 		return bad, invalid("id must be a string, a number or null")
 	case len(e.ID) > 0:
-		bad.ID = e.ID
+		bad.ID = json.RawMessage(e.ID)
 	}
-	r := Request{ID: e.ID, Params: e.Params}
+	r := Request{ID: json.RawMessage(e.ID), Params: json.RawMessage(e.Params)}
 	if string(e.Version) != `"2.0"` {
 		return bad, invalid(`jsonrpc must be "2.0"`)
 	}
-	if len(e.Method) == 0 || e.Method[0] != '"' || json.Unmarshal(e.Method, &r.Method) != nil {
+	method, err := jsontext.AppendUnquote(nil, e.Method)
+	if err != nil {
 		return bad, invalid("method must be a string")
 	}
+	r.Method = string(method)
 	switch {
-	case len(r.Params) == 0 || bytes.Equal(r.Params, null) || bytes.Equal(r.Params, []byte("[]")):
+	case len(r.Params) == 0 || bytes.Equal(r.Params, null) || isEmptyArray(r.Params):
 		r.Params = nil
 	case r.Params[0] == '[':
 		return r, InvalidParams("params", "must be named, in an object")
@@ -64,7 +77,12 @@ func Parse(frame []byte) (Request, *Error) {
 	return r, nil
 }
 
-func validID(id json.RawMessage) bool {
+// isEmptyArray reports whether a value is [], blanks included.
+func isEmptyArray(v []byte) bool {
+	return v[0] == '[' && len(bytes.TrimSpace(v[1:len(v)-1])) == 0
+}
+
+func validID(id []byte) bool {
 	c := id[0]
 	return c == '"' || c == '-' || (c >= '0' && c <= '9') || bytes.Equal(id, null)
 }
@@ -74,37 +92,25 @@ func invalid(reason string) *Error {
 }
 
 // Decode reads params into v, a pointer to one of the …Params types. Unknown
-// fields are ignored, so that a newer client can talk to an older server. Names
-// are compared byte for byte.
+// fields are ignored, so that a newer client can talk to an older server; what
+// package strict refuses is refused in them too.
 func Decode(params json.RawMessage, v any) *Error {
 	if params == nil {
 		return nil
 	}
-	err := unmarshal(params, v)
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case err == nil:
-		if field := brokenText(params, v); field != "" {
-			return InvalidParams(field, "must be Unicode text: it holds half of a surrogate pair")
-		}
+	var wrong *strict.Error
+	if !errors.As(strict.Unmarshal(params, v), &wrong) {
 		return nil
-	case errors.As(err, &wrong) && wrong.Field != "":
-		return InvalidParams(wrong.Field[strings.LastIndex(wrong.Field, ".")+1:], "must be "+kindOf(wrong))
-	default:
-		return InvalidParams("params", "cannot be read")
 	}
+	field := wrong.Member()
+	if field == "" || len(field) > maxField {
+		field = "params"
+	}
+	return InvalidParams(field, wrong.Err.Error())
 }
 
-func kindOf(e *json.UnmarshalTypeError) string {
-	switch e.Type.Kind().String() {
-	case "string":
-		return "a string"
-	case "int", "int64":
-		return "an integer"
-	default:
-		return "of another type"
-	}
-}
+// maxField bounds the names of a client's own that errors repeat.
+const maxField = 64
 
 // AppendResult appends the response that carries result.
 func AppendResult(b []byte, id json.RawMessage, result any) []byte {
