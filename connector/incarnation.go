@@ -56,7 +56,9 @@ type incarnation struct {
 	mu       sync.RWMutex
 	over     bool // no session is admitted any more
 	channels map[string]*channel
+	left     map[string]time.Time // when large channels were left
 	sessions map[string]*session
+	large    int // users above which a channel is large
 }
 
 // appender appends events to the log: an *eventlog.Producer, or a simulated one.
@@ -94,6 +96,8 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 		budget:   newBudget(defaultBudget, nil), // until the connector's takes its place
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),
+		left:     map[string]time.Time{},
+		large:    lingerAbove,
 		channels: map[string]*channel{}, sessions: map[string]*session{},
 	}
 }
@@ -220,10 +224,14 @@ func (inc *incarnation) subscribe(name string) *channel {
 	return ch
 }
 
+// unsubscribe forgets a channel, whose lock is held.
 func (inc *incarnation) unsubscribe(ch *channel) {
 	inc.mu.Lock()
 	defer inc.mu.Unlock()
 	delete(inc.channels, ch.name)
+	if len(ch.replica.users) > inc.large {
+		inc.left[ch.name] = time.Now()
+	}
 }
 
 func (inc *incarnation) allChannels() []*channel {

@@ -43,6 +43,15 @@ func (ch *channel) view() view {
 func (s *session) join(channel string, j *joinCall) {
 	s.mu.Lock()
 	p := s.places[channel]
+	if p != nil && p.lingers() {
+		ch := p.channel
+		s.mu.Unlock()
+		if s.rejoin(p, ch, j) {
+			return
+		}
+		s.mu.Lock()
+		p = s.places[channel]
+	}
 	if (p == nil || !p.joined()) && s.joinedChannels() >= s.inc.limits.Channels {
 		s.mu.Unlock()
 		j.fail(rpc.TooMany(s.inc.limits.Channels))

@@ -39,6 +39,7 @@ func (inc *incarnation) keep(ctx context.Context) error {
 			}
 			if round%2 == 0 {
 				inc.tellCrowds()
+				inc.forgetLeft(now)
 			}
 		}
 	}
@@ -70,6 +71,7 @@ func (inc *incarnation) tellCrowds() {
 // keep looks after one session. It runs on the keeper's goroutine.
 func (s *session) keep(now time.Time) {
 	s.mu.Lock()
+	s.publishLingering(now)
 	user, ended, expires := s.user, s.ended, s.expires
 	s.mu.Unlock()
 	switch {
@@ -98,7 +100,7 @@ func (s *session) end(clean bool, reason schema.Reason) {
 	now := time.Now()
 	s.mu.Lock()
 	s.ended, s.reason, s.leaveAt = true, reason, now.Add(cutGrace)
-	if clean {
+	if clean && !s.lingersAtEnd() {
 		s.leaveAt = now
 	}
 	var stay []*place

@@ -17,6 +17,9 @@ const (
 
 // leaveChannel ends the session's membership once the leave has passed.
 func (s *session) leaveChannel(channel string, c *call) {
+	if s.linger(channel, c) {
+		return
+	}
 	s.mu.Lock()
 	p := s.places[channel]
 	var err error
@@ -64,6 +67,16 @@ func (s *session) expireLeave(op *operation) {
 // lock is held.
 func (s *session) publishLeave(p *place, reason schema.Reason, c *call) error {
 	op := &operation{leave: c}
+	if err := s.sendLeave(p, op, reason); err != nil {
+		return err
+	}
+	p.ops = append(p.ops, op)
+	return nil
+}
+
+// sendLeave publishes the event of a leave. The session's lock is held.
+func (s *session) sendLeave(p *place, op *operation, reason schema.Reason) error {
+	c := op.leave
 	event := &schema.Event{Kind: &schema.Event_Leave{Leave: &schema.Leave{
 		Channel: p.name, Session: s.id, User: s.user, Reason: reason,
 	}}}
@@ -83,7 +96,6 @@ func (s *session) publishLeave(p *place, reason schema.Reason, c *call) error {
 	if c != nil {
 		op.timer = time.AfterFunc(leaveTimeout, func() { s.expireLeave(op) })
 	}
-	p.ops = append(p.ops, op)
 	return nil
 }
 
@@ -157,6 +169,9 @@ func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
 // session's lock is held. A leave that cannot be published is tried again at
 // the keeper's next round.
 func (s *session) leaveNow(p *place) bool {
+	if p.lingers() {
+		return s.publishLingerer(p) == nil
+	}
 	if n := len(p.ops); n > 0 && !p.ops[n-1].join {
 		return true
 	}

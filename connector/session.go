@@ -31,14 +31,15 @@ type session struct {
 	flood flood
 	rate  bucket
 
-	mu      sync.Mutex
-	user    string            // "" before hello; set once
-	places  map[string]*place // channels joined, being joined or being left
-	owed    map[string]*place // the newest place of each channel that ended and owes a result
-	ended   bool              // the connection is gone
-	leaveAt time.Time         // when an ended session leaves its channels
-	reason  schema.Reason     // of these leaves
-	expires time.Time         // of the token; zero: never
+	mu        sync.Mutex
+	user      string            // "" before hello; set once
+	places    map[string]*place // channels joined, being joined or being left
+	owed      map[string]*place // the newest place of each channel that ended and owes a result
+	ended     bool              // the connection is gone
+	leaveAt   time.Time         // when an ended session leaves its channels
+	reason    schema.Reason     // of these leaves
+	expires   time.Time         // of the token; zero: never
+	lingering int               // leaves that are kept back
 
 	opened time.Time
 	ponged atomic.Bool
@@ -82,7 +83,8 @@ type operation struct {
 	timer  *time.Timer // of a join, or of a leave that was asked for; nil once it has passed
 	leave  *call       // of a leave; nil: nobody waits for it
 
-	abandoned bool // a leave whose answer did not come in time
+	abandoned bool      // a leave whose answer did not come in time
+	lingers   time.Time // until when a leave is kept back; zero: it is not
 }
 
 // follower is a request behind a join under way.
@@ -104,7 +106,7 @@ func (p *place) joined() bool {
 
 // pass takes the oldest operation if it is of that kind. session.mu is held.
 func (p *place) pass(join bool) *operation {
-	if len(p.ops) == 0 || p.ops[0].join != join {
+	if len(p.ops) == 0 || p.ops[0].join != join || !p.ops[0].lingers.IsZero() {
 		return nil
 	}
 	op := p.ops[0]

@@ -24,6 +24,9 @@ func (c *simClient) act() {
 		c.chat(channel)
 	case k < 76:
 		c.call(rpc.MethodLeave, channel, rpc.LeaveParams{Channel: channel})
+		if c.w.chance(30) {
+			c.join(channel)
+		}
 	case k < 85:
 		c.history(channel)
 	case k < 88:

@@ -44,6 +44,7 @@ type simRoom struct {
 	by      int   // the join that made it a member
 	gaveUp  int   // the newest leave that was given up: it may have passed
 	left    int   // the newest leave that was answered
+	unsure  bool  // whether the join behind it takes it back, so that the log has neither
 	joined  int64 // the position of the join's result
 	cursor  int64 // the newest message received, or the join
 	pushed  int64 // of the newest push
@@ -75,7 +76,7 @@ func (c *simClient) gone() {
 	delete(c.node.clients, c.session.id)
 	c.node, c.session, c.calls = nil, nil, nil
 	for _, r := range c.rooms {
-		r.member, r.asked, r.gaveUp, r.left, r.members = false, false, 0, 0, nil
+		r.member, r.asked, r.gaveUp, r.left, r.unsure, r.members = false, false, 0, 0, false, nil
 	}
 }
 
@@ -230,16 +231,34 @@ func (c *simClient) room(channel string, seq int64) (*simRoom, *simChannel) {
 	return r, ch
 }
 
-// left takes the answer to a leave: everything before it has come.
-func (c *simClient) left(call *simCall, r *simRoom) {
-	ch := c.w.channel(call.channel)
-	if stay, had := ch.stayAt(c.session.id, r.joined); r.member && had {
-		if missed := ch.seen(c.user, r.cursor, min(stay.to, c.w.logOf(call.channel).end())); len(missed) > 0 {
-			c.w.fail("%s/%s has left %s at %d and never heard %s", c.user, c.session.id, call.channel, stay.to, simShow(missed))
+// joinsAgain says whether a join behind the leave is under way.
+func (c *simClient) joinsAgain(leave *simCall) bool {
+	for _, call := range c.calls {
+		if call.method == rpc.MethodJoin && call.channel == leave.channel && call.id > leave.id {
+			return true
 		}
+	}
+	return false
+}
+
+// left takes the answer to a leave: everything before it has come. If a join
+// follows, its result tells whether that took the leave back.
+func (c *simClient) left(call *simCall, r *simRoom) {
+	if r.unsure = r.member && c.joinsAgain(call); r.member && !r.unsure {
+		c.heardAll(call.channel, r)
 	}
 	r.member, r.left = false, call.id
 	c.w.count("leaves")
+}
+
+// heardAll holds that a stay that has ended was heard to its end.
+func (c *simClient) heardAll(channel string, r *simRoom) {
+	ch := c.w.channel(channel)
+	if stay, had := ch.stayAt(c.session.id, r.joined); had {
+		if missed := ch.seen(c.user, r.cursor, min(stay.to, c.w.logOf(channel).end())); len(missed) > 0 {
+			c.w.fail("%s/%s has left %s at %d and never heard %s", c.user, c.session.id, channel, stay.to, simShow(missed))
+		}
+	}
 }
 
 // hears takes a chat: it must be the next one of the log that the user may see.

@@ -50,6 +50,9 @@ func (w *world) newNode() *simNode {
 	log := epoch.Log{Epoch: simEpoch, Partitions: simPartitions, Window: simWindow}
 	n.inc = newIncarnation(&w.cfg, log, nil, &simArchive{w, id})
 	n.inc.id, n.inc.pushPartition = id, w.rng.IntN(simPartitions)
+	if n.inc.large = 1000; w.chance(50) {
+		n.inc.large = 0
+	}
 	n.inc.ctx, n.cancel = context.WithCancel(context.Background())
 	n.inc.heart = newHeart(n.inc)
 	n.producer = &simProducer{write: w.writeEvent}
@@ -213,6 +216,7 @@ func (n *simNode) keep() {
 		s.keep(now)
 	}
 	n.inc.tellCrowds()
+	n.inc.forgetLeft(now)
 	select {
 	case err := <-n.inc.broken:
 		n.w.fail("%s is broken: %v", n.inc.id, err)

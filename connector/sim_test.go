@@ -90,7 +90,7 @@ func TestSim(t *testing.T) {
 // simMeets is what runs must meet, else they prove little.
 var simMeets = []string{
 	"checkpoints", "closed with 3001", "closed with 3008", "closed with 3010", "connectors told that they are down",
-	"degraded", "downs", "history pages", "joins", "leaves", "lost pushes noticed", "member lists", "messages heard",
+	"degraded", "downs", "history pages", "joins", "leaves", "leaves taken back", "lost pushes noticed", "member lists", "messages heard",
 	"not recovered: too_many", "not recovered: unavailable", "orphans", "reads failed", "recovered",
 	"refused with 1003", "refused with 1007", "refused with 1008", "repeated by a producer",
 	"restored behind two windows", "takeovers in a flush", "void chats", "void joins",
