@@ -13,6 +13,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin # where nginx is on many systems
 servers="kafka clickhouse"
 roles="chatworker-1 chatworker-2 projector connector-1 connector-2"
 parts="$servers $roles nginx"
+password=$data/clickhouse/clickhouse.password # ClickHouse's; its first start creates it
 
 # need names everything that is missing, with the way to get it.
 need() {
@@ -60,7 +61,7 @@ balance() {
 # begin NAME starts one part.
 begin() {
 	local common=(--kafka "$(address kafka)" --admin "$(address "$1-admin")")
-	local history=(--clickhouse "clickhouse://$(address clickhouse)/default")
+	local history=(--clickhouse "clickhouse://parley@$(address clickhouse)/default" --clickhouse-password-file "$password")
 	case $1 in
 	kafka) start kafka kafka deploy/kafka/node.sh "$data/kafka" "port=$(port kafka)" "controller.port=$(port controller)" ;;
 	clickhouse) start clickhouse "parley clickhouse" bin/parley clickhouse --listen "$(address clickhouse)" \
@@ -97,7 +98,7 @@ describe() {
 		  chat        http://$(address lb) (nginx, before two connectors)
 		  data        $data
 		  Kafka       $(address kafka) (Apache Kafka)
-		  ClickHouse  clickhouse://$(address clickhouse)/default ($(sed -n 's/.*http=\([0-9.:]*\).*/SQL by HTTP: http:\/\/\1/p' "$data/clickhouse.log" | tail -n 1))
+		  ClickHouse  clickhouse://parley@$(address clickhouse)/default (password in $password)
 		  Jaeger      $(where_jaeger)
 		  logs        $data/*.log
 		Stop it with \`make down\`, see its parts with \`make ps\`, follow their logs with \`make logs\`, start over with \`make clean-data\`.

@@ -22,6 +22,7 @@ type site struct {
 	*cluster
 	dir                string
 	broker, clickhouse *process
+	clickhouseAddr     string
 	roles              []*role
 	url                string
 }
@@ -31,7 +32,8 @@ func newSite(t *testing.T) *site {
 	embeddedtest.NeedEngine(t)
 	onEmbeddedBroker(t)
 	s := &site{cluster: &cluster{t: t, kafka: freeAddr(t), logger: quietLogger}, dir: t.TempDir()}
-	s.cluster.clickhouse = "clickhouse://" + freeAddr(t) + "/default"
+	s.clickhouseAddr = freeAddr(t)
+	s.cluster.clickhouse = embeddedtest.DSN(t, s.clickhouseAddr, s.clickhouseFolder())
 	s.startServers()
 	return s
 }
@@ -40,9 +42,9 @@ func (s *site) brokerFolder() string     { return filepath.Join(s.dir, "broker")
 func (s *site) clickhouseFolder() string { return filepath.Join(s.dir, "clickhouse") }
 
 func (s *site) startServers() {
-	addr := strings.TrimSuffix(strings.TrimPrefix(s.cluster.clickhouse, "clickhouse://"), "/default")
+	embeddedtest.DSN(s.t, s.clickhouseAddr, s.clickhouseFolder()) // where the folder was lost
 	s.broker = start(s.t, "broker", "--listen", s.kafka, "--data", s.brokerFolder())
-	s.clickhouse = start(s.t, "clickhouse", "--listen", addr, "--data", s.clickhouseFolder())
+	s.clickhouse = start(s.t, "clickhouse", "--listen", s.clickhouseAddr, "--data", s.clickhouseFolder())
 	s.t.Cleanup(s.stopServers)
 }
 

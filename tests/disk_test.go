@@ -173,11 +173,13 @@ func TestClickHousesDiskIsFull(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 200*mebibyte)
 	addr := freeAddr(t)
-	server := start(t, "clickhouse", "--listen", addr, "--data", filepath.Join(disk, "clickhouse"))
+	folder := filepath.Join(disk, "clickhouse")
+	dsn := embeddedtest.DSN(t, addr, folder)
+	server := start(t, "clickhouse", "--listen", addr, "--data", folder)
 	t.Cleanup(func() { server.signal(syscall.SIGTERM) })
 	logged := new(output)
 	c := &cluster{
-		t: t, kafka: embeddedtest.Kafka(t), clickhouse: "clickhouse://" + addr + "/default",
+		t: t, kafka: embeddedtest.Kafka(t), clickhouse: dsn,
 		logger: slog.New(slog.NewTextHandler(logged, nil)),
 	}
 	c.worker()

@@ -184,7 +184,7 @@ func TestKilledConnectorsUsersLeave(t *testing.T) {
 
 // roles is every role as a process of its own, two of those that matter.
 type roles struct {
-	broker, clickhouse string
+	broker, clickhouse string // address and DSN
 	connectors         []*process
 	workers            []*process
 	projector, store   *process
@@ -193,8 +193,9 @@ type roles struct {
 
 func startRoles(t *testing.T) *roles {
 	t.Helper()
-	r := &roles{broker: freeAddr(t), clickhouse: freeAddr(t)}
-	dsn := "clickhouse://" + r.clickhouse + "/default"
+	store, folder := freeAddr(t), t.TempDir()
+	dsn := embeddedtest.DSN(t, store, folder)
+	r := &roles{broker: freeAddr(t), clickhouse: dsn}
 	// Roles wait for their servers, so the order does not matter.
 	r.projector = start(t, "projector", "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0")
 	for range 2 {
@@ -204,7 +205,7 @@ func startRoles(t *testing.T) *roles {
 		r.urls = append(r.urls, addr)
 	}
 	start(t, "broker", "--listen", r.broker, "--data", t.TempDir(), "--admin", "127.0.0.1:0")
-	r.store = start(t, "clickhouse", "--listen", r.clickhouse, "--data", t.TempDir(), "--admin", "127.0.0.1:0")
+	r.store = start(t, "clickhouse", "--listen", store, "--data", folder, "--admin", "127.0.0.1:0")
 	for i, addr := range r.urls {
 		r.urls[i] = served(t, addr)
 	}

@@ -60,20 +60,14 @@ func newSecured(t *testing.T) *secured {
 	return s
 }
 
-// users of ClickHouse: ada has a password, and "default" is for the program
-// that starts it.
-const users = `<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users>
-<default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
-<ada><password>` + password + `</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></ada>
-</users></clickhouse>`
-
 func (s *secured) startClickHouse() (addr string) {
 	s.t.Helper()
-	file := s.ca.write("users.xml", []byte(users))
-	config := s.ca.write("config.xml", []byte("<clickhouse><user_directories><users_xml><path>"+file+"</path></users_xml></user_directories></clickhouse>"))
 	data := s.t.TempDir()
+	if err := os.WriteFile(filepath.Join(data, embedded.ClickHousePasswordFile), []byte(password+"\n"), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 	server, err := embedded.StartClickHouse(soon(s.t), embedded.ClickHouseConfig{
-		Listen: "127.0.0.1:0", DataDir: data, ConfigFile: config,
+		Listen: "127.0.0.1:0", DataDir: data,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -146,7 +140,7 @@ func (s *secured) command(name, mechanism string, more ...string) []string {
 }
 
 func (s *secured) dsn() string {
-	return fmt.Sprintf("clickhouse://ada@%s/default?ca=%s&password-file=%s", s.clickhouse, s.ca.file, s.password)
+	return fmt.Sprintf("clickhouse://parley@%s/default?ca=%s&password-file=%s", s.clickhouse, s.ca.file, s.password)
 }
 
 // Every role and the operator's commands get through TLS and logins, with each
@@ -200,7 +194,7 @@ func (s *secured) refusals() map[string]refusal {
 		return all
 	}
 	history := func(options string) []string {
-		return s.command("projector", "PLAIN", "--clickhouse", "clickhouse://ada@"+s.clickhouse+"/default?"+options)
+		return s.command("projector", "PLAIN", "--clickhouse", "clickhouse://parley@"+s.clickhouse+"/default?"+options)
 	}
 	return map[string]refusal{
 		"Kafka, no TLS":                 {slices.Delete(s.command("chatworker", "PLAIN"), 3, 5), "it speaks TLS at this address"},
@@ -214,7 +208,7 @@ func (s *secured) refusals() map[string]refusal {
 		"Kafka, no such password":       {with("--kafka-password-file", "/none"), "the password cannot be read: open /none"},
 		"Kafka, CA that is none":        {with("--kafka-ca", s.password), "holds no CA certificate"},
 		"Kafka, no password":            {s.command("chatworker", "SCRAM-SHA-512")[:9], "--kafka-sasl needs a password"},
-		"ClickHouse, wrong password":    {history("ca=" + s.ca.file + "&password-file=" + wrong), `it refuses user "ada" with this password`},
+		"ClickHouse, wrong password":    {history("ca=" + s.ca.file + "&password-file=" + wrong), `it refuses user "parley" with this password`},
 		"ClickHouse, wrong CA":          {history("ca=" + stranger.file + "&password-file=" + s.password), "its certificate is not trusted"},
 		"ClickHouse, no such CA":        {history("ca=/none.pem&password-file=" + s.password), "the CA certificates cannot be read: open /none.pem"},
 		"ClickHouse, no TLS":            {append(s.command("projector", "PLAIN"), "--clickhouse", "clickhouse://"+s.clickhouse+"/default"), "it speaks TLS at this address"},

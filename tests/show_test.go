@@ -70,7 +70,7 @@ func (s *stage) roles() (*roles, *cluster) {
 		})
 	}
 	s.does("a broker, ClickHouse, two connectors, two workers and a projector run, each a process")
-	return r, &cluster{t: s.t, kafka: r.broker, clickhouse: "clickhouse://" + r.clickhouse + "/default", logger: quietLogger}
+	return r, &cluster{t: s.t, kafka: r.broker, clickhouse: r.clickhouse, logger: quietLogger}
 }
 
 func showDurable(s *stage) {

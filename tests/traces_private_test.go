@@ -119,7 +119,7 @@ func TestFailuresAreToldOfUnsampled(t *testing.T) {
 	if m := ada.hears(); m.Trace != "" {
 		t.Errorf("a message that is not sampled names trace %s", m.Trace)
 	}
-	db := clickhousetest.Connect(t, "clickhouse://"+r.clickhouse+"/default")
+	db := clickhousetest.Connect(t, r.clickhouse)
 	eventually(t, "the projector writes", func() bool {
 		var rows uint64
 		return db.QueryRow(soon(t), "SELECT count() FROM events_1 WHERE kind = 'chat'").Scan(&rows) == nil && rows == 1

@@ -104,8 +104,9 @@ func startBehind(t *testing.T) *behind {
 	needFile(t, "deploy/engine/node_modules/@chdb/lib-*/libchdb.*", "run make build")
 	broker := start(t, binary, "broker", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	kafka := broker.find(`the broker listens" address=(\S+)`)
-	engine := start(t, binary, "clickhouse", "--listen", "127.0.0.1:0", "--data", t.TempDir())
-	history := "clickhouse://" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default"
+	data := t.TempDir()
+	engine := start(t, binary, "clickhouse", "--listen", "127.0.0.1:0", "--data", data)
+	history := "clickhouse://parley@" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default?password-file=" + filepath.Join(data, "clickhouse.password")
 	b := &behind{connectors: map[string]*process{}}
 	b.restart = func(at string) {
 		b.connectors[at] = start(t, binary, "connector", "--listen", at, "--kafka", kafka, "--clickhouse", history, "--proxies", "127.0.0.1/32", "--drain", "2s")

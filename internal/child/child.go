@@ -20,14 +20,25 @@ type Process struct {
 // one thread from start to end: the kernel tells the child that its parent
 // died when the thread that started it does, and Go would be free to end that
 // thread early. It replaces cmd.SysProcAttr.
-func Start(cmd *exec.Cmd) (*Process, error) {
+//
+// Unless it is nil, prepare is called first, on that thread, which does nothing
+// else and ends after the child: what it changes of the thread, the child
+// inherits and nobody else notices.
+func Start(cmd *exec.Cmd, prepare func() error) (*Process, error) {
 	cmd.SysProcAttr = attributes()
 	p := &Process{done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		var err error
+		if prepare == nil {
+			defer runtime.UnlockOSThread()
+		} else {
+			err = prepare()
+		}
+		if err == nil {
+			err = cmd.Start()
+		}
 		started <- err
 		if err != nil {
 			return

@@ -49,6 +49,7 @@ type grammar struct {
 	Trace      traceCommand      `cmd:"" help:"Print the trace of a message, from Jaeger."`
 	Topics     topicsCommand     `cmd:"" help:"Show, create or check the topics."`
 	Tail       tailCommand       `cmd:"" help:"Print the events of the log."`
+	SQL        sqlCommand        `cmd:"" name:"sql" help:"Carry out a statement in ClickHouse and print what it gives."`
 	History    historyCommand    `cmd:"" help:"Print what was said in a channel."`
 	Doctor     doctorCommand     `cmd:"" help:"Hold settings and state against what the guarantees need."`
 	Format     formatCommand     `cmd:"" help:"Show or raise the format of the log."`
@@ -225,6 +226,8 @@ func (g *grammar) inspection(name string) (runner, error) {
 		return &g.Tail, nil
 	case "history <channel>":
 		return &g.History, nil
+	case "sql", "sql <query>":
+		return &g.SQL, nil
 	case "doctor":
 		return &g.Doctor, nil
 	case "format", "format show":

@@ -34,7 +34,7 @@ type kafkaFlags struct {
 // operatorFlags say which system an operator's command is about.
 type operatorFlags struct {
 	kafkaFlags
-	Clickhouse dsn `default:"${clickhouse}" placeholder:"DSN" help:"ClickHouse with the history, as clickhouse://[user:password@]host:port/database. Default: ${default}."`
+	historyFlags
 }
 
 // servers are what an operator's command works with.
@@ -104,7 +104,9 @@ func (f *operatorFlags) connectWithoutStore(ctx context.Context, log *slog.Logge
 
 func (f *operatorFlags) openStore(s *servers, log *slog.Logger) (err error) {
 	if s.dsn == "" {
-		s.dsn = string(f.Clickhouse)
+		if s.dsn, err = f.history(); err != nil {
+			return err
+		}
 	}
 	s.db, err = clickhouse.New(s.dsn, clickhouse.Options{Logger: log})
 	return err

@@ -93,11 +93,12 @@ func TestRolesRunAsProcesses(t *testing.T) {
 	broker := begin(t, "broker", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	kafka := broker.find(`the broker listens" address=(\S+)`)
 	engine := begin(t, "clickhouse", "--listen", "127.0.0.1:0", "--data", t.TempDir())
-	dsn := "clickhouse://" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default"
+	dsn := "clickhouse://parley@" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default"
+	file := engine.find(`password_file=(\S+)`)
 	roles := []*program{
-		begin(t, "connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn),
-		begin(t, "connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn),
-		begin(t, "projector", "--kafka", kafka, "--clickhouse", dsn),
+		begin(t, "connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn, "--clickhouse-password-file", file),
+		begin(t, "connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn, "--clickhouse-password-file", file),
+		begin(t, "projector", "--kafka", kafka, "--clickhouse", dsn, "--clickhouse-password-file", file),
 		begin(t, "chatworker", "--kafka", kafka),
 	}
 	for _, p := range roles {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/web"
@@ -27,7 +28,13 @@ func (f *logFlags) config(client string, t *tools) (eventlog.Config, error) {
 
 // historyFlags say where the history is.
 type historyFlags struct {
-	Clickhouse dsn `default:"${clickhouse}" placeholder:"DSN" help:"ClickHouse with the history, as clickhouse://[user:password@]host:port/database. Default: ${default}."`
+	Clickhouse             dsn    `default:"${clickhouse}" placeholder:"DSN" help:"ClickHouse with the history, as clickhouse://[user:password@]host:port/database. Default: ${default}."`
+	ClickhousePasswordFile string `placeholder:"FILE" help:"File with the password for ClickHouse; read where the DSN has none."`
+}
+
+// history is the DSN that the flags say.
+func (f *historyFlags) history() (string, error) {
+	return clickhouse.WithPasswordFile(string(f.Clickhouse), f.ClickhousePasswordFile)
 }
 
 type connectorCommand struct {
@@ -58,11 +65,14 @@ func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Conne
 	if cfg.Kafka, err = c.logFlags.config("connector", t); err != nil {
 		return nil, err
 	}
+	if cfg.ClickHouse, err = c.history(); err != nil {
+		return nil, err
+	}
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return nil, err
 	}
-	cfg.ClickHouse, cfg.Listener = string(c.Clickhouse), listener
+	cfg.Listener = listener
 	cfg.Partitions, cfg.Replication = int(c.Partitions), int(c.Replication)
 	cfg.Page, cfg.Logger = web.Handler(), t.log
 	cfg.Meters, cfg.Tracers = t.telemetry.Meters(), t.telemetry.Tracers()
@@ -112,8 +122,12 @@ func (c *projectorCommand) Run(ctx context.Context, p process) error {
 		if err != nil {
 			return err
 		}
+		dsn, err := c.history()
+		if err != nil {
+			return err
+		}
 		w, err := projector.New(projector.Config{
-			Kafka: kafka, ClickHouse: string(c.Clickhouse), Group: c.Group,
+			Kafka: kafka, ClickHouse: dsn, Group: c.Group,
 			Partitions: int(c.Partitions), Replication: int(c.Replication),
 			Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 		})

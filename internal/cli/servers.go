@@ -35,16 +35,33 @@ type clickhouseCommand struct {
 	running
 	Listen address `default:"127.0.0.1:9000" placeholder:"ADDR" help:"Address of the native protocol. Default: ${default}."`
 	Data   string  `default:"data/clickhouse" placeholder:"DIR" help:"Folder of the tables. Default: ${default}."`
+	storeFlags
+}
+
+// storeFlags are those of everything that starts ClickHouse.
+type storeFlags struct {
+	ClickhouseHTTP bool `name:"clickhouse-http" help:"Let the embedded ClickHouse answer SQL by HTTP too, to those who have its password."`
+}
+
+// httpPort is the port of HTTP for StartClickHouse.
+func (f *storeFlags) httpPort() string {
+	if f.ClickhouseHTTP {
+		return "0"
+	}
+	return ""
 }
 
 // Run starts ClickHouse and waits.
 func (c *clickhouseCommand) Run(ctx context.Context, p process) error {
 	return c.serve(ctx, p, "parley-clickhouse", func(ctx context.Context, log *slog.Logger) (server, error) {
-		s, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{Listen: string(c.Listen), DataDir: c.Data, Logger: log})
+		s, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{
+			Listen: string(c.Listen), HTTPPort: c.httpPort(), DataDir: c.Data, Logger: log,
+		})
 		if err != nil {
 			return nil, err
 		}
-		log.Info("ClickHouse listens", "address", s.Addr(), "http", s.HTTPAddr(), "data", c.Data)
+		log.Info("ClickHouse listens", "address", s.Addr(), "http", s.HTTPAddr(), "data", c.Data,
+			"user", embedded.User, "password_file", s.PasswordFile())
 		return s, nil
 	})
 }

@@ -14,6 +14,7 @@ import (
 type upCommand struct {
 	running
 	clientFlags
+	storeFlags
 	Listen     address `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the chat. Default: ${default}."`
 	Data       string  `default:"data" placeholder:"DIR" help:"Folder of everything that is kept. Default: ${default}."`
 	Partitions count   `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet; one that does keeps its own. Default: 12."`
@@ -41,7 +42,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 		return err
 	}
 	s, err := stack.Start(ctx, stack.Config{
-		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients,
+		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients, ClickHouseHTTP: c.ClickhouseHTTP,
 		Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 	})
 	if err != nil {
@@ -69,10 +70,14 @@ func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
 		data = c.Data
 	}
 	log.Info("parley is ready", "chat", a.Chat, "kafka", a.Kafka, "clickhouse", a.ClickHouse, "data", data)
+	sql := "`parley sql --data " + c.Data + "` asks it"
+	if a.ClickHouseHTTP != "" {
+		sql = "SQL by HTTP: " + a.ClickHouseHTTP
+	}
 	fmt.Fprintf(p.stdout, `Parley is ready.
   chat        %s
   data        %s
   Kafka       %s (embedded broker)
-  ClickHouse  %s (SQL by HTTP: %s)
-`, a.Chat, data, a.Kafka, a.ClickHouse, a.ClickHouseHTTP)
+  ClickHouse  %s (%s)
+`, a.Chat, data, a.Kafka, a.ClickHouse, sql)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,14 +28,12 @@ const (
 type ClickHouseConfig struct {
 	// Listen is the host:port of the native protocol; port 0 takes any free one.
 	Listen string
-	// HTTPPort is the port of the HTTP protocol on the same host; "" or "0"
-	// takes any free one.
+	// HTTPPort is the port of the HTTP protocol on the same host; "0" takes any
+	// free one, "" means no HTTP.
 	HTTPPort string
-	// DataDir is the folder of the tables.
+	// DataDir is the folder of the tables and of ClickHousePasswordFile, which is
+	// created where it is missing.
 	DataDir string
-	// ConfigFile is a configuration of ClickHouse's own, such as one with users;
-	// "" for none. It must leave the user "default" without a password.
-	ConfigFile string
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
 }
@@ -50,7 +50,6 @@ type ClickHouse struct {
 	addr, httpAddr string
 	engine         engine
 	folder         *Folder
-	configFile     string
 	log            *slog.Logger
 
 	pid      atomic.Int64
@@ -73,19 +72,16 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	if err != nil {
 		return nil, err
 	}
-	if cfg.HTTPPort == "" {
-		cfg.HTTPPort = "0"
-	}
-	first, err := begin(ctx, e, folder, cfg.ConfigFile, cfg.Listen, cfg.HTTPPort)
+	first, err := begin(ctx, e, folder, cfg.Listen, cfg.HTTPPort)
 	for attempt := 1; (errors.Is(err, errPortTaken) || errors.Is(err, errCrashed)) && attempt < engineAttempts; attempt++ {
-		first, err = begin(ctx, e, folder, cfg.ConfigFile, cfg.Listen, cfg.HTTPPort)
+		first, err = begin(ctx, e, folder, cfg.Listen, cfg.HTTPPort)
 	}
 	if err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
 	run, cancel := context.WithCancel(context.Background())
 	c := &ClickHouse{
-		addr: first.addr, httpAddr: first.httpAddr, engine: e, folder: folder, configFile: cfg.ConfigFile, log: orDiscard(cfg.Logger),
+		addr: first.addr, httpAddr: first.httpAddr, engine: e, folder: folder, log: orDiscard(cfg.Logger),
 		stop: cancel, done: make(chan struct{}),
 	}
 	c.pid.Store(int64(first.child.Pid))
@@ -120,14 +116,17 @@ func (c *ClickHouse) keep(ctx context.Context, l *life) {
 
 // restart tries until a start at the same address succeeds or ctx ends.
 func (c *ClickHouse) restart(ctx context.Context) (*life, error) {
-	_, httpPort, err := net.SplitHostPort(c.httpAddr)
-	if err != nil {
-		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", c.httpAddr, err)
+	var httpPort string
+	if c.httpAddr != "" {
+		var err error
+		if _, httpPort, err = net.SplitHostPort(c.httpAddr); err != nil {
+			return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", c.httpAddr, err)
+		}
 	}
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(restartFirst),
 		backoff.WithMaxInterval(restartMost), backoff.WithMaxElapsedTime(0))
 	return backoff.RetryNotifyWithData(
-		func() (*life, error) { return begin(ctx, c.engine, c.folder, c.configFile, c.addr, httpPort) },
+		func() (*life, error) { return begin(ctx, c.engine, c.folder, c.addr, httpPort) },
 		backoff.WithContext(wait, ctx),
 		func(err error, next time.Duration) {
 			c.log.Error("ClickHouse could not be started again", "error", err, "next try in", next)
@@ -137,12 +136,18 @@ func (c *ClickHouse) restart(ctx context.Context) (*life, error) {
 // Addr is the host:port of the native protocol.
 func (c *ClickHouse) Addr() string { return c.addr }
 
-// HTTPAddr is the host:port of the HTTP protocol, for curl and browsers.
+// HTTPAddr is the host:port of the HTTP protocol; "" when there is none.
 func (c *ClickHouse) HTTPAddr() string { return c.httpAddr }
 
-// DSN is how clients name a database of this server.
+// DSN is how clients name a database of this server. It names the file with the
+// password, which it does not hold.
 func (c *ClickHouse) DSN(database string) string {
-	return "clickhouse://" + c.addr + "/" + database
+	return "clickhouse://" + User + "@" + c.addr + "/" + database + "?password-file=" + url.QueryEscape(c.PasswordFile())
+}
+
+// PasswordFile is the path of the file with the password of User.
+func (c *ClickHouse) PasswordFile() string {
+	return filepath.Join(c.folder.Path(), ClickHousePasswordFile)
 }
 
 // Pid is the process id of the child, or of the last one when it is being

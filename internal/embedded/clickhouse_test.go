@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,14 +37,8 @@ func TestClickHouseKeepsItsTables(t *testing.T) {
 	if got := number(t, addr, "SELECT a FROM t"); got != 7 {
 		t.Errorf("read %d after the restart, want 7", got)
 	}
-	res, err := http.Get("http://" + c.HTTPAddr() + "/?query=SELECT+1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer http.DefaultClient.CloseIdleConnections()
-	defer res.Body.Close()
-	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "1\n" {
-		t.Errorf("over HTTP: %q, %v", body, err)
+	if c.HTTPAddr() != "" {
+		t.Errorf("nobody asked for HTTP, and it is served at %s", c.HTTPAddr())
 	}
 }
 
@@ -185,7 +177,16 @@ func TestInstalledProgramWins(t *testing.T) {
 
 func startClickHouse(t *testing.T, listen, dir string) *embedded.ClickHouse {
 	t.Helper()
-	c, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: listen, DataDir: dir})
+	return startWith(t, embedded.ClickHouseConfig{Listen: listen, DataDir: dir})
+}
+
+// testPassword is that of the servers of these tests.
+const testPassword = "a-password-of-tests"
+
+func startWith(t *testing.T, cfg embedded.ClickHouseConfig) *embedded.ClickHouse {
+	t.Helper()
+	presetPassword(t, cfg.DataDir)
+	c, err := embedded.StartClickHouse(within(t), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,9 +200,17 @@ func stopClickHouse(t *testing.T, c *embedded.ClickHouse) {
 	}
 }
 
+func presetPassword(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, embedded.ClickHousePasswordFile), []byte(testPassword), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // startHolder starts another process that holds a ClickHouse child.
 func startHolder(t *testing.T, dir, listen string) (cmd *exec.Cmd, childPid int, addr string) {
 	t.Helper()
+	presetPassword(t, dir)
 	cmd = exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), holderEnv+"="+dir, holderEnv+"_LISTEN="+listen)
 	out, err := cmd.StdoutPipe()
@@ -223,7 +232,12 @@ func startHolder(t *testing.T, dir, listen string) (cmd *exec.Cmd, childPid int,
 
 func connect(t *testing.T, addr string) clickhouse.Conn {
 	t.Helper()
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}})
+	return connectAs(t, addr, clickhouse.Auth{Username: embedded.User, Password: testPassword})
+}
+
+func connectAs(t *testing.T, addr string, auth clickhouse.Auth) clickhouse.Conn {
+	t.Helper()
+	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}, Auth: auth})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -78,7 +77,7 @@ func parseEngineArgs(args []string) (engine, []string, error) {
 func runProgram(path string, args []string) error {
 	cmd := exec.Command(path, append([]string{"local"}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	process, err := child.Start(cmd)
+	process, err := child.Start(cmd, nil)
 	if err != nil {
 		return fmt.Errorf("the ClickHouse program %s cannot be started: %w", path, err)
 	}
@@ -91,22 +90,25 @@ func runProgram(path string, args []string) error {
 }
 
 // engineFlags makes a server out of clickhouse-local: it opens the ports and
-// then runs a query that never ends and costs nothing. BACKUP … TO File('name')
-// writes into the folder backups beside the tables.
-func engineFlags(dir, host, tcpPort, httpPort string) []string {
-	query := []string{
-		"SYSTEM START LISTEN TCP",
-		"SYSTEM START LISTEN HTTP",
-		"SELECT sleepEachRow(1) FROM system.numbers SETTINGS max_block_size=1 FORMAT Null",
+// then runs a query that never ends and costs nothing. Without httpPort there is
+// no HTTP. The configuration says who may log in, and the rest.
+func engineFlags(dir, config, host, tcpPort, httpPort string) []string {
+	query := []string{"SYSTEM START LISTEN TCP"}
+	if httpPort != "" {
+		query = append(query, "SYSTEM START LISTEN HTTP")
 	}
-	return []string{
+	query = append(query, "SELECT sleepEachRow(1) FROM system.numbers SETTINGS max_block_size=1 FORMAT Null")
+	flags := []string{
+		"--config-file=" + config,
 		"--path=" + dir,
 		"--listen_host=" + host,
 		"--tcp_port=" + tcpPort,
-		"--http_port=" + httpPort,
 		"--log-level=error",
 		"--logger.console=1",
 		"--query", strings.Join(query, "; "),
-		"--", "--backups.allowed_path=" + filepath.Join(dir, "backups"),
 	}
+	if httpPort != "" {
+		flags = append(flags, "--http_port="+httpPort)
+	}
+	return flags
 }

@@ -43,10 +43,20 @@ type life struct {
 	child          *child.Process
 	leash          io.Closer // the child ends when this is closed
 	output         *logFile
+	confined       bool // the child can reach no files but its own and the system's
 }
 
-// begin starts a child and returns when it answers queries.
-func begin(ctx context.Context, e engine, folder *Folder, configFile, listen, httpPort string) (*life, error) {
+// begin starts a child and returns when it answers queries. Without httpPort
+// there is no HTTP; "0" takes any free port.
+func begin(ctx context.Context, e engine, folder *Folder, listen, httpPort string) (*life, error) {
+	secret, err := password(filepath.Join(folder.Path(), ClickHousePasswordFile))
+	if err != nil {
+		return nil, err
+	}
+	config, err := writeEngineConfig(folder.Path(), secret)
+	if err != nil {
+		return nil, err
+	}
 	addr, err := reserve(ctx, listen, "--listen")
 	if err != nil {
 		return nil, err
@@ -55,23 +65,20 @@ func begin(ctx context.Context, e engine, folder *Folder, configFile, listen, ht
 	if err != nil {
 		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", listen, err)
 	}
-	httpAddr, err := reserve(ctx, net.JoinHostPort(host, httpPort), "--listen")
-	if err != nil {
+	l := &life{addr: addr}
+	if httpPort != "" {
+		if l.httpAddr, err = reserve(ctx, net.JoinHostPort(host, httpPort), "--listen"); err != nil {
+			return nil, err
+		}
+		if _, httpPort, err = net.SplitHostPort(l.httpAddr); err != nil {
+			return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", l.httpAddr, err)
+		}
+	}
+	args := append(engineArgs(e), engineFlags(folder.Path(), config, host, port, httpPort)...)
+	if err := l.launch(e, folder, args); err != nil {
 		return nil, err
 	}
-	_, httpPort, err = net.SplitHostPort(httpAddr)
-	if err != nil {
-		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", httpAddr, err)
-	}
-	l := &life{addr: addr, httpAddr: httpAddr}
-	args := append(engineArgs(e), engineFlags(folder.Path(), host, port, httpPort)...)
-	if configFile != "" {
-		args = append(args, "--config-file="+configFile)
-	}
-	if err := l.launch(folder, args); err != nil {
-		return nil, err
-	}
-	if err := l.awaitReady(ctx, e); err != nil {
+	if err := l.awaitReady(ctx, e, secret); err != nil {
 		return nil, errors.Join(err, l.kill())
 	}
 	return l, nil
@@ -79,7 +86,7 @@ func begin(ctx context.Context, e engine, folder *Folder, configFile, listen, ht
 
 // launch starts the child. It is given the folder's lock, so that the folder
 // stays locked until the child is gone too.
-func (l *life) launch(folder *Folder, args []string) error {
+func (l *life) launch(e engine, folder *Folder, args []string) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("ClickHouse cannot be started: %w", err)
@@ -98,7 +105,12 @@ func (l *life) launch(folder *Folder, args []string) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, l.output, l.output
 	cmd.ExtraFiles = []*os.File{folder.lock}
 	cmd.WaitDelay = engineOutput
-	if l.child, err = child.Start(cmd); err != nil {
+	confined := func() error {
+		var err error
+		l.confined, err = confine(folder.Path(), exe, e.String())
+		return err
+	}
+	if l.child, err = child.Start(cmd, confined); err != nil {
 		return errors.Join(fmt.Errorf("ClickHouse cannot be started: %w", err), leash.Close(), l.output.Close())
 	}
 	l.leash = leash
@@ -106,10 +118,12 @@ func (l *life) launch(folder *Folder, args []string) error {
 }
 
 // awaitReady waits until the server answers a query, ends, or time is up.
-func (l *life) awaitReady(ctx context.Context, e engine) error {
+func (l *life) awaitReady(ctx context.Context, e engine, secret string) error {
 	ctx, cancel := context.WithTimeout(ctx, engineStart)
 	defer cancel()
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{l.addr}, DialTimeout: time.Second})
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr: []string{l.addr}, Auth: clickhouse.Auth{Username: User, Password: secret}, DialTimeout: time.Second,
+	})
 	if err != nil {
 		return fmt.Errorf("ClickHouse cannot be reached: %w", err)
 	}

@@ -52,7 +52,7 @@ func (n *Node) launch() error {
 	program, args := n.Command()
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = out, out, n.env
-	p, err := child.Start(cmd)
+	p, err := child.Start(cmd, nil)
 	if err != nil {
 		return fmt.Errorf("start node %d: %w", n.ID, err)
 	}

@@ -20,10 +20,12 @@ type Addresses struct {
 	Chat string `json:"chat"`
 	// Kafka is the host:port of the broker.
 	Kafka string `json:"kafka"`
-	// ClickHouse is the DSN of the database with the history.
+	// ClickHouse is the DSN of the database with the history. It names the file
+	// with the password.
 	ClickHouse string `json:"clickhouse"`
-	// ClickHouseHTTP is the URL of the same server for curl and browsers.
-	ClickHouseHTTP string `json:"clickhouse_http"`
+	// ClickHouseHTTP is the URL of the same server for SQL by HTTP; "" when there
+	// is none.
+	ClickHouseHTTP string `json:"clickhouse_http,omitempty"`
 }
 
 // ReadAddresses returns the addresses of the stack that runs on the data

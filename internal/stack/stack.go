@@ -44,6 +44,9 @@ type Config struct {
 	// Clients says who may connect and what clients may do; what it says of
 	// servers and addresses is not used.
 	Clients connector.Config
+	// ClickHouseHTTP makes ClickHouse answer SQL by HTTP too, to those who have
+	// its password.
+	ClickHouseHTTP bool
 	// Meters measure what the components do; nil for none.
 	Meters metric.MeterProvider
 	// Tracers make spans of what the components do; nil for none.
@@ -214,9 +217,13 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 		return err
 	}
 	s.onStop("broker", broker.Stop)
-	ch, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{
+	cfg := embedded.ClickHouseConfig{
 		Listen: anyPort, DataDir: filepath.Join(dir, "clickhouse"), Logger: s.log.With("part", "clickhouse"),
-	})
+	}
+	if s.cfg.ClickHouseHTTP {
+		cfg.HTTPPort = "0"
+	}
+	ch, err := embedded.StartClickHouse(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -224,7 +231,9 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 	s.addr.Pid = os.Getpid()
 	s.addr.Kafka = broker.Addr()
 	s.addr.ClickHouse = ch.DSN(database)
-	s.addr.ClickHouseHTTP = "http://" + ch.HTTPAddr()
+	if ch.HTTPAddr() != "" {
+		s.addr.ClickHouseHTTP = "http://" + ch.HTTPAddr()
+	}
 	return nil
 }
 

@@ -1,8 +1,11 @@
 package chaos
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -10,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/freeport"
 	"github.com/parley-chat/parley/internal/kraft"
 )
@@ -30,6 +34,7 @@ type system struct {
 	store      *proxy     // before ClickHouse
 	kafka      []string   // addresses of the brokers
 	dsn        string     // past the proxy
+	password   string     // file with ClickHouse's
 
 	launch  launcher
 	flags   map[string][]string // of each role
@@ -66,7 +71,7 @@ func startSystem(cfg Config) (s *system, err error) {
 		return s, err
 	}
 	log := []string{"--kafka", s.kafkaFlag(), "--replication", strconv.Itoa(replication)}
-	history := append([]string{"--clickhouse", dsnOf(s.store.addr())}, log...)
+	history := append([]string{"--clickhouse", s.dsnOf(s.store.addr())}, log...)
 	s.flags = map[string][]string{"connector": history, "chatworker": log, "projector": history}
 	if s.planned {
 		s.flags["connector"] = slices.Concat(history, deployFlags)
@@ -126,8 +131,14 @@ func (s *system) startStore(launch launcher, folder string) error {
 	if err != nil {
 		return err
 	}
-	s.dsn = dsnOf(native)
-	if s.clickhouse, err = launch("clickhouse-1", native, "clickhouse", "--listen", native, "--data", filepath.Join(folder, "clickhouse")); err != nil {
+	data := filepath.Join(folder, "clickhouse")
+	s.password = filepath.Join(data, embedded.ClickHousePasswordFile)
+	s.dsn = s.dsnOf(native)
+	// Roles may start before ClickHouse has created its password.
+	if err := errors.Join(os.MkdirAll(data, 0o700), os.WriteFile(s.password, []byte(rand.Text()), 0o600)); err != nil {
+		return err
+	}
+	if s.clickhouse, err = launch("clickhouse-1", native, "clickhouse", "--listen", native, "--data", data); err != nil {
 		return err
 	}
 	s.store, err = newProxy(native)
@@ -137,7 +148,9 @@ func (s *system) startStore(launch launcher, folder string) error {
 // kafkaFlag is the value of --kafka.
 func (s *system) kafkaFlag() string { return strings.Join(s.kafka, ",") }
 
-func dsnOf(addr string) string { return "clickhouse://" + addr + "/default" }
+func (s *system) dsnOf(addr string) string {
+	return "clickhouse://" + embedded.User + "@" + addr + "/default?password-file=" + url.QueryEscape(s.password)
+}
 
 // add starts one more of a role; a connector gets a door.
 func (s *system) add(role string) error {

@@ -97,7 +97,32 @@ func ClickHouse(tb testing.TB) (dsn string) {
 	name := fmt.Sprintf("test_%d", shared.databases.Add(1))
 	execute(tb, server.Addr(), "CREATE DATABASE IF NOT EXISTS "+name)
 	tb.Cleanup(func() { execute(tb, server.Addr(), "DROP DATABASE IF EXISTS "+name+" SYNC") })
-	return server.DSN(name)
+	return dsnOf(server.Addr(), name)
+}
+
+// password is that of every ClickHouse server that tests start.
+const password = "a-password-of-tests"
+
+func dsnOf(addr, database string) string {
+	return "clickhouse://" + embedded.User + ":" + password + "@" + addr + "/" + database
+}
+
+// DSN returns the DSN, password included, of the database "default" of a
+// ClickHouse server that is to be started at an address on a data folder.
+func DSN(tb testing.TB, addr, dataDir string) string {
+	tb.Helper()
+	if err := presetPassword(dataDir); err != nil {
+		tb.Fatal(err)
+	}
+	return dsnOf(addr, "default")
+}
+
+// presetPassword gives a data folder the password of tests.
+func presetPassword(dataDir string) error {
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dataDir, embedded.ClickHousePasswordFile), []byte(password+"\n"), 0o600)
 }
 
 // NeedEngine skips the test on a machine without the ClickHouse engine, and
@@ -122,6 +147,9 @@ func startShared() (*embedded.ClickHouse, error) {
 	dir, err := os.MkdirTemp("", folderPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("no folder for ClickHouse: %w", err)
+	}
+	if err := presetPassword(dir); err != nil {
+		return nil, fmt.Errorf("no password for ClickHouse: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -170,7 +198,9 @@ func execute(tb testing.TB, addr, query string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{addr}})
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr: []string{addr}, Auth: clickhouse.Auth{Username: embedded.User, Password: password},
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
