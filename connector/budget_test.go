@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -24,20 +25,21 @@ type served struct {
 
 func serveAlone(t *testing.T, change func(*incarnation)) *served {
 	t.Helper()
-	inc := newBenchIncarnation(nil)
-	inc.limits = withDefaults(inc.limits, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	inc.cfg.HistoryTime, inc.cfg.MaxConnections = defaultHistoryTime, 10_000
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Config{Listener: ln})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inc := newIncarnation(&c.cfg, epoch.Log{Partitions: 1, Window: 100}, nil, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	inc.ctx = ctx
 	if change != nil {
 		change(inc)
 	}
-	c := &Connector{cfg: *inc.cfg, metrics: inc.metrics}
 	c.current.Store(inc)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	server := &http.Server{Handler: c.handler(), ReadHeaderTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
