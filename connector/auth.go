@@ -10,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -78,27 +75,11 @@ type identity struct {
 	expires time.Time // zero: never
 }
 
-func (a *Auth) verify(token string) (identity, error) {
-	options := []jwt.ParserOption{jwt.WithValidMethods(a.Algorithms), jwt.WithExpirationRequired()}
-	if a.Audience != "" {
-		options = append(options, jwt.WithAudience(a.Audience))
-	}
-	var claims jwt.RegisteredClaims
-	_, err := jwt.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return a.Key, nil }, options...)
-	if err != nil {
-		return identity{}, err
-	}
-	if err := schema.CheckName(claims.Subject); err != nil {
-		return identity{}, fmt.Errorf("the token's subject %w", err)
-	}
-	return identity{claims.Subject, claims.ExpiresAt.Time}, nil
-}
-
 // identify says who a session is: by its token, or, without authentication, as
 // it says itself. bearer is the token of the upgrade request.
 func (c *Config) identify(p rpc.HelloParams, bearer string) (identity, *rpc.Error) {
 	if c.Auth == nil {
-		if bad := checkName("user", p.User); bad != nil {
+		if bad := checkNewName("user", p.User); bad != nil {
 			return identity{}, bad
 		}
 		return identity{user: p.User}, nil

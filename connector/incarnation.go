@@ -73,6 +73,7 @@ type appender interface {
 type archive interface {
 	Read(ctx context.Context, q history.Query) (history.Page, error)
 	ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error)
+	Holds(ctx context.Context, channel string) (bool, error)
 }
 
 // writer numbers an incarnation's events of one partition.

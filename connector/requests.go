@@ -109,7 +109,7 @@ func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
 	}
 	limit, bad := limitOf(p.Limit, 0, maxLimit, defaultLimit)
 	if bad == nil {
-		bad = checkName("channel", p.Channel)
+		bad = s.checkChannel(c, p.Channel)
 	}
 	if bad != nil {
 		return bad
@@ -177,7 +177,7 @@ func (s *session) checkChat(m *chatParams) *rpc.Error {
 		return bad
 	}
 	if m.To != nil {
-		if bad := checkName("to", *m.To); bad != nil {
+		if bad := checkNewName("to", *m.To); bad != nil {
 			return bad
 		}
 		m.ChatParams.To = *m.To
@@ -301,13 +301,6 @@ func (s *session) onMembers(c *call, r rpc.Request) *rpc.Error {
 		return bad
 	}
 	p.afterJoin(&membersCall{call: c, after: q.After, limit: limit})
-	return nil
-}
-
-func checkName(field, name string) *rpc.Error {
-	if err := schema.CheckName(name); err != nil {
-		return rpc.InvalidParams(field, err.Error())
-	}
 	return nil
 }
 

@@ -130,6 +130,8 @@ func (a *simArchive) ReadLog(ctx context.Context, q history.Query, from int64) (
 	return a.wait(ctx, &simRead{query: q, logged: true, from: from})
 }
 
+func (a *simArchive) Holds(context.Context, string) (bool, error) { return true, nil }
+
 func (a *simArchive) wait(ctx context.Context, r *simRead) (history.Page, error) {
 	partition := schema.PartitionOf(r.query.Channel, simPartitions)
 	r.mark, r.answer = a.w.projectors[partition].mark.Load(), make(chan simAnswer, 1)

@@ -1,0 +1,59 @@
+package connector
+
+import (
+	"context"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+func checkName(field, name string) *rpc.Error {
+	if err := schema.CheckName(name); err != nil {
+		return rpc.InvalidParams(field, err.Error())
+	}
+	return nil
+}
+
+// checkNewName refuses names that can pass for others as well.
+func checkNewName(field, name string) *rpc.Error {
+	if err := schema.CheckNewName(name); err != nil {
+		return rpc.InvalidParams(field, err.Error())
+	}
+	return nil
+}
+
+// checkChannel refuses to begin a channel whose name can pass for another's.
+// Those that the log has already stay readable: only for them it waits, which
+// holds up the session's next requests and nobody else's.
+func (s *session) checkChannel(c *call, name string) *rpc.Error {
+	bad := checkNewName("channel", name)
+	if bad == nil || schema.CheckName(name) != nil {
+		return bad
+	}
+	ctx, cancel := context.WithTimeout(c.within(s.inc.ctx), s.inc.cfg.HistoryTime)
+	defer cancel()
+	known, err := s.inc.holds(ctx, s.user, name)
+	switch {
+	case err != nil:
+		return rpc.HistoryUnavailable(retryAfter)
+	case known:
+		return nil
+	}
+	return bad
+}
+
+// holds looks a channel up in history when it is the user's turn.
+func (inc *incarnation) holds(ctx context.Context, user, channel string) (bool, error) {
+	done, err := inc.shares.take(ctx, user)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	select {
+	case inc.reads <- struct{}{}:
+		defer func() { <-inc.reads }()
+		return inc.history.Holds(ctx, channel)
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
