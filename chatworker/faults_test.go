@@ -152,7 +152,7 @@ func TestBrokerOutageKillsNobody(t *testing.T) {
 	start := func() *embedded.Broker {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		b, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: listen, DataDir: dir})
+		b, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: listen, DataDir: dir, Open: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ func (s *site) clickhouseFolder() string { return filepath.Join(s.dir, "clickhou
 
 func (s *site) startServers() {
 	embeddedtest.DSN(s.t, s.clickhouseAddr, s.clickhouseFolder()) // where the folder was lost
-	s.broker = start(s.t, "broker", "--listen", s.kafka, "--data", s.brokerFolder())
+	s.broker = start(s.t, "broker", "--open", "--listen", s.kafka, "--data", s.brokerFolder())
 	s.clickhouse = start(s.t, "clickhouse", "--listen", s.clickhouseAddr, "--data", s.clickhouseFolder())
 	s.t.Cleanup(s.stopServers)
 }
@@ -161,7 +161,7 @@ func TestRestoreAfterALoss(t *testing.T) {
 				kept = append(kept, more...)
 				s.broker.signal(syscall.SIGTERM) // roles wait for it
 				s.copy(s.brokerFolder(), filepath.Join(saved, "broker"))
-				s.broker = start(t, "broker", "--listen", s.kafka, "--data", s.brokerFolder())
+				s.broker = start(t, "broker", "--open", "--listen", s.kafka, "--data", s.brokerFolder())
 			}
 			_, newest := says(enter(t, s.url, "bob").joined("lobby"), 100, 20) // in no backup
 			s.stopRoles()

@@ -78,7 +78,7 @@ func TestBrokersDiskIsFull(t *testing.T) {
 	disk := smallDisk(t, 120*mebibyte)
 	free := fill(t, disk, 48*mebibyte, "ballast")
 	addr := freeAddr(t)
-	broker := start(t, "broker", "--listen", addr, "--data", filepath.Join(disk, "broker"))
+	broker := start(t, "broker", "--open", "--listen", addr, "--data", filepath.Join(disk, "broker"))
 	t.Cleanup(func() { broker.signal(syscall.SIGTERM) })
 	c := &cluster{t: t, kafka: addr, clickhouse: embeddedtest.ClickHouse(t), logger: quietLogger}
 	c.worker()
@@ -106,7 +106,7 @@ func TestBrokersDiskIsFull(t *testing.T) {
 	eventually(t, "nobody is let in", func() bool { return !ready() })
 
 	broker.signal(syscall.SIGKILL)
-	broker = start(t, "broker", "--listen", addr, "--data", filepath.Join(disk, "broker"))
+	broker = start(t, "broker", "--open", "--listen", addr, "--data", filepath.Join(disk, "broker"))
 	eventually(t, "it is full still", func() bool { return strings.Contains(broker.out.String(), "the disk is full") })
 	free()
 	eventually(t, "chat goes on", ready)

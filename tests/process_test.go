@@ -204,7 +204,7 @@ func startRoles(t *testing.T) *roles {
 		r.workers = append(r.workers, start(t, "chatworker", "--kafka", r.broker, "--admin", "127.0.0.1:0"))
 		r.urls = append(r.urls, addr)
 	}
-	start(t, "broker", "--listen", r.broker, "--data", t.TempDir(), "--admin", "127.0.0.1:0")
+	start(t, "broker", "--open", "--listen", r.broker, "--data", t.TempDir(), "--admin", "127.0.0.1:0")
 	r.store = start(t, "clickhouse", "--listen", store, "--data", folder, "--admin", "127.0.0.1:0")
 	for i, addr := range r.urls {
 		r.urls[i] = served(t, addr)

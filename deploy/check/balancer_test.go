@@ -102,7 +102,7 @@ type behind struct {
 func startBehind(t *testing.T) *behind {
 	t.Helper()
 	needFile(t, "deploy/engine/node_modules/@chdb/lib-*/libchdb.*", "run make build")
-	broker := start(t, binary, "broker", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	broker := start(t, binary, "broker", "--open", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	kafka := broker.find(`the broker listens" address=(\S+)`)
 	data := t.TempDir()
 	engine := start(t, binary, "clickhouse", "--listen", "127.0.0.1:0", "--data", data)

@@ -251,11 +251,11 @@ func (l *local) kill(name string) {
 // it is one machine.
 func (l *local) healthy(said string) {
 	l.t.Helper()
-	where := regexp.MustCompile(`(?s)Kafka +(\S+) .*ClickHouse +(\S+) `).FindStringSubmatch(said)
+	where := regexp.MustCompile(`(?s)Kafka +(\S+) .*ClickHouse +(\S+) \(password in (\S+)\)`).FindStringSubmatch(said)
 	if where == nil {
 		l.t.Fatalf("it does not say where Kafka and ClickHouse are:\n%s", said)
 	}
-	out, err := exec.Command(binary, "doctor", "--kafka", where[1], "--clickhouse", where[2]).CombinedOutput()
+	out, err := exec.Command(binary, "doctor", "--kafka", where[1], "--clickhouse", where[2], "--clickhouse-password-file", where[3]).CombinedOutput()
 	if err != nil {
 		l.t.Errorf("the doctor: %v\n%s", err, out)
 	}

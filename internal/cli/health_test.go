@@ -15,7 +15,7 @@ func TestHealthAsksARunningCommand(t *testing.T) {
 		code := cli.Run([]string{"health", "--admin", admin}, &out, &errs)
 		return code, out.String() + errs.String()
 	}
-	broker := begin(t, "broker", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	broker := begin(t, "broker", "--open", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	at := broker.find(`health is served" address=(\S+)`)
 	_, port, err := net.SplitHostPort(at)
 	if err != nil {

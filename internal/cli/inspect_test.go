@@ -76,7 +76,11 @@ func repeat(t *testing.T, data string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{addresses.Kafka}})
+	cluster, err := addresses.Log()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kafka, err := eventlog.New(cluster)
 	if err != nil {
 		t.Fatal(err)
 	}

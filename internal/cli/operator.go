@@ -149,7 +149,8 @@ func (f *kafkaFlags) find(ctx context.Context, log *slog.Logger) (*servers, erro
 		return &servers{cluster: cluster}, err
 	}
 	if a, err := stack.ReadAddresses(f.Data); err == nil && listens(ctx, a.Kafka) {
-		return &servers{cluster: eventlog.Config{Brokers: []string{a.Kafka}}, dsn: a.ClickHouse}, nil
+		cluster, err := a.Log()
+		return &servers{cluster: cluster, dsn: a.ClickHouse}, err
 	}
 	if !embedded.IsFolder(f.Data) {
 		return nil, fmt.Errorf("there is no data folder %s: name the one that `parley up --data` was given", f.Data)
@@ -158,8 +159,12 @@ func (f *kafkaFlags) find(ctx context.Context, log *slog.Logger) (*servers, erro
 	if err != nil {
 		return nil, err
 	}
-	a := own.Addresses()
-	return &servers{cluster: eventlog.Config{Brokers: []string{a.Kafka}}, dsn: a.ClickHouse, own: own}, nil
+	s := &servers{dsn: own.Addresses().ClickHouse, own: own}
+	if s.cluster, err = own.Addresses().Log(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // listens reports whether somebody does: a stack that was killed has left its

@@ -13,7 +13,7 @@ import (
 // /readyz says what is missing, and who can do without.
 func TestReadinessNamesReasons(t *testing.T) {
 	embeddedtest.NeedEngine(t)
-	broker := begin(t, "broker", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	broker := begin(t, "broker", "--open", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	kafka := broker.find(`the broker listens" address=(\S+)`)
 	engine := begin(t, "clickhouse", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	dsn := "clickhouse://" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default"

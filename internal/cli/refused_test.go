@@ -11,7 +11,7 @@ import (
 // history is missing. A file that is not there ends it, as it ends any role.
 func TestConnectorSaysWhatIsWrongWithItsClickHouse(t *testing.T) {
 	embeddedtest.NeedEngine(t)
-	broker := begin(t, "broker", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	broker := begin(t, "broker", "--open", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	kafka := broker.find(`the broker listens" address=(\S+)`)
 	engine := begin(t, "clickhouse", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	at := engine.find(`ClickHouse listens" address=(\S+)`)

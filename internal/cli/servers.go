@@ -17,18 +17,30 @@ type brokerCommand struct {
 	running
 	Listen address `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Address to listen at. Default: ${default}."`
 	Data   string  `default:"data/broker" placeholder:"DIR" help:"Folder of the log. Default: ${default}."`
+	Open   bool    `help:"Let anybody in who can connect, without a password: they can append as any user."`
 }
 
 // Run starts the broker and waits.
 func (c *brokerCommand) Run(ctx context.Context, p process) error {
 	return c.serve(ctx, p, "parley-broker", func(ctx context.Context, log *slog.Logger) (server, error) {
-		b, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: string(c.Listen), DataDir: c.Data, Logger: log})
+		if c.Data == "" {
+			return nil, errors.New("--data is empty: name the folder of the log")
+		}
+		b, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: string(c.Listen), DataDir: c.Data, Open: c.Open, Logger: log})
 		if err != nil {
 			return nil, err
 		}
-		log.Info("the broker listens", "address", b.Addr(), "data", c.Data)
+		log.Info("the broker listens", "address", b.Addr(), "data", c.Data, "login", loginOf(b))
 		return b, nil
 	})
+}
+
+// loginOf is how clients log in to the broker.
+func loginOf(b *embedded.Broker) string {
+	if b.PasswordFile() == "" {
+		return "none"
+	}
+	return saslScram256 + ", user " + embedded.User + ", password in " + b.PasswordFile()
 }
 
 type clickhouseCommand struct {

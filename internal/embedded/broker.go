@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -23,9 +25,12 @@ const (
 type BrokerConfig struct {
 	// Listen is the host:port to listen at; port 0 takes any free one.
 	Listen string
-	// DataDir is the folder of the log. Without one the log is in memory and
-	// gone with the broker.
+	// DataDir is the folder of the log and of KafkaPasswordFile, which is created
+	// where it is missing: clients log in as User, by SASL SCRAM-SHA-256. Without
+	// a folder the log is in memory and gone with the broker, and nobody logs in.
 	DataDir string
+	// Open lets clients in without a login in any case.
+	Open bool
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
 }
@@ -36,8 +41,10 @@ type Broker struct {
 	cluster *kfake.Cluster
 	ln      *trackedListener
 	folder  *Folder
-	stop    sync.Once
-	done    chan struct{}
+	// password is the file with the password of User, "" for none.
+	password string
+	stop     sync.Once
+	done     chan struct{}
 }
 
 // StartBroker starts a broker and returns when it accepts connections. The
@@ -67,6 +74,14 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 			err = errors.Join(err, b.folder.Close())
 		}
 	}()
+	if b.folder != nil && !cfg.Open {
+		login, err := brokerLogin(b.folder.Path())
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, login...)
+		b.password = filepath.Join(b.folder.Path(), KafkaPasswordFile)
+	}
 	ln, err := Listen(ctx, cfg.Listen, "--listen")
 	if err != nil {
 		return nil, err
@@ -83,6 +98,26 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 	}
 	return b, nil
 }
+
+// brokerUsers is where the broker keeps users of its own in its data folder.
+const brokerUsers = "sasl.json"
+
+// brokerLogin makes a broker ask for the password in its folder, and for no
+// other: one that it remembers from before is forgotten.
+func brokerLogin(dir string) ([]kfake.Opt, error) {
+	secret, err := password(filepath.Join(dir, KafkaPasswordFile))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(filepath.Join(dir, brokerUsers)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the broker's former password cannot be removed: %w", err)
+	}
+	return []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", User, secret)}, nil
+}
+
+// PasswordFile is the path of the file with the password of User; "" when
+// nobody logs in.
+func (b *Broker) PasswordFile() string { return b.password }
 
 // Addr is the host:port that clients connect to.
 func (b *Broker) Addr() string { return b.ln.Addr().String() }

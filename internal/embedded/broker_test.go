@@ -5,17 +5,22 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
 
 	"github.com/parley-chat/parley/internal/embedded"
 )
 
 func TestBrokerKeepsItsLog(t *testing.T) {
 	dir := t.TempDir()
-	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
+	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir, Open: true})
 	addr := b.Addr()
 	client := kafkaClient(t, addr)
 	created, err := client.CreateTopics(within(t), &kafka.CreateTopicsRequest{
@@ -28,7 +33,7 @@ func TestBrokerKeepsItsLog(t *testing.T) {
 	stopBroker(t, b)
 
 	// The same port again, at once.
-	b = startBroker(t, embedded.BrokerConfig{Listen: addr, DataDir: dir})
+	b = startBroker(t, embedded.BrokerConfig{Listen: addr, DataDir: dir, Open: true})
 	defer stopBroker(t, b)
 	client = kafkaClient(t, addr)
 	produce(t, client, "after")
@@ -39,13 +44,63 @@ func TestBrokerKeepsItsLog(t *testing.T) {
 	}
 }
 
-func TestBrokerRefusesItsFolderTwice(t *testing.T) {
+// Nobody reads or writes without the password in the broker's folder.
+func TestBrokerAsksForThePassword(t *testing.T) {
 	dir := t.TempDir()
 	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
+	defer func() { stopBroker(t, b) }()
+	text, err := os.ReadFile(b.PasswordFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := strings.TrimSpace(string(text))
+	if info, err := os.Stat(filepath.Join(dir, embedded.KafkaPasswordFile)); err != nil || info.Mode().Perm() != 0o600 || len(secret) < 26 {
+		t.Errorf("the password has %d characters, mode %v, %v", len(secret), info.Mode(), err)
+	}
+	login := func(mechanism scram.Algorithm, user, password string) sasl.Mechanism {
+		m, err := scram.Mechanism(mechanism, user, password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	for name, m := range map[string]sasl.Mechanism{
+		"no login": nil, "wrong password": login(scram.SHA256, embedded.User, "wrong"), "nobody": login(scram.SHA256, "nobody", secret),
+		"admin": login(scram.SHA256, "admin", "admin"), "plain": plain.Mechanism{Username: embedded.User, Password: secret},
+		"another hash": login(scram.SHA512, embedded.User, secret),
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		if meta, err := kafkaClientAs(t, b.Addr(), m).Metadata(ctx, &kafka.MetadataRequest{}); err == nil {
+			t.Errorf("%s: got in: %+v", name, meta)
+		}
+		cancel()
+	}
+	if _, err := kafkaClientAs(t, b.Addr(), login(scram.SHA256, embedded.User, secret)).Metadata(within(t), &kafka.MetadataRequest{}); err != nil {
+		t.Errorf("with the password: %v", err)
+	}
+	// Another password in the folder counts from the next start on.
+	stopBroker(t, b)
+	if err := os.WriteFile(b.PasswordFile(), []byte("another-password"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b = startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
+	if _, err := kafkaClientAs(t, b.Addr(), login(scram.SHA256, embedded.User, "another-password")).Metadata(within(t), &kafka.MetadataRequest{}); err != nil {
+		t.Errorf("with the new password: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if _, err := kafkaClientAs(t, b.Addr(), login(scram.SHA256, embedded.User, secret)).Metadata(ctx, &kafka.MetadataRequest{}); err == nil {
+		t.Error("the former password still works")
+	}
+}
+
+func TestBrokerRefusesItsFolderTwice(t *testing.T) {
+	dir := t.TempDir()
+	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir, Open: true})
 	defer stopBroker(t, b)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	_, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
+	_, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir, Open: true})
 	wantSentence(t, err, dir, "in use")
 }
 
@@ -114,8 +169,10 @@ func stopBroker(t *testing.T, b *embedded.Broker) {
 	}
 }
 
-func kafkaClient(t *testing.T, addr string) *kafka.Client {
-	transport := &kafka.Transport{}
+func kafkaClient(t *testing.T, addr string) *kafka.Client { return kafkaClientAs(t, addr, nil) }
+
+func kafkaClientAs(t *testing.T, addr string, login sasl.Mechanism) *kafka.Client {
+	transport := &kafka.Transport{SASL: login}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &kafka.Client{Addr: kafka.TCP(addr), Transport: transport, Timeout: patience}
 }

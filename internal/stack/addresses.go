@@ -6,6 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/trust"
 )
 
 // addressFile is where a running stack says how it is reached, in its data
@@ -20,6 +26,9 @@ type Addresses struct {
 	Chat string `json:"chat"`
 	// Kafka is the host:port of the broker.
 	Kafka string `json:"kafka"`
+	// KafkaPasswordFile holds the password with which embedded.User logs in to
+	// it, by SASL SCRAM-SHA-256.
+	KafkaPasswordFile string `json:"kafka_password_file"`
 	// ClickHouse is the DSN of the database with the history. It names the file
 	// with the password.
 	ClickHouse string `json:"clickhouse"`
@@ -43,6 +52,19 @@ func ReadAddresses(dataDir string) (Addresses, error) {
 		return Addresses{}, fmt.Errorf("addresses of the stack in %s cannot be read: %w", filepath.Join(dataDir, addressFile), err)
 	}
 	return a, nil
+}
+
+// Log is how clients reach the broker and log in to it.
+func (a Addresses) Log() (eventlog.Config, error) {
+	secret, err := trust.Secret(a.KafkaPasswordFile)
+	if err != nil {
+		return eventlog.Config{}, fmt.Errorf("the login to Kafka: %w", err)
+	}
+	login, err := scram.Mechanism(scram.SHA256, embedded.User, secret)
+	if err != nil {
+		return eventlog.Config{}, fmt.Errorf("the login to Kafka: %w", err)
+	}
+	return eventlog.Config{Brokers: []string{a.Kafka}, SASL: login}, nil
 }
 
 // write replaces the file as a whole: a reader sees all of it or none.

@@ -60,6 +60,8 @@ type Stack struct {
 	cfg  Config
 	log  *slog.Logger
 	addr Addresses
+	// cluster is how to reach the broker; set once it runs.
+	cluster eventlog.Config
 
 	stops  []stop // how to stop what runs, in the order of starting
 	once   sync.Once
@@ -229,7 +231,10 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 	}
 	s.onStop("ClickHouse", ch.Stop)
 	s.addr.Pid = os.Getpid()
-	s.addr.Kafka = broker.Addr()
+	s.addr.Kafka, s.addr.KafkaPasswordFile = broker.Addr(), broker.PasswordFile()
+	if s.cluster, err = s.addr.Log(); err != nil {
+		return err
+	}
 	s.addr.ClickHouse = ch.DSN(database)
 	if ch.HTTPAddr() != "" {
 		s.addr.ClickHouseHTTP = "http://" + ch.HTTPAddr()
@@ -286,7 +291,7 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 }
 
 func (s *Stack) kafka(client string) eventlog.Config {
-	return eventlog.Config{
-		Brokers: []string{s.addr.Kafka}, ClientID: client, Meters: s.cfg.Meters, Tracers: s.cfg.Tracers, Logger: s.log.With("part", client),
-	}
+	cfg := s.cluster
+	cfg.ClientID, cfg.Meters, cfg.Tracers, cfg.Logger = client, s.cfg.Meters, s.cfg.Tracers, s.log.With("part", client)
+	return cfg
 }

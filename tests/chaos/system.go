@@ -100,7 +100,7 @@ func (s *system) startBrokers(launch launcher, folder string, nodes int) error {
 	if err != nil {
 		return err
 	}
-	broker, err := launch("broker-1", addr, "broker", "--listen", addr, "--data", filepath.Join(folder, "broker"))
+	broker, err := launch("broker-1", addr, "broker", "--open", "--listen", addr, "--data", filepath.Join(folder, "broker"))
 	if err != nil {
 		return err
 	}
