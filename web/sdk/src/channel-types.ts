@@ -1,5 +1,6 @@
 import type { Channel } from "./channel.js";
 import type { Answer } from "./connection.js";
+import type { ParleyError } from "./errors.js";
 import type { LeaveReason, Limits } from "./protocol.js";
 import type { Gap, Message } from "./timeline.js";
 
@@ -40,7 +41,10 @@ export interface ChannelOptions {
   maxMissed?: number;
   /** Messages held; the oldest are forgotten beyond it. Default 1,000. */
   keep?: number;
-  /** Messages of one's own that may wait to be sent. Default 1,000. */
+  /**
+   * Messages of one's own that may wait to be sent, and as many failed ones are
+   * held; the oldest of these are forgotten beyond it. Default 1,000.
+   */
   maxPending?: number;
 }
 
@@ -49,7 +53,14 @@ export interface Link {
   readonly online: boolean;
   readonly user: string | undefined;
   readonly limits: Limits | undefined;
+  /** Why the last attempt to connect failed, where none has succeeded since. */
+  readonly trouble: string | undefined;
   request<Result>(method: string, params: object, answer: Answer<Result>): void;
   reconnect(reason: string): void;
-  forget(channel: Channel): void;
+  /** Takes the channel up; returns why it cannot. */
+  adopt(channel: Channel): ParleyError | undefined;
+  /** Lets go of the channel; false when it was not the one of its name. */
+  forget(channel: Channel): boolean;
+  /** Whether there is a channel of that name. */
+  has(name: string): boolean;
 }

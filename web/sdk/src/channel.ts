@@ -2,7 +2,8 @@ import { PAGE, pagesAfter } from "./archive.js";
 import type { ChannelEvents, ChannelOptions, ChannelState, Link } from "./channel-types.js";
 import type { Answer } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { ErrorCode, ParleyError } from "./errors.js";
+import { backoff } from "./backoff.js";
+import { ErrorCode, isTransient, ParleyError } from "./errors.js";
 import { Outbox, type Outgoing, type Position, type Saved } from "./outbox.js";
 import type {
   ChannelPush,
@@ -16,6 +17,7 @@ import type {
 import { Roster } from "./roster.js";
 import { Sync, type Outcome } from "./sync.js";
 import { Timeline, type Gap, type Message } from "./timeline.js";
+import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
 
 /**
  * One channel: its messages in order, its members, its state. Made by
@@ -33,7 +35,8 @@ export class Channel extends Emitter<ChannelEvents> {
 
   #state: ChannelState = "idle";
   #error: ParleyError | undefined;
-  #waiters: { resolve(): void; reject(error: ParleyError): void }[] = [];
+  readonly #waiters = new Waiters();
+  #leaving: Promise<void> = Promise.resolve();
 
   /** Whether the first join's result is there. */
   #started = false;
@@ -115,10 +118,18 @@ export class Channel extends Emitter<ChannelEvents> {
     return this.#older !== undefined;
   }
 
-  /** Becomes a member; resolves when the result is there, over reconnects too. */
-  join(): Promise<void> {
+  /**
+   * Becomes a member; resolves when the result is there, over reconnects too.
+   * After {@link leave} it works like the first time, unless
+   * {@link Client.channel} has made another object of this name since.
+   */
+  join(options: WaitOptions = {}): Promise<void> {
     if (this.#state === "joined") return Promise.resolve();
-    const joined = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    const refusal = this.#link.adopt(this);
+    if (refusal) return handled(Promise.reject(refusal));
+    const joined = this.#waiters.add(options, (within) =>
+      tooLate("not joined", within, this.#link.trouble ?? this.#sync.refusal?.message),
+    );
     if (this.#state !== "joining") {
       this.#setState("joining");
       this.#sync.join();
@@ -128,12 +139,12 @@ export class Channel extends Emitter<ChannelEvents> {
 
   /** Stops being a member and forgets the channel. Resolves when that took effect. */
   leave(): Promise<void> {
+    if (!this.#link.forget(this)) return this.#leaving; // another object may be in the channel
     this.closed(new ParleyError(ErrorCode.Closed, "the channel was left"));
-    this.#link.forget(this);
-    return new Promise((resolve) => {
-      // An error means that there is nothing left to leave.
-      this.#link.request("leave", { channel: this.name }, () => resolve());
-    });
+    this.#sync.reset();
+    this.#started = false;
+    this.#epoch = undefined;
+    return (this.#leaving = new Promise((resolve) => this.#leave(0, resolve)));
   }
 
   /**
@@ -144,9 +155,10 @@ export class Channel extends Emitter<ChannelEvents> {
    */
   send(body: string, options: { to?: string; id?: string } = {}): Promise<ChatResult> {
     if (this.#state === "idle" || this.#state === "failed") {
-      return Promise.reject(new ParleyError(ErrorCode.NotJoined, "join the channel first"));
+      const error = new ParleyError(ErrorCode.NotJoined, "join the channel first");
+      return handled(Promise.reject(error));
     }
-    return this.#outbox.add(body, options.to, options.id);
+    return handled(this.#outbox.add(body, options.to, options.id));
   }
 
   /**
@@ -217,7 +229,7 @@ export class Channel extends Emitter<ChannelEvents> {
   closed(error: ParleyError): void {
     this.disconnected();
     this.#outbox.stop(error);
-    this.#settleWaiters(error);
+    this.#waiters.settle(error);
     this.#setState("idle");
   }
 
@@ -301,14 +313,15 @@ export class Channel extends Emitter<ChannelEvents> {
     this.#started = true;
     this.#setState("joined");
     if (returned) this.emit("recovered", { ...this.#away, complete: outcome === "complete" });
-    this.#settleWaiters();
+    this.#waiters.settle();
     // Behind this event: the pushes that waited for the result come first.
     queueMicrotask(() => this.#outbox.resume());
   }
 
   #failed(error: ParleyError): void {
     this.#error = error;
-    this.#settleWaiters(error);
+    this.#outbox.stop(error); // nothing can be sent before another join
+    this.#waiters.settle(error);
     this.#setState("failed");
   }
 
@@ -326,6 +339,8 @@ export class Channel extends Emitter<ChannelEvents> {
     const before = oldest ? oldest.seq : position.seq + 1;
     const inSameEpoch = !oldest || oldest.epoch === epoch;
     const page = await this.history({ epoch, limit, ...(inSameEpoch ? { before } : {}) });
+    // What it was to stand before is gone: the page would leave a gap that nobody knows of.
+    if (this.#timeline.oldest !== oldest) return 0;
     const added = this.#timeline.prepend(page.messages, page.epoch);
     this.#matchOutbox(added);
     if (page.more && added.length > 0) this.#older = {};
@@ -343,6 +358,16 @@ export class Channel extends Emitter<ChannelEvents> {
       if (found) return found;
     }
     return undefined;
+  }
+
+  /** Says that the channel is left, until the server takes it or there is nothing left to leave. */
+  #leave(attempt: number, done: () => void): void {
+    if (this.#link.has(this.name)) return done(); // it was joined again
+    this.#link.request("leave", { channel: this.name }, (error) => {
+      const passing = error && isTransient(error) && error.code !== ErrorCode.Disconnected;
+      if (!passing) return done();
+      setTimeout(() => this.#leave(attempt + 1, done), error.retry ?? backoff(attempt));
+    });
   }
 
   #post(message: Outgoing, answer: Answer<ChatResult>): void {
@@ -365,12 +390,5 @@ export class Channel extends Emitter<ChannelEvents> {
     this.#state = state;
     this.emit("state", state);
     this.emit("change", undefined);
-  }
-
-  #settleWaiters(error?: ParleyError): void {
-    for (const waiter of this.#waiters.splice(0)) {
-      if (error) waiter.reject(error);
-      else waiter.resolve();
-    }
   }
 }

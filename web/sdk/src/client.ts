@@ -5,6 +5,7 @@ import { Connection, type Answer, type WebSocketClass } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { ErrorCode, isTransient, ParleyError } from "./errors.js";
 import type { HelloResult, Push } from "./protocol.js";
+import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
 
 export interface ClientOptions {
   /** The connector: `wss://host/ws`, or `https://host` for short. */
@@ -19,6 +20,8 @@ export interface ClientOptions {
   WebSocket?: WebSocketClass;
   /** What channels use that do not say otherwise. */
   channels?: ChannelOptions;
+  /** Is told in a line of text what the connection does, such as `console.debug`. */
+  debug?: (line: string) => void;
 }
 
 export type ClientState =
@@ -38,6 +41,8 @@ export type ClientEvents = {
 
 /** An established connection this old starts the back-off anew. */
 const STABLE_AFTER = 5_000;
+/** How long a token may take. */
+const TOKEN_WITHIN = 10_000;
 
 /**
  * A user's connection to Parley. It reconnects by itself and brings its
@@ -53,9 +58,11 @@ export class Client extends Emitter<ClientEvents> {
   #state: ClientState = { status: "idle" };
   #session: HelloResult | undefined;
   #connection: Connection | undefined;
-  #waiters: { resolve(): void; reject(error: ParleyError): void }[] = [];
+  readonly #waiters = new Waiters();
   #attempt = 0;
+  /** When the connection was established, by the clock that nobody sets; 0 without one. */
   #since = 0;
+  #trouble: string | undefined;
   #draining = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #drain: ReturnType<typeof setTimeout> | undefined;
@@ -83,10 +90,16 @@ export class Client extends Emitter<ClientEvents> {
     return this.#channels;
   }
 
-  /** Connects; resolves when online, rejects when the server turns the client away. */
-  connect(): Promise<void> {
+  /**
+   * Connects; resolves when online, rejects when the server turns the client
+   * away. It tries for as long as that takes: a timeout ends the wait alone and
+   * says why there is no connection, {@link close} ends the attempts.
+   */
+  connect(options: WaitOptions = {}): Promise<void> {
     if (this.#state.status === "online") return Promise.resolve();
-    const online = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    const online = this.#waiters.add(options, (within) =>
+      tooLate("not connected", within, this.#trouble),
+    );
     if (this.#state.status === "idle" || this.#state.status === "closed") {
       this.#unwatch = watchNetwork(() => this.wake());
       this.#attempt = 0;
@@ -106,10 +119,10 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** The channel of that name, joined. Connects when that was not done. */
-  async join(name: string, options?: ChannelOptions): Promise<Channel> {
+  join(name: string, options: ChannelOptions & WaitOptions = {}): Promise<Channel> {
     const channel = this.channel(name, options);
-    await Promise.all([this.connect(), channel.join()]);
-    return channel;
+    const both = Promise.all([this.connect(options), channel.join(options)]);
+    return handled(both.then(() => channel));
   }
 
   /** Extends the session with a fresh token. */
@@ -149,8 +162,23 @@ export class Client extends Emitter<ClientEvents> {
     reconnect(reason: string) {
       client.#connection?.close(3000, reason);
     },
+    get trouble() {
+      return client.#trouble;
+    },
+    adopt(channel: Channel) {
+      const { name } = channel;
+      const closed = client.#state.status === "closed";
+      if (closed) return new ParleyError(ErrorCode.Closed, "connect the client first");
+      if (!client.#channels.has(name)) client.#channels.set(name, channel);
+      if (client.#channels.get(name) === channel) return undefined;
+      return new ParleyError(ErrorCode.Closed, `left; client.channel("${name}") is in use now`);
+    },
     forget(channel: Channel) {
-      if (client.#channels.get(channel.name) === channel) client.#channels.delete(channel.name);
+      const known = client.#channels.get(channel.name) === channel;
+      return known && client.#channels.delete(channel.name);
+    },
+    has(name: string) {
+      return client.#channels.has(name);
     },
   }))(this);
 
@@ -166,6 +194,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#setState({ status: "connecting" });
     const connecting = this.#state;
     let params: object;
+    this.#retry = setTimeout(() => this.#wait(0, "no token in time"), TOKEN_WITHIN);
     try {
       params = await this.#hello();
     } catch (error) {
@@ -173,14 +202,27 @@ export class Client extends Emitter<ClientEvents> {
       return this.#wait(0, `no token: ${String(error)}`);
     }
     if (this.#state !== connecting) return;
-    const connection = new Connection(this.#url, this.#WebSocket, {
+    clearTimeout(this.#retry);
+    try {
+      this.#connect(params);
+    } catch (cause) {
+      const text = `cannot connect to ${shown(this.#url)}: ${(cause as Error).message}`;
+      const error = new ParleyError(ErrorCode.BadAddress, text);
+      this.#shut(error, 0, { status: "closed", error });
+    }
+  }
+
+  #connect(params: object): void {
+    const connection: Connection = new Connection(this.#url, this.#WebSocket, {
       opened: () =>
         connection.request<HelloResult>("hello", params, (error, session) => {
           if (error) this.#turnedAway(error, connection);
           else this.#established(session, connection);
         }),
       pushed: (push) => this.#pushed(push),
-      closed: (code, reason) => this.#lost(code, reason),
+      closed: (code, reason) => {
+        if (this.#connection === connection) this.#lost(code, reason);
+      },
     });
     this.#connection = connection;
   }
@@ -193,11 +235,12 @@ export class Client extends Emitter<ClientEvents> {
 
   #established(session: HelloResult, connection: Connection): void {
     this.#session = session;
-    this.#since = Date.now();
+    this.#since = performance.now();
+    this.#trouble = undefined;
     const { pipeline, frame } = session.limits;
     connection.established({ ping: session.ping, pipeline, frame });
     this.#setState({ status: "online" });
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+    this.#waiters.settle();
     for (const channel of this.#channels.values()) channel.connected();
   }
 
@@ -225,20 +268,21 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #lost(code: number, reason: string): void {
-    if (this.#state.status === "closed") return;
     if (!mayReconnect(code)) {
-      const error = new ParleyError(code, reason || `the server closed the connection (${code})`);
+      const text = reason || FINAL[code] || `the server closed the connection (${code})`;
+      const error = new ParleyError(code, text);
       return this.#shut(error, code, { status: "closed", error });
     }
-    const stable = this.#since > 0 && Date.now() - this.#since > STABLE_AFTER;
+    const stable = this.#since > 0 && performance.now() - this.#since > STABLE_AFTER;
     if (stable || this.#draining) this.#attempt = 0;
     this.#wait(code, reason);
   }
 
   #wait(code: number, reason: string): void {
     this.#disconnect();
-    const wait = backoff(this.#attempt++);
+    const wait = Math.round(backoff(this.#attempt++));
     this.#retry = setTimeout(() => void this.#open(), wait);
+    this.#trouble = reason || `closed with ${code}`;
     this.#setState({ status: "waiting", retryAt: Date.now() + wait, code, reason });
     for (const channel of this.#channels.values()) channel.disconnected();
   }
@@ -256,23 +300,52 @@ export class Client extends Emitter<ClientEvents> {
     const connection = this.#connection;
     this.#disconnect();
     this.#unwatch?.();
-    this.#setState(state);
+    this.#state = state;
     if (code === 1000) connection?.close(1000);
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    this.#waiters.settle(error);
     for (const channel of this.#channels.values()) channel.closed(error);
+    this.#setState(state); // last: whoever hears of it may connect again
   }
 
   #setState(state: ClientState): void {
     this.#state = state;
+    this.#options.debug?.(`${shown(this.#url)}: ${describe(state)}`);
     this.emit("state", state);
   }
+}
+
+/** What the codes mean that end it for good, where the server does not say it. */
+const FINAL: Record<number, string> = {
+  3500: "the server does not accept the token",
+  3501: "too many or malformed requests",
+  3502: "no hello in time",
+  3503: "disconnected by an administrator",
+  3504: "too many connections",
+};
+
+function describe(state: ClientState): string {
+  switch (state.status) {
+    case "waiting":
+      return `waiting for ${state.retryAt - Date.now()} ms (${state.code}: ${state.reason})`;
+    case "closed":
+      return state.error ? `closed (${state.error.code}: ${state.error.message})` : "closed";
+  }
+  return state.status;
+}
+
+/** An address for people to read, without what may be secret in it. */
+function shown(address: string): string {
+  const url = new URL(address);
+  url.username = url.password = url.search = "";
+  return url.href;
 }
 
 /** Accepts the address of the server for that of its socket. */
 function endpoint(address: string): string {
   const url = new URL(address);
   url.protocol = url.protocol.replace(/^http/, "ws");
-  if (url.pathname === "/") url.pathname = "/ws";
+  if (url.pathname.endsWith("/")) url.pathname += "ws";
+  url.hash = "";
   return url.href;
 }
 

@@ -31,6 +31,12 @@ interface Response {
   error?: { code: number; message: string; data?: ErrorData };
 }
 
+/** What an error event has in Node; in browsers it has nothing. */
+interface SocketError {
+  message?: string;
+  error?: { code?: string };
+}
+
 interface Request {
   id: number;
   frame: string;
@@ -59,17 +65,24 @@ export class Connection {
   #ping = 0;
   #timer: Timer;
   #ended = false;
+  /** What is known of why the connection ends, where the close itself says nothing. */
+  #trouble = "cannot connect";
 
+  /** Throws what the WebSocket throws when it does not take the address. */
   constructor(url: string, WebSocket: WebSocketClass, owner: ConnectionOwner) {
     this.#owner = owner;
     this.#socket = new WebSocket(url);
     this.#socket.onopen = () => {
+      this.#trouble = "the connection was cut";
       if (!this.#ended) owner.opened();
     };
     this.#socket.onmessage = (event: { data: unknown }) => this.#received(event.data);
     this.#socket.onclose = (event: { code: number; reason: string }) =>
-      this.#end(event.code, event.reason);
-    this.#socket.onerror = () => {}; // a close event follows and says as much as there is to know
+      this.#end(event.code, event.reason || (event.code === 1006 ? this.#trouble : ""));
+    // A close event follows. Browsers keep the cause to themselves, Node tells it here.
+    this.#socket.onerror = ({ message, error }: SocketError) => {
+      this.#trouble = message || error?.code || this.#trouble;
+    };
     this.#timer = setTimeout(() => this.#dead("no connection in time"), OPEN_WITHIN);
   }
 
@@ -97,7 +110,8 @@ export class Connection {
   /** Ends the connection; the owner is told `closed` before this returns. */
   close(code: number, reason = ""): void {
     if (this.#ended) return;
-    this.#socket.close(code, reason);
+    // At most 123 bytes are allowed, and three are the most that one of these takes.
+    this.#socket.close(code, reason.slice(0, 41));
     this.#end(code, reason);
   }
 

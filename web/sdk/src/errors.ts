@@ -15,7 +15,7 @@ export const ErrorCode = {
   HistoryUnavailable: 1008,
   /** The connection ended before the answer came. */
   Disconnected: -1,
-  /** No answer in time on a connection that is otherwise alive. */
+  /** No answer in time on a connection that is otherwise alive, or the caller's own timeout. */
   Timeout: -2,
   /** Sent long ago, never acknowledged, and not in the history. */
   Lost: -3,
@@ -23,6 +23,8 @@ export const ErrorCode = {
   Closed: -4,
   /** More unacknowledged messages than the client keeps. */
   OutboxFull: -5,
+  /** The WebSocket does not take the address: its scheme, or ws: on a page of https:. */
+  BadAddress: -6,
 } as const;
 
 /** Everything that this library rejects with. */
@@ -42,6 +44,11 @@ export class ParleyError extends Error {
   /** Milliseconds after which the server suggests to try again. */
   get retry(): number | undefined {
     return this.data.retry;
+  }
+
+  /** What JSON keeps of it, so that a saved outbox knows why a message failed. */
+  toJSON(): { code: number; message: string; data: ErrorData } {
+    return { code: this.code, message: this.message, data: this.data };
   }
 }
 

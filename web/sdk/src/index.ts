@@ -5,6 +5,7 @@ export type { WebSocketClass, WebSocketLike } from "./connection.js";
 export { ErrorCode, ParleyError, isTransient } from "./errors.js";
 export type { Outgoing, Saved } from "./outbox.js";
 export type { Gap, Message } from "./timeline.js";
+export type { WaitOptions } from "./wait.js";
 export type {
   ChatResult,
   HelloResult,

@@ -19,7 +19,9 @@ export interface Outgoing {
 }
 
 /** What to keep of an {@link Outgoing} message over the end of the program. */
-export type Saved = Pick<Outgoing, "id" | "body" | "to" | "time" | "status" | "attempted">;
+export type Saved = Pick<Outgoing, "id" | "body" | "to" | "time" | "status" | "attempted"> & {
+  error?: Pick<ParleyError, "code" | "message" | "data">;
+};
 
 /** Where the channel was when a message was sent first. */
 export interface Position {
@@ -73,7 +75,7 @@ export class Outbox {
 
   /** Queues a message; resolves when it is durable. */
   add(body: string, to?: string, id: string = newId()): Promise<ChatResult> {
-    if (this.#entries.length >= this.#limit) {
+    if (this.#entries.length >= this.#limit && this.#waiting() >= this.#limit) {
       const text = `${this.#limit} messages wait to be sent already`;
       return Promise.reject(new ParleyError(ErrorCode.OutboxFull, text));
     }
@@ -95,9 +97,19 @@ export class Outbox {
 
   /** Takes up again what an earlier client of the same user did not get acknowledged. */
   restore(saved: readonly Saved[]): void {
-    for (const message of saved) {
-      if (message.status === "sent" || this.#entries.some((e) => e.id === message.id)) continue;
-      this.#entries.push({ ...message, inFlight: false, failures: 0 });
+    for (const { id, body, to, time, status, attempted, error } of saved) {
+      if (status === "sent" || this.#entries.some((e) => e.id === id)) continue;
+      this.#entries.push({
+        id,
+        body,
+        ...(to === undefined ? {} : { to }),
+        time,
+        status,
+        ...(attempted && { attempted }),
+        ...(error && { error: new ParleyError(error.code, error.message, error.data) }),
+        inFlight: false,
+        failures: 0,
+      });
     }
     this.#postman.changed();
     this.flush();
@@ -165,6 +177,7 @@ export class Outbox {
       entry.error = error;
       reject(entry, error);
     }
+    this.#forgetFailed();
   }
 
   /** Sends what may be sent now, in order. */
@@ -213,6 +226,18 @@ export class Outbox {
     }, wait);
   }
 
+  #waiting(): number {
+    return this.#entries.filter(({ status }) => status !== "failed").length;
+  }
+
+  /** Failed messages are there to be looked at; of too many the oldest are forgotten. */
+  #forgetFailed(): void {
+    const failed = this.#entries.filter(({ status }) => status === "failed");
+    if (failed.length <= this.#limit) return;
+    const oldest = new Set(failed.slice(0, -this.#limit || failed.length));
+    this.#remove((entry) => oldest.has(entry));
+  }
+
   #remove(unwanted: (entry: Entry) => boolean): void {
     if (!this.#entries.some(unwanted)) return;
     const kept = this.#entries.filter((entry) => !unwanted(entry));
@@ -252,6 +277,7 @@ export class Outbox {
     entry.status = "failed";
     entry.error = error;
     reject(entry, error);
+    this.#forgetFailed();
     this.#postman.changed();
     this.flush();
   }

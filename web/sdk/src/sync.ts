@@ -64,6 +64,7 @@ export class Sync {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #breaks = 0;
+  #refusal: ParleyError | undefined;
 
   constructor(follower: Follower, limit: number, maxMissed: number) {
     this.#follower = follower;
@@ -78,6 +79,18 @@ export class Sync {
   /** Reports whether pushes are dealt with as they come. */
   get live(): boolean {
     return this.#position !== undefined && this.#held === undefined;
+  }
+
+  /** Why the last join was refused for now, where none has succeeded since. */
+  get refusal(): ParleyError | undefined {
+    return this.#refusal;
+  }
+
+  /** Forgets where the channel was: the next join is a first one. */
+  reset(): void {
+    this.disconnected();
+    this.#position = undefined;
+    this.#last = this.#joinSeq = this.#failures = this.#breaks = 0;
   }
 
   /** Joins, from where the channel was if it was joined before. */
@@ -140,6 +153,7 @@ export class Sync {
   #refused(error: ParleyError): void {
     if (error.code === ErrorCode.Disconnected) return;
     this.#held = undefined;
+    this.#refusal = error;
     if (!isTransient(error)) return this.#follower.failed(error);
     const wait = error.retry ?? backoff(this.#failures++);
     this.#retry = setTimeout(() => this.join(), wait);
@@ -147,6 +161,7 @@ export class Sync {
 
   #received(result: JoinResult, alive: () => boolean): void {
     this.#failures = 0;
+    this.#refusal = undefined;
     const { epoch, messages } = result;
     const from = this.#position;
     if (!from || from.epoch !== epoch || result.reason === "epoch") {
