@@ -4,6 +4,8 @@ import { defineConfig } from "vite";
 const sdk = fileURLToPath(new URL("../sdk/src/index.ts", import.meta.url));
 
 export default defineConfig({
+  // Wherever it is served: everything is relative to the page's own address.
+  base: "./",
   root: fileURLToPath(new URL(".", import.meta.url)),
   resolve: { alias: { "@parley-chat/sdk": sdk } },
   build: {

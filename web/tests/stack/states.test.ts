@@ -1,40 +1,10 @@
-import type { Page, WebSocketRoute } from "playwright-core";
+import type { WebSocketRoute } from "playwright-core";
 import { expect, inject, test } from "vitest";
+import { between, refuse } from "../support/between.ts";
 import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
 import { browser, fresh } from "../support/stage.ts";
 
-/**
- * What a healthy server never says: its answers are replaced on their way to
- * the page.
- */
-
-interface Frame {
-  id?: number;
-  method?: string;
-  params?: any;
-  result?: any;
-}
-
-type Change = (frame: Frame, socket: WebSocketRoute) => Frame | undefined;
-
-/** Lets frames through as changed: those of the page, and those of the server. */
-async function between(page: Page, ofPage: Change, ofServer: Change = (frame) => frame) {
-  await page.routeWebSocket("**/ws", (socket) => {
-    const server = socket.connectToServer();
-    socket.onMessage((text) => {
-      const frame = ofPage(JSON.parse(String(text)), socket);
-      if (frame) server.send(JSON.stringify(frame));
-    });
-    server.onMessage((text) => {
-      const frame = ofServer(JSON.parse(String(text)), socket);
-      if (frame) socket.send(JSON.stringify(frame));
-    });
-  });
-}
-
-function refuse(socket: WebSocketRoute, frame: Frame, code: number, message: string): undefined {
-  socket.send(JSON.stringify({ jsonrpc: "2.0", id: frame.id, error: { code, message } }));
-}
+/** What a healthy server never says: its answers are replaced on their way to the page. */
 
 test("a message that is refused says why, and can be tried again or discarded", async () => {
   const { page } = await openWindow(browser);
@@ -134,7 +104,7 @@ test("being turned away is final until one asks to come back", async () => {
 
 test.each([
   [3501, "请求过多"],
-  [3504, "连接数过多"],
+  [3504, "以此名称打开的连接过多"],
 ])("a connection closed for good with %i says why, in the reader's language", async (code, why) => {
   const { page } = await openWindow(browser, { locale: "zh-CN" });
   await page.routeWebSocket("**/ws", (socket) => {
@@ -209,8 +179,8 @@ test("notifications come while the page is out of sight, when asked for", async 
     (window as any).Notification = class {
       static permission = "granted";
       static requestPermission = async () => "granted";
-      constructor(title: string, options: { body: string }) {
-        told.push(`${title}: ${options.body}`);
+      constructor(title: string, { body, renotify, icon }: NotificationOptions & { renotify: boolean }) {
+        told.push(`${title}: ${body}`, `${renotify}`, new URL(icon!, location.href).pathname);
       }
     };
   });
@@ -230,6 +200,10 @@ test("notifications come while the page is out of sight, when asked for", async 
   });
   await say(bob.page, "unseen");
   await page.locator(".message", { hasText: "unseen" }).waitFor();
-  expect(await page.evaluate(() => (window as any).told)).toEqual([`bob – ${name}: unseen`]);
+  expect(await page.evaluate(() => (window as any).told)).toEqual([
+    `bob – ${name}: unseen`,
+    "true", // or the second one of a channel would be silent
+    "/icon.svg",
+  ]);
   expect(await page.title()).toMatch(/^\(1\) /);
 });

@@ -1,9 +1,9 @@
 import { computed, effect, signal } from "@preact/signals";
 import { Client, ErrorCode, ParleyError, type ClientState, type Message } from "@parley-chat/sdk";
 import { Attention } from "./attention.ts";
-import type { Key } from "./i18n.ts";
+import { plain, type Key } from "./i18n.ts";
 import { channelOf, hashOf } from "./route.ts";
-import { browser, tab } from "./storage.ts";
+import { browser, isString, tab } from "./storage.ts";
 import { ChannelView } from "./view.ts";
 
 /** Who signs in. With a token the user is who the token says, and may be "". */
@@ -14,6 +14,29 @@ export interface Credentials {
 
 interface Saved extends Credentials {
   channels: string[];
+  /** Who that is, once the server has said it. */
+  known?: string;
+}
+
+function isSession(value: unknown): value is Saved {
+  const { user, token, known, channels } = (value ?? {}) as Partial<Saved>;
+  return (
+    isString(user) &&
+    (token === undefined || isString(token)) &&
+    (known === undefined || isString(known)) &&
+    Array.isArray(channels) &&
+    channels.every(isString)
+  );
+}
+
+/** A question that is asked before something is done that cannot be undone. */
+export interface Question {
+  text: Key;
+  name?: string;
+  unsent: { messages: number; drafts: number };
+  /** What is done, in a word. */
+  answer: Key;
+  act(): void;
 }
 
 /** Messages of a channel that are held; older ones are loaded again when looked for. */
@@ -36,6 +59,7 @@ export class App {
   readonly announced = signal<Message | undefined>(undefined);
   readonly unread = computed(() => this.views.value.reduce((n, v) => n + v.unread.value, 0));
   readonly attention = new Attention();
+  readonly question = signal<Question | undefined>(undefined);
 
   #credentials: Credentials | undefined;
   /** The channels that were open when the server stopped accepting the token. */
@@ -45,34 +69,52 @@ export class App {
     window.addEventListener("hashchange", () => {
       const name = channelOf(location.hash);
       if (name === undefined) return;
-      if (this.client.value) this.open(name);
-      else this.activeName.value = name;
+      if (!this.client.value) this.activeName.value = name;
+      // Only what the page has shown has a state: Back leads to a channel that was left.
+      else if (history.state !== null && !this.#has(name)) this.#address(this.activeName.value);
+      else this.open(name);
     });
     effect(() => {
       const name = this.active.value?.channel.name;
-      const title = name === undefined ? "Parley" : `${name} – Parley`;
+      const title = name === undefined ? "Parley" : `${plain(name)} – Parley`;
       document.title = this.unread.value > 0 ? `(${this.unread.value}) ${title}` : title;
     });
-    const saved = tab.get<Saved>("session");
+    const saved = tab.get("session", isSession);
     if (saved) this.#resume(saved);
   }
 
   /** The name used last in this browser. */
   get lastUser(): string {
-    return browser.get<string>("user") ?? "";
+    return browser.get("user", isString) ?? "";
   }
 
   /** Connects; the result shows in `client` and `signInError`. */
   signIn(credentials: Credentials, channel: string): void {
     if (credentials.user !== "") browser.set("user", credentials.user);
-    const before = this.#interrupted;
-    this.#interrupted = undefined;
     this.#connect(credentials);
-    for (const name of before?.user === credentials.user ? before.channels : []) this.open(name);
     this.open(channel);
   }
 
+  /** Signs out, and asks first where something would be lost by it. */
   signOut(): void {
+    const unsent = this.views.value.map((view) => view.unsent);
+    const messages = unsent.reduce((n, { messages }) => n + messages, 0);
+    const drafts = unsent.reduce((n, { drafts }) => n + drafts, 0);
+    this.#ask({
+      text: "signOutUnsent",
+      unsent: { messages, drafts },
+      answer: "signOut",
+      act: () => this.#signOut(),
+    });
+  }
+
+  #ask(question: Question): void {
+    const { messages, drafts } = question.unsent;
+    if (messages + drafts === 0) question.act();
+    else this.question.value = question;
+  }
+
+  #signOut(): void {
     tab.set("session", undefined);
     for (const view of this.views.value) view.forget();
     this.client.value?.close();
@@ -82,18 +124,25 @@ export class App {
 
   /** Shows a channel, joined when it was not. */
   open(name: string): void {
-    let view = this.views.value.find((v) => v.channel.name === name);
-    if (!view) {
-      view = this.#view(name);
-      this.views.value = [...this.views.value, view];
-      this.#save();
-    }
+    this.#keep(name);
     if (this.activeName.value !== name) this.active.value?.left();
     this.activeName.value = name;
-    if (channelOf(location.hash) !== name) history.pushState(null, "", hashOf(name));
+    if (channelOf(location.hash) !== name) history.pushState({}, "", hashOf(name));
+    else history.replaceState({}, "");
   }
 
+  /** Leaves a channel, and asks first where something would be lost by it. */
   leave(view: ChannelView): void {
+    this.#ask({
+      text: "leaveUnsent",
+      name: view.channel.name,
+      unsent: view.unsent,
+      answer: "leave",
+      act: () => this.#leave(view),
+    });
+  }
+
+  #leave(view: ChannelView): void {
     const index = this.views.value.indexOf(view);
     this.views.value = this.views.value.filter((v) => v !== view);
     view.forget();
@@ -103,7 +152,16 @@ export class App {
     const next = this.views.value[Math.min(index, this.views.value.length - 1)];
     if (next) return this.open(next.channel.name);
     this.activeName.value = undefined;
-    history.pushState(null, "", location.pathname);
+    this.#address(undefined);
+  }
+
+  #has(name: string): boolean {
+    return this.views.value.some((view) => view.channel.name === name);
+  }
+
+  /** Has the address say which channel is shown. */
+  #address(name: string | undefined): void {
+    history.replaceState({}, "", name === undefined ? location.pathname : hashOf(name));
   }
 
   /** Shows the channel before or after the one shown. */
@@ -115,19 +173,31 @@ export class App {
 
   /** Connects again after the server turned this client away. */
   reconnect(): void {
-    const names = this.views.value.map((view) => view.channel.name);
-    if (this.#credentials) this.#resume({ ...this.#credentials, channels: names });
+    const before = this.views.value;
+    const channels = before.map((view) => view.channel.name);
+    if (!this.#credentials) return;
+    this.#resume({ ...this.#credentials, channels, known: this.user.value });
+    // The tab need not have been able to keep what was written.
+    for (const [i, view] of this.views.value.entries()) view.inherit(before[i]!);
   }
 
   #resume(saved: Saved): void {
-    const { channels, ...credentials } = saved;
-    this.#connect(credentials);
+    const { channels, known, ...credentials } = saved;
+    this.#connect(credentials, known);
     this.views.value = channels.map((name) => this.#view(name));
     const name = this.activeName.value ?? channels[0];
     if (name !== undefined) this.open(name);
   }
 
-  #connect(credentials: Credentials): void {
+  /** The channel's view, which is made when there is none. */
+  #keep(name: string): void {
+    if (this.#has(name)) return;
+    this.views.value = [...this.views.value, this.#view(name)];
+    this.#save();
+  }
+
+  /** Without a token one is who one says; with one, who the server says. */
+  #connect(credentials: Credentials, known = credentials.token ? "" : credentials.user): void {
     this.client.value?.close();
     this.#credentials = credentials;
     const { user, token } = credentials;
@@ -140,17 +210,29 @@ export class App {
       ...(token === undefined ? {} : { token }),
     });
     this.views.value = [];
-    this.user.value = user;
+    this.question.value = undefined;
+    this.announced.value = undefined;
+    this.user.value = known;
     this.signInError.value = undefined;
     this.client.value = client;
     this.connection.value = client.state;
     client.on("state", (state) => {
       if (this.client.value !== client) return;
       this.connection.value = state;
-      if (state.status === "online") this.user.value = client.session!.user;
+      if (state.status === "online") this.#identified(client.session!.user);
       if (state.status === "closed") this.#turnedAway(state.error);
     });
-    client.connect().catch(() => {}); // the state says it
+    void client.connect(); // the state says how it went
+  }
+
+  /** The server has said who one is: what the tab kept for that user is taken up. */
+  #identified(user: string): void {
+    this.user.value = user;
+    for (const view of this.views.value) view.restore(user);
+    const before = this.#interrupted;
+    this.#interrupted = undefined;
+    for (const name of before?.known === user ? before.channels : []) this.#keep(name);
+    this.#save();
   }
 
   #turnedAway(error: ParleyError | undefined): void {
@@ -164,26 +246,30 @@ export class App {
     const asked = this.#credentials?.token !== undefined;
     if (reason === "unauthenticated") this.needsToken.value = true;
     this.signInError.value = reason === "unauthenticated" && !asked ? "tokenHint" : reason;
-    this.#interrupted = tab.get<Saved>("session");
+    const saved = tab.get("session", isSession);
+    if (saved?.known !== undefined) this.#interrupted = saved;
     tab.set("session", undefined);
     this.client.value = undefined;
     this.views.value = [];
+    this.question.value = undefined;
+    this.announced.value = undefined;
   }
 
   #view(name: string): ChannelView {
     const channel = this.client.value!.channel(name);
-    const account = this.#credentials?.user ?? "";
-    const view = new ChannelView(channel, this.user, account, (message) => {
+    const view = new ChannelView(channel, this.user, (message) => {
       if (view === this.active.value) this.announced.value = message;
       this.attention.notify(message, () => this.open(name));
     });
-    channel.join().catch(() => {}); // the channel's state says it
+    if (this.user.value !== "") view.restore(this.user.value);
+    void channel.join(); // the channel's state says how it went
     return view;
   }
 
   #save(): void {
     if (!this.#credentials) return;
     const channels = this.views.value.map((view) => view.channel.name);
-    tab.set("session", { ...this.#credentials, channels } satisfies Saved);
+    const known = this.user.value === "" ? {} : { known: this.user.value };
+    tab.set("session", { ...this.#credentials, channels, ...known } satisfies Saved);
   }
 }

@@ -4,7 +4,11 @@ import { browser } from "./storage.ts";
 
 export type Theme = "auto" | "light" | "dark";
 
-export const theme = signal<Theme>(browser.get<Theme>("theme") ?? "auto");
+function isTheme(value: unknown): value is Theme {
+  return value === "auto" || value === "light" || value === "dark";
+}
+
+export const theme = signal<Theme>(browser.get("theme", isTheme) ?? "auto");
 
 /** Keeps the document in the chosen theme and language, and remembers both. */
 export function applyAppearance(): void {

@@ -1,10 +1,11 @@
 import { signal } from "@preact/signals";
 import type { Message } from "@parley-chat/sdk";
-import { browser } from "./storage.ts";
+import { plain } from "./i18n.ts";
+import { browser, isBoolean } from "./storage.ts";
 
 /** Desktop notifications, where the user asked for them. */
 export class Attention {
-  readonly enabled = signal(browser.get<boolean>("notify") === true && permitted());
+  readonly enabled = signal(browser.get("notify", isBoolean) === true && permitted());
   /** The browser or its user said no. */
   readonly denied = signal(false);
 
@@ -21,11 +22,15 @@ export class Attention {
   notify(message: Message, open: () => void): void {
     if (!this.enabled.value || document.visibilityState === "visible") return;
     try {
-      const notification = new Notification(`${message.user} – ${message.channel}`, {
+      const options: NotificationOptions & { renotify: boolean } = {
         body: message.body.slice(0, 200),
+        // One for each channel, of which every message is told.
         tag: message.channel,
-        icon: "/icon.svg",
-      });
+        renotify: true,
+        icon: "icon.svg",
+      };
+      const title = plain(`${message.user} – ${message.channel}`);
+      const notification = new Notification(title, options);
       notification.onclick = () => {
         window.focus();
         open();

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { browser } from "./storage.ts";
+import { browser, isString } from "./storage.ts";
 
 const en = {
   name: "Your name",
@@ -14,7 +14,12 @@ const en = {
   open: "Open",
   leave: "Leave channel",
   leaveNamed: "Leave {name}",
+  leaveUnsent: "Leave {name}? What you have not sent yet will be lost.",
   signOut: "Sign out",
+  signOutUnsent: "Sign out? What you have not sent yet will be lost.",
+  unsentMessages: "Messages: {n}",
+  unsentDrafts: "Drafts: {n}",
+  cancel: "Cancel",
   settings: "Settings",
   theme: "Appearance",
   themeAuto: "As the system",
@@ -34,6 +39,8 @@ const en = {
   privateTo: "private to {user}",
   privateFrom: "private",
   toEverybody: "Back to everybody",
+  publicAgain: "You are writing to everybody again.",
+  draftKept: "Your draft to {user} is kept.",
   send: "Send",
   tooLong: "Too long by {n} bytes",
   pending: "sending",
@@ -89,7 +96,7 @@ const en = {
   misuse: "too many requests",
   noHello: "no greeting in time",
   administrator: "disconnected by an administrator",
-  tooManyConnections: "too many connections",
+  tooManyConnections: "too many connections are open under this name",
 };
 
 export type Key = keyof typeof en;
@@ -107,7 +114,12 @@ const zh: Record<Key, string> = {
   open: "打开",
   leave: "离开频道",
   leaveNamed: "离开 {name}",
+  leaveUnsent: "要离开 {name} 吗？尚未发送的内容将会丢失。",
   signOut: "退出登录",
+  signOutUnsent: "要退出登录吗？尚未发送的内容将会丢失。",
+  unsentMessages: "消息：{n} 条",
+  unsentDrafts: "草稿：{n} 条",
+  cancel: "取消",
   settings: "设置",
   theme: "外观",
   themeAuto: "跟随系统",
@@ -127,6 +139,8 @@ const zh: Record<Key, string> = {
   privateTo: "私信给 {user}",
   privateFrom: "私信",
   toEverybody: "改为发给所有人",
+  publicAgain: "已改回发给所有人。",
+  draftKept: "给 {user} 的草稿已保留。",
   send: "发送",
   tooLong: "超出 {n} 字节",
   pending: "发送中",
@@ -182,7 +196,7 @@ const zh: Record<Key, string> = {
   misuse: "请求过多",
   noHello: "未及时登录",
   administrator: "已被管理员断开",
-  tooManyConnections: "连接数过多",
+  tooManyConnections: "以此名称打开的连接过多",
 };
 
 const languages = { en, zh };
@@ -192,16 +206,31 @@ export type Language = keyof typeof languages;
 export const languageNames: Record<Language, string> = { en: "English", zh: "中文" };
 
 function preferred(): Language {
-  const chosen = browser.get<Language>("language");
-  if (chosen && chosen in languages) return chosen;
+  const chosen = browser.get("language", isString) ?? "";
+  if (Object.hasOwn(languages, chosen)) return chosen as Language;
   return navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
 
 /** The language in use; components that read it follow its changes. */
 export const language = signal<Language>(preferred());
 
-/** The text for a key, with its `{places}` filled. */
-export function t(key: Key, values: Record<string, string | number> = {}): string {
-  const text = languages[language.value][key];
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+export type Values = Record<string, string | number>;
+
+/** The text for a key, with its `{places}` filled; for people to see, `Text` is better. */
+export function t(key: Key, values: Values = {}): string {
+  return pieces(key, values).map(plain).join("");
+}
+
+/** The text for a key in pieces: every second one fills a place. */
+export function pieces(key: Key, values: Values): string[] {
+  const parts = languages[language.value][key].split(/\{(\w+)\}/);
+  return parts.map((part, i) => (i % 2 === 0 ? part : String(values[part] ?? "")));
+}
+
+/**
+ * A text without the characters that turn what follows them around: where there
+ * is no markup to keep a name apart, it must not change the words beside it.
+ */
+export function plain(text: string): string {
+  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
 }

@@ -10,5 +10,7 @@ export function channelOf(hash: string): string | undefined {
 
 /** The address of a channel, to be shared. */
 export function hashOf(channel: string): string {
-  return "#/" + encodeURIComponent(channel).replaceAll("%2F", "/");
+  // Half of a surrogate pair cannot be encoded; such a name is refused by the server.
+  const encodable = channel.replace(/\p{Surrogate}/gu, "\ufffd");
+  return "#/" + encodeURIComponent(encodable).replaceAll("%2F", "/");
 }

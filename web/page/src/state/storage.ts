@@ -1,27 +1,29 @@
 /**
  * What the page remembers: in the tab (over a reload), or in the browser (for
- * every later tab). A browser that forbids storage remembers nothing.
+ * every later tab). A browser that forbids storage remembers nothing, and what
+ * another version of the page or somebody else wrote there is looked at first.
  */
 export interface Memory {
-  get<T>(key: string): T | undefined;
+  /** The value of a key, where it is what `is` says. */
+  get<T>(key: string, is: (value: unknown) => value is T): T | undefined;
   /** Undefined forgets the key. */
   set(key: string, value: unknown): void;
 }
 
-function memory(storage: () => Storage): Memory {
+function memory(storage: () => Storage, prefix: string): Memory {
   return {
-    get<T>(key: string): T | undefined {
+    get<T>(key: string, is: (value: unknown) => value is T): T | undefined {
       try {
-        const text = storage().getItem(`parley.${key}`);
-        return text === null ? undefined : (JSON.parse(text) as T);
+        const value: unknown = JSON.parse(storage().getItem(prefix + key) ?? "null");
+        return is(value) ? value : undefined;
       } catch {
         return undefined;
       }
     },
     set(key: string, value: unknown): void {
       try {
-        if (value === undefined) storage().removeItem(`parley.${key}`);
-        else storage().setItem(`parley.${key}`, JSON.stringify(value));
+        if (value === undefined) storage().removeItem(prefix + key);
+        else storage().setItem(prefix + key, JSON.stringify(value));
       } catch {
         // Full or forbidden: the page works without it.
       }
@@ -29,5 +31,16 @@ function memory(storage: () => Storage): Memory {
   };
 }
 
-export const tab = memory(() => sessionStorage);
-export const browser = memory(() => localStorage);
+/** Servers below different paths of one host share its storage, but no name, token or draft. */
+const path = globalThis.location?.pathname.replace(/[^/]*$/, "");
+
+export const tab = memory(() => sessionStorage, `parley${path}`);
+export const browser = memory(() => localStorage, "parley.");
+
+export function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+export function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
+}

@@ -1,5 +1,7 @@
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
-import type { Channel, Message, Saved } from "@parley-chat/sdk";
+import { ErrorCode, type Channel, type Message, type ParleyError } from "@parley-chat/sdk";
+import { Drafts, isSavedDrafts } from "./drafts.ts";
+import { isOutbox } from "./outbox.ts";
 import { buildRows, keyOf, type Row } from "./rows.ts";
 import { tab } from "./storage.ts";
 
@@ -7,9 +9,15 @@ import { tab } from "./storage.ts";
 export class ChannelView {
   readonly channel: Channel;
   readonly unread = signal(0);
-  readonly draft = signal("");
-  /** The user to whom the next message goes privately. */
-  readonly privateTo = signal<string | undefined>(undefined);
+  /** The text that is being written, and the user for whom alone it is. */
+  readonly draft: ReadonlySignal<string>;
+  readonly privateTo: ReadonlySignal<string | undefined>;
+  /** Counts how often a recipient was chosen, the one that it was already too. */
+  readonly chosen = signal(0);
+  /** The user to whom one wrote privately until just now. */
+  readonly formerly = signal<string | undefined>(undefined);
+  /** Counts the messages sent from here. */
+  readonly sent = signal(0);
   readonly olderFailed = signal(false);
   readonly rows: ReadonlySignal<Row[]>;
 
@@ -17,8 +25,9 @@ export class ChannelView {
   watched = false;
 
   readonly #user: ReadonlySignal<string>;
-  /** Under whose name the tab remembers things. */
-  readonly #account: string;
+  readonly #drafts = new Drafts();
+  /** The user for whom the tab remembers things; undefined until that is known. */
+  #owner: string | undefined;
   readonly #version = signal(0);
   readonly #firstNew = signal<string | undefined>(undefined);
   readonly #away = signal<{ after: string; missed: number; complete: boolean } | undefined>(
@@ -31,22 +40,17 @@ export class ChannelView {
   #saved = false;
   #forgotten = false;
 
-  /**
-   * `user` is who the server says one is, `account` who one said to be; `arrived`
-   * is told of every new message of others.
-   */
+  /** `user` is one's own name; `arrived` is told of every new message of others. */
   constructor(
     channel: Channel,
     user: ReadonlySignal<string>,
-    account: string,
     arrived: (message: Message) => void,
   ) {
     this.channel = channel;
     this.#user = user;
-    this.#account = account;
-    this.draft.value = tab.get(`draft.${account}.${channel.name}`) ?? "";
+    this.draft = this.#drafts.text;
+    this.privateTo = this.#drafts.to;
     this.rows = computed(() => this.#build());
-    this.#restoreOutbox();
     channel.on("change", () => this.#changed());
     channel.on("recovered", ({ after, missed, complete }) => {
       if (missed > 0 && after) this.#away.value = { after: keyOf(after), missed, complete };
@@ -82,24 +86,54 @@ export class ChannelView {
     this.#away.value = undefined;
   }
 
-  setDraft(text: string): void {
-    this.draft.value = text;
-    tab.set(`draft.${this.#account}.${this.channel.name}`, text || undefined);
+  /** How much of what was written here is not known to be sent. */
+  get unsent(): { messages: number; drafts: number } {
+    const messages = this.channel.outbox.filter(({ status }) => status !== "sent").length;
+    return { messages, drafts: this.#drafts.count };
+  }
+
+  /** Whether a text for a user waits to be sent. */
+  keeps(user: string): boolean {
+    return this.#drafts.textFor(user).trim() !== "";
+  }
+
+  setDraft(text: string, to = this.privateTo.value): void {
+    this.formerly.value = undefined;
+    this.#drafts.set(text, to);
+    this.#saveDrafts();
   }
 
   /** Sends the draft. What becomes of it is shown in the list. */
   send(): void {
     const body = this.draft.value;
-    if (body.trim() === "") return;
+    const { state } = this.channel;
+    // Where nothing can be sent, the text stays where it is.
+    if (body.trim() === "" || state === "idle" || state === "failed") return;
     const to = this.privateTo.value;
-    this.channel.send(body, to === undefined ? {} : { to }).catch(() => {});
+    this.channel.send(body, to === undefined ? {} : { to }).catch((error: ParleyError) => {
+      const full = error.code === ErrorCode.OutboxFull;
+      if (full && this.#drafts.textFor(to) === "") this.setDraft(body, to);
+    });
     this.setDraft("");
     this.clearMarkers();
+    this.sent.value++;
   }
 
-  /** Turns to one user, or back to everybody when it was that one already. */
+  /** Turns to one user; where it is that one already, nothing changes. */
   writeTo(user: string): void {
-    this.privateTo.value = this.privateTo.value === user ? undefined : user;
+    this.#choose(user, undefined);
+  }
+
+  /** Turns back to everybody. */
+  writeToAll(): void {
+    this.#choose(undefined, this.privateTo.value);
+  }
+
+  #choose(to: string | undefined, formerly: string | undefined): void {
+    this.#drafts.to.value = to;
+    this.formerly.value = formerly;
+    this.chosen.value++;
+    this.#saveDrafts();
   }
 
   /** Loads the page above the oldest message. */
@@ -114,11 +148,32 @@ export class ChannelView {
     }
   }
 
+  /** Takes up what the tab remembers of a user, once it is known who one is. */
+  restore(owner: string): void {
+    if (this.#owner !== undefined) return;
+    this.#owner = owner;
+    const drafts = tab.get(this.#key("draft"), isSavedDrafts);
+    if (drafts) this.#drafts.restore(drafts);
+    this.#saveDrafts();
+    // What was written and not acknowledged outlives a reload of the page.
+    const outbox = tab.get(this.#key("outbox"), isOutbox);
+    if (!outbox) return;
+    this.#saved = true;
+    this.channel.restore(outbox);
+  }
+
+  /** Goes on with what was written in an earlier view of the same user and channel. */
+  inherit(earlier: ChannelView): void {
+    const drafts = earlier.#drafts.save();
+    if (drafts) this.#drafts.restore(drafts);
+    this.channel.restore(earlier.channel.outbox);
+  }
+
   /** Forgets what the tab remembers of this user in this channel. */
   forget(): void {
     this.#forgotten = true;
-    tab.set(this.#outboxKey, undefined);
-    this.setDraft("");
+    tab.set(this.#key("outbox"), undefined);
+    tab.set(this.#key("draft"), undefined);
   }
 
   /** Changes of one frame are shown together, however many there are. */
@@ -136,14 +191,6 @@ export class ChannelView {
     setTimeout(show, 100);
   }
 
-  /** What was written and not acknowledged outlives a reload of the page. */
-  #restoreOutbox(): void {
-    const saved = tab.get<Saved[]>(this.#outboxKey);
-    if (!saved) return;
-    this.#saved = true;
-    this.channel.restore(saved);
-  }
-
   /** What is saved does not wait for a frame: the page may be gone by then. */
   #saveSoon(): void {
     if (this.#saving) return;
@@ -154,19 +201,25 @@ export class ChannelView {
     });
   }
 
+  #saveDrafts(): void {
+    if (this.#forgotten || this.#owner === undefined) return;
+    tab.set(this.#key("draft"), this.#drafts.save());
+  }
+
   #saveOutbox(): void {
-    if (this.#forgotten) return;
+    if (this.#forgotten || this.#owner === undefined) return;
     const pending = this.channel.outbox.filter(({ status }) => status !== "sent");
     if (pending.length === 0 && !this.#saved) return;
     this.#saved = pending.length > 0;
-    const keep = pending.map(({ id, body, to, time, status, attempted }) => {
-      return { id, body, to, time, status, attempted };
+    const keep = pending.map(({ id, body, to, time, status, attempted, error }) => {
+      return { id, body, to, time, status, attempted, error };
     });
-    tab.set(this.#outboxKey, this.#saved ? keep : undefined);
+    tab.set(this.#key("outbox"), this.#saved ? keep : undefined);
   }
 
-  get #outboxKey(): string {
-    return `outbox.${this.#account}.${this.channel.name}`;
+  /** A key that no other user and channel have, whatever their names are. */
+  #key(what: string): string {
+    return JSON.stringify([what, this.#owner, this.channel.name]);
   }
 
   #build(): Row[] {

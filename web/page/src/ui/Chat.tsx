@@ -1,6 +1,7 @@
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import { Announcer } from "./Announcer.tsx";
+import { Ask } from "./Ask.tsx";
 import { Composer } from "./Composer.tsx";
 import { Icon } from "./Icon.tsx";
 import { Members } from "./Members.tsx";
@@ -70,6 +71,7 @@ export function Chat({ app }: { app: App }) {
       )}
       {drawer.open && <div class="shade" onClick={drawer.close} />}
       <Announcer app={app} />
+      <Ask app={app} />
     </div>
   );
 }

@@ -3,6 +3,8 @@ import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Icon } from "./Icon.tsx";
+import { composing } from "./shortcuts.ts";
+import { Text } from "./Text.tsx";
 
 const encoder = new TextEncoder();
 
@@ -12,11 +14,12 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
   const { name } = view.channel;
   const draft = view.draft.value;
   const to = view.privateTo.value;
+  const chosen = view.chosen.value;
   // Before anything else can be focused, or this would take the focus back from there.
   useLayoutEffect(() => {
     // A phone's keyboard would cover the messages.
     if (to !== undefined || matchMedia("(hover: hover)").matches) field.current?.focus();
-  }, [to]);
+  }, [to, chosen]);
 
   const limit = app.client.value?.session?.limits.body ?? Infinity;
   const excess = encoder.encode(draft).length - limit;
@@ -26,9 +29,10 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
     field.current?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    // While characters are composed, Enter belongs to the input method.
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
-    if (event.key === "Escape") view.privateTo.value = undefined;
+    if (composing(event)) return;
+    if (event.key === "Enter" && !event.shiftKey) send(event);
+    // Whoever goes on writing, without a look, must not write to everybody.
+    if (event.key === "Escape" && to !== undefined && draft === "") view.writeToAll();
   };
   const label = to === undefined ? t("write", { name }) : t("writePrivate", { user: to });
 
@@ -36,18 +40,21 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
     <form class={to === undefined ? "composer" : "composer private"} onSubmit={send}>
       {to !== undefined && (
         <p class="recipient">
-          <Icon name="lock" /> {t("writePrivate", { user: to })}{" "}
+          <Icon name="lock" /> <Text of="writePrivate" with={{ user: to }} />{" "}
           <button
             type="button"
             class="quiet"
             aria-label={t("toEverybody")}
             title={t("toEverybody")}
-            onClick={() => (view.privateTo.value = undefined)}
+            onClick={() => view.writeToAll()}
           >
             <Icon name="close" />
           </button>
         </p>
       )}
+      <p class="again muted" role="status">
+        <Again view={view} />
+      </p>
       <label class="unseen" for="composer">
         {label}
       </label>
@@ -70,5 +77,16 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
         {excess > 0 ? t("tooLong", { n: excess }) : ""}
       </p>
     </form>
+  );
+}
+
+/** Says that one writes to everybody again, until one does. */
+function Again({ view }: { view: ChannelView }) {
+  const user = view.formerly.value;
+  if (user === undefined) return null;
+  return (
+    <>
+      {t("publicAgain")} {view.keeps(user) && <Text of="draftKept" with={{ user }} />}
+    </>
   );
 }

@@ -1,14 +1,17 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import { reasonOf } from "../state/reason.ts";
+import { useFocusKept } from "./focus.ts";
 
 /** Says how the connection is, where it is not simply there. */
 export function ConnectionBar({ app }: { app: App }) {
   const state = app.connection.value;
   const left = useSecondsUntil(state.status === "waiting" ? state.retryAt : undefined);
+  const bar = useRef<HTMLDivElement>(null);
+  useFocusKept(bar, composer);
   return (
-    <div class="connection" role="status" data-status={state.status}>
+    <div class="connection" role="status" ref={bar} data-status={state.status}>
       {state.status === "connecting" && <p>{t("connecting")}</p>}
       {state.status === "waiting" && (
         <p>
@@ -30,14 +33,23 @@ export function ConnectionBar({ app }: { app: App }) {
   );
 }
 
-/** Whole seconds until a moment, counted down. */
+/** What takes the focus over from a button that is not needed any more. */
+const composer = {
+  get current() {
+    return document.getElementById("composer");
+  },
+};
+
+/** Whole seconds until a moment, counted down by the clock that nobody sets. */
 function useSecondsUntil(moment: number | undefined): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
+  const [left, setLeft] = useState(0);
+  useLayoutEffect(() => {
     if (moment === undefined) return;
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), 250);
+    const end = performance.now() + moment - Date.now();
+    const count = () => setLeft(Math.max(0, Math.ceil((end - performance.now()) / 1000)));
+    count();
+    const timer = setInterval(count, 250);
     return () => clearInterval(timer);
   }, [moment]);
-  return Math.max(0, Math.ceil(((moment ?? now) - now) / 1000));
+  return left;
 }

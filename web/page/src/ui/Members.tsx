@@ -10,14 +10,16 @@ export function Members({ app, view }: { app: App; view: ChannelView }) {
   return (
     <>
       <h2>
-        {t("members")} <span class="muted">{t("membersCount", { n: count })}</span>
+        {t("members")}{" "}
+        {/* Before the join's result nobody is known, oneself neither. */}
+        {count > 0 && <span class="muted">{t("membersCount", { n: count })}</span>}
       </h2>
       <ul class="list grow">
         {members.map((user) => (
           <li key={user}>
             {user === app.user.value ? (
               <span class={`name ${hue(user)}`} dir="auto">
-                {user} <span class="muted">({t("you")})</span>
+                <bdi>{user}</bdi> <span class="muted">({t("you")})</span>
               </span>
             ) : (
               <button

@@ -10,6 +10,7 @@ import { Estimates } from "./estimate.ts";
 import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { RowView } from "./RowView.tsx";
+import { Text } from "./Text.tsx";
 import { rangeWith, runOf, useVirtualizer } from "./virtual.ts";
 
 /** Height in pixels of what stands above the oldest message. */
@@ -52,6 +53,11 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
     setBegun(true);
     list.scrollToEnd();
   });
+
+  const sent = view.sent.value;
+  useLayoutEffect(() => {
+    if (sent > 0) list.scrollToEnd();
+  }, [sent]);
 
   useFocusKept(part, scroller);
   useEndKept(scroller, () => list.scrollToEnd());
@@ -119,12 +125,12 @@ function Top({ view }: { view: ChannelView }) {
   void view.version;
   const { channel } = view;
   const oldest = channel.messages[0];
-  let text = t("beginning", { name: channel.name });
+  let text = <Text of="beginning" with={{ name: channel.name }} />;
   if (channel.state === "failed") {
-    text = t("joinFailed", { reason: reasonOf(channel.error) });
-  } else if (channel.state === "joining" && !oldest) text = t("joining");
-  else if (view.olderFailed.value) text = t("loadOlderFailed");
-  else if (channel.hasOlder) text = t("loadingOlder");
+    text = <Text of="joinFailed" with={{ reason: reasonOf(channel.error) }} />;
+  } else if (channel.state === "joining" && !oldest) text = <>{t("joining")}</>;
+  else if (view.olderFailed.value) text = <>{t("loadOlderFailed")}</>;
+  else if (channel.hasOlder) text = <>{t("loadingOlder")}</>;
   return (
     <div class="top" role="note">
       <p class="muted">

@@ -8,6 +8,7 @@ import type { Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
 import type { Subject } from "./Details.tsx";
 import { Icon } from "./Icon.tsx";
+import { Text } from "./Text.tsx";
 
 interface Props {
   app: App;
@@ -135,7 +136,8 @@ function Author({ name, own, writeTo }: { name: string; own: boolean; writeTo?: 
 function PrivateNote({ to }: { to: string | undefined }) {
   return (
     <span class="private-note">
-      <Icon name="lock" /> {to === undefined ? t("privateFrom") : t("privateTo", { user: to })}
+      <Icon name="lock" />{" "}
+      {to === undefined ? t("privateFrom") : <Text of="privateTo" with={{ user: to }} />}
     </span>
   );
 }

@@ -87,7 +87,8 @@ function Entry({ app, view }: { app: App; view: ChannelView }) {
         class="quiet"
         aria-label={t("leaveNamed", { name })}
         title={t("leave")}
-        onClick={() => app.leave(view)}
+        // The next one slides below the pointer: a second click is not meant for it.
+        onClick={(e) => e.detail < 2 && app.leave(view)}
       >
         <Icon name="close" />
       </button>

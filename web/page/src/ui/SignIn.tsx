@@ -29,7 +29,7 @@ export function SignIn({ app }: { app: App }) {
     <main class="sign-in">
       <form onSubmit={submit} noValidate>
         <h1>
-          <img src="/icon.svg" alt="" width="32" height="32" /> Parley
+          <img src="icon.svg" alt="" width="32" height="32" /> Parley
         </h1>
         <p class="muted">{t("tagline")}</p>
         <label for="user">{t("name")}</label>

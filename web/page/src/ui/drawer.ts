@@ -16,6 +16,7 @@ export function useDrawer(view: ChannelView | undefined) {
   const [open, setOpen] = useState<Drawer | undefined>(undefined);
   const chosen = useRef(false);
   const to = view?.privateTo.value;
+  const choice = view?.chosen.value;
   const show = (side: Drawer) => {
     chosen.current = false;
     setOpen(side);
@@ -26,7 +27,7 @@ export function useDrawer(view: ChannelView | undefined) {
     // A phone's keyboard would cover the messages of a channel that was chosen.
     chosen.current = to !== undefined || matchMedia("(hover: hover)").matches;
     close();
-  }, [view, to]);
+  }, [view, to, choice]);
   useLayoutEffect(() => {
     if (!open) return;
     const side = document.getElementById(open);

@@ -1,0 +1,22 @@
+import type { Saved } from "@parley-chat/sdk";
+
+const STATUSES: readonly unknown[] = ["pending", "failed"];
+
+/** Reports whether a value is an outbox that the page may have saved. */
+export function isOutbox(value: unknown): value is Saved[] {
+  return Array.isArray(value) && value.every(isSaved);
+}
+
+function isSaved(value: unknown): value is Saved {
+  const { id, body, to, time, status, attempted, error } = (value ?? {}) as Partial<Saved>;
+  return (
+    typeof id === "string" &&
+    typeof body === "string" &&
+    (to === undefined || typeof to === "string") &&
+    Number.isSafeInteger(time) &&
+    STATUSES.includes(status) &&
+    (attempted === undefined ||
+      (typeof attempted?.epoch === "string" && Number.isSafeInteger(attempted.seq))) &&
+    (error === undefined || (Number.isSafeInteger(error?.code) && typeof error.message === "string"))
+  );
+}

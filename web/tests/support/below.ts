@@ -1,0 +1,44 @@
+import { createServer, request } from "node:http";
+import { connect, type AddressInfo, type Socket } from "node:net";
+
+/** A reverse proxy that serves a server below some paths, and nothing at its root, as nginx does. */
+export async function serveBelow(paths: string[], target: string) {
+  const { hostname, port } = new URL(target);
+  const inner = (url: string) => {
+    const path = paths.find((path) => url.startsWith(path));
+    return path && `/${url.slice(path.length)}`;
+  };
+  const proxy = createServer(({ method, url, headers }, response) => {
+    const path = inner(url!);
+    if (path === undefined) return void response.writeHead(404).end();
+    request({ hostname, port, path, method, headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    }).end();
+  });
+  const sockets = new Set<Socket>();
+  proxy.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  proxy.on("upgrade", ({ url, rawHeaders }, near) => {
+    const path = inner(url!);
+    if (path === undefined) return near.end("HTTP/1.1 404 Not Found\r\n\r\n");
+    const far = connect(Number(port), hostname);
+    const lines = rawHeaders.map((part, i) => part + (i % 2 === 0 ? ": " : "\r\n"));
+    far.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
+    for (const [socket, other] of [[near, far], [far, near]] as const) {
+      socket.on("error", () => {}); // a close follows
+      socket.on("close", () => other.destroy());
+      socket.pipe(other);
+    }
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => proxy.close(resolve));
+    },
+  };
+}
