@@ -16,8 +16,9 @@ import (
 )
 
 // balance starts the real nginx with the configuration that is shipped, before
-// two connectors, and returns its address.
-func balance(t *testing.T, first, second string) string {
+// two connectors, and returns its address. Edits are texts to replace and what
+// takes their place.
+func balance(t *testing.T, first, second string, edits ...string) string {
 	t.Helper()
 	nginx := need(t, "nginx", "apt-get install nginx-light, or brew install nginx")
 	text, err := os.ReadFile(nginxTemplate)
@@ -31,6 +32,12 @@ func balance(t *testing.T, first, second string) string {
 	rendered := templated.ReplaceAllStringFunc(string(text), func(name string) string {
 		return values[strings.Trim(name, "${}")]
 	})
+	for i := 0; i < len(edits); i += 2 {
+		if strings.Count(rendered, edits[i]) != 1 {
+			t.Fatalf("the configuration has %q %d times, want once", edits[i], strings.Count(rendered, edits[i]))
+		}
+		rendered = strings.Replace(rendered, edits[i], edits[i+1], 1)
+	}
 	config := filepath.Join(run, "nginx.conf")
 	if err := os.WriteFile(config, []byte(rendered), 0o600); err != nil {
 		t.Fatal(err)
@@ -89,6 +96,36 @@ func TestBalancerSaysWhoAsks(t *testing.T) {
 		if got.Host != "chat.example" || got.URL.String() != "/ws?a=b" {
 			t.Errorf("host %s, URL %s", got.Host, got.URL)
 		}
+	}
+}
+
+// The configuration's own comment says what to change for a chat below a path.
+func TestBalancerBelowAPath(t *testing.T) {
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.URL)
+	}))
+	defer echo.Close()
+	at := balance(t, freeAddr(t), strings.TrimPrefix(echo.URL, "http://"),
+		"location / {", "location /chat/ {", "proxy_pass http://connectors;", "proxy_pass http://connectors/;")
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for path, want := range map[string]string{"/chat/": "/", "/chat/ws?a=b": "/ws?a=b", "/chat/sdk/parley.js": "/sdk/parley.js"} {
+		res, err := client.Get("http://" + at + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || string(got) != want {
+			t.Errorf("%s reaches the connector as %q, want %q; %v", path, got, want, err)
+		}
+	}
+	res, err := client.Get("http://" + at + "/chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if got := res.Header.Get("Location"); res.StatusCode != http.StatusMovedPermanently || got != "/chat/" {
+		t.Errorf("/chat: %d to %q, want 301 to /chat/", res.StatusCode, got)
 	}
 }
 
