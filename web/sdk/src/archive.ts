@@ -25,13 +25,14 @@ export async function* pagesAfter(
   alive: () => boolean,
 ): AsyncGenerator<Page, void, void> {
   let after = from.seq;
-  for (let left = most; left > 0 && alive(); left -= PAGE) {
+  for (let left = most; left > 0 && alive(); ) {
     const query = { after, epoch: from.epoch, limit: Math.min(PAGE, left) };
     const { messages, more } = await patiently(() => ask(query), alive);
     const newest = messages[messages.length - 1];
     yield { messages, end: !more || newest === undefined };
     if (!more || newest === undefined) return;
     after = newest.seq;
+    left -= messages.length; // which large messages make few
   }
 }
 

@@ -255,10 +255,12 @@ export class Client extends Emitter<ClientEvents> {
 
   #pushed(push: Push): void {
     if (push.method !== "drain") {
-      this.#channels.get(push.params.channel)?.push(push);
+      // A later server may have more of them.
+      const known = /^(chat|joined|left|presence)$/.test(push.method);
+      if (known) this.#channels.get(push.params?.channel)?.push(push);
       return;
     }
-    const { after } = push.params;
+    const after = push.params?.after ?? 0;
     this.#draining = true;
     // Spread around the time asked for, so that not everybody moves at once.
     const wait = after * (0.75 + 0.5 * Math.random());

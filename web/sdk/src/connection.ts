@@ -28,7 +28,7 @@ interface Response {
   method?: undefined;
   id?: number | null;
   result?: unknown;
-  error?: { code: number; message: string; data?: ErrorData };
+  error?: { code: number; message: string; data?: ErrorData | null };
 }
 
 /** What an error event has in Node; in browsers it has nothing. */
@@ -126,19 +126,20 @@ export class Connection {
   #received(data: unknown): void {
     if (this.#ended) return;
     this.#heard();
-    let frame: Response | Push;
+    let frame: Response | Push | null;
     try {
       frame = JSON.parse(data as string);
     } catch {
       return this.close(3000, "the server sent what is not JSON");
     }
+    if (!frame) return;
     if (frame.method !== undefined) return this.#owner.pushed(frame);
     const pending = this.#pending.get(frame.id ?? 0);
     if (!pending) return;
     this.#forget(frame.id!);
     if (frame.error) {
       const { code, message, data } = frame.error;
-      fail(pending.answer, new ParleyError(code, message, data));
+      fail(pending.answer, new ParleyError(code, message, data ?? undefined));
     } else {
       pending.answer(undefined, frame.result as never);
     }

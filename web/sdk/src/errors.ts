@@ -43,7 +43,9 @@ export class ParleyError extends Error {
 
   /** Milliseconds after which the server suggests to try again. */
   get retry(): number | undefined {
-    return this.data.retry;
+    const { retry } = this.data;
+    // Timers take what is longer, or no number, for nothing.
+    return typeof retry === "number" && retry >= 0 ? Math.min(retry, 2 ** 31 - 1) : undefined;
   }
 
   /** What JSON keeps of it, so that a saved outbox knows why a message failed. */

@@ -96,6 +96,8 @@ export class Sync {
   /** Joins, from where the channel was if it was joined before. */
   join(): void {
     if (this.#held || !this.#follower.online()) return;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
     this.#held = [];
     const alive = this.#alive();
     const at = this.#position;
@@ -112,6 +114,7 @@ export class Sync {
     this.#generation++;
     this.#held = undefined;
     clearTimeout(this.#retry);
+    this.#retry = undefined;
   }
 
   push(push: ChannelPush): void {
@@ -139,6 +142,7 @@ export class Sync {
 
   /** A public message before this one did not come: joins again from before it. */
   #repair(got: number): void {
+    if (this.#retry !== undefined) return; // that join waits to be repeated
     this.#follower.broken(this.#last, got);
     if (++this.#breaks <= MAX_BREAKS) return this.join();
     this.#breaks = 0;

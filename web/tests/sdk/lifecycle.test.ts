@@ -409,3 +409,75 @@ test("whoever hears that the client is closed may connect again at once", async 
   expect(client.state.status).toBe("online");
   expect(server.count("hello")).toBe(2);
 });
+
+test("pushes that a later server may have are passed over", async () => {
+  const channel = await make().join("lobby");
+  const heard: string[] = [];
+  channel.on("message", ({ body }) => heard.push(body));
+  server.push("signal", { channel: "lobby", user: "bob", data: { typing: true } });
+  server.push("removed", { channel: "lobby", seq: 1_000_000, reason: "forbidden" });
+  server.push("notice", null as never);
+  server.say("bob", "hello");
+  await until("the message", () => heard.length === 1);
+  server.cut();
+  server.say("bob", "again", { lose: true });
+  await until("what was missed", () => heard.length === 2);
+  expect(heard).toEqual(["hello", "again"]);
+  expect(server.count("join")).toBe(2);
+});
+
+test.each(["null", "1", '"text"', "[]", "{}", '{"id":1}', '{"method":"chat"}'])(
+  "a frame that is only %s does not end the program",
+  async (frame) => {
+    const channel = await make().join("lobby");
+    for (const socket of server.sockets) socket.send(frame);
+    server.say("bob", "hello");
+    await until("the message", () => channel.messages.length === 1);
+  },
+);
+
+test.each([[-1], [Number.NaN], ["soon"], [1e12]])("a retry after %j is no hot loop", async (retry) => {
+  const channel = await make().join("lobby");
+  server.intercept = (call) => {
+    if (call.method !== "chat") return false;
+    call.error(1005, { retry });
+    return true;
+  };
+  void channel.send("hello");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(server.count("chat")).toBeLessThan(8);
+});
+
+test("an error without data is an error", async () => {
+  const client = make();
+  await client.join("lobby");
+  server.intercept = ({ socket, method }) => {
+    if (method !== "history") return false;
+    const error = { code: 1008, message: "history unavailable", data: null };
+    socket.send(JSON.stringify({ jsonrpc: "2.0", id: 3, error }));
+    return true;
+  };
+  const error = await outcome(client.channel("lobby").history());
+  expect(error).toMatchObject({ code: 1008, data: {} });
+  expect((error as { retry?: number }).retry).toBeUndefined();
+});
+
+test("a hole whose repair is refused for now is not asked for with every push", async () => {
+  const channel = await make().join("lobby");
+  let refuse = true;
+  server.intercept = (call) => {
+    if (call.method !== "join" || !refuse) return false;
+    call.error(1005, { retry: 300 });
+    return true;
+  };
+  server.say("bob", "lost", { lose: true });
+  for (let i = 0; i < 20; i++) {
+    server.say("bob", `${i}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(server.count("join")).toBe(2);
+  refuse = false;
+  await until("all of them", () => channel.messages.length === 21);
+  expect(server.count("join")).toBe(3);
+  expect(channel.messages.map(({ body }) => body)[0]).toBe("lost");
+});

@@ -132,6 +132,17 @@ test("too_many is bridged by paging", async () => {
   await until("live again", () => seen.length === 701);
 });
 
+test("pages may hold fewer messages than were asked for", async () => {
+  server.recover = 5;
+  server.page = 9; // as where each message is large
+  const [channel, seen] = await join();
+  server.cut();
+  for (let i = 0; i < 300; i++) server.say("bob", `${i}`, { lose: true });
+  await until("all of them", () => seen.length === 300);
+  expect(channel.gaps).toEqual([]);
+  expect(channel.state).toBe("joined");
+});
+
 test("what is too much to page leaves a gap, which can be filled", async () => {
   server.recover = 5;
   const [channel, seen] = await join({ channels: { maxMissed: 300, limit: 10 } });

@@ -30,6 +30,8 @@ export class FakeServer {
   epoch = "e1";
   seq = 10;
   recover = 300;
+  /** Messages that a page of history holds at most, whatever is asked for. */
+  page = Infinity;
   dedupe = 65_536;
   ping = 25_000;
   /** Returns true when it dealt with a request itself. */
@@ -197,7 +199,7 @@ export class FakeServer {
   }
 
   #history(params: Record<string, any>): object {
-    const limit = params.limit ?? 50;
+    const limit = Math.min(params.limit ?? 50, this.page);
     const { before = Infinity, after } = params;
     const found = this.log.filter((chat) => chat.seq < before && chat.seq > (after ?? 0));
     const page = after === undefined ? found.slice(-limit) : found.slice(0, limit);

@@ -259,7 +259,8 @@ export class App {
     const channel = this.client.value!.channel(name);
     const view = new ChannelView(channel, this.user, (message) => {
       if (view === this.active.value) this.announced.value = message;
-      this.attention.notify(message, () => this.open(name));
+      // It may have been left, or somebody else be signed in, when it is clicked.
+      this.attention.notify(message, () => this.views.value.includes(view) && this.open(name));
     });
     if (this.user.value !== "") view.restore(this.user.value);
     void channel.join(); // the channel's state says how it went

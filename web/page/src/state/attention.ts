@@ -19,7 +19,7 @@ export class Attention {
   }
 
   /** Tells of a message while the page is out of sight. */
-  notify(message: Message, open: () => void): void {
+  notify(message: Message, open: () => unknown): void {
     if (!this.enabled.value || document.visibilityState === "visible") return;
     try {
       const options: NotificationOptions & { renotify: boolean } = {
