@@ -338,6 +338,24 @@ test("sending scrolls to the end, where one's message is", async () => {
   await until("the end", () => page.locator(".jump").isHidden());
 });
 
+test("a message of thousands of lines does not push the others out of sight", async () => {
+  const name = fresh("tall");
+  const { bob } = await others(name);
+  await bob.send("before");
+  await bob.send(`top${"\n".repeat(3_900)}bottom`);
+  await bob.send("after");
+  const { page } = await open(name);
+  await page.locator(".message", { hasText: "after" }).waitFor();
+  const height = () =>
+    page.locator(".message", { hasText: "top" }).evaluate((message) => message.clientHeight);
+  expect(await height()).toBeLessThan(760);
+  await page.getByRole("button", { name: "Show all" }).click();
+  await until("all of it", async () => (await height()) > 50_000);
+  await page.getByRole("button", { name: "Show less" }).focus();
+  await page.keyboard.press("Enter");
+  await until("the cut", async () => (await height()) < 760);
+});
+
 test("the focus goes back to the field when the connection's button is not needed any more", async () => {
   const { page } = await openWindow(browser);
   let socket: WebSocketRoute;

@@ -16,6 +16,8 @@ export class ChannelView {
   readonly chosen = signal(0);
   /** The user to whom one wrote privately until just now. */
   readonly formerly = signal<string | undefined>(undefined);
+  /** Ids of the long messages that are shown in full. */
+  readonly expanded = signal<ReadonlySet<string>>(new Set());
   /** Counts the messages sent from here. */
   readonly sent = signal(0);
   readonly olderFailed = signal(false);
@@ -134,6 +136,13 @@ export class ChannelView {
     this.formerly.value = formerly;
     this.chosen.value++;
     this.#saveDrafts();
+  }
+
+  /** Shows a long message in full, or not any more. */
+  toggle(id: string): void {
+    const expanded = new Set(this.expanded.value);
+    if (!expanded.delete(id)) expanded.add(id);
+    this.expanded.value = expanded;
   }
 
   /** Loads the page above the oldest message. */

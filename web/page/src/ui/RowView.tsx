@@ -3,6 +3,7 @@ import type { App } from "../state/app.ts";
 import { clock, day, hue, moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import { linkify } from "../state/linkify.ts";
+import { isLong } from "../state/long.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
@@ -51,13 +52,13 @@ export function RowView({ row, ...props }: Props & { row: Row }) {
 }
 
 function StoredMessage({ app, view, message, head, inspect }: Props & Shown<Message>) {
-  const { user, time, to, body } = message;
+  const { id, user, time, to, body } = message;
   const own = user === app.user.value;
   return (
     <article class={classes("message", own && "own", to !== undefined && "private", head && "head")}>
       {head && <Author name={user} own={own} writeTo={() => view.writeTo(user)} />}
       {head && to !== undefined && <PrivateNote to={own ? to : undefined} />}
-      <Body text={body} />
+      <Body text={body} id={id} view={view} />
       <time dateTime={new Date(time).toISOString()} title={moment(time)}>
         {clock(time)}
       </time>
@@ -83,7 +84,7 @@ function OwnMessage({ app, view, message, head }: Props & Shown<Outgoing>) {
     >
       {head && <Author name={app.user.value} own />}
       {head && to !== undefined && <PrivateNote to={to} />}
-      <Body text={body} />
+      <Body text={body} id={id} view={view} />
       <time dateTime={new Date(time).toISOString()} title={moment(time)}>
         {clock(time)}
       </time>
@@ -143,19 +144,33 @@ function PrivateNote({ to }: { to: string | undefined }) {
 }
 
 /** A message's text. It is never read as markup; web addresses become links. */
-function Body({ text }: { text: string }) {
+function Body({ text, id, view }: { text: string; id: string; view: ChannelView }) {
+  const long = isLong(text);
+  const cut = long && !view.expanded.value.has(id);
   return (
-    <p class="body" dir="auto">
-      {linkify(text).map((piece) =>
-        typeof piece === "string" ? (
-          piece
-        ) : (
-          <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
-            {piece.text}
-          </a>
-        ),
+    <div>
+      <p class={classes("body", cut && "cut")} dir="auto">
+        {linkify(text).map((piece) =>
+          typeof piece === "string" ? (
+            piece
+          ) : (
+            <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
+              {piece.text}
+            </a>
+          ),
+        )}
+      </p>
+      {long && (
+        <button
+          type="button"
+          class="link"
+          aria-expanded={!cut}
+          onClick={() => view.toggle(id)}
+        >
+          {t(cut ? "showAll" : "showLess")}
+        </button>
       )}
-    </p>
+    </div>
   );
 }
 

@@ -1,3 +1,4 @@
+import { isLong, LINES_SHOWN } from "../state/long.ts";
 import type { Row } from "../state/rows.ts";
 
 /** Pixels, as the style sheet has them. */
@@ -30,7 +31,9 @@ export class Estimates {
     if (row?.kind !== "message" && row?.kind !== "outgoing") return RULE;
     const { message, head } = row;
     const note = head && message.to !== undefined ? PRIVATE_NOTE : 0;
-    return PADDING + (head ? HEAD : 0) + note + LINE * this.#linesOf(message);
+    // A long one is cut, and has a button below it.
+    const lines = isLong(message.body) ? LINES_SHOWN + 1 : this.#linesOf(message);
+    return PADDING + (head ? HEAD : 0) + note + LINE * lines;
   }
 
   #linesOf(message: { body: string }): number {

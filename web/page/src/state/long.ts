@@ -1,0 +1,14 @@
+/** Lines of a long message that are shown until one asks for all of them. */
+export const LINES_SHOWN = 30;
+/** Characters that fill about three times as many lines. */
+const LONG = 6_000;
+
+/** Reports whether a message is so long that it would push the others out of sight. */
+export function isLong(text: string): boolean {
+  if (text.length > LONG) return true;
+  let lines = 1;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) {
+    if (++lines > LINES_SHOWN) return true;
+  }
+  return false;
+}
