@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
 import WebSocket from "ws";
 import { launchBrowser, openWindow } from "../support/browser.ts";
-import { repository } from "../support/server.ts";
+import { repository, Server } from "../support/server.ts";
 import { until } from "../support/wait.ts";
 
 const run = promisify(execFile);
@@ -116,14 +116,15 @@ test("a page of another origin chats with the SDK from the server", async () => 
     response.end(page);
   });
   await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
+  const origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+  const server = await Server.start(inject("binary"), undefined, ["--origins", origin]);
   const browser = await launchBrowser();
   try {
-    client = new Client({ url: inject("server"), user: "ada", WebSocket });
+    client = new Client({ url: server.url, user: "ada", WebSocket });
     const lobby = await client.join("lobby");
     await lobby.send("welcome, whoever you are");
     const { page, problems } = await openWindow(browser);
-    const { port } = site.address() as AddressInfo;
-    await page.goto(`http://127.0.0.1:${port}/?server=${inject("server")}`);
+    await page.goto(`${origin}/?server=${server.url}`);
     await page.getByText("ada: welcome, whoever you are").waitFor();
     await page.getByPlaceholder("Say something").fill("hello from elsewhere");
     await page.getByPlaceholder("Say something").press("Enter");
@@ -133,6 +134,7 @@ test("a page of another origin chats with the SDK from the server", async () => 
   } finally {
     await browser.close();
     site.close();
+    await server.stop();
   }
 });
 
