@@ -127,6 +127,9 @@ func TestEmbedded(t *testing.T) {
 	if err != nil || res.StatusCode != 200 || !strings.Contains(string(body), "<title>Parley") {
 		t.Fatalf("GET / = %d %.200q, %v", res.StatusCode, body, err)
 	}
+	if strings.Contains(string(body), `="/`) {
+		t.Errorf("the page asks for something at the root, and is blank below a path: %s", body)
+	}
 	if hint := strings.Contains(string(body), "make build"); hint == Built() {
 		t.Errorf("Built() = %v, the page says how to build: %v", Built(), hint)
 	}

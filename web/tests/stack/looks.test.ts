@@ -99,6 +99,25 @@ test("dark can be chosen whatever the system says", async () => {
   await screenshot(page, "settings");
 });
 
+test("writing to one person, and the question before that is lost, on a phone", async () => {
+  const options = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
+  const { page } = await openWindow(browser, options);
+  const channel = await scene("asks");
+  await enter(page, inject("server"), "ada", channel);
+  await page.locator(".author", { hasText: "linus" }).first().click();
+  await page.locator("#composer").fill("between us");
+  expect(await findings(page)).toEqual([]);
+  await screenshot(page, "phone-private");
+  await page.getByRole("button", { name: "Back to everybody" }).click();
+  await page.getByText("Your draft to linus is kept.").waitFor();
+  expect(await findings(page)).toEqual([]);
+  await page.locator('[aria-controls="channels"]').click();
+  await page.getByRole("button", { name: `Leave ${channel}` }).click();
+  await page.getByText("Drafts: 1").waitFor();
+  expect(await findings(page)).toEqual([]);
+  await screenshot(page, "phone-ask");
+});
+
 test("a picture for the README", async () => {
   const { page } = await openWindow(browser, { viewport: { width: 1180, height: 700 } });
   await enter(page, inject("server"), "ada", "release");
