@@ -69,6 +69,9 @@ func (a *Auth) Fitting() []string {
 	return nil
 }
 
+// maxToken is the longest token that is looked at, in bytes as encoded.
+const maxToken = 8 << 10
+
 // identity is a user, for as long as the token lasts.
 type identity struct {
 	user    string

@@ -39,12 +39,13 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 	if change != nil {
 		change(inc)
 	}
+	inc.edge = c.edge
 	c.current.Store(inc)
 	server := &http.Server{Handler: c.handler(), ReadHeaderTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = server.Serve(listener{ln, 4*inc.limits.Frame + 64<<10})
+		_ = server.Serve(listener{ln, 4*inc.limits.Frame + 64<<10, c.plains})
 	}()
 	t.Cleanup(func() {
 		for _, s := range inc.allSessions() {

@@ -333,6 +333,7 @@ func (c *conn) read(handle func([]byte)) error {
 	for {
 		kind, r, err := c.ws.NextReader()
 		if err != nil {
+			c.closeFor(err)
 			return err
 		}
 		if kind != websocket.TextMessage {
@@ -344,6 +345,7 @@ func (c *conn) read(handle func([]byte)) error {
 		}
 		message, err := io.ReadAll(r)
 		if err != nil {
+			c.closeFor(err)
 			return err
 		}
 		if !utf8.Valid(message) {
@@ -357,6 +359,16 @@ func (c *conn) read(handle func([]byte)) error {
 		if c.awaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
 			handle(message)
 		}
+	}
+}
+
+// closeFor begins to close with the code for what was found wrong with a frame.
+func (c *conn) closeFor(err error) {
+	switch {
+	case errors.Is(err, errCloseByte):
+		c.close(websocket.CloseProtocolError, "a close frame needs two bytes of code or none")
+	case errors.Is(err, errLength), errors.Is(err, websocket.ErrReadLimit):
+		c.close(websocket.CloseMessageTooBig, "the frame is too large")
 	}
 }
 

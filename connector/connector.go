@@ -46,12 +46,12 @@ type Config struct {
 	// Partitions and Replication of a log that does not exist yet.
 	Partitions, Replication int
 
-	// Limits that are 0 have defaults; the rate's is none for clients of this
-	// machine alone, and none when it is negative.
+	// Limits that are 0 have defaults; for rates see Edge.
 	Limits         rpc.Limits
-	MaxConnections int   // default 100,000
+	MaxConnections int   // open WebSockets; default 100,000
 	MaxQueued      int   // bytes in all outgoing queues together, default 256 MiB
 	Auth           *Auth // nil: users are who they say they are
+	Edge           Edge  // what clients may take beside
 	// Open serves everybody without authentication. Without it and without Auth
 	// a connector listens on loopback alone, answers to localhost, loopback
 	// addresses and Hosts, and serves what a proxy passed on only where Proxies
@@ -88,7 +88,10 @@ type Connector struct {
 	current  atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving  atomic.Bool                 // a planned stop has begun
 	metrics  *metrics
-	budget   *budget        // shared by the incarnations: one may end while the next serves
+	budget   *budget // shared by the incarnations: one may end while the next serves
+	edge     *admission
+	plains   *plains
+	doubted  sync.Once      // a proxy that is not trusted was named
 	before   error          // what ended the incarnation before; owned by Run
 	ending   sync.WaitGroup // what is left of the incarnations before
 }
@@ -119,9 +122,29 @@ func New(cfg Config) (*Connector, error) {
 		return nil, err
 	}
 	cfg.Listen = l.Addr().String()
-	cfg.Limits = withDefaults(cfg.Limits, l.Addr())
-	metrics := newMetrics(cfg.Meters)
-	return &Connector{cfg: cfg, listener: l, gate: g, metrics: metrics, budget: newBudget(cfg.MaxQueued, func() { metrics.shed.Add(1) })}, nil
+	cfg.setLimits(l.Addr())
+	cfg.fit()
+	m := newMetrics(cfg.Meters)
+	return &Connector{
+		cfg: cfg, listener: l, gate: g, metrics: m,
+		edge: newAdmission(&cfg, m), plains: newPlains(cfg.Edge.Plain, m),
+		budget: newBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
+	}, nil
+}
+
+// fit lowers the connections that are admitted to the descriptors there are.
+func (cfg *Config) fit() {
+	open, err := openFiles()
+	if err != nil {
+		cfg.Logger.Warn("it is unknown how many files this process may have open", "error", err)
+		return
+	}
+	asked := cfg.MaxConnections
+	cfg.MaxConnections, cfg.Edge.Plain = fitDescriptors(open, asked, cfg.Edge.Plain)
+	if cfg.MaxConnections < asked {
+		cfg.Logger.Warn("fewer connections are admitted than asked for: raise the limit of open files (ulimit -n, LimitNOFILE) or lower --max-connections",
+			"open_files", open, "connections", cfg.MaxConnections, "asked", asked)
+	}
 }
 
 func setDefault[T comparable](v *T, otherwise T) {
@@ -137,16 +160,15 @@ func (c *Connector) Addr() net.Addr { return c.listener.Addr() }
 // Run serves until ctx ends; then it drains, and returns nil. Its error is one
 // that another try would not mend.
 func (c *Connector) Run(ctx context.Context) error {
-	server := &http.Server{
-		Handler:           c.handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(c.cfg.Logger.Handler(), slog.LevelDebug),
-	}
+	server := c.plains.server(c.handler())
+	server.ErrorLog = slog.NewLogLogger(c.cfg.Logger.Handler(), slog.LevelDebug)
 	defer c.gauges()()
 	served := make(chan error, 1)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	go func() {
-		served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10})
+		served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10, c.plains})
+		stop() // nobody can come any more
 	}()
 	err := c.liveOn(ctx)
 	c.ending.Wait()
@@ -241,7 +263,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	}
 	reader.Probe()
 	inc = newIncarnation(&c.cfg, log, kafka, reader)
-	inc.budget = c.budget
+	inc.budget, inc.edge = c.budget, c.edge
 	return inc, func() { reader.Close(); kafka.Close() }, nil
 }
 

@@ -21,7 +21,8 @@ const upgradeBuffer = 512
 func (c *Connector) handler() http.Handler {
 	upgrader := &websocket.Upgrader{
 		ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer, WriteBufferPool: new(sync.Pool),
-		Subprotocols: []string{rpc.Subprotocol}, CheckOrigin: func(*http.Request) bool { return true }, // the gate has
+		Subprotocols: []string{rpc.Subprotocol}, HandshakeTimeout: headTimeout,
+		CheckOrigin: func(*http.Request) bool { return true }, // the gate has
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) { c.serve(upgrader, w, r) })
@@ -56,16 +57,42 @@ func (c *Connector) serve(upgrader *websocket.Upgrader, w http.ResponseWriter, r
 		} else {
 			c.metrics.upgrades.Add(1, "not_ready")
 		}
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "not ready: try again in a moment", http.StatusServiceUnavailable)
+		tryLater(w, "not ready: try again in a moment")
+		return
+	}
+	t, refused := c.admit(inc, r)
+	if refused != "" {
+		c.metrics.upgrades.Add(1, refused)
+		tryLater(w, "too many connections: try again later")
 		return
 	}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
+		t.release()
 		c.metrics.upgrades.Add(1, outcomeFailed)
 		return // the upgrader has answered
 	}
-	inc.accept(ws, bearer(r))
+	inc.accept(ws, t, bearer(r))
+}
+
+func tryLater(w http.ResponseWriter, text string) {
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, text, http.StatusServiceUnavailable)
+}
+
+// admit gives a place to the request's connection, or says what it is refused
+// for.
+func (c *Connector) admit(inc *incarnation, r *http.Request) (t *ticket, refused string) {
+	if inc.overfull() {
+		return nil, refusedFull
+	}
+	address, untrusted := c.cfg.clientAddress(r)
+	if untrusted.IsValid() {
+		c.doubted.Do(func() {
+			c.cfg.Logger.Warn("a proxy that is not in --proxies forwards requests: the limits of connections per address are off for it", "peer", untrusted)
+		})
+	}
+	return c.edge.admit(neighbourhood(address), time.Now())
 }
 
 func bearer(r *http.Request) string {
@@ -74,36 +101,40 @@ func bearer(r *http.Request) string {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return ""
 	}
-	return strings.TrimSpace(token)
+	token = strings.TrimSpace(token)
+	// What is too long is refused at hello, and never kept. The copy does not
+	// hold on to the request.
+	return strings.Clone(token[:min(len(token), maxToken+1)])
 }
 
-func (inc *incarnation) accept(ws *websocket.Conn, token string) {
+func (inc *incarnation) accept(ws *websocket.Conn, t *ticket, token string) {
 	s := inc.newSession(ws, token)
-	code, admitted := inc.admit(s)
-	switch {
-	case admitted:
+	s.ticket = t
+	t.upgraded(func() { s.conn.close(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
+	if inc.admit(s) {
 		inc.metrics.upgrades.Add(1, outcomeOK)
-	case code == rpc.CloseConnections:
-		inc.metrics.upgrades.Add(1, "full")
-	default:
-		inc.metrics.upgrades.Add(1, "draining")
+		return
 	}
-	if !admitted {
-		inc.metrics.closed(code, nil)
-		s.conn.close(code, "not now")
-		s.conn.discard()
-	}
+	inc.metrics.upgrades.Add(1, "draining")
+	inc.metrics.closed(rpc.CloseShutdown, nil)
+	s.conn.close(rpc.CloseShutdown, "not now")
+	s.conn.discard()
+	t.release()
 }
 
 func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
+	l := inc.limits
 	s := &session{
 		id: ulid.Make().String(), inc: inc, bearer: token,
-		unanswered: make(chan struct{}, inc.limits.Pipeline),
-		rate:       bucket{rate: float64(inc.limits.Rate)},
+		unanswered: make(chan struct{}, l.Pipeline),
+		requests:   newBucket(l.Rate, requestBurst(l)),
+		joins:      newBucket(l.Joins, l.Channels),
 		places:     map[string]*place{},
 		opened:     time.Now(), pingedAt: time.Now(),
 	}
-	s.conn = newConn(ws, inc.limits.Queue, inc.flushers, inc.budget)
+	s.conn = newConn(ws, l.Queue, inc.flushers, inc.budget)
+	s.conn.socket.rate = newBucket(inc.cfg.Edge.ReadRate, 4*inc.cfg.Edge.ReadRate)
+	s.conn.socket.slowed = func() { inc.metrics.limited.Add(1, "bytes") }
 	ws.SetReadLimit(int64(inc.limits.Frame))
 	ws.SetPongHandler(func(string) error {
 		if !s.ponged.Swap(true) { // one pong for each ping
@@ -132,6 +163,10 @@ func (s *session) serve() {
 	s.inc.metrics.closed(s.conn.closedWith(), err)
 	s.conn.discard()
 	s.inc.metrics.connections.Add(-1)
+	if s.account != nil {
+		s.inc.edge.leave(s.user)
+	}
+	s.ticket.release()
 }
 
 // howEnded tells a clean end, whose leaves are published at once, from a cut.

@@ -36,6 +36,7 @@ type incarnation struct {
 	kafka         *eventlog.Client
 	producer      appender
 	history       archive
+	edge          *admission
 	heart         *heart
 	tracers       tracers
 	pushPartition int
@@ -59,6 +60,7 @@ type incarnation struct {
 	left     map[string]time.Time // when large channels were left
 	sessions map[string]*session
 	large    int // users above which a channel is large
+	ended    int // sessions whose connection is gone
 }
 
 // appender appends events to the log: an *eventlog.Producer, or a simulated one.
@@ -251,21 +253,34 @@ func (inc *incarnation) session(id string) *session {
 	return inc.sessions[id]
 }
 
-// admit adds a session and serves it, unless there are too many or the
-// incarnation is over; then it returns the code to close with.
-func (inc *incarnation) admit(s *session) (code int, admitted bool) {
+// admit adds a session and serves it, unless the incarnation is over.
+func (inc *incarnation) admit(s *session) bool {
 	inc.mu.Lock()
 	defer inc.mu.Unlock()
-	switch {
-	case inc.over:
-		return rpc.CloseShutdown, false
-	case len(inc.sessions) >= inc.cfg.MaxConnections:
-		return rpc.CloseConnections, false
+	if inc.over {
+		return false
 	}
 	inc.sessions[s.id] = s
 	inc.metrics.connections.Add(1)
 	inc.spawn(s.serve)
-	return 0, true
+	return true
+}
+
+// noteEnded counts a session whose connection is gone. It is false when so many
+// wait for their users to come back that this one must not.
+func (inc *incarnation) noteEnded() bool {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	inc.ended++
+	return inc.ended <= inc.cfg.MaxConnections
+}
+
+// overfull reports whether the log takes leaves so slowly that more sessions
+// would be more than memory is meant for.
+func (inc *incarnation) overfull() bool {
+	inc.mu.RLock()
+	defer inc.mu.RUnlock()
+	return inc.ended > 2*inc.cfg.MaxConnections
 }
 
 // closeSessions ends every session; none comes after them.
@@ -281,7 +296,10 @@ func (inc *incarnation) closeSessions(code int, reason string) {
 func (inc *incarnation) forget(s *session) {
 	inc.mu.Lock()
 	defer inc.mu.Unlock()
-	delete(inc.sessions, s.id)
+	if inc.sessions[s.id] != nil {
+		delete(inc.sessions, s.id)
+		inc.ended--
+	}
 }
 
 func (inc *incarnation) allSessions() []*session {

@@ -37,6 +37,7 @@ func (inc *incarnation) keep(ctx context.Context) error {
 			for _, s := range inc.allSessions() {
 				s.keep(now)
 			}
+			inc.edge.expire(now)
 			if round%2 == 0 {
 				inc.tellCrowds()
 				inc.forgetLeft(now)
@@ -98,6 +99,7 @@ func (s *session) keep(now time.Time) {
 // at once after a clean close, else when its user had time to come back.
 func (s *session) end(clean bool, reason schema.Reason) {
 	now := time.Now()
+	clean = !s.inc.noteEnded() || clean
 	s.mu.Lock()
 	s.ended, s.reason, s.leaveAt = true, reason, now.Add(cutGrace)
 	if clean && !s.lingersAtEnd() {

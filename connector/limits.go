@@ -8,21 +8,36 @@ import (
 )
 
 const (
-	defaultRate  = 100 // requests a second, where clients come from elsewhere
 	maxMalformed = 100 // malformed frames within floodWindow
 	floodWindow  = 10 * time.Second
 )
 
-// withDefaults fills in the limits that are not set. A negative rate is none;
-// so is the default for clients of this machine alone.
-func withDefaults(l rpc.Limits, listen net.Addr) rpc.Limits {
+// setLimits fills in the limits that are not set. Rates and shares are for the
+// open internet: an open connector for clients of this machine alone has none
+// unless they are set. Negative ones are none. From here on 0 is no limit.
+func (cfg *Config) setLimits(listen net.Addr) {
 	local, _ := listen.(*net.TCPAddr)
-	switch {
-	case l.Rate < 0, l.Rate == 0 && local != nil && local.IP.IsLoopback():
-		l.Rate = 0
-	case l.Rate == 0:
-		l.Rate = defaultRate
+	trusted := cfg.Auth == nil && !cfg.Open && len(cfg.Proxies) == 0 && local != nil && local.IP.IsLoopback()
+	share := func(v *int, otherwise int) {
+		switch {
+		case *v < 0:
+			*v = 0
+		case *v == 0 && !trusted:
+			*v = otherwise
+		}
 	}
+	e, l := &cfg.Edge, &cfg.Limits
+	share(&l.Rate, 100)
+	share(&l.Joins, 20)
+	share(&l.Chats, 10)
+	share(&e.UserRate, 200)
+	share(&e.UserJoins, 40)
+	share(&e.UserConnections, 50)
+	share(&e.AddressConnections, 1000)
+	share(&e.Upgrades, 500)
+	share(&e.BeforeHello, 2000)
+	share(&e.Plain, 500)
+	share(&e.ReadRate, 1<<20)
 	set := func(v *int, otherwise int) {
 		if *v == 0 {
 			*v = otherwise
@@ -35,8 +50,11 @@ func withDefaults(l rpc.Limits, listen net.Addr) rpc.Limits {
 	set(&l.Pipeline, 1000)
 	set(&l.Presence, 1000)
 	set(&l.Queue, 4<<20)
-	return l
 }
+
+// requestBurst is how many requests a session may send at once: one that comes
+// back joins all of its channels again.
+func requestBurst(l rpc.Limits) int { return l.Rate + l.Channels }
 
 // flood counts what should be rare. Owned by one goroutine.
 type flood struct {
@@ -52,31 +70,4 @@ func (f *flood) exceeds(most int) bool {
 	}
 	f.n++
 	return f.n > most
-}
-
-// bucket limits requests to a rate, with a second's worth of burst. Owned by
-// one goroutine.
-type bucket struct {
-	rate   float64 // a second; 0: no limit
-	tokens float64
-	last   time.Time
-}
-
-func (b *bucket) take() bool {
-	if b.rate == 0 {
-		return true
-	}
-	now := time.Now()
-	b.tokens = min(b.rate, b.tokens+now.Sub(b.last).Seconds()*b.rate)
-	b.last = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
-
-// retry is the time until the next token, in milliseconds.
-func (b *bucket) retry() int64 {
-	return int64((1-b.tokens)/b.rate*1000) + 1
 }

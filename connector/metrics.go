@@ -37,6 +37,7 @@ const (
 type metrics struct {
 	connections  meter.Level
 	upgrades     meter.Tally // by result
+	limited      meter.Tally // by limit
 	closes       meter.Tally // by code
 	slow         meter.Counter
 	shed         meter.Counter
@@ -63,8 +64,11 @@ func newMetrics(p metric.MeterProvider) *metrics {
 	return &metrics{
 		connections: m.Level("parley.connector.connections", "{connection}", "Open WebSockets."),
 		upgrades: m.Tally("parley.connector.upgrades", "{request}",
-			"WebSockets that were asked for, by what became of them: ok, full, not_ready, draining, refused for its host, origin or proxy, or failed for a bad request.",
-			meter.By("result", outcomeOK, "full", "not_ready", "draining", outcomeRefused, outcomeFailed)),
+			"WebSockets that were asked for, by what became of them: ok; full, address (too many of it), rate or hello (too many that have not sent it), all answered with 503; refused for its host, origin or proxy; not_ready, draining, or failed for a bad request.",
+			meter.By("result", outcomeOK, refusedFull, refusedAddress, refusedRate, refusedHello, "not_ready", "draining", outcomeRefused, outcomeFailed)),
+		limited: m.Tally("parley.connector.limited", "{event}",
+			"Times that a client met a limit, by which: requests and joins of a session, those of its user, chats, user_connections; bytes, for which reading waited; hello, for the lack of which a connection made room; plain, one that was not a WebSocket and did.",
+			meter.By("limit", limitNames...)),
 		closes: m.Tally("parley.connector.closes", "{connection}",
 			"WebSockets that ended, by close code; 1006 is one that was cut without a code.", meter.By("code", knownCodes...)),
 		slow: m.Counter("parley.connector.slow_consumers", "{connection}",
@@ -101,6 +105,9 @@ func newMetrics(p metric.MeterProvider) *metrics {
 	}
 }
 
+// limits are the values of a label.
+var limitNames = []string{"requests", "user_requests", "joins", "user_joins", "chats", "user_connections", "bytes", "hello", "plain"}
+
 // methods are the values of a label.
 var methods = []string{rpc.MethodHello, rpc.MethodPing, rpc.MethodJoin, rpc.MethodLeave, rpc.MethodChat, rpc.MethodHistory, rpc.MethodMembers, "other"}
 
@@ -110,7 +117,7 @@ func closeCodes() (all []string) {
 	for _, code := range []int{
 		websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseProtocolError, websocket.CloseUnsupportedData,
 		websocket.CloseNoStatusReceived, websocket.CloseAbnormalClosure, websocket.CloseInvalidFramePayloadData, websocket.CloseMessageTooBig,
-		rpc.CloseShutdown, rpc.CloseExpired, rpc.CloseSlow, rpc.CloseLostPlace, rpc.CloseNoPong,
+		rpc.CloseShutdown, rpc.CloseExpired, rpc.CloseSlow, rpc.CloseLostPlace, rpc.CloseNoPong, rpc.CloseTryLater,
 		rpc.CloseBadToken, rpc.CloseMisuse, rpc.CloseNoHello, rpc.CloseAdmin, rpc.CloseConnections,
 	} {
 		all = append(all, strconv.Itoa(code))

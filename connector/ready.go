@@ -13,7 +13,7 @@ const beatPatience = 5 * time.Second
 // Ready reports whether clients are served now.
 func (c *Connector) Ready() bool {
 	inc := c.current.Load()
-	return inc != nil && !inc.draining.Load()
+	return inc != nil && !inc.draining.Load() && c.plains.failing(time.Now()) == nil
 }
 
 // Unready says why clients should not be sent here, a sentence for each reason;
@@ -22,6 +22,9 @@ func (c *Connector) Unready(context.Context) []string {
 	var reasons []string
 	if c.leaving.Load() {
 		reasons = append(reasons, "it is draining")
+	}
+	if err := c.plains.failing(time.Now()); err != nil {
+		reasons = append(reasons, "clients cannot connect: "+err.Error())
 	}
 	inc := c.current.Load()
 	if inc == nil {

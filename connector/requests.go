@@ -26,10 +26,11 @@ func (s *session) handle(frame []byte) {
 	}
 	c := &call{session: s, method: r.Method, id: r.ID}
 	s.begin(c)
-	if bad == nil && !s.rate.take() {
-		bad = rpc.RateLimited(s.rate.retry())
-	}
 	if bad == nil {
+		if retry := s.drawRequest(); retry > 0 {
+			s.slowDown(c, retry)
+			return
+		}
 		bad = s.dispatch(c, r)
 	}
 	if bad != nil {
@@ -76,6 +77,10 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	if bad := rpc.Decode(r.Params, &p); bad != nil {
 		return bad
 	}
+	if s.user != "" && s.inc.cfg.Auth != nil && p.Token == "" {
+		c.result(s.greeting()) // as it is: what hello brought is not kept
+		return nil
+	}
 	who, bad := s.inc.cfg.identify(p, s.bearer)
 	if bad != nil {
 		if bad.Code == rpc.CodeUnauthenticated {
@@ -90,16 +95,30 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 		s.mu.Unlock()
 		return &rpc.Error{Code: rpc.CodeForbidden, Message: "this session is another user's"}
 	}
-	if s.user == "" {
-		s.user = who.user
-	}
-	s.expires = who.expires
 	s.mu.Unlock()
-	c.result(rpc.HelloResult{
-		Session: s.id, User: who.user, Connector: s.inc.id, Epoch: s.inc.log.Epoch, Version: rpc.Version,
-		Ping: s.inc.cfg.ClientPing.Milliseconds(), Traces: s.inc.cfg.Traces, Limits: s.inc.limits,
-	})
+	if s.user == "" {
+		account, ok := s.inc.edge.enter(who.user)
+		if !ok {
+			s.inc.metrics.limited.Add(1, "user_connections")
+			c.fail(&rpc.Error{Code: rpc.CodeForbidden, Message: "the user has too many connections", Data: &rpc.ErrorData{Limit: s.inc.cfg.Edge.UserConnections}})
+			s.conn.close(rpc.CloseConnections, "the user has too many connections")
+			return nil
+		}
+		s.account, s.bearer = account, ""
+		s.ticket.greeted()
+	}
+	s.mu.Lock()
+	s.user, s.expires = who.user, who.expires
+	s.mu.Unlock()
+	c.result(s.greeting())
 	return nil
+}
+
+func (s *session) greeting() rpc.HelloResult {
+	return rpc.HelloResult{
+		Session: s.id, User: s.user, Connector: s.inc.id, Epoch: s.inc.log.Epoch, Version: rpc.Version,
+		Ping: s.inc.cfg.ClientPing.Milliseconds(), Traces: s.inc.cfg.Traces, Limits: s.inc.limits,
+	}
 }
 
 func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
@@ -123,6 +142,9 @@ func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
 			return rpc.InvalidParams("epoch", "must come with since")
 		}
 		j.since = *p.Since
+	}
+	if bad := s.drawJoin(); bad != nil {
+		return bad
 	}
 	s.join(p.Channel, j)
 	return nil
@@ -167,6 +189,9 @@ func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
 	} else if e, ok := p.already(m.ID, s.inc.limits.Recover); ok {
 		c.result(rpc.ChatResult{ID: m.ID, Seq: e.seq, Time: e.time})
 		return nil
+	}
+	if bad := s.drawChat(m.Channel); bad != nil {
+		return bad
 	}
 	return s.publishChat(c, p, &m)
 }

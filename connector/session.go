@@ -23,13 +23,15 @@ type session struct {
 	// A slot for each request that is not answered yet.
 	unanswered chan struct{}
 
-	bearer string // the token of the upgrade request
+	ticket *ticket // of its connection
 
 	spans openSpans
 
 	// Owned by the reading goroutine.
-	flood flood
-	rate  bucket
+	bearer          string // the token of the upgrade request, until hello
+	flood, excess   flood  // malformed frames, and requests above the rate
+	requests, joins *bucket
+	account         *account // of the user; nil before hello
 
 	mu        sync.Mutex
 	user      string            // "" before hello; set once

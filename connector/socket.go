@@ -5,6 +5,9 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // errFlood ends a connection that sends bytes without end and no message.
@@ -12,15 +15,22 @@ var errFlood = errors.New("too many bytes without a message")
 
 // socket is a connection as gorilla/websocket sees it. It counts what is read
 // since the last message: the library reads empty continuation frames for ever
-// within one message. And it hands the control frames that the library writes
-// (pongs, close frames) to the connection's queue, so that they never stand
-// inside another frame.
+// within one message. It waits where a client sends more than it may, and looks
+// at the heads of frames for what the library does not refuse. And it hands the
+// control frames that the library writes (pongs, close frames) to the
+// connection's queue, so that they never stand inside another frame.
 type socket struct {
 	net.Conn
-	raw   syscall.RawConn // of Conn
-	limit int
-	read  int // since the last message; owned by the reading goroutine
-	queue atomic.Pointer[conn]
+	raw    syscall.RawConn // of Conn
+	limit  int
+	read   int // since the last message; owned by the reading goroutine
+	queue  atomic.Pointer[conn]
+	plains *plains
+
+	// Set before the connection is read as a WebSocket.
+	rate   *rate.Limiter // of bytes; nil: no limit
+	slowed func()        // called when reading waits
+	frames frameHeads
 }
 
 func (s *socket) Read(p []byte) (int, error) {
@@ -31,7 +41,24 @@ func (s *socket) Read(p []byte) (int, error) {
 	if s.read += n; s.read > s.limit {
 		return 0, errFlood
 	}
+	s.pace(n)
+	if good, bad := s.frames.check(p[:n]); bad != nil {
+		return good, bad
+	}
 	return n, err
+}
+
+// pace waits until n bytes more may be read. What one read brings is worth
+// less than a moment.
+func (s *socket) pace(n int) {
+	if s.rate == nil || n == 0 {
+		return
+	}
+	now := time.Now()
+	if wait := s.rate.ReserveN(now, min(n, s.rate.Burst())).DelayFrom(now); wait > 0 {
+		s.slowed()
+		time.Sleep(wait)
+	}
 }
 
 func (s *socket) Write(p []byte) (int, error) {
@@ -48,20 +75,30 @@ func (s *socket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Close closes a connection that never became a WebSocket, or was refused.
+func (s *socket) Close() error {
+	s.plains.remove(s)
+	return s.Conn.Close()
+}
+
 // listener makes sockets of accepted connections.
 type listener struct {
 	net.Listener
-	limit int
+	limit  int
+	plains *plains
 }
 
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
+		l.plains.failed(err)
 		return nil, err
 	}
 	raw, err := c.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	return &socket{Conn: c, raw: raw, limit: l.limit}, nil
+	s := &socket{Conn: c, raw: raw, limit: l.limit, plains: l.plains}
+	l.plains.add(s)
+	return s, nil
 }

@@ -44,6 +44,9 @@ type claims struct {
 
 // verify reads a token. Its errors quote nothing of it.
 func (a *Auth) verify(token string) (identity, error) {
+	if len(token) > maxToken {
+		return identity{}, fmt.Errorf("a token has at most %d bytes", maxToken)
+	}
 	payload, err := a.signed(token)
 	if err != nil {
 		return identity{}, err

@@ -2,12 +2,12 @@ package tests
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -141,21 +141,19 @@ func TestMetricsCount(t *testing.T) {
 	}
 }
 
-// A WebSocket that is closed at once, as the connector is full, is counted by
-// its code as any other.
+// A WebSocket that is refused, as the connector is full, is counted, and its
+// client is not told to stay away.
 func TestMetricsOfAFullConnector(t *testing.T) {
 	c, tel := measured(t)
 	c.worker()
 	url := c.connector(func(cfg *connector.Config) { cfg.MaxConnections = 1 }).addr
 	enter(t, url, "ada")
-	one := dial(t, url)
-	var closed *websocket.CloseError
-	if _, _, err := one.ReadMessage(); !errors.As(err, &closed) || closed.Code != rpc.CloseConnections {
-		t.Fatalf("the second one is told %v", err)
+	_, res, err := websocket.DefaultDialer.Dial(url, nil)
+	if err == nil || res == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Fatalf("the second one is answered with %+v, %v", res, err)
 	}
 	p := scrape(t, tel)
 	for metric, labels := range map[string][]string{
-		"parley_connector_closes_total":   {"code", "3504"},
 		"parley_connector_upgrades_total": {"result", "full"},
 		"parley_connector_connections":    nil,
 	} {

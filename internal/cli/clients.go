@@ -24,12 +24,13 @@ type clientFlags struct {
 	MaxChannels    int           `default:"128" placeholder:"N" help:"Channels that a session may join. Default: ${default}."`
 	MaxBody        int           `default:"4096" placeholder:"BYTES" help:"Size of a message. Default: ${default}."`
 	MaxQueued      int           `default:"268435456" placeholder:"BYTES" help:"What may wait for all clients together to read it; beyond it the longest queue is closed as a slow consumer. Default: ${default}."`
-	Rate           int           `default:"0" placeholder:"N" help:"Requests a second and session; -1 for no limit. Default: 100, none when listening on loopback."`
 	PingEvery      time.Duration `default:"25s" placeholder:"TIME" help:"Time between the server's pings. Default: ${default}."`
 	PongTimeout    time.Duration `default:"8s" placeholder:"TIME" help:"Time for a client's pong. Default: ${default}."`
 	DrainDelay     time.Duration `default:"0s" placeholder:"TIME" help:"Time from a stop, when /readyz says so, until new connections are refused: as long as load balancers take to note it. Default: ${default}."`
 	Drain          time.Duration `default:"0s" placeholder:"TIME" help:"Time over which a stop closes connections. Default: ${default}, all at once."`
 	Traces         string        `placeholder:"URL" help:"Where clients find a trace: a URL with {trace} in it."`
+
+	edgeFlags
 }
 
 // Validate implements kong's check of values.
@@ -49,7 +50,7 @@ func (f *clientFlags) Validate() error {
 			return fmt.Errorf("%s is %v: it takes a time from 0 on", flag, d)
 		}
 	}
-	return nil
+	return f.edgeFlags.Validate()
 }
 
 // config is what these flags say of clients that come to an address, checked.
@@ -68,10 +69,11 @@ func (f *clientFlags) config(listen address) (connector.Config, error) {
 	}
 	cfg := connector.Config{
 		Auth: auth, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
-		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody, Rate: f.Rate},
+		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody},
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,
 	}
+	f.into(&cfg)
 	return cfg, connector.Check(cfg, at)
 }
 

@@ -32,7 +32,8 @@ type ErrorData struct {
 	// Field and Reason, with CodeInvalidParams.
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason,omitempty"`
-	// Limit, with CodeTooManyChannels and CodeTooLarge.
+	// Limit, with CodeTooManyChannels, CodeTooLarge, and where a user has too
+	// many connections.
 	Limit int `json:"limit,omitempty"`
 	// Retry in milliseconds, with 1005, 1007 and 1008.
 	Retry int64 `json:"retry,omitempty"`
@@ -82,6 +83,7 @@ const (
 	CloseSlow        = 3008
 	CloseLostPlace   = 3010
 	CloseNoPong      = 3012
+	CloseTryLater    = 3014
 	CloseBadToken    = 3500
 	CloseMisuse      = 3501
 	CloseNoHello     = 3502

@@ -43,6 +43,8 @@ type Limits struct {
 	Recover  int `json:"recover"`  // messages that a join with since returns
 	Pipeline int `json:"pipeline"` // unanswered requests
 	Rate     int `json:"rate"`     // requests a second; 0: not limited
+	Joins    int `json:"joins"`    // joins a second; 0: not limited
+	Chats    int `json:"chats"`    // messages a second of a user in a channel; 0: not limited
 	Dedupe   int `json:"dedupe"`   // events of a partition within which a retry is noticed
 	Presence int `json:"presence"` // members above which presence replaces joined and left
 	Queue    int `json:"queue"`    // bytes that may wait for a slow client

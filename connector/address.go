@@ -1,0 +1,74 @@
+package connector
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// clientAddress is where a request comes from: the peer, or what a proxy that
+// we trust says. It is invalid where nobody can say: a trusted proxy that names
+// nobody, or, named by the second result, one of the same network that is not
+// among those that we trust.
+func (c *Config) clientAddress(r *http.Request) (address, untrusted netip.Addr) {
+	from := peer(r)
+	if !among(c.Proxies, from) {
+		if isForwarded(r) && (from.IsPrivate() || from.IsLoopback()) {
+			return netip.Addr{}, from
+		}
+		return from, netip.Addr{}
+	}
+	// The nearest one that is not a proxy of ours: what stands before it may be
+	// anybody's invention.
+	hops := forwardedFor(r)
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, ok := parseHop(hops[i])
+		if !ok {
+			break
+		}
+		if address = hop; !among(c.Proxies, hop) {
+			break
+		}
+	}
+	return address, netip.Addr{}
+}
+
+// forwardedFor lists the hops that the request names, the client first.
+func forwardedFor(r *http.Request) (hops []string) {
+	for _, line := range r.Header.Values("X-Forwarded-For") {
+		hops = append(hops, strings.Split(line, ",")...)
+	}
+	if len(hops) > 0 {
+		return hops
+	}
+	for _, line := range r.Header.Values("Forwarded") { // RFC 7239
+		for _, element := range strings.Split(line, ",") {
+			for _, pair := range strings.Split(element, ";") {
+				if name, value, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && strings.EqualFold(name, "for") {
+					hops = append(hops, value)
+				}
+			}
+		}
+	}
+	return hops
+}
+
+// parseHop reads an address, which may be quoted, in brackets, and have a port.
+func parseHop(hop string) (netip.Addr, bool) {
+	hop = strings.Trim(strings.TrimSpace(hop), `"`)
+	if at, err := netip.ParseAddrPort(hop); err == nil {
+		return at.Addr().Unmap().WithZone(""), true
+	}
+	a, err := netip.ParseAddr(strings.Trim(hop, "[]"))
+	return a.Unmap().WithZone(""), err == nil
+}
+
+// neighbourhood is what counts as one client: an IPv4 address, or a /64.
+func neighbourhood(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // invalid for an invalid address
+	return p
+}

@@ -1,0 +1,182 @@
+package connector
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// edgeRig is a connector's edge on a real port, for what needs no log: all that
+// happens up to hello, and requests that are refused or answered from memory.
+type edgeRig struct {
+	t    *testing.T
+	c    *Connector
+	inc  *incarnation
+	addr string
+}
+
+var rigKey = []byte("0123456789abcdef0123456789abcdef")
+
+// rigToken is a token for a user, with more in it.
+func rigToken(t *testing.T, user string, more jwt.MapClaims) string {
+	t.Helper()
+	claims := jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
+	for name, v := range more {
+		claims[name] = v
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(rigKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// withAuth makes the limits those of the open internet.
+func withAuth(cfg *Config) { cfg.Auth = &Auth{Key: rigKey, Algorithms: []string{"HS256"}} }
+
+func newEdgeRig(t *testing.T, changes ...func(*Config)) *edgeRig {
+	t.Helper()
+	cfg := Config{Listen: "127.0.0.1:0"}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inc := newIncarnation(&c.cfg, epoch.Log{Epoch: "e", Partitions: 1, Window: 100}, nil, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	inc.ctx, inc.edge, inc.budget, inc.heart = ctx, c.edge, c.budget, newHeart(inc)
+	c.current.Store(inc)
+	server := c.plains.server(c.handler())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10, c.plains}) }()
+	t.Cleanup(func() {
+		inc.closeSessions(rpc.CloseShutdown, "over")
+		cancel()
+		_ = server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("the server ended: %v", err)
+		}
+		inc.work.Wait()
+	})
+	return &edgeRig{t, c, inc, c.Addr().String()}
+}
+
+// dial opens a WebSocket; status is the answer where it is not 101.
+func (r *edgeRig) dial(header http.Header) (ws *websocket.Conn, status int, retry string) {
+	r.t.Helper()
+	ws, res, err := websocket.DefaultDialer.Dial("ws://"+r.addr+"/ws", header)
+	if err != nil {
+		if res == nil {
+			r.t.Fatalf("dial: %v", err)
+		}
+		return nil, res.StatusCode, res.Header.Get("Retry-After")
+	}
+	r.t.Cleanup(func() { _ = ws.Close() })
+	return ws, http.StatusSwitchingProtocols, ""
+}
+
+func (r *edgeRig) open() *websocket.Conn {
+	r.t.Helper()
+	ws, status, _ := r.dial(nil)
+	if status != http.StatusSwitchingProtocols {
+		r.t.Fatalf("the upgrade is answered with %d", status)
+	}
+	return ws
+}
+
+// hello says hello as a user of the rig's key, or without authentication, and
+// returns the answer.
+func (r *edgeRig) hello(ws *websocket.Conn, user string) string {
+	r.t.Helper()
+	if r.c.cfg.Auth == nil {
+		return answerTo(r.t, ws, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":%q}}`, user))
+	}
+	return answerTo(r.t, ws, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"token":%q}}`, rigToken(r.t, user, nil)))
+}
+
+func (r *edgeRig) enter(user string) *websocket.Conn {
+	r.t.Helper()
+	ws := r.open()
+	if answer := r.hello(ws, user); !strings.Contains(answer, `"result"`) {
+		r.t.Fatalf("hello of %s: %s", user, answer)
+	}
+	return ws
+}
+
+func answerTo(t *testing.T, ws *websocket.Conn, frame string) string {
+	t.Helper()
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+		t.Fatal(err)
+	}
+	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, answer, err := ws.ReadMessage()
+	if err != nil {
+		t.Fatalf("%.80s: %v", frame, err)
+	}
+	return string(answer)
+}
+
+// closeCode reads until the connection ends, and returns the code; 0: it was
+// cut, or lasts longer than that.
+func closeCode(ws *websocket.Conn, within time.Duration) int {
+	_ = ws.SetReadDeadline(time.Now().Add(within))
+	for {
+		_, _, err := ws.ReadMessage()
+		var closed *websocket.CloseError
+		switch {
+		case errors.As(err, &closed):
+			return closed.Code
+		case err != nil:
+			return 0
+		}
+	}
+}
+
+// raw opens a TCP connection and sends text.
+func (r *edgeRig) raw(text string) net.Conn {
+	r.t.Helper()
+	c, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = c.Close() })
+	if _, err := c.Write([]byte(text)); err != nil {
+		r.t.Fatal(err)
+	}
+	return c
+}
+
+// statusOf reads an answer's status; 0: there was none in that time.
+func statusOf(c net.Conn, within time.Duration) int {
+	_ = c.SetReadDeadline(time.Now().Add(within))
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return 0
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
+}
+
+// soon waits until something holds.
+func soon(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not yet: %s", what)
+		}
+	}
+}

@@ -1,0 +1,463 @@
+package connector
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Requests whose body never comes hold their connections for as long as a
+// request may take, and keep nobody from the page meanwhile.
+func TestStuckBodies(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) {
+		cfg.Edge.Plain = 20
+		cfg.Page = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the page") })
+	})
+	var stuck []net.Conn
+	for range 90 {
+		stuck = append(stuck, r.raw("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"))
+	}
+	if status := statusOf(r.raw("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), 5*time.Second); status != http.StatusOK {
+		t.Fatalf("with %d stuck requests the page is answered with %d", len(stuck), status)
+	}
+	soon(t, "no more connections than the limit", func() bool { return r.c.plains.count() <= 20 })
+	for i, c := range stuck {
+		_ = c.SetReadDeadline(time.Now().Add(requestTimeout + 5*time.Second))
+		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
+			t.Fatalf("the connection of stuck request %d is still open", i)
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	e, ok := err.(net.Error)
+	return ok && e.Timeout()
+}
+
+// A page that is not read does not hold its connection for ever.
+func TestUnreadPage(t *testing.T) {
+	t.Parallel()
+	served := make(chan error, 1)
+	p := newPlains(0, newMetrics(nil))
+	server := p.server(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, 64<<20))
+		served <- err
+	}))
+	if server.WriteTimeout <= 0 || server.ReadTimeout <= 0 || server.IdleTimeout <= 0 {
+		t.Fatalf("the server waits for ever: %+v", server)
+	}
+	server.WriteTimeout = time.Second // rather than half a minute
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener{l, 1 << 20, p}) }()
+	defer server.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-served:
+		if err == nil {
+			t.Error("64 MiB were written to a client that reads nothing")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the page is still being written")
+	}
+}
+
+// An upgrade clears the deadlines of requests: sessions last.
+func TestUpgradeClearsDeadlines(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t)
+	ws := r.enter("ada")
+	time.Sleep(requestTimeout + time.Second)
+	if answer := answerTo(t, ws, `{"jsonrpc":"2.0","id":2,"method":"ping"}`); !strings.Contains(answer, `"result"`) {
+		t.Errorf("ping is answered %s", answer)
+	}
+}
+
+// A request's head is bounded before memory is given to it.
+func TestHugeHeads(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t)
+	for range 30 {
+		c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + strings.Repeat("x", maxHead+1))
+		if status := statusOf(c, 3*time.Second); status != http.StatusRequestHeaderFieldsTooLarge {
+			t.Fatalf("half a request with %d bytes of head is answered with %d", maxHead+1, status)
+		}
+	}
+	c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 9<<10) + "\r\n\r\n")
+	if status := statusOf(c, 3*time.Second); status != http.StatusBadRequest {
+		t.Errorf("9 KiB of head are answered with %d", status)
+	}
+}
+
+// A token has 8 KiB at most, wherever it comes from, and is not kept.
+func TestTokensAreBoundedAndForgotten(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth)
+	long := rigToken(t, "ada", jwt.MapClaims{"padding": strings.Repeat("x", maxToken)})
+	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+	for name, try := range map[string]struct {
+		header http.Header
+		params string
+	}{
+		"in hello":      {nil, fmt.Sprintf(`{"token":%q}`, long)},
+		"in the header": {bearer(long), `{}`},
+	} {
+		ws, _, _ := r.dial(try.header)
+		if answer := answerTo(t, ws, `{"jsonrpc":"2.0","id":1,"method":"hello","params":`+try.params+`}`); !strings.Contains(answer, `"code":1001`) {
+			t.Errorf("a token of %d bytes %s is answered %s", len(long), name, answer)
+		}
+		if code := closeCode(ws, 5*time.Second); code != rpc.CloseBadToken {
+			t.Errorf("a token of %d bytes %s closes with %d", len(long), name, code)
+		}
+	}
+	ws, _, _ := r.dial(bearer(rigToken(t, "ada", nil)))
+	for i := range 2 { // a later hello without a token changes nothing
+		if answer := answerTo(t, ws, `{"jsonrpc":"2.0","id":1,"method":"hello"}`); !strings.Contains(answer, `"user":"ada"`) {
+			t.Fatalf("hello %d is answered %s", i, answer)
+		}
+	}
+	for _, s := range r.inc.allSessions() {
+		s.mu.Lock()
+		if s.user == "ada" && s.bearer != "" {
+			t.Error("the token is kept after hello")
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Sockets that never send hello have a budget of their own, and make room for
+// those that do. Nobody is told to stay away.
+func TestSilentSockets(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) {
+		cfg.MaxConnections, cfg.Edge.BeforeHello, cfg.Edge.Upgrades = 30, 10, -1
+	})
+	var silent []*websocket.Conn
+	for i := range 30 {
+		ws, status, retry := r.dial(nil)
+		switch {
+		case status == http.StatusServiceUnavailable && retry != "" && i >= 10:
+		case status == http.StatusSwitchingProtocols:
+			silent = append(silent, ws)
+		default:
+			t.Fatalf("silent socket %d: %d, Retry-After %q", i, status, retry)
+		}
+	}
+	time.Sleep(silentAfter + 100*time.Millisecond)
+	for i := range 20 {
+		r.enter(fmt.Sprint("user", i))
+	}
+	if code := closeCode(silent[0], 5*time.Second); code != rpc.CloseTryLater {
+		t.Errorf("the oldest silent socket is closed with %d", code)
+	}
+	for range 50 { // it is full one day, with whoever is there
+		ws, status, _ := r.dial(nil)
+		if status == http.StatusServiceUnavailable {
+			return
+		}
+		r.hello(ws, "eve")
+	}
+	t.Error("more connections than the limit were admitted")
+}
+
+// A flood of requests is refused while its own socket waits, and closed when
+// it does not end.
+func TestFloodOfRequests(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Limits.Rate, cfg.Edge.UserRate = 50, -1 })
+	ws := r.enter("ada")
+	go func() {
+		ping := []byte(`{"jsonrpc":"2.0","id":7,"method":"ping"}`)
+		for ws.WriteMessage(websocket.TextMessage, ping) == nil {
+		}
+	}()
+	begun, answers, refused := time.Now(), 0, 0
+	_ = ws.SetReadDeadline(begun.Add(30 * time.Second))
+	for {
+		_, answer, err := ws.ReadMessage()
+		if websocket.IsCloseError(err, rpc.CloseMisuse) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %d answers, %d refused: %v", answers, refused, err)
+		}
+		if answers++; bytes.Contains(answer, []byte(`"code":1005`)) {
+			refused++
+		}
+	}
+	took := time.Since(begun).Seconds()
+	if most := float64(requestBurst(r.inc.limits)) + 2.5*50*(took+1); float64(answers) > most {
+		t.Errorf("%d requests were answered in %.1f s, at 50 a second", answers, took)
+	}
+	if refused == 0 {
+		t.Error("nothing was refused before the connection was closed")
+	}
+}
+
+// Sessions of one user share a rate, so that more of them bring no more.
+func TestRateOfAUser(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) {
+		cfg.Limits.Rate, cfg.Limits.Channels, cfg.Edge.UserRate = 1000, 1, 10
+	})
+	passed := func(user string) (n int) {
+		for range 5 {
+			ws := r.enter(user)
+			for range 4 {
+				if !strings.Contains(answerTo(t, ws, `{"jsonrpc":"2.0","id":7,"method":"ping"}`), `"code":1005`) {
+					n++
+				}
+			}
+			_ = ws.Close() // and nobody gets a fresh allowance by coming back
+		}
+		return n
+	}
+	for _, user := range []string{"ada", "bob"} {
+		// 12 at once, 5 hellos of which are not of anybody yet, and a few since.
+		if n := passed(user); n < 11 || n > 17 {
+			t.Errorf("%d of 20 pings of %s over five sessions passed, of 12 and 10 a second", n, user)
+		}
+	}
+}
+
+// A user has so many connections and no more; each that ends makes room.
+func TestConnectionsOfAUser(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.UserConnections = 3 })
+	first := r.enter("ada")
+	r.enter("ada")
+	r.enter("ada")
+	ws := r.open()
+	if answer := r.hello(ws, "ada"); !strings.Contains(answer, `"code":1002`) || !strings.Contains(answer, `"limit":3`) {
+		t.Errorf("the fourth hello is answered %s", answer)
+	}
+	if code := closeCode(ws, 5*time.Second); code != rpc.CloseConnections {
+		t.Errorf("the fourth connection is closed with %d", code)
+	}
+	r.enter("bob")
+	_ = first.Close()
+	soon(t, "there is room again", func() bool {
+		return strings.Contains(r.hello(r.open(), "ada"), `"result"`)
+	})
+}
+
+// A client address has so many connections and no more, and cannot take all
+// upgrades; those behind a trusted proxy are told apart by what it says.
+func TestConnectionsOfAnAddress(t *testing.T) {
+	t.Parallel()
+	from := func(address string) http.Header { return http.Header{"X-Forwarded-For": {address}} }
+	r := newEdgeRig(t, withAuth, func(cfg *Config) {
+		cfg.Edge.AddressConnections = 3
+		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	for _, c := range []struct {
+		from string
+		want int
+	}{
+		{"192.0.2.1", 101}, {"192.0.2.1", 101}, {"192.0.2.1", 101}, {"192.0.2.1", 503},
+		{"198.51.100.9, 192.0.2.1", 503}, // invented by the client
+		{"192.0.2.1, 127.0.0.9", 503},    // two proxies of ours
+		{"192.0.2.2", 101},
+		{"2001:db8::1", 101}, {"2001:db8::2", 101}, {"[2001:db8::3]:443", 101}, {"2001:db8::4", 503}, {"2001:db8:0:1::4", 101},
+	} {
+		if _, status, _ := r.dial(from(c.from)); status != c.want {
+			t.Errorf("a connection from %s is answered with %d, want %d", c.from, status, c.want)
+		}
+	}
+	if _, _, addresses := r.c.edge.counts(); addresses != 4 {
+		t.Errorf("%d addresses are remembered, want 4", addresses)
+	}
+}
+
+// A proxy of the same network that nobody said to trust is not taken for one
+// client.
+func TestUntrustedProxy(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.AddressConnections = 2 })
+	for i := range 5 {
+		if _, status, _ := r.dial(http.Header{"Forwarded": {"for=192.0.2.1"}}); status != 101 {
+			t.Fatalf("connection %d is answered with %d", i, status)
+		}
+	}
+	r.open()
+	r.open()
+	if _, status, _ := r.dial(nil); status != http.StatusServiceUnavailable {
+		t.Errorf("the third connection of an address is answered with %d", status)
+	}
+}
+
+func TestRateOfUpgrades(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.Upgrades = 9 })
+	refused := 0
+	for range 40 {
+		if _, status, retry := r.dial(nil); status == http.StatusServiceUnavailable && retry != "" {
+			refused++
+		}
+	}
+	if refused < 10 {
+		t.Errorf("%d of 40 upgrades at once were refused, at 9 a second and 18 at once", refused)
+	}
+}
+
+// What one connection sends beyond its rate waits in its own socket.
+func TestBytesOfAConnection(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.ReadRate = 128 << 10; cfg.Limits.Rate = -1; cfg.Edge.UserRate = -1 })
+	ws := r.enter("ada")
+	frame := []byte(`{"jsonrpc":"2.0","method":"ping","params":{"x":"` + strings.Repeat("x", 60<<10) + `"}}`)
+	begun := time.Now()
+	for range 16 { // 960 KiB, 512 KiB of them at once
+		if err := ws.WriteMessage(websocket.TextMessage, frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answerTo(t, ws, `{"jsonrpc":"2.0","id":7,"method":"ping"}`)
+	if took := time.Since(begun); took < 3*time.Second || took > 15*time.Second {
+		t.Errorf("960 KiB were read in %v, at 128 KiB a second and 512 KiB at once", took)
+	}
+}
+
+// Limits are off for an open connector on loopback alone, and each where it is
+// switched off.
+func TestWhereLimitsAreOff(t *testing.T) {
+	loopback := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
+	for name, c := range map[string]struct {
+		cfg    Config
+		listen net.Addr
+		rate   int
+	}{
+		"open on loopback":    {Config{}, loopback, 0},
+		"said to be open":     {Config{Open: true}, loopback, 100},
+		"with authentication": {Config{Auth: &Auth{}}, loopback, 100},
+		"behind a proxy":      {Config{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, loopback, 100},
+		"beyond loopback":     {Config{}, &net.TCPAddr{IP: net.IPv4zero}, 100},
+		"set on loopback":     {Config{Limits: rpc.Limits{Rate: 7}}, loopback, 7},
+		"switched off":        {Config{Auth: &Auth{}, Limits: rpc.Limits{Rate: -1}}, loopback, 0},
+	} {
+		c.cfg.setLimits(c.listen)
+		if c.cfg.Limits.Rate != c.rate {
+			t.Errorf("%s: %d requests a second, want %d", name, c.cfg.Limits.Rate, c.rate)
+		}
+		if off := c.cfg.Edge.UserConnections == 0; off != (name == "open on loopback" || name == "set on loopback") {
+			t.Errorf("%s: %d connections a user", name, c.cfg.Edge.UserConnections)
+		}
+	}
+}
+
+// Who has gone is remembered until nothing is left to hold against them, and no
+// longer; and never more of them than there may be connections.
+func TestHoldersAreBoundedAndEmptied(t *testing.T) {
+	cfg := Config{MaxConnections: 100}
+	cfg.setLimits(&net.TCPAddr{IP: net.IPv4zero})
+	cfg.Edge.Upgrades = 0
+	a := newAdmission(&cfg, newMetrics(nil))
+	now := time.Now()
+	for i := range 10_000 {
+		var ip [4]byte
+		ip[0], ip[1], ip[2] = 11, byte(i>>8), byte(i)
+		ticket, refused := a.admit(neighbourhood(netip.AddrFrom4(ip)), now)
+		if refused != "" {
+			t.Fatal(refused)
+		}
+		user := fmt.Sprint("user", i)
+		account, ok := a.enter(user)
+		if !ok {
+			t.Fatal("refused")
+		}
+		for n := range 5000 {
+			if i < 2 {
+				account.chat(fmt.Sprint("channel", n), 10, now)
+			}
+		}
+		if len(account.chats) > maxPaced {
+			t.Fatalf("%d channels are remembered", len(account.chats))
+		}
+		a.leave(user)
+		ticket.release()
+		if _, users, addresses := a.counts(); users > 100 || addresses > 100 {
+			t.Fatalf("%d users and %d addresses are remembered", users, addresses)
+		}
+	}
+	if a.open != 0 || a.silent.Len() != 0 {
+		t.Errorf("%d connections are open, %d silent", a.open, a.silent.Len())
+	}
+	a.expire(time.Now().Add(time.Minute))
+	if _, users, addresses := a.counts(); users+addresses+a.users.idle.Len()+a.addresses.idle.Len() != 0 {
+		t.Errorf("%d users and %d addresses are remembered after a minute", users, addresses)
+	}
+}
+
+func TestFitDescriptors(t *testing.T) {
+	for _, c := range []struct {
+		open                   uint64
+		connections, plain     int
+		wantConnections, wantP int
+	}{
+		{1 << 20, 100_000, 500, 100_000, 500},
+		{1024, 100_000, 500, 576, 192},
+		{300, 100_000, 500, 113, 37},
+		{300, 100_000, 0, 150, 0},
+		{1 << 63, 100_000, 500, 100_000, 500},
+	} {
+		if connections, plain := fitDescriptors(c.open, c.connections, c.plain); connections != c.wantConnections || plain != c.wantP {
+			t.Errorf("of %d open files %d are for WebSockets and %d for others, want %d and %d", c.open, connections, plain, c.wantConnections, c.wantP)
+		}
+	}
+}
+
+// failing is a listener that cannot accept for a while, as when the process has
+// no descriptors left.
+type failing struct {
+	net.Listener
+	fail chan error
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	select {
+	case err := <-f.fail:
+		return nil, &net.OpError{Op: "accept", Err: err}
+	default:
+		return f.Listener.Accept()
+	}
+}
+
+// A connector that cannot accept says that it is not ready, and goes on.
+func TestAcceptFails(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &failing{l, make(chan error, 1)}
+	f.fail <- syscall.EMFILE
+	r := newEdgeRig(t, func(cfg *Config) { cfg.Listener = f })
+	soon(t, "it is not ready", func() bool {
+		reasons := r.c.Unready(t.Context())
+		return !r.c.Ready() && len(reasons) == 1 && strings.Contains(reasons[0], "clients cannot connect")
+	})
+	r.enter("ada")
+	soon(t, "it is ready again", r.c.Ready)
+}

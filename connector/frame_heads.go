@@ -1,0 +1,78 @@
+package connector
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+var (
+	errCloseByte = errors.New("a close frame of one byte")
+	errLength    = errors.New("a frame of 2^63 bytes or more")
+)
+
+// frameHeads follows a stream of frames from head to head (RFC 6455, section
+// 5.2) and finds what gorilla/websocket lets pass: it takes a close frame of
+// one byte, half of a code, for an empty one, and cuts lengths of 2^63 and more
+// without a close frame.
+type frameHeads struct {
+	skip uint64 // bytes of masking key and payload until the next head
+	head [10]byte
+	have int // bytes of head
+}
+
+// check reads on. With an error it returns how many bytes come before the frame
+// that is at fault, or before what of it is in b.
+func (f *frameHeads) check(b []byte) (good int, err error) {
+	for i := 0; i < len(b); {
+		if f.skip > 0 {
+			n := min(f.skip, uint64(len(b)-i))
+			f.skip -= n
+			i += int(n)
+			continue
+		}
+		if f.have == 0 {
+			good = i
+		}
+		f.head[f.have] = b[i]
+		f.have++
+		i++
+		if err := f.next(); err != nil {
+			return good, err
+		}
+	}
+	return len(b), nil
+}
+
+// next looks at the head as far as it has been read.
+func (f *frameHeads) next() error {
+	if f.have < 2 {
+		return nil
+	}
+	size, length := 2, uint64(f.head[1]&0x7f)
+	switch length {
+	case 126:
+		size = 4
+	case 127:
+		size = 10
+	}
+	if f.have < size {
+		return nil
+	}
+	switch size {
+	case 4:
+		length = uint64(binary.BigEndian.Uint16(f.head[2:]))
+	case 10:
+		length = binary.BigEndian.Uint64(f.head[2:])
+	}
+	f.have = 0
+	if length >= 1<<63 {
+		return errLength
+	}
+	if f.head[0]&0x0f == opClose && length == 1 {
+		return errCloseByte
+	}
+	if f.skip = length; f.head[1]&0x80 != 0 {
+		f.skip += 4
+	}
+	return nil
+}
