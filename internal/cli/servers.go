@@ -78,6 +78,14 @@ func (c *clickhouseCommand) Run(ctx context.Context, p process) error {
 	})
 }
 
+// endedOf is closed when a server serves nobody any more.
+func endedOf(s server) <-chan struct{} {
+	if b, ok := s.(*embedded.Broker); ok {
+		return b.Ended()
+	}
+	return s.Done()
+}
+
 // server is an embedded server that runs.
 type server interface {
 	Done() <-chan struct{}
@@ -104,7 +112,7 @@ func (r *running) serve(ctx context.Context, p process, service string, start fu
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.Done():
+		case <-endedOf(s):
 			return fmt.Errorf("the server ended on its own: see the log in its data folder")
 		}
 	})

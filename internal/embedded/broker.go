@@ -125,6 +125,10 @@ func (b *Broker) Addr() string { return b.ln.Addr().String() }
 // Done is closed when the broker has stopped.
 func (b *Broker) Done() <-chan struct{} { return b.done }
 
+// Ended is closed when nobody can connect any more: the broker has stopped, or
+// its listener has ended and it must be stopped.
+func (b *Broker) Ended() <-chan struct{} { return b.ln.ended }
+
 // Stop writes what is left to disk, closes every connection and gives up the
 // folder. Only the first call does anything; all return when it is done or
 // when the context ends, in which case the broker goes on stopping.

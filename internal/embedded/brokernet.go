@@ -30,6 +30,9 @@ type trackedListener struct {
 	mu     sync.Mutex
 	conns  map[*trackedConn]struct{}
 	closed bool
+
+	over  sync.Once
+	ended chan struct{} // closed when nobody accepts any more
 }
 
 func newTrackedListener(ln net.Listener) (*trackedListener, error) {
@@ -37,7 +40,7 @@ func newTrackedListener(ln net.Listener) (*trackedListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &trackedListener{Listener: ln, advertised: advertised, conns: map[*trackedConn]struct{}{}}, nil
+	return &trackedListener{Listener: ln, advertised: advertised, conns: map[*trackedConn]struct{}{}, ended: make(chan struct{})}, nil
 }
 
 // advertise is the address that a broker hands out for one that it listens at:
@@ -72,8 +75,9 @@ func (l *trackedListener) Addr() net.Addr { return l.advertised }
 
 // Accept waits for the next connection.
 func (l *trackedListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
+	conn, err := accept(l.Listener)
 	if err != nil {
+		l.over.Do(func() { close(l.ended) })
 		return nil, err
 	}
 	c := &trackedConn{Conn: conn, owner: l}

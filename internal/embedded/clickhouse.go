@@ -38,16 +38,22 @@ type ClickHouseConfig struct {
 	Logger *slog.Logger
 }
 
+// errListener reports that no client can connect any more.
+var errListener = errors.New("the listener for clients has ended")
+
 // ClickHouse is a ClickHouse server in a child process, which ends when this
 // process does, even by kill -9.
 //
 // A child that dies is started again at the same address. That happens: made a
 // server of by us, clickhouse-local ends at any error of a connection that
-// happens outside of a query, such as a wrong password, an unknown database or
-// a client that is killed in the middle of an insert. What was acknowledged is
-// kept, and it is back within a second.
+// happens outside of a query. A gate in this process keeps away what is known
+// to cause one: strangers, wrong passwords, unknown databases, and clients that
+// leave in the middle of an answer. What was acknowledged is kept, and it is
+// back within a second.
 type ClickHouse struct {
 	addr, httpAddr string
+	secret         string
+	gate           *gate
 	engine         engine
 	folder         *Folder
 	log            *slog.Logger
@@ -72,21 +78,43 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	if err != nil {
 		return nil, err
 	}
-	first, err := begin(ctx, e, folder, cfg.Listen, cfg.HTTPPort)
-	for attempt := 1; (errors.Is(err, errPortTaken) || errors.Is(err, errCrashed)) && attempt < engineAttempts; attempt++ {
-		first, err = begin(ctx, e, folder, cfg.Listen, cfg.HTTPPort)
-	}
+	c := &ClickHouse{engine: e, folder: folder, log: orDiscard(cfg.Logger), done: make(chan struct{})}
+	first, err := c.start(ctx, cfg)
 	if err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
 	run, cancel := context.WithCancel(context.Background())
-	c := &ClickHouse{
-		addr: first.addr, httpAddr: first.httpAddr, engine: e, folder: folder, log: orDiscard(cfg.Logger),
-		stop: cancel, done: make(chan struct{}),
-	}
-	c.pid.Store(int64(first.child.Pid))
+	c.stop = cancel
 	go c.keep(run, first)
 	return c, nil
+}
+
+// start opens the gate and starts the first child.
+func (c *ClickHouse) start(ctx context.Context, cfg ClickHouseConfig) (first *life, err error) {
+	if c.secret, err = password(c.PasswordFile()); err != nil {
+		return nil, err
+	}
+	ln, err := Listen(ctx, cfg.Listen, "--listen")
+	if err != nil {
+		return nil, err
+	}
+	c.addr, c.gate = ln.Addr().String(), newGate(ln, c.folder.Path(), c.secret)
+	first, err = begin(ctx, c.engine, c.folder, c.secret, cfg.HTTPPort)
+	for attempt := 1; (errors.Is(err, errPortTaken) || errors.Is(err, errCrashed)) && attempt < engineAttempts; attempt++ {
+		first, err = begin(ctx, c.engine, c.folder, c.secret, cfg.HTTPPort)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.gate.close())
+	}
+	c.httpAddr = first.httpAddr
+	c.use(first)
+	return first, nil
+}
+
+// use makes a child the one that clients reach.
+func (c *ClickHouse) use(l *life) {
+	c.pid.Store(int64(l.child.Pid))
+	c.gate.engine.Store(l.addr)
 }
 
 // keep starts the child again whenever it dies, until ctx ends.
@@ -95,7 +123,10 @@ func (c *ClickHouse) keep(ctx context.Context, l *life) {
 	for {
 		select {
 		case <-ctx.Done():
-			c.err = errors.Join(l.end(c.hurry), c.folder.Close())
+			c.err = errors.Join(c.gate.close(), l.end(c.hurry), c.folder.Close())
+			return
+		case <-c.gate.ended:
+			c.err = errors.Join(errListener, l.end(ctx), c.folder.Close())
 			return
 		case <-l.child.Done():
 		}
@@ -105,11 +136,11 @@ func (c *ClickHouse) keep(ctx context.Context, l *life) {
 		}
 		next, err := c.restart(ctx)
 		if err != nil { // only the end of ctx ends the attempts
-			c.err = c.folder.Close()
+			c.err = errors.Join(c.gate.close(), c.folder.Close())
 			return
 		}
 		l = next
-		c.pid.Store(int64(l.child.Pid))
+		c.use(l)
 		c.log.Info("ClickHouse is back", "address", c.addr)
 	}
 }
@@ -126,7 +157,7 @@ func (c *ClickHouse) restart(ctx context.Context) (*life, error) {
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(restartFirst),
 		backoff.WithMaxInterval(restartMost), backoff.WithMaxElapsedTime(0))
 	return backoff.RetryNotifyWithData(
-		func() (*life, error) { return begin(ctx, c.engine, c.folder, c.addr, httpPort) },
+		func() (*life, error) { return begin(ctx, c.engine, c.folder, c.secret, httpPort) },
 		backoff.WithContext(wait, ctx),
 		func(err error, next time.Duration) {
 			c.log.Error("ClickHouse could not be started again", "error", err, "next try in", next)
@@ -154,7 +185,7 @@ func (c *ClickHouse) PasswordFile() string {
 // started again.
 func (c *ClickHouse) Pid() int { return int(c.pid.Load()) }
 
-// Done is closed when Stop has ended the server.
+// Done is closed when the server has ended: by Stop, or because its listener did.
 func (c *ClickHouse) Done() <-chan struct{} { return c.done }
 
 // Stop asks the server to end, kills it when it does not in time or when the

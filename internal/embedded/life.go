@@ -46,24 +46,23 @@ type life struct {
 	confined       bool // the child can reach no files but its own and the system's
 }
 
+// engineListen is where the engine listens, for the gate alone.
+const engineListen = "127.0.0.1:0"
+
 // begin starts a child and returns when it answers queries. Without httpPort
 // there is no HTTP; "0" takes any free port.
-func begin(ctx context.Context, e engine, folder *Folder, listen, httpPort string) (*life, error) {
-	secret, err := password(filepath.Join(folder.Path(), ClickHousePasswordFile))
-	if err != nil {
-		return nil, err
-	}
+func begin(ctx context.Context, e engine, folder *Folder, secret, httpPort string) (*life, error) {
 	config, err := writeEngineConfig(folder.Path(), secret)
 	if err != nil {
 		return nil, err
 	}
-	addr, err := reserve(ctx, listen, "--listen")
+	addr, err := reserve(ctx, engineListen, "--listen")
 	if err != nil {
 		return nil, err
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", listen, err)
+		return nil, fmt.Errorf("ClickHouse cannot listen at %s: %w", addr, err)
 	}
 	l := &life{addr: addr}
 	if httpPort != "" {

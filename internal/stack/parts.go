@@ -9,6 +9,24 @@ import (
 // errEnded reports a part that ended although nobody stopped it.
 var errEnded = errors.New("it ended on its own")
 
+// watch makes the end of a server the stack's failure, until the stack stops.
+func (s *Stack) watch(part string, ended <-chan struct{}) {
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-ended:
+			s.fail(fmt.Errorf("%s: %w", part, errEnded))
+		case <-over:
+		}
+	}()
+	s.onStop(part+"'s watch", func(context.Context) error {
+		close(over)
+		<-done
+		return nil
+	})
+}
+
 // run runs a component in a goroutine of its own until the stack stops.
 func (s *Stack) run(part string, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -230,6 +230,8 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 		return err
 	}
 	s.onStop("ClickHouse", ch.Stop)
+	s.watch("broker", broker.Ended())
+	s.watch("ClickHouse", ch.Done())
 	s.addr.Pid = os.Getpid()
 	s.addr.Kafka, s.addr.KafkaPasswordFile = broker.Addr(), broker.PasswordFile()
 	if s.cluster, err = s.addr.Log(); err != nil {
