@@ -69,7 +69,7 @@ func (c *control) follow(ctx context.Context, from int64) error {
 			c.caughtUp.Store(true)
 		}
 		if orphans := c.orphans(current); len(orphans) > 0 {
-			c.w.log.Info("ending memberships of connectors that do not beat", "orphans", orphans)
+			c.w.log.Warn("ending memberships of connectors that do not beat", "orphans", orphans)
 			if err := c.w.downs.orphans(ctx, orphans); err != nil {
 				return err
 			}

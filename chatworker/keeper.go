@@ -119,7 +119,7 @@ func (k *keeper) bury(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		k.w.log.Info("declaring connectors down", "connectors", dead)
+		k.tell(dead)
 		if err := k.w.downs.everywhere(ctx, dead); err != nil {
 			return fmt.Errorf("declare connectors down: %w", err)
 		}
@@ -131,6 +131,25 @@ func (k *keeper) bury(ctx context.Context) error {
 		if err := k.w.control.reach(ctx, last+1); err != nil {
 			return err
 		}
+	}
+}
+
+// tell logs who is declared down. That a connector has drained is as it should
+// be; that one crashed is not.
+func (k *keeper) tell(dead []lease.Death) {
+	var drained, crashed []string
+	for _, d := range dead {
+		if d.Reason == schema.Reason_REASON_DISCONNECT {
+			drained = append(drained, d.Connector)
+		} else {
+			crashed = append(crashed, d.Connector)
+		}
+	}
+	if len(drained) > 0 {
+		k.w.log.Info("connectors have drained and ended", "connectors", drained)
+	}
+	if len(crashed) > 0 {
+		k.w.log.Warn("declaring connectors down that crashed or do not reach Kafka: their users leave their channels", "connectors", crashed)
 	}
 }
 

@@ -72,6 +72,9 @@ func TestSilentConnectorIsDeclaredDown(t *testing.T) {
 	if r.state(schema.TopicControl, 0)[schema.ControlKeyBeat("alive")] == nil {
 		t.Error("the connector that beats is gone from parley.control")
 	}
+	if warned, told := r.logs("level=WARN", "[silent]"), r.logs("level=INFO", "[leaving]"); len(warned) != 1 || len(told) != 1 {
+		t.Errorf("logged of the one that crashed %q, of the one that drained %q", warned, told)
+	}
 }
 
 // A connector that never beat holds members: its down was missed.
@@ -85,6 +88,9 @@ func TestOrphansAreDeclaredDown(t *testing.T) {
 		_, down := r.downs(1)["orphan"]
 		return down
 	})
+	if len(r.logs("level=WARN", "orphan")) == 0 {
+		t.Error("no warning tells of the orphan")
+	}
 	for p := range partitions {
 		if _, down := r.downs(p)["orphan"]; down != (p == 1) {
 			t.Errorf("partition %d: down is %v", p, down)

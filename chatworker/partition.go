@@ -60,8 +60,10 @@ func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) erro
 	if p.fresh = p.from == takenFromCheckpoint; !p.fresh {
 		w.metrics.lags.set(a.Partition, 0) // until the next batch tells
 	}
-	w.log.Info("serving a partition", "partition", a.Partition, "offset", p.fold.Next(),
-		"read_from", p.readFrom, "took", time.Since(began).Round(time.Millisecond))
+	if p.from != takenFromMemory { // else a rebalance left it where it was
+		w.log.Info("serving a partition", "partition", a.Partition, "offset", p.fold.Next(),
+			"read_from", p.readFrom, "took", time.Since(began).Round(time.Millisecond))
+	}
 	w.serving.Add(1)
 	w.served.Store(true)
 	defer w.serving.Add(-1)
