@@ -48,6 +48,11 @@ func IsTimeout(err error) bool {
 // wait for one.
 func IsBusy(err error) bool { return errors.Is(err, driver.ErrAcquireConnTimeout) }
 
+// IsRefused reports whether a server is there and turns this client away: for
+// its user or password, its rights, its certificate, or a cluster that the
+// server does not know. Waiting or starting it changes nothing.
+func IsRefused(err error) bool { return isRefusal(err) }
+
 // isRefusal reports whether the server turns this user away, or lacks what the
 // DSN names, which waiting does not mend.
 func isRefusal(err error) bool {

@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -66,7 +67,7 @@ func TestSettingsOfTopics(t *testing.T) {
 	} {
 		s.alter(c.topic, c.setting, c.wrong)
 		r := s.topics()
-		if found := without(r.Findings); len(found) != 1 || !has(&r, c.severity, "topic "+c.topic, "--add-config "+c.setting+"=") {
+		if found := without(r.Findings); len(found) != 1 || !has(&r, c.severity, "topic "+c.topic, "kafka-configs.sh --bootstrap-server "+s.brokers[0]+" --alter --topic "+c.topic+" --add-config "+c.setting+"=") {
 			t.Errorf("%s of %s is %s: %v", c.setting, c.topic, c.wrong, found)
 		}
 		if c.right == "" {
@@ -168,6 +169,28 @@ func TestClusterThatIsNone(t *testing.T) {
 	}
 	if slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return strings.Contains(f.Text, "could not be checked") }) {
 		t.Errorf("something could not be checked: %v", r.Findings)
+	}
+}
+
+// A server that turns the user away is not one that has to be started.
+func TestClickHouseRefuses(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
+	dsn, err := url.Parse(s.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn.User = url.UserPassword("nobody", "wrong")
+	db, err := clickhouse.New(dsn.String(), clickhouse.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r, err := doctor.Run(s.ctx, doctor.Config{Kafka: s.kafka, Away: db.Look(s.ctx), Watch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !has(&r, doctor.Error, "ClickHouse", "correct the user and the password") || has(&r, doctor.Error, "ClickHouse", "start it") {
+		t.Errorf("ClickHouse refuses: %v", r.Findings)
 	}
 }
 

@@ -24,10 +24,20 @@ const (
 // checkStore looks at ClickHouse.
 func (x *examination) checkStore(ctx context.Context) error {
 	if x.cfg.DB == nil {
-		x.find(Error, "ClickHouse", "start it, or correct --clickhouse; chat goes on meanwhile, and history is written afterwards")("it does not answer: %v", x.cfg.Away)
+		x.checkAway()
 		return nil
 	}
 	return errors.Join(x.checkVersion(ctx), x.checkSettings(ctx), x.checkFreeSpace(ctx), x.checkTables(ctx), x.checkCluster(ctx), x.checkHistory(ctx))
+}
+
+// checkAway tells a server that does not answer from one that answers no.
+func (x *examination) checkAway() {
+	const meanwhile = "; chat goes on meanwhile, and history is written afterwards"
+	if clickhouse.IsRefused(x.cfg.Away) {
+		x.find(Error, "ClickHouse", "correct the user and the password of --clickhouse, or the user's rights"+meanwhile)("it answers, and refuses: %v", x.cfg.Away)
+		return
+	}
+	x.find(Error, "ClickHouse", "start it, or correct --clickhouse"+meanwhile)("it does not answer: %v", x.cfg.Away)
 }
 
 func (x *examination) checkVersion(ctx context.Context) error {

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -87,10 +86,7 @@ type topicCheck struct {
 
 // mend is the command that sets a topic's setting.
 func (t *topicCheck) mend(setting, value string) string {
-	if strings.Contains(value, ",") {
-		value = "[" + value + "]"
-	}
-	return fmt.Sprintf("set it with kafka-configs.sh --alter --topic %s --add-config %s=%s", t.name, setting, value)
+	return "set it with " + t.x.cfg.Kafka.AlterTopic(t.name, setting, value)
 }
 
 func (t *topicCheck) find(severity Severity, mend string) func(string, ...any) {
@@ -156,7 +152,7 @@ func (t *topicCheck) replication(found []eventlog.Partition) {
 	case len(t.x.brokers) < production:
 		return // checkBrokers tells
 	case copies < production:
-		t.find(Error, "raise it with kafka-reassign-partitions.sh")(
+		t.find(Error, "raise it with kafka-reassign-partitions.sh "+t.x.cfg.Kafka.ToolFlags())(
 			"a partition of it is kept by %d brokers and %d are needed: acknowledged messages do not survive the loss of a machine", copies, production)
 	case told && insync < 2:
 		t.find(Error, t.mend("min.insync.replicas", "2"))(

@@ -138,6 +138,22 @@ func (c *Client) forgetLayout(seen uint64) {
 	}
 }
 
+// ToolFlags are the flags with which Kafka's own tools reach this cluster. FILE
+// is what an operator has the login of such tools in.
+func (c *Client) ToolFlags() string {
+	flags := "--bootstrap-server " + strings.Join(c.cfg.Brokers, ",")
+	if c.cfg.TLS != nil || c.cfg.SASL != nil {
+		flags += " --command-config FILE"
+	}
+	return flags
+}
+
+// AlterTopic is the command of Kafka's own tools that changes a setting of a
+// topic of this cluster.
+func (c *Client) AlterTopic(topic, setting, value string) string {
+	return alterTopic(c.ToolFlags(), topic, setting, value)
+}
+
 // WaitReady waits until the cluster answers, with back-off, for as long as ctx
 // allows. It logs once that it waits, and once when the wait is over. Refused
 // credentials and certificates are errors at once: waiting does not mend them.

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -64,6 +65,8 @@ type TopicError struct {
 	Setting string // "partitions", or the name of a topic setting
 	Have    string
 	Want    string
+
+	tool string // flags of Kafka's own tools
 }
 
 func (e *TopicError) Error() string {
@@ -71,8 +74,16 @@ func (e *TopicError) Error() string {
 		return fmt.Sprintf("topic %s has %s partitions but %s are configured: configure %s, "+
 			"the count can not change once the topic is in use", e.Topic, e.Have, e.Want, e.Have)
 	}
-	return fmt.Sprintf("topic %s has %s=%s but needs %s: set it with kafka-configs --alter --topic %s --add-config %s=%s",
-		e.Topic, e.Setting, e.Have, e.Want, e.Topic, e.Setting, e.Want)
+	return fmt.Sprintf("topic %s has %s=%s but needs %s: set it with %s",
+		e.Topic, e.Setting, e.Have, e.Want, alterTopic(e.tool, e.Topic, e.Setting, e.Want))
+}
+
+// alterTopic is the command that changes a setting of a topic.
+func alterTopic(tool, topic, setting, value string) string {
+	if strings.Contains(value, ",") {
+		value = "[" + value + "]"
+	}
+	return fmt.Sprintf("kafka-configs.sh %s --alter --topic %s --add-config %s=%s", tool, topic, setting, value)
 }
 
 // isPermanent says whether trying again can not help. Whatever is not an

@@ -153,7 +153,7 @@ func (c *Client) checkConfig(ctx context.Context, t Topic) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Config)) {
 		if want := t.Config[name]; have[name].Value != want {
-			return &TopicError{Topic: t.Name, Setting: name, Have: have[name].Value, Want: want}
+			return &TopicError{Topic: t.Name, Setting: name, Have: have[name].Value, Want: want, tool: c.ToolFlags()}
 		}
 	}
 	return nil

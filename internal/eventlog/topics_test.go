@@ -29,17 +29,23 @@ func TestEnsureTopicsCreatesAndChecks(t *testing.T) {
 
 	wrong := want
 	wrong.Partitions = 4
-	expect(t, c.EnsureTopics(ctx, []Topic{wrong}), TopicError{want.Name, "partitions", "3", "4"})
+	expect(t, c.EnsureTopics(ctx, []Topic{wrong}), TopicError{Topic: want.Name, Setting: "partitions", Have: "3", Want: "4"})
 	wrong = want
 	wrong.Config = map[string]string{"cleanup.policy": "delete"}
-	expect(t, c.EnsureTopics(ctx, []Topic{wrong}), TopicError{want.Name, "cleanup.policy", "compact", "delete"})
+	expect(t, c.EnsureTopics(ctx, []Topic{wrong}), TopicError{Topic: want.Name, Setting: "cleanup.policy", Have: "compact", Want: "delete"})
 }
 
 func expect(t *testing.T, err error, want TopicError) {
 	t.Helper()
 	var got *TopicError
-	if !errors.As(err, &got) || *got != want {
+	if !errors.As(err, &got) {
+		t.Fatalf("got %v, want %v", err, &want)
+	}
+	if want.tool = got.tool; *got != want {
 		t.Errorf("got %v, want %v", err, &want)
+	}
+	if want.Setting != partitionsSetting && !strings.Contains(err.Error(), "kafka-configs.sh --bootstrap-server 127.0.0.1:") {
+		t.Errorf("%q does not say which cluster the command is for", err)
 	}
 }
 
