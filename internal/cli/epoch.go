@@ -53,6 +53,10 @@ func (c *epochNewCommand) Run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	if plan.Done {
+		_, err = fmt.Fprintf(p.stdout, "Epoch %s has been begun already, and nothing was published in it: nothing was changed. Start the roles, or begin another one with --recreate.\n", plan.Found)
+		return err
+	}
 	explain(p.stdout, plan)
 	if !c.Yes && !confirmed(p) {
 		return errors.New("nothing was changed: a new epoch was not confirmed")

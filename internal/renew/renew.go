@@ -38,6 +38,9 @@ type Plan struct {
 	Keep bool
 	// Found is the epoch of the topic of the events; "" when it has none.
 	Found string
+	// Done: a new epoch has been begun already, and nothing was published in it
+	// since. There is nothing to do.
+	Done bool
 	// Why the log cannot be kept, or is.
 	Why string
 	// Lost is how many offsets of the log that will be deleted are not in
@@ -121,6 +124,9 @@ func (p *Plan) decide(ctx context.Context, kafka *eventlog.Client, db *clickhous
 	case o.Partitions != 0 && o.Partitions != info.Partitions:
 		p.Why = fmt.Sprintf("it has %d partitions and %d were asked for", info.Partitions, o.Partitions)
 	case used:
+		if p.Done, err = justBegun(ctx, kafka, db, p.Found, info); p.Done || err != nil {
+			return err
+		}
 		p.Why = fmt.Sprintf("ClickHouse has history of its epoch %s, in which a position must keep its meaning", p.Found)
 	default:
 		begun, err := begunLate(ctx, kafka, info.Partitions)
@@ -137,6 +143,28 @@ func (p *Plan) decide(ctx context.Context, kafka *eventlog.Client, db *clickhous
 		return nil
 	}
 	return p.countLost(ctx, kafka, db, info.Partitions)
+}
+
+// justBegun reports whether the log is of the epoch that all remember as the
+// newest, and neither it nor ClickHouse holds an event of it.
+func justBegun(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, found string, info eventlog.TopicInfo) (bool, error) {
+	newest, err := db.NewestEpoch(ctx)
+	if err != nil || newest == nil || newest.Name != found || newest.TopicID != fmt.Sprintf("%x", info.ID) {
+		return false, err
+	}
+	if known, err := epoch.Remembered(ctx, kafka); err != nil || known.GetEpoch() != found {
+		return false, err
+	}
+	marks, err := db.Watermarks(ctx, found)
+	if err != nil && !clickhouse.IsMissing(err) {
+		return false, fmt.Errorf("read the watermarks in ClickHouse: %w", err)
+	}
+	for p := range info.Partitions {
+		if first, end, err := kafka.Offsets(ctx, schema.TopicEvents, p); err != nil || first > 0 || end > 1 || marks[p] > 0 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // begunLate reports whether a partition does not hold its beginning any more.

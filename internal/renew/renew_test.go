@@ -115,6 +115,26 @@ func TestLogInUseIsCreatedAnew(t *testing.T) {
 	}
 }
 
+// Doing it again, as a job that is retried does, changes nothing until something
+// was published; but for who asks for another.
+func TestAgainIsNoOtherEpoch(t *testing.T) {
+	s := newSystem(t)
+	log := s.begin(s.look(renew.Options{}))
+	if p := s.look(renew.Options{}); !p.Done || p.Found != log.Epoch {
+		t.Errorf("the plan is %+v, want nothing to do in %s", p, log.Epoch)
+	}
+	if p := s.look(renew.Options{Recreate: true}); p.Done {
+		t.Errorf("another was asked for, and the plan is %+v", p)
+	}
+	if p := s.look(renew.Options{Partitions: 5}); p.Done {
+		t.Errorf("other partitions were asked for, and the plan is %+v", p)
+	}
+	s.append(schema.TopicEvents, 1, "", &schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: 1}}})
+	if p := s.look(renew.Options{}); p.Done || p.Lost != 1 {
+		t.Errorf("an event was published, and the plan is %+v", p)
+	}
+}
+
 // A new epoch may have another number of partitions.
 func TestOtherPartitions(t *testing.T) {
 	s := newSystem(t)
