@@ -1,12 +1,15 @@
 # Parley: `make up` starts it, `make test` tests it, `make help` lists the rest.
 # Every target sets up what it needs itself.
 
-PORT    ?= 8080
-LISTEN  ?= 127.0.0.1:$(PORT)
+# Without either, where the last start with the same data was, else port 8080.
+PORT    ?=
+LISTEN  ?= $(if $(PORT),127.0.0.1:$(PORT))
 DATA    ?= data
 # Which stack; without one, the one that runs or the one that can.
 STACK   ?=
 BIN     := bin/parley
+# What `parley version` says; without Git, what Go knows of the source.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 ENGINE  := deploy/engine/node_modules/.package-lock.json
 WEB     := web/node_modules/.package-lock.json
 PAGE    := web/dist/index.html
@@ -29,22 +32,22 @@ REHEARSALS := ^(TestMoveByBackup|TestRestoreAfterALoss|Test.*DiskIsFull|TestByte
 
 CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BROKERS),--brokers $(BROKERS))
 
-export LISTEN DATA STACK
+export LISTEN DATA STACK PARTS
 
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate
-.PHONY: test rehearse test-go test-web test-deploy lint sim
+.PHONY: test rehearse test-go test-web test-deploy test-docker lint sim
 .PHONY: bench chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-up: ## start Parley in the background (STACK=embedded|processes|docker, PORT=8080 or LISTEN=host:port, DATA=data)
+up: ## start Parley in the background (STACK=embedded|processes|docker, PORT=8080 or LISTEN=host:port, DATA=data; later starts keep the port)
 	@scripts/stack.sh up
 
-down: ## stop it; the data stays
+down: ## stop it; the data stays (PARTS="roles" or names from `make ps`: those alone)
 	@scripts/stack.sh down
 
 ps: ## show what runs of it, where, and whether it is ready
@@ -61,7 +64,7 @@ build: check $(BIN) ## build bin/parley with everything that it needs beside it
 $(BIN): $(ENGINE) $(PAGE) FORCE
 	@mkdir -p bin
 	@echo "building $@"
-	@CGO_ENABLED=0 go build -trimpath -o $@ .
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-X github.com/parley-chat/parley/internal/cli.Version=$(VERSION)' -o $@ .
 	@scripts/engine.sh bin
 
 $(ENGINE): deploy/engine/package-lock.json
@@ -101,6 +104,9 @@ test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apac
 test-deploy: check $(ENGINE) ## hold what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 20m ./...
 
+test-docker: check ## start the docker stack on a Docker engine of its own, chat on it and harm it (minutes; root)
+	@scripts/test-docker.sh
+
 lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck
 	@scripts/gofmt.sh
 	go vet ./...
@@ -138,6 +144,11 @@ bin/jaeger: deploy/jaeger/go.mod deploy/jaeger/go.sum
 	@mkdir -p bin
 	@echo "building Jaeger from its Go module (once, about 8 minutes of one core)"
 	@cd deploy/jaeger && CGO_ENABLED=0 go build -o ../../$@ github.com/jaegertracing/jaeger/cmd/jaeger
+
+bin/docker-compose: deploy/compose/go.mod deploy/compose/go.sum
+	@mkdir -p bin
+	@echo "building docker compose from its Go module (once, about 8 minutes of one core)"
+	@cd deploy/compose && CGO_ENABLED=0 go build -trimpath -o ../../$@ github.com/docker/compose/v2/cmd
 
 planted: $(ENGINE) ## plant bugs in the program, see the fault suite catch each (minutes)
 	PARLEY_PLANTED=1 go test -count=1 -timeout 30m -run TestPlantedInTheProgram -v ./tests/chaos

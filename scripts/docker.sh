@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The docker stack: deploy/compose.yaml, every part in a container of its own.
 # Takes LISTEN and DATA from the environment; the data is in Docker's volumes,
-# DATA names them and keeps in mind with what the stack was started.
+# DATA names them, and holds what the stack was started with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/parts.sh -docker
@@ -14,9 +14,9 @@ settings="PORT KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_
 compose() { docker compose -f deploy/compose.yaml "$@"; }
 
 need() {
-	command -v docker >/dev/null || fail "There is no docker on the PATH (https://docs.docker.com/engine/install). Without it: make up STACK=embedded"
-	docker info >/dev/null 2>&1 || fail "Docker is installed, and no engine answers (\`docker info\` says why). Without it: make up STACK=embedded"
-	docker compose version >/dev/null 2>&1 || fail "Docker runs, and has no compose (https://docs.docker.com/compose/install). Without it: make up STACK=embedded"
+	command -v docker >/dev/null || fail "There is no docker on the PATH (https://docs.docker.com/engine/install). Without it: make up$here STACK=embedded"
+	docker info >/dev/null 2>&1 || fail "Docker is installed, and no engine answers (\`docker info\` says why). Without it: make up$here STACK=embedded"
+	docker compose version >/dev/null 2>&1 || fail "Docker runs, and has no compose (https://docs.docker.com/compose/install). Without it: make up$here STACK=embedded"
 }
 
 started() { [ -e "$data/running" ]; }
@@ -30,7 +30,9 @@ choose() {
 	PORT=${listen##*:}
 	if started; then
 		# shellcheck source=/dev/null
-		. "$data/running"
+		. "$data/settings"
+	elif [ -e "$data/settings" ]; then
+		recall
 	fi
 	[ "$PORT" != 0 ] || PORT=$(any_free)
 	: "${KAFKA_PORT:=$(free 9094)}" "${CLICKHOUSE_PORT:=$(free 8123)}" "${JAEGER_PORT:=$(free 16686)}"
@@ -41,13 +43,32 @@ choose() {
 	export $settings
 }
 
-# remember keeps the settings, which may hold a password.
-remember() {
+# chosen prints the settings that have a value.
+chosen() {
 	local name
-	mkdir -p "$data"
 	for name in $settings; do
 		[ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
-	done | (umask 077 && cat >"$data/running")
+	done
+}
+
+# recall takes from the last start what is not given now: where the data is, the
+# password, the ports. What is built is that of now.
+recall() {
+	local now name
+	now=$(chosen)
+	# shellcheck source=/dev/null
+	. "$data/settings"
+	unset PARLEY_VERSION SOURCE_DATE_EPOCH
+	for name in KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT; do printf -v "$name" %s "$(free "${!name}")"; done
+	eval "$now"
+}
+
+# remember keeps the settings, which may hold a password.
+remember() {
+	mkdir -p "$data"
+	chosen | (umask 077 && cat >"$data/settings")
+	remember_listen "127.0.0.1:$PORT"
+	touch "$data/running"
 }
 
 describe() {
@@ -58,7 +79,7 @@ describe() {
 		  Kafka       127.0.0.1:$KAFKA_PORT (Apache Kafka)
 		  ClickHouse  SQL by HTTP: http://127.0.0.1:$CLICKHOUSE_PORT (user and password parley, or CLICKHOUSE_PASSWORD)
 		  Jaeger      http://127.0.0.1:$JAEGER_PORT
-		Stop it with \`make down\`, see its parts with \`make ps\`, follow their logs with \`make logs\`, start over with \`make clean-data\`.
+		Stop it with \`make down$this\`, see its parts with \`make ps$this\`, follow their logs with \`make logs$this\`, start over with \`make clean-data$this\`.
 	END
 }
 
@@ -67,25 +88,33 @@ up() {
 	if started; then
 		echo "Parley runs already, in Docker."
 	else
-		[ "${listen%:*}" = 127.0.0.1 ] || fail "The docker stack is published at 127.0.0.1 alone: make up STACK=docker PORT=8081."
+		[ "${listen%:*}" = 127.0.0.1 ] || fail "The docker stack is published at 127.0.0.1 alone: make up$here STACK=docker PORT=8081."
 		if listening "127.0.0.1:$PORT"; then
-			fail "Address 127.0.0.1:$PORT is in use by $(owner "$PORT"): stop it, or choose another port with make up PORT=8081."
+			fail "Address 127.0.0.1:$PORT is in use by $(owner "$PORT"): stop it, or choose another port with make up$this PORT=8081."
 		fi
 		compose build connector-1
 		remember
 	fi
 	# Containers that stopped are started again, those that run are left alone.
 	compose up --detach --no-build --wait --wait-timeout 300 ||
-		fail "Not every part is ready; \`make ps\` says which, \`make logs\` what they said."
+		fail "Not every part is ready; \`make ps$this\` says which, \`make logs$this\` what they said."
 	describe
 }
 
 down() {
+	local chosen
 	started || { echo "Parley does not run."; return; }
 	need
+	if [ -n "${PARTS:-}" ]; then
+		chosen=$(only "connector-1 connector-2 chatworker projector" "kafka clickhouse jaeger chatworker projector connector-1 connector-2 lb")
+		# shellcheck disable=SC2086 # names, one word each
+		compose stop $chosen
+		echo "Stopped: ${chosen//$'\n'/ }. The others run on; \`make up$this\` starts these again."
+		return
+	fi
 	compose down
 	rm -f "$data/running"
-	echo "All containers are gone; the data stays in Docker's volumes."
+	echo "All containers are gone; the data stays in Docker's volumes. Start them again with \`make up$here STACK=docker\`."
 }
 
 clean_data() {

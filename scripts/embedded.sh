@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/parts.sh ''
 ready_seconds=120
-remedy="Another port: make up PORT=8081. Other data: make up DATA=folder."
+remedy="Another port: make up$this PORT=8081. Other data: make up DATA=folder."
 
 # in_use prints the process id of whoever has the data folder, however it was
 # started, or fails when nobody has.
@@ -30,7 +30,7 @@ describe() {
 	cat "$run/parley.out"
 	echo "  Jaeger      $(where_jaeger)"
 	echo "  log         $data/parley.log"
-	echo "Stop it with \`make down\`, follow its log with \`make logs\`, start over with \`make clean-data\`."
+	echo "Stop it with \`make down$this\`, follow its log with \`make logs$this\`, start over with \`make clean-data$this\`."
 }
 
 ready() { grep -q '^Parley is ready' "$run/parley.out"; }
@@ -50,7 +50,10 @@ up() {
 		alive parley >/dev/null || down >/dev/null
 		exit 1
 	fi
-	[ -n "$pid" ] || printf '\n'
+	if [ -z "$pid" ]; then
+		printf '\n'
+		case $listen in *:0) remember_listen "$(chat)" ;; *) remember_listen "$listen" ;; esac
+	fi
 	describe
 }
 
@@ -58,9 +61,10 @@ running() { alive parley >/dev/null || alive jaeger >/dev/null; }
 
 down() {
 	running || { echo "Parley does not run."; return; }
+	[ -z "${PARTS:-}" ] || fail "The embedded stack is one process, whose parts cannot be stopped alone: stop it with make down$this, then give operators' commands --data $(printf %q "$data"), which starts its servers without the roles."
 	stop parley
 	stop jaeger
-	echo "Parley has stopped; its data is in $data."
+	echo "Parley has stopped; its data is in $data. Start it again with \`make up$here STACK=embedded\`."
 }
 
 ps_() {
@@ -70,7 +74,7 @@ ps_() {
 }
 
 logs() {
-	[ -e "$data/parley.log" ] || fail "There is no log yet at $data/parley.log: start Parley with \`make up\`."
+	[ -e "$data/parley.log" ] || fail "There is no log yet at $data/parley.log: start Parley with \`make up$this\`."
 	exec tail -n 100 -F "$data/parley.log"
 }
 

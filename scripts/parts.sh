@@ -4,11 +4,22 @@
 # what it says. A stack's script defines running, up, down, ps_ and logs, and for
 # clean_data ours, in_use and chat.
 
-listen=${LISTEN:-127.0.0.1:8080}
 data=${DATA:-data}
 while [[ $data == ?*/ ]]; do data=${data%/}; done
 case $data in /*) ;; *) data=$PWD/$data ;; esac
 data=$data$1 run=$data/run
+# Without an address, that of the last start with this data.
+listen=${LISTEN:-$(cat "$data/listen" 2>/dev/null || echo 127.0.0.1:8080)}
+
+# What the commands that are printed need, to be about this Parley: the data
+# and, where it was chosen, the stack.
+here='' this=''
+[ "${DATA:-data}" = data ] || here=" DATA=$(printf %q "$DATA")"
+# shellcheck disable=SC2034 # the stacks' scripts use it
+this=$here${STACK:+ STACK=$STACK}
+
+# remember_listen ADDRESS is for the next start.
+remember_listen() { echo "$1" >"$data/listen"; }
 
 stop_seconds=40
 # What to do when a start fails; the stacks say more.
@@ -146,7 +157,7 @@ free() {
 any_free() { free $((10000 + RANDOM % 20000)); }
 
 # no_jaeger says why traces go nowhere.
-no_jaeger() { echo "none: traces are off (\`make jaeger\` builds it, once, in minutes; then \`make down\` and \`make up\`)"; }
+no_jaeger() { echo "none: traces are off (\`make jaeger\` builds it, once, in minutes; then \`make down$this\` and \`make up$this\`)"; }
 
 # start_jaeger starts Jaeger where it is there and nothing else was asked for,
 # and tells the parts that follow where their traces go. `start_jaeger again`
@@ -189,7 +200,7 @@ jaeger_address() { sed -n 's/.*JAEGER_QUERY_PORT=/127.0.0.1:/p' "$run/jaeger.por
 # where_jaeger says where traces are.
 where_jaeger() {
 	if alive jaeger >/dev/null; then
-		echo "http://$(jaeger_address) (parley trace ID --jaeger http://$(jaeger_address))"
+		echo "http://$(jaeger_address) (bin/parley trace ID --jaeger http://$(jaeger_address))"
 	elif [ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}${OTEL_TRACES_EXPORTER:-}" ]; then
 		echo "none: traces go where the OTEL_… variables say"
 	else
@@ -205,7 +216,7 @@ row() {
 	if pid=$(alive "$name"); then
 		columns "$name" "$pid" "$at" "$("$@" && echo yes || echo no)"
 	else
-		columns "$name" - "$at" "no: it does not run; make up starts it again"
+		columns "$name" - "$at" "no: it does not run; make up$this starts it again"
 	fi
 }
 
@@ -218,6 +229,21 @@ jaeger_row() {
 	else
 		echo "Jaeger: $(where_jaeger)"
 	fi
+}
+
+# only prints the parts that PARTS names, of those that there are; "roles" is
+# those given as the first argument.
+only() {
+	local name
+	for name in $PARTS; do
+		case " $2 " in
+		*" $name "*) echo "$name" ;;
+		*)
+			[ "$name" = roles ] || fail "PARTS=$PARTS: there are roles (for all of $1), $2."
+			printf '%s\n' "$1"
+			;;
+		esac
+	done
 }
 
 # confirm_delete asks before everything in a place is deleted.

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/parts.sh -processes
 ready_seconds=120
-remedy="Parts that did start go on: \`make ps\` shows them, \`make up\` tries again, \`make down\` stops them."
+remedy="Parts that did start go on: \`make ps$this\` shows them, \`make up$this\` tries again, \`make down$this\` stops them."
 PATH=$PATH:/usr/sbin:/usr/local/sbin # where nginx is on many systems
 
 servers="kafka clickhouse"
@@ -23,7 +23,7 @@ need() {
 		command -v mvn >/dev/null || missing+="Maven is needed to get Apache Kafka (Debian: apt-get install maven; macOS: brew install maven)."$'\n'
 	fi
 	command -v nginx >/dev/null || missing+="nginx is needed as the load balancer (Debian: apt-get install nginx-light; macOS: brew install nginx)."$'\n'
-	[ -z "$missing" ] || fail "${missing}Without them: make up STACK=embedded"
+	[ -z "$missing" ] || fail "${missing}Without them: make up$here STACK=embedded"
 }
 
 # choose gives every part a port, near the usual one, and keeps it for restarts
@@ -101,7 +101,7 @@ describe() {
 		  ClickHouse  clickhouse://parley@$(address clickhouse)/default (password in $password)
 		  Jaeger      $(where_jaeger)
 		  logs        $data/*.log
-		Stop it with \`make down\`, see its parts with \`make ps\`, follow their logs with \`make logs\`, start over with \`make clean-data\`.
+		Stop it with \`make down$this\`, see its parts with \`make ps$this\`, follow their logs with \`make logs$this\`, start over with \`make clean-data$this\`.
 	END
 }
 
@@ -140,23 +140,30 @@ prepare() {
 	orphans nginx
 	[[ $listen != :* ]] || listen=0.0.0.0$listen # as everybody else takes it
 	if [[ $listen != *:0 ]] && listening "$listen"; then
-		fail "Address $listen is in use by $(owner "${listen##*:}"): stop it, or choose another port with make up PORT=8081."
+		fail "Address $listen is in use by $(owner "${listen##*:}"): stop it, or choose another port with make up$this PORT=8081."
 	fi
 	"${MAKE:-make}" --no-print-directory build kafka
 	mkdir -p "$run"
 	echo processes >"$data/STACK"
 	choose
+	remember_listen "$listen"
 	balance
 }
 
-# down stops the parts, those first that use others.
+# down stops the parts, those first that use others, or those that PARTS names.
 down() {
-	local name
+	local name chosen
 	running || { echo "Parley does not run."; return; }
+	if [ -n "${PARTS:-}" ]; then
+		chosen=$(only "$roles" "$parts jaeger")
+		for name in $chosen; do stop "$name"; done
+		echo "Stopped: ${chosen//$'\n'/ }. The others run on; \`make up$this\` starts these again."
+		return
+	fi
 	for name in connector-1 connector-2 nginx projector chatworker-1 chatworker-2 clickhouse kafka jaeger; do
 		stop "$name"
 	done
-	echo "All parts have stopped; the data is in $data."
+	echo "All parts have stopped; the data is in $data. Start them again with \`make up$here STACK=processes\`."
 }
 
 ps_() {
@@ -174,7 +181,7 @@ ps_() {
 }
 
 logs() {
-	[ -e "$data/kafka.log" ] || fail "There are no logs yet in $data: start Parley with \`make up STACK=processes\`."
+	[ -e "$data/kafka.log" ] || fail "There are no logs yet in $data: start Parley with \`make up$here STACK=processes\`."
 	exec tail -n 20 -F "$data"/*.log
 }
 

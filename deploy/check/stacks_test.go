@@ -41,7 +41,7 @@ func newLocal(t *testing.T, docker string) *local {
 		name, _, _ := strings.Cut(variable, "=")
 		switch {
 		case strings.HasPrefix(name, "OTEL_"), strings.HasPrefix(name, "MAKE"), strings.HasPrefix(name, "PARLEY_"),
-			name == "MFLAGS", name == "STACK", name == "LISTEN", name == "PORT", name == "PATH":
+			name == "MFLAGS", name == "STACK", name == "LISTEN", name == "PORT", name == "PATH", name == "PARTS":
 		default:
 			l.environment = append(l.environment, variable)
 		}
@@ -190,7 +190,7 @@ func TestProcessesStack(t *testing.T) {
 	for _, name := range []string{"connector-1", "nginx", "kafka"} {
 		l.kill(name)
 	}
-	contains(t, l.do("ps"), "no: it does not run; make up starts it again")
+	contains(t, l.do("ps"), "no: it does not run; make up DATA=")
 	contains(t, l.do("up"), "started again: kafka connector-1 nginx", at)
 	if before, _ := talk(t, at, "two"); fmt.Sprint(before) != "[one]" {
 		t.Errorf("history after kill -9 is %v, want [one]", before)
@@ -203,6 +203,7 @@ func TestProcessesStack(t *testing.T) {
 	for _, name := range parts {
 		pids = append(pids, l.part(name))
 	}
+	l.stopsRoles()
 	contains(t, l.do("down"), "All parts have stopped")
 	for _, pid := range pids {
 		if running(pid) {
@@ -221,10 +222,21 @@ func (l *local) killsJaeger() {
 		return
 	}
 	l.kill("jaeger")
-	contains(l.t, l.do("ps"), "no: it does not run; make up starts it again")
+	contains(l.t, l.do("ps"), "no: it does not run; make up DATA=")
 	said := l.do("up")
 	_, trace := talk(l.t, chatAddress(l.t, said), "three")
 	l.traced(said, trace)
+}
+
+// stopsRoles stops the roles alone, as a new epoch needs it.
+func (l *local) stopsRoles() {
+	l.t.Helper()
+	contains(l.t, l.do("down", "PARTS=roles"), "Stopped: chatworker-1 chatworker-2 projector connector-1 connector-2.")
+	rows := l.do("ps")
+	if n := strings.Count(rows, "it does not run"); n != 5 {
+		l.t.Errorf("%d parts do not run, want the roles:\n%s", n, rows)
+	}
+	contains(l.t, l.do("up"), "started again: chatworker-1 chatworker-2 projector connector-1 connector-2")
 }
 
 // killsAll kills every part, so that what nginx leaves behind keeps its port,

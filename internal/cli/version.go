@@ -7,7 +7,8 @@ import (
 	"runtime/debug"
 )
 
-// Version is set by the linker for a release.
+// Version is set by the linker: to the release, or to what `git describe` says
+// of the source.
 var Version = ""
 
 type versionCommand struct{}
@@ -26,6 +27,10 @@ func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "of unknown origin"
+	}
+	// The version of a module that was fetched, as by go install.
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
 	}
 	revision, changed := "", ""
 	for _, s := range info.Settings {
