@@ -204,6 +204,9 @@ func (inc *incarnation) publish(partition int, channel string, e *schema.Event, 
 	})
 	if err != nil {
 		span.End(err)
+		if !errors.Is(err, eventlog.ErrQueueFull) && !errors.Is(err, eventlog.ErrRecordTooLarge) {
+			inc.fail(err) // the producer has ended
+		}
 		return err
 	}
 	w.counter++

@@ -98,7 +98,7 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	err := s.inc.publish(p.partition, channel, event, j.span, func(_ int64, err error) {
 		if err != nil {
 			s.expireJoin(op)
-			s.refused(channel, op)
+			s.refused(op)
 		}
 	})
 	if err != nil {
@@ -145,8 +145,7 @@ func unavailable(asked []*joinCall, behind []follower) {
 func (inc *incarnation) passJoin(ch *channel, id string) {
 	s := inc.session(id)
 	if s == nil {
-		inc.logger.Error("a join of an unknown session passed", "session", id, "partition", ch.partition)
-		return
+		return // it ended, and its leave is in the log already
 	}
 	s.mu.Lock()
 	p := s.places[ch.name]
@@ -154,11 +153,11 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 	if p != nil {
 		op = p.pass(true)
 	}
-	if op == nil { // its event stands twice in the log
+	if op == nil { // its event stands twice in the log, or its leave was enough
 		s.mu.Unlock()
 		return
 	}
-	if p.member { // the log has refused the leave between this join and the one before
+	if p.member { // the leave between this join and the one before was refused
 		asked, behind := op.giveUp()
 		s.mu.Unlock()
 		unavailable(asked, behind)

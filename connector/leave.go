@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/internal/tracing"
@@ -87,8 +88,12 @@ func (s *session) sendLeave(p *place, op *operation, reason schema.Reason) error
 	err := s.inc.publish(p.partition, p.name, event, within, func(_ int64, err error) {
 		if err != nil {
 			s.expireLeave(op)
-			s.refused(p.name, op)
+			s.refused(op)
+			return
 		}
+		s.mu.Lock()
+		op.stored = true
+		s.mu.Unlock()
 	})
 	if err != nil {
 		return err
@@ -168,12 +173,22 @@ func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
 // leaveNow publishes an ended session's leave unless it is under way. The
 // session's lock is held. A leave that cannot be published is tried again at
 // the keeper's next round.
-func (s *session) leaveNow(p *place) bool {
-	if p.lingers() {
-		return s.publishLingerer(p) == nil
+//
+// Once the leave is in the log, a place whose join has not passed is forgotten:
+// the join stands before the leave, or nowhere, and then no push may ever tell
+// of either.
+func (s *session) leaveNow(p *place) {
+	op := p.lastLeave()
+	switch {
+	case p.lingers():
+		_ = s.publishLingerer(p)
+	case op == nil:
+		_ = s.publishLeave(p, s.reason, nil)
+	case op.refused:
+		if s.publishLeave(p, s.reason, nil) == nil {
+			p.ops = slices.DeleteFunc(p.ops, func(o *operation) bool { return o == op })
+		}
+	case op.stored && !p.member && s.places[p.name] == p:
+		delete(s.places, p.name)
 	}
-	if n := len(p.ops); n > 0 && !p.ops[n-1].join {
-		return true
-	}
-	return s.publishLeave(p, s.reason, nil) == nil
 }

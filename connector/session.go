@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,9 +83,11 @@ type operation struct {
 	behind []follower  // of a join
 	timer  *time.Timer // of a join, or of a leave that was asked for; nil once it has passed
 	leave  *call       // of a leave; nil: nobody waits for it
+	stored bool        // of a leave: it is in the log
 
 	abandoned bool      // a leave whose answer did not come in time
 	lingers   time.Time // until when a leave is kept back; zero: it is not
+	refused   bool      // by the log, which may have it all the same
 }
 
 // follower is a request behind a join under way.
@@ -120,16 +121,13 @@ func (p *place) pass(join bool) *operation {
 	return op
 }
 
-// refused forgets an operation that the log did not take, and will not: it
-// never passes, so the session has to begin anew.
-func (s *session) refused(channel string, op *operation) {
+// refused deals with an operation that the log refused: an attempt whose answer
+// was lost may have written it all the same, so that it may pass, or never. The
+// session has to start again; the end of its connection brings the leave that
+// settles what became of it.
+func (s *session) refused(op *operation) {
 	s.mu.Lock()
-	if p := s.places[channel]; p != nil {
-		p.ops = slices.DeleteFunc(p.ops, func(o *operation) bool { return o == op })
-		if len(p.ops) == 0 && !p.member {
-			delete(s.places, channel)
-		}
-	}
+	op.refused = true
 	s.mu.Unlock()
 	s.conn.close(rpc.CloseLostPlace, "the log refused a join or a leave: rejoin")
 }

@@ -55,7 +55,7 @@ func (w *world) newNode() *simNode {
 	}
 	n.inc.ctx, n.cancel = context.WithCancel(context.Background())
 	n.inc.heart = newHeart(n.inc)
-	n.producer = &simProducer{write: w.writeEvent}
+	n.producer = &simProducer{write: w.writeEvent, reuses: w.plant == plantReuse}
 	n.inc.producer = n.producer
 	n.stream = &stream{inc: n.inc, seen: watermarks{}}
 	n.at = len(w.pushes[n.inc.pushPartition])
@@ -137,6 +137,20 @@ func (n *simNode) forgetLeaves() {
 			p.end = -1
 		}
 		ch.mu.Unlock()
+	}
+}
+
+// forgetRefused forgets joins that nobody waits for any more, as if they were
+// not in the log.
+func (n *simNode) forgetRefused() {
+	for _, s := range n.inOrder() {
+		s.mu.Lock()
+		for name, p := range s.places {
+			if len(p.ops) == 1 && p.ops[0].join && len(p.ops[0].asked) == 0 && !p.member {
+				delete(s.places, name)
+			}
+		}
+		s.mu.Unlock()
 	}
 }
 

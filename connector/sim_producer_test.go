@@ -15,8 +15,18 @@ var errSimProducer = errors.New("the log did not take it")
 type simProducer struct {
 	write  func(partition int, key string, value []byte) int64
 	queues [simPartitions][]*simPending
-	firm   bool // it never gives up
-	closed bool // nobody waits for answers any more; what is under way may still land
+	late   [simPartitions]*simLate // refused, and still on the way
+	firm   bool                    // it never gives up
+	closed bool                    // nobody waits for answers any more; what is under way may still land
+
+	reuses bool                 // a planted bug: see plantReuse
+	reused [simPartitions]int64 // the offset that is acknowledged next; 0: none
+}
+
+// simLate is a record that was refused while an attempt before was on its way.
+type simLate struct {
+	record *simPending
+	until  int64 // where the void rule would not know it any more
 }
 
 // simPending is a record that is not acknowledged.
@@ -64,10 +74,15 @@ func (p *simProducer) Close() error {
 // land has the broker take the next record of a partition.
 func (p *simProducer) land(partition int) bool {
 	for _, r := range p.queues[partition] {
-		if r.offset < 0 {
-			r.offset = p.write(partition, r.key, r.value)
+		if r.offset >= 0 {
+			continue
+		}
+		if p.reused[partition] > 0 {
+			r.offset, p.reused[partition] = p.reused[partition], 0
 			return true
 		}
+		r.offset = p.write(partition, r.key, r.value)
+		return true
 	}
 	return false
 }
@@ -85,14 +100,33 @@ func (p *simProducer) answer(partition int) bool {
 	return true
 }
 
-// fail refuses the oldest record.
-func (p *simProducer) fail(partition int) bool {
+// fail refuses the oldest record, which may be in the log all the same: then it
+// is the answer to a repeat. The log ends at end.
+func (p *simProducer) fail(partition int, end int64) bool {
 	q := p.queues[partition]
-	if len(q) == 0 || p.firm || p.closed || q[0].offset >= 0 {
+	if len(q) == 0 || p.firm || p.closed {
 		return false
 	}
 	p.queues[partition] = q[1:]
+	switch r := q[0]; {
+	case r.offset < 0:
+		p.late[partition] = &simLate{r, end + simWindow}
+	case p.reuses:
+		p.reused[partition] = r.offset
+	}
 	q[0].done(0, errSimProducer)
+	return true
+}
+
+// landLate has the broker take a record that was refused meanwhile, while the
+// void rule would still know what came before it.
+func (p *simProducer) landLate(partition int, end int64) bool {
+	l := p.late[partition]
+	p.late[partition] = nil
+	if l == nil || end >= l.until {
+		return false
+	}
+	p.write(partition, l.record.key, l.record.value)
 	return true
 }
 

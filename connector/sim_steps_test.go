@@ -179,11 +179,27 @@ func (w *world) stepProducer(p *simProducer) {
 			if p.repeat(id) {
 				w.count("repeated by a producer")
 			}
+		case k == 97:
+			if p.landLate(id, w.logs[id].end()) {
+				w.count("written after they were refused")
+			}
 		case k >= 98:
-			p.fail(id)
+			w.refuse(p, id)
 		}
 	}
 	w.settle()
+}
+
+// refuse has the log refuse a record, which may be there all the same.
+func (w *world) refuse(p *simProducer, partition int) {
+	if landed := len(p.landed(partition)) > 0; p.fail(partition, w.logs[partition].end()) && landed {
+		w.count("refused although they are in the log")
+	}
+	if w.plant == plantRefusal {
+		for _, n := range w.nodes {
+			n.forgetRefused()
+		}
+	}
 }
 
 // mayRepeat keeps to what a log promises: a producer repeats within the window.

@@ -46,11 +46,14 @@ const (
 	plantLeak            plant = "history shows private messages to everyone"
 	plantNoLeave         plant = "a connection that ends leaves no channel"
 	plantBehindLeave     plant = "a session that left while its join's result was made gets what came behind its leave"
+	plantRefusal         plant = "a join that was refused counts as not written"
+	plantReuse           plant = "the sequence numbers of a refused batch are used again"
 )
 
 var plants = []plant{
 	plantEarlyMarker, plantNoWatermark, plantNoChain, plantHandOff, plantCursor, plantOneWindow, plantWindowShort,
 	plantUnfenced, plantLateMark, plantProjectorWindow, plantLeak, plantNoLeave, plantBehindLeave,
+	plantRefusal, plantReuse,
 }
 
 // plantSeeds is within how many seeds each plant must be found, with the race
@@ -92,8 +95,8 @@ var simMeets = []string{
 	"checkpoints", "closed with 3001", "closed with 3008", "closed with 3010", "connectors told that they are down",
 	"degraded", "downs", "history pages", "joins", "leaves", "leaves taken back", "lost pushes noticed", "member lists", "messages heard",
 	"not recovered: too_many", "not recovered: unavailable", "orphans", "reads failed", "recovered",
-	"refused with 1003", "refused with 1007", "refused with 1008", "repeated by a producer",
-	"restored behind two windows", "takeovers in a flush", "void chats", "void joins",
+	"refused although they are in the log", "refused with 1003", "refused with 1007", "refused with 1008", "repeated by a producer",
+	"restored behind two windows", "takeovers in a flush", "void chats", "void joins", "written after they were refused",
 }
 
 // playOne plays a seed, and with -v says what happens in it.

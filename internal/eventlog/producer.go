@@ -136,7 +136,9 @@ func (c *Client) NewProducer(cfg ProducerConfig) *Producer {
 // the partition's records, from a goroutine of the producer that does nothing
 // else for its broker meanwhile: it must not block. It gets the record's
 // offset, or ErrFenced, ErrClosed, ErrLogReplaced or the broker's refusal of
-// the record; every other failure is retried for ever. A done of nil is fine.
+// the record; every other failure is retried for ever. An error leaves open
+// what became of the record: an attempt whose answer was lost may have written
+// it, or may still do so. A done of nil is fine.
 //
 // Produce itself returns ErrQueueFull at the bound, ErrRecordTooLarge, or what
 // ended the producer.

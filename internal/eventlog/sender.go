@@ -26,7 +26,7 @@ type sender struct {
 	turn    int           // where the next collection begins, so that none starves
 	flights []flight      // what the current request carries
 	layout  uint64        // the cluster layout that the current request goes by
-	lost    *session      // an identity that a broker does not know any more
+	lost    *session      // an identity whose sequence numbers cannot be relied on any more
 }
 
 // flight is one partition's first batch on its way, and what became of it.
@@ -45,7 +45,7 @@ const (
 	again    outcome = iota // send the same bytes again
 	renumber                // send it under a new identity
 	acked                   // it is in the log
-	refused                 // it never will be
+	refused                 // it is not sent again; an earlier attempt may be in the log
 )
 
 // run sends until the producer ends.
@@ -243,7 +243,12 @@ func (s *sender) settle() {
 	for i := range s.flights {
 		f := &s.flights[i]
 		switch f.outcome {
-		case acked, refused:
+		case acked:
+			s.p.take(f)
+		case refused:
+			// The broker may have noted the batch's numbers at an attempt whose
+			// answer was lost, and would take the next batch for its repeat.
+			s.lost = f.b.session
 			s.p.take(f)
 		case renumber:
 			s.lost, f.b.session = f.b.session, nil
