@@ -222,7 +222,7 @@ func (s *system) db() *clickhouse.DB {
 	return db
 }
 
-// store is the store of the first generation.
+// store is the store of the current generation.
 func (s *system) store() *store {
 	s.t.Helper()
 	db := s.db()

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -253,29 +254,69 @@ func TestCorruptRecord(t *testing.T) {
 	}
 }
 
-// When the tables are dropped, a running projector makes them again and fills
-// them from the log's beginning: with the same rows.
+// When tables are dropped, a running projector fills others from the log's
+// beginning, with the same rows, although nothing is said meanwhile. Events come
+// back as the next generation.
 func TestTablesDropped(t *testing.T) {
-	for _, tables := range [][]string{{"events_1", "watermarks_1"}, {"events_1"}, {"watermarks_1"}} {
-		t.Run(strings.Join(tables, " "), func(t *testing.T) {
+	for _, c := range []struct {
+		tables     []string
+		generation uint32
+	}{{[]string{"events_1", "watermarks_1"}, 2}, {[]string{"events_1"}, 2}, {[]string{"watermarks_1"}, 1}} {
+		t.Run(strings.Join(c.tables, " "), func(t *testing.T) {
 			s := newSystem(t)
 			st := s.store()
 			s.project(s.config())
 			offsets := s.publish(0, chats("lobby", 0, 30)...)
 			s.await(st, 0, offsets[29])
 			want := s.rows(1)
-			for _, name := range tables {
+			for _, name := range c.tables {
 				if err := s.sql.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
 					t.Fatal(err)
 				}
 			}
-			more := s.publish(1, chats("room", 0, 1)...)
-			s.await(st, 1, more[0])
-			s.await(st, 0, offsets[29])
-			if got := s.rows(1); !slices.Equal(got[:len(got)-1], want) {
+			fresh := *st
+			fresh.tables.Generation = c.generation
+			s.await(&fresh, 0, offsets[29])
+			if got := s.rows(c.generation); !slices.Equal(got, want) {
 				t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
+			more := s.publish(1, chats("room", 0, 1)...)
+			s.await(&fresh, 1, more[0])
 		})
+	}
+}
+
+// Both tables are dropped between a batch's rows and its watermark, and another
+// projector makes tables again: the watermark does not come to be without the
+// rows that it speaks of.
+func TestTablesDroppedWithinABatch(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	offsets := s.publish(0, chats("lobby", 0, 30)...)
+	f := newFolder(s.log, 0, watermark{seq: -1})
+	s.fold(f, 0, 0, offsets[29]+1)
+	made, _ := f.take()
+	b := newBlock()
+	b.add(0, made)
+	if err := st.insertRows(s.ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"events_1", "watermarks_1"} {
+		if err := s.sql.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := s.store()
+	if err := st.insertWatermarks(s.ctx, b); !clickhouse.IsMissing(err) {
+		t.Errorf("the watermark of the dropped tables: error %v, want a missing table", err)
+	}
+	if w, err := fresh.watermark(s.ctx, 0); err != nil || w.seq != -1 {
+		t.Errorf("the watermark of the new tables is %d, error %v", w.seq, err)
+	}
+	s.project(s.config())
+	s.await(fresh, 0, offsets[29])
+	if n := len(s.rows(fresh.tables.Generation)); n != 30 {
+		t.Errorf("%d rows, want 30", n)
 	}
 }
 

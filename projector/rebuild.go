@@ -95,10 +95,14 @@ func (r *rebuild) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.tables = clickhouse.Tables{Generation: current.Generation + 1}
+		next, err := r.db.NextGeneration(ctx)
+		if err != nil {
+			return err
+		}
+		r.tables = clickhouse.Tables{Generation: next}
 		r.old = &store{db: r.db, tables: current, epoch: r.log.Epoch}
 		r.fresh = &store{db: r.db, tables: r.tables, epoch: r.log.Epoch, building: true}
-		return r.db.CreateGeneration(ctx, r.tables.Generation)
+		return nil
 	})
 }
 

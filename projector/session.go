@@ -19,6 +19,10 @@ import (
 // were dropped.
 var errMoved = errors.New("the tables are not the current ones any more")
 
+// lookEvery is how often a session looks whether its tables are still the
+// current ones. With each batch it does so, too.
+const lookEvery = 3 * time.Second
+
 // commitEvery is how often the group is told how far a partition is.
 const commitEvery = 5 * time.Second
 
@@ -76,6 +80,7 @@ func (s *session) follow(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	inserting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return s.inserter.run(inserting) })
+	g.Go(func() error { return s.lookAfterTables(ctx) })
 	g.Go(func() error {
 		defer stop()
 		return s.kafka.RunGroup(ctx, eventlog.GroupConfig{
@@ -83,6 +88,26 @@ func (s *session) follow(ctx context.Context) error {
 		}, s.handle)
 	})
 	return g.Wait()
+}
+
+// lookAfterTables is errMoved when the tables are not the current ones any
+// more, or were dropped, although nothing is written.
+func (s *session) lookAfterTables(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		asking, cancel := context.WithTimeout(ctx, lookEvery)
+		err := s.inserter.store.checkCurrent(asking)
+		cancel()
+		if errors.Is(err, errMoved) {
+			return errMoved
+		}
+	}
 }
 
 // handle follows one partition for as long as it is assigned to us.

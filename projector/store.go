@@ -67,17 +67,25 @@ func (s *store) writeNow(ctx context.Context, b *block) error {
 	if err := s.checkCurrent(ctx); err != nil {
 		return err
 	}
-	var err error
-	if len(b.seq) > 0 {
-		err = s.insert(ctx, tables.Events(s.tables.Generation), eventColumns, b.columns(s.epoch))
-	}
+	err := s.insertRows(ctx, b)
 	if err == nil {
-		err = s.insert(ctx, tables.Watermarks(s.tables.Generation), watermarkColumns, b.watermarks(s.epoch, time.Now()))
+		err = s.insertWatermarks(ctx, b)
 	}
 	if clickhouse.IsMissing(err) {
 		return permanent(errMoved)
 	}
 	return err
+}
+
+func (s *store) insertRows(ctx context.Context, b *block) error {
+	if len(b.seq) == 0 {
+		return nil
+	}
+	return s.insert(ctx, tables.Events(s.tables.Generation), eventColumns, b.columns(s.epoch))
+}
+
+func (s *store) insertWatermarks(ctx context.Context, b *block) error {
+	return s.insert(ctx, tables.Watermarks(s.tables.Generation), watermarkColumns, b.watermarks(s.epoch, time.Now()))
 }
 
 // checkCurrent is errMoved when other tables are the current ones.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
@@ -46,6 +47,7 @@ type DB struct {
 	opts    Options
 	outage  outage
 	metrics *metrics
+	newest  atomic.Uint32 // the highest generation that was seen to be the current one
 }
 
 // New returns a DB for what dsn names. It reads the files that the DSN names

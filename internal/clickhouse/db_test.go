@@ -3,6 +3,7 @@ package clickhouse_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -89,7 +90,7 @@ func TestMigrate(t *testing.T) {
 	if now, err := db.Current(t.Context()); err != nil || now != before {
 		t.Errorf("the current tables are %+v, error %v, and were %+v", now, err, before)
 	}
-	for _, table := range []string{"events_1", "watermarks_1", "epochs", "generations", "migrations"} {
+	for _, table := range []string{"watermarks_1", "epochs", "generations", "migrations"} {
 		if err := conn.Exec(t.Context(), "DROP TABLE "+table+" SYNC"); err != nil {
 			t.Fatal(err)
 		}
@@ -127,27 +128,67 @@ func TestMigrateMeetsNoTrouble(t *testing.T) {
 	}
 }
 
-// Watermarks never outlive the rows that they speak of.
-func TestWatermarksGoWithTheirEvents(t *testing.T) {
+// Events that were dropped are never created again under their name: whoever
+// wrote or read a moment ago meets a missing table.
+func TestUsedGenerationIsNeverCreatedAgain(t *testing.T) {
+	for name, drops := range map[string][]string{
+		"both tables":            {"events_1", "watermarks_1"},
+		"the events":             {"events_1"},
+		"all that is left of it": {"events_1", "watermarks_1", "migrations_1"},
+		"every table":            {"events_1", "watermarks_1", "migrations_1", "migrations", "generations", "epochs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := embeddedtest.ClickHouse(t)
+			db, conn := open(t, dsn), clickhousetest.Connect(t, dsn)
+			for used := uint32(1); used < 3; used++ {
+				if err := db.Migrate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if now, err := db.Current(t.Context()); err != nil || now.Generation != used || now.ID == "" {
+					t.Fatalf("the current tables are %+v, error %v, want generation %d", now, err, used)
+				}
+				for _, table := range drops {
+					table = strings.Replace(table, "_1", fmt.Sprint("_", used), 1)
+					if err := conn.Exec(t.Context(), "DROP TABLE "+table+" SYNC"); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if err := db.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := count(t, conn, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name IN ('events_1', 'events_2')"); n != 0 {
+				t.Errorf("%d tables of events that were dropped are there again", n)
+			}
+			if _, err := db.Watermarks(t.Context(), "e"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The same is true of a generation that never became the current one, which an
+// interrupted rebuild leaves behind.
+func TestUsedGenerationOfARebuild(t *testing.T) {
 	dsn := embeddedtest.ClickHouse(t)
 	db, conn := open(t, dsn), clickhousetest.Connect(t, dsn)
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, query := range []string{
-		"INSERT INTO watermarks_1 (epoch, partition, seq) VALUES ('e', 0, 7)",
-		"DROP TABLE events_1 SYNC",
-	} {
-		if err := conn.Exec(t.Context(), query); err != nil {
+	next := func(want uint32) {
+		t.Helper()
+		if g, err := db.NextGeneration(t.Context()); g != want || err != nil {
+			t.Errorf("the next generation is %d, error %v, want %d", g, err, want)
+		}
+	}
+	next(2)
+	next(2)
+	for _, table := range []string{"events_2", "watermarks_2"} {
+		if err := conn.Exec(t.Context(), "DROP TABLE "+table+" SYNC"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := count(t, conn, "SELECT count() FROM watermarks_1"); n != 0 {
-		t.Errorf("%d watermarks are left of a table that was dropped", n)
-	}
+	next(3)
 }
 
 // The server's own parser takes the statements for a cluster, as there is none

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	stdsql "database/sql"
+	"errors"
 	"fmt"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
@@ -33,45 +34,103 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err := db.apply(ctx, "migrations", base, sql.Epochs, sql.Generations); err != nil {
 		return err
 	}
-	g, err := db.Generation(ctx)
+	current, err := db.Generation(ctx)
 	if err != nil {
 		return err
 	}
-	if g == 0 {
-		g = sql.FirstGeneration
-		if err := db.MakeCurrent(ctx, g); err != nil {
-			return err
-		}
+	g := current
+	if g == 0 { // of a new database, or of one that was dropped meanwhile
+		g = max(db.newest.Load(), sql.FirstGeneration)
 	}
-	return db.CreateGeneration(ctx, g)
+	g, err = db.createFrom(ctx, g)
+	if err != nil || g == current {
+		return err
+	}
+	if current > 0 {
+		db.opts.Logger.Warn("the tables of the history were dropped: the next generation takes their place and is filled from the log",
+			"database", db.target.Database, "dropped", current, "generation", g)
+	}
+	return db.MakeCurrent(ctx, g)
 }
 
-// CreateGeneration creates what is missing of the tables of generation g. When
-// its events are gone its watermarks go too, as they spoke of those.
+// NextGeneration creates the tables of the generation after the current one,
+// or finds those that were created before and never became the current ones.
+func (db *DB) NextGeneration(ctx context.Context) (uint32, error) {
+	current, err := db.Generation(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return db.createFrom(ctx, current+1)
+}
+
+// createFrom is CreateGeneration of the lowest generation from g on that can
+// be created, which it returns.
+func (db *DB) createFrom(ctx context.Context, g uint32) (uint32, error) {
+	for {
+		err := db.CreateGeneration(ctx, g)
+		if !errors.Is(err, errUsed) {
+			return g, err
+		}
+		g++
+	}
+}
+
+// errUsed refuses to create the tables of a generation that was in use.
+var errUsed = errors.New("the tables of this generation were dropped")
+
+// CreateGeneration creates the tables of generation g, or brings them to the
+// version of this binary.
+//
+// Events that were dropped are never created again under their name. Whoever
+// wrote rows or read a watermark a moment ago would take the new table for the
+// old one: a watermark without its rows, an empty page without an error. Under
+// another number they meet a missing table instead. Watermarks alone can come
+// back: the rows that they speak of are there.
 func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
 	steps, err := db.layout().Generation(g)
 	if err != nil {
 		return err
 	}
-	// In one look: others may be creating both, the events first.
-	var left uint8
-	if err := db.QueryRow(ctx, "SELECT countIf(name = ?) > countIf(name = ?) FROM system.tables WHERE database = ?",
-		sql.Watermarks(g), sql.Events(g), db.target.Database).Scan(&left); err != nil {
+	used, err := db.used(ctx, g)
+	if err != nil {
 		return err
 	}
-	if left == 1 {
-		if err := db.drop(ctx, sql.Watermarks(g)); err != nil {
-			return err
-		}
+	if used {
+		return fmt.Errorf("generation %d: %w", g, errUsed)
 	}
 	return db.apply(ctx, versions(g), steps, sql.Events(g), sql.Watermarks(g))
+}
+
+// used reports whether generation g was in use and has lost its events. Another
+// process may be creating it: its events come first, then what else there is of
+// it, and last it becomes the current one; so that is asked for first.
+func (db *DB) used(ctx context.Context, g uint32) (bool, error) {
+	current, err := db.Generation(ctx)
+	if err != nil {
+		return false, err
+	}
+	if current == 0 {
+		current = db.newest.Load()
+	}
+	var events, others uint64
+	err = db.QueryRow(ctx, "SELECT countIf(name = ?), countIf(name IN (?, ?)) FROM system.tables WHERE database = ?",
+		sql.Events(g), sql.Watermarks(g), versions(g), db.target.Database).Scan(&events, &others)
+	return events == 0 && (others > 0 || g <= current), err
 }
 
 // Generation is the current generation of the tables; 0 if there is none yet.
 func (db *DB) Generation(ctx context.Context) (uint32, error) {
 	var g uint32
 	err := db.QueryRow(ctx, "SELECT max(generation) FROM "+db.Table(sql.Generations)).Scan(&g)
+	db.note(g)
 	return g, err
+}
+
+// note remembers the highest generation that was the current one.
+func (db *DB) note(g uint32) {
+	for known := db.newest.Load(); g > known && !db.newest.CompareAndSwap(known, g); {
+		known = db.newest.Load()
+	}
 }
 
 // MakeCurrent makes g the current generation, if it is higher than the one
@@ -150,5 +209,6 @@ func (db *DB) Current(ctx context.Context) (Tables, error) {
 	err := db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+db.Table(sql.Generations)+`) AS g,
 		(SELECT arrayStringConcat(arraySort(groupArray(toString(uuid)))) FROM system.tables WHERE database = ?
 			AND name IN (concat('events_', toString(g)), concat('watermarks_', toString(g))))`, db.target.Database).Scan(&t.Generation, &t.ID)
+	db.note(t.Generation)
 	return t, err
 }

@@ -102,6 +102,9 @@ func (r *Reader) Watermark(partition int) int64 { return r.store.known(partition
 func (r *Reader) Read(ctx context.Context, q Query) (Page, error) {
 	ctx, span := r.tracer.History(ctx)
 	page, err := r.read(ctx, q)
+	if clickhouse.IsMissing(err) { // its tables were dropped since the watermark was read
+		page, err = r.read(ctx, q)
+	}
 	span.Messages(len(page.Messages), err)
 	return page, err
 }

@@ -291,6 +291,65 @@ func TestGenerations(t *testing.T) {
 	check("without any", -1)
 }
 
+// The tables are dropped between the watermark and the rows, and a projector
+// makes tables again: what is read is not taken for an empty history.
+func TestTablesDroppedWithinARead(t *testing.T) {
+	w := newWorld(t, 12)
+	w.publish(say("lobby", 10)...)
+	w.migrate()
+	w.project(1, w.log.Epoch, 8)
+	r := w.reader(w.log.Epoch, nil)
+	mark, err := r.store.watermark(w.ctx, 0)
+	if err != nil || mark.seq != 8 {
+		t.Fatalf("watermark %+v, error %v", mark, err)
+	}
+	w.exec("DROP TABLE events_1 SYNC")
+	w.exec("DROP TABLE watermarks_1 SYNC")
+	w.migrate()
+	q := w.newest("lobby", 20)
+	rows, err := r.store.rows(w.ctx, &q, q.spans()[0], shelf{generation: mark.generation, epoch: w.log.Epoch, end: mark.seq + 1})
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("%d rows of tables that were dropped, error %v", len(rows), err)
+	}
+	if page, err := r.Read(w.ctx, q); err != nil || len(page.Messages) != 10 || page.More {
+		t.Errorf("the next read gets %v, error %v", seqs(page), err)
+	}
+}
+
+// A read during which the tables are dropped is answered completely or not at all.
+func TestTablesDroppedUnderReaders(t *testing.T) {
+	w := newWorld(t, 12)
+	w.publish(say("lobby", 10)...)
+	w.migrate()
+	w.project(1, w.log.Epoch, 8)
+	r := w.reader(w.log.Epoch, nil)
+	dropped := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for last := false; !last; {
+				select {
+				case <-dropped:
+					last = true
+				default:
+				}
+				page, err := r.Read(w.ctx, w.newest("lobby", 20))
+				if err != nil && !errors.Is(err, ErrUnavailable) || err == nil && len(page.Messages) != 10 || err != nil && last {
+					t.Errorf("%v, error %v", seqs(page), err)
+				}
+			}
+		})
+	}
+	for g := range 5 {
+		w.exec(fmt.Sprintf("DROP TABLE events_%d SYNC", g+1))
+		w.exec(fmt.Sprintf("DROP TABLE watermarks_%d SYNC", g+1))
+		w.migrate()
+		w.project(uint32(g+2), w.log.Epoch, 8)
+	}
+	close(dropped)
+	readers.Wait()
+}
+
 // Many readers at once get the same answers, and share the reads of the log.
 func TestSharedReads(t *testing.T) {
 	w := newWorld(t, 12)

@@ -222,6 +222,8 @@ func (s *store) within(ctx context.Context, f func(context.Context) error) error
 		return ErrClosed
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case clickhouse.IsMissing(err): // who asks looks for the tables again
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case clickhouse.IsException(err):
 		s.warn(err)
 	case clickhouse.IsTimeout(err):
