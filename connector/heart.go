@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"sync/atomic"
@@ -17,25 +18,33 @@ import (
 const (
 	beatEvery   = time.Second
 	beatTimeout = 2 * time.Second // after which a beat is sent over a new connection
+	// silence between two beats, after which it is looked whether the lease has
+	// run out. A lease takes longer: its ticks are a second apart.
+	silence = 5 * time.Second
 )
 
 // heart says once a second that the incarnation lives. It has connections of
 // its own: a beat must not queue behind events.
 type heart struct {
 	inc     *incarnation
-	started chan struct{}             // closed when the first beat is acknowledged
-	acked   atomic.Pointer[time.Time] // when the newest acknowledged beat was; monotonic, as clocks are set
-	leaving atomic.Bool               // said by every beat from now on
+	started chan struct{} // closed when the first beat is acknowledged
+	newest  atomic.Pointer[ackedBeat]
+	leaving atomic.Bool // said by every beat from now on
+}
+
+// ackedBeat is a beat that parley.control holds.
+type ackedBeat struct {
+	at     time.Time // when it was sent; monotonic, as clocks are set
+	offset int64     // -1: there was none yet
 }
 
 func newHeart(inc *incarnation) *heart {
 	h := &heart{inc: inc, started: make(chan struct{})}
-	now := time.Now()
-	h.acked.Store(&now)
+	h.newest.Store(&ackedBeat{time.Now(), -1})
 	return h
 }
 
-func (h *heart) lastAck() time.Time { return *h.acked.Load() }
+func (h *heart) lastAck() time.Time { return h.newest.Load().at }
 
 // choosePartition names the partition of the pushes that this incarnation
 // reads: the one that the fewest living connectors read.
@@ -102,8 +111,8 @@ func (h *heart) beatUntilStuck(ctx context.Context) error {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
-		if err := h.send(ctx, producer); err != nil {
-			if eventlog.IsRefused(err) {
+		if err := h.send(ctx, client, producer); err != nil {
+			if eventlog.IsRefused(err) || errors.Is(err, errLapsed) {
 				return fmt.Errorf("beat: %w", err)
 			}
 			if ctx.Err() == nil {
@@ -120,7 +129,7 @@ func (h *heart) beatUntilStuck(ctx context.Context) error {
 }
 
 // send appends a beat and waits for its acknowledgement.
-func (h *heart) send(ctx context.Context, producer *eventlog.Producer) error {
+func (h *heart) send(ctx context.Context, client *eventlog.Client, producer *eventlog.Producer) error {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
 	now := time.Now()
@@ -131,29 +140,64 @@ func (h *heart) send(ctx context.Context, producer *eventlog.Producer) error {
 	if err != nil {
 		return err
 	}
-	answer := make(chan error, 1)
 	record := eventlog.Record{Key: []byte(schema.ControlKeyBeat(h.inc.id)), Value: value}
-	if err := producer.Produce(0, record, func(_ int64, err error) { answer <- err }); err != nil {
+	offset, err := producer.ProduceSync(ctx, 0, record)
+	if err != nil {
 		return err
 	}
-	select {
-	case err := <-answer:
-		if err == nil {
-			h.beaten(now)
+	if before := h.newest.Load(); before.offset >= 0 && time.Since(before.at) > silence {
+		err := lapse(h.inc.id, before.offset, offset, func(from, to int64, fn func(eventlog.Record) error) error {
+			return client.ReadRange(ctx, schema.TopicControl, 0, from, to, 0, fn)
+		})
+		if err != nil {
+			return err
 		}
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	h.beaten(now, offset)
+	return nil
 }
 
-func (h *heart) beaten(at time.Time) {
-	h.acked.Store(&at)
+func (h *heart) beaten(at time.Time, offset int64) {
+	h.newest.Store(&ackedBeat{at, offset})
 	select {
 	case <-h.started:
 	default:
 		close(h.started)
 	}
+}
+
+// errLapsed ends an incarnation that was silent for a whole lease.
+var errLapsed = errors.New("this connector was silent for a whole lease, it may have been declared down")
+
+// lapse is errLapsed when a connector's lease may have run out between two of
+// its beats, at these offsets of parley.control. The down that follows then may
+// wait for a partition that cannot be written, and must not find a connector
+// that has beaten again meanwhile. Where compaction has removed records, nobody
+// can tell.
+func lapse(id string, before, now int64, read func(from, to int64, fn func(eventlog.Record) error) error) error {
+	records, ticks, most := int64(0), 0, 0
+	err := read(before+1, now, func(r eventlog.Record) error {
+		records++
+		switch string(r.Key) {
+		case schema.ControlKeyTick:
+			ticks++
+			most = max(most, ticks)
+		case schema.ControlKeyClaim, schema.ControlKeyBeat(id):
+			ticks = 0
+		}
+		return nil
+	})
+	var corrupt *eventlog.CorruptError
+	var cut *eventlog.OffsetError
+	switch {
+	case errors.As(err, &corrupt), errors.As(err, &cut):
+		return errLapsed
+	case err != nil:
+		return fmt.Errorf("look whether the lease has run out: %w", err)
+	case most >= schema.LeaseTicks || records < now-before-1:
+		return errLapsed
+	}
+	return nil
 }
 
 // leave says that the incarnation has drained. It is declared down when its
@@ -167,5 +211,5 @@ func (h *heart) leave(ctx context.Context) error {
 	defer client.Close()
 	producer := client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
 	defer producer.Close()
-	return h.send(ctx, producer)
+	return h.send(ctx, client, producer)
 }

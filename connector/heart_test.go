@@ -17,6 +17,6 @@ func TestSilenceIsNotOfTheWallClock(t *testing.T) {
 }
 
 func beatOf(h *heart) time.Time {
-	h.beaten(time.Now())
+	h.beaten(time.Now(), 0)
 	return h.lastAck()
 }

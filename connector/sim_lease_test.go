@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/chatworker/lease"
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -19,6 +20,16 @@ type simControl struct {
 	claim   int64
 	number  int64
 	claims  []int64
+
+	burials []*simBurial // whose downs are not all in the log
+}
+
+// simBurial is a connector that is being declared down.
+type simBurial struct {
+	lease.Death
+	claim   int64
+	at      int64 // where parley.control ended when it was decided
+	missing [simPartitions]bool
 }
 
 type simControlRecord struct {
@@ -63,18 +74,53 @@ func (c *simControl) tick() {
 	c.append(schema.ControlKeyTick, &schema.Tick{Claim: c.claim, Number: c.number})
 	c.follow()
 	for _, death := range c.machine.Due(c.claim) {
-		c.w.mayBury(death.Connector)
-		for _, l := range c.w.logs {
-			c.w.down(l, death)
-			if !c.w.healing && c.w.chance(5) {
-				c.take()
-				return
-			}
+		if slices.ContainsFunc(c.burials, func(b *simBurial) bool { return b.claim == c.claim && b.Connector == death.Connector }) {
+			continue
 		}
-		c.append(schema.ControlKeyBeat(death.Connector), nil)
+		c.w.mayBury(death.Connector)
+		c.burials = append(c.burials, &simBurial{Death: death, claim: c.claim, at: int64(len(c.records)), missing: [simPartitions]bool{true, true}})
+	}
+	for p := range simPartitions {
+		if c.w.healing || c.w.chance(70) { // else the partition cannot be written now
+			c.land(p)
+		}
+		if !c.w.healing && c.w.chance(3) {
+			c.take()
+		}
 	}
 	c.follow()
 	c.orphans()
+}
+
+// land appends what waits for a partition. A connector whose downs are all there
+// loses its beat, unless another worker keeps the leases meanwhile.
+func (c *simControl) land(partition int) {
+	for _, b := range c.burials {
+		if !b.missing[partition] {
+			continue
+		}
+		b.missing[partition] = false
+		for _, n := range c.w.nodes {
+			if n.inc.id == b.Connector && n.inc.heart.newest.Load().offset > b.at {
+				c.w.fail("%s has beaten since it was declared down, and loses its members in partition %d now", b.Connector, partition)
+			}
+		}
+		c.w.down(c.w.logs[partition], b.Death)
+		if b.claim == c.claim && !slices.Contains(b.missing[:], true) {
+			c.append(schema.ControlKeyBeat(b.Connector), nil)
+		}
+	}
+	c.burials = slices.DeleteFunc(c.burials, func(b *simBurial) bool { return !slices.Contains(b.missing[:], true) })
+}
+
+// readRange calls fn with the records in [from, to).
+func (c *simControl) readRange(from, to int64, fn func(eventlog.Record) error) error {
+	for offset := from; offset < to; offset++ {
+		if err := fn(eventlog.Record{Offset: offset, Key: []byte(c.records[offset].key), Value: c.records[offset].value}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *simControl) orphans() {
@@ -122,6 +168,6 @@ func (w *world) mayBury(connector string) {
 }
 
 // beat appends a connector's beat.
-func (c *simControl) beat(n *simNode) {
-	c.append(schema.ControlKeyBeat(n.inc.id), &schema.Beat{PushPartition: int32(n.inc.pushPartition), Leaving: n.inc.draining.Load()})
+func (c *simControl) beat(n *simNode) int64 {
+	return c.append(schema.ControlKeyBeat(n.inc.id), &schema.Beat{PushPartition: int32(n.inc.pushPartition), Leaving: n.inc.draining.Load()})
 }

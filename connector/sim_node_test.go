@@ -65,8 +65,16 @@ func (w *world) newNode() *simNode {
 }
 
 func (n *simNode) beat() {
-	n.w.control.beat(n)
-	n.inc.heart.beaten(time.Now())
+	before := n.inc.heart.newest.Load().offset
+	now := n.w.control.beat(n)
+	if before >= 0 && n.w.plant != plantLapsed {
+		if err := lapse(n.inc.id, before, now, n.w.control.readRange); err != nil {
+			n.w.count("ended as their lease had run out")
+			n.end(err)
+			return
+		}
+	}
+	n.inc.heart.beaten(time.Now(), now)
 }
 
 // open makes a session with a connection that has no writer: the client takes

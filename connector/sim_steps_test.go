@@ -54,6 +54,7 @@ var simActions = []simAction{
 	{10, func(w *world, _ int) { w.pass(time.Duration(w.rng.IntN(3000)) * time.Millisecond) }},
 	{6, func(w *world, p int) { w.projectors[p].restart() }},
 	{4, func(w *world, _ int) { w.control.take() }},
+	{14, func(w *world, p int) { w.control.land(p) }},
 	{2, func(w *world, p int) { w.logs[p].append([]byte("\xff")) }},
 	{5, func(w *world, _ int) {
 		if len(w.nodes) < 4 {
@@ -141,7 +142,7 @@ func (w *world) stopNode(int) {
 // second lets a second pass for the leases: all who live beat, but for those
 // that hang.
 func (w *world) second() {
-	for _, n := range w.nodes {
+	for _, n := range slices.Clone(w.nodes) {
 		if n.hangs = !w.healing && w.chance(map[bool]int{true: 90, false: 8}[n.hangs]); !n.hangs {
 			n.beat()
 		}

@@ -67,6 +67,10 @@ func compacted(name string, partitions int) Topic {
 	}
 }
 
+// LeaseTicks is after how many ticks of parley.control without a beat a connector
+// is dead.
+const LeaseTicks = 8
+
 // Keys of parley.control. The value of a beat is a Beat, and so on.
 const (
 	ControlKeyClaim = "claim"

@@ -27,7 +27,7 @@ import (
 
 const (
 	// SilentTicks is after how many ticks without a beat a connector is dead.
-	SilentTicks = 8
+	SilentTicks = schema.LeaseTicks
 	// LeavingTicks is how many ticks after its last beat a connector that
 	// drained is declared down: its users had time to come back elsewhere.
 	LeavingTicks = 10
