@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/chatworker/lease"
 	"github.com/parley-chat/parley/internal/epoch"
@@ -20,24 +23,40 @@ type control struct {
 	w        *Worker
 	caughtUp atomic.Bool // it was read to its end once
 
+	// Orphans whose downs are not acknowledged yet, which may take as long as
+	// their partition cannot be written.
+	ending *underWay[lease.Holding]
+
 	mu      sync.Mutex // guards what follows
 	machine *lease.Machine
 	next    int64         // everything below was read
+	end     int64         // where the topic ended when reading began
 	moved   chan struct{} // closed and replaced whenever next moves
 }
 
 func newControl(w *Worker) *control {
-	return &control{w: w, machine: lease.New(), moved: make(chan struct{})}
+	return &control{w: w, ending: newUnderWay[lease.Holding](), machine: lease.New(), moved: make(chan struct{})}
 }
 
 // run reads until ctx ends, which is an error like any other.
 func (c *control) run(ctx context.Context) error {
-	first, _, err := c.w.client.Offsets(ctx, schema.TopicControl, 0)
+	first, end, err := c.w.client.Offsets(ctx, schema.TopicControl, 0)
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	c.end = end
+	c.reached(first)
+	c.mu.Unlock()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.read(ctx, g, first) })
+	return g.Wait()
+}
+
+// read reads from first on. What takes longer runs in g.
+func (c *control) read(ctx context.Context, g *errgroup.Group, first int64) error {
 	for {
-		err := c.follow(ctx, first)
+		err := c.follow(ctx, g, first)
 		var gone *eventlog.OffsetError
 		switch {
 		case errors.As(err, &gone) && gone.First > gone.Offset:
@@ -50,7 +69,7 @@ func (c *control) run(ctx context.Context) error {
 	}
 }
 
-func (c *control) follow(ctx context.Context, from int64) error {
+func (c *control) follow(ctx context.Context, g *errgroup.Group, from int64) error {
 	r := c.w.client.NewReader(eventlog.ReaderConfig{Topic: schema.TopicControl, Offset: from, OnReconnect: c.w.guard})
 	defer r.Close()
 	for {
@@ -58,24 +77,34 @@ func (c *control) follow(ctx context.Context, from int64) error {
 		var corrupt *eventlog.CorruptError
 		if errors.As(err, &corrupt) {
 			c.w.skipCorrupt(ctx, schema.TopicControl, 0, corrupt.Offset, err)
+			c.mu.Lock()
+			c.reached(corrupt.NextOffset)
+			c.mu.Unlock()
 			continue
 		}
 		if err != nil {
 			return err
 		}
 		c.take(ctx, batch)
-		current := batch.NextOffset >= batch.End
-		if current {
-			c.caughtUp.Store(true)
-		}
-		if orphans := c.orphans(current); len(orphans) > 0 {
+		if orphans := c.orphans(batch.NextOffset >= batch.End); len(orphans) > 0 {
 			c.w.log.Warn("ending memberships of connectors that do not beat", "orphans", orphans)
-			if err := c.w.downs.orphans(ctx, orphans); err != nil {
-				return err
-			}
-			c.w.metrics.downs.Add(len(orphans), "orphan")
+			g.Go(func() error { return c.endOrphans(ctx, orphans) })
 		}
 	}
+}
+
+// endOrphans ends memberships, and returns once that is acknowledged.
+func (c *control) endOrphans(ctx context.Context, orphans []lease.Holding) error {
+	defer func() {
+		for _, o := range orphans {
+			c.ending.end(o)
+		}
+	}()
+	if err := c.w.downs.orphans(ctx, orphans); err != nil {
+		return err
+	}
+	c.w.metrics.downs.Add(len(orphans), "orphan")
+	return nil
 }
 
 func (c *control) take(ctx context.Context, batch eventlog.Batch) {
@@ -86,13 +115,21 @@ func (c *control) take(ctx context.Context, batch eventlog.Batch) {
 			c.w.skipCorrupt(ctx, schema.TopicControl, 0, r.Offset, err)
 		}
 	}
-	c.next = batch.NextOffset
+	c.reached(batch.NextOffset)
+}
+
+// reached says that everything below next was read. The lock is held.
+func (c *control) reached(next int64) {
+	c.next = next
+	if next >= c.end {
+		c.caughtUp.Store(true)
+	}
 	close(c.moved)
 	c.moved = make(chan struct{})
 }
 
-// orphans looks at what this worker holds. Nothing counts as held while there
-// is more to read.
+// orphans looks at what this worker holds, and returns what is to end now and is
+// not about to. Nothing counts as held while there is more to read.
 func (c *control) orphans(current bool) []lease.Holding {
 	var held iter.Seq[lease.Holding] = func(func(lease.Holding) bool) {}
 	if current {
@@ -100,7 +137,7 @@ func (c *control) orphans(current bool) []lease.Holding {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.machine.Orphans(held)
+	return slices.DeleteFunc(c.machine.Orphans(held), func(h lease.Holding) bool { return !c.ending.begin(h) })
 }
 
 // all yields what the partitions hold.
@@ -141,12 +178,14 @@ func (c *control) newestClaim() int64 {
 }
 
 // due waits until there are connectors that the owner with that claim is to
-// declare down.
-func (c *control) due(ctx context.Context, claim int64) ([]lease.Death, error) {
+// declare down and that are not among those that it is burying, to which it
+// adds them.
+func (c *control) due(ctx context.Context, claim int64, burying *underWay[string]) ([]lease.Death, error) {
 	for {
 		c.mu.Lock()
 		due, moved := c.machine.Due(claim), c.moved
 		c.mu.Unlock()
+		due = slices.DeleteFunc(due, func(d lease.Death) bool { return !burying.begin(d.Connector) })
 		if len(due) > 0 {
 			return due, nil
 		}

@@ -113,25 +113,42 @@ func (k *keeper) tick(ctx context.Context) error {
 }
 
 // bury declares dead connectors down, everywhere, and then removes their beats.
+// Those that wait for a partition that cannot be written hold up no others.
 func (k *keeper) bury(ctx context.Context) error {
-	for {
-		dead, err := k.w.control.due(ctx, k.claim)
-		if err != nil {
-			return err
+	burying := newUnderWay[string]()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for {
+			dead, err := k.w.control.due(ctx, k.claim, burying)
+			if err != nil {
+				return err
+			}
+			k.tell(dead)
+			g.Go(func() error {
+				defer func() {
+					for _, d := range dead {
+						burying.end(d.Connector)
+					}
+				}()
+				return k.declare(ctx, dead)
+			})
 		}
-		k.tell(dead)
-		if err := k.w.downs.everywhere(ctx, dead); err != nil {
-			return fmt.Errorf("declare connectors down: %w", err)
-		}
-		k.w.metrics.died(dead)
-		last, err := appendAll(ctx, k.producer, tombstones(dead)...)
-		if err != nil {
-			return fmt.Errorf("remove the beats of connectors that are down: %w", err)
-		}
-		if err := k.w.control.reach(ctx, last+1); err != nil {
-			return err
-		}
+	})
+	return g.Wait()
+}
+
+// declare declares connectors down and removes their beats. It returns when
+// that was read.
+func (k *keeper) declare(ctx context.Context, dead []lease.Death) error {
+	if err := k.w.downs.everywhere(ctx, dead); err != nil {
+		return fmt.Errorf("declare connectors down: %w", err)
 	}
+	k.w.metrics.died(dead)
+	last, err := appendAll(ctx, k.producer, tombstones(dead)...)
+	if err != nil {
+		return fmt.Errorf("remove the beats of connectors that are down: %w", err)
+	}
+	return k.w.control.reach(ctx, last+1)
 }
 
 // tell logs who is declared down. That a connector has drained is as it should

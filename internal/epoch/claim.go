@@ -16,11 +16,16 @@ import (
 const controlBudget = 256 << 20
 
 // ReadControl calls fn with every record of parley.control as it is now, in
-// order.
+// order. What is corrupt is skipped.
 func ReadControl(ctx context.Context, c *eventlog.Client, fn func(eventlog.Record) error) error {
-	first, end, err := c.Offsets(ctx, schema.TopicControl, 0)
-	if err == nil {
-		err = c.ReadRange(ctx, schema.TopicControl, 0, first, end, controlBudget, fn)
+	next, end, err := c.Offsets(ctx, schema.TopicControl, 0)
+	for err == nil && next < end {
+		err = c.ReadRange(ctx, schema.TopicControl, 0, next, end, controlBudget, fn)
+		var corrupt *eventlog.CorruptError
+		if !errors.As(err, &corrupt) {
+			break
+		}
+		next, err = corrupt.NextOffset, nil
 	}
 	switch {
 	case errors.Is(err, eventlog.ErrBudget):
