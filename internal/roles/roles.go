@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
@@ -80,17 +81,10 @@ func compare(a, b Role) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group), cmp.Compare(a.At, b.At), cmp.Compare(a.Name, b.Name))
 }
 
-// controlBudget bounds the read of parley.control, which is compacted.
-const controlBudget = 256 << 20
-
 // Connectors returns the connectors whose beats parley.control holds.
 func Connectors(ctx context.Context, kafka *eventlog.Client) ([]Role, error) {
-	first, end, err := kafka.Offsets(ctx, schema.TopicControl, 0)
-	if err != nil {
-		return nil, fmt.Errorf("read the connectors' beats: %w", err)
-	}
 	found := map[string]Role{}
-	err = kafka.ReadRange(ctx, schema.TopicControl, 0, first, end, controlBudget, func(r eventlog.Record) error {
+	err := epoch.ReadControl(ctx, kafka, func(r eventlog.Record) error {
 		id, ok := schema.ControlBeatOf(string(r.Key))
 		var beat schema.Beat
 		switch {
