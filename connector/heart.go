@@ -38,6 +38,13 @@ type ackedBeat struct {
 	offset int64     // -1: there was none yet
 }
 
+// age is how long ago the beat was, by whichever clock says more: the monotonic
+// one stands still while a machine is suspended.
+func (b *ackedBeat) age() time.Duration {
+	now := time.Now()
+	return max(now.Sub(b.at), now.Round(0).Sub(b.at.Round(0)))
+}
+
 func newHeart(inc *incarnation) *heart {
 	h := &heart{inc: inc, started: make(chan struct{})}
 	h.newest.Store(&ackedBeat{time.Now(), -1})
@@ -145,7 +152,7 @@ func (h *heart) send(ctx context.Context, client *eventlog.Client, producer *eve
 	if err != nil {
 		return err
 	}
-	if before := h.newest.Load(); before.offset >= 0 && time.Since(before.at) > silence {
+	if before := h.newest.Load(); before.offset >= 0 && before.age() > silence {
 		err := lapse(h.inc.id, before.offset, offset, func(from, to int64, fn func(eventlog.Record) error) error {
 			return client.ReadRange(ctx, schema.TopicControl, 0, from, to, 0, fn)
 		})
