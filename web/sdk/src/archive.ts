@@ -36,6 +36,18 @@ export async function* pagesAfter(
   }
 }
 
+/** The first message in pages that is looked for. */
+export async function find(
+  pages: AsyncIterable<Page>,
+  wanted: (message: WireMessage) => boolean,
+): Promise<WireMessage | undefined> {
+  for await (const { messages } of pages) {
+    const found = messages.find(wanted);
+    if (found) return found;
+  }
+  return undefined;
+}
+
 async function patiently<T>(ask: () => Promise<T>, alive: () => boolean): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

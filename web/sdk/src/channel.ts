@@ -1,4 +1,4 @@
-import { PAGE, pagesAfter } from "./archive.js";
+import { find, PAGE, pagesAfter } from "./archive.js";
 import type { ChannelEvents, ChannelOptions, ChannelState, Link } from "./channel-types.js";
 import type { Answer } from "./connection.js";
 import { Emitter } from "./emitter.js";
@@ -187,12 +187,16 @@ export class Channel extends Emitter<ChannelEvents> {
 
   /** Puts the next older page before `messages`; resolves to how many came. */
   loadOlder(limit = 50): Promise<number> {
-    this.#loading ??= this.#loadOlder(limit).finally(() => (this.#loading = undefined));
+    this.#loading ??= handled(this.#loadOlder(limit).finally(() => (this.#loading = undefined)));
     return this.#loading;
   }
 
   /** Loads the next page of a gap; resolves to how many messages it brought. */
-  async fill(gap: Gap): Promise<number> {
+  fill(gap: Gap): Promise<number> {
+    return handled(this.#fill(gap));
+  }
+
+  async #fill(gap: Gap): Promise<number> {
     const page = await this.history({ after: gap.from, epoch: gap.epoch, limit: PAGE });
     const newest = page.messages[page.messages.length - 1];
     const complete = !page.more || newest === undefined || newest.seq >= gap.to;
@@ -203,7 +207,11 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 
   /** Loads the next page of members, where there are more than those at hand. */
-  async loadMembers(limit = 200): Promise<void> {
+  loadMembers(limit = 200): Promise<void> {
+    return handled(this.#loadMembers(limit));
+  }
+
+  async #loadMembers(limit: number): Promise<void> {
     if (this.#roster.complete) return;
     const after = this.#roster.last;
     const query = after === undefined ? { limit } : { limit, after };
@@ -350,14 +358,10 @@ export class Channel extends Emitter<ChannelEvents> {
     return added.length;
   }
 
-  async #lookup(id: string, after: Position): Promise<WireMessage | undefined> {
+  #lookup(id: string, after: Position): Promise<WireMessage | undefined> {
     const ask = (query: HistoryQuery) => this.history(query);
-    const alive = () => this.#link.online;
-    for await (const page of pagesAfter(ask, after, this.#options.maxMissed, alive)) {
-      const found = page.messages.find((m) => m.id === id && m.user === this.#link.user);
-      if (found) return found;
-    }
-    return undefined;
+    const pages = pagesAfter(ask, after, this.#options.maxMissed, () => this.#link.online);
+    return find(pages, (message) => message.id === id && message.user === this.#link.user);
   }
 
   /** Says that the channel is left, until the server takes it or there is nothing left to leave. */
@@ -377,12 +381,13 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 
   #ask<Result>(method: string, query: object): Promise<Result> {
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<Result>((resolve, reject) => {
       this.#link.request<Result>(method, { channel: this.name, ...query }, (error, result) => {
         if (error) reject(error);
         else resolve(result);
       });
     });
+    return handled(answer);
   }
 
   #setState(state: ChannelState): void {

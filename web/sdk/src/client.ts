@@ -126,7 +126,11 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Extends the session with a fresh token. */
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
+    return handled(this.#refresh());
+  }
+
+  async #refresh(): Promise<void> {
     const params = await this.#hello();
     await new Promise<void>((resolve, reject) => {
       this.#request<HelloResult>("hello", params, (error) => (error ? reject(error) : resolve()));

@@ -50,8 +50,8 @@ export function tooLate(what: string, within: number, cause: string | undefined)
 }
 
 /**
- * Marks a promise as looked at. Whoever does not care must not see the process
- * end by it: what rejects is said by a state or an outbox as well.
+ * Marks a promise as looked at: whoever does not care about the outcome must
+ * not see the process end by it.
  */
 export function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
