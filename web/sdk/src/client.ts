@@ -41,6 +41,9 @@ export type ClientEvents = {
 
 /** An established connection this old starts the back-off anew. */
 const STABLE_AFTER = 5_000;
+/** Close codes: others wait for the place, and the user has too many connections. */
+const TRY_LATER = 3014;
+const TOO_MANY = 3504;
 /** How long a token may take. */
 const TOKEN_WITHIN = 10_000;
 
@@ -254,7 +257,10 @@ export class Client extends Emitter<ClientEvents> {
     if (isTransient(error) || error.code === ErrorCode.Internal) {
       return connection.close(3000, error.message);
     }
-    this.#shut(error, 1000, { status: "closed", error });
+    // It is the end of this user's connections, not of the rights.
+    const tooMany = error.code === ErrorCode.Forbidden && error.data.limit !== undefined;
+    const final = tooMany ? new ParleyError(TOO_MANY, error.message, error.data) : error;
+    this.#shut(final, 1000, { status: "closed", error: final });
   }
 
   #pushed(push: Push): void {
@@ -275,7 +281,8 @@ export class Client extends Emitter<ClientEvents> {
 
   #lost(code: number, reason: string): void {
     if (!mayReconnect(code)) {
-      const text = reason || FINAL[code] || `the server closed the connection (${code})`;
+      const why = code === TOO_MANY ? "too many connections" : "the server closed the connection";
+      const text = reason || `${why} (${code})`;
       const error = new ParleyError(code, text);
       return this.#shut(error, code, { status: "closed", error });
     }
@@ -286,7 +293,8 @@ export class Client extends Emitter<ClientEvents> {
 
   #wait(code: number, reason: string): void {
     this.#disconnect();
-    const wait = Math.round(backoff(this.#attempt++));
+    const spread = backoff(this.#attempt++);
+    const wait = Math.round(code === TRY_LATER ? 5_000 + 15_000 * Math.random() : spread);
     this.#retry = setTimeout(() => void this.#open(), wait);
     this.#trouble = reason || `closed with ${code}`;
     this.#setState({ status: "waiting", retryAt: Date.now() + wait, code, reason });
@@ -319,15 +327,6 @@ export class Client extends Emitter<ClientEvents> {
     this.emit("state", state);
   }
 }
-
-/** What the codes mean that end it for good, where the server does not say it. */
-const FINAL: Record<number, string> = {
-  3500: "the server does not accept the token",
-  3501: "too many or malformed requests",
-  3502: "no hello in time",
-  3503: "disconnected by an administrator",
-  3504: "too many connections",
-};
 
 function describe(state: ClientState): string {
   switch (state.status) {

@@ -50,7 +50,7 @@ export interface Postman {
   changed(): void;
 }
 
-/** Messages sent and not acknowledged, at a time. */
+/** Messages sent and not acknowledged, at a time; fewer after the server said that it is too fast. */
 const WINDOW = 32;
 
 /**
@@ -63,6 +63,7 @@ export class Outbox {
   readonly #limit: number;
   readonly #entries: Entry[] = [];
   #pause: ReturnType<typeof setTimeout> | undefined;
+  #window = WINDOW;
 
   constructor(postman: Postman, limit: number) {
     this.#postman = postman;
@@ -185,7 +186,7 @@ export class Outbox {
     if (this.#pause !== undefined) return;
     const position = this.#postman.position();
     if (!position) return;
-    let room = WINDOW - this.#entries.filter((e) => e.inFlight).length;
+    let room = Math.floor(this.#window) - this.#entries.filter((e) => e.inFlight).length;
     for (const entry of [...this.#entries]) {
       if (entry.inFlight || entry.status !== "pending" || this.#expired(entry)) continue;
       if (room-- <= 0) return;
@@ -206,6 +207,7 @@ export class Outbox {
       else {
         entry.status = "sent";
         entry.seq = sent.seq;
+        this.#window = Math.min(WINDOW, this.#window + 1 / this.#window);
         settle(entry, sent);
         this.passed(this.#postman.position()?.seq ?? 0);
         this.#postman.changed();
@@ -218,6 +220,7 @@ export class Outbox {
     if (error.code === ErrorCode.Disconnected) return; // the next join resumes
     if (error.code === ErrorCode.NotJoined) return this.#postman.rejoin();
     if (!isTransient(error)) return this.#fail(entry, error);
+    if (error.code === ErrorCode.RateLimited) this.#window = 1;
     // Everything waits, so that the order in which it was written is kept.
     const wait = error.retry ?? backoff(entry.failures++);
     this.#pause ??= setTimeout(() => {

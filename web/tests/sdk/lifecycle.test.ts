@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import WebSocket from "ws";
-import { FakeServer } from "../support/fake-server.ts";
+import { FakeServer, type Call } from "../support/fake-server.ts";
 import { until } from "../support/wait.ts";
 
 /** How clients and channels begin and end: again, never, or not at all. */
@@ -294,12 +294,11 @@ test("a clock that is set back does not lengthen the wait", async () => {
   back.mockRestore();
 });
 
-test("try later: it comes back, and waits longer each time", async () => {
-  vi.spyOn(Math, "random").mockReturnValue(0.1);
+test("try later: it comes back after 5 to 20 s, as the server asks for", async () => {
+  const random = vi.spyOn(Math, "random").mockReturnValue(0);
   vi.spyOn(Date, "now").mockReturnValue(1_790_000_000_000);
-  let refusals = 3;
   server.intercept = ({ socket, method }) => {
-    if (method !== "hello" || refusals-- <= 0) return false;
+    if (method !== "hello" || waits.length === 2) return false;
     socket.close(3014, "try later");
     return true;
   };
@@ -309,18 +308,47 @@ test("try later: it comes back, and waits longer each time", async () => {
     if (state.status !== "waiting") return;
     expect(state).toMatchObject({ code: 3014, reason: "try later" });
     waits.push(state.retryAt - Date.now());
+    random.mockReturnValue(1);
+    queueMicrotask(() => client.wake());
   });
   await client.connect();
-  expect(waits).toEqual([50, 100, 200]);
+  expect(waits).toEqual([5_000, 20_000]);
 });
 
-test("too many connections: it stops and says so, though the server does not", async () => {
-  server.intercept = ({ socket }) => (socket.close(3504), true);
+test.each([
+  ["closes with 3504 and no word", (call: Call) => call.socket.close(3504)],
+  [
+    "answers 1002 with the limit, as before that",
+    (call: Call) => {
+      call.error(1002, { limit: 50 });
+      call.socket.close(3504, "the user has too many connections");
+    },
+  ],
+])("too many connections: where the server %s, it stops and says so", async (_, refuse) => {
+  server.intercept = (call) => (refuse(call), true);
   const client = make();
   const error = await outcome(client.connect());
   expect(error).toMatchObject({ code: 3504 });
-  expect((error as Error).message).toMatch(/too many connections/);
-  expect(client.state.status).toBe("closed");
+  expect((error as Error).message).toMatch(/too many connections|error 1002/);
+  expect(client.state).toMatchObject({ status: "closed", error: { code: 3504 } });
+});
+
+test("after 1005 fewer messages are sent at a time, not all that was held back", async () => {
+  const channel = await make().join("lobby");
+  let tokens = 20;
+  let refused = 0;
+  const refill = setInterval(() => (tokens = Math.min(20, tokens + 1)), 10);
+  server.intercept = (call) => {
+    if (call.method !== "chat" || tokens-- > 0) return false;
+    tokens = 0;
+    refused++;
+    call.error(1005, { retry: 10 });
+    return true;
+  };
+  await Promise.all(Array.from({ length: 150 }, (_, i) => channel.send(`${i}`)));
+  clearInterval(refill);
+  expect(refused).toBeLessThan(150);
+  await until("all of them", () => channel.messages.length === 50 + 100);
 });
 
 test.each([

@@ -351,7 +351,7 @@ test("away for long: a gap is said to be one, and is filled when asked for", asy
     return (await page.getByText("You were away for long").count()) > 0;
   });
   await proxy.stop();
-});
+}, 300_000);
 
 function scrollUpTo(page: Page, what: string, found: () => Promise<boolean>): Promise<void> {
   return until(
@@ -360,6 +360,6 @@ function scrollUpTo(page: Page, what: string, found: () => Promise<boolean>): Pr
       await page.evaluate(() => (document.querySelector(".scroller")!.scrollTop -= 500));
       return found();
     },
-    30_000,
+    90_000,
   );
 }
