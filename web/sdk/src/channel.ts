@@ -62,6 +62,7 @@ export class Channel extends Emitter<ChannelEvents> {
         position: () => this.#ready ? this.#sync.position : undefined,
         post: (message, answer) => this.#post(message, answer),
         lookup: (id, after) => this.#lookup(id, after),
+        limited: () => (this.#link.limits?.chats || this.#link.limits?.rate || 0) > 0,
         dedupe: () => this.#link.limits?.dedupe ?? 0,
         rejoin: () => this.#sync.join(),
         changed: () => this.emit("change", undefined),

@@ -44,6 +44,8 @@ export interface Postman {
   post(message: Outgoing, answer: (error: ParleyError | undefined, sent: ChatResult) => void): void;
   /** Looks for a message of one's own sent after a position. */
   lookup(id: string, after: Position): Promise<WireMessage | undefined>;
+  /** Reports whether the server limits the rate of messages. */
+  limited(): boolean;
   /** Seqs within which the server notices a repeated id. */
   dedupe(): number;
   rejoin(): void;
@@ -186,7 +188,10 @@ export class Outbox {
     if (this.#pause !== undefined) return;
     const position = this.#postman.position();
     if (!position) return;
-    let room = Math.floor(this.#window) - this.#entries.filter((e) => e.inFlight).length;
+    // Where a rate may refuse one, the next waits for its answer: it would be
+    // taken, a moment later, and stand before it.
+    const window = this.#postman.limited() ? 1 : Math.floor(this.#window);
+    let room = window - this.#entries.filter((e) => e.inFlight).length;
     for (const entry of [...this.#entries]) {
       if (entry.inFlight || entry.status !== "pending" || this.#expired(entry)) continue;
       if (room-- <= 0) return;

@@ -33,6 +33,10 @@ export interface Limits {
   pipeline: number;
   /** Requests per second; 0 means no limit. */
   rate: number;
+  /** Joins per second; 0, or absent in an older server, means no limit. */
+  joins?: number;
+  /** Messages per second of a user in a channel; 0 or absent means no limit. */
+  chats?: number;
   /** Events of a partition within which a repeated id is noticed. */
   dedupe: number;
   /** Members above which `presence` takes the place of `joined` and `left`. */

@@ -159,7 +159,8 @@ export class Sync {
     this.#held = undefined;
     this.#refusal = error;
     if (!isTransient(error)) return this.#follower.failed(error);
-    const wait = error.retry ?? backoff(this.#failures++);
+    // Channels that were refused together do not come back together.
+    const wait = (error.retry ?? 0) + backoff(this.#failures++);
     this.#retry = setTimeout(() => this.join(), wait);
   }
 

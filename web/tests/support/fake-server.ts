@@ -33,6 +33,8 @@ export class FakeServer {
   /** Messages that a page of history holds at most, whatever is asked for. */
   page = Infinity;
   dedupe = 65_536;
+  /** What it says of the rate of messages; it enforces none. */
+  chats = 0;
   ping = 25_000;
   /** Returns true when it dealt with a request itself. */
   intercept: (call: Call) => boolean = () => false;
@@ -163,6 +165,8 @@ export class FakeServer {
         recover: this.recover,
         pipeline: 1000,
         rate: 0,
+        joins: 0,
+        chats: this.chats,
         dedupe: this.dedupe,
         presence: 1000,
         queue: 4_194_304,
