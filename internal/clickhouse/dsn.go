@@ -45,76 +45,79 @@ type Target struct {
 //	clickhouse://[user:password@]host:port[,host:port…]/database[?cluster=NAME][&secure=true]
 //		[&ca=FILE][&cert=FILE&key=FILE][&password-file=FILE]
 //
-// A ca, or a cert with its key, means TLS too. The files are not read yet. Its
-// errors name the part that is wrong, and never the password.
+// Other characters than letters, digits and -._~ in user and password are
+// percent-encoded. A ca, or a cert with its key, means TLS too. The files are
+// not read yet. Its errors quote nothing of the DSN: a character too many in
+// the password moves the borders of all that follows.
 func Parse(dsn string) (Target, error) {
 	if dsn == "" {
 		dsn = DefaultDSN
 	}
-	u, err := url.Parse(withoutHosts(dsn))
+	given, rest, found := strings.Cut(dsn, "://")
+	if !found || !strings.EqualFold(given, scheme) {
+		return Target{}, errors.New("the ClickHouse DSN must begin with clickhouse://")
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, database, _ := strings.Cut(rest, "/")
+	if strings.Contains(dsn, "#") || strings.Contains(database+query, "@") {
+		return Target{}, errors.New("the ClickHouse DSN has a /, ?, # or @ where it should not: percent-encode these in user, password and files, as %2F, %3F, %23 and %40")
+	}
+	t := Target{User: defaultUser}
+	hosts := authority
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		hosts = authority[at+1:]
+		if err := t.login(authority[:at]); err != nil {
+			return Target{}, err
+		}
+	}
+	if err := t.database(database); err != nil {
+		return Target{}, err
+	}
+	if err := t.options(query); err != nil {
+		return Target{}, err
+	}
+	return t, t.hosts(hosts)
+}
+
+// login reads user[:password].
+func (t *Target) login(text string) (err error) {
+	user, password, _ := strings.Cut(text, ":")
+	if t.User, err = url.PathUnescape(user); err == nil {
+		t.Password, err = url.PathUnescape(password)
+	}
 	if err != nil {
-		return Target{}, fmt.Errorf("the ClickHouse DSN cannot be read: %w", reasonOf(err))
+		return errors.New("the ClickHouse DSN cannot be read: percent-encode the % in user and password, as %25")
 	}
-	if u.Scheme != scheme {
-		return Target{}, fmt.Errorf("the ClickHouse DSN begins with %q: it must begin with %s://", u.Scheme+"://", scheme)
+	return nil
+}
+
+func (t *Target) database(text string) (err error) {
+	if t.Database, err = url.PathUnescape(text); err != nil || strings.ContainsAny(t.Database, "/`\"'\\") {
+		return errors.New("the ClickHouse DSN names no database that can be used: a name without slashes and quotes is needed; percent-encode a / in the password, as %2F")
 	}
-	t := Target{Database: strings.TrimPrefix(u.Path, "/"), User: defaultUser}
 	if t.Database == "" {
 		t.Database = defaultDatabase
 	}
-	if strings.ContainsAny(t.Database, "/`\"'\\") {
-		return Target{}, fmt.Errorf("the ClickHouse DSN names the database %q: a name without slashes and quotes is needed", t.Database)
-	}
-	if u.User != nil {
-		t.User = u.User.Username()
-		t.Password, _ = u.User.Password()
-	}
-	if err := t.options(u.RawQuery); err != nil {
-		return Target{}, err
-	}
-	return t, t.hosts(hostsOf(dsn))
-}
-
-// hostsOf is the part of a DSN that may name several servers, which net/url
-// would not take.
-func hostsOf(dsn string) string {
-	_, rest, _ := strings.Cut(dsn, "://")
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		rest = rest[:end]
-	}
-	return rest[strings.LastIndexByte(rest, '@')+1:]
-}
-
-func withoutHosts(dsn string) string {
-	if hosts := hostsOf(dsn); hosts != "" {
-		return strings.Replace(dsn, hosts, "hosts", 1)
-	}
-	return dsn
-}
-
-// reasonOf strips the DSN, which may hold a password, from an error.
-func reasonOf(err error) error {
-	var parse *url.Error
-	if errors.As(err, &parse) {
-		return parse.Err
-	}
-	return err
+	return nil
 }
 
 func (t *Target) options(query string) error {
 	options, err := url.ParseQuery(query)
 	if err != nil {
-		return fmt.Errorf("the options of the ClickHouse DSN cannot be read: %w", err)
+		return errors.New("the options of the ClickHouse DSN cannot be read: percent-encode special characters in them")
 	}
 	for name, values := range options {
-		value := values[len(values)-1]
+		value := values[0]
+		if len(values) > 1 || value == "" {
+			return errors.New("the ClickHouse DSN has an option that is empty or given twice")
+		}
 		switch name {
 		case "cluster":
 			t.Cluster = value
 		case "secure":
 			secure, err := strconv.ParseBool(value)
 			if err != nil {
-				return fmt.Errorf("the ClickHouse DSN says secure=%s: it takes true or false", value)
+				return errors.New("the option secure of the ClickHouse DSN takes true or false")
 			}
 			t.Secure = secure
 		case "ca":
@@ -126,7 +129,7 @@ func (t *Target) options(query string) error {
 		case "password-file":
 			t.PasswordFile = value
 		default:
-			return fmt.Errorf("the ClickHouse DSN has the unknown option %q: there are cluster, secure, ca, cert, key and password-file", name)
+			return errors.New("the ClickHouse DSN has an unknown option: there are cluster, secure, ca, cert, key and password-file")
 		}
 	}
 	t.Secure = t.Secure || t.Files != (trust.Files{})
@@ -164,13 +167,18 @@ func (t *Target) hosts(list string) error {
 			host = net.JoinHostPort(strings.Trim(host, "[]"), port)
 		}
 		name, number, err := net.SplitHostPort(host)
-		if err != nil || name == "" || strings.ContainsAny(name, " \t") {
-			return fmt.Errorf("the ClickHouse DSN names the server %q: it reads host:port", host)
+		if err != nil || name == "" || strings.ContainsFunc(name, notInHost) {
+			return errors.New("the ClickHouse DSN names a server that is not of the form host:port; percent-encode special characters in the password")
 		}
 		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("the ClickHouse DSN names the port %q: it takes a number from 1 to 65535", number)
+			return errors.New("the ClickHouse DSN names a port that is not a number from 1 to 65535; percent-encode special characters in the password")
 		}
 		t.Addresses = append(t.Addresses, host)
 	}
 	return nil
+}
+
+// notInHost reports a character that no name and no address of a server has.
+func notInHost(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune("%/\\?@<>\"'^`{|}!$&()*+;=[]", r)
 }

@@ -105,8 +105,9 @@ func textOf(value any) string {
 func Fetch(ctx context.Context, base, id string) (*Trace, error) {
 	from, err := url.Parse(base)
 	if err != nil || from.Host == "" || from.Scheme != "http" && from.Scheme != "https" {
-		return nil, fmt.Errorf("%q is no address of Jaeger's query API: it reads http://host:port", base)
+		return nil, errors.New("the address of Jaeger's query API is not of the form http://host:port")
 	}
+	shown := from.Redacted()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.JoinPath("api", "traces", id).String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask Jaeger: %w", err)
@@ -118,13 +119,13 @@ func Fetch(ctx context.Context, base, id string) (*Trace, error) {
 		if errors.As(err, &failed) {
 			err = failed.Err // without the URL, which is said already
 		}
-		return nil, fmt.Errorf("nobody answers at %s, start Jaeger or name another address: %w", base, err)
+		return nil, fmt.Errorf("nobody answers at %s, start Jaeger or name another address: %w", shown, err)
 	}
 	defer response.Body.Close()
-	return decode(response, base)
+	return decode(response, shown)
 }
 
-func decode(response *http.Response, base string) (*Trace, error) {
+func decode(response *http.Response, shown string) (*Trace, error) {
 	var answer struct {
 		Data   []Trace `json:"data"`
 		Errors []struct {
@@ -137,9 +138,9 @@ func decode(response *http.Response, base string) (*Trace, error) {
 	case limited.N <= 0:
 		return nil, fmt.Errorf("the trace is larger than %d MB and is not shown", maxAnswer>>20)
 	case err != nil || response.StatusCode != http.StatusOK && len(answer.Errors) == 0:
-		return nil, fmt.Errorf("what answers at %s does not know this request (%s): is it Jaeger's query API?", base, response.Status)
+		return nil, fmt.Errorf("what answers at %s does not know this request (%s): is it Jaeger's query API?", shown, response.Status)
 	case response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound:
-		return nil, fmt.Errorf("the query API at %s cannot tell of the trace now: %s", base, response.Status)
+		return nil, fmt.Errorf("the query API at %s cannot tell of the trace now: %s", shown, response.Status)
 	case len(answer.Data) == 0 || len(answer.Data[0].Spans) == 0:
 		return nil, ErrNotFound
 	}

@@ -119,7 +119,7 @@ func TestFetchFails(t *testing.T) {
 		"away":        {"http://127.0.0.1:1", "nobody answers at http://127.0.0.1:1"},
 		"another":     {answer(t, http.StatusTeapot, "text/html", "tea"), "does not know this request"},
 		"no JSON":     {answer(t, http.StatusOK, "text/html", "<html>"), "is it Jaeger's query API?"},
-		"no address":  {"127.0.0.1:16686", "is no address"},
+		"no address":  {"127.0.0.1:16686", "is not of the form"},
 		"broken":      {answer(t, http.StatusInternalServerError, "text/plain", `{"errors":[{"code":500}]}`), "cannot tell"},
 		"other paths": {answer(t, http.StatusOK, someJSON, "") + "/elsewhere", "does not know this request"},
 	} {
