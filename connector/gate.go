@@ -21,7 +21,6 @@ const (
 
 // gate decides which requests are served at all. It never changes.
 type gate struct {
-	auth    *Auth
 	local   bool // open to this machine alone
 	proxies []netip.Prefix
 	hosts   []string
@@ -30,7 +29,7 @@ type gate struct {
 
 // newGate checks who may connect to a connector that listens at an address.
 func newGate(cfg *Config, at net.Addr) (*gate, error) {
-	g := &gate{auth: cfg.Auth, proxies: cfg.Proxies}
+	g := &gate{proxies: cfg.Proxies}
 	switch {
 	case cfg.Auth != nil && cfg.Open:
 		return nil, errors.New("--open means no authentication, and there is a key: keep one")
@@ -84,14 +83,14 @@ func (g *gate) knows(host string) bool {
 	return name == "localhost" || err == nil && a.IsLoopback() || slices.Contains(g.hosts, name)
 }
 
-// access says in a few words how users are known.
-func (g *gate) access() string {
+// Access says in a few words how users are known.
+func (c *Config) Access() string {
 	switch {
-	case g.auth != nil:
-		return "authenticated, " + strings.Join(g.auth.Algorithms, " or ")
-	case g.local:
-		return "open to this machine"
-	default:
+	case c.Auth != nil:
+		return "authenticated by tokens, " + strings.Join(c.Auth.Algorithms, " or ")
+	case c.Open:
 		return "open to everybody"
+	default:
+		return "open to this machine"
 	}
 }

@@ -53,6 +53,7 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{"command: [connector]", "command: [conector]", "conector"},
 		{"command: [connector]", `command: [connector, --lisen, ":8080"]`, `connector-1: exit status 1: parley: unknown flag --lisen`},
 		{"command: [chatworker]", "command: [chatworker, --clickhouse, clickhouse://clickhouse:9000/parley]", "chatworker: exit status 1: parley: unknown flag --clickhouse"},
+		{`PARLEY_OPEN: "true"`, `PARLEY_DRAIN_DELAY: 0s`, "connector-1: exit status 1: parley: the connector listens at :8080, beyond this machine"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAINS: 5s", "connector-2: exit status 1: parley: `parley connector` has no flag for the environment variable PARLEY_DRAINS"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAIN: soon", "soon"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAIN: 30s", "connector-1: it is killed after 40s, and takes up to 45s to stop"},

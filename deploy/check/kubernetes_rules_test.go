@@ -96,7 +96,7 @@ func (o *objects) starts(d *appsv1.Deployment) []string {
 	}
 	var environment []string
 	for name, value := range values {
-		environment = append(environment, name+"="+value)
+		environment = append(environment, name+"="+o.here(d, value))
 		if strings.HasPrefix(name, "OTEL_") && !slices.Contains(standard, name) {
 			found = append(found, name+" is no variable of OpenTelemetry that we use")
 		}
@@ -231,6 +231,24 @@ func (o *objects) limited(d *appsv1.Deployment) (found []string) {
 		found = append(found, fmt.Sprintf("GOMEMLIMIT %s is too little for one pod that has all %d partitions", values["GOMEMLIMIT"], partitions))
 	}
 	return found
+}
+
+// here is a file with the same content where a value names a file of a secret
+// that is mounted: the program reads it when it is asked whether it would start.
+func (o *objects) here(d *appsv1.Deployment, value string) string {
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		for _, m := range container(d).VolumeMounts {
+			if v.Secret == nil || m.Name != v.Name || path.Dir(value) != path.Clean(m.MountPath) {
+				continue
+			}
+			if s := o.secret(v.Secret.SecretName); s != nil {
+				if text, ok := s.StringData[path.Base(value)]; ok {
+					return fileOf(text)
+				}
+			}
+		}
+	}
+	return value
 }
 
 // mounted looks for the files that variables name.

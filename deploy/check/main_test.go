@@ -1,6 +1,7 @@
 package check
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,6 +36,15 @@ func run(m *testing.M) int {
 
 // answers are what the program said already: most rules ask the same again.
 var answers = map[string]error{}
+
+// fileOf is a file with that text, the same one for the same text.
+func fileOf(text string) string {
+	name := filepath.Join(filepath.Dir(binary), fmt.Sprintf("%x", sha256.Sum256([]byte(text))))
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		panic(err) // the folder is this test's own
+	}
+	return name
+}
 
 // accepts asks the program whether it would start with these arguments in an
 // environment that holds nothing but these variables. The error is what it

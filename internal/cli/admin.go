@@ -43,6 +43,9 @@ func startAdmin(ctx context.Context, addr string, unready func(context.Context) 
 			return
 		}
 		fmt.Fprintln(w, "ready")
+		if t.access != "" {
+			fmt.Fprintln(w, "clients: "+t.access)
+		}
 	})
 	a := &admin{
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second},

@@ -29,20 +29,29 @@ func (c *checkCommand) Run(_ context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	if unknown := unknownVariables(parsed, os.Environ()); len(unknown) > 0 {
+	if unknown := unknownVariables([]*kong.Node{parsed.Selected()}, os.Environ()); len(unknown) > 0 {
 		return fmt.Errorf("`parley %s` has no flag for the environment variable %s", parsed.Command(), strings.Join(unknown, ", "))
+	}
+	command, err := g.command(parsed.Command())
+	if err == nil {
+		err = sound(command)
+	}
+	if err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(p.stdout, "parley %s: flags and environment are right\n", parsed.Command())
 	return err
 }
 
 // unknownVariables are the names of the PARLEY_ variables that no flag of the
-// command reads, sorted.
-func unknownVariables(parsed *kong.Context, environment []string) []string {
+// commands reads, sorted.
+func unknownVariables(commands []*kong.Node, environment []string) []string {
 	known := []string{embedded.LibraryEnv}
-	for _, group := range parsed.Selected().AllFlags(false) {
-		for _, flag := range group {
-			known = append(known, flag.Envs...)
+	for _, command := range commands {
+		for _, group := range command.AllFlags(false) {
+			for _, flag := range group {
+				known = append(known, flag.Envs...)
+			}
 		}
 	}
 	var unknown []string

@@ -60,6 +60,7 @@ type grammar struct {
 type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	unknown        []string // PARLEY_ variables that no command reads
 }
 
 // runner is a command: it runs until it is done or ctx ends.
@@ -72,7 +73,8 @@ type runner interface {
 // ends the process at once.
 func Run(args []string, stdout, stderr io.Writer) int {
 	p := process{stdin: os.Stdin, stdout: stdout, stderr: stderr}
-	command, err := parse(args, stdout)
+	command, unknown, err := parse(args, stdout)
+	p.unknown = unknown
 	switch {
 	case errors.Is(err, errHelp):
 		return exitOK
@@ -83,7 +85,11 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	say := voiceOf(command, stderr)
 	ctx, stop := untilInterrupted(say)
 	defer stop()
-	if err := command.Run(ctx, p); err != nil {
+	err = sound(command)
+	if err == nil {
+		err = command.Run(ctx, p)
+	}
+	if err != nil {
 		say(slog.LevelError, endingOf(err))
 		var own *coded
 		if errors.As(err, &own) {
@@ -105,14 +111,16 @@ func endingOf(err error) string {
 // errHelp reports that help was asked for and printed.
 var errHelp = errors.New("help was printed")
 
-// parse finds the command that args ask for, with its flags set.
-func parse(args []string, stdout io.Writer) (runner, error) {
+// parse finds the command that args ask for, with its flags set, and the names
+// of variables that no command reads.
+func parse(args []string, stdout io.Writer) (command runner, unknown []string, err error) {
 	var g grammar
 	parsed, err := parseInto(&g, args, stdout)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return g.command(parsed.Command())
+	command, err = g.command(parsed.Command())
+	return command, unknownVariables(parsed.Model.Leaves(false), os.Environ()), err
 }
 
 // parseInto sets the flags of the command that args ask for in g.
@@ -138,7 +146,7 @@ func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, erro
 		err = refuseEmpty(parsed)
 	}
 	if err != nil {
-		return nil, oneLine(err)
+		return nil, oneLine(err, args)
 	}
 	return parsed, nil
 }
@@ -246,8 +254,13 @@ var (
 
 // oneLine makes an error of the parser one line without secrets: a DSN in the
 // environment, or in the wrong place, has a password in it.
-func oneLine(err error) error {
+func oneLine(err error, args []string) error {
 	line := strings.Join(strings.Fields(err.Error()), " ")
+	for _, arg := range args { // wherever it was put, and however it is broken
+		if at := strings.Index(arg, "://"); at >= 0 {
+			line = strings.ReplaceAll(line, strings.Join(strings.Fields(arg[at:]), " "), "://…")
+		}
+	}
 	line = fromEnvironment.ReplaceAllString(line, "(from the environment variable $1)")
 	return errors.New(credentials.ReplaceAllString(line, "$1:…@"))
 }

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/embedded"
@@ -34,11 +36,12 @@ type broker string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (b *broker) UnmarshalText(text []byte) error {
 	var a address
+	text = bytes.TrimSpace(text) // of a list that is written with blanks
 	if err := a.UnmarshalText(text); err != nil {
 		return err
 	}
-	if host, port, err := net.SplitHostPort(string(a)); err != nil || host == "" || port == "0" {
-		return fmt.Errorf("%q is no address to connect to: it reads host:port", text)
+	if host, port, err := net.SplitHostPort(string(a)); err != nil || host == "" || port == "0" || strings.ContainsAny(host, " \t/@") {
+		return fmt.Errorf("%q is not an address to connect to: it reads host:port", text)
 	}
 	*b = broker(a)
 	return nil

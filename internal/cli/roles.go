@@ -62,6 +62,8 @@ func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Conne
 	if err != nil {
 		return nil, err
 	}
+	t.access = cfg.Access()
+	t.log.Info("the connector starts", "clients", t.access)
 	if cfg.Kafka, err = c.logFlags.config("connector", t); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/internal/telemetry"
@@ -15,6 +16,7 @@ const lastWords = 3 * time.Second
 type tools struct {
 	log       *slog.Logger
 	telemetry *telemetry.Telemetry
+	access    string // of clients, as /readyz shows it; "" where there are none
 }
 
 // equipped does the work of a service with tools, and puts them away.
@@ -23,11 +25,14 @@ func (r *running) equipped(ctx context.Context, p process, service string, work 
 	if err != nil {
 		return err
 	}
+	if len(p.unknown) > 0 {
+		log.Warn("these variables are not settings of any command: correct or remove them", "variables", strings.Join(p.unknown, ","))
+	}
 	tel, err := telemetry.Start(ctx, service, version(), log)
 	if err != nil {
 		return err
 	}
-	err = work(&tools{log, tel})
+	err = work(&tools{log: log, telemetry: tel})
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	tel.Shutdown(ctx)

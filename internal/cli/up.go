@@ -26,6 +26,12 @@ func (c *upCommand) Run(ctx context.Context, p process) error {
 }
 
 func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
+	clients, err := c.config(c.Listen)
+	if err != nil {
+		return err
+	}
+	t.access = clients.Access()
+	t.log.Info("parley starts", "clients", t.access)
 	var running atomic.Pointer[stack.Stack]
 	health, err := startAdmin(ctx, string(c.Admin), func(ctx context.Context) []string {
 		if s := running.Load(); s != nil {
@@ -37,10 +43,6 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, health.stop()) }()
-	clients, err := c.config(c.Listen)
-	if err != nil {
-		return err
-	}
 	s, err := stack.Start(ctx, stack.Config{
 		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients, ClickHouseHTTP: c.ClickhouseHTTP,
 		Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,

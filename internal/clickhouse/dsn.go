@@ -79,6 +79,16 @@ func Parse(dsn string) (Target, error) {
 	return t, t.hosts(hosts)
 }
 
+// Check reports what is wrong with a DSN and the files that it names, as New
+// would, without a connection.
+func Check(dsn string) error {
+	t, err := Parse(dsn)
+	if err != nil {
+		return err
+	}
+	return t.load()
+}
+
 // login reads user[:password].
 func (t *Target) login(text string) (err error) {
 	user, password, _ := strings.Cut(text, ":")

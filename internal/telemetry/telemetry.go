@@ -31,6 +31,9 @@ type Telemetry struct {
 // Start sets up the telemetry of a service, such as parley-connector, in this
 // version. Whoever starts it calls Shutdown.
 func Start(ctx context.Context, service, version string, log *slog.Logger) (*Telemetry, error) {
+	if err := Check(); err != nil {
+		return nil, err
+	}
 	c := &complaints{log: log}
 	otel.SetErrorHandler(c)
 	otel.SetLogger(logr.New(sink{c}))

@@ -108,6 +108,9 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"OTEL_TRACES_SAMPLER", "traceidratio", "OTEL_TRACES_SAMPLER_ARG", "NaN"},
 		{"OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon"},
 		{"OTEL_TRACES_EXPORTER", "pigeon"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "ada:Bearer@host:4317"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://"},
 		{"OTEL_BSP_MAX_QUEUE_SIZE", "-1"},
 		{"OTEL_BSP_MAX_QUEUE_SIZE", "many"},
 		{"OTEL_BSP_MAX_QUEUE_SIZE", "99999999999999"},
@@ -120,7 +123,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"OTEL_METRICS_EXPORTER", "otlp", "OTEL_EXPORTER_OTLP_METRICS_HEADERS", "hunter2"},
 	} {
 		t.Run(strings.Join(wrong, "="), func(t *testing.T) {
-			environment(t, append(wrong, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")...)
+			environment(t, append([]string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"}, wrong...)...)
 			_, err := telemetry.Start(t.Context(), "parley-test", "", slog.New(slog.DiscardHandler))
 			if err == nil || !strings.Contains(err.Error(), "OTEL_") || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "Bearer") {
 				t.Errorf("%v: %v", wrong, err)

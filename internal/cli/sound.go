@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/telemetry"
+)
+
+// checked is a command whose settings name files, addresses and patterns. What
+// check accepts, a start accepts: both load them in the same way.
+type checked interface{ check() error }
+
+// sound reports what is wrong with a command's settings, before anything of it
+// is started.
+func sound(command runner) error {
+	if c, ok := command.(checked); ok {
+		return c.check()
+	}
+	return nil
+}
+
+// firstOf is the first error of several checks.
+func firstOf(checks ...func() error) error {
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *clusterFlags) checkCluster() error {
+	_, err := f.cluster()
+	return err
+}
+
+func (f *historyFlags) checkHistory() error {
+	dsn, err := f.history()
+	if err != nil {
+		return err
+	}
+	return clickhouse.Check(dsn)
+}
+
+func (f *clientFlags) checkClients(listen address) error {
+	_, err := f.config(listen)
+	return err
+}
+
+func (r *running) check() error { return telemetry.Check() }
+
+func (c *upCommand) check() error {
+	return firstOf(c.running.check, func() error { return c.checkClients(c.Listen) })
+}
+
+func (c *connectorCommand) check() error {
+	return firstOf(c.running.check, c.checkCluster, c.checkHistory, func() error { return c.checkClients(c.Listen) })
+}
+
+func (c *chatworkerCommand) check() error { return firstOf(c.running.check, c.checkCluster) }
+
+func (c *projectorCommand) check() error {
+	return firstOf(c.running.check, c.checkCluster, c.checkHistory)
+}
+
+// check of an operator's command: a data folder stands in place of addresses.
+func (f *kafkaFlags) check() error {
+	if f.Data != "" {
+		return nil
+	}
+	return f.checkCluster()
+}
+
+func (f *operatorFlags) check() error {
+	if f.Data != "" {
+		return nil
+	}
+	return firstOf(f.checkCluster, f.checkHistory)
+}
