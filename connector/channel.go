@@ -10,6 +10,11 @@ import (
 // made. Beyond it they are closed as slow consumers, and come back.
 const backlogBytes = 8 << 20
 
+// batchBytes is how much of a batch members get at once, but one frame at least.
+// What comes after it waits until the writers have had their turn: a burst that
+// is longer than a queue throws out nobody who reads.
+const batchBytes = 256 << 10
+
 // channel is a channel with local members: from the push that subscribes the
 // connector to the one that unsubscribes it. The stream changes it; requests
 // read it.
@@ -26,6 +31,8 @@ type channel struct {
 	out      []byte // frames of this batch, laid end to end, not yet sent
 	messages int    // among them
 	batch    int
+	dirty    bool // among those that the stream flushes at the end of the batch
+	cut      bool // the batch was flushed before its end
 
 	delivered int // messages handed to sockets, not counted yet
 
@@ -66,6 +73,10 @@ func (ch *channel) publishMessage(payload []byte) {
 func (ch *channel) publish(payload []byte) { ch.lay(payload, false) }
 
 func (ch *channel) lay(payload []byte, message bool) {
+	if len(ch.out) > 0 && len(ch.out)+len(payload) > batchBytes {
+		ch.flush()
+		ch.cut = true
+	}
 	if ch.out == nil {
 		ch.out = make([]byte, 0, max(ch.lastSize, len(payload)+frameHeader))
 	}

@@ -47,6 +47,7 @@ type conn struct {
 	writing  bool          // a writer is at work, or will be
 	began    time.Time     // of the write under way; zero: none is
 	idle     *sync.Cond
+	sent     int  // bytes, since the connection began
 	awaited  bool // somebody waits for the writer's end
 	closing  bool // a close frame is queued or sent: nothing may follow it
 	dead     bool // cut: nothing is written any more
@@ -217,6 +218,7 @@ func (c *conn) writeOn(frames net.Buffers, size int) {
 func (c *conn) wrote(size int, err error) {
 	c.mu.Lock()
 	c.queued -= size
+	c.sent += size
 	if c.counted {
 		c.budget.release(c, c.inHand...)
 	}

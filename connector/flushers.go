@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // gatherBytes is how much of several short frames is laid together for one
@@ -22,9 +23,10 @@ type flushers struct {
 	most int // goroutines at once
 
 	mu    sync.Mutex
-	ready []*conn // with frames to write, each once at most
-	next  int     // of ready
-	busy  int     // goroutines
+	ready []*conn       // with frames to write, each once at most
+	next  int           // of ready
+	busy  int           // goroutines
+	idle  chan struct{} // closed when none is busy; nil: nobody waits
 }
 
 func newFlushers() *flushers { return &flushers{most: runtime.GOMAXPROCS(0)} }
@@ -54,6 +56,27 @@ func (w *flushers) run() {
 	}
 }
 
+// await waits until nothing is ready, or for so long: every socket has taken
+// what it had room for.
+func (w *flushers) await(most time.Duration) {
+	w.mu.Lock()
+	if w.busy == 0 {
+		w.mu.Unlock()
+		return
+	}
+	if w.idle == nil {
+		w.idle = make(chan struct{})
+	}
+	idle := w.idle
+	w.mu.Unlock()
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-timer.C:
+	}
+}
+
 // take returns the connection that has waited longest. When none does, it
 // returns nil, and the goroutine must end.
 func (w *flushers) take() *conn {
@@ -61,7 +84,10 @@ func (w *flushers) take() *conn {
 	defer w.mu.Unlock()
 	if w.next == len(w.ready) {
 		w.ready, w.next = w.ready[:0], 0
-		w.busy--
+		if w.busy--; w.busy == 0 && w.idle != nil {
+			close(w.idle)
+			w.idle = nil
+		}
 		return nil
 	}
 	c := w.ready[w.next]

@@ -45,11 +45,11 @@ func (h *historyCall) answer(ch *channel) {
 	ch.mu.Unlock()
 	inc.spawn(func() {
 		conn := h.session.conn
-		if !conn.awaitRoom(inc.ctx, answerBytes) {
+		if !conn.awaitRoom(inc.ctx, inc.limits.Page) {
 			h.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
 			return
 		}
-		defer conn.keep(answerBytes)
+		defer conn.keep(inc.limits.Page)
 		ctx := h.within(inc.ctx)
 		found, err := inc.readHistory(ctx, ch, h, reached)
 		if errors.Is(err, history.ErrEpoch) {
@@ -97,7 +97,7 @@ func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *history
 
 // page answers a history request from the ring. The lock is held.
 func (ch *channel) page(h *historyCall, end int64) (page, bool) {
-	s := span{h.user, end}
+	s := span{h.user, end, messageBytes(h.session.inc.limits)}
 	switch h.mode {
 	case history.Before:
 		return ch.ring.before(s, h.seq, h.limit)
@@ -157,8 +157,8 @@ func (m *membersCall) answer(ch *channel) {
 	}
 	inc := m.session.inc
 	inc.spawn(func() {
-		if conn.awaitRoom(inc.ctx, answerBytes) {
-			defer conn.keep(answerBytes)
+		if conn.awaitRoom(inc.ctx, inc.limits.Page) {
+			defer conn.keep(inc.limits.Page)
 		}
 		m.list()
 	})

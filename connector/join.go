@@ -216,7 +216,7 @@ func (s *session) undoJoin(ch *channel, p *place) {
 // once history is read. The channel's lock is held.
 func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation, v view) {
 	j := op.asked[0]
-	if past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch); ok && p.session.conn.roomNow() {
+	if past, ok := ch.past(j, v, inc.limits, inc.log.Epoch); ok && p.session.conn.roomNow() {
 		inc.metrics.fromRing()
 		if behind := inc.finishJoin(ch, p, op, v, past); len(behind) > 0 {
 			inc.spawn(func() { answerAll(behind, ch) })
@@ -282,7 +282,7 @@ func (j *joinCall) answer(ch *channel) {
 	inc := j.session.inc
 	ch.mu.Lock()
 	v := ch.view()
-	past, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
+	past, ok := ch.past(j, v, inc.limits, inc.log.Epoch)
 	ch.mu.Unlock()
 	if ok && j.session.conn.roomNow() {
 		inc.metrics.fromRing()

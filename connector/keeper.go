@@ -85,14 +85,27 @@ func (s *session) keep(now time.Time) {
 	case !expires.IsZero() && now.After(expires):
 		s.conn.close(rpc.CloseExpired, "the token has expired")
 	case s.pinged && s.ponged.Load():
-		s.pinged = false
-	case s.pinged && now.Sub(s.pingedAt) > s.inc.cfg.PongTimeout:
+		s.pinged, s.read = false, s.readAt
+	case s.pinged && s.conn.blocked():
+		s.pingedAt = now // what it sends is not read now; if it takes nothing either, it is stuck
+	case s.pinged && now.Sub(s.pingedAt) > s.inc.cfg.PongTimeout+slowness(s.readAt-s.read):
 		s.conn.close(rpc.CloseNoPong, "no pong")
 	case !s.pinged && now.Sub(s.pingedAt) > s.inc.cfg.PingEvery:
-		s.pinged, s.pingedAt = true, now
+		s.pinged, s.pingedAt, s.readAt = true, now, s.conn.sentSoFar()
 		s.ponged.Store(false)
 		s.conn.send(appendFrame(nil, opPing, nil))
 	}
+}
+
+const (
+	slowest  = 64 << 10 // bytes a second that a client reads at least
+	inFlight = 8 << 20  // bytes that are with the kernels of both sides at most
+)
+
+// slowness is how much longer a pong may take that stands behind so many bytes
+// which the client may not have read yet.
+func slowness(unread int) time.Duration {
+	return time.Duration(min(unread, inFlight)) * time.Second / slowest
 }
 
 // end takes note that the connection is gone. The session leaves its channels

@@ -12,6 +12,15 @@ const (
 	floodWindow  = 10 * time.Second
 )
 
+const (
+	escaped    = 6        // bytes that JSON takes for one of a body at most: a control character
+	frameHead  = 4 << 10  // what a chat takes besides its body, at most
+	answerHead = 64 << 10 // what an answer takes besides its messages, at most: 200 members
+)
+
+// messageBytes is how many bytes of messages an answer takes.
+func messageBytes(l rpc.Limits) int { return max(l.Page-answerHead, l.Page/2) }
+
 // setLimits fills in the limits that are not set. Rates and shares are for the
 // open internet: an open connector for clients of this machine alone has none
 // unless they are set. Negative ones are none. From here on 0 is no limit.
@@ -44,12 +53,13 @@ func (cfg *Config) setLimits(listen net.Addr) {
 		}
 	}
 	set(&l.Body, 4096)
-	set(&l.Frame, 64<<10)
+	set(&l.Frame, max(64<<10, escaped*l.Body+frameHead))
 	set(&l.Channels, 128)
 	set(&l.Recover, 300)
 	set(&l.Pipeline, 1000)
 	set(&l.Presence, 1000)
 	set(&l.Queue, 4<<20)
+	set(&l.Page, 1<<20)
 }
 
 // requestBurst is how many requests a session may send at once: one that comes

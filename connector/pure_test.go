@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -131,27 +132,62 @@ func TestRingPages(t *testing.T) {
 		user := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "user")
 		limit := rapid.IntRange(1, 6).Draw(t, "limit")
 		seq := rapid.Int64Range(0, 60).Draw(t, "seq")
-		s := span{user, rapid.Int64Range(1, 60).Draw(t, "end")}
+		s := span{user, rapid.Int64Range(1, 60).Draw(t, "end"), rapid.SampledFrom([]int{1, 4, 6, 9, 1 << 20}).Draw(t, "bytes")}
 		visible := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return !e.visibleTo(user) || e.seq >= s.end })
 		below := slices.DeleteFunc(slices.Clone(visible), func(e entry) bool { return e.seq >= seq })
 		above := slices.DeleteFunc(slices.Clone(visible), func(e entry) bool { return e.seq <= seq })
 		from := slices.DeleteFunc(slices.Clone(visible), func(e entry) bool { return e.seq < seq })
 
 		if p, ok := r.before(s, seq, limit); ok {
-			expect(t, "before", p, below[max(0, len(below)-limit):], len(below) > limit)
+			want := fitting(below, limit, s.bytes, true)
+			expect(t, "before", p, want, len(below) > len(want))
 		}
 		if p, ok := r.after(s, seq, limit); ok {
-			expect(t, "after", p, above[:min(limit, len(above))], len(above) > limit)
+			want := fitting(above, limit, s.bytes, false)
+			expect(t, "after", p, want, len(above) > len(want))
 		}
 		if p, ok := r.around(s, seq, limit); ok {
 			half := limit / 2
-			want := append(slices.Clone(below[max(0, len(below)-half):]), from[:min(limit-half, len(from))]...)
-			expect(t, "around", p, want, len(below) > half)
-			if p.newer != (len(from) > limit-half) {
+			near := append(slices.Clone(below[max(0, len(below)-half):]), from[:min(limit-half, len(from))]...)
+			slices.SortStableFunc(near, func(a, b entry) int { return cmp.Compare(max(seq-a.seq, a.seq-seq), max(seq-b.seq, b.seq-seq)) })
+			near = fitting(nearFirst(near, seq), limit, s.bytes, false)
+			slices.SortFunc(near, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
+			old := len(slices.DeleteFunc(slices.Clone(near), func(e entry) bool { return e.seq >= seq }))
+			expect(t, "around", p, near, len(below) > old)
+			if p.newer != (len(from) > len(near)-old) {
 				t.Fatalf("around: newer %v", p.newer)
 			}
 		}
 	})
+}
+
+// nearFirst has, of two that are as near, the newer one first.
+func nearFirst(entries []entry, seq int64) []entry {
+	for i := 1; i < len(entries); i++ {
+		if a, b := entries[i-1], entries[i]; seq-a.seq == b.seq-seq {
+			entries[i-1], entries[i] = b, a
+		}
+	}
+	return entries
+}
+
+// fitting are the first entries, or the newest, that fit into limit and bytes,
+// each with a comma; one at least.
+func fitting(entries []entry, limit, bytes int, newest bool) []entry {
+	n, size := 0, 0
+	for ; n < min(limit, len(entries)); n++ {
+		e := entries[n]
+		if newest {
+			e = entries[len(entries)-1-n]
+		}
+		if size += len(e.json) + 1; size > bytes && n > 0 {
+			break
+		}
+	}
+	if newest {
+		return entries[len(entries)-n:]
+	}
+	return entries[:n]
 }
 
 func drawRing(t *rapid.T) (all []entry, r ring) {

@@ -1,8 +1,11 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -29,8 +32,8 @@ func recovery(p page, recovered bool, reason string) past {
 // past answers a join from the ring. It is false when the ring does not reach
 // back far enough; what it holds is the answer all the same when nothing else
 // can be read. The channel's lock is held.
-func (ch *channel) past(j *joinCall, v view, most int, epoch string) (past, bool) {
-	s := span{j.user, v.seq + 1}
+func (ch *channel) past(j *joinCall, v view, l rpc.Limits, epoch string) (past, bool) {
+	s := span{j.user, v.seq + 1, messageBytes(l)}
 	newest, enough := ch.ring.before(s, s.end, j.limit)
 	switch {
 	case j.since < 0:
@@ -38,7 +41,7 @@ func (ch *channel) past(j *joinCall, v view, most int, epoch string) (past, bool
 	case j.epoch != epoch || j.since > v.seq:
 		return recovery(newest, false, rpc.ReasonEpoch), enough
 	}
-	missed, ok := ch.ring.after(s, j.since, most)
+	missed, ok := ch.ring.after(s, j.since, l.Recover)
 	switch {
 	case !ok:
 		return recovery(newest, false, rpc.ReasonUnavailable), false
@@ -55,8 +58,8 @@ func (ch *channel) past(j *joinCall, v view, most int, epoch string) (past, bool
 func (inc *incarnation) recallInTurn(ch *channel, j *joinCall, v view) (p past, sent func()) {
 	conn := j.session.conn
 	switch {
-	case conn.awaitRoom(inc.ctx, answerBytes):
-		return inc.recall(ch, j, v), func() { conn.keep(answerBytes) }
+	case conn.awaitRoom(inc.ctx, inc.limits.Page):
+		return inc.recall(ch, j, v), func() { conn.keep(inc.limits.Page) }
 	case conn.isClosing():
 		return past{}, func() {}
 	default: // the incarnation ends
@@ -68,7 +71,7 @@ func (inc *incarnation) recallInTurn(ch *channel, j *joinCall, v view) (p past, 
 // joins of the channel share, else a read of its own, else what the ring has.
 func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
 	ch.mu.Lock()
-	fromRing, ok := ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
+	fromRing, ok := ch.past(j, v, inc.limits, inc.log.Epoch)
 	ch.mu.Unlock()
 	if ok { // it has waited for room alone
 		inc.metrics.fromRing()
@@ -82,7 +85,7 @@ func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
 		err = inc.fill(ctx, ch, j.span)
 	}
 	ch.mu.Lock()
-	fromRing, ok = ch.past(j, v, inc.limits.Recover, inc.log.Epoch)
+	fromRing, ok = ch.past(j, v, inc.limits, inc.log.Epoch)
 	ch.mu.Unlock()
 	if ok {
 		return fromRing
@@ -128,7 +131,7 @@ func (inc *incarnation) query(ch *channel, user string, end int64) history.Query
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	return history.Query{
-		Channel: ch.name, User: user, End: end,
+		Channel: ch.name, User: user, End: end, Bytes: messageBytes(inc.limits),
 		Voids: append([]int64(nil), ch.replica.voids...), VoidsFrom: max(0, ch.replica.position-ch.replica.window),
 	}
 }
@@ -139,11 +142,45 @@ func (inc *incarnation) read(ctx context.Context, q history.Query) (page, error)
 	if err != nil {
 		return page{}, err
 	}
-	p := page{messages: make([][]byte, len(found.Messages)), more: found.More, newer: found.Newer, older: found.Older}
-	for i := range found.Messages {
-		p.messages[i] = appendMessage(nil, &found.Messages[i])
+	return pageFrom(&q, &found, messageBytes(inc.limits)), nil
+}
+
+// pageFrom encodes what was found, as much of it as fits into bytes, from the
+// end that q asks for.
+func pageFrom(q *history.Query, found *history.Page, bytes int) page {
+	p := page{more: found.More, newer: found.Newer, older: found.Older}
+	all := found.Messages
+	at := int64(math.MaxInt64) // the newest are nearest
+	switch q.Mode {
+	case history.After:
+		at = 0
+	case history.Around:
+		at = q.Around
 	}
-	return p, nil
+	split, _ := slices.BinarySearchFunc(all, at, func(m rpc.Message, seq int64) int { return cmp.Compare(m.Seq, seq) })
+	encoded := make([][]byte, len(all))
+	encode := func(i int) []byte {
+		if encoded[i] == nil {
+			encoded[i] = appendMessage(nil, &all[i])
+		}
+		return encoded[i]
+	}
+	index := make([]int, len(all))
+	for i := range index {
+		index[i] = i
+	}
+	n, m := nearest(index[:split], index[split:], at, func(i int) int64 { return all[i].Seq }, encode, bytes)
+	from, to := split-n, split+m
+	if from > 0 {
+		p.more, p.older = true, ""
+	}
+	if to < len(all) && q.Mode == history.After {
+		p.more = true
+	} else if to < len(all) {
+		p.newer = true
+	}
+	p.messages = encoded[from:to]
+	return p
 }
 
 // readTurn reads when it is its turn: the reads under way are bounded.
@@ -202,7 +239,7 @@ func (inc *incarnation) fillNow(ch *channel, l *load) {
 	floor := ch.ring.floor
 	ch.mu.Unlock()
 	q := inc.query(ch, "", floor)
-	q.Everyone, q.Mode, q.Limit = true, history.Newest, inc.limits.Recover+1
+	q.Everyone, q.Mode, q.Limit, q.Bytes = true, history.Newest, inc.limits.Recover+1, ringBytes
 	found, err := inc.readTurn(ctx, q)
 	below := int64(0)
 	if err != nil {
@@ -214,24 +251,35 @@ func (inc *incarnation) fillNow(ch *channel, l *load) {
 		}
 		inc.metrics.read(sourceLog, time.Since(began), err)
 	}
-	if found.More && len(found.Messages) > 0 {
-		below = found.Messages[0].Seq
+	entries := entriesOf(found.Messages)
+	if left := len(found.Messages) - len(entries); left > 0 {
+		found.More, found.Older = true, ""
+	}
+	if found.More && len(entries) > 0 {
+		below = entries[0].seq
 	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.ring.floor == floor {
-		ch.ring.prepend(entriesOf(found.Messages), below, found.Older)
+		ch.ring.prepend(entries, below, found.Older)
 	}
 	ch.loading = nil
 	close(l.done)
 }
 
+// entriesOf makes entries of the newest messages, as many as a ring holds.
 func entriesOf(messages []rpc.Message) []entry {
-	entries := make([]entry, len(messages))
-	for i := range messages {
+	entries := make([]entry, 0, len(messages))
+	size := fitted{bytes: ringBytes}
+	for i := len(messages) - 1; i >= 0; i-- {
 		m := &messages[i]
-		entries[i] = entry{seq: m.Seq, time: m.Time, user: m.User, to: m.To, id: m.ID, json: appendMessage(nil, m)}
+		e := entry{seq: m.Seq, time: m.Time, user: m.User, to: m.To, id: m.ID, json: appendMessage(nil, m)}
+		if !size.fits(e.json) {
+			break
+		}
+		entries = append(entries, e)
 	}
+	slices.Reverse(entries)
 	return entries
 }
 

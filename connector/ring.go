@@ -81,64 +81,112 @@ type page struct {
 	older    string
 }
 
-// span says which messages: those in [from, end), as user sees them.
+// span says which messages: those below end, as user sees them, as many as fit
+// into bytes once encoded, and one at least.
 type span struct {
-	user string
-	end  int64
+	user  string
+	end   int64
+	bytes int
+}
+
+// fitted counts encoded messages into a page's bytes.
+type fitted struct{ bytes, used int }
+
+// fits reports whether one more message fits; the first one always does.
+func (f *fitted) fits(json []byte) bool {
+	n := len(json) + 1 // and a comma
+	if f.used > 0 && f.used+n > f.bytes {
+		return false
+	}
+	f.used += n
+	return true
 }
 
 // before returns the newest limit messages below seq. It is false when the
 // ring does not reach back far enough to tell.
 func (r *ring) before(s span, seq int64, limit int) (page, bool) {
-	seq = min(seq, s.end)
-	var found []*entry
-	for i := len(r.entries) - 1; i >= 0 && len(found) <= limit; i-- {
-		if e := &r.entries[i]; e.seq < seq && e.visibleTo(s.user) {
-			found = append(found, e)
-		}
-	}
-	if len(found) <= limit && r.floor > 0 {
-		slices.Reverse(found)
-		return pageOf(found, true), false
-	}
-	more := len(found) > limit
-	found = found[:min(limit, len(found))]
-	slices.Reverse(found)
+	found, more, ok := r.foundBefore(s, seq, limit)
 	p := pageOf(found, more)
 	if !more {
 		p.older = r.older
 	}
-	return p, true
+	return p, ok
+}
+
+func (r *ring) foundBefore(s span, seq int64, limit int) (found []*entry, more, ok bool) {
+	seq = min(seq, s.end)
+	size := fitted{bytes: s.bytes}
+	for i := len(r.entries) - 1; i >= 0 && !more; i-- {
+		if e := &r.entries[i]; e.seq < seq && e.visibleTo(s.user) {
+			if more = len(found) == limit || !size.fits(e.json); !more {
+				found = append(found, e)
+			}
+		}
+	}
+	slices.Reverse(found)
+	return found, more || r.floor > 0, more || r.floor == 0
 }
 
 // after returns the oldest limit messages above seq.
 func (r *ring) after(s span, seq int64, limit int) (page, bool) {
-	if seq+1 < r.floor {
-		return page{}, false
-	}
-	i, _ := slices.BinarySearchFunc(r.entries, seq+1, func(e entry, seq int64) int { return int(e.seq - seq) })
-	var found []*entry
-	for ; i < len(r.entries) && r.entries[i].seq < s.end && len(found) <= limit; i++ {
-		if e := &r.entries[i]; e.visibleTo(s.user) {
-			found = append(found, e)
-		}
-	}
-	return pageOf(found[:min(limit, len(found))], len(found) > limit), true
+	found, more, ok := r.foundAfter(s, seq, limit)
+	return pageOf(found, more), ok
 }
 
-// around returns half of limit before seq and half from it on.
+func (r *ring) foundAfter(s span, seq int64, limit int) (found []*entry, more, ok bool) {
+	if seq+1 < r.floor {
+		return nil, false, false
+	}
+	i, _ := slices.BinarySearchFunc(r.entries, seq+1, func(e entry, seq int64) int { return int(e.seq - seq) })
+	size := fitted{bytes: s.bytes}
+	for ; i < len(r.entries) && r.entries[i].seq < s.end && !more; i++ {
+		if e := &r.entries[i]; e.visibleTo(s.user) {
+			if more = len(found) == limit || !size.fits(e.json); !more {
+				found = append(found, e)
+			}
+		}
+	}
+	return found, more, true
+}
+
+// around returns half of limit before seq and half from it on; of these what is
+// nearest to seq, if not all fit.
 func (r *ring) around(s span, seq int64, limit int) (page, bool) {
 	if seq < r.floor {
 		return page{}, false
 	}
-	old, ok := r.before(s, seq, limit/2)
+	old, more, ok := r.foundBefore(s, seq, limit/2)
 	if !ok {
 		return page{}, false
 	}
-	recent, ok := r.after(s, seq-1, limit-limit/2)
-	recent.messages = append(old.messages, recent.messages...)
-	recent.newer, recent.more, recent.older = recent.more, old.more, old.older
-	return recent, ok
+	recent, newer, ok := r.foundAfter(s, seq-1, limit-limit/2)
+	seqOf := func(e *entry) int64 { return e.seq }
+	n, m := nearest(old, recent, seq, seqOf, func(e *entry) []byte { return e.json }, s.bytes)
+	more, newer = more || n < len(old), newer || m < len(recent)
+	p := pageOf(append(old[len(old)-n:], recent[:m]...), more)
+	p.newer = newer
+	if !more {
+		p.older = r.older
+	}
+	return p, ok
+}
+
+// nearest returns how many of old, from its end, and of recent, from its
+// beginning, are nearest to seq and fit into bytes together.
+func nearest[T any](old, recent []T, seq int64, seqOf func(T) int64, json func(T) []byte, bytes int) (n, m int) {
+	size := fitted{bytes: bytes}
+	for n < len(old) || m < len(recent) {
+		back := m == len(recent) || n < len(old) && seq-seqOf(old[len(old)-1-n]) < seqOf(recent[m])-seq
+		switch {
+		case back && size.fits(json(old[len(old)-1-n])):
+			n++
+		case !back && size.fits(json(recent[m])):
+			m++
+		default:
+			return n, m
+		}
+	}
+	return n, m
 }
 
 func pageOf(found []*entry, more bool) page {

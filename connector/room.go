@@ -7,10 +7,6 @@ import "context"
 // while the queue, with what was promised before, is less than half full; so
 // the other half takes it, whatever its size within limits.page, and pushes.
 
-// answerBytes is what an answer that is being made may take at most; one with a
-// single message that is larger is rare, and finds the queue's other half.
-const answerBytes = 1 << 20
-
 // hasRoom reports whether an answer may be queued now. The lock is held.
 func (c *conn) hasRoom() bool { return c.queued+c.promised < c.limit/2 }
 
@@ -85,4 +81,19 @@ func (c *conn) countFull() {
 	if counted {
 		c.budget.shed()
 	}
+}
+
+// sentSoFar is how many bytes have been handed to the connection.
+func (c *conn) sentSoFar() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sent + c.queued
+}
+
+// blocked reports whether reading waits for room, or the peer takes a while to
+// take what is queued: a pong may be unread, or the ping unsent.
+func (c *conn) blocked() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writing && (!c.hasRoom() || c.queued > takeBytes)
 }

@@ -48,6 +48,8 @@ type session struct {
 	// Owned by the keeper.
 	pinged   bool // and not yet ponged
 	pingedAt time.Time
+	readAt   int // bytes that were sent or queued at the ping
+	read     int // and at the newest one that was answered: the client has read these
 }
 
 // place is one session's place in one channel. Joins and leaves take effect

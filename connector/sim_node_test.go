@@ -272,7 +272,7 @@ func simConfig(recover, presence int) Config {
 		PingEvery:   time.Hour, PongTimeout: time.Hour, MaxConnections: 1000,
 		Limits: rpc.Limits{
 			Body: 4096, Frame: 64 << 10, Channels: 128, Recover: recover, Pipeline: 1000,
-			Dedupe: simWindow, Presence: presence, Queue: 4 << 20,
+			Dedupe: simWindow, Presence: presence, Queue: 4 << 20, Page: 1 << 20,
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -93,8 +94,23 @@ func (s *stream) update(p *schema.Push, u *schema.Update) error {
 		}
 	}
 	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if len(ch.out) == 0 {
+	err := s.apply(ch, p, u)
+	cut := ch.cut
+	ch.cut = false
+	ch.mu.Unlock()
+	if cut {
+		s.inc.flushers.await(flushWait)
+	}
+	return err
+}
+
+// flushWait bounds how long the stream waits for the writers within a batch.
+const flushWait = 100 * time.Millisecond
+
+// apply applies one update to its channel, whose lock is held.
+func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
+	if !ch.dirty {
+		ch.dirty = true
 		s.dirty = append(s.dirty, ch)
 	}
 	switch k := u.Kind.(type) {
@@ -193,6 +209,7 @@ func (s *stream) flush() {
 	for i, ch := range s.dirty {
 		ch.mu.Lock()
 		ch.flush()
+		ch.dirty = false
 		deliveries += ch.delivered
 		ch.delivered = 0
 		ch.mu.Unlock()

@@ -59,11 +59,24 @@ func (w *world) answer(q Query, from int64) Page {
 	}
 	below := func(seq int64, limit int) ([]rpc.Message, bool) {
 		found := slices.DeleteFunc(slices.Clone(all), func(m rpc.Message) bool { return m.Seq >= seq })
-		return found[max(0, len(found)-limit):], len(found) > limit
+		kept, size := 0, 0
+		for i := len(found) - 1; i >= 0 && kept < limit; i-- {
+			if size += len(found[i].Body); q.Bytes > 0 && size > q.Bytes && kept > 0 {
+				break
+			}
+			kept++
+		}
+		return found[len(found)-kept:], len(found) > kept
 	}
 	above := func(seq int64, limit int) ([]rpc.Message, bool) {
 		found := slices.DeleteFunc(slices.Clone(all), func(m rpc.Message) bool { return m.Seq <= seq })
-		return found[:min(limit, len(found))], len(found) > limit
+		kept, size := 0, 0
+		for ; kept < min(limit, len(found)); kept++ {
+			if size += len(found[kept].Body); q.Bytes > 0 && size > q.Bytes && kept > 0 {
+				break
+			}
+		}
+		return found[:kept], len(found) > kept
 	}
 	var p Page
 	switch q.Mode {
@@ -90,6 +103,7 @@ func drawQuery(t *rapid.T, w *world) Query {
 		Mode:   rapid.SampledFrom([]Mode{Newest, Before, After, Around}).Draw(t, "mode"),
 		Before: seq.Draw(t, "before"), After: seq.Draw(t, "after"), Around: seq.Draw(t, "around"),
 		Limit: rapid.SampledFrom([]int{0, 1, 2, 3, 7, 20, 300}).Draw(t, "limit"),
+		Bytes: rapid.SampledFrom([]int{0, 1, 24, 30, 100, 1000}).Draw(t, "bytes"),
 		End:   rapid.Int64Range(0, top).Draw(t, "end"),
 	}
 	q.VoidsFrom = max(0, q.End-rapid.Int64Range(0, 2*modelWindow).Draw(t, "voids"))

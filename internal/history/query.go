@@ -32,6 +32,9 @@ type Query struct {
 	Mode                  Mode
 	Before, After, Around int64 // a seq, as Mode says
 	Limit                 int   // messages at most; 0 asks for More alone
+	// Bytes of text at most, for each side of Around, but one message at least:
+	// More, or Newer, says when that leaves messages out. 0: no bound.
+	Bytes int
 
 	// End is exclusive: events at or above it are not history. They need to be
 	// in the log up to there.
@@ -63,6 +66,7 @@ type Page struct {
 type span struct {
 	from, to int64
 	limit    int
+	bytes    int // of text at most, but one message at least; 0: no bound
 	// newest: the newest ones, if there are more than limit; else the oldest.
 	newest bool
 }
@@ -71,16 +75,16 @@ type span struct {
 func (q *Query) spans() []span {
 	switch q.Mode {
 	case Before:
-		return []span{{to: min(q.Before, q.End), limit: q.Limit, newest: true}}
+		return []span{{to: min(q.Before, q.End), limit: q.Limit, bytes: q.Bytes, newest: true}}
 	case After:
-		return []span{{from: min(q.After, maxSeq-1) + 1, to: q.End, limit: q.Limit}}
+		return []span{{from: min(q.After, maxSeq-1) + 1, to: q.End, limit: q.Limit, bytes: q.Bytes}}
 	case Around:
 		return []span{
-			{to: min(q.Around, q.End), limit: q.Limit / 2, newest: true},
-			{from: q.Around, to: q.End, limit: q.Limit - q.Limit/2},
+			{to: min(q.Around, q.End), limit: q.Limit / 2, bytes: q.Bytes, newest: true},
+			{from: q.Around, to: q.End, limit: q.Limit - q.Limit/2, bytes: q.Bytes},
 		}
 	}
-	return []span{{to: q.End, limit: q.Limit, newest: true}}
+	return []span{{to: q.End, limit: q.Limit, bytes: q.Bytes, newest: true}}
 }
 
 // page puts the parts together. Each holds up to one message more than asked
@@ -103,15 +107,35 @@ type part struct {
 // cut makes a part of messages in ascending order that answer s, with one too
 // many when there are more.
 func (s *span) cut(messages []rpc.Message) part {
-	more := len(messages) > s.limit
-	switch {
-	case !more:
-	case s.newest:
-		messages = messages[len(messages)-s.limit:]
-	default:
-		messages = messages[:s.limit]
+	n := min(s.limit, len(messages))
+	if s.bytes > 0 {
+		n = min(n, s.fit(messages))
 	}
-	return part{messages, more}
+	if s.newest {
+		return part{messages[len(messages)-n:], n < len(messages)}
+	}
+	return part{messages[:n], n < len(messages)}
+}
+
+// fit is how many messages, from the end that s asks for, have no more bytes
+// than it takes; one at least.
+func (s *span) fit(messages []rpc.Message) int {
+	size := 0
+	for n := range messages {
+		m := &messages[n]
+		if s.newest {
+			m = &messages[len(messages)-1-n]
+		}
+		if size += len(m.Body); size > s.bytes && n > 0 {
+			return n
+		}
+	}
+	return len(messages)
+}
+
+// full reports whether messages are more than s takes.
+func (s *span) full(messages []rpc.Message) bool {
+	return len(messages) > s.limit || s.bytes > 0 && s.fit(messages) < len(messages)
 }
 
 // pick returns the messages within s, at most one more than its limit. The

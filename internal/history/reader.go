@@ -145,7 +145,7 @@ func (r *Reader) readSpan(ctx context.Context, q *Query, s span, sh shelf) (part
 	err := error(nil)
 	if s.newest {
 		err = both(ctx, readRows, readLog)
-	} else if err = readRows(ctx); err == nil && len(rows) <= s.limit {
+	} else if err = readRows(ctx); err == nil && !s.full(rows) {
 		err = readLog(ctx)
 	}
 	if err != nil {
@@ -183,7 +183,7 @@ func (r *Reader) readLog(ctx context.Context, q *Query, s span) ([]rpc.Message, 
 		if err != nil {
 			return nil, err
 		}
-		if found := s.pick(messages); len(found) > s.limit || from == s.from && to == s.to {
+		if found := s.pick(messages); s.full(found) || from == s.from && to == s.to {
 			return found, nil
 		}
 	}

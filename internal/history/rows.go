@@ -27,7 +27,9 @@ type shelf struct {
 // limit.
 func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Message, error) {
 	found := make([]rpc.Message, 0, sp.limit+1)
-	for sp.from < sp.to && len(found) <= sp.limit {
+	inOrder := sp // of found, which is ascending in the end
+	inOrder.newest = false
+	for sp.from < sp.to && !inOrder.full(found) {
 		want := sp.limit + 1 - len(found)
 		rows, err := s.someRows(ctx, q, sp, sh, want)
 		if err != nil {
@@ -36,10 +38,11 @@ func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Me
 		if len(rows) > 0 {
 			sp.continueAt(rows[len(rows)-1].Seq)
 		}
+		ended := len(rows) < want && !inOrder.full(rows)
 		// Rows that repeat a seq are equal within a generation. Dropping them
 		// here lets the server read in the order of the key and stop early.
 		found = append(found, slices.CompactFunc(rows, sameSeq)...)
-		if len(rows) < want {
+		if ended {
 			break
 		}
 	}
@@ -69,8 +72,13 @@ func (s *store) someRows(ctx context.Context, q *Query, sp span, sh shelf, limit
 	}
 	where, args := s.where(q, sh)
 	args = append(args, sp.from, sp.to, limit)
-	query := `SELECT seq, id, user, "to", body, toUnixTimestamp64Milli(time), trace` + where +
+	query := `SELECT seq, id, user, "to", body, toUnixTimestamp64Milli(time) AS at, trace` + where +
 		` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT ?`
+	if sp.bytes > 0 { // the last of them is one too many
+		query = `SELECT seq, id, user, "to", body, at, trace FROM (SELECT *, sum(length(body)) OVER (ORDER BY seq ` + order +
+			` ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS ahead FROM (` + query + `)) WHERE ahead <= ? ORDER BY seq ` + order
+		args = append(args, sp.bytes)
+	}
 	var found []rpc.Message
 	err := s.query(ctx, sql.Events(sh.generation), func(ctx context.Context) error {
 		found = nil

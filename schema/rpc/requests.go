@@ -48,6 +48,7 @@ type Limits struct {
 	Dedupe   int `json:"dedupe"`   // events of a partition within which a retry is noticed
 	Presence int `json:"presence"` // members above which presence replaces joined and left
 	Queue    int `json:"queue"`    // bytes that may wait for a slow client
+	Page     int `json:"page"`     // bytes of an answer with messages or members; one message always fits
 }
 
 // JoinParams ask for membership of a channel.

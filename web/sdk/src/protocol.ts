@@ -43,6 +43,8 @@ export interface Limits {
   presence: number;
   /** Bytes that may wait for a client that reads slowly. */
   queue: number;
+  /** Bytes of an answer with messages or members; one message always fits. */
+  page: number;
 }
 
 export interface HelloResult {

@@ -170,6 +170,7 @@ export class FakeServer {
         dedupe: this.dedupe,
         presence: 1000,
         queue: 4_194_304,
+        page: 1_048_576,
       },
     };
   }
