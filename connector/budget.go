@@ -22,8 +22,9 @@ type budget struct {
 
 	mu       sync.Mutex
 	used     int
-	frames   map[piece]int // in how many queues
-	of       map[*conn]int // bytes in each queue
+	frames   map[piece]int      // in how many queues
+	of       map[*conn]int      // bytes in each queue
+	ending   map[*conn]struct{} // of these, connections that are being closed
 	shedding bool
 }
 
@@ -34,7 +35,7 @@ type piece struct {
 }
 
 func newBudget(limit int, onShed func()) *budget {
-	return &budget{limit: limit, onShed: onShed, frames: map[piece]int{}, of: map[*conn]int{}}
+	return &budget{limit: limit, onShed: onShed, frames: map[piece]int{}, of: map[*conn]int{}, ending: map[*conn]struct{}{}}
 }
 
 // hold counts frames that wait in c's queue.
@@ -66,7 +67,36 @@ func (b *budget) release(c *conn, frames ...[]byte) {
 	}
 	if b.of[c] == 0 {
 		delete(b.of, c)
+		delete(b.ending, c)
 	}
+}
+
+// ends notes that c is being closed: what it still holds is the first to go.
+func (b *budget) ends(c *conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.of[c] > 0 {
+		b.ending[c] = struct{}{}
+	}
+}
+
+// fullest is the connection to close: one that is being closed already, else
+// the one with the longest queue. The lock is held.
+func (b *budget) fullest() (found *conn) {
+	for c := range b.ending {
+		if found == nil || b.of[c] > b.of[found] {
+			found = c
+		}
+	}
+	if found != nil {
+		return found
+	}
+	for c, n := range b.of {
+		if found == nil || n > b.of[found] {
+			found = c
+		}
+	}
+	return found
 }
 
 // held is how many bytes count now.
@@ -83,11 +113,7 @@ func (b *budget) shed() {
 		b.mu.Lock()
 		var fullest *conn
 		if b.used > b.limit && (!first || !b.shedding) {
-			for c, n := range b.of {
-				if fullest == nil || n > b.of[fullest] {
-					fullest = c
-				}
-			}
+			fullest = b.fullest()
 		}
 		if fullest == nil {
 			if !first {

@@ -65,7 +65,12 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 // enter connects a user, who is a member of the channels.
 func (v *served) enter(user string, channels ...*channel) (*websocket.Conn, *session) {
 	v.t.Helper()
-	ws, _, err := websocket.DefaultDialer.Dial("ws://"+v.addr+"/ws", nil)
+	return v.enterBy(websocket.DefaultDialer, user, channels...)
+}
+
+func (v *served) enterBy(dialer *websocket.Dialer, user string, channels ...*channel) (*websocket.Conn, *session) {
+	v.t.Helper()
+	ws, _, err := dialer.Dial("ws://"+v.addr+"/ws", nil)
 	if err != nil {
 		v.t.Fatal(err)
 	}

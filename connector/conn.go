@@ -102,6 +102,9 @@ func (c *conn) close(code int, reason string) {
 func (c *conn) beginClose(code int) {
 	c.closing, c.code = true, code
 	c.wake()
+	if c.counted {
+		c.budget.ends(c)
+	}
 	_ = c.net.SetDeadline(time.Now().Add(closeTimeout))
 }
 

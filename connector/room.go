@@ -70,6 +70,9 @@ func (c *conn) count() {
 	c.counted = true
 	c.budget.hold(c, c.inHand...)
 	c.budget.hold(c, c.queue...)
+	if c.closing {
+		c.budget.ends(c)
+	}
 }
 
 // countFull counts the queue of a connection whose socket is full.
