@@ -83,6 +83,9 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	say := voiceOf(command, stderr)
+	if _, service := command.(interface{ logsJSON() bool }); service {
+		outliveTerminal()
+	}
 	ctx, stop := untilInterrupted(say)
 	defer stop()
 	err = sound(command)

@@ -8,6 +8,11 @@ import (
 	"syscall"
 )
 
+// outliveTerminal lets a service go on when whoever reads its log is gone: a
+// write to standard output or error that nobody reads would end the process, and
+// so would a terminal that hangs up.
+func outliveTerminal() { signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) }
+
 // untilInterrupted returns a context that ends at the first SIGINT or SIGTERM.
 // The second one ends the process at once; the ClickHouse child ends with it.
 func untilInterrupted(say voice) (context.Context, func()) {

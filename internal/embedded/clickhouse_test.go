@@ -42,6 +42,31 @@ func TestClickHouseKeepsItsTables(t *testing.T) {
 	}
 }
 
+// Neither the name of the folder nor the environment has a meaning for the engine.
+func TestClickHouseInStrangeSurroundings(t *testing.T) {
+	needEngine(t)
+	for _, folder := range []string{"chat {prod}", "a*b?[c]", "<x> & 'y' \"z\"", "{1..3}", "per%20cent"} {
+		dir := filepath.Join(t.TempDir(), folder)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		c := startClickHouse(t, "127.0.0.1:0", dir)
+		execute(t, c.Addr(), "CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+		execute(t, c.Addr(), "INSERT INTO t VALUES (7)")
+		stopClickHouse(t, c)
+		c = startClickHouse(t, "127.0.0.1:0", dir)
+		if got := number(t, c.Addr(), "SELECT a FROM t"); got != 7 {
+			t.Errorf("folder %q: read %d, want 7", folder, got)
+		}
+		execute(t, c.Addr(), "BACKUP DATABASE default TO File('monday')")
+		stopClickHouse(t, c)
+	}
+	for _, zone := range []string{"CST-8", "UTC0", ":nowhere", "../../etc/passwd"} {
+		t.Setenv("TZ", zone)
+		stopClickHouse(t, startClickHouse(t, "127.0.0.1:0", t.TempDir()))
+	}
+}
+
 // A stranger who speaks TLS to it ends the child, also before it is ready: it
 // is started again.
 func TestClickHouseStartsDespiteStrangers(t *testing.T) {

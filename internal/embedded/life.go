@@ -99,8 +99,8 @@ func (l *life) launch(e engine, folder *Folder, args []string) error {
 		return errors.Join(err, leash.Close())
 	}
 	cmd := exec.Command(exe, args...)
-	cmd.Dir = folder.Path()
-	cmd.Env = append(os.Environ(), "GOTRACEBACK=none") // a crash is the engine's, not ours
+	cmd.Dir = "/" // the engine takes the path of where it runs for a pattern
+	cmd.Env = engineEnvironment()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, l.output, l.output
 	cmd.ExtraFiles = []*os.File{folder.lock}
 	cmd.WaitDelay = engineOutput
@@ -114,6 +114,19 @@ func (l *life) launch(e engine, folder *Folder, args []string) error {
 	}
 	l.leash = leash
 	return nil
+}
+
+// engineEnvironment is what the child gets of the environment. The engine gives
+// variables meanings of its own: with some values of TZ it does not start. Nor
+// is it to know secrets.
+func engineEnvironment() []string {
+	env := []string{"GOTRACEBACK=none"} // a crash is the engine's, not ours
+	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 // awaitReady waits until the server answers a query, ends, or time is up.
