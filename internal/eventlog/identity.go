@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -24,6 +25,7 @@ type session struct {
 	producerID int64
 	epoch      int16
 	taken      time.Time
+	lost       atomic.Bool // its sequence numbers cannot be relied on any more
 }
 
 // identity holds a producer's session and replaces it when it is lost.
@@ -42,14 +44,14 @@ func newIdentity(c *Client, cfg ProducerConfig) identity {
 
 // get returns the current session, and takes a new one when there is none or
 // when the current one is lost. It waits for the cluster until ctx ends.
-func (i *identity) get(ctx context.Context, lost *session) (*session, error) {
+func (i *identity) get(ctx context.Context) (*session, error) {
 	select {
 	case <-i.turn:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { i.turn <- struct{}{} }()
-	if i.current != nil && i.current != lost {
+	if i.current != nil && !i.current.lost.Load() {
 		return i.current, nil
 	}
 	var fresh *session

@@ -207,7 +207,7 @@ func (part *partition) open(bound int) *batch {
 func (p *Producer) Init(ctx context.Context) error {
 	ctx, stop := joinContext(ctx, p.ctx)
 	defer stop()
-	_, err := p.identity.get(ctx, nil)
+	_, err := p.identity.get(ctx)
 	if err != nil && p.ctx.Err() != nil {
 		return p.err()
 	}

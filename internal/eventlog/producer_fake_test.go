@@ -119,7 +119,7 @@ func TestLostSequenceStartsAnew(t *testing.T) {
 			p := newProducer(t, c, ProducerConfig{Topic: topic})
 			produceOne(t, p, 0, Record{})
 			produceOne(t, p, 1, Record{})
-			before, err := p.identity.get(testContext(t), nil)
+			before, err := p.identity.get(testContext(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestLostSequenceStartsAnew(t *testing.T) {
 					}
 				}
 			}
-			after, err := p.identity.get(testContext(t), nil)
+			after, err := p.identity.get(testContext(t))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -125,9 +125,10 @@ func (p *Producer) senderFor(leader int32) *sender {
 // renewIdentity takes a new epoch of the transactional id before the brokers
 // forget it.
 func (p *Producer) renewIdentity() {
-	current, err := p.identity.get(p.ctx, nil)
+	current, err := p.identity.get(p.ctx)
 	if err == nil {
-		_, err = p.identity.get(p.ctx, current)
+		current.lost.Store(true)
+		_, err = p.identity.get(p.ctx)
 	}
 	if err != nil && p.ctx.Err() == nil {
 		p.end(err)

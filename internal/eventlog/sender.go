@@ -26,7 +26,6 @@ type sender struct {
 	turn    int           // where the next collection begins, so that none starves
 	flights []flight      // what the current request carries
 	layout  uint64        // the cluster layout that the current request goes by
-	lost    *session      // an identity whose sequence numbers cannot be relied on any more
 }
 
 // flight is one partition's first batch on its way, and what became of it.
@@ -136,7 +135,7 @@ func (s *sender) failure() error {
 // seal gives every batch that has none an identity and numbers it. A batch that
 // was sent before keeps its bytes.
 func (s *sender) seal() error {
-	current, err := s.p.identity.get(s.p.ctx, s.lost)
+	current, err := s.p.identity.get(s.p.ctx)
 	if err != nil {
 		return err
 	}
@@ -230,7 +229,7 @@ func (s *sender) isFenced(f *flight) bool {
 	if s.p.cfg.TransactionalID == "" {
 		return false
 	}
-	current, err := s.p.identity.get(s.p.ctx, nil)
+	current, err := s.p.identity.get(s.p.ctx)
 	return err == nil && current == f.b.session
 }
 
@@ -248,10 +247,11 @@ func (s *sender) settle() {
 		case refused:
 			// The broker may have noted the batch's numbers at an attempt whose
 			// answer was lost, and would take the next batch for its repeat.
-			s.lost = f.b.session
+			f.b.session.lost.Store(true)
 			s.p.take(f)
 		case renumber:
-			s.lost, f.b.session = f.b.session, nil
+			f.b.session.lost.Store(true)
+			f.b.session = nil
 			fallthrough
 		case again:
 			f.part.leader = noLeader

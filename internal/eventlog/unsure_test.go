@@ -59,3 +59,31 @@ func refuse(req *kmsg.ProduceRequest, code *kerr.Error) kmsg.Response {
 	res.Topics[0].Partitions[0].ErrorCode = code.Code
 	return res
 }
+
+// TestRefusalsUnderTwoIdentities: a request may carry batches of an older
+// identity, too. None that a refusal has cost is used again.
+func TestRefusalsUnderTwoIdentities(t *testing.T) {
+	c := startFake(t).client(t)
+	p := newProducer(t, c, ProducerConfig{Topic: newTopic(t, c, 2, nil)})
+	s := &sender{p: p}
+	refuseUnder := func(sessions ...*session) *session {
+		s.flights = nil
+		for id, session := range sessions {
+			b := &batch{session: session}
+			b.reset()
+			b.session = session
+			s.flights = append(s.flights, flight{part: &partition{id: id, batches: []*batch{b}}, b: b, outcome: refused, err: ErrFenced})
+		}
+		s.settle()
+		current, err := p.identity.get(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return current
+	}
+	first := refuseUnder()
+	second := refuseUnder(first)
+	if third := refuseUnder(second, first); third == first || third == second {
+		t.Error("an identity that a refusal has cost is used again")
+	}
+}
