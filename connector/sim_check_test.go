@@ -47,7 +47,8 @@ func (c *simClient) joined(call *simCall, r *simRoom, j *rpc.JoinResult) {
 		return
 	}
 	stay, had := ch.stayAt(c.session.id, j.Seq)
-	takenBack := r.unsure && !isOwn && had && stay.from <= r.joined
+	again := !isOwn || j.Seq == r.joined // no new join of its own, at most the one that it was a member by
+	takenBack := r.unsure && again && had && stay.from <= r.joined
 	switch {
 	case takenBack:
 		c.w.count("leaves taken back")
