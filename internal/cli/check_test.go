@@ -56,6 +56,7 @@ func TestCheckSaysWhatAStartSays(t *testing.T) {
 	secret, short, empty := file("secret", strings.Repeat("s3cret/+", 4)), file("short", "s3cret"), file("empty", "\n")
 	for _, c := range []struct{ args, variable, value, want string }{
 		{args: "connector --auth-key nofile", want: "--auth-key nofile: it cannot be read"},
+		{args: "up --partitions 1000", want: "--partitions 1000: the embedded broker creates at most 100 partitions"},
 		{args: "up --auth-key nofile", want: "--auth-key nofile: it cannot be read"},
 		{args: "connector --auth-key " + secret, want: "--auth-secret"},
 		{args: "connector --auth-secret " + short, want: "too short"},

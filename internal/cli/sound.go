@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/telemetry"
 )
 
@@ -49,7 +52,14 @@ func (f *clientFlags) checkClients(listen address) error {
 func (r *running) check() error { return telemetry.Check() }
 
 func (c *upCommand) check() error {
-	return firstOf(c.running.check, func() error { return c.checkClients(c.Listen) })
+	return firstOf(c.running.check, c.checkPartitions, func() error { return c.checkClients(c.Listen) })
+}
+
+func (c *upCommand) checkPartitions() error {
+	if err := embedded.CheckPartitions(int(c.Partitions)); err != nil {
+		return fmt.Errorf("--partitions %d: %w", c.Partitions, err)
+	}
+	return nil
 }
 
 func (c *connectorCommand) check() error {

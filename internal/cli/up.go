@@ -17,7 +17,7 @@ type upCommand struct {
 	storeFlags
 	Listen     address `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the chat. Default: ${default}."`
 	Data       string  `default:"data" placeholder:"DIR" help:"Folder of everything that is kept. Default: ${default}."`
-	Partitions count   `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet; one that does keeps its own. Default: 12."`
+	Partitions count   `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet, at most 100; one that does keeps its own. Default: 12."`
 }
 
 // Run starts the stack, says where it is, and stops it when ctx ends.

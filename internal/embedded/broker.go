@@ -93,6 +93,7 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 	if b.cluster, err = kfake.NewCluster(opts...); err != nil {
 		return nil, errors.Join(fmt.Errorf("the broker's data in %s cannot be loaded: %w", cfg.DataDir, err), b.ln.Close())
 	}
+	guardPartitions(b.cluster)
 	if b.folder != nil {
 		guardDisk(b.cluster, b.folder.Path(), orDiscard(cfg.Logger))
 	}

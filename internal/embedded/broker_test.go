@@ -209,3 +209,25 @@ func fetch(t *testing.T, client *kafka.Client, offset int64) string {
 		return string(value)
 	}
 }
+
+// A log that takes minutes to serve is refused with the bound, whoever asks.
+func TestBrokerRefusesTooManyPartitions(t *testing.T) {
+	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir(), Open: true})
+	defer stopBroker(t, b)
+	client := kafkaClient(t, b.Addr())
+	for range 2 { // the guard stays
+		created, err := client.CreateTopics(within(t), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
+			{Topic: "large", NumPartitions: embedded.MaxPartitions + 1, ReplicationFactor: 1},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSentence(t, created.Errors["large"], "at most 100 partitions, not 101")
+	}
+	created, err := client.CreateTopics(within(t), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
+		{Topic: "fits", NumPartitions: embedded.MaxPartitions, ReplicationFactor: 1},
+	}})
+	if err != nil || created.Errors["fits"] != nil {
+		t.Error(err, created)
+	}
+}
