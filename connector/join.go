@@ -43,6 +43,11 @@ func (ch *channel) view() view {
 func (s *session) join(channel string, j *joinCall) {
 	s.mu.Lock()
 	p := s.places[channel]
+	if (p == nil || !p.joined()) && s.joinedChannels() >= s.inc.limits.Channels {
+		s.mu.Unlock()
+		j.fail(rpc.TooMany(s.inc.limits.Channels))
+		return
+	}
 	if p != nil && p.lingers() {
 		ch := p.channel
 		s.mu.Unlock()
@@ -51,11 +56,6 @@ func (s *session) join(channel string, j *joinCall) {
 		}
 		s.mu.Lock()
 		p = s.places[channel]
-	}
-	if (p == nil || !p.joined()) && s.joinedChannels() >= s.inc.limits.Channels {
-		s.mu.Unlock()
-		j.fail(rpc.TooMany(s.inc.limits.Channels))
-		return
 	}
 	switch {
 	case p != nil && len(p.ops) > 0 && p.ops[len(p.ops)-1].join:

@@ -63,6 +63,13 @@ func TestLeavesLingerInLargeChannels(t *testing.T) {
 		if w.counts["leaves"] < cycles-1 {
 			t.Errorf("%d leaves were answered", w.counts["leaves"])
 		}
+		s, p := c.session, c.session.places[name]
+		n.inc.limits.Channels = 0
+		s.unanswered <- struct{}{}
+		s.join(name, &joinCall{call: &call{session: s, method: rpc.MethodJoin}, since: -1})
+		if p.joined() || !p.lingers() {
+			t.Error("a join takes a leave back although the session is in as many channels as it may")
+		}
 		w.pass(lingerFor)
 		w.keep()
 		w.flow()
