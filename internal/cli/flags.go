@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -37,11 +38,11 @@ type broker string
 func (b *broker) UnmarshalText(text []byte) error {
 	var a address
 	text = bytes.TrimSpace(text) // of a list that is written with blanks
-	if err := a.UnmarshalText(text); err != nil {
-		return err
-	}
-	if host, port, err := net.SplitHostPort(string(a)); err != nil || host == "" || port == "0" || strings.ContainsAny(host, " \t/@") {
-		return fmt.Errorf("%q is not an address to connect to: it reads host:port", text)
+	err := a.UnmarshalText(text)
+	host, port, _ := net.SplitHostPort(string(a))
+	if err != nil || host == "" || port == "0" || strings.ContainsAny(host, " \t/@") {
+		// What it is may be a part of a password.
+		return errors.New("an address to connect to reads host:port, without a scheme, user and password (they go to --kafka-user and --kafka-password-file)")
 	}
 	*b = broker(a)
 	return nil

@@ -89,8 +89,8 @@ func isUTF16(text []byte) bool {
 }
 
 var (
-	// What the text forms of keys begin with, or hold: PEM, SSH, PuTTY, JWK.
-	keyText  = regexp.MustCompile(`(?i)BEGIN |-----END|(PUBLIC|PRIVATE) ?KEY|\b(ssh|sk-ssh|ecdsa-sha2|sk-ecdsa-sha2)-[a-z0-9]+|PuTTY-|"(kty|keys|jwks?|x5c)"`)
+	// What the text forms of keys begin with, or hold: PEM, SSH, PuTTY, XML, JWK.
+	keyText  = regexp.MustCompile(`(?i)BEGIN |-----END|(PUBLIC|PRIVATE)[ _-]?KEY|<(RSAKeyValue|Modulus)>|\b(ssh|sk-ssh|ecdsa-sha2|sk-ecdsa-sha2)-[a-z0-9]+|PuTTY-|"(kty|keys|jwks?|x5c)"`)
 	noBase64 = regexp.MustCompile(`\\[rn]|\s|=`)
 	// Names of kinds of keys as DER and SSH have them: rsaEncryption, RSASSA-PSS,
 	// EC, Ed25519, Ed448.
@@ -102,18 +102,28 @@ var (
 )
 
 // looksLikeKey reports whether text seems to hold a key of any kind and form,
-// whole or damaged.
-func looksLikeKey(text []byte) bool {
+// whole or damaged, or one that was encoded once more, as variables and secret
+// stores want it.
+func looksLikeKey(text []byte) bool { return looksLike(text, 2) }
+
+func looksLike(text []byte, encodings int) bool {
 	if keyText.Match(text) || json.Valid(text) && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		return true
 	}
-	forms := [][]byte{text}
+	if isKeyBytes(text) {
+		return true
+	}
+	if encodings == 0 {
+		return false
+	}
 	plain := noBase64.ReplaceAll(text, nil)
 	for _, decode := range []func(string) ([]byte, error){base64.RawStdEncoding.DecodeString, base64.RawURLEncoding.DecodeString, hex.DecodeString} {
 		form, _ := decode(string(plain)) // of a damaged one, what comes before the damage
-		forms = append(forms, form)
+		if looksLike(form, encodings-1) {
+			return true
+		}
 	}
-	return slices.ContainsFunc(forms, isKeyBytes)
+	return false
 }
 
 func isKeyBytes(der []byte) bool {

@@ -64,7 +64,7 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 		}),
 	}
 	if cfg.DataDir != "" {
-		if b.folder, err = OpenFolder(ctx, cfg.DataDir); err != nil {
+		if b.folder, err = openServerFolder(ctx, cfg.DataDir); err != nil {
 			return nil, err
 		}
 		opts = append(opts, kfake.DataDir(b.folder.Path()))

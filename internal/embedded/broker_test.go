@@ -47,8 +47,14 @@ func TestBrokerKeepsItsLog(t *testing.T) {
 // Nobody reads or writes without the password in the broker's folder.
 func TestBrokerAsksForThePassword(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir})
 	defer func() { stopBroker(t, b) }()
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 { // sasl.json is as good as the password
+		t.Errorf("the folder is open to others: %v, %v", info.Mode(), err)
+	}
 	text, err := os.ReadFile(b.PasswordFile())
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	if err != nil {
 		return nil, err
 	}
-	folder, err := OpenFolder(ctx, cfg.DataDir)
+	folder, err := openServerFolder(ctx, cfg.DataDir)
 	if err != nil {
 		return nil, err
 	}

@@ -116,6 +116,31 @@ func (f *Folder) sign() error {
 	return nil
 }
 
+// openServerFolder opens a server's folder and closes it to other users, also
+// one that was there before, as service managers make them: what the servers
+// write there is readable to whoever gets in.
+func openServerFolder(ctx context.Context, path string) (*Folder, error) {
+	f, err := OpenFolder(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.restrict(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (f *Folder) restrict() error {
+	info, err := os.Stat(f.path)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = os.Chmod(f.path, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("data folder %s must be closed to other users (mode 0700): %w", f.path, err)
+	}
+	return nil
+}
+
 func (f *Folder) owner() string {
 	text, err := os.ReadFile(f.lock.Name())
 	pid := strings.TrimSpace(string(text))

@@ -8,7 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,9 +150,6 @@ func (g *gate) join(client net.Conn, engine *net.TCPConn) {
 	sent.Wait()
 }
 
-// databaseName is one that a folder of metadata can be asked for.
-var databaseName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
-
 // admit reports why a client may not come in; nil when it may.
 func (g *gate) admit(h *hello) error {
 	right := subtle.ConstantTimeCompare([]byte(h.password), []byte(g.secret)) == 1
@@ -163,10 +160,21 @@ func (g *gate) admit(h *hello) error {
 	case "", "default", "system", "INFORMATION_SCHEMA", "information_schema":
 		return nil
 	}
-	if databaseName.MatchString(h.database) {
-		if _, err := os.Stat(filepath.Join(g.dir, "metadata", h.database+".sql")); errors.Is(err, os.ErrNotExist) {
-			return &refusal{81, fmt.Sprintf("Database %s does not exist", h.database)}
-		}
+	if _, err := os.Stat(filepath.Join(g.dir, "metadata", escaped(h.database)+".sql")); err != nil {
+		return &refusal{81, fmt.Sprintf("Database %s does not exist", h.database)}
 	}
 	return nil
+}
+
+// escaped is a name as ClickHouse names files after it.
+func escaped(name string) string {
+	var out strings.Builder
+	for _, c := range []byte(name) {
+		if c == '_' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+			out.WriteByte(c)
+		} else {
+			fmt.Fprintf(&out, "%%%02X", c)
+		}
+	}
+	return out.String()
 }

@@ -24,16 +24,29 @@ func TestClickHouseOutlivesItsClients(t *testing.T) {
 	c := startClickHouse(t, "127.0.0.1:0", t.TempDir())
 	defer stopClickHouse(t, c)
 	execute(t, c.Addr(), "CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a")
+	execute(t, c.Addr(), "CREATE DATABASE `chat-ö`")
 	execute(t, c.Addr(), "INSERT INTO t SELECT number, repeat('x', 1000) FROM numbers(50000)")
 	owner := clickhouse.Auth{Username: embedded.User, Password: testPassword}
 	missing := owner
 	missing.Database = "missing"
+	odd := owner
+	odd.Database = "chat-ö"
+	if err := ping(c.Addr(), odd); err != nil {
+		t.Errorf("a database whose name is no word: %v", err)
+	}
 	pid := c.Pid()
 	for what, harm := range map[string]func(){
 		"a wrong password":    func() { _ = ping(c.Addr(), clickhouse.Auth{Username: embedded.User, Password: "wrong"}) },
 		"nobody":              func() { _ = ping(c.Addr(), clickhouse.Auth{Username: "nobody"}) },
 		"the user default":    func() { _ = ping(c.Addr(), clickhouse.Auth{}) },
 		"an unknown database": func() { _ = ping(c.Addr(), missing) },
+		"odd databases": func() {
+			for _, name := range []string{"chat-prod", "..", "a/b", "x'y", "\xff", "a\x00", strings.Repeat("n", 300)} {
+				odd := owner
+				odd.Database = name
+				_ = ping(c.Addr(), odd)
+			}
+		},
 		"TLS": func() {
 			if conn, err := tls.Dial("tcp", c.Addr(), &tls.Config{InsecureSkipVerify: true}); err == nil {
 				conn.Close()
