@@ -26,6 +26,15 @@ need() {
 	[ -z "$missing" ] || fail "${missing}Without them: make up$here STACK=embedded"
 }
 
+# need_access refuses to serve other machines unless that was decided: to the
+# connectors, which listen on loopback, everybody comes from nginx.
+need_access() {
+	case ${listen%:*} in 127.* | localhost | '[::1]') return ;; esac
+	case ${PARLEY_OPEN:-} in true | 1 | yes) return ;; esac
+	[ -n "${PARLEY_AUTH_KEY:-}${PARLEY_AUTH_SECRET:-}" ] ||
+		fail "$listen is beyond this machine, and without authentication anybody could be any user: set PARLEY_AUTH_KEY or PARLEY_AUTH_SECRET, or PARLEY_OPEN=true to serve everybody."
+}
+
 # choose gives every part a port, near the usual one, and keeps it for restarts
 # of single parts.
 choose() {
@@ -135,6 +144,7 @@ up() {
 
 # prepare does what comes before a start of all parts.
 prepare() {
+	need_access
 	need
 	# A load balancer that was killed leaves workers behind.
 	orphans nginx

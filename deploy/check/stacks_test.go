@@ -345,4 +345,8 @@ func TestWrongAddressesAreRefused(t *testing.T) {
 	for _, stack := range []string{"embedded", "processes", "docker"} {
 		l.refused("not of the form host:port", "up", "STACK="+stack, "LISTEN=127.0.0.1:http")
 	}
+	// A load balancer on loopback's behalf would serve the network.
+	for _, listen := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0"} {
+		l.refused("beyond this machine", "up", "STACK=processes", "LISTEN="+listen)
+	}
 }
