@@ -38,6 +38,10 @@ func (k *keeper) serve(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.tick(running) })
 	g.Go(func() error { return k.bury(running) })
+	g.Go(func() error {
+		k.w.capacity.Watch(running, k.w.client, k.w.log)
+		return nil
+	})
 	err := g.Wait()
 	if ctx.Err() != nil {
 		return nil

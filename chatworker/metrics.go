@@ -100,6 +100,7 @@ func (w *Worker) gauges() (stop func()) {
 	g.Add("parley.chatworker.queue", "By", "Bytes of pushes that the log has not acknowledged. At 32 MiB the worker waits.", func() (float64, bool) {
 		return float64(w.queued.Load()), true
 	})
+	w.capacity.Gauges(g)
 	return g.Start()
 }
 

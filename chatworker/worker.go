@@ -33,6 +33,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/parley-chat/parley/internal/capacity"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
@@ -106,6 +107,7 @@ type Worker struct {
 	eventSpans, pushSpans *tracing.Topic
 
 	control  *control
+	capacity capacity.Kafka // while this worker keeps the leases
 	holdings holdings
 	kept     keptPartitions
 

@@ -67,5 +67,6 @@ func (p *Projector) gauges() (stop func()) {
 				in.lags(func(partition int, _ int64, age time.Duration) { yield(partition, age.Seconds()) })
 			}
 		})
+	p.capacity.Gauges(g)
 	return g.Start()
 }

@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/parley-chat/parley/internal/capacity"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -70,6 +71,7 @@ type Projector struct {
 	events   *tracing.Topic
 	progress progress
 	metrics  *metrics
+	capacity capacity.ClickHouse
 	rows     atomic.Int64
 	corrupt  atomic.Int64
 }

@@ -82,6 +82,10 @@ func (s *session) follow(ctx context.Context) error {
 	g.Go(func() error { return s.inserter.run(inserting) })
 	g.Go(func() error { return s.lookAfterTables(ctx) })
 	g.Go(func() error {
+		s.p.capacity.Watch(ctx, s.db, s.p.cfg.Logger)
+		return nil
+	})
+	g.Go(func() error {
 		defer stop()
 		return s.kafka.RunGroup(ctx, eventlog.GroupConfig{
 			Group: s.p.cfg.Group, Topics: []string{schema.TopicEvents}, UserData: own,

@@ -15,7 +15,7 @@ const module = "github.com/parley-chat/parley/"
 // and plumbing → schema. Components never import each other.
 func TestImportsRunOneWay(t *testing.T) {
 	components := []string{"connector", "chatworker", "projector"}
-	plumbing := []string{"schema", "internal/eventlog", "internal/epoch", "internal/clickhouse", "internal/history", "internal/roles", "internal/format", "internal/topics", "internal/logtail", "internal/transcript", "internal/doctor", "internal/embedded"}
+	plumbing := []string{"schema", "internal/eventlog", "internal/epoch", "internal/clickhouse", "internal/history", "internal/roles", "internal/capacity", "internal/format", "internal/topics", "internal/logtail", "internal/transcript", "internal/doctor", "internal/embedded"}
 	forbidden := map[string][]string{
 		"schema":             append([]string{"internal", "web", "tests"}, components...),
 		"internal/meter":     append([]string{"schema", "internal", "web", "tests"}, components...),

@@ -85,22 +85,11 @@ func (x *examination) checkSettings(ctx context.Context) error {
 }
 
 func (x *examination) checkFreeSpace(ctx context.Context) error {
-	rows, err := x.cfg.DB.Query(ctx, "SELECT path, free_space, total_space FROM system.disks WHERE total_space > 0 AND type = 'Local'")
-	if err != nil {
-		return fmt.Errorf("ask ClickHouse for its disks: %w", err)
+	disks, err := x.cfg.DB.Disks(ctx)
+	for _, d := range disks {
+		x.checkFree("ClickHouse", d.Path, int64(d.Free), int64(d.Total))
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var path string
-		var free, total uint64
-		if err := rows.Scan(&path, &free, &total); err != nil {
-			return err
-		}
-		if total < 1<<60 { // object stores have no end
-			x.checkFree("ClickHouse", path, int64(free), int64(total))
-		}
-	}
-	return rows.Err()
+	return err
 }
 
 // checkTables looks whether the tables are there, and of the right engine.
