@@ -23,7 +23,7 @@ func (r *rig) process() *os.Process {
 	r.t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), workerProcess+"="+r.addr)
-	out := &testOutput{t: r.t}
+	out := &testOutput{t: r.t, r: r}
 	cmd.Stderr = out
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
