@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # What the compose file takes from the environment. What runs keeps what it was
 # started with: another value would replace its containers, another project
 # would be another stack.
-settings="PORT KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_RATIO PARLEY_PROJECT PARLEY_VERSION SOURCE_DATE_EPOCH"
+settings="PORT NOFILE KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_RATIO PARLEY_PROJECT PARLEY_VERSION SOURCE_DATE_EPOCH"
 
 compose() { docker compose -f deploy/compose.yaml "$@"; }
 
@@ -24,6 +24,9 @@ started() { [ -e "$data/running" ]; }
 # Without an engine nothing runs, whatever was started.
 running() { started && docker info >/dev/null 2>&1; }
 
+# password makes one, of letters and digits: it stands in a URL and in XML.
+password() { od -An -N 16 -tx1 /dev/urandom | tr -d ' \n'; }
+
 # choose settles the settings: those of the stack that was started, else those
 # of the environment. Data, and so a checkout, has a project of its own.
 choose() {
@@ -36,6 +39,7 @@ choose() {
 	fi
 	[ "$PORT" != 0 ] || PORT=$(any_free)
 	: "${KAFKA_PORT:=$(free 9094)}" "${CLICKHOUSE_PORT:=$(free 8123)}" "${JAEGER_PORT:=$(free 16686)}"
+	: "${CLICKHOUSE_PASSWORD:=$(password)}"
 	: "${PARLEY_PROJECT:=parley-$(cksum <<<"$data" | cut -d ' ' -f 1)}"
 	: "${PARLEY_VERSION:=$(git describe --tags --always --dirty 2>/dev/null || echo dev)}"
 	: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
@@ -77,7 +81,7 @@ describe() {
 		  chat        http://127.0.0.1:$PORT (nginx, before two connectors)
 		  data        volumes of Docker (docker volume ls --filter name=$PARLEY_PROJECT)
 		  Kafka       127.0.0.1:$KAFKA_PORT (Apache Kafka)
-		  ClickHouse  SQL by HTTP: http://127.0.0.1:$CLICKHOUSE_PORT (user and password parley, or CLICKHOUSE_PASSWORD)
+		  ClickHouse  SQL by HTTP: http://127.0.0.1:$CLICKHOUSE_PORT (user parley, password in $data/settings)
 		  Jaeger      http://127.0.0.1:$JAEGER_PORT
 		Stop it with \`make down$this\`, see its parts with \`make ps$this\`, follow their logs with \`make logs$this\`, start over with \`make clean-data$this\`.
 	END

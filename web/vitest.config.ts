@@ -26,6 +26,20 @@ export default defineConfig({
           testTimeout: 120_000,
         },
       },
+      // On a Docker engine that scripts/test-docker.sh starts.
+      ...(process.env.PARLEY_TEST_DOCKER
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: "docker",
+                include: ["tests/docker/**/*.test.ts"],
+                globalSetup: ["tests/docker/setup.ts"],
+                testTimeout: 1_800_000,
+              },
+            },
+          ]
+        : []),
     ],
   },
 });

@@ -16,19 +16,27 @@ const composeFile = root + "/deploy/compose.yaml"
 // the environment but what is given.
 func compose(t *testing.T, text string, environment types.Mapping) *types.Project {
 	t.Helper()
-	folder, err := filepath.Abs(filepath.Dir(composeFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		WorkingDir:  folder,
-		ConfigFiles: []types.ConfigFile{{Filename: composeFile, Content: []byte(text)}},
-		Environment: environment,
-	})
+	project, err := loaded(t, text, environment)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return project
+}
+
+// chosen is what scripts/docker.sh always chooses.
+var chosen = types.Mapping{"CLICKHOUSE_PASSWORD": "chosen"}
+
+func loaded(t *testing.T, text string, environment types.Mapping) (*types.Project, error) {
+	t.Helper()
+	folder, err := filepath.Abs(filepath.Dir(composeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir:  folder,
+		ConfigFiles: []types.ConfigFile{{Filename: composeFile, Content: []byte(text)}},
+		Environment: environment,
+	})
 }
 
 func composeText(t *testing.T) string {
@@ -41,8 +49,17 @@ func composeText(t *testing.T) string {
 }
 
 func TestComposeFileIsRight(t *testing.T) {
-	for _, p := range problems(compose(t, composeText(t), nil)) {
+	for _, p := range problems(compose(t, composeText(t), chosen)) {
 		t.Error(p)
+	}
+}
+
+// ClickHouse is published, so its password is in no file that everybody has.
+func TestComposeHasNoPassword(t *testing.T) {
+	for _, environment := range []types.Mapping{nil, {"CLICKHOUSE_PASSWORD": ""}} {
+		if _, err := loaded(t, composeText(t), environment); err == nil || !strings.Contains(err.Error(), "CLICKHOUSE_PASSWORD") {
+			t.Errorf("with %v: %v", environment, err)
+		}
 	}
 }
 
@@ -70,6 +87,8 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{"apache/kafka:4.3.1", "apache/kafka", "kafka: the image apache/kafka "},
 		{"nginx:1.28.0-alpine", "nginx:1-alpine", "lb: the image nginx:1-alpine"},
 		{"[CMD, /parley, health]", "[CMD, /parley, helth]", "helth"},
+		{"start_period: 30s", "start_period: 30s\n      start_interval: 1s", "lb: its health check has a start_interval"},
+		{"test: [CMD, bash, -c,", `test: [CMD, /opt/kafka/bin/kafka-broker-api-versions.sh, --bootstrap-server, "localhost:9092",`, "kafka: its health check starts a second JVM"},
 		{"[CMD, /parley, health]", "[NONE]", "projector: there is no health check"},
 		{"connector-2: { condition: service_healthy, restart: true }", "connector-2: { condition: service_started }", "lb: it does not wait for connector-2 to be healthy"},
 		{"clickhouse: { condition: service_healthy }", "jaeger: { condition: service_healthy }", "projector: it does not wait for clickhouse to be healthy"},
@@ -92,7 +111,7 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 			if !strings.Contains(text, c.old) {
 				t.Fatalf("the compose file has no %q", c.old)
 			}
-			found := problems(compose(t, strings.ReplaceAll(text, c.old, c.new), nil))
+			found := problems(compose(t, strings.ReplaceAll(text, c.old, c.new), chosen))
 			if all := strings.Join(found, "\n"); !strings.Contains(all, c.want) {
 				t.Errorf("%q is not among the problems:\n%s", c.want, all)
 			}
@@ -105,6 +124,7 @@ func TestComposeTakesTheEnvironment(t *testing.T) {
 	p := compose(t, composeText(t), types.Mapping{
 		"PARLEY_PROJECT": "other", "PARLEY_VERSION": "v1.2.3", "PORT": "8081", "KAFKA_PORT": "19094",
 		"CLICKHOUSE_PORT": "18123", "CLICKHOUSE_PASSWORD": "secret", "JAEGER_PORT": "26686", "TRACE_RATIO": "0.1",
+		"NOFILE": "1024",
 	})
 	for _, found := range problems(p) {
 		t.Error(found)
@@ -112,6 +132,12 @@ func TestComposeTakesTheEnvironment(t *testing.T) {
 	for service, want := range map[string]string{"lb": "8081", "kafka": "19094", "clickhouse": "18123", "jaeger": "26686"} {
 		if got := p.Services[service].Ports[0].Published; got != want {
 			t.Errorf("%s is published at %s, want %s", service, got, want)
+		}
+	}
+	// A limit above that of the engine keeps a container from starting.
+	for name, s := range p.Services {
+		if l := s.Ulimits["nofile"]; l != nil && (l.Single != 1024 || l.Soft != 0 || l.Hard != 0) {
+			t.Errorf("%s may open %+v files, want 1024", name, *l)
 		}
 	}
 	connector := p.Services["connector-1"]

@@ -2,6 +2,7 @@ package check
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -97,4 +98,25 @@ func TestDockerStackRemembers(t *testing.T) {
 		t.Errorf("to stop the roles calls docker with\n%s", calls)
 	}
 	l.refused("there are roles", "down", "PARTS=conector-1")
+}
+
+// Whoever gives no password gets a random one, which nobody else can read and
+// which a later start keeps.
+func TestDockerStackChoosesAPassword(t *testing.T) {
+	l := newLocal(t, `echo "password=$CLICKHOUSE_PASSWORD"`)
+	_, port, err := net.SplitHostPort(freeAddr(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := regexp.MustCompile(`password=([0-9a-f]{32})\n`)
+	first := password.FindString(l.do("up", "STACK=docker", "LISTEN=127.0.0.1:"+port))
+	if first == "" {
+		t.Fatal("there is no password")
+	}
+	settings := l.data + "-docker/settings"
+	if info, err := os.Stat(settings); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%s: %v, %v", settings, info.Mode(), err)
+	}
+	l.do("down")
+	contains(t, l.do("up", "STACK=docker"), first)
 }

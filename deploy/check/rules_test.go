@@ -90,6 +90,12 @@ func health(_ *types.Project, s types.ServiceConfig) []string {
 	if h.Interval == nil || h.Timeout == nil || h.StartPeriod == nil || h.Retries == nil {
 		return []string{"its health check has no interval, timeout, retries or start_period"}
 	}
+	if h.StartInterval != nil {
+		return []string{"its health check has a start_interval, which Docker below 25 refuses"}
+	}
+	if strings.Contains(strings.Join(h.Test, " "), "/opt/kafka/bin/") {
+		return []string{"its health check starts a second JVM with the broker's heap"}
+	}
 	if !ours(s) {
 		return nil
 	}
