@@ -44,6 +44,9 @@ type Config struct {
 	Meters metric.MeterProvider
 	// Tracers make spans of the requests that write; none when it is nil.
 	Tracers trace.TracerProvider
+	// Outage is shared by the clients of a process that are to report one
+	// together; nil for the client's own.
+	Outage *Outage
 	// Logger gets what an operator should know; none is used when it is nil.
 	Logger *slog.Logger
 }
@@ -56,7 +59,7 @@ type Client struct {
 	addr      net.Addr
 	conns     *connTracker
 	stop      context.CancelFunc // ends the pool's goroutines
-	transport *kafka.Transport
+	transport *transport
 	kafka     *kafka.Client
 	layout    atomic.Uint64 // how often the cluster's layout was forgotten
 	outage    outage
@@ -80,9 +83,12 @@ func New(cfg Config) (*Client, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Outage == nil {
+		cfg.Outage = NewOutage(log)
+	}
 	conns := newConnTracker()
 	alive, stop := context.WithCancel(context.Background())
-	transport := &kafka.Transport{
+	transport := &transport{&kafka.Transport{
 		Dial:        conns.dial,
 		DialTimeout: dialTimeout,
 		IdleTimeout: idleTimeout,
@@ -91,7 +97,7 @@ func New(cfg Config) (*Client, error) {
 		TLS:         cfg.TLS,
 		SASL:        cfg.SASL,
 		Context:     alive,
-	}
+	}}
 	addr := kafka.TCP(cfg.Brokers...)
 	m := newMetrics(cfg.Meters)
 	return &Client{
@@ -155,25 +161,22 @@ func (c *Client) AlterTopic(topic, setting, value string) string {
 }
 
 // WaitReady waits until the cluster answers, with back-off, for as long as ctx
-// allows. It logs once that it waits, and once when the wait is over. Refused
-// credentials and certificates are errors at once: waiting does not mend them.
+// allows. Refused credentials and certificates are errors at once: waiting does
+// not help against them.
 func (c *Client) WaitReady(ctx context.Context) error {
 	brokers := strings.Join(c.cfg.Brokers, ",")
-	var waited time.Time
+	defer c.cfg.Outage.Forget(c)
 	err := c.retry(ctx, func() error {
 		err := explainRefusal(c.probe(ctx))
-		if err != nil && waited.IsZero() && !isPermanent(err) && ctx.Err() == nil {
-			waited = time.Now()
-			c.log.Warn("waiting for Kafka", "brokers", brokers, "error", err)
+		if err != nil && !isPermanent(err) {
+			c.cfg.Outage.Note(ctx, c, "waiting for Kafka at "+brokers, err)
 		}
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("the Kafka cluster at %s is not ready: %w", brokers, err)
 	}
-	if !waited.IsZero() {
-		c.log.Info("Kafka is there", "brokers", brokers, "waited", time.Since(waited).Round(time.Millisecond))
-	}
+	c.cfg.Outage.Over(c)
 	return nil
 }
 

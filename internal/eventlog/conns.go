@@ -70,3 +70,7 @@ func (c *trackedConn) Close() error {
 	c.tracker.mu.Unlock()
 	return c.Conn.Close()
 }
+
+// Connections is how many connections of the pool were opened so far: where it
+// has changed, the brokers may have been replaced meanwhile.
+func (c *Client) Connections() uint64 { return c.conns.opened.Load() }

@@ -91,7 +91,7 @@ func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(context.Context, Assignment) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	m := &member{log: c.log, metrics: c.metrics, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker()}
+	m := &member{log: c.log, metrics: c.metrics, outage: c.cfg.Outage, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker()}
 	for _, topic := range cfg.Topics {
 		_, err := c.awaitTopic(ctx, topic)
 		if ctx.Err() != nil {
@@ -138,6 +138,7 @@ func (m *member) groupConfig(c *Client) kafka.ConsumerGroupConfig {
 type member struct {
 	log     *slog.Logger
 	metrics *metrics
+	outage  *Outage
 	cfg     GroupConfig
 	handle  func(context.Context, Assignment) error
 	fail    context.CancelCauseFunc // ends the membership with a handlerError
@@ -158,6 +159,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 	defer func() {
 		if failing {
 			m.metrics.away.Add(-1)
+			m.outage.Forget(m)
 		}
 	}()
 	for {
@@ -169,7 +171,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 			if failing {
 				failing = false
 				m.metrics.away.Add(-1)
-				m.log.Info("joined the consumer group", "group", m.cfg.Group)
+				m.outage.Over(m)
 			}
 			m.start(ctx, generation)
 		case errors.Is(err, kafka.RebalanceInProgress): // the group joins again at once
@@ -178,12 +180,11 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 			return fmt.Errorf("consumer group %s: %w", m.cfg.Group, err)
 		default:
 			m.metrics.failed(opGroup, err, true)
-			if failing {
-				break
+			m.outage.Note(ctx, m, "joining consumer group "+m.cfg.Group, err)
+			if !failing {
+				failing = true
+				m.metrics.away.Add(1)
 			}
-			failing = true
-			m.metrics.away.Add(1)
-			m.log.Warn("can not join the consumer group, trying again", "group", m.cfg.Group, "error", err)
 		}
 	}
 }

@@ -1,13 +1,84 @@
 package eventlog
 
 import (
+	"context"
+	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/parley-chat/parley/internal/meter"
 )
 
-// outage notes which of a client's readers are in trouble, so that the log says
-// once, and not once for every partition, that reading is interrupted.
+// outageEvery is how often the log says that an outage lasts.
+const outageEvery = time.Minute
+
+// Outage gathers what Kafka fails in one process: the log says once that Kafka
+// does not answer, once a minute that it still does not, and once that it does
+// again, however many readers, producers and clients are affected. Clients share
+// one by their [Config]. It is safe for concurrent use.
+type Outage struct {
+	log   *slog.Logger
+	every time.Duration // between two lines
+
+	mu     sync.Mutex // guards what follows
+	failed map[any]struct{}
+	since  time.Time // zero: there is no outage
+	logged time.Time // when the log said so last
+}
+
+// NewOutage returns an Outage that logs to log.
+func NewOutage(log *slog.Logger) *Outage {
+	return &Outage{log: log, every: outageEvery, failed: map[any]struct{}{}}
+}
+
+// Note says that Kafka fails part again and again, which ends with Over or
+// Forget. Once ctx has ended it does nothing.
+func (o *Outage) Note(ctx context.Context, part any, doing string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	o.failed[part] = struct{}{}
+	now := time.Now()
+	switch {
+	case o.since.IsZero():
+		o.since, o.logged = now, now
+		o.log.Warn(trouble(err)+", trying again", "while", doing, "error", err)
+	case now.Sub(o.logged) >= o.every:
+		o.logged = now
+		o.log.Warn(trouble(err)+" still, trying again", "for", now.Sub(o.since).Round(time.Second), "while", doing, "error", err)
+	}
+}
+
+// trouble tells a cluster that does not answer from one that will not do what
+// was asked.
+func trouble(err error) string {
+	if errorType(err) == "broker" {
+		return "Kafka does not do what was asked"
+	}
+	return "Kafka does not answer"
+}
+
+// Over says that part works, again or still. With the last one the outage ends.
+func (o *Outage) Over(part any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.failed, part)
+	if len(o.failed) == 0 && !o.since.IsZero() {
+		o.log.Info("Kafka answers again", "after", time.Since(o.since).Round(time.Millisecond))
+		o.since = time.Time{}
+	}
+}
+
+// Forget drops a part that ends. The outage lasts until another one works.
+func (o *Outage) Forget(part any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.failed, part)
+}
+
+// outage counts which of a client's readers are in trouble.
 type outage struct {
 	away meter.Level // set once
 
@@ -15,35 +86,31 @@ type outage struct {
 	readers map[*Reader]struct{}
 }
 
-// enter adds a reader and says whether it is the first one.
-func (o *outage) enter(r *Reader) bool {
+// enter adds a reader.
+func (o *outage) enter(r *Reader) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if r.alive.Err() != nil {
-		return false
+		return
 	}
 	if o.readers == nil {
 		o.readers = make(map[*Reader]struct{})
 	}
 	o.readers[r] = struct{}{}
-	first := len(o.readers) == 1
-	if first {
+	if len(o.readers) == 1 {
 		o.away.Add(1)
 	}
-	return first
 }
 
-// leave removes a reader and says whether it was the last one.
-func (o *outage) leave(r *Reader) bool {
+// leave removes a reader.
+func (o *outage) leave(r *Reader) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, was := o.readers[r]
 	delete(o.readers, r)
-	last := was && len(o.readers) == 0
-	if last {
+	if was && len(o.readers) == 0 {
 		o.away.Add(-1)
 	}
-	return last
 }
 
 // trouble notes a failed attempt.
@@ -52,16 +119,25 @@ func (r *Reader) trouble(err error) {
 	if layoutIsStale(err) {
 		r.c.forgetLayout(r.layout)
 	}
-	if r.failures++; r.failures == loggedFailure && r.c.outage.enter(r) {
-		r.c.log.Warn("reading is interrupted, trying again",
-			"topic", r.cfg.Topic, "partition", r.cfg.Partition, "offset", r.offset, "error", err)
+	if r.failures++; r.failures == loggedFailure {
+		r.c.outage.enter(r)
+	}
+	if r.failures >= loggedFailure {
+		r.c.cfg.Outage.Note(r.alive, r, "reading "+r.cfg.Topic, err)
 	}
 }
 
 // recovered notes that an attempt succeeded.
 func (r *Reader) recovered() {
-	if r.failures >= loggedFailure && r.c.outage.leave(r) {
-		r.c.log.Info("reading goes on", "topic", r.cfg.Topic, "partition", r.cfg.Partition, "offset", r.offset)
+	if r.failures >= loggedFailure {
+		r.gone()
+		r.c.cfg.Outage.Over(r)
 	}
 	r.failures, r.suspects = 0, 0
+}
+
+// gone takes the reader out of those in trouble.
+func (r *Reader) gone() {
+	r.c.outage.leave(r)
+	r.c.cfg.Outage.Forget(r)
 }

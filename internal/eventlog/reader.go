@@ -84,7 +84,7 @@ func (c *Client) NewReader(cfg ReaderConfig) *Reader {
 // ErrClosed.
 func (r *Reader) Close() error {
 	r.cancel()
-	r.c.outage.leave(r)
+	r.gone()
 	return nil
 }
 
@@ -132,7 +132,7 @@ func (r *Reader) poll(ctx context.Context) (Batch, error) {
 				return Batch{}, err
 			}
 		} else if final, err := asFinal(err); final {
-			r.c.outage.leave(r)
+			r.gone()
 			r.c.metrics.failed(opFetch, err, false)
 			r.ended = err
 			return Batch{}, err

@@ -147,6 +147,7 @@ func (p *Producer) dropAll() {
 	err := p.ended
 	if p.troubled > 0 {
 		p.c.metrics.away.Add(-1)
+		p.c.cfg.Outage.Forget(p)
 	}
 	p.mu.Unlock()
 	for _, b := range dropped {
@@ -155,8 +156,7 @@ func (p *Producer) dropAll() {
 	}
 }
 
-// failed notes one more failure of each partition's first batch, and logs when
-// the producer gets into trouble.
+// failed notes one more failure of each partition's first batch.
 func (p *Producer) failed(err error, parts ...*partition) {
 	p.mu.Lock()
 	wasWell := p.troubled == 0
@@ -168,13 +168,14 @@ func (p *Producer) failed(err error, parts ...*partition) {
 		}
 		part.retryAt = now.Add(retryDelay(part.failures))
 	}
-	first, isWell := parts[0].id, p.troubled == 0
+	isWell := p.troubled == 0
 	p.mu.Unlock()
 	p.c.metrics.failed(opProduce, err, true)
 	if wasWell && !isWell {
 		p.c.metrics.away.Add(1)
-		p.c.log.Warn("writing is interrupted, trying again",
-			"topic", p.cfg.Topic, "partition", first, "partitions", len(parts), "error", err)
+	}
+	if !isWell {
+		p.c.cfg.Outage.Note(p.ctx, p, "writing to "+p.cfg.Topic, err)
 	}
 	if p.cfg.OnError != nil {
 		p.cfg.OnError(err)

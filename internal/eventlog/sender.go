@@ -286,7 +286,7 @@ func (p *Producer) take(f *flight) {
 	if part.failures >= loggedFailure {
 		if p.troubled--; p.troubled == 0 {
 			p.c.metrics.away.Add(-1)
-			p.c.log.Info("writing goes on", "topic", p.cfg.Topic)
+			p.c.cfg.Outage.Over(p)
 		}
 	}
 	part.failures, part.retryAt = 0, time.Time{}
