@@ -8,12 +8,14 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/chatworker/lease"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -22,6 +24,7 @@ import (
 type control struct {
 	w        *Worker
 	caughtUp atomic.Bool // it was read to its end once
+	clock    roles.Clock
 
 	// Orphans whose downs are not acknowledged yet, which may take as long as
 	// their partition cannot be written.
@@ -62,7 +65,7 @@ func (c *control) read(ctx context.Context, g *errgroup.Group, first int64) erro
 		case errors.As(err, &gone) && gone.First > gone.Offset:
 			first = gone.First // compacted; what is missing was superseded
 		case errors.As(err, &gone):
-			return epoch.Refuse("%s ends at offset %d and was read up to %d: records were lost; restart the workers once it is restored", schema.TopicControl, gone.End, gone.Offset)
+			return epoch.Refuse("%s ends at offset %d and was read up to %d: Kafka lost records, or is an older copy of itself; restore it and restart the chat workers, or begin a new epoch with `parley epoch new`", schema.TopicControl, gone.End, gone.Offset)
 		default:
 			return fmt.Errorf("read %s: %w", schema.TopicControl, err)
 		}
@@ -86,7 +89,14 @@ func (c *control) follow(ctx context.Context, g *errgroup.Group, from int64) err
 			return err
 		}
 		c.take(ctx, batch)
-		if orphans := c.orphans(batch.NextOffset >= batch.End); len(orphans) > 0 {
+		if err := c.checkHistory(ctx, batch); err != nil {
+			return err
+		}
+		current := batch.NextOffset >= batch.End
+		if current {
+			c.noteClock(batch)
+		}
+		if orphans := c.orphans(current); len(orphans) > 0 {
 			c.w.log.Warn("ending memberships of connectors that do not beat", "orphans", orphans)
 			g.Go(func() error { return c.endOrphans(ctx, orphans) })
 		}
@@ -126,6 +136,31 @@ func (c *control) reached(next int64) {
 	}
 	close(c.moved)
 	c.moved = make(chan struct{})
+}
+
+// noteClock compares this machine's clock with the newest tick of a batch, which
+// came at once.
+func (c *control) noteClock(batch eventlog.Batch) {
+	if !c.caughtUp.Load() {
+		return // it may be old
+	}
+	for i := len(batch.Records) - 1; i >= 0; i-- {
+		if tick := roles.TickOf(&batch.Records[i]); tick != nil {
+			c.clock.Note(tick, time.Now(), time.Second)
+			return
+		}
+	}
+}
+
+// checkHistory refuses a log that lacks what ClickHouse holds, of which a role
+// tells that compared the two.
+func (c *control) checkHistory(ctx context.Context, batch eventlog.Batch) error {
+	for i := len(batch.Records) - 1; i >= 0; i-- {
+		if r := &batch.Records[i]; string(r.Key) == schema.ControlKeyHistory {
+			return c.w.epoch.CheckHistory(ctx, c.w.client, epoch.DecodeHistory(r.Value))
+		}
+	}
+	return nil
 }
 
 // orphans looks at what this worker holds, and returns what is to end now and is

@@ -90,6 +90,12 @@ func (w *Worker) gauges() (stop func()) {
 	g.Add("parley.chatworker.log.partitions", "{partition}", "Partitions that the log of events has.", func() (float64, bool) {
 		return float64(w.epoch.Partitions), true
 	})
+	g.Add("parley.chatworker.log.cut", "{partition}", "Partitions of the log whose older events were deleted.", func() (float64, bool) {
+		return float64(w.watch.cut.Load()), true
+	})
+	g.Add("parley.chatworker.log.unsafe", "{setting}", "Settings of parley.events by which Kafka will delete events.", func() (float64, bool) {
+		return float64(w.watch.unsafe.Load()), true
+	})
 	g.AddByPartition("parley.chatworker.lag", "{event}", "Events of a partition that are in the log and not applied yet.", w.metrics.lags.all)
 	g.Add("parley.chatworker.keeper", "{worker}", "Whether this worker keeps the connectors' leases: 1 or 0.", func() (float64, bool) {
 		if w.keeping.Load() {

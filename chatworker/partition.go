@@ -184,7 +184,7 @@ func (p *partition) readError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return nil
 	case errors.As(err, &gone):
-		return epoch.Lost(p.assignment.Partition, gone.Offset-1, gone.First, gone.End)
+		return epoch.Unreadable(gone)
 	case errors.Is(err, eventlog.ErrLogReplaced):
 		return epoch.Refuse("%v; restore the topic, or begin a new epoch with `parley epoch new`", err)
 	}

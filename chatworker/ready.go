@@ -3,6 +3,7 @@ package chatworker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -25,16 +26,25 @@ func (w *Worker) Unready(ctx context.Context) []string {
 	return reasons
 }
 
+// Warnings say what is wrong with the worker's machine, a sentence each, though
+// the worker does its part.
+func (w *Worker) Warnings() []string { return sentences(w.control.clock.Trouble()) }
+
+// sentences are those that are not empty.
+func sentences(all ...string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
 // waits says what the worker waits for.
 func (w *Worker) waits() (reasons []string) {
 	started := w.started.Load()
 	if started == nil {
-		return []string{"the log is not open yet"}
+		return []string{"the log is not open yet: where there is none, a connector or a projector has to begin it"}
 	}
 	if !w.control.caughtUp.Load() {
 		reasons = append(reasons, "the connectors' beats are not read to their end yet")
 	}
-	if assigned, serving := w.assigned.Load(), w.serving.Load(); serving < assigned {
+	if assigned, serving := w.assigned.Load()-w.lost.Load(), w.serving.Load(); serving < assigned {
 		reasons = append(reasons, fmt.Sprintf("%d of %d assigned partitions are not served yet", assigned-serving, assigned))
 	} else if !w.served.Load() && time.Since(*started) <= idleGrace {
 		reasons = append(reasons, "the consumer group has assigned no partition yet")

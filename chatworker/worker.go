@@ -78,6 +78,8 @@ type timing struct {
 	// How long a worker that was fenced waits to hear from the group that its
 	// partition is another's. Several heartbeats.
 	fenced time.Duration
+	// From one look at whether events are deleted to the next.
+	watch time.Duration
 }
 
 // Stats counts what a Worker did since it started.
@@ -108,11 +110,13 @@ type Worker struct {
 
 	control  *control
 	capacity capacity.Kafka // while this worker keeps the leases
+	watch    *watch
 	holdings holdings
 	kept     keptPartitions
 
 	started           atomic.Pointer[time.Time] // when the log was open
 	assigned, serving atomic.Int64              // partitions of parley.events
+	lost              atomic.Int64              // those assigned that lack events they need
 	events, corrupt   atomic.Int64
 	pushed            atomic.Int64
 	served            atomic.Bool  // a partition was served once
@@ -144,11 +148,12 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, id: roles.Process(), log: cfg.Logger, client: client,
-		timing: timing{tick: time.Second, fenced: 3 * time.Second}, metrics: newMetrics(cfg.Meters),
+		timing: timing{tick: time.Second, fenced: 3 * time.Second, watch: watchEvery}, metrics: newMetrics(cfg.Meters),
 	}
 	tracer := tracing.New(cfg.Tracers, "chatworker")
 	w.eventSpans, w.pushSpans = tracer.Topic(schema.TopicEvents, cfg.Group), tracer.Topic(schema.TopicPush, "")
 	w.control = newControl(w)
+	w.watch = &watch{w: w}
 	w.keeper = newKeeper(w)
 	return w, nil
 }
@@ -170,6 +175,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.control.run(running) })
+	g.Go(func() error { return w.watch.run(running) })
 	g.Go(func() error {
 		return w.client.RunGroup(running, eventlog.GroupConfig{
 			Group: w.cfg.Group, Topics: []string{schema.TopicEvents, schema.TopicControl}, UserData: own,
@@ -181,7 +187,7 @@ func (w *Worker) Run(ctx context.Context) error {
 // open opens the log and what is written to it.
 func (w *Worker) open(ctx context.Context) error {
 	log, err := epoch.Open(ctx, w.client, epoch.Options{
-		Partitions: w.cfg.Partitions, Replication: w.cfg.Replication, Logger: w.log,
+		Partitions: w.cfg.Partitions, Replication: w.cfg.Replication, Await: true, Logger: w.log,
 	})
 	if err != nil {
 		return err
@@ -210,7 +216,16 @@ func (w *Worker) serve(ctx context.Context, a eventlog.Assignment) error {
 	}
 	w.assigned.Add(1)
 	defer w.assigned.Add(-1)
-	return w.own(ctx, a, func(ctx context.Context) error { return w.servePartition(ctx, a) })
+	err := w.own(ctx, a, func(ctx context.Context) error { return w.servePartition(ctx, a) })
+	var cut *epoch.Cut
+	if !errors.As(err, &cut) || ctx.Err() != nil {
+		return err
+	}
+	w.log.Error("a partition is not served any more, the others are", "partition", a.Partition, "error", err)
+	w.lost.Add(1)
+	defer w.lost.Add(-1)
+	<-ctx.Done()
+	return nil
 }
 
 // own runs serve, and runs it again when it was fenced although the group

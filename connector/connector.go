@@ -23,9 +23,11 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -93,6 +95,10 @@ type Connector struct {
 	plains   *plains
 	doubted  sync.Once      // a proxy that is not trusted was named
 	before   error          // what ended the incarnation before; owned by Run
+	db       *clickhouse.DB // for comparing the log with it; set by Run
+	asking   atomic.Bool    // there is no log, and ClickHouse is asked whether it holds the history of one
+	heights  heights
+	clock    roles.Clock
 	ending   sync.WaitGroup // what is left of the incarnations before
 }
 
@@ -107,6 +113,9 @@ func New(cfg Config) (*Connector, error) {
 	setDefault(&cfg.PongTimeout, 8*time.Second)
 	setDefault(&cfg.ClientPing, 25*time.Second)
 	setDefault(&cfg.HistoryTime, defaultHistoryTime)
+	if cfg.Kafka.Outage == nil {
+		cfg.Kafka.Outage = eventlog.NewOutage(cfg.Logger)
+	}
 	l := cfg.Listener
 	if l == nil {
 		var err error
@@ -160,6 +169,15 @@ func (c *Connector) Addr() net.Addr { return c.listener.Addr() }
 // Run serves until ctx ends; then it drains, and returns nil. Its error is one
 // that another try would not mend.
 func (c *Connector) Run(ctx context.Context) error {
+	db, err := clickhouse.New(c.cfg.ClickHouse, clickhouse.Options{
+		MaxConns: 1, DialTimeout: firstLook, Meters: c.cfg.Meters, Logger: c.cfg.Logger,
+	})
+	if err != nil {
+		_ = c.listener.Close()
+		return &unusable{err}
+	}
+	defer db.Close()
+	c.db = db
 	server := c.plains.server(c.handler())
 	server.ErrorLog = slog.NewLogLogger(c.cfg.Logger.Handler(), slog.LevelDebug)
 	defer c.gauges()()
@@ -170,7 +188,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10, c.plains})
 		stop() // nobody can come any more
 	}()
-	err := c.liveOn(ctx)
+	err = c.liveOn(ctx)
 	c.ending.Wait()
 	_ = server.Close()
 	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {
@@ -245,9 +263,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	if err != nil {
 		return nil, nil, err
 	}
-	log, err := epoch.Open(ctx, kafka, epoch.Options{
-		Partitions: c.cfg.Partitions, Replication: c.cfg.Replication, Logger: c.cfg.Logger,
-	})
+	log, watch, err := c.openLog(ctx, kafka)
 	if err != nil {
 		kafka.Close()
 		return nil, nil, err
@@ -264,6 +280,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	reader.Probe()
 	inc = newIncarnation(&c.cfg, log, kafka, reader)
 	inc.budget, inc.edge = c.budget, c.edge
+	inc.watch, inc.heights, inc.clock, inc.troubles = watch, &c.heights, &c.clock, c.troubles
 	return inc, func() { reader.Close(); kafka.Close() }, nil
 }
 

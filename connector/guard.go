@@ -3,30 +3,112 @@ package connector
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/guard"
 )
 
-// guardEvery is how often the log is looked at. A connector writes events and
-// reads none, so nothing else would tell it of a topic that was created again
-// and is longer than what it wrote.
-const guardEvery = 5 * time.Second
+// firstLook bounds the comparison with ClickHouse before clients are served:
+// chat does not wait for a ClickHouse that does not answer.
+const firstLook = 2 * time.Second
 
-// guard sees to it that the log is the one that was opened, until ctx ends.
-func (inc *incarnation) guard(ctx context.Context) error {
-	tick := time.NewTicker(guardEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		if err := inc.log.Check(ctx, inc.kafka); otherLog(err) {
+// openLog opens the log and compares it with what this process knows of it, and
+// with what ClickHouse does. The guard goes on with that.
+func (c *Connector) openLog(ctx context.Context, kafka *eventlog.Client) (epoch.Log, *guard.Guard, error) {
+	log, err := epoch.Open(ctx, kafka, epoch.Options{
+		Partitions: c.cfg.Partitions, Replication: c.cfg.Replication, Approve: c.mayBegin, Logger: c.cfg.Logger,
+	})
+	if err != nil {
+		return log, nil, err
+	}
+	if err := c.heights.open(log); err != nil {
+		return log, nil, err
+	}
+	acknowledged := func(ctx context.Context) error { return c.heights.check(ctx, kafka) }
+	if err := acknowledged(ctx); err != nil {
+		return log, nil, err
+	}
+	g := &guard.Guard{Kafka: kafka, DB: c.db, Log: log, Logger: c.cfg.Logger, Also: acknowledged}
+	limited, cancel := context.WithTimeout(ctx, firstLook)
+	defer cancel()
+	if err := g.Compare(limited); otherLog(err) {
+		return log, nil, err
+	}
+	return log, g, nil
+}
+
+// mayBegin asks ClickHouse whether a log may be begun.
+func (c *Connector) mayBegin(ctx context.Context) error {
+	if err := c.heights.begun(); err != nil {
+		return err
+	}
+	c.asking.Store(true)
+	defer c.asking.Store(false)
+	return guard.MayBegin(c.db)(ctx)
+}
+
+// heights are the newest offsets that the log acknowledged to this process, over
+// all its incarnations: a log that ends below one is another. The zero value is
+// ready for use; it is safe for concurrent use.
+type heights struct {
+	mu    sync.Mutex
+	log   epoch.Log // the zero value: none was opened yet
+	acked map[int]int64
+}
+
+// open notes which log they belong to. Another one than before is refused.
+func (h *heights) open(log epoch.Log) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.acked == nil {
+		h.log, h.acked = log, map[int]int64{}
+	}
+	if h.log.Epoch != log.Epoch || h.log.TopicID != log.TopicID {
+		return epoch.Refuse("the log is of epoch %s, and was of epoch %s when this connector started: it was replaced; restart the connector if `parley epoch new` did that, else restore the log", log.Epoch, h.log.Epoch)
+	}
+	return nil
+}
+
+// begun refuses to begin a log after one that was opened.
+func (h *heights) begun() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.acked == nil {
+		return nil
+	}
+	return epoch.Refuse("the log of epoch %s is gone: restore it, or begin a new epoch with `parley epoch new`", h.log.Epoch)
+}
+
+// note takes the offset of an acknowledged event.
+func (h *heights) note(partition int, offset int64) {
+	if h == nil { // a simulated log has no other incarnations
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if at, known := h.acked[partition]; !known || at < offset {
+		h.acked[partition] = offset
+	}
+}
+
+// check refuses a log that lacks what it acknowledged.
+func (h *heights) check(ctx context.Context, kafka *eventlog.Client) error {
+	h.mu.Lock()
+	tails := make([]epoch.Tail, 0, len(h.acked))
+	for p, offset := range h.acked {
+		tails = append(tails, epoch.Tail{Partition: p, Offset: offset})
+	}
+	h.mu.Unlock()
+	for _, t := range tails {
+		var cut *epoch.Cut
+		if err := t.Check(ctx, kafka); err != nil && !errors.As(err, &cut) {
 			return err
 		}
 	}
+	return nil
 }
 
 // lostPushes is the error of a push partition that cannot be read on. Whatever

@@ -97,6 +97,7 @@ func fewest(counts []int, id string) int {
 
 // run beats until ctx ends.
 func (h *heart) run(ctx context.Context) error {
+	defer h.inc.cfg.Kafka.Outage.Forget(h)
 	for ctx.Err() == nil {
 		if err := h.beatUntilStuck(ctx); err != nil {
 			return err
@@ -122,11 +123,10 @@ func (h *heart) beatUntilStuck(ctx context.Context) error {
 			if eventlog.IsRefused(err) || errors.Is(err, errLapsed) {
 				return fmt.Errorf("beat: %w", err)
 			}
-			if ctx.Err() == nil {
-				h.inc.logger.Warn("a beat was not acknowledged", "error", err)
-			}
+			h.inc.cfg.Kafka.Outage.Note(ctx, h, "waiting for the acknowledgement of a beat", err)
 			return nil
 		}
+		h.inc.cfg.Kafka.Outage.Over(h)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -142,7 +142,7 @@ func (h *heart) send(ctx context.Context, client *eventlog.Client, producer *eve
 	now := time.Now()
 	value, err := proto.Marshal(&schema.Beat{
 		PushPartition: int32(h.inc.pushPartition), Time: now.UnixMilli(), Format: schema.NewestFormat,
-		Address: h.inc.cfg.Listen, Leaving: h.leaving.Load(),
+		Address: h.inc.cfg.Listen, Leaving: h.leaving.Load(), Trouble: h.inc.troubles(),
 	})
 	if err != nil {
 		return err

@@ -14,7 +14,9 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/guard"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -38,6 +40,10 @@ type incarnation struct {
 	history       archive
 	edge          *admission
 	heart         *heart
+	watch         *guard.Guard // compares the log with ClickHouse
+	heights       *heights     // of the connector
+	clock         *roles.Clock // of the connector
+	troubles      func() []string
 	tracers       tracers
 	pushPartition int
 	reads         chan struct{} // a slot for each read of history
@@ -149,7 +155,8 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 			return err
 		}
 		start(inc.keep)
-		start(inc.guard)
+		start(inc.watch.Watch)
+		parts.Go(func() { roles.WatchClock(ctx, inc.kafka, inc.clock) })
 		ready()
 	case <-ctx.Done():
 	}
@@ -198,6 +205,7 @@ func (inc *incarnation) publish(partition int, channel string, e *schema.Event, 
 			inc.fail(err)
 		}
 		if err == nil {
+			inc.heights.note(partition, offset)
 			inc.metrics.acknowledged(e, time.Since(began))
 		}
 		done(offset, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/parley-chat/parley/internal/files"
 )
 
 // beatPatience is how old the newest acknowledged beat may be while Kafka
@@ -27,6 +29,9 @@ func (c *Connector) Unready(context.Context) []string {
 		reasons = append(reasons, "clients cannot connect: "+err.Error())
 	}
 	inc := c.current.Load()
+	if inc == nil && c.asking.Load() {
+		return append(reasons, "there is no log yet, and ClickHouse has not said whether it holds the history of one: one is not begun before it answers")
+	}
 	if inc == nil {
 		return append(reasons, "it has no place in the log: Kafka has not acknowledged its first beat yet")
 	}
@@ -34,4 +39,26 @@ func (c *Connector) Unready(context.Context) []string {
 		reasons = append(reasons, fmt.Sprintf("Kafka has acknowledged no beat for %v", silent.Round(time.Second)))
 	}
 	return reasons
+}
+
+// Warnings say what is wrong with the connector's machine, a sentence each,
+// though clients may be sent here.
+func (c *Connector) Warnings() []string {
+	if trouble := c.clock.Trouble(); trouble != "" {
+		return []string{trouble}
+	}
+	return nil
+}
+
+// troubles are what beats report, for `parley doctor`: the process may not be
+// able to answer anybody else.
+func (c *Connector) troubles() []string {
+	all := c.Warnings()
+	if err := c.plains.failing(time.Now()); err != nil {
+		all = append(all, "clients cannot connect: "+err.Error())
+	}
+	if trouble := files.Trouble(); trouble != "" {
+		all = append(all, trouble)
+	}
+	return all
 }

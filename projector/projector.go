@@ -28,6 +28,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/guard"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
@@ -123,18 +124,21 @@ func (p *Projector) run(ctx context.Context) error {
 		return err
 	}
 	defer kafka.Close()
+	db, err := clickhouse.New(p.cfg.ClickHouse, clickhouse.Options{Meters: p.cfg.Meters, Logger: p.cfg.Logger})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
 	log, err := epoch.Open(ctx, kafka, epoch.Options{
-		Partitions: p.cfg.Partitions, Replication: p.cfg.Replication, Logger: p.cfg.Logger,
+		Partitions: p.cfg.Partitions, Replication: p.cfg.Replication, Approve: guard.MayBegin(db), Logger: p.cfg.Logger,
 	})
 	if err != nil {
 		return err
 	}
 	p.progress.kafka.Store(kafka)
-	db, err := clickhouse.Open(ctx, p.cfg.ClickHouse, clickhouse.Options{Meters: p.cfg.Meters, Logger: p.cfg.Logger})
-	if err != nil {
+	if err := db.WaitReady(ctx); err != nil {
 		return err
 	}
-	defer db.Close()
 	p.progress.db.Store(db)
 	for {
 		err := (&session{p: p, kafka: kafka, log: log, db: db}).run(ctx)

@@ -21,6 +21,7 @@ type progress struct {
 	since             atomic.Pointer[time.Time]       // when it began to follow the log; nil: it does not
 	inserter          atomic.Pointer[inserter]        // of the newest session
 	assigned, serving atomic.Int64                    // partitions
+	lost              atomic.Int64                    // partitions that lack events they need
 	served            atomic.Bool                     // a partition was once
 }
 
@@ -50,7 +51,7 @@ func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 	if err := <-reachable; err != nil {
 		reasons = append(reasons, err.Error())
 	}
-	assigned, serving := at.assigned.Load(), at.serving.Load()
+	assigned, serving := at.assigned.Load()-at.lost.Load(), at.serving.Load()
 	switch {
 	case since == nil:
 		reasons = append(reasons, "the tables are not ready yet")
@@ -61,6 +62,9 @@ func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 	}
 	return reasons
 }
+
+// Warnings are none: a projector stamps nothing with its machine's clock.
+func (p *Projector) Warnings() []string { return nil }
 
 func ping(ctx context.Context, db *clickhouse.DB) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/guard"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
@@ -40,6 +41,7 @@ type session struct {
 	log   epoch.Log
 	db    *clickhouse.DB
 
+	guard    *guard.Guard
 	tables   clickhouse.Tables
 	inserter *inserter
 	first    map[int]int64 // where partitions begin that lost their older events
@@ -51,7 +53,7 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.db.Migrate(ctx); err != nil {
 		return err
 	}
-	if err := s.db.Retry(ctx, "check the epoch in ClickHouse", s.checkEpoch); err != nil {
+	if err := s.db.Retry(ctx, "compare the log with ClickHouse", s.checkEpoch); err != nil {
 		return err
 	}
 	err := s.db.Retry(ctx, "find the current tables in ClickHouse", func(ctx context.Context) (err error) {
@@ -81,6 +83,7 @@ func (s *session) follow(ctx context.Context) error {
 	inserting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { return s.inserter.run(inserting) })
 	g.Go(func() error { return s.lookAfterTables(ctx) })
+	g.Go(func() error { return s.guard.Watch(ctx) })
 	g.Go(func() error {
 		s.p.capacity.Watch(ctx, s.db, s.p.cfg.Logger)
 		return nil
@@ -130,6 +133,21 @@ func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
 	if err != nil {
 		return err
 	}
+	err = s.serve(ctx, a, from)
+	var cut *epoch.Cut
+	if !errors.As(err, &cut) || ctx.Err() != nil {
+		return err
+	}
+	s.p.cfg.Logger.Error("a partition is not projected any more, the others are", "partition", a.Partition, "error", err)
+	at.lost.Add(1)
+	defer at.lost.Add(-1)
+	<-ctx.Done()
+	return nil
+}
+
+// serve projects a partition from a watermark on.
+func (s *session) serve(ctx context.Context, a eventlog.Assignment, from watermark) error {
+	at := &s.p.progress
 	at.serving.Add(1)
 	at.served.Store(true)
 	defer at.serving.Add(-1)
@@ -166,7 +184,7 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 		var corrupt *eventlog.CorruptError
 		switch {
 		case errors.As(err, &cut):
-			return s.refuseCut(cut, from)
+			return epoch.Unreadable(cut)
 		case errors.Is(err, eventlog.ErrLogReplaced):
 			return epoch.Refuse("%v; restore the topic, or begin a new epoch with `parley epoch new`", err)
 		case errors.As(err, &corrupt):
@@ -222,15 +240,9 @@ func (s *session) checkEnd(ctx context.Context, partition int, from watermark) e
 		return err
 	}
 	if end <= from.seq {
-		return epoch.Refuse("partition %d of %s ends at offset %d, but ClickHouse holds its history up to %d: the log lost its end; restore the topic, or begin a new epoch with `parley epoch new`",
-			partition, schema.TopicEvents, end, from.seq)
+		return epoch.Lost(partition, from.seq, end)
 	}
 	return nil
-}
-
-func (s *session) refuseCut(cut *eventlog.OffsetError, from watermark) error {
-	return epoch.Refuse("partition %d of %s holds offsets %d to %d, but what follows offset %d is needed: the log was cut; restore the topic, or begin a new epoch with `parley epoch new`",
-		cut.Partition, cut.Topic, cut.First, cut.End, from.seq)
 }
 
 // skipped counts and logs records that are no events.
@@ -264,25 +276,20 @@ func (s *session) commit(ctx context.Context, a eventlog.Assignment, done int64)
 }
 
 // checkEpoch registers the epoch in an empty database, and refuses a log that
-// is of another epoch than the newest one there.
+// ClickHouse contradicts.
 func (s *session) checkEpoch(ctx context.Context) error {
+	s.guard = &guard.Guard{Kafka: s.kafka, DB: s.db, Log: s.log, Logger: s.p.cfg.Logger}
 	known, err := s.db.NewestEpoch(ctx)
 	if err != nil {
 		return err
 	}
-	own := clickhouse.Epoch{Name: s.log.Epoch, TopicID: fmt.Sprintf("%x", s.log.TopicID), Partitions: s.log.Partitions}
-	switch {
-	case known == nil:
-		return s.db.AddEpoch(ctx, own)
-	case known.Name != own.Name:
-		return permanent(epoch.Refuse("ClickHouse holds the history of epoch %s, but %s is of epoch %s: the log was replaced, or this is another system's database; restore the topic, name another database, or begin a new epoch with `parley epoch new`",
-			known.Name, schema.TopicEvents, own.Name))
-	case known.TopicID != own.TopicID:
-		return permanent(epoch.Refuse("ClickHouse holds the history of epoch %s with another topic %s: it was deleted and created again; restore the topic, or begin a new epoch with `parley epoch new`",
-			known.Name, schema.TopicEvents))
-	case known.Partitions != own.Partitions:
-		return permanent(epoch.Refuse("%s has %d partitions, but its history in ClickHouse was written with %d: channels would move; a log keeps the count it was created with",
-			schema.TopicEvents, own.Partitions, known.Partitions))
+	if known == nil {
+		return s.db.AddEpoch(ctx, clickhouse.Epoch{Name: s.log.Epoch, TopicID: fmt.Sprintf("%x", s.log.TopicID), Partitions: s.log.Partitions})
 	}
-	return nil
+	err = s.guard.Compare(ctx)
+	var refused *epoch.Refused
+	if errors.As(err, &refused) {
+		return permanent(err)
+	}
+	return err
 }

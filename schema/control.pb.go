@@ -36,7 +36,9 @@ type Beat struct {
 	Address string `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
 	// The connector has drained and will beat no more: it is declared down, with
 	// reason disconnect, when its users had time to come back.
-	Leaving       bool `protobuf:"varint,5,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	Leaving bool `protobuf:"varint,5,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	// What is wrong with its process or its machine, a sentence each, for people.
+	Trouble       []string `protobuf:"bytes,6,rep,name=trouble,proto3" json:"trouble,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -104,6 +106,13 @@ func (x *Beat) GetLeaving() bool {
 		return x.Leaving
 	}
 	return false
+}
+
+func (x *Beat) GetTrouble() []string {
+	if x != nil {
+		return x.Trouble
+	}
+	return nil
 }
 
 // ControlClaim is written by the worker that takes the control partition. Its
@@ -350,6 +359,132 @@ func (x *LogFormat) GetDone() bool {
 	return false
 }
 
+// LogHistory is what ClickHouse holds of a log that lacks some of it: written
+// by a role that compared the two, for the roles that cannot ask ClickHouse.
+// It is about the log with that epoch and topic id alone.
+type LogHistory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         string                 `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	TopicId       []byte                 `protobuf:"bytes,2,opt,name=topic_id,json=topicId,proto3" json:"topic_id,omitempty"`
+	Marks         []*HistoryMark         `protobuf:"bytes,3,rep,name=marks,proto3" json:"marks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogHistory) Reset() {
+	*x = LogHistory{}
+	mi := &file_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogHistory) ProtoMessage() {}
+
+func (x *LogHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogHistory.ProtoReflect.Descriptor instead.
+func (*LogHistory) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LogHistory) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
+func (x *LogHistory) GetTopicId() []byte {
+	if x != nil {
+		return x.TopicId
+	}
+	return nil
+}
+
+func (x *LogHistory) GetMarks() []*HistoryMark {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
+}
+
+// HistoryMark is how far a partition of the events is in ClickHouse.
+type HistoryMark struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Partition int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	// The newest offset.
+	Seq int64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	// XXH64 of the value of the record there; 0: unknown.
+	Digest        uint64 `protobuf:"fixed64,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryMark) Reset() {
+	*x = HistoryMark{}
+	mi := &file_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryMark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryMark) ProtoMessage() {}
+
+func (x *HistoryMark) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryMark.ProtoReflect.Descriptor instead.
+func (*HistoryMark) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *HistoryMark) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *HistoryMark) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *HistoryMark) GetDigest() uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return 0
+}
+
 // Member is what a chat worker or a projector tells of itself in its consumer
 // group, as the user data of its membership.
 type Member struct {
@@ -366,7 +501,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -378,7 +513,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -391,7 +526,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{5}
+	return file_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Member) GetRole() string {
@@ -419,13 +554,14 @@ var File_control_proto protoreflect.FileDescriptor
 
 const file_control_proto_rawDesc = "" +
 	"\n" +
-	"\rcontrol.proto\x12\tparley.v1\"\x8d\x01\n" +
+	"\rcontrol.proto\x12\tparley.v1\"\xa7\x01\n" +
 	"\x04Beat\x12%\n" +
 	"\x0epush_partition\x18\x01 \x01(\x05R\rpushPartition\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x16\n" +
 	"\x06format\x18\x03 \x01(\x05R\x06format\x12\x18\n" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x18\n" +
-	"\aleaving\x18\x05 \x01(\bR\aleaving\":\n" +
+	"\aleaving\x18\x05 \x01(\bR\aleaving\x12\x18\n" +
+	"\atrouble\x18\x06 \x03(\tR\atrouble\":\n" +
 	"\fControlClaim\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\"H\n" +
@@ -442,7 +578,16 @@ const file_control_proto_rawDesc = "" +
 	"\tLogFormat\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x12\n" +
 	"\x04from\x18\x02 \x03(\x03R\x04from\x12\x12\n" +
-	"\x04done\x18\x03 \x01(\bR\x04done\"N\n" +
+	"\x04done\x18\x03 \x01(\bR\x04done\"k\n" +
+	"\n" +
+	"LogHistory\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x19\n" +
+	"\btopic_id\x18\x02 \x01(\fR\atopicId\x12,\n" +
+	"\x05marks\x18\x03 \x03(\v2\x16.parley.v1.HistoryMarkR\x05marks\"U\n" +
+	"\vHistoryMark\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\x06R\x06digest\"N\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\x05R\x06format\x12\x18\n" +
@@ -460,21 +605,24 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_control_proto_goTypes = []any{
 	(*Beat)(nil),         // 0: parley.v1.Beat
 	(*ControlClaim)(nil), // 1: parley.v1.ControlClaim
 	(*Tick)(nil),         // 2: parley.v1.Tick
 	(*LogEpoch)(nil),     // 3: parley.v1.LogEpoch
 	(*LogFormat)(nil),    // 4: parley.v1.LogFormat
-	(*Member)(nil),       // 5: parley.v1.Member
+	(*LogHistory)(nil),   // 5: parley.v1.LogHistory
+	(*HistoryMark)(nil),  // 6: parley.v1.HistoryMark
+	(*Member)(nil),       // 7: parley.v1.Member
 }
 var file_control_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	6, // 0: parley.v1.LogHistory.marks:type_name -> parley.v1.HistoryMark
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -488,7 +636,7 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -78,7 +78,9 @@ const (
 	ControlKeyEpoch = "epoch"
 	// The value is a LogFormat.
 	ControlKeyFormat = "format"
-	controlBeat      = "beat/"
+	// The value is a LogHistory.
+	ControlKeyHistory = "history"
+	controlBeat       = "beat/"
 )
 
 // ControlKeyBeat is the key under which a connector beats.

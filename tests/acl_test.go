@@ -177,7 +177,7 @@ func TestMissingRightsAreSaid(t *testing.T) {
 	c := &cluster{t: t, clickhouse: embeddedtest.ClickHouse(t), logger: quietLogger, kafka: guarded(t, map[string][]kfake.ACL{
 		"roles": all, "creators": without(kmsg.ACLOperationCreate), "readers": without(kmsg.ACLOperationRead), "writers": without(kmsg.ACLOperationWrite),
 	})}
-	c.end("creators", "chatworker", "connector", "projector")
+	c.end("creators", "connector", "projector") // a chat worker waits for a log
 	c.createLog("roles")
 	c.end("readers", "chatworker", "connector", "projector")
 	c.end("writers", "chatworker", "connector") // a projector writes nothing to a log that is there

@@ -299,6 +299,7 @@ func TestRolesRestartUnderLoad(t *testing.T) {
 // ClickHouse is away, and chat goes on: joins get what log and ring hold.
 func TestWithoutClickHouse(t *testing.T) {
 	c := newCluster(t)
+	c.createLog("") // none is begun without asking ClickHouse
 	c.worker()
 	c.clickhouse = "clickhouse://127.0.0.1:1/default"
 	url := c.connector(nil).addr

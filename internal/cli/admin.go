@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/files"
 )
 
 // admin serves health and metrics of a running command over HTTP.
@@ -18,11 +20,17 @@ type admin struct {
 	served chan error
 }
 
+// healthy is what tells whether it is ready, and what is wrong all the same.
+type healthy interface {
+	Unready(context.Context) []string
+	Warnings() []string
+}
+
 // startAdmin begins to serve at addr, or nothing when addr is empty. /healthz
-// answers while the process runs. /readyz answers 200 when unready names no
-// reason, else 503 with a line for each. The first reason is that ctx has
-// ended: what it runs is being stopped.
-func startAdmin(ctx context.Context, addr string, unready func(context.Context) []string, t *tools) (*admin, error) {
+// answers while the process runs. /readyz answers 200 when h names no reason
+// against it, else 503 with a line for each; warnings are lines of either. The
+// first reason is that ctx has ended: what it runs is being stopped.
+func startAdmin(ctx context.Context, addr string, h healthy, t *tools) (*admin, error) {
 	if addr == "" {
 		return nil, nil
 	}
@@ -38,13 +46,24 @@ func startAdmin(ctx context.Context, addr string, unready func(context.Context) 
 		if ctx.Err() != nil {
 			reasons = append(reasons, "it is shutting down")
 		}
-		if reasons = append(reasons, unready(r.Context())...); len(reasons) > 0 {
-			http.Error(w, "not ready\n"+strings.Join(reasons, "\n"), http.StatusServiceUnavailable)
+		if trouble := files.Trouble(); trouble != "" {
+			reasons = append(reasons, trouble)
+		}
+		reasons = append(reasons, h.Unready(r.Context())...)
+		warnings := h.Warnings()
+		for i := range warnings {
+			warnings[i] = "warning: " + warnings[i]
+		}
+		if len(reasons) > 0 {
+			http.Error(w, strings.Join(slices.Concat([]string{"not ready"}, reasons, warnings), "\n"), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ready")
 		if t.access != "" {
 			fmt.Fprintln(w, "clients: "+t.access)
+		}
+		for _, warning := range warnings {
+			fmt.Fprintln(w, warning)
 		}
 	})
 	a := &admin{

@@ -16,10 +16,11 @@ func TestReadinessNamesReasons(t *testing.T) {
 	broker := begin(t, "broker", "--open", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	kafka := broker.find(`the broker listens" address=(\S+)`)
 	engine := begin(t, "clickhouse", "--listen", "127.0.0.1:0", "--data", t.TempDir())
-	dsn := "clickhouse://" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default"
-	connector := readyAddress(t, "connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn)
+	dsn := "clickhouse://parley@" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default"
+	file := engine.find(`password_file=(\S+)`)
+	connector := readyAddress(t, "connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn, "--clickhouse-password-file", file)
 	worker := readyAddress(t, "chatworker", "--kafka", kafka)
-	projector := readyAddress(t, "projector", "--kafka", kafka, "--clickhouse", dsn)
+	projector := readyAddress(t, "projector", "--kafka", kafka, "--clickhouse", dsn, "--clickhouse-password-file", file)
 	roles := []string{connector, worker, projector}
 	allReady := func() bool {
 		for _, at := range roles {

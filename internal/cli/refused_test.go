@@ -15,17 +15,23 @@ func TestConnectorSaysWhatIsWrongWithItsClickHouse(t *testing.T) {
 	kafka := broker.find(`the broker listens" address=(\S+)`)
 	engine := begin(t, "clickhouse", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	at := engine.find(`ClickHouse listens" address=(\S+)`)
-	connector := func(dsn string) *program {
-		return begin(t, "connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn)
+	connector := func(dsn string, more ...string) *program {
+		return begin(t, append([]string{"connector", "--listen", "127.0.0.1:0", "--kafka", kafka, "--clickhouse", dsn}, more...)...)
 	}
+	isReady := func(c *program) {
+		t.Helper()
+		admin := c.find(`health is served" address=(\S+)`)
+		eventually(t, "the connector is ready", func() bool { return status("http://"+admin+"/readyz") == 200 })
+	}
+	// It begins the log, which needs ClickHouse.
+	isReady(connector("clickhouse://parley@"+at+"/default", "--clickhouse-password-file", engine.find(`password_file=(\S+)`)))
 	for dsn, says := range map[string]string{
 		"clickhouse://ada:wrong@" + at + "/default": "ClickHouse refuses to be read.*it refuses user .*ada.* with this password",
 		"clickhouse://127.0.0.1:1/default":          "ClickHouse cannot be read.*connection refused",
 	} {
 		c := connector(dsn)
 		c.find(says)
-		admin := c.find(`health is served" address=(\S+)`)
-		eventually(t, "the connector is ready", func() bool { return status("http://"+admin+"/readyz") == 200 })
+		isReady(c)
 	}
 	c := connector("clickhouse://" + at + "/default?ca=/none.pem")
 	if code := c.exitCode(); code != 1 || !strings.Contains(lastLine(c.said()), "/none.pem") {

@@ -143,12 +143,12 @@ func (c *projectorCommand) Run(ctx context.Context, p process) error {
 // component is one role, ready to run.
 type component interface {
 	Run(context.Context) error
-	Unready(context.Context) []string
+	healthy
 }
 
 // role runs a component, and its health beside it, until ctx ends.
 func (r *running) role(ctx context.Context, c component, t *tools) (err error) {
-	health, err := startAdmin(ctx, string(r.Admin), c.Unready, t)
+	health, err := startAdmin(ctx, string(r.Admin), c, t)
 	if err != nil {
 		return err
 	}

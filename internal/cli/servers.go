@@ -104,7 +104,7 @@ func (r *running) serve(ctx context.Context, p process, service string, start fu
 			defer cancel()
 			err = errors.Join(err, s.Stop(ctx))
 		}()
-		health, err := startAdmin(ctx, string(r.Admin), func(context.Context) []string { return nil }, t)
+		health, err := startAdmin(ctx, string(r.Admin), alwaysReady{}, t)
 		if err != nil {
 			return err
 		}
@@ -117,3 +117,10 @@ func (r *running) serve(ctx context.Context, p process, service string, start fu
 		}
 	})
 }
+
+// alwaysReady is the health of a server that is ready as long as it runs.
+type alwaysReady struct{}
+
+func (alwaysReady) Unready(context.Context) []string { return nil }
+
+func (alwaysReady) Warnings() []string { return nil }

@@ -33,12 +33,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	t.access = clients.Access()
 	t.log.Info("parley starts", "clients", t.access)
 	var running atomic.Pointer[stack.Stack]
-	health, err := startAdmin(ctx, string(c.Admin), func(ctx context.Context) []string {
-		if s := running.Load(); s != nil {
-			return s.Unready(ctx)
-		}
-		return []string{"it is starting"}
-	}, t)
+	health, err := startAdmin(ctx, string(c.Admin), starting{&running}, t)
 	if err != nil {
 		return err
 	}
@@ -82,4 +77,23 @@ func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
   Kafka       %s (embedded broker)
   ClickHouse  %s (%s)
 `, a.Chat, data, a.Kafka, a.ClickHouse, sql)
+}
+
+// starting is the health of a stack that may not be there yet.
+type starting struct{ stack *atomic.Pointer[stack.Stack] }
+
+// Unready says why the stack is not ready.
+func (s starting) Unready(ctx context.Context) []string {
+	if running := s.stack.Load(); running != nil {
+		return running.Unready(ctx)
+	}
+	return []string{"it is starting"}
+}
+
+// Warnings say what is wrong though the stack is ready.
+func (s starting) Warnings() []string {
+	if running := s.stack.Load(); running != nil {
+		return running.Warnings()
+	}
+	return nil
 }

@@ -1,11 +1,13 @@
 package doctor_test
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -119,6 +121,26 @@ func TestEpochAndFormat(t *testing.T) {
 	s.awaits(doctor.Error, "format", "use a newer parley")
 	put(schema.ControlKeyEpoch, &schema.LogEpoch{Epoch: "another", Partitions: partitions})
 	s.awaits(doctor.Error, "epoch", "remembers epoch another")
+}
+
+// What a connector reports of its own process and machine is an error.
+func TestTroubleOfAConnector(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t))
+	ctx, stop := context.WithCancel(s.ctx)
+	beating := make(chan struct{})
+	p := s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
+	go func() {
+		defer close(beating)
+		for ctx.Err() == nil {
+			value, err := proto.Marshal(&schema.Beat{Address: "host:8080", Time: time.Now().UnixMilli(), Trouble: []string{"no file descriptor is left"}})
+			if err == nil {
+				_, _ = p.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(schema.ControlKeyBeat("c1")), Value: value})
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() { stop(); <-beating; p.Close() })
+	s.awaits(doctor.Error, "connector c1 at host:8080", "it reports: no file descriptor is left")
 }
 
 // What is wrong with the tables in ClickHouse is found.

@@ -3,7 +3,9 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
@@ -25,8 +27,7 @@ func (x *examination) checkEpoch(ctx context.Context) error {
 		x.find(Error, "epoch", "use the doctor of a newer parley")("%v", newer)
 		return nil
 	case errors.As(err, &refused):
-		x.find(Error, "epoch", "")("%v", refused)
-		return nil
+		return x.reportRefused(ctx, refused)
 	case err != nil:
 		return err
 	}
@@ -49,6 +50,50 @@ func (x *examination) checkEpoch(ctx context.Context) error {
 		x.find(Error, "epoch", newEpoch)("%s remembers %d partitions, and the log has %d: no role starts", schema.TopicControl, known.Partitions, log.Partitions)
 	}
 	return x.checkFormat(ctx)
+}
+
+// reportRefused says what it means that the log cannot be used.
+func (x *examination) reportRefused(ctx context.Context, refused *epoch.Refused) error {
+	ends, err := x.ends(ctx)
+	if err != nil {
+		return err
+	}
+	for _, end := range ends {
+		if end > 0 {
+			x.find(Error, "epoch", "")("%v", refused)
+			return nil
+		}
+	}
+	before, err := x.epochBefore(ctx)
+	switch {
+	case err != nil:
+		return err
+	case before == "":
+		x.find(Warning, "epoch", "start a connector or a projector: it begins the log")("%s is empty, and nothing was ever published there", schema.TopicEvents)
+	default:
+		x.find(Error, "epoch", newEpoch)("the log of epoch %s is gone: %s is empty", before, schema.TopicEvents)
+	}
+	return nil
+}
+
+// epochBefore is the epoch that was in use as far as parley.control or
+// ClickHouse know; "" when neither knows one.
+func (x *examination) epochBefore(ctx context.Context) (string, error) {
+	known, err := epoch.Remembered(ctx, x.cfg.Kafka)
+	if err != nil || known != nil {
+		return known.GetEpoch(), err
+	}
+	if x.cfg.DB == nil {
+		return "", nil
+	}
+	newest, err := x.cfg.DB.NewestEpoch(ctx)
+	if clickhouse.IsMissing(err) || err == nil && newest == nil {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the epochs in ClickHouse: %w", err)
+	}
+	return newest.Name, nil
 }
 
 // checkBeginnings looks for partitions without their marker.

@@ -1,6 +1,10 @@
 package doctor
 
-import "context"
+import (
+	"context"
+
+	"github.com/parley-chat/parley/internal/files"
+)
 
 // enoughFiles is what a connector of the default 100,000 connections needs.
 const enoughFiles = 110_000
@@ -8,13 +12,13 @@ const enoughFiles = 110_000
 // checkMachine looks at the machine on which the doctor runs: it may be that
 // of a role.
 func (x *examination) checkMachine(context.Context) error {
-	files, err := fileLimit()
+	limit, err := files.Limit()
 	switch {
 	case err != nil:
 		x.find(Note, "this machine", "")("how many files a process may open is not known: %v", err)
-	case files < enoughFiles:
+	case limit < enoughFiles:
 		x.find(Warning, "this machine", "raise it with `ulimit -n`, or LimitNOFILE of systemd, where a connector is to serve many clients")(
-			"a process may open %d files: each client takes one, and a connector takes 100,000 clients by default", files)
+			"a process may open %d files: each client takes one, and a connector takes 100,000 clients by default", limit)
 	}
 	return nil
 }

@@ -129,6 +129,9 @@ func (x *examination) checkBeats(before, after []roles.Role, now time.Time) {
 			continue
 		}
 		living++
+		for _, trouble := range c.Trouble {
+			x.find(Error, fmt.Sprintf("connector %s at %s", c.Name, c.At), "")("it reports: %s", trouble)
+		}
 		x.checkClock(fmt.Sprintf("connector %s at %s", c.Name, c.At), c.Seen, now, 0)
 	}
 	if living == 0 {

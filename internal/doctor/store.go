@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/guard"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/sql"
 )
@@ -126,22 +128,25 @@ func (x *examination) checkTables(ctx context.Context) error {
 	return nil
 }
 
-// checkHistory compares the epoch, and looks how far the projectors are behind.
+// checkHistory compares the log with ClickHouse, and looks how far the projectors
+// lag.
 func (x *examination) checkHistory(ctx context.Context) error {
 	if x.log == nil {
 		return nil
 	}
-	known, err := x.cfg.DB.NewestEpoch(ctx)
-	if clickhouse.IsMissing(err) || err == nil && known == nil {
-		return nil // checkTables tells, or nothing was written yet
+	held, err := guard.Held(ctx, x.cfg.DB, *x.log)
+	if err == nil {
+		err = x.log.CheckHistory(ctx, x.cfg.Kafka, held)
 	}
-	if err != nil {
-		return err
-	}
-	if known.Name != x.log.Epoch || known.TopicID != fmt.Sprintf("%x", x.log.TopicID) || known.Partitions != x.log.Partitions {
-		x.find(Error, "epoch", newEpoch)("ClickHouse holds the history of epoch %s with %d partitions, and the log is epoch %s with %d, or another topic: no projector starts",
-			known.Name, known.Partitions, x.log.Epoch, x.log.Partitions)
+	var refused *epoch.Refused
+	switch {
+	case errors.As(err, &refused):
+		x.find(Error, "epoch", "")("%v", refused)
 		return nil
+	case err != nil:
+		return err
+	case held == nil:
+		return nil // checkTables tells, or nothing was written yet
 	}
 	return x.checkLag(ctx)
 }

@@ -27,10 +27,11 @@ func (x *examination) checkTopics(ctx context.Context) (err error) {
 	if x.brokers, err = x.cfg.Kafka.Brokers(ctx); err != nil {
 		return err
 	}
+	var missing []string
 	for _, name := range topicNames() {
 		found, err := x.cfg.Kafka.Partitions(ctx, name)
 		if errors.Is(err, eventlog.ErrUnknownTopic) {
-			x.find(Warning, "topic "+name, "start a role or run `parley topics create`")("it is missing")
+			missing = append(missing, name)
 			continue
 		}
 		if err != nil {
@@ -38,19 +39,43 @@ func (x *examination) checkTopics(ctx context.Context) (err error) {
 		}
 		x.topics[name] = found
 	}
+	if err := x.reportMissing(ctx, missing); err != nil {
+		return err
+	}
 	count := len(x.topics[schema.TopicEvents])
 	for _, want := range schema.Topics(max(1, count)) {
 		found, ok := x.topics[want.Name]
 		if !ok {
 			continue
 		}
-		if len(found) != want.Partitions {
+		if len(found) != want.Partitions && (count > 0 || want.Name == schema.TopicControl) {
 			x.find(Error, "topic "+want.Name, "restore the topic with the count it was created with, or begin a new epoch with `parley epoch new`")(
 				"it has %d partitions and needs %d, as %s has %d: no role starts", len(found), want.Partitions, schema.TopicEvents, count)
 		}
 		if err := x.checkTopic(ctx, want, found); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// reportMissing tells a log that is gone from topics that the roles create.
+func (x *examination) reportMissing(ctx context.Context, missing []string) error {
+	for _, name := range missing {
+		mend := "start a connector or a projector, or run `parley topics create`"
+		if name == schema.TopicEvents || len(x.topics[schema.TopicEvents]) == 0 {
+			epoch, err := x.epochBefore(ctx)
+			switch {
+			case err != nil:
+				return err
+			case epoch != "" && name == schema.TopicEvents:
+				x.find(Error, "topic "+name, "restore it, or begin a new epoch with `parley epoch new`")("the log of epoch %s is gone", epoch)
+				continue
+			case epoch != "":
+				mend = "restore the log first"
+			}
+		}
+		x.find(Warning, "topic "+name, mend)("it is missing")
 	}
 	return nil
 }

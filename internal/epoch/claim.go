@@ -36,7 +36,7 @@ func ReadControl(ctx context.Context, c *eventlog.Client, fn func(eventlog.Recor
 	return nil
 }
 
-// claim holds the log against what parley.control remembers of it, and lets it
+// claim compares the log with what parley.control remembers of it, and has it
 // remember a new one.
 func (l Log) claim(ctx context.Context, c *eventlog.Client) error {
 	known, err := Remembered(ctx, c)
@@ -51,7 +51,9 @@ func (l Log) claim(ctx context.Context, c *eventlog.Client) error {
 
 func (l Log) compare(known *schema.LogEpoch) error {
 	switch {
-	case known.Epoch != l.Epoch || string(known.TopicId) != string(l.TopicID[:]):
+	case string(known.TopicId) != string(l.TopicID[:]):
+		return Refuse("topic %s was deleted and created again: what is stored elsewhere belongs to epoch %s; restore the topic, or begin a new epoch with `parley epoch new`", schema.TopicEvents, known.Epoch)
+	case known.Epoch != l.Epoch:
 		return Refuse("%s holds epoch %s, but epoch %s is in use here: the topic was replaced; restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, l.Epoch, known.Epoch)
 	case int(known.Partitions) != l.Partitions:
 		return moved(l.Partitions, int(known.Partitions))
@@ -59,15 +61,26 @@ func (l Log) compare(known *schema.LogEpoch) error {
 	return nil
 }
 
+// remembered is l as parley.control remembers it.
+func (l Log) remembered() *schema.LogEpoch {
+	return &schema.LogEpoch{Epoch: l.Epoch, TopicId: l.TopicID[:], Partitions: int32(l.Partitions)}
+}
+
 func (l Log) remember(ctx context.Context, c *eventlog.Client) error {
-	value, err := proto.Marshal(&schema.LogEpoch{Epoch: l.Epoch, TopicId: l.TopicID[:], Partitions: int32(l.Partitions)})
+	value, err := proto.Marshal(l.remembered())
 	if err != nil {
 		return err
 	}
-	producer := c.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
-	defer producer.Close()
-	if _, err := producer.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(schema.ControlKeyEpoch), Value: value}); err != nil {
+	if err := write(ctx, c, schema.ControlKeyEpoch, value); err != nil {
 		return fmt.Errorf("remember the epoch: %w", err)
 	}
 	return nil
+}
+
+// write appends a record to parley.control.
+func write(ctx context.Context, c *eventlog.Client, key string, value []byte) error {
+	producer := c.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
+	defer producer.Close()
+	_, err := producer.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(key), Value: value})
+	return err
 }

@@ -32,13 +32,19 @@ type Log struct {
 	Format int32
 }
 
-// Options are used when the log does not exist yet.
+// Options say what Open may do where there is no log yet.
 type Options struct {
 	// Partitions to create it with; 0 means schema.LaptopPartitions.
 	Partitions int
 	// Replication factor of its topics; 0 leaves it to the brokers.
 	Replication int
-	Logger      *slog.Logger
+	// Approve is asked before a log is begun, by roles that can ask ClickHouse
+	// whether it holds the history of one; its error is Open's. With nil nobody
+	// is asked.
+	Approve func(context.Context) error
+	// Await leaves the beginning to roles that can ask: Open waits for them.
+	Await  bool
+	Logger *slog.Logger
 }
 
 // Refused is a log that must not be used, for an operator to decide about.
@@ -49,10 +55,13 @@ func (e *Refused) Error() string { return e.reason }
 // Refuse returns a *Refused with that reason.
 func Refuse(format string, args ...any) error { return &Refused{fmt.Sprintf(format, args...)} }
 
-// Open waits for the brokers, creates topics and markers that are missing, and
-// returns the log. Any number of processes may do so at once: the first marker
-// wins. The error is a *Refused, an *eventlog.TopicError, a
-// *schema.NewerError, or that of ctx.
+// Open waits for the brokers and returns the log. It begins one where there is
+// none and parley.control remembers none, as its options say; any number of
+// processes may do so at once, and the first marker wins. A log that is
+// remembered and not there any more is refused before anything is created. Of
+// one that is, partitions may lack their beginning: see [Cut]. The error is a
+// *Refused, an *eventlog.TopicError, a *schema.NewerError, that of Approve, or
+// that of ctx.
 func Open(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	if err := c.WaitReady(ctx); err != nil {
 		return Log{}, err
@@ -61,19 +70,60 @@ func Open(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	if err == nil {
 		err = memory.checkFormat()
 	}
+	switch {
+	case err != nil:
+		return Log{}, err
+	case memory.epoch != nil:
+		return resume(ctx, c, memory, o)
+	case o.Await:
+		if err := await(ctx, c, o.Logger); err != nil {
+			return Log{}, err
+		}
+	}
+	return begin(ctx, c, o)
+}
+
+// resume opens the log that parley.control remembers. It writes nothing into
+// the topic of the events, and does not create it.
+func resume(ctx context.Context, c *eventlog.Client, memory memory, o Options) (Log, error) {
+	known := memory.epoch
+	info, err := topicOf(ctx, c, known)
 	if err != nil {
 		return Log{}, err
 	}
-	known, wanted := memory.epoch, o.Partitions
-	if known != nil {
-		wanted = int(known.Partitions)
+	log := Log{Epoch: known.Epoch, TopicID: info.ID, Partitions: info.Partitions, Window: schema.Window, Format: 1}
+	if err := log.compare(known); err != nil {
+		return Log{}, err
 	}
-	partitions, err := existingPartitions(ctx, c, wanted)
+	b, err := beginnings(ctx, c, info.Partitions)
+	switch {
+	case err != nil:
+		return Log{}, err
+	case b.marker != nil && b.marker.Epoch != known.Epoch:
+		return Log{}, Refuse("%s holds epoch %s, but epoch %s is in use here: the topic was replaced; restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, b.marker.Epoch, known.Epoch)
+	case len(b.empty) > 0:
+		return Log{}, Refuse("partitions %v of %s are empty, and the log of epoch %s was in them: restore it, or begin a new epoch with `parley epoch new`", b.empty, schema.TopicEvents, known.Epoch)
+	case b.marker != nil:
+		log.Format, log.Window = b.marker.Format, b.marker.Window
+	}
+	if err := log.CheckHistory(ctx, c, memory.history); err != nil {
+		return Log{}, err
+	}
+	return log, c.EnsureTopics(ctx, Topics(info.Partitions, o.Replication))
+}
+
+// begin creates topics and markers that are missing.
+func begin(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
+	begun, err := isBegun(ctx, c)
+	if err == nil && !begun && o.Approve != nil {
+		err = o.Approve(ctx)
+	}
 	if err != nil {
 		return Log{}, err
 	}
-	if known != nil && partitions != int(known.Partitions) {
-		return Log{}, moved(partitions, int(known.Partitions))
+	partitions, err := existingPartitions(ctx, c, o.Partitions)
+	if err != nil {
+		return Log{}, err
 	}
 	if err := c.EnsureTopics(ctx, Topics(partitions, o.Replication)); err != nil {
 		return Log{}, err
@@ -87,6 +137,48 @@ func Open(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 		return Log{}, err
 	}
 	return log, log.claim(ctx, c)
+}
+
+// isBegun reports whether somebody wrote the first marker of a log.
+func isBegun(ctx context.Context, c *eventlog.Client) (bool, error) {
+	if _, err := c.TopicInfo(ctx, schema.TopicEvents); errors.Is(err, eventlog.ErrUnknownTopic) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("look up the log: %w", err)
+	}
+	_, end, err := c.Offsets(ctx, schema.TopicEvents, 0)
+	return end > 0, err
+}
+
+// awaitEvery is how often a log is looked for that others are to begin.
+const awaitEvery = 100 * time.Millisecond
+
+// await returns when there is a log whose every partition has begun.
+func await(ctx context.Context, c *eventlog.Client, logger *slog.Logger) error {
+	for waiting := false; ; {
+		begun, err := isBegun(ctx, c)
+		if err != nil {
+			return err
+		}
+		if begun {
+			info, err := c.TopicInfo(ctx, schema.TopicEvents)
+			if err != nil {
+				return err
+			}
+			if b, err := beginnings(ctx, c, info.Partitions); err != nil || len(b.empty) == 0 {
+				return err
+			}
+		}
+		if !waiting && logger != nil {
+			logger.Info("there is no log yet: waiting for a connector or a projector, which ask ClickHouse first, to begin it")
+		}
+		waiting = true
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(awaitEvery):
+		}
+	}
 }
 
 // existingPartitions is the number of partitions of a log that is there, else
@@ -196,18 +288,42 @@ func readMarker(ctx context.Context, c *eventlog.Client, partition int) (*schema
 // Check reports, with a *Refused, when the topic of the events is not the one
 // that was opened any more. Readers call it on every new connection.
 func (l Log) Check(ctx context.Context, c *eventlog.Client) error {
-	info, err := c.TopicInfo(ctx, schema.TopicEvents)
-	switch {
-	case errors.Is(err, eventlog.ErrUnknownTopic):
-		return Refuse("topic %s is gone: restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents)
-	case err != nil:
-		return fmt.Errorf("check the log: %w", err)
-	case info.ID != l.TopicID:
-		return Refuse("topic %s was deleted and created again: what is stored elsewhere belongs to epoch %s; restore the topic, or begin a new epoch with `parley epoch new`", schema.TopicEvents, l.Epoch)
-	case info.Partitions != l.Partitions:
-		return moved(info.Partitions, l.Partitions)
+	info, err := topicOf(ctx, c, l.remembered())
+	if err != nil {
+		return err
 	}
-	return nil
+	now := Log{Epoch: l.Epoch, TopicID: info.ID, Partitions: info.Partitions}
+	return now.compare(l.remembered())
+}
+
+// goneAfter is for how long a topic must be unknown to count as gone: a broker
+// that starts may not know its topics at once.
+const goneAfter = 2 * time.Second
+
+// topicOf looks up the topic of a log that is remembered. One that is gone is a
+// *Refused.
+func topicOf(ctx context.Context, c *eventlog.Client, known *schema.LogEpoch) (eventlog.TopicInfo, error) {
+	for since := time.Now(); ; {
+		info, err := c.TopicInfo(ctx, schema.TopicEvents)
+		switch {
+		case err == nil:
+			return info, nil
+		case !errors.Is(err, eventlog.ErrUnknownTopic):
+			return info, fmt.Errorf("look up the log: %w", err)
+		case time.Since(since) > goneAfter:
+			return info, Gone(known)
+		}
+		select {
+		case <-ctx.Done():
+			return info, ctx.Err()
+		case <-time.After(awaitEvery):
+		}
+	}
+}
+
+// Gone is the refusal of a log whose topic is not there any more.
+func Gone(known *schema.LogEpoch) error {
+	return Refuse("topic %s is gone, and the log of epoch %s was in it: restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, known.Epoch)
 }
 
 // moved is the refusal of another number of partitions.

@@ -101,6 +101,112 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A log that parley.control remembers and that is gone, whole or by partition,
+// is refused before anything is created or written.
+func TestLostLogIsLeftAlone(t *testing.T) {
+	for name, spoil := range map[string]func(*testing.T, context.Context, *eventlog.Client){
+		"gone": func(*testing.T, context.Context, *eventlog.Client) {},
+		"created again": func(t *testing.T, ctx context.Context, c *eventlog.Client) {
+			if err := c.EnsureTopics(ctx, Topics(2, 1)[:1]); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, ctx := broker(t), patient(t)
+			if _, err := Open(ctx, c, Options{Partitions: 2}); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.DeleteTopic(ctx, schema.TopicEvents); err != nil {
+				t.Fatal(err)
+			}
+			spoil(t, ctx, c)
+			before, errBefore := c.TopicInfo(ctx, schema.TopicEvents)
+			_, err := Open(ctx, c, Options{Approve: func(context.Context) error { t.Error("somebody is asked"); return nil }})
+			var refused *Refused
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), "parley epoch new") {
+				t.Errorf("%v, want a refusal", err)
+			}
+			after, errAfter := c.TopicInfo(ctx, schema.TopicEvents)
+			if before != after || (errBefore == nil) != (errAfter == nil) {
+				t.Errorf("the topic was %v (%v) and is %v (%v)", before, errBefore, after, errAfter)
+			}
+			for p := range after.Partitions {
+				if _, end, err := c.Offsets(ctx, schema.TopicEvents, p); err != nil || end != 0 {
+					t.Errorf("partition %d ends at %d, %v", p, end, err)
+				}
+			}
+		})
+	}
+}
+
+// Who may not begin a log waits for those who may, and who is refused creates
+// nothing.
+func TestLogIsBegunByThoseWhoMay(t *testing.T) {
+	c, ctx := broker(t), patient(t)
+	no := errors.New("there was a log before")
+	if _, err := Open(ctx, c, Options{Approve: func(context.Context) error { return no }}); !errors.Is(err, no) {
+		t.Errorf("not approved: %v", err)
+	}
+	waited := make(chan Log, 1)
+	go func() {
+		l, err := Open(ctx, c, Options{Await: true})
+		if err != nil {
+			t.Error(err)
+		}
+		waited <- l
+	}()
+	select {
+	case l := <-waited:
+		t.Fatalf("nobody began a log, and there is %v", l)
+	case <-time.After(500 * time.Millisecond):
+	}
+	if _, err := c.TopicInfo(ctx, schema.TopicEvents); !errors.Is(err, eventlog.ErrUnknownTopic) {
+		t.Errorf("the topic is there: %v", err)
+	}
+	asked := false
+	begun, err := Open(ctx, c, Options{Partitions: 2, Approve: func(context.Context) error { asked = true; return nil }})
+	if err != nil || !asked {
+		t.Fatalf("approved: %v, asked: %v", err, asked)
+	}
+	if l := <-waited; l != begun {
+		t.Errorf("who waited has %v, who began %v", l, begun)
+	}
+}
+
+// What ClickHouse holds and the log does not is refused, whoever tells of it.
+func TestHistoryThatTheLogLacks(t *testing.T) {
+	c, ctx := broker(t), patient(t)
+	log, err := Open(ctx, c, Options{Partitions: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	history := func(epoch string, seq int64, digest uint64) *schema.LogHistory {
+		return &schema.LogHistory{Epoch: epoch, TopicId: log.TopicID[:], Marks: []*schema.HistoryMark{{Partition: 1, Seq: seq, Digest: digest}}}
+	}
+	for name, test := range map[string]struct {
+		h    *schema.LogHistory
+		says string
+	}{
+		"nothing is known":   {nil, ""},
+		"as far as the log":  {history(log.Epoch, 0, 0), ""},
+		"of another log":     {history("another", 99, 0), ""},
+		"more than the log":  {history(log.Epoch, 99, 0), "ClickHouse holds 99 offsets more than the log"},
+		"a different record": {history(log.Epoch, 0, 42), "holds another record"},
+	} {
+		err := log.CheckHistory(ctx, c, test.h)
+		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v, want %q", name, err, test.says)
+		}
+	}
+	if err := WriteHistory(ctx, c, history(log.Epoch, 99, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, c, Options{Await: true}); err == nil || !strings.Contains(err.Error(), "99 offsets more") {
+		t.Errorf("a role that cannot ask ClickHouse opens the log: %v", err)
+	}
+}
+
 func put(t *testing.T, ctx context.Context, c *eventlog.Client, topic, key string, m proto.Message) {
 	value, err := proto.Marshal(m)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -37,8 +38,9 @@ func CheckFormat(ctx context.Context, c *eventlog.Client) error {
 
 // memory is what parley.control remembers of the log.
 type memory struct {
-	epoch  *schema.LogEpoch  // nil: none
-	format *schema.LogFormat // nil: none
+	epoch   *schema.LogEpoch   // nil: none
+	format  *schema.LogFormat  // nil: none
+	history *schema.LogHistory // nil: none
 }
 
 func (m memory) checkFormat() error {
@@ -74,6 +76,8 @@ func (m *memory) take(r *eventlog.Record) {
 		if m.format = nil; r.Value != nil && proto.Unmarshal(r.Value, &f) == nil {
 			m.format = &f
 		}
+	case schema.ControlKeyHistory:
+		m.history = DecodeHistory(r.Value)
 	}
 }
 
@@ -86,39 +90,73 @@ func Look(ctx context.Context, c *eventlog.Client) (Log, error) {
 	if err != nil {
 		return Log{}, fmt.Errorf("look up the log: %w", err)
 	}
-	log, cut := Log{TopicID: info.ID, Partitions: info.Partitions}, false
-	for p := range info.Partitions {
-		m, err := MarkerOf(ctx, c, p)
-		if err != nil {
-			return Log{}, err
-		}
-		if m == nil {
-			first, _, err := c.Offsets(ctx, schema.TopicEvents, p)
-			if err != nil {
-				return Log{}, err
-			}
-			cut = cut || first > 0
-			continue
-		}
-		if log.Epoch != "" && m.Epoch != log.Epoch {
-			return Log{}, Refuse("partition %d of %s is of epoch %s, others of %s: the topic was put together from two logs; restore it from one, or begin a new epoch with `parley epoch new`", p, schema.TopicEvents, m.Epoch, log.Epoch)
-		}
-		if log.Epoch == "" {
-			log.Epoch, log.Format, log.Window = m.Epoch, m.Format, m.Window
-		}
-	}
-	if log.Epoch != "" {
-		return log, nil
-	}
-	known, err := Remembered(ctx, c)
+	log := Log{TopicID: info.ID, Partitions: info.Partitions}
+	b, err := beginnings(ctx, c, info.Partitions)
 	if err != nil {
 		return Log{}, err
 	}
-	if known == nil || !cut {
-		return Log{}, Refuse("%s has no marker of an epoch: nothing was ever said there", schema.TopicEvents)
+	if b.marker != nil {
+		log.Epoch, log.Format, log.Window = b.marker.Epoch, b.marker.Format, b.marker.Window
+		return log, nil
+	}
+	known, err := Remembered(ctx, c)
+	switch {
+	case err != nil:
+		return Log{}, err
+	case known == nil:
+		return Log{}, Refuse("%s has no marker of an epoch: nothing was ever published there", schema.TopicEvents)
+	case len(b.cut) == 0:
+		return Log{}, Refuse("%s is empty, and the log of epoch %s was in it: restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, known.Epoch)
 	}
 	log.Epoch, log.Format, log.Window = known.Epoch, 1, schema.Window
 	return log, nil
+}
+
+// beginning is how the partitions of the events begin.
+type beginning struct {
+	marker *schema.Marker // of the first partition that has one; nil: none has
+	empty  []int          // partitions that hold nothing and never did
+	cut    []int          // partitions whose older events were deleted
+}
+
+// atOnce bounds the partitions that are looked at together.
+const atOnce = 16
+
+// beginnings looks at every partition. Two that are of different epochs are a
+// *Refused.
+func beginnings(ctx context.Context, c *eventlog.Client, partitions int) (beginning, error) {
+	var b beginning
+	markers, firsts := make([]*schema.Marker, partitions), make([]int64, partitions)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for p := range partitions {
+		g.Go(func() error {
+			first, end, err := c.Offsets(ctx, schema.TopicEvents, p)
+			if err != nil {
+				return fmt.Errorf("find the beginning of %s/%d: %w", schema.TopicEvents, p, err)
+			}
+			if firsts[p] = first; first == 0 && end > 0 {
+				markers[p], err = readMarker(ctx, c, p)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return b, err
+	}
+	for p, m := range markers {
+		switch {
+		case firsts[p] > 0:
+			b.cut = append(b.cut, p)
+		case m == nil:
+			b.empty = append(b.empty, p)
+		case b.marker == nil:
+			b.marker = m
+		case m.Epoch != b.marker.Epoch:
+			return b, Refuse("partition %d of %s is of epoch %s, others of %s: the topic was put together from two logs; restore it from one, or begin a new epoch with `parley epoch new`", p, schema.TopicEvents, m.Epoch, b.marker.Epoch)
+		}
+	}
+	return b, nil
 }
 
 // MarkerOf returns the marker at offset 0 of a partition; nil when the

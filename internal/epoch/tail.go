@@ -40,10 +40,12 @@ func (t Tail) Check(ctx context.Context, c *eventlog.Client) error {
 	if err != nil {
 		return err
 	}
-	if t.Offset < first || t.Offset >= end {
-		return Lost(t.Partition, t.Offset, first, end)
-	}
-	if t.Digest == 0 {
+	switch {
+	case t.Offset >= end:
+		return Lost(t.Partition, t.Offset, end)
+	case t.Offset+1 < first:
+		return &Cut{Partition: t.Partition, Needed: t.Offset + 1, First: first}
+	case t.Offset < first || t.Digest == 0:
 		return nil
 	}
 	r := c.NewReader(eventlog.ReaderConfig{
@@ -61,8 +63,30 @@ func (t Tail) Check(ctx context.Context, c *eventlog.Client) error {
 	return nil
 }
 
-// Lost is the refusal of a partition that was taken up to offset upTo, and
-// holds only [first, end) now.
-func Lost(partition int, upTo, first, end int64) error {
-	return Refuse("partition %d was taken up to offset %d of %s, which holds only [%d, %d): events were lost; restore the topic, or begin a new epoch with `parley epoch new`", partition, upTo, schema.TopicEvents, first, end)
+// Lost is the refusal of a partition that was read up to offset upTo and ends
+// below it now.
+func Lost(partition int, upTo, end int64) error {
+	return Refuse("partition %d of %s ends at offset %d, and was read up to %d: it lost its end, so events were lost; restore the topic, or begin a new epoch with `parley epoch new`", partition, schema.TopicEvents, end, upTo)
+}
+
+// Cut is a partition that lost events that its reader needs: somebody deleted
+// them. It says nothing about the others, which are served on.
+type Cut struct {
+	Partition int
+	Needed    int64 // the offset to read on from
+	First     int64 // the lowest offset that is left
+}
+
+func (e *Cut) Error() string {
+	return fmt.Sprintf("partition %d of %s begins at offset %d, and its events from %d on are needed: they were deleted; restore the topic, or set its retention.ms to -1 and begin a new epoch with `parley epoch new`",
+		e.Partition, schema.TopicEvents, e.First, e.Needed)
+}
+
+// Unreadable is what an offset that a partition does not hold means: a *Cut, or
+// the refusal of a log that lost its end.
+func Unreadable(e *eventlog.OffsetError) error {
+	if e.Offset < e.First {
+		return &Cut{Partition: e.Partition, Needed: e.Offset, First: e.First}
+	}
+	return Lost(e.Partition, e.Offset-1, e.End)
 }

@@ -48,6 +48,9 @@ type Role struct {
 	Seen time.Time `json:"-"`
 	// Leaving: the connector has drained and ended.
 	Leaving bool `json:"-"`
+	// Trouble is why a connector is not as it should be, a sentence each, by
+	// its newest beat.
+	Trouble []string `json:"trouble,omitempty"`
 }
 
 func (r Role) String() string {
@@ -94,7 +97,7 @@ func Connectors(ctx context.Context, kafka *eventlog.Client) ([]Role, error) {
 		case proto.Unmarshal(r.Value, &beat) == nil:
 			found[id] = Role{
 				Kind: Connector, Name: id, At: beat.Address, Format: max(1, beat.Format),
-				Seen: time.UnixMilli(beat.Time), Leaving: beat.Leaving,
+				Seen: time.UnixMilli(beat.Time), Leaving: beat.Leaving, Trouble: beat.Trouble,
 			}
 		}
 		return nil

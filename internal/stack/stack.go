@@ -126,6 +126,14 @@ func (s *Stack) Unready(ctx context.Context) []string {
 	return append(s.connector.Unready(ctx), s.worker.Unready(ctx)...)
 }
 
+// Warnings say what is wrong with the machine, though the stack is ready.
+func (s *Stack) Warnings() []string {
+	if s.connector == nil {
+		return nil
+	}
+	return s.connector.Warnings()
+}
+
 // Failed is closed when a part of the stack ended on its own; Err says which.
 // The rest goes on running until Stop.
 func (s *Stack) Failed() <-chan struct{} { return s.failed }

@@ -140,7 +140,7 @@ func Create(ctx context.Context, kafka *eventlog.Client, partitions, replication
 	case !errors.Is(err, eventlog.ErrUnknownTopic):
 		return nil, err
 	case known != nil:
-		return nil, fmt.Errorf("%s is gone, and the log of epoch %s was in it: restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, known.Epoch)
+		return nil, epoch.Gone(known)
 	case partitions == 0:
 		partitions = schema.LaptopPartitions
 	}

@@ -1,12 +1,12 @@
 //go:build unix
 
-package doctor
+package files
 
 import "syscall"
 
-// fileLimit is how many files a process may open. The runtime raises the soft
-// limit to the hard one by itself.
-func fileLimit() (uint64, error) {
+// Limit is how many descriptors this process may have open. The runtime raises
+// the soft limit to the hard one by itself.
+func Limit() (uint64, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, err

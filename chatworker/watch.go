@@ -1,0 +1,76 @@
+package chatworker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog"
+)
+
+const (
+	// watchEvery is how often the log is looked at for events that were deleted.
+	watchEvery = time.Minute
+	// topicEvery is how often its topic is asked for: a reader waits for one that
+	// is gone, which may come back when a broker starts.
+	topicEvery = 5 * time.Second
+)
+
+// watch looks whether the log is still there, and whether Kafka deletes events,
+// which nothing else would notice before a partition has to be restored. That
+// it only reports: what is served goes on.
+type watch struct {
+	w           *Worker
+	cut, unsafe atomic.Int64 // partitions, settings
+}
+
+// run looks until ctx ends. It fails when the log is gone.
+func (o *watch) run(ctx context.Context) error {
+	tick := time.NewTicker(min(topicEvery, o.w.timing.watch))
+	defer tick.Stop()
+	var last epoch.Erosion
+	var looked time.Time
+	for {
+		if time.Since(looked) >= o.w.timing.watch {
+			looked = time.Now()
+			found, err := o.w.epoch.Eroded(ctx, o.w.client)
+			if err == nil {
+				o.note(last, found)
+				last = found
+			} else if ctx.Err() == nil && !errors.Is(err, eventlog.ErrUnknownTopic) {
+				o.w.log.Warn("it could not be seen whether Kafka deletes events", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		err := o.w.guard(ctx)
+		var refused *epoch.Refused
+		if errors.As(err, &refused) {
+			return err
+		}
+	}
+}
+
+// note counts what was found and logs what is new.
+func (o *watch) note(last, found epoch.Erosion) {
+	o.cut.Store(int64(len(found.Cut)))
+	o.unsafe.Store(int64(len(found.Settings)))
+	if len(found.Cut) > 0 && !slices.Equal(found.Cut, last.Cut) {
+		o.w.log.Error("events were deleted from the log, which is kept for ever: a partition that has to be restored from them is lost; find out who deletes them, and restore the topic or begin a new epoch with `parley epoch new`",
+			"partitions", found.Cut)
+	}
+	if len(found.Settings) > 0 && !slices.Equal(found.Settings, last.Settings) {
+		o.w.log.Error("Kafka is told to delete events from the log, which is kept for ever: set the topic right with kafka-configs.sh --alter",
+			slog.Any("needed", found.Settings))
+	}
+	if found.Whole() && !last.Whole() {
+		o.w.log.Info("no events are deleted from the log any more")
+	}
+}

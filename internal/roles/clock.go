@@ -1,0 +1,113 @@
+package roles
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+const (
+	// clockBound is how far a role's clock may be from the ticks.
+	clockBound = 5 * time.Second
+	// clockNotes is how many ticks in a row must say so: one may be late.
+	clockNotes = 3
+	// clockEvery is how often WatchClock looks, and clockWait for how long it
+	// waits for a tick.
+	clockEvery = 10 * time.Second
+	clockWait  = 2500 * time.Millisecond
+	// clockBudget bounds what is read of that time.
+	clockBudget = 16 << 20
+)
+
+// Clock compares this machine's clock with the ticks of parley.control, which
+// bear that of the chat worker that keeps the leases. The zero value is ready
+// for use; it is safe for concurrent use.
+type Clock struct {
+	mu    sync.Mutex
+	off   time.Duration // of the newest tick; above 0: this clock is ahead
+	notes int           // ticks in a row that were off
+}
+
+// Note takes a tick that was appended within slack before now.
+func (c *Clock) Note(tick *schema.Tick, now time.Time, slack time.Duration) {
+	off := now.Sub(time.UnixMilli(tick.Time))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if off < -clockBound || off > clockBound+slack {
+		c.off, c.notes = off, c.notes+1
+	} else {
+		c.off, c.notes = 0, 0
+	}
+}
+
+// Trouble says by how much the clocks differ; "" when they do not.
+func (c *Clock) Trouble() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.notes < clockNotes {
+		return ""
+	}
+	side := "ahead of"
+	off := c.off
+	if off < 0 {
+		side, off = "behind", -off
+	}
+	return fmt.Sprintf("the clock of this machine is about %v %s the ticks in %s: synchronise the clocks, with NTP; times in messages are wrong by as much",
+		off.Round(time.Second), side, schema.TopicControl)
+}
+
+// TickOf is the tick that a record of parley.control bears; nil when it bears
+// none.
+func TickOf(r *eventlog.Record) *schema.Tick {
+	var tick schema.Tick
+	if string(r.Key) != schema.ControlKeyTick || r.Value == nil || proto.Unmarshal(r.Value, &tick) != nil {
+		return nil
+	}
+	return &tick
+}
+
+// WatchClock notes a tick now and then until ctx ends, for a role that does not
+// follow parley.control.
+func WatchClock(ctx context.Context, kafka *eventlog.Client, c *Clock) {
+	for {
+		_, from, err := kafka.Offsets(ctx, schema.TopicControl, 0)
+		if err != nil || !sleep(ctx, clockWait) {
+			return // ctx has ended, or Kafka refuses, which others report
+		}
+		_, end, err := kafka.Offsets(ctx, schema.TopicControl, 0)
+		if err != nil {
+			return
+		}
+		var newest *schema.Tick
+		err = kafka.ReadRange(ctx, schema.TopicControl, 0, from, end, clockBudget, func(r eventlog.Record) error {
+			if tick := TickOf(&r); tick != nil {
+				newest = tick
+			}
+			return nil
+		})
+		if err == nil && newest != nil {
+			c.Note(newest, time.Now(), clockWait)
+		}
+		if !sleep(ctx, clockEvery) {
+			return
+		}
+	}
+}
+
+// sleep waits for d; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,417 @@
+package tests
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/chatworker"
+	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
+	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/projector"
+	"github.com/parley-chat/parley/schema"
+)
+
+// damaged is an installation whose log is going to be another one. It plays the
+// table of docs/operations.md, "What each role does": a subtest for each cell.
+type damaged struct {
+	*cluster
+	dir    string // of the broker
+	older  string // a copy of it
+	broker *embedded.Broker
+	proxy  *clickhousetest.Proxy
+	roles  map[string]*watched
+}
+
+// watched is a role whose end is looked for.
+type watched struct {
+	ready  func() bool
+	listen string
+	end    context.CancelFunc
+	ended  chan struct{}
+	err    error // once ended
+}
+
+// newDamaged is a log with 20 messages, of which older is a copy, and 20 more.
+// Everything is in ClickHouse, and one of each role runs.
+func newDamaged(t *testing.T) *damaged {
+	t.Helper()
+	onEmbeddedBroker(t)
+	dsn := embeddedtest.ClickHouse(t)
+	d := &damaged{
+		cluster: &cluster{t: t, kafka: freeAddr(t), logger: quietLogger},
+		dir:     filepath.Join(t.TempDir(), "broker"), older: filepath.Join(t.TempDir(), "older"),
+		proxy: clickhousetest.NewProxy(t, dsn), roles: map[string]*watched{},
+	}
+	d.cluster.clickhouse = d.proxy.DSN
+	d.startBroker()
+	t.Cleanup(d.stopBroker)
+	t.Cleanup(d.stopAll)
+	d.startAll()
+	d.ready("chatworker", "projector", "connector")
+	d.say(20)
+	d.stopBroker() // roles wait
+	if err := os.CopyFS(d.older, os.DirFS(d.dir)); err != nil {
+		t.Fatal(err)
+	}
+	d.startBroker()
+	d.say(20)
+	return d
+}
+
+func (d *damaged) startBroker() {
+	d.t.Helper()
+	b, err := embedded.StartBroker(soon(d.t), embedded.BrokerConfig{Listen: d.kafka, DataDir: d.dir, Open: true})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.broker = b
+}
+
+func (d *damaged) stopBroker() {
+	if err := d.broker.Stop(context.Background()); err != nil {
+		d.t.Error(err)
+	}
+}
+
+// replace puts another folder in place of the broker's; "" for an empty one.
+func (d *damaged) replace(folder string) {
+	d.t.Helper()
+	d.stopBroker()
+	if err := os.RemoveAll(d.dir); err != nil {
+		d.t.Fatal(err)
+	}
+	if folder != "" {
+		if err := os.CopyFS(d.dir, os.DirFS(folder)); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	d.startBroker()
+}
+
+func (d *damaged) start(name string) {
+	d.t.Helper()
+	w := &watched{ended: make(chan struct{})}
+	var run func(context.Context) error
+	var err error
+	switch name {
+	case "chatworker":
+		var r *chatworker.Worker
+		if r, err = chatworker.New(chatworker.Config{Kafka: d.config(name), Logger: d.logger}); err == nil {
+			run, w.ready = r.Run, r.Ready
+		}
+	case "projector":
+		var r *projector.Projector
+		if r, err = projector.New(projector.Config{Kafka: d.config(name), ClickHouse: d.cluster.clickhouse, Logger: d.logger}); err == nil {
+			run, w.ready = r.Run, r.Ready
+		}
+	case "connector":
+		var r *connector.Connector
+		r, err = connector.New(connector.Config{Kafka: d.config(name), ClickHouse: d.cluster.clickhouse, Listen: "127.0.0.1:0", Logger: d.logger})
+		if err == nil {
+			run, w.ready, w.listen = r.Run, r.Ready, "ws://"+r.Addr().String()+"/ws"
+		}
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.end = cancel
+	d.roles[name] = w
+	go func() {
+		defer close(w.ended)
+		w.err = run(ctx)
+	}()
+}
+
+// startAll starts the worker first: it must not begin a log of its own.
+func (d *damaged) startAll() {
+	d.t.Helper()
+	for _, name := range []string{"chatworker", "projector", "connector"} {
+		d.start(name)
+	}
+}
+
+func (d *damaged) stopAll() {
+	var stopping sync.WaitGroup
+	for _, w := range d.roles {
+		w.end()
+		stopping.Go(func() { <-w.ended })
+	}
+	stopping.Wait()
+	clear(d.roles)
+}
+
+func (d *damaged) ready(names ...string) {
+	d.t.Helper()
+	for _, name := range names {
+		eventually(d.t, "the "+name+" is ready", d.roles[name].ready)
+	}
+}
+
+// say lets a user say n things and waits until they are in ClickHouse.
+func (d *damaged) say(n int) {
+	d.t.Helper()
+	ada := enter(d.t, d.roles["connector"].listen, "ada")
+	ada.join("lobby")
+	_, last := says(ada, 0, n)
+	d.projected(last)
+}
+
+// refuses waits until roles have ended with a sentence that has each of says.
+func (d *damaged) refuses(says string, names ...string) {
+	d.t.Helper()
+	for _, name := range names {
+		w := d.roles[name]
+		select {
+		case <-w.ended:
+			if w.err == nil || !strings.Contains(w.err.Error(), says) || !strings.Contains(w.err.Error(), "parley epoch new") {
+				d.t.Errorf("the %s ends with %v, want one that says %q", name, w.err, says)
+			}
+		case <-time.After(patience):
+			d.t.Errorf("the %s goes on", name)
+		}
+	}
+}
+
+// waits sees that roles neither end nor become ready.
+func (d *damaged) waits(names ...string) {
+	d.t.Helper()
+	time.Sleep(2 * time.Second) // in which it would have
+	for _, name := range names {
+		w := d.roles[name]
+		select {
+		case <-w.ended:
+			d.t.Errorf("the %s ends with %v, want it to wait", name, w.err)
+		default:
+			if w.ready() {
+				d.t.Errorf("the %s is ready, want it to wait", name)
+			}
+		}
+	}
+}
+
+// untouched sees that nobody made a topic or wrote a marker.
+func (d *damaged) untouched() {
+	d.t.Helper()
+	client := d.log()
+	info, err := client.TopicInfo(soon(d.t), schema.TopicEvents)
+	if err != nil {
+		if !strings.Contains(err.Error(), eventlog.ErrUnknownTopic.Error()) {
+			d.t.Fatal(err)
+		}
+		return
+	}
+	for p := range info.Partitions {
+		if _, end, err := client.Offsets(soon(d.t), schema.TopicEvents, p); err != nil || end != 0 {
+			d.t.Errorf("partition %d of a log that is gone holds %d records, error %v", p, end, err)
+		}
+	}
+}
+
+// doctor says what it should.
+func (d *damaged) doctor(says string) {
+	d.t.Helper()
+	if code, output := d.parley("doctor"); code != 1 || !strings.Contains(output, says) {
+		d.t.Errorf("doctor: exit code %d, want an error that says %q among\n%s", code, says, output)
+	}
+}
+
+var everyRole = []string{"chatworker", "projector", "connector"}
+
+func TestLogIsAnOlderCopy(t *testing.T) {
+	t.Run("roles that run", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		d.replace(d.older)
+		d.refuses("", everyRole...)
+		d.doctor("offsets more than the log")
+	})
+	t.Run("roles that run, without ClickHouse", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		d.proxy.Cut()
+		d.replace(d.older)
+		d.refuses("", "chatworker", "connector")
+		d.proxy.Restore() // for which a projector waits before it goes on
+		d.refuses("", "projector")
+	})
+	t.Run("roles that start", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		d.stopAll()
+		d.replace(d.older)
+		d.startAll()
+		d.refuses("offsets more than the log", everyRole...)
+		d.start("chatworker") // again, and alone: a role that compared has left word
+		d.refuses("offsets more than the log", "chatworker")
+	})
+	t.Run("roles that start, without ClickHouse", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		d.stopAll()
+		d.replace(d.older)
+		d.proxy.Cut()
+		d.startAll()
+		d.ready("chatworker", "connector")
+		d.waits("projector")
+		d.proxy.Restore()
+		d.refuses("offsets more than the log", everyRole...)
+	})
+}
+
+func TestLogIsEmpty(t *testing.T) {
+	t.Run("roles that run", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		d.replace("")
+		d.refuses("", everyRole...)
+		d.untouched()
+		d.doctor("is gone")
+	})
+	t.Run("roles that run, without ClickHouse", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		d.proxy.Cut()
+		d.replace("")
+		d.refuses("", everyRole...)
+		d.untouched()
+	})
+	t.Run("roles that start", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		d.stopAll()
+		d.replace("")
+		d.startAll()
+		d.refuses("Kafka has no log", "projector", "connector")
+		d.waits("chatworker")
+		d.untouched()
+	})
+	t.Run("roles that start, without ClickHouse", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		d.stopAll()
+		d.replace("")
+		d.proxy.Cut()
+		d.startAll()
+		d.waits(everyRole...)
+		d.untouched()
+		d.proxy.Restore()
+		d.refuses("Kafka has no log", "projector", "connector")
+		d.waits("chatworker")
+		d.untouched()
+	})
+}
+
+func TestLogIsDeleted(t *testing.T) {
+	for name, again := range map[string]bool{"and gone": false, "and made again": true} {
+		t.Run(name, func(t *testing.T) { testLogIsDeleted(t, again) })
+	}
+}
+
+func testLogIsDeleted(t *testing.T, again bool) {
+	damage := func(d *damaged) {
+		if again {
+			d.recreateEvents(schema.LaptopPartitions)
+		} else if err := d.log().DeleteTopic(soon(d.t), schema.TopicEvents); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	for _, without := range []string{"", ", without ClickHouse"} {
+		t.Run("roles that run"+without, func(t *testing.T) {
+			t.Parallel()
+			d := newDamaged(t)
+			if without != "" {
+				d.proxy.Cut()
+			}
+			damage(d)
+			d.refuses("", everyRole...)
+			d.untouched()
+			if without == "" {
+				d.doctor("is gone")
+			}
+		})
+		t.Run("roles that start"+without, func(t *testing.T) {
+			t.Parallel()
+			d := newDamaged(t)
+			d.stopAll()
+			if without != "" {
+				d.proxy.Cut()
+			}
+			damage(d)
+			d.startAll()
+			d.refuses("", everyRole...)
+			d.untouched()
+		})
+	}
+}
+
+// One partition lost its beginning; the others are served.
+func TestLogIsCut(t *testing.T) {
+	cut := func(d *damaged) (lobby int) {
+		lobby = schema.PartitionOf("lobby", schema.LaptopPartitions)
+		embeddedtest.DeleteRecords(d.t, d.kafka, schema.TopicEvents, lobby, 5)
+		return lobby
+	}
+	elsewhere := func(d *damaged) {
+		d.t.Helper()
+		name := "a"
+		for schema.PartitionOf(name, schema.LaptopPartitions) == schema.PartitionOf("lobby", schema.LaptopPartitions) {
+			name += "a"
+		}
+		u := enter(d.t, d.roles["connector"].listen, "bob")
+		u.join(name)
+		u.chat(name, "the others are served")
+		if m := u.hears(); m.Body != "the others are served" {
+			d.t.Errorf("bob hears %q", m.Body)
+		}
+	}
+	t.Run("roles that run", func(t *testing.T) {
+		t.Parallel()
+		d := newDamaged(t)
+		cut(d)
+		ada := enter(t, d.roles["connector"].listen, "ada")
+		ada.join("lobby")
+		ada.chat("lobby", "nothing that is needed is missing")
+		elsewhere(d)
+		d.doctor("its older events were deleted")
+	})
+	for _, without := range []string{"", ", without ClickHouse"} {
+		t.Run("roles that start"+without, func(t *testing.T) {
+			t.Parallel()
+			d := newDamaged(t)
+			d.stopAll()
+			cut(d)
+			if without != "" {
+				d.proxy.Cut()
+			}
+			d.startAll()
+			d.ready("chatworker", "connector")
+			elsewhere(d)
+			for _, name := range slices.Sorted(slices.Values(everyRole)) {
+				select {
+				case <-d.roles[name].ended:
+					t.Errorf("the %s ends with %v because of one partition", name, d.roles[name].err)
+				default:
+				}
+			}
+			d.doctorSays(without == "", "its older events were deleted")
+		})
+	}
+}
+
+// doctorSays is doctor where ClickHouse answers.
+func (d *damaged) doctorSays(answers bool, says string) {
+	d.t.Helper()
+	if answers {
+		d.doctor(says)
+	}
+}
