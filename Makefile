@@ -37,7 +37,7 @@ export LISTEN DATA STACK PARTS
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate
-.PHONY: test rehearse test-go test-web test-deploy test-docker lint sim
+.PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker lint sim
 .PHONY: bench chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
@@ -103,6 +103,9 @@ test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apac
 
 test-deploy: check $(ENGINE) ## hold what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 20m ./...
+
+test-websocket: ## run Autobahn's test suite against the connection layer (a minute; Python 2.7 with pip, else skipped)
+	@scripts/websocket.sh
 
 test-docker: check ## start the docker stack on a Docker engine of its own, chat on it and harm it (minutes; root)
 	@scripts/test-docker.sh

@@ -1,9 +1,12 @@
 package connector
 
 import (
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -32,93 +35,209 @@ func echoing(t *testing.T) *edgeRig {
 	return &edgeRig{t: t, addr: l.Addr().String()}
 }
 
-// Frames as Autobahn's test suite sends them, under its case numbers, and what
-// RFC 6455 wants: the texts and pongs that come back, then the close code.
-// Binary messages (1.2) are refused with 1003, as the protocol says.
+// autobahnCase is a case of Autobahn's test suite: the frames that it sends and
+// what RFC 6455 wants. Binary messages (1.2) are refused with 1003 and those
+// above limits.frame (7.1.6) with 1009, as the protocol says.
+type autobahnCase struct {
+	id, frames string
+	want       string // the texts (t:) and pongs (p:) that come back
+	code       int    // of the close frame; 1005: it has none
+}
+
+func frame(first byte, payload string) string {
+	return string(rawFrame(first, uint64(len(payload)), payload))
+}
+
+// pieces is a message in frames of so many bytes.
+func pieces(payload string, size int) (frames string) {
+	first := byte(opText)
+	for ; len(payload) > size; payload = payload[size:] {
+		frames += frame(first, payload[:size])
+		first = 0
+	}
+	return frames + frame(final|first, payload)
+}
+
+const (
+	fin, text, cont, bin, ping, pong = final, opText, 0, 2, opPing, 0xA
+	greeting                         = "Hello, world!"
+	kosme                            = "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5"
+	mixed                            = "Hello-\u00b5@\u00df\u00f6\u00e4\u00fc\u00e0\u00e1-UTF-8!!"
+)
+
+func byeWith(code uint16) string {
+	return frame(fin|opClose, string([]byte{byte(code >> 8), byte(code)}))
+}
+
+var bye, stars = byeWith(1000), strings.Repeat("*", 256<<10)
+
+// All cases of 1 to 7 and 10, each with its bytes sent at once and piecemeal.
 func TestAutobahnCases(t *testing.T) {
 	t.Parallel()
 	r := echoing(t)
-	frame := func(first byte, payload string) string {
-		return string(rawFrame(first, uint64(len(payload)), payload))
+	all := slices.Concat(autobahnMessages(), autobahnPings(), autobahnReserved(), autobahnFragments(), autobahnTexts(), autobahnCloses())
+	if len(all) != 247 {
+		t.Errorf("%d cases, of 247", len(all))
 	}
-	const text, cont, ping, pong, fin = opText, 0, opPing, 0xA, final
-	bye := frame(fin|opClose, "\x03\xe8")
-	long := strings.Repeat("*", 65536)
-	for _, c := range []struct {
-		id, frames, want string
-		code             int
-	}{
-		{"1.1.1", frame(fin|text, "") + bye, "t:", 1000},
-		{"1.1.2", frame(fin|text, long[:125]) + bye, "t:" + long[:125], 1000},
-		{"1.1.4", frame(fin|text, long[:127]) + bye, "t:" + long[:127], 1000},
-		{"1.1.8", frame(fin|text, long) + bye, "t:" + long, 1000},
-		{"1.2.1", frame(fin|2, ""), "", 1003},
+	for _, c := range all {
+		chop := 1
+		if len(c.frames) > 4<<10 {
+			chop = 997
+		}
+		for _, size := range []int{len(c.frames), chop} {
+			if got, code := r.exchange(c.frames, size); got != c.want || code != c.code {
+				t.Errorf("case %s, %d bytes at once: %.60q and %d, want %.60q and %d", c.id, size, got, code, c.want, c.code)
+			}
+		}
+	}
+}
+
+// exchange sends frames, so many bytes at once, and returns what comes back as
+// an autobahnCase has it.
+func (r *edgeRig) exchange(frames string, size int) (came string, code int) {
+	conn := r.upgraded()
+	defer conn.Close()
+	var sent sync.WaitGroup
+	defer sent.Wait()
+	sent.Go(func() {
+		for piece := range slices.Chunk([]byte(frames), size) {
+			if _, err := conn.Write(piece); err != nil {
+				return
+			}
+		}
+	})
+	var all []string
+	for {
+		f, err := readFrame(conn)
+		if err != nil {
+			return strings.Join(all, " "), code
+		}
+		switch f.opcode {
+		case fin | text:
+			all = append(all, "t:"+string(f.payload))
+		case fin | pong:
+			all = append(all, "p:"+string(f.payload))
+		default:
+			code = f.codeOf()
+		}
+	}
+}
+
+func autobahnMessages() (all []autobahnCase) {
+	for i, size := range []int{0, 125, 126, 127, 128, 65535, 65536, 65536} {
+		all = append(all,
+			autobahnCase{fmt.Sprint("1.1.", i+1), frame(fin|text, stars[:size]) + bye, "t:" + stars[:size], 1000},
+			autobahnCase{fmt.Sprint("1.2.", i+1), frame(fin|bin, stars[:size]) + bye, "", 1003})
+	}
+	return append(all, autobahnCase{"10.1.1", pieces(stars[:65536], 1300) + bye, "t:" + stars[:65536], 1000})
+}
+
+func autobahnPings() []autobahnCase {
+	const odd = "\x00\xff\xfe\xfd\xfc\xfb\x00\xff"
+	most := strings.Repeat("\xfe", 125)
+	var ten string
+	var pongs []string
+	for i := range 10 {
+		payload := fmt.Sprint("payload-", i)
+		ten, pongs = ten+frame(fin|ping, payload), append(pongs, "p:"+payload)
+	}
+	return []autobahnCase{
 		{"2.1", frame(fin|ping, "") + bye, "p:", 1000},
-		{"2.4", frame(fin|ping, long[:125]) + bye, "p:" + long[:125], 1000},
-		{"2.5", frame(fin|ping, long[:126]), "", 1002},
+		{"2.2", frame(fin|ping, greeting) + bye, "p:" + greeting, 1000},
+		{"2.3", frame(fin|ping, odd) + bye, "p:" + odd, 1000},
+		{"2.4", frame(fin|ping, most) + bye, "p:" + most, 1000},
+		{"2.5", frame(fin|ping, most+"\xfe") + bye, "", 1002},
+		{"2.6", frame(fin|ping, most) + bye, "p:" + most, 1000},
 		{"2.7", frame(fin|pong, "") + bye, "", 1000},
-		{"2.9", frame(fin|pong, "x") + frame(fin|ping, "y") + bye, "p:y", 1000},
-		{"3.1", frame(fin|text|0x40, "x"), "", 1002},
-		{"3.2", frame(fin|text, "x") + frame(fin|text|0x20, "x"), "t:x", 1002},
-		{"3.7", frame(fin|opClose|0x70, ""), "", 1002},
-		{"4.1.1", frame(fin|3, ""), "", 1002},
-		{"4.1.3", frame(fin|text, "x") + frame(fin|5, ""), "t:x", 1002},
-		{"4.2.1", frame(fin|11, ""), "", 1002},
-		{"5.1", frame(ping, "a") + frame(fin|cont, "b"), "", 1002},
-		{"5.3", frame(text, "a") + frame(fin|cont, "b") + bye, "t:ab", 1000},
-		{"5.6", frame(text, "a") + frame(fin|ping, "p") + frame(fin|cont, "b") + bye, "p:p t:ab", 1000},
-		{"5.9", frame(fin|cont, "a"), "", 1002},
-		{"5.18", frame(text, "a") + frame(fin|text, "b"), "", 1002},
-		{"6.1.1", frame(fin|text, "") + bye, "t:", 1000},
-		{"6.1.3", frame(text, "") + frame(cont, "m") + frame(fin|cont, "") + bye, "t:m", 1000},
-		{"6.2.3", frame(text, "\xce") + frame(fin|cont, "\xba") + bye, "t:\u03ba", 1000},
-		{"6.3.1", frame(fin|text, "\xce\xba\xed\xa0\x80x"), "", 1007},
-		{"6.6.1", frame(fin|text, "\xce"), "", 1007},
-		{"6.18.1", frame(fin|text, "\xf4\x90\x80\x80"), "", 1007},
-		{"7.1.2", bye + bye, "", 1000},
-		{"7.1.3", bye + frame(fin|ping, "x"), "", 1000},
+		{"2.8", frame(fin|pong, "unsolicited") + bye, "", 1000},
+		{"2.9", frame(fin|pong, "unsolicited") + frame(fin|ping, "ping") + bye, "p:ping", 1000},
+		{"2.10", ten + bye, strings.Join(pongs, " "), 1000},
+		{"2.11", ten + bye, strings.Join(pongs, " "), 1000},
+	}
+}
+
+// Reserved bits and opcodes, the third to fifth of each after a good message.
+func autobahnReserved() (all []autobahnCase) {
+	first, end := frame(fin|text, greeting), frame(fin|ping, "")
+	bits := []string{
+		frame(fin|text|0x10, greeting),
+		first + frame(fin|text|0x20, greeting) + end,
+		first + frame(fin|text|0x30, greeting) + end,
+		first + frame(fin|text|0x40, greeting) + end,
+		frame(fin|bin|0x50, greeting),
+		frame(fin|bin|0x60, greeting),
+		frame(fin|opClose|0x70, ""),
+	}
+	add := func(id, frames string) {
+		want := ""
+		if strings.HasPrefix(frames, first) {
+			want = "t:" + greeting
+		}
+		all = append(all, autobahnCase{id, frames, want, 1002})
+	}
+	for i, frames := range bits {
+		add(fmt.Sprint("3.", i+1), frames)
+	}
+	for group, opcode := range []byte{3, 11} {
+		for i, payload := range []string{"", "reserved", "", greeting, greeting} {
+			frames := frame(fin|opcode+byte(i), payload)
+			if i >= 2 {
+				frames = first + frames + end
+			}
+			add(fmt.Sprintf("4.%d.%d", group+1, i+1), frames)
+		}
+	}
+	return all
+}
+
+func autobahnFragments() (all []autobahnCase) {
+	a, b, pinged := frame(text, "a"), frame(fin|cont, "b"), frame(fin|ping, "p")
+	loose, open, whole := frame(fin|cont, "x"), frame(cont, "x"), frame(fin|text, greeting)
+	many := a + frame(cont, "b") + frame(fin|ping, "1") + frame(cont, "c") + frame(cont, "d") + frame(fin|ping, "2") + frame(fin|cont, "e") + bye
+	for i, c := range []struct {
+		frames, want string
+		code         int
+	}{
+		{frame(ping, "a") + b, "", 1002},
+		{frame(pong, "a") + b, "", 1002},
+		{a + b + bye, "t:ab", 1000}, {a + b + bye, "t:ab", 1000}, {a + b + bye, "t:ab", 1000},
+		{a + pinged + b + bye, "p:p t:ab", 1000}, {a + pinged + b + bye, "p:p t:ab", 1000}, {a + pinged + b + bye, "p:p t:ab", 1000},
+		{loose + whole, "", 1002}, {loose + whole, "", 1002}, {loose + whole, "", 1002},
+		{open + whole, "", 1002}, {open + whole, "", 1002}, {open + whole, "", 1002},
+		{a + b + open + frame(fin|text, "d"), "t:ab", 1002},
+		{strings.Repeat(open+a+b, 2), "", 1002},
+		{strings.Repeat(loose+a+b, 2), "", 1002},
+		{a + frame(fin|text, "b"), "", 1002},
+		{many, "p:1 p:2 t:abcde", 1000}, {many, "p:1 p:2 t:abcde", 1000},
+	} {
+		all = append(all, autobahnCase{fmt.Sprint("5.", i+1), c.frames, c.want, c.code})
+	}
+	return all
+}
+
+func autobahnCloses() []autobahnCase {
+	because := func(reason string) string { return frame(fin|opClose, "\x03\xe8"+reason) }
+	whole := frame(fin|text, greeting)
+	all := []autobahnCase{
+		{"7.1.1", whole + bye, "t:" + greeting, 1000},
+		{"7.1.2", bye + frame(fin|opClose, ""), "", 1000},
+		{"7.1.3", bye + frame(fin|ping, ""), "", 1000},
+		{"7.1.4", bye + whole, "", 1000},
+		{"7.1.5", frame(text, "a") + bye + frame(fin|cont, "b"), "", 1000},
+		{"7.1.6", frame(fin|text, stars) + whole + bye + frame(fin|ping, ""), "", 1009},
 		{"7.3.1", frame(fin|opClose, ""), "", 1005},
 		{"7.3.2", frame(fin|opClose, "a"), "", 1002},
-		{"7.3.4", frame(fin|opClose, "\x03\xe8hello"), "", 1000},
-		{"7.3.6", frame(fin|opClose, "\x03\xe8"+long[:124]), "", 1002},
-		{"7.5.1", frame(fin|opClose, "\x03\xe8\xce\xba\xed\xa0\x80"), "", 1002},
-		{"7.7.9", frame(fin|opClose, "\x0b\xb8"), "", 3000},
-		{"7.9.1", frame(fin|opClose, "\x00\x00"), "", 1002},
-		{"7.9.4", frame(fin|opClose, "\x03\xec"), "", 1002},
-		{"10.1.1", func() (all string) {
-			for i := 0; i < len(long); i += 1300 {
-				first, end := byte(cont), min(len(long), i+1300)
-				if i == 0 {
-					first = text
-				}
-				if end == len(long) {
-					first |= fin
-				}
-				all += frame(first, long[i:end])
-			}
-			return all + bye
-		}(), "t:" + long, 1000},
-	} {
-		conn := r.upgraded()
-		go func() { _, _ = conn.Write([]byte(c.frames)) }()
-		var came []string
-		code := 0
-		for {
-			f, err := readFrame(conn)
-			if err != nil {
-				break
-			}
-			switch f.opcode {
-			case fin | text:
-				came = append(came, "t:"+string(f.payload))
-			case fin | pong:
-				came = append(came, "p:"+string(f.payload))
-			default:
-				code = f.codeOf()
-			}
-		}
-		if got := strings.Join(came, " "); got != c.want || code != c.code {
-			t.Errorf("case %s: %.60q and %d, want %.60q and %d", c.id, got, code, c.want, c.code)
-		}
+		{"7.3.3", bye, "", 1000},
+		{"7.3.4", because("Hello World!"), "", 1000},
+		{"7.3.5", because(stars[:123]), "", 1000},
+		{"7.3.6", because(stars[:124]), "", 1002},
+		{"7.5.1", because(kosme + "\xed\xa0\x80edited"), "", 1002},
 	}
+	for i, code := range []uint16{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999} {
+		all = append(all, autobahnCase{fmt.Sprint("7.7.", i+1), byeWith(code), "", int(code)})
+	}
+	for i, code := range []uint16{0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999} {
+		all = append(all, autobahnCase{fmt.Sprint("7.9.", i+1), byeWith(code), "", 1002})
+	}
+	return append(all, autobahnCase{"7.13.1", byeWith(5000), "", 1002}, autobahnCase{"7.13.2", byeWith(65535), "", 1002})
 }
