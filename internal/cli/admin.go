@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/files"
@@ -67,7 +66,7 @@ func startAdmin(ctx context.Context, addr string, h healthy, t *tools) (*admin, 
 		}
 	})
 	a := &admin{
-		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second},
+		server: newAdminServer(mux, ln.Addr()),
 		addr:   ln.Addr().String(),
 		served: make(chan error, 1),
 	}
