@@ -1,0 +1,172 @@
+package connector
+
+import (
+	"bytes"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// A flood of requests is refused while its own socket waits, and closed when
+// it does not end.
+func TestFloodOfRequests(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Limits.Rate, cfg.Edge.UserRate = 50, -1 })
+	ws := r.enter("ada")
+	go func() {
+		ping := []byte(`{"jsonrpc":"2.0","id":7,"method":"ping"}`)
+		for ws.WriteMessage(websocket.TextMessage, ping) == nil {
+		}
+	}()
+	begun, answers, refused := time.Now(), 0, 0
+	_ = ws.SetReadDeadline(begun.Add(30 * time.Second))
+	for {
+		_, answer, err := ws.ReadMessage()
+		if websocket.IsCloseError(err, rpc.CloseMisuse) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %d answers, %d refused: %v", answers, refused, err)
+		}
+		if answers++; bytes.Contains(answer, []byte(`"code":1005`)) {
+			refused++
+		}
+	}
+	took := time.Since(begun).Seconds()
+	if most := float64(requestBurst(r.inc.limits)) + 2.5*50*(took+1); float64(answers) > most {
+		t.Errorf("%d requests were answered in %.1f s, at 50 a second", answers, took)
+	}
+	if refused == 0 {
+		t.Error("nothing was refused before the connection was closed")
+	}
+}
+
+// Sessions of one user share a rate, so that more of them bring no more.
+func TestRateOfAUser(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) {
+		cfg.Limits.Rate, cfg.Limits.Channels, cfg.Edge.UserRate = 1000, 1, 10
+	})
+	passed := func(user string) (n int) {
+		for range 5 {
+			ws := r.enter(user)
+			for range 4 {
+				if !strings.Contains(answerTo(t, ws, `{"jsonrpc":"2.0","id":7,"method":"ping"}`), `"code":1005`) {
+					n++
+				}
+			}
+			_ = ws.Close() // and nobody gets a fresh allowance by coming back
+		}
+		return n
+	}
+	for _, user := range []string{"ada", "bob"} {
+		// 12 at once, 5 hellos of which are not of anybody yet, and a few since.
+		if n := passed(user); n < 11 || n > 17 {
+			t.Errorf("%d of 20 pings of %s over five sessions passed, of 12 and 10 a second", n, user)
+		}
+	}
+}
+
+// A user has so many connections and no more; each that ends makes room.
+func TestConnectionsOfAUser(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.UserConnections = 3 })
+	first := r.enter("ada")
+	r.enter("ada")
+	r.enter("ada")
+	ws := r.open()
+	if answer := r.hello(ws, "ada"); !strings.Contains(answer, `"code":1002`) || !strings.Contains(answer, `"limit":3`) {
+		t.Errorf("the fourth hello is answered %s", answer)
+	}
+	if code := closeCode(ws, 5*time.Second); code != rpc.CloseConnections {
+		t.Errorf("the fourth connection is closed with %d", code)
+	}
+	r.enter("bob")
+	_ = first.Close()
+	soon(t, "there is room again", func() bool {
+		return strings.Contains(r.hello(r.open(), "ada"), `"result"`)
+	})
+}
+
+// A client address has so many connections and no more, and cannot take all
+// upgrades; those behind a trusted proxy are told apart by what it says.
+func TestConnectionsOfAnAddress(t *testing.T) {
+	t.Parallel()
+	from := func(address string) http.Header { return http.Header{"X-Forwarded-For": {address}} }
+	r := newEdgeRig(t, withAuth, func(cfg *Config) {
+		cfg.Edge.AddressConnections = 3
+		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	for _, c := range []struct {
+		from string
+		want int
+	}{
+		{"192.0.2.1", 101}, {"192.0.2.1", 101}, {"192.0.2.1", 101}, {"192.0.2.1", 503},
+		{"198.51.100.9, 192.0.2.1", 503}, // invented by the client
+		{"192.0.2.1, 127.0.0.9", 503},    // two proxies of ours
+		{"192.0.2.2", 101},
+		{"2001:db8::1", 101}, {"2001:db8::2", 101}, {"[2001:db8::3]:443", 101}, {"2001:db8::4", 503}, {"2001:db8:0:1::4", 101},
+	} {
+		if _, status, _ := r.dial(from(c.from)); status != c.want {
+			t.Errorf("a connection from %s is answered with %d, want %d", c.from, status, c.want)
+		}
+	}
+	if _, _, addresses := r.c.edge.counts(); addresses != 4 {
+		t.Errorf("%d addresses are remembered, want 4", addresses)
+	}
+}
+
+// A proxy of the same network that nobody said to trust is not taken for one
+// client.
+func TestUntrustedProxy(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.AddressConnections = 2 })
+	for i := range 5 {
+		if _, status, _ := r.dial(http.Header{"Forwarded": {"for=192.0.2.1"}}); status != 101 {
+			t.Fatalf("connection %d is answered with %d", i, status)
+		}
+	}
+	r.open()
+	r.open()
+	if _, status, _ := r.dial(nil); status != http.StatusServiceUnavailable {
+		t.Errorf("the third connection of an address is answered with %d", status)
+	}
+}
+
+func TestRateOfUpgrades(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.Upgrades = 9 })
+	refused := 0
+	for range 40 {
+		if _, status, retry := r.dial(nil); status == http.StatusServiceUnavailable && retry != "" {
+			refused++
+		}
+	}
+	if refused < 10 {
+		t.Errorf("%d of 40 upgrades at once were refused, at 9 a second and 18 at once", refused)
+	}
+}
+
+// What one connection sends beyond its rate waits in its own socket.
+func TestBytesOfAConnection(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.ReadRate = 128 << 10; cfg.Limits.Rate = -1; cfg.Edge.UserRate = -1 })
+	ws := r.enter("ada")
+	frame := []byte(`{"jsonrpc":"2.0","method":"ping","params":{"x":"` + strings.Repeat("x", 60<<10) + `"}}`)
+	begun := time.Now()
+	for range 16 { // 960 KiB, 512 KiB of them at once
+		if err := ws.WriteMessage(websocket.TextMessage, frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answerTo(t, ws, `{"jsonrpc":"2.0","id":7,"method":"ping"}`)
+	if took := time.Since(begun); took < 3*time.Second || took > 15*time.Second {
+		t.Errorf("960 KiB were read in %v, at 128 KiB a second and 512 KiB at once", took)
+	}
+}
