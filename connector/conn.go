@@ -1,15 +1,12 @@
 package connector
 
 import (
-	"context"
-	"errors"
 	"io"
 	"net"
 	"slices"
 	"sync"
 	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 
@@ -323,72 +320,6 @@ func (c *conn) abort() {
 	c.wake()
 	c.mu.Unlock()
 	_ = c.net.Close()
-}
-
-// errNotText and errNotUTF8 end a connection with the code RFC 6455 names.
-var (
-	errNotText = errors.New("a binary frame")
-	errNotUTF8 = errors.New("a text frame that is not UTF-8")
-)
-
-// read hands each text message to handle, on the calling goroutine, until the
-// connection ends. Its error is what ended it, a *websocket.CloseError where
-// that was the client's close frame.
-func (c *conn) read(handle func([]byte)) error {
-	for {
-		kind, r, err := c.ws.NextReader()
-		if err != nil {
-			c.closeFor(err)
-			return err
-		}
-		if kind != websocket.TextMessage {
-			c.close(websocket.CloseUnsupportedData, "binary frames are not accepted")
-			return errNotText
-		}
-		if err := c.armMessage(messageTimeout); err != nil {
-			return err
-		}
-		message, err := io.ReadAll(r)
-		if err != nil {
-			c.closeFor(err)
-			return err
-		}
-		if !utf8.Valid(message) {
-			c.close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
-			return errNotUTF8
-		}
-		if err := c.armMessage(0); err != nil {
-			return err
-		}
-		c.socket.read = 0
-		if c.awaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
-			handle(message)
-		}
-	}
-}
-
-// closeFor begins to close with the code for what was found wrong with a frame.
-func (c *conn) closeFor(err error) {
-	switch {
-	case errors.Is(err, errCloseByte):
-		c.close(websocket.CloseProtocolError, "a close frame needs two bytes of code or none")
-	case errors.Is(err, errLength), errors.Is(err, websocket.ErrReadLimit):
-		c.close(websocket.CloseMessageTooBig, "the frame is too large")
-	}
-}
-
-// armMessage bounds the time of the message that is being read; 0: none is.
-func (c *conn) armMessage(d time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.closing:
-		return nil // linger has set the deadline
-	case d == 0:
-		return c.ws.SetReadDeadline(time.Time{})
-	default:
-		return c.ws.SetReadDeadline(time.Now().Add(d))
-	}
 }
 
 // discard reads on behind a close frame until the peer has answered, so that

@@ -10,3 +10,14 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** What became of a promise within a while: "pending" when nothing did. */
+export function outcome(promise: Promise<unknown>, within = 15_000): Promise<unknown> {
+  return Promise.race([
+    promise.then(
+      () => "resolved",
+      (error: unknown) => error,
+    ),
+    new Promise((resolve) => setTimeout(resolve, within, "pending")),
+  ]);
+}
