@@ -6,24 +6,34 @@ import (
 	"os"
 )
 
-// maxLogFile is the size in bytes at which a log file is begun anew; the one
-// before is kept.
+// maxLogFile is the size in bytes at which a log file is rotated; the one before
+// is kept.
 const maxLogFile = 8 << 20
 
-// logFile is a log of bounded size. One goroutine at a time writes.
+// logFile is a log of bounded size: what was written last is in its file, and
+// what was before that in path.1. One goroutine at a time writes.
 type logFile struct {
 	path string
 	file *os.File
 	size int
 }
 
-// newLogFile begins a log at path, and keeps the one that is there as path.1.
+// newLogFile goes on with the log at path, behind what is there: what a crash
+// left is not pushed out by the starts that follow.
 func newLogFile(path string) (*logFile, error) {
-	l := &logFile{path: path}
-	return l, l.begin()
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("log file cannot be opened: %w", err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("log file cannot be opened: %w", err), file.Close())
+	}
+	return &logFile{path: path, file: file, size: int(info.Size())}, nil
 }
 
-func (l *logFile) begin() error {
+// rotate keeps the file as path.1 and begins another one.
+func (l *logFile) rotate() error {
 	if err := os.Rename(l.path, l.path+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("log file cannot be kept: %w", err)
 	}
@@ -38,7 +48,7 @@ func (l *logFile) begin() error {
 // Write appends to the log.
 func (l *logFile) Write(p []byte) (int, error) {
 	if l.size+len(p) > maxLogFile && l.size > 0 {
-		if err := errors.Join(l.file.Close(), l.begin()); err != nil {
+		if err := errors.Join(l.file.Close(), l.rotate()); err != nil {
 			return 0, err
 		}
 	}
