@@ -48,6 +48,8 @@ func (w *Worker) waits() (reasons []string) {
 		reasons = append(reasons, fmt.Sprintf("%d of %d assigned partitions are not served yet", assigned-serving, assigned))
 	} else if !w.served.Load() && time.Since(*started) <= idleGrace {
 		reasons = append(reasons, "the consumer group has assigned no partition yet")
+	} else if reason := w.member.Unready(time.Now()); reason != "" {
+		reasons = append(reasons, reason)
 	}
 	return reasons
 }

@@ -119,7 +119,8 @@ type Worker struct {
 	lost              atomic.Int64              // those assigned that lack events they need
 	events, corrupt   atomic.Int64
 	pushed            atomic.Int64
-	served            atomic.Bool  // a partition was served once
+	member            roles.Membership
+	served            atomic.Bool  // a partition was served once: it is no spare
 	keeping           atomic.Bool  // this worker keeps the leases
 	queued            atomic.Int64 // bytes of pushes that are not acknowledged
 	metrics           *metrics
@@ -179,6 +180,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Go(func() error {
 		return w.client.RunGroup(running, eventlog.GroupConfig{
 			Group: w.cfg.Group, Topics: []string{schema.TopicEvents, schema.TopicControl}, UserData: own,
+			Joined: w.member.Set,
 		}, w.serve)
 	})
 	return w.stopped(ctx, g.Wait())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 )
 
 // idleGrace is how long a projector waits for partitions before it counts as a
@@ -22,7 +23,8 @@ type progress struct {
 	inserter          atomic.Pointer[inserter]        // of the newest session
 	assigned, serving atomic.Int64                    // partitions
 	lost              atomic.Int64                    // partitions that lack events they need
-	served            atomic.Bool                     // a partition was once
+	member            roles.Membership
+	served            atomic.Bool // a partition was served once: it is no spare
 }
 
 // Ready reports whether the projector follows the log now.
@@ -59,6 +61,10 @@ func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 		reasons = append(reasons, fmt.Sprintf("%d of %d assigned partitions are not followed yet", assigned-serving, assigned))
 	case !at.served.Load() && time.Since(*since) <= idleGrace:
 		reasons = append(reasons, "the consumer group has assigned no partition yet")
+	default:
+		if reason := at.member.Unready(time.Now()); reason != "" {
+			reasons = append(reasons, reason)
+		}
 	}
 	return reasons
 }

@@ -92,6 +92,7 @@ func (s *session) follow(ctx context.Context) error {
 		defer stop()
 		return s.kafka.RunGroup(ctx, eventlog.GroupConfig{
 			Group: s.p.cfg.Group, Topics: []string{schema.TopicEvents}, UserData: own,
+			Joined: s.p.progress.member.Set,
 		}, s.handle)
 	})
 	return g.Wait()

@@ -43,7 +43,13 @@ type program struct {
 // begin starts `parley args…`; it is killed at the end of the test.
 func begin(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, cmd: exec.Command(os.Args[0], args...), ended: make(chan error, 1)}
+	return beginCommand(t, exec.Command(os.Args[0], args...))
+}
+
+// beginCommand starts a command that becomes parley.
+func beginCommand(t *testing.T, cmd *exec.Cmd) *program {
+	t.Helper()
+	p := &program{t: t, cmd: cmd, ended: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), programEnv+"=1")
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

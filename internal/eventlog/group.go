@@ -48,6 +48,9 @@ type GroupConfig struct {
 	// UserData is what this member tells everybody who asks for the group's
 	// members; see [Client.Group].
 	UserData []byte
+	// Joined, if it is given, is called with true when a generation of the group
+	// begins for this member and with false when it ends, in turns.
+	Joined func(bool)
 }
 
 // Assignment is one partition that the group gave to this member.
@@ -191,6 +194,13 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 
 // start runs a handler for each partition of a generation.
 func (m *member) start(ctx context.Context, generation *kafka.Generation) {
+	if m.cfg.Joined != nil {
+		m.cfg.Joined(true)
+		generation.Start(func(ended context.Context) { // the next one begins after it has returned
+			<-ended.Done()
+			m.cfg.Joined(false)
+		})
+	}
 	if m.missed.Swap(false) { // end this generation soon, so that the next one gets it right
 		generation.Start(func(ctx context.Context) { sleep(ctx, rejoinBackoff) })
 	}

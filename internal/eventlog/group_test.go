@@ -275,3 +275,29 @@ func TestRebalanceUnderWayDoesNotHoldUpLeaving(t *testing.T) {
 	}
 	close(release)
 }
+
+// A member hears when it is in the group and when it is not.
+func TestGroupSaysWhoIsAMember(t *testing.T) {
+	cl := startCluster(t)
+	topic := newTopic(t, cl.client(t), 1, nil)
+	cfg := testGroup(topic)
+	said := make(chan bool, 100)
+	cfg.Joined = func(member bool) { said <- member }
+	l := newLedger()
+	leave := join(t, cl.client(t), cfg, l.handler("a"))
+	l.await(t, map[string]int{"a": 1})
+	if err := leave(); err != nil {
+		t.Fatal(err)
+	}
+	close(said)
+	last, turns := false, 0
+	for member := range said {
+		if member == last {
+			t.Errorf("said %v twice", member)
+		}
+		last, turns = member, turns+1
+	}
+	if last || turns == 0 {
+		t.Errorf("after leaving, member is %v, said %d times", last, turns)
+	}
+}
