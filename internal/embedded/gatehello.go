@@ -29,9 +29,7 @@ func readHello(client io.ReadWriter) (*hello, error) {
 		n, err := client.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		if len(buf) > 0 && buf[0] != 0 {
-			if buf[0] == 'G' || buf[0] == 'P' || buf[0] == 'H' || buf[0] == 'O' {
-				_, _ = io.WriteString(client, webAnswer) // the client may be gone
-			}
+			_, _ = client.Write(strangersAnswer(buf[0])) // the client may be gone
 			return nil, errNotClickHouse
 		}
 		if h := parseHello(buf); h != nil {
@@ -44,6 +42,16 @@ func readHello(client io.ReadWriter) (*hello, error) {
 			return nil, errNotClickHouse
 		}
 	}
+}
+
+// strangersAnswer is what ClickHouse answers to a first byte that is not a
+// hello's: one of HTTP, or of TLS, whose clients see by it that this is a plain
+// port.
+func strangersAnswer(first byte) []byte {
+	if first == 'G' || first == 'P' || first == 'H' || first == 'O' {
+		return []byte(webAnswer)
+	}
+	return (&refusal{101, "Unexpected packet from client"}).packet()
 }
 
 // parseHello reads kind 0, the program's name, three version numbers, database,
