@@ -2,6 +2,7 @@ package connector
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -9,6 +10,9 @@ import (
 // backlogBytes bounds what a channel keeps for joins whose result is being
 // made. Beyond it they are closed as slow consumers, and come back.
 const backlogBytes = 8 << 20
+
+// deliveryBytes is what a frame takes in a backlog besides its bytes.
+const deliveryBytes = 64
 
 // batchBytes is how much of a batch members get at once, but one frame at least.
 // What comes after it waits until the writers have had their turn: a burst that
@@ -37,7 +41,8 @@ type channel struct {
 	delivered int // messages handed to sockets, not counted yet
 
 	backlog      []delivery // since the oldest result in the making
-	backlogBytes int
+	backlogBytes atomic.Int64
+	backlogs     *tally   // of all channels; nil: none
 	readers      []*place // whose result is being made; some have left meanwhile
 
 	loading  *load
@@ -103,7 +108,7 @@ func (ch *channel) keep(d delivery) {
 		return
 	}
 	ch.backlog = append(ch.backlog, d)
-	if ch.backlogBytes += len(d.frame); ch.backlogBytes > backlogBytes {
+	if !ch.backlogs.take(&ch.backlogBytes, len(d.frame)+deliveryBytes, backlogBytes) {
 		ch.dropReaders()
 	}
 }
@@ -114,8 +119,10 @@ func (ch *channel) dropReaders() {
 		p.session.conn.close(rpc.CloseSlow, "slow consumer: too much happened while the history was read")
 	}
 	clear(ch.backlog)
-	ch.backlogBytes = 0
+	ch.forgetBacklog()
 }
+
+func (ch *channel) forgetBacklog() { ch.backlogs.give(&ch.backlogBytes, int(ch.backlogBytes.Load())) }
 
 // sendTo sends p its part of the batch so far.
 func (ch *channel) sendTo(p *place) {
@@ -198,7 +205,8 @@ func (ch *channel) goLive(p *place) (messages int) {
 	}
 	p.cursor, p.batch, p.from, p.had = -1, ch.batch, len(ch.out), ch.messages
 	if ch.readers = without(ch.readers, p); len(ch.readers) == 0 {
-		ch.backlog, ch.backlogBytes = nil, 0
+		ch.backlog = nil
+		ch.forgetBacklog()
 	}
 	return messages
 }

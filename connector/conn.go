@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,7 +33,9 @@ type conn struct {
 	raw      syscall.RawConn // of net
 	limit    int             // bytes that may wait
 	flushers *flushers
-	budget   *budget // of all connections together; nil: none
+	budget   *budget      // of all connections together; nil: none
+	requests *tally       // of what all connections ask; nil: none
+	asked    atomic.Int64 // bytes of it
 
 	mu       sync.Mutex
 	queue    [][]byte

@@ -43,6 +43,10 @@ func (h *historyCall) answer(ch *channel) {
 	}
 	reached := ch.reached(h.acked)
 	ch.mu.Unlock()
+	if !h.take(waitBytes) {
+		h.fail(rpc.HistoryUnavailable(retryAfter))
+		return
+	}
 	inc.spawn(func() {
 		conn := h.session.conn
 		if !conn.awaitRoom(inc.ctx, inc.limits.Page) {
@@ -139,10 +143,17 @@ type membersCall struct {
 	limit int
 	users []string
 	count int
+	crowd bool // there is no room to wait
 }
 
 func (m *membersCall) passed(ch *channel) {
-	m.users, m.count = ch.replica.page(m.after, m.limit), len(ch.replica.users)
+	users, size := ch.replica.page(m.after, m.limit), 0
+	for _, u := range users {
+		size += 16 + len(u)
+	}
+	if m.crowd = !m.take(size); !m.crowd {
+		m.users, m.count = users, len(ch.replica.users)
+	}
 }
 
 func (m *membersCall) answer(ch *channel) {
@@ -151,8 +162,12 @@ func (m *membersCall) answer(ch *channel) {
 		return
 	}
 	conn := m.session.conn
-	if conn.roomNow() {
+	if !m.crowd && conn.roomNow() {
 		m.list()
+		return
+	}
+	if m.crowd || !m.take(waitBytes) {
+		m.fail(rpc.Unavailable(retryAfter))
 		return
 	}
 	inc := m.session.inc

@@ -133,6 +133,7 @@ func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
 		opened:     time.Now(), pingedAt: time.Now(),
 	}
 	s.conn = newConn(ws, l.Queue, inc.flushers, inc.budget)
+	s.conn.requests = inc.requests
 	s.conn.socket.rate = newBucket(inc.cfg.Edge.ReadRate, 4*inc.cfg.Edge.ReadRate)
 	s.conn.socket.slowed = func() { inc.metrics.limited.Add(1, "bytes") }
 	ws.SetReadLimit(int64(inc.limits.Frame))

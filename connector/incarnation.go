@@ -52,6 +52,8 @@ type incarnation struct {
 	noOlder       sample
 	flushers      *flushers
 	budget        *budget // of all connections' queues
+	requests      *tally  // of what sessions ask
+	backlogs      *tally  // of the channels' backlogs
 
 	ctx      context.Context // of everything that works for sessions
 	work     sync.WaitGroup  // what spawn started, and connections
@@ -103,6 +105,8 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 		noHistory: sample{message: "history cannot be read"}, noOlder: sample{message: "joins are answered without older history"},
 		flushers: newFlushers(),
 		budget:   newBudget(defaultBudget, nil), // until the connector's takes its place
+		requests: &tally{limit: requestBytes, share: requestShare},
+		backlogs: &tally{limit: backlogTotal},
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),
 		left:     map[string]time.Time{},
@@ -229,7 +233,7 @@ func (inc *incarnation) channel(name string) *channel {
 }
 
 func (inc *incarnation) subscribe(name string) *channel {
-	ch := &channel{name: name, partition: inc.partitionOf(name)}
+	ch := &channel{name: name, partition: inc.partitionOf(name), backlogs: inc.backlogs}
 	ch.replica.window = inc.log.Window
 	ch.ring.maxEntries = 3 * inc.limits.Recover
 	inc.mu.Lock()

@@ -289,6 +289,10 @@ func (j *joinCall) answer(ch *channel) {
 		inc.replyJoin(j, ch, v, past)
 		return
 	}
+	if !j.take(waitBytes) {
+		j.fail(rpc.Unavailable(retryAfter))
+		return
+	}
 	inc.spawn(func() {
 		past, sent := inc.recallInTurn(ch, j, v)
 		defer sent()

@@ -8,12 +8,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // errNotText and errNotUTF8 end a connection with the code RFC 6455 names.
 var (
 	errNotText = errors.New("a binary frame")
 	errNotUTF8 = errors.New("a text frame that is not UTF-8")
+	errCrowded = errors.New("too many bytes of requests")
 )
 
 // read hands each text message to handle, on the calling goroutine, until the
@@ -33,21 +36,52 @@ func (c *conn) read(handle func([]byte)) error {
 		if err := c.armMessage(messageTimeout); err != nil {
 			return err
 		}
-		message, err := io.ReadAll(r)
+		message, counted, err := c.readMessage(r)
 		if err != nil {
+			c.give(counted)
 			c.closeFor(err)
 			return err
 		}
 		if !utf8.Valid(message) {
+			c.give(counted)
 			c.close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
 			return errNotUTF8
 		}
 		if err := c.armMessage(0); err != nil {
+			c.give(counted)
 			return err
 		}
 		c.socket.read = 0
 		if c.awaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
 			handle(message)
+		}
+		c.give(counted)
+	}
+}
+
+// readMessage reads one message to its end. counted is what it takes of the
+// connection's requests, which the caller gives back.
+func (c *conn) readMessage(r io.Reader) (message []byte, counted int, err error) {
+	message = make([]byte, 0, 512)
+	for {
+		if len(message) == cap(message) {
+			size := 2 * cap(message)
+			if size > smallMessage {
+				if !c.take(size - counted) {
+					c.close(rpc.CloseSlow, "too much is being received: come back")
+					return nil, counted, errCrowded
+				}
+				counted = size
+			}
+			message = append(make([]byte, 0, size), message...)
+		}
+		n, err := r.Read(message[len(message):cap(message)])
+		message = message[:len(message)+n]
+		if errors.Is(err, io.EOF) {
+			return message, counted, nil
+		}
+		if err != nil {
+			return nil, counted, err
 		}
 	}
 }

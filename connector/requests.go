@@ -1,6 +1,8 @@
 package connector
 
 import (
+	"bytes"
+
 	"github.com/oklog/ulid/v2"
 
 	"github.com/parley-chat/parley/internal/history"
@@ -24,8 +26,11 @@ func (s *session) handle(frame []byte) {
 	case <-s.inc.ctx.Done():
 		return
 	}
-	c := &call{session: s, method: r.Method, id: r.ID}
+	c := &call{session: s, method: r.Method, id: bytes.Clone(r.ID)} // which must not hold on to the frame
 	s.begin(c)
+	if bad == nil && !c.take(callBytes+len(c.id)) {
+		bad = rpc.Unavailable(retryAfter)
+	}
 	if bad == nil {
 		if retry := s.drawRequest(); retry > 0 {
 			s.slowDown(c, retry)

@@ -195,6 +195,7 @@ type call struct {
 	method   string
 	id       []byte // nil: a notification
 	span     tracing.Span
+	cost     int // bytes that count until it is answered
 	answered atomic.Bool
 }
 
@@ -220,5 +221,6 @@ func (c *call) respond(e *rpc.Error, encode func([]byte) []byte) {
 	if c.id != nil {
 		c.session.conn.send(textFrame(encode(nil)))
 	}
+	c.session.conn.give(c.cost)
 	c.endSpan(e)
 }

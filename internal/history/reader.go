@@ -67,8 +67,9 @@ func New(cfg Config) (*Reader, error) {
 	r := &Reader{cfg: cfg, tracer: tracing.New(cfg.Tracers, "internal/history"), end: cancel}
 	r.store = newStore(ctx, db, &cfg, r.tracer)
 	events := r.tracer.Topic(schema.TopicEvents, "")
+	turns := make(chan struct{}, tailsAtOnce)
 	for p := range cfg.Epoch.Partitions {
-		r.tails = append(r.tails, newTail(ctx, &r.cfg, p, events))
+		r.tails = append(r.tails, newTail(ctx, &r.cfg, p, events, turns))
 	}
 	return r, nil
 }

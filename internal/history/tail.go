@@ -17,6 +17,9 @@ import (
 // fetchBytes is how much of the log is fetched at once.
 const fetchBytes = 4 << 20
 
+// tailsAtOnce is how many partitions' tails are read at once.
+const tailsAtOnce = 4
+
 // shareCost is how many times as many offsets as one asks for a read may take
 // that one shares with others: nobody waits for what he does not need, or fails
 // because of it.
@@ -29,6 +32,7 @@ type tail struct {
 	partition int
 	events    *tracing.Topic
 	alive     context.Context
+	turns     chan struct{} // a slot for each read under way, of all tails
 	work      sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
@@ -60,8 +64,8 @@ type chats struct {
 	void []bool // of each, where the read judges
 }
 
-func newTail(ctx context.Context, cfg *Config, partition int, events *tracing.Topic) *tail {
-	return &tail{cfg: cfg, partition: partition, events: events, alive: ctx}
+func newTail(ctx context.Context, cfg *Config, partition int, events *tracing.Topic, turns chan struct{}) *tail {
+	return &tail{cfg: cfg, partition: partition, events: events, alive: ctx, turns: turns}
 }
 
 // close waits for the reads under way; the tail's context has ended.
@@ -145,7 +149,7 @@ func (t *tail) run() {
 	r := t.running
 	t.mu.Unlock()
 	for r != nil {
-		r.err = t.fill(r)
+		r.err = t.fillInTurn(r)
 		close(r.done)
 		t.mu.Lock()
 		t.running = t.next()
@@ -211,6 +215,18 @@ func (r *tailRead) messages(q *Query, from, to int64) []rpc.Message {
 		}
 	}
 	return found
+}
+
+// fillInTurn reads the log when fewer than tailsAtOnce others do: what they
+// keep is bounded together.
+func (t *tail) fillInTurn(r *tailRead) error {
+	select {
+	case t.turns <- struct{}{}:
+		defer func() { <-t.turns }()
+		return t.fill(r)
+	case <-t.alive.Done():
+		return ErrClosed
+	}
 }
 
 // fill reads the log within the budget.

@@ -1,0 +1,171 @@
+package connector
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// eventually waits for what must come to be.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}
+
+// Requests that cannot be answered yet keep no more than their bound, however
+// long their ids are, and what is small is answered all the same.
+func TestUnansweredRequestsAreBounded(t *testing.T) {
+	const sessions, each, bound = 40, 30, 8 << 20
+	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit, inc.cfg.HistoryTime = bound, 2*time.Second })
+	ch := v.inc.subscribe("a")
+	fillRing(ch, 10, "x")
+	before := heapInUse()
+	id := strings.Repeat("i", 50_000)
+	var all []*websocket.Conn
+	for i := range sessions {
+		ws, s := v.enter(fmt.Sprint("waits", i), ch)
+		all = append(all, ws)
+		s.acknowledged("a", 1<<40) // which the stream never reaches
+		for range each {
+			// Once what is kept is at the bound, the connection may be closed.
+			_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":"`+id+`","method":"history","params":{"channel":"a","limit":1}}`))
+		}
+	}
+	eventually(t, "the bound is reached", func() bool { return v.inc.requests.used.Load() > bound*3/4 })
+	ws, _ := v.enter("small", ch)
+	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a"}}`)
+	if _, answer, err := ws.ReadMessage(); err != nil || strings.Contains(string(answer), `"error"`) {
+		t.Errorf("a small request is answered with %s (%v)", answer, err)
+	}
+	used, heap := v.inc.requests.used.Load(), heapInUse()-before
+	t.Logf("requests keep %d KiB, the heap grew by %d KiB", used>>10, heap>>10)
+	if most := int64(bound + (sessions+1)*requestShare); used > most || used < bound/2 {
+		t.Errorf("requests keep %d bytes, the bound is %d", used, most)
+	}
+	for _, ws := range all {
+		ws.Close()
+	}
+	eventually(t, "nothing counts once they are gone", func() bool { return v.inc.requests.used.Load() == 0 })
+}
+
+// Messages of which only a part has come are bounded together.
+func TestHalfRequestsAreBounded(t *testing.T) {
+	const sessions, bound = 200, 2 << 20
+	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit = bound })
+	ch := v.inc.subscribe("a")
+	half := []byte(`{"jsonrpc":"2.0","id":"` + strings.Repeat("i", 50_000))
+	var all []*websocket.Conn
+	for i := range sessions {
+		ws, _ := v.enter(fmt.Sprint("half", i), ch)
+		w, err := ws.NextWriter(websocket.TextMessage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(half); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, ws)
+	}
+	closed := func() (n int) {
+		for _, s := range v.inc.allSessions() {
+			if s.conn.closedWith() == rpc.CloseSlow {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "what does not fit is closed", func() bool { return closed() >= sessions-bound/(32<<10)-1 })
+	if used := v.inc.requests.used.Load(); used > bound+sessions*requestShare || used < bound/2 {
+		t.Errorf("halves keep %d bytes, the bound is %d", used, bound)
+	}
+	ws, _ := v.enter("whole", ch)
+	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+	if _, answer, err := ws.ReadMessage(); err != nil || !strings.Contains(string(answer), `"result"`) {
+		t.Errorf("a whole request is answered with %s (%v)", answer, err)
+	}
+	for _, ws := range all {
+		ws.Close()
+	}
+	eventually(t, "nothing counts", func() bool { return v.inc.requests.used.Load() == 0 })
+}
+
+// The pages of members that wait behind joins count, and one that does not fit
+// is refused.
+func TestWaitingMembersAreBounded(t *testing.T) {
+	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit = 256 << 10 })
+	ch := v.inc.subscribe("a")
+	for i := range maxMembers {
+		ch.replica.add(fmt.Sprintf("user%04d", i))
+	}
+	ws, s := v.enter("many", ch)
+	op := &operation{join: true, asked: []*joinCall{{}}}
+	s.mu.Lock()
+	s.places["a"].result = op
+	s.mu.Unlock()
+	const asked = 40
+	for i := range asked {
+		v.ask(ws, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"members","params":{"channel":"a","limit":1000}}`, i))
+	}
+	waiting := func() []follower {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return op.behind
+	}
+	eventually(t, "all wait", func() bool { return len(waiting()) == asked })
+	if used := v.inc.requests.used.Load(); used > 256<<10 || used < 128<<10 {
+		t.Errorf("%d requests keep %d bytes", asked, used)
+	}
+	answerAll(waiting(), ch)
+	refused := 0
+	for range asked {
+		_, answer, err := ws.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(answer), `"error"`) {
+			refused++
+		}
+	}
+	if refused == 0 || refused == asked {
+		t.Errorf("%d of %d are refused", refused, asked)
+	}
+	eventually(t, "nothing counts", func() bool { return v.inc.requests.used.Load() == 0 })
+}
+
+// What channels keep for joins in the making is bounded over all channels.
+func TestBacklogsTogetherAreBounded(t *testing.T) {
+	const channels, bound = 40, 4 << 20
+	v := serveAlone(t, func(inc *incarnation) { inc.backlogs.limit = bound })
+	payload := []byte(strings.Repeat("x", 10_000))
+	for i := range channels {
+		ch := v.inc.subscribe(fmt.Sprint("c", i))
+		_, s := v.enter(fmt.Sprint("joins", i))
+		ch.mu.Lock()
+		ch.attach(&place{session: s, name: ch.name, channel: ch})
+		for range 20 {
+			ch.publishMessage(payload)
+		}
+		ch.mu.Unlock()
+		if used := v.inc.backlogs.used.Load(); used > bound {
+			t.Fatalf("backlogs keep %d bytes, the bound is %d", used, bound)
+		}
+	}
+	closed := 0
+	for _, s := range v.inc.allSessions() {
+		if s.conn.closedWith() == rpc.CloseSlow {
+			closed++
+		}
+	}
+	if closed == 0 || closed == channels {
+		t.Errorf("%d of %d were closed", closed, channels)
+	}
+}
