@@ -45,3 +45,28 @@ func BenchmarkFlush(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRestore is a checkpoint of 1,000,000 channels that had messages once.
+func BenchmarkRestore(b *testing.B) {
+	const channels = 1_000_000
+	log := Log{Epoch: "e1", Window: schema.Window}
+	build := &builder{}
+	build.put(schema.StateKeyMarker, &schema.StateMarker{Next: 1, Epoch: log.Epoch, TopicId: log.TopicID[:]})
+	for i := range channels {
+		build.put(schema.StateKeyChannel(fmt.Sprintf("room-%026d", i)), &schema.StateChannel{Last: int64(i + 1)})
+	}
+	if build.err != nil {
+		b.Fatal(build.err)
+	}
+	state := make(map[string][]byte, channels)
+	for _, r := range build.records {
+		state[r.Key] = r.Value
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if f, err := Restore(log, state); err != nil || len(f.channels) != channels {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/op")
+}

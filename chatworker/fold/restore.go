@@ -3,7 +3,6 @@ package fold
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -54,25 +53,39 @@ func (f *Fold) checkMarker(m *schema.StateMarker) error {
 }
 
 // restore takes connectors before the members that refer to them, in an order
-// that does not depend on the map.
+// that does not depend on the map. Channels depend on nothing, and there are as
+// many as were ever used.
 func (f *Fold) restore(state map[string][]byte) error {
-	keys := slices.Sorted(maps.Keys(state))
-	for _, key := range keys {
+	var connectors, members []string
+	f.channels = make(map[string]*channel, len(state))
+	var m schema.StateChannel
+	for key, value := range state {
+		if name, ok := schema.StateChannelOf(key); ok {
+			m.Reset()
+			if err := proto.Unmarshal(value, &m); err != nil {
+				return &corruptError{f.log.Partition, key, err}
+			}
+			f.channel(name).last = m.Last
+		} else if _, _, ok := schema.StateMemberOf(key); ok {
+			members = append(members, key)
+		} else {
+			connectors = append(connectors, key)
+		}
+	}
+	slices.Sort(connectors)
+	for _, key := range connectors {
 		if id, ok := schema.StateConnectorOf(key); ok {
 			if err := f.restoreConnector(id, state[key]); err != nil {
 				return &corruptError{f.log.Partition, key, err}
 			}
 		}
 	}
-	for _, key := range keys {
-		var err error
+	slices.Sort(members)
+	for _, key := range members {
 		if session, name, ok := schema.StateMemberOf(key); ok {
-			err = f.restoreMember(session, name, state[key])
-		} else if name, ok := schema.StateChannelOf(key); ok {
-			err = f.restoreChannel(name, state[key])
-		}
-		if err != nil {
-			return &corruptError{f.log.Partition, key, err}
+			if err := f.restoreMember(session, name, state[key]); err != nil {
+				return &corruptError{f.log.Partition, key, err}
+			}
 		}
 	}
 	return nil
@@ -105,15 +118,6 @@ func (f *Fold) restoreMember(session, name string, value []byte) error {
 		return errors.New("a member whose connector is unknown")
 	}
 	f.channel(name).add(session, member{user: s.User, connector: c, offset: s.Offset})
-	return nil
-}
-
-func (f *Fold) restoreChannel(name string, value []byte) error {
-	var s schema.StateChannel
-	if err := proto.Unmarshal(value, &s); err != nil {
-		return err
-	}
-	f.channel(name).last = s.Last
 	return nil
 }
 
