@@ -15,7 +15,9 @@ func (w *world) heal() {
 	w.stragglers = nil
 	for _, c := range w.clients {
 		if c.session != nil {
+			c.session.conn.mu.Lock() // answers wait for room meanwhile
 			c.session.conn.limit = w.cfg.Limits.Queue
+			c.session.conn.mu.Unlock()
 		}
 	}
 	w.flow()

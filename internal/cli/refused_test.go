@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/stack"
 )
 
 // A connector serves without a ClickHouse that lets it in, and says at once why
@@ -42,9 +44,13 @@ func TestConnectorSaysWhatIsWrongWithItsClickHouse(t *testing.T) {
 // A database without tables is called that, and looking creates none.
 func TestDatabaseWithoutTables(t *testing.T) {
 	embeddedtest.NeedEngine(t)
-	up := begin(t, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir())
-	kafka := up.find(`Kafka +(\S+) `)
-	dsn := up.find(`ClickHouse  (clickhouse://\S+)/default`) + "/none"
+	data := t.TempDir()
+	begin(t, "up", "--listen", "127.0.0.1:0", "--data", data).find(`Parley is ready`)
+	at, err := stack.ReadAddresses(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn := strings.Replace(at.ClickHouse, "/default?", "/none?", 1)
 	for _, c := range []struct {
 		args []string
 		code int
@@ -54,7 +60,8 @@ func TestDatabaseWithoutTables(t *testing.T) {
 		{[]string{"verify"}, 3, "database none in ClickHouse has no tables of parley"},
 		{[]string{"history", "lobby"}, 0, "database none in ClickHouse has no tables of parley"},
 	} {
-		p := begin(t, append(c.args, "--kafka", kafka, "--clickhouse", dsn)...)
+		p := begin(t, append(c.args, "--kafka", at.Kafka, "--kafka-sasl", "SCRAM-SHA-256", "--kafka-user", embedded.User,
+			"--kafka-password-file", at.KafkaPasswordFile, "--clickhouse", dsn)...)
 		if code := p.exitCode(); code != c.code || !strings.Contains(p.said(), c.says) || strings.Contains(p.said(), "0 differences") {
 			t.Errorf("parley %s ends with %d and says %s", c.args[0], code, p.said())
 		}

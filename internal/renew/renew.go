@@ -160,7 +160,7 @@ func justBegun(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, f
 		return false, fmt.Errorf("read the watermarks in ClickHouse: %w", err)
 	}
 	for p := range info.Partitions {
-		if first, end, err := kafka.Offsets(ctx, schema.TopicEvents, p); err != nil || first > 0 || end > 1 || marks[p] > 0 {
+		if first, end, err := kafka.Offsets(ctx, schema.TopicEvents, p); err != nil || first > 0 || end > 1 || marks[p] > 1 { // the first offset is the marker's
 			return false, err
 		}
 	}
