@@ -215,7 +215,7 @@ func TestTooManyChannels(t *testing.T) {
 
 func TestRateLimit(t *testing.T) {
 	c := newCluster(t)
-	url := c.connector(func(cfg *connector.Config) { cfg.Limits.Rate = 20 }).addr
+	url := c.connector(func(cfg *connector.Config) { cfg.Limits.Rate, cfg.Limits.Channels = 20, 1 }).addr
 	ada := enter(t, url, "ada")
 	limited := 0
 	for range 60 {

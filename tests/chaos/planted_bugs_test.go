@@ -46,12 +46,12 @@ var plantedBugs = []planted{
 	},
 	{
 		"the newest messages are left out of a join's result", "connector/recall.go",
-		"s := span{j.user, v.seq + 1}", "s := span{j.user, v.seq - 5}",
+		"span{j.user, v.seq + 1, ", "span{j.user, v.seq - 5, ",
 		[]checker.Rule{checker.Seam, checker.Recovery},
 	},
 	{
 		"a recovery is silently partial", "connector/recall.go",
-		"ch.ring.after(s, j.since, most)", "ch.ring.after(s, j.since+30, most)",
+		"ch.ring.after(s, j.since, l.Recover)", "ch.ring.after(s, j.since+30, l.Recover)",
 		[]checker.Rule{checker.Recovery},
 	},
 	{
@@ -61,7 +61,7 @@ var plantedBugs = []planted{
 	},
 	{
 		"who is gone never leaves", "connector/leave.go",
-		"return s.publishLeave(p, s.reason, nil) == nil", "return true",
+		"case op == nil:\n		_ = s.publishLeave(p, s.reason, nil)\n", "case op == nil:\n",
 		[]checker.Rule{checker.Ghost},
 	},
 	{
@@ -71,7 +71,7 @@ var plantedBugs = []planted{
 	},
 	{
 		"a lease is over after one tick", "chatworker/lease/lease.go",
-		"SilentTicks = 8", "SilentTicks = 1",
+		"SilentTicks = schema.LeaseTicks", "SilentTicks = schema.LeaseTicks - 7",
 		[]checker.Rule{checker.Evicted},
 	},
 	{
