@@ -29,8 +29,8 @@ need() {
 # need_access refuses to serve other machines unless that was decided: to the
 # connectors, which listen on loopback, everybody comes from nginx.
 need_access() {
-	case ${listen%:*} in 127.* | localhost | '[::1]') return ;; esac
-	case ${PARLEY_OPEN:-} in true | 1 | yes) return ;; esac
+	case ${listen%:*} in 127.* | localhost | '[::1]') return 0 ;; esac
+	case ${PARLEY_OPEN:-} in true | 1 | yes) return 0 ;; esac
 	[ -n "${PARLEY_AUTH_KEY:-}${PARLEY_AUTH_SECRET:-}" ] ||
 		fail "$listen is beyond this machine, and without authentication anybody could be any user: set PARLEY_AUTH_KEY or PARLEY_AUTH_SECRET, or PARLEY_OPEN=true to serve everybody."
 }

@@ -12,7 +12,7 @@ import (
 func TestKafkaTakesTheComposeSettings(t *testing.T) {
 	need(t, "java", "Java 17 runs Apache Kafka")
 	needFile(t, "deploy/kafka/libs/kafka-clients-*.jar", "run make kafka")
-	s := compose(t, composeText(t), nil).Services["kafka"]
+	s := compose(t, composeText(t), chosen).Services["kafka"]
 	dir := t.TempDir()
 	names := []string{"kafka:", "127.0.0.1:", "://:", "://127.0.0.1:"} // of the container's network
 	ports := map[string]string{}
