@@ -263,7 +263,7 @@ func (l *local) kill(name string) {
 // it is one machine.
 func (l *local) healthy(said string) {
 	l.t.Helper()
-	where := regexp.MustCompile(`(?s)Kafka +(\S+) .*ClickHouse +(\S+) \(password in (\S+)\)`).FindStringSubmatch(said)
+	where := regexp.MustCompile(`(?s)Kafka +(\S+) .*ClickHouse +(\S+) \(password in ([^\n]+)\)`).FindStringSubmatch(said)
 	if where == nil {
 		l.t.Fatalf("it does not say where Kafka and ClickHouse are:\n%s", said)
 	}
