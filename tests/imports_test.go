@@ -28,7 +28,7 @@ func TestImportsRunOneWay(t *testing.T) {
 	for _, p := range plumbing[2:] {
 		forbidden[p] = append([]string{"internal/stack", "internal/cli", "web", "tests"}, components...)
 	}
-	for _, p := range []string{"internal/child", "internal/kraft"} {
+	for _, p := range []string{"internal/child", "internal/kraft", "internal/memory"} {
 		forbidden[p] = append([]string{"schema", "internal/stack", "internal/cli", "web", "tests"}, components...)
 	}
 	for _, c := range components {

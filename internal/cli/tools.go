@@ -9,6 +9,12 @@ import (
 	"github.com/parley-chat/parley/internal/telemetry"
 )
 
+// The services that have the engine as their child.
+const (
+	upService     = "parley"
+	engineService = "parley-clickhouse"
+)
+
 // lastWords bounds the time in which telemetry sends what it has left.
 const lastWords = 3 * time.Second
 
@@ -17,6 +23,7 @@ type tools struct {
 	log       *slog.Logger
 	telemetry *telemetry.Telemetry
 	access    string // of clients, as /readyz shows it; "" where there are none
+	memory    memoryBounds
 }
 
 // equipped does the work of a service with tools, and puts them away.
@@ -32,7 +39,7 @@ func (r *running) equipped(ctx context.Context, p process, service string, work 
 	if err != nil {
 		return err
 	}
-	err = work(&tools{log: log, telemetry: tel})
+	err = work(&tools{log: log, telemetry: tel, memory: boundMemory(service == upService || service == engineService)})
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	tel.Shutdown(ctx)

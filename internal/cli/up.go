@@ -22,7 +22,7 @@ type upCommand struct {
 
 // Run starts the stack, says where it is, and stops it when ctx ends.
 func (c *upCommand) Run(ctx context.Context, p process) error {
-	return c.equipped(ctx, p, "parley", func(t *tools) error { return c.run(ctx, p, t) })
+	return c.equipped(ctx, p, upService, func(t *tools) error { return c.run(ctx, p, t) })
 }
 
 func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
@@ -32,6 +32,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	}
 	t.access = clients.Access()
 	t.log.Info("parley starts", "clients", t.access)
+	t.memory.tell(t.log)
 	var running atomic.Pointer[stack.Stack]
 	health, err := startAdmin(ctx, string(c.Admin), starting{&running}, t)
 	if err != nil {

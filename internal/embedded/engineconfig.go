@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"text/template"
+
+	"github.com/parley-chat/parley/internal/memory"
 )
 
 const (
@@ -33,6 +35,7 @@ var engineTexts = template.Must(template.New("").Parse(`{{define "config"}}<clic
 <user_files_path>{{.UserFiles}}</user_files_path>
 <remote_url_allow_hosts></remote_url_allow_hosts>
 <backups><allowed_path>{{.Backups}}</allowed_path></backups>
+<max_server_memory_usage>{{.Memory}}</max_server_memory_usage>
 </clickhouse>
 {{end}}{{define "users"}}<clickhouse>
 <profiles>
@@ -82,8 +85,8 @@ func writeEngineConfig(dir, secret string) (string, error) {
 	}
 	values := map[string]any{
 		"Users": inXML(filepath.Join(dir, usersFile)), "UserFiles": inXML(filepath.Join(dir, userFiles) + "/"),
-		"Backups": inXML(filepath.Join(dir, "backups")),
-		"Hash":    fmt.Sprintf("%x", sha256.Sum256([]byte(secret))), "Engines": tableEngines,
+		"Backups": inXML(filepath.Join(dir, "backups")), "Memory": memory.Engine(memory.Limit()),
+		"Hash": fmt.Sprintf("%x", sha256.Sum256([]byte(secret))), "Engines": tableEngines,
 	}
 	for name, text := range map[string]string{configFile: "config", usersFile: "users"} {
 		var out bytes.Buffer
