@@ -64,7 +64,7 @@ build: check $(BIN) ## build bin/parley with everything that it needs beside it
 $(BIN): $(ENGINE) $(PAGE) FORCE
 	@mkdir -p bin
 	@echo "building $@"
-	@CGO_ENABLED=0 go build -trimpath -ldflags '-X github.com/parley-chat/parley/internal/cli.Version=$(VERSION)' -o $@ .
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-X github.com/parley-chat/parley/internal/roles.Release=$(VERSION)' -o $@ .
 	@scripts/engine.sh bin
 
 $(ENGINE): deploy/engine/package-lock.json

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -142,7 +143,7 @@ func (h *heart) send(ctx context.Context, client *eventlog.Client, producer *eve
 	now := time.Now()
 	value, err := proto.Marshal(&schema.Beat{
 		PushPartition: int32(h.inc.pushPartition), Time: now.UnixMilli(), Format: schema.NewestFormat,
-		Address: h.inc.cfg.Listen, Leaving: h.leaving.Load(), Trouble: h.inc.troubles(),
+		Address: h.inc.cfg.Listen, Leaving: h.leaving.Load(), Trouble: h.inc.troubles(), Version: roles.Version(),
 	})
 	if err != nil {
 		return err

@@ -38,7 +38,9 @@ type Beat struct {
 	// reason disconnect, when its users had time to come back.
 	Leaving bool `protobuf:"varint,5,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	// What is wrong with its process or its machine, a sentence each, for people.
-	Trouble       []string `protobuf:"bytes,6,rep,name=trouble,proto3" json:"trouble,omitempty"`
+	Trouble []string `protobuf:"bytes,6,rep,name=trouble,proto3" json:"trouble,omitempty"`
+	// The version of its program, for people; empty: it is one that did not tell.
+	Version       string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -113,6 +115,13 @@ func (x *Beat) GetTrouble() []string {
 		return x.Trouble
 	}
 	return nil
+}
+
+func (x *Beat) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
 }
 
 // ControlClaim is written by the worker that takes the control partition. Its
@@ -494,7 +503,9 @@ type Member struct {
 	// The newest format it understands.
 	Format int32 `protobuf:"varint,2,opt,name=format,proto3" json:"format,omitempty"`
 	// host/pid, for people.
-	Process       string `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
+	Process string `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
+	// The version of its program, for people; empty: it is one that did not tell.
+	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -550,18 +561,26 @@ func (x *Member) GetProcess() string {
 	return ""
 }
 
+func (x *Member) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 var File_control_proto protoreflect.FileDescriptor
 
 const file_control_proto_rawDesc = "" +
 	"\n" +
-	"\rcontrol.proto\x12\tparley.v1\"\xa7\x01\n" +
+	"\rcontrol.proto\x12\tparley.v1\"\xc1\x01\n" +
 	"\x04Beat\x12%\n" +
 	"\x0epush_partition\x18\x01 \x01(\x05R\rpushPartition\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x16\n" +
 	"\x06format\x18\x03 \x01(\x05R\x06format\x12\x18\n" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x18\n" +
 	"\aleaving\x18\x05 \x01(\bR\aleaving\x12\x18\n" +
-	"\atrouble\x18\x06 \x03(\tR\atrouble\":\n" +
+	"\atrouble\x18\x06 \x03(\tR\atrouble\x12\x18\n" +
+	"\aversion\x18\a \x01(\tR\aversion\":\n" +
 	"\fControlClaim\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\"H\n" +
@@ -587,11 +606,12 @@ const file_control_proto_rawDesc = "" +
 	"\vHistoryMark\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x16\n" +
-	"\x06digest\x18\x03 \x01(\x06R\x06digest\"N\n" +
+	"\x06digest\x18\x03 \x01(\x06R\x06digest\"h\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\x05R\x06format\x12\x18\n" +
-	"\aprocess\x18\x03 \x01(\tR\aprocessB&Z$github.com/parley-chat/parley/schemab\x06proto3"
+	"\aprocess\x18\x03 \x01(\tR\aprocess\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversionB&Z$github.com/parley-chat/parley/schemab\x06proto3"
 
 var (
 	file_control_proto_rawDescOnce sync.Once

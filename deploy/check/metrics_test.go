@@ -252,6 +252,25 @@ func speak(t *testing.T, url string) {
 	}
 }
 
+// Whoever is called by an alert sees what it is about on the dashboard.
+func TestAlertsAreOnTheDashboard(t *testing.T) {
+	shown := map[string]bool{}
+	for _, p := range panels(t) {
+		for _, target := range p.Targets {
+			for _, s := range selectors(t, p.Title, target.Expr) {
+				shown[s.Name] = true
+			}
+		}
+	}
+	for _, a := range alerts(t) {
+		for _, s := range selectors(t, a.Alert, a.Expr) {
+			if !ofPrometheus[s.Name] && !shown[s.Name] {
+				t.Errorf("no panel shows %s, which %s asks for", s.Name, a.Alert)
+			}
+		}
+	}
+}
+
 // Every alert says how bad it is, and leads to what to do.
 func TestAlertsHaveRunbooks(t *testing.T) {
 	text := string(read(t, "docs/metrics.md"))

@@ -34,6 +34,9 @@ func (f *findings) tell(w io.Writer, r *doctor.Report) error {
 		for _, found := range r.Findings {
 			fmt.Fprintln(w, found)
 		}
+		if running := r.Running(); running != "" {
+			fmt.Fprintf(w, "running: %s\n", running)
+		}
 		fmt.Fprintf(w, "checked: %s; %d errors, %d warnings\n", strings.Join(r.Checked, ", "), bad, warnings)
 	}
 	if bad > 0 || f.Strict && warnings > 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,9 +49,9 @@ func (c *formatShowCommand) print(w io.Writer, s *format.Status) error {
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ROLE\tAT\tNAME\tKNOWS UP TO")
+	fmt.Fprintln(table, "ROLE\tAT\tNAME\tVERSION\tKNOWS UP TO")
 	for _, r := range s.Roles {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\n", r.Kind, r.At, r.Name, r.Format)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\n", r.Kind, r.At, r.Name, cmp.Or(r.Version, "unknown"), r.Format)
 	}
 	return table.Flush()
 }

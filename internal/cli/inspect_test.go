@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/cli"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/stack"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -250,7 +251,7 @@ func lookAtHistory(t *testing.T, data string) {
 func lookAtFormat(t *testing.T, data string) {
 	var status struct {
 		Format, Known int
-		Roles         []struct{ Role string }
+		Roles         []struct{ Role, Version string }
 	}
 	// The projector may still be on its way into its group.
 	eventually(t, "every role tells which format it knows", func() bool {
@@ -259,10 +260,10 @@ func lookAtFormat(t *testing.T, data string) {
 		}
 		return len(status.Roles) == 3
 	})
-	if status.Format != 1 || status.Known != 1 {
+	if status.Format != 1 || status.Known != 1 || status.Roles[0].Version != roles.Version() {
 		t.Errorf("the format is %+v", status)
 	}
-	if out := succeed(t, data, "format"); !strings.Contains(out, "The log is in format 1.") || !strings.Contains(out, "projector") {
+	if out := succeed(t, data, "format"); !strings.Contains(out, "The log is in format 1.") || !strings.Contains(out, "projector") || strings.Count(out, " "+roles.Version()+" ") != 3 {
 		t.Errorf("format says %s", out)
 	}
 	if out := succeed(t, data, "format", "raise", "1", "--yes"); !strings.Contains(out, "already") {
@@ -276,7 +277,7 @@ func lookAtFormat(t *testing.T, data string) {
 func lookAtDoctor(t *testing.T, data string) {
 	eventually(t, "the doctor finds no error", func() bool {
 		code, out, _ := operate(data, "doctor")
-		return code == 0 && strings.Contains(out, " 0 errors")
+		return code == 0 && strings.Contains(out, " 0 errors") && strings.Contains(out, "running: chatworker "+roles.Version()+" (1), ")
 	})
 	var report struct {
 		Findings []struct{ Severity, Subject, Text string }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/telemetry"
 )
 
@@ -35,7 +36,7 @@ func (r *running) equipped(ctx context.Context, p process, service string, work 
 	if len(p.unknown) > 0 {
 		log.Warn("these variables are not settings of any command: correct or remove them", "variables", strings.Join(p.unknown, ","))
 	}
-	tel, err := telemetry.Start(ctx, service, version(), log)
+	tel, err := telemetry.Start(ctx, service, roles.Version(), log)
 	if err != nil {
 		return err
 	}

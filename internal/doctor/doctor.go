@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -57,6 +58,8 @@ type Config struct {
 // Report is what was found.
 type Report struct {
 	Findings []Finding `json:"findings"`
+	// Roles that run, as far as they could be seen.
+	Roles []roles.Role `json:"roles,omitempty"`
 	// Checked is what was looked at.
 	Checked []string `json:"checked"`
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/doctor"
 	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -33,6 +34,10 @@ func TestSystemFromHealthToStandstill(t *testing.T) {
 	}
 	if len(r.Checked) < 6 {
 		t.Errorf("it looked at %v only", r.Checked)
+	}
+	v := roles.Version()
+	if want := "chatworker " + v + " (1), connector " + v + " (1), projector " + v + " (1)"; r.Running() != want {
+		t.Errorf("there run %q, want %q", r.Running(), want)
 	}
 	stopProjector()
 	s.awaits(doctor.Error, "projectors", "none runs")
@@ -126,21 +131,36 @@ func TestEpochAndFormat(t *testing.T) {
 // What a connector reports of its own process and machine is an error.
 func TestTroubleOfAConnector(t *testing.T) {
 	s := newSystem(t, 1, embeddedtest.Kafka(t))
+	s.beats("c1", &schema.Beat{Address: "host:8080", Trouble: []string{"no file descriptor is left"}})
+	s.awaits(doctor.Error, "connector c1 at host:8080", "it reports: no file descriptor is left")
+}
+
+// An upgrade that was not finished is found; so is a role that is so old that
+// it does not tell its version.
+func TestDifferentVersions(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t))
+	s.beats("c1", &schema.Beat{Address: "host:1", Version: "v1.3.0"})
+	s.beats("c2", &schema.Beat{Address: "host:2"})
+	s.awaits(doctor.Warning, "versions", "connector of an unknown version (1), connector v1.3.0 (1); finish the upgrade")
+}
+
+// beats lets a connector beat until the test ends.
+func (s *system) beats(id string, beat *schema.Beat) {
 	ctx, stop := context.WithCancel(s.ctx)
 	beating := make(chan struct{})
 	p := s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
 	go func() {
 		defer close(beating)
 		for ctx.Err() == nil {
-			value, err := proto.Marshal(&schema.Beat{Address: "host:8080", Time: time.Now().UnixMilli(), Trouble: []string{"no file descriptor is left"}})
+			beat.Time = time.Now().UnixMilli()
+			value, err := proto.Marshal(beat)
 			if err == nil {
-				_, _ = p.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(schema.ControlKeyBeat("c1")), Value: value})
+				_, _ = p.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(schema.ControlKeyBeat(id)), Value: value})
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
 	}()
-	t.Cleanup(func() { stop(); <-beating; p.Close() })
-	s.awaits(doctor.Error, "connector c1 at host:8080", "it reports: no file descriptor is left")
+	s.Cleanup(func() { stop(); <-beating; p.Close() })
 }
 
 // What is wrong with the tables in ClickHouse is found.

@@ -30,6 +30,7 @@ func (x *examination) checkRoles(ctx context.Context) error {
 	for i := range groups {
 		g := &groups[i]
 		served[g.Kind] = served[g.Kind] || len(g.Roles) > 0
+		x.report.Roles = append(x.report.Roles, g.Roles...)
 		if len(g.Roles) > 0 {
 			x.checkAssigned(g)
 		}
@@ -40,7 +41,11 @@ func (x *examination) checkRoles(ctx context.Context) error {
 	if !served[roles.Projector] {
 		x.find(Error, "projectors", "start one with `parley projector`")("none runs: no history is written")
 	}
-	return x.checkTime(ctx)
+	if err := x.checkTime(ctx); err != nil {
+		return err
+	}
+	x.checkVersions()
+	return nil
 }
 
 // checkAssigned looks for partitions that no member serves.
@@ -129,6 +134,7 @@ func (x *examination) checkBeats(before, after []roles.Role, now time.Time) {
 			continue
 		}
 		living++
+		x.report.Roles = append(x.report.Roles, c)
 		for _, trouble := range c.Trouble {
 			x.find(Error, fmt.Sprintf("connector %s at %s", c.Name, c.At), "")("it reports: %s", trouble)
 		}

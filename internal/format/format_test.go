@@ -66,7 +66,7 @@ func (s *system) look() format.Status {
 // members of their groups, whatever these are called.
 func TestRolesTellWhatTheyKnow(t *testing.T) {
 	s := newSystem(t)
-	s.control(schema.ControlKeyBeat("here"), &schema.Beat{Format: 1, Address: "host:1"})
+	s.control(schema.ControlKeyBeat("here"), &schema.Beat{Format: 1, Address: "host:1", Version: "v1.2"})
 	s.control(schema.ControlKeyBeat("old"), &schema.Beat{Address: "host:2"})
 	s.control(schema.ControlKeyBeat("drained"), &schema.Beat{Format: 1, Leaving: true})
 	own, err := roles.UserData(roles.Projector, "host/7")
@@ -99,9 +99,9 @@ func TestRolesTellWhatTheyKnow(t *testing.T) {
 	}
 	var said []string
 	for _, r := range s.look().Roles {
-		said = append(said, strings.Join([]string{r.Kind, r.Name, r.Group}, " "))
+		said = append(said, strings.Join([]string{r.Kind, r.Name, r.Group, r.Version}, " "))
 	}
-	want := []string{"chatworker  parley-chatworker", "connector here ", "connector old ", "projector host/7 our-projectors"}
+	want := []string{"chatworker  parley-chatworker ", "connector here  v1.2", "connector old  ", "projector host/7 our-projectors " + roles.Version()}
 	if strings.Join(said, "|") != strings.Join(want, "|") {
 		t.Errorf("there are %q, want %q", said, want)
 	}

@@ -83,7 +83,7 @@ func readGroup(g *eventlog.Group) Group {
 			own.Role = found.Kind
 		}
 		found.Kind = own.Role
-		found.Roles = append(found.Roles, Role{Kind: own.Role, Name: own.Process, At: m.Host, Group: g.Name, Format: max(1, own.Format)})
+		found.Roles = append(found.Roles, Role{Kind: own.Role, Name: own.Process, At: m.Host, Group: g.Name, Format: max(1, own.Format), Version: own.Version})
 		for topic, partitions := range m.Assigned {
 			found.Assigned[topic] = append(found.Assigned[topic], partitions...)
 		}
@@ -113,7 +113,7 @@ func Process() string {
 // UserData is what a member of a role's group says of itself. process is
 // host/pid.
 func UserData(role, process string) ([]byte, error) {
-	data, err := proto.Marshal(&schema.Member{Role: role, Format: schema.NewestFormat, Process: process})
+	data, err := proto.Marshal(&schema.Member{Role: role, Format: schema.NewestFormat, Process: process, Version: Version()})
 	if err != nil {
 		return nil, fmt.Errorf("describe the member: %w", err)
 	}

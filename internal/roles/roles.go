@@ -44,6 +44,8 @@ type Role struct {
 	Group string `json:"group,omitempty"`
 	// Format is the newest format of the log that it understands.
 	Format int32 `json:"format"`
+	// Version is that of its program; "" of one that does not tell.
+	Version string `json:"version,omitempty"`
 	// Seen is the time of a connector's newest beat, by its own clock.
 	Seen time.Time `json:"-"`
 	// Leaving: the connector has drained and ended.
@@ -96,7 +98,7 @@ func Connectors(ctx context.Context, kafka *eventlog.Client) ([]Role, error) {
 			delete(found, id)
 		case proto.Unmarshal(r.Value, &beat) == nil:
 			found[id] = Role{
-				Kind: Connector, Name: id, At: beat.Address, Format: max(1, beat.Format),
+				Kind: Connector, Name: id, At: beat.Address, Format: max(1, beat.Format), Version: beat.Version,
 				Seen: time.UnixMilli(beat.Time), Leaving: beat.Leaving, Trouble: beat.Trouble,
 			}
 		}
