@@ -86,7 +86,7 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.ln, err = newTrackedListener(ln); err != nil {
+	if b.ln, err = newTrackedListener(ln, b.password != ""); err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
 	opts = append(opts, kfake.ListenFn(func(string, string) (net.Listener, error) { return b.ln, nil }))

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,22 +9,17 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
-
-// maxFirstRequest is above the size of any first request of a Kafka client and
-// below what the first bytes of HTTP or TLS read as. The broker would allocate
-// the size that a stray browser seems to announce.
-const maxFirstRequest = 128 << 20
-
-var errNotKafka = errors.New("the client does not speak the Kafka protocol")
 
 // trackedListener remembers the connections it accepted, so that a stopped
 // broker leaves none open.
 type trackedListener struct {
 	net.Listener
 	advertised net.Addr // what clients are told to connect to
+	login      bool     // clients are strangers until they have logged in
 
 	mu     sync.Mutex
 	conns  map[*trackedConn]struct{}
@@ -35,12 +29,12 @@ type trackedListener struct {
 	ended chan struct{} // closed when nobody accepts any more
 }
 
-func newTrackedListener(ln net.Listener) (*trackedListener, error) {
+func newTrackedListener(ln net.Listener, login bool) (*trackedListener, error) {
 	advertised, err := advertise(ln.Addr())
 	if err != nil {
 		return nil, err
 	}
-	return &trackedListener{Listener: ln, advertised: advertised, conns: map[*trackedConn]struct{}{}, ended: make(chan struct{})}, nil
+	return &trackedListener{Listener: ln, advertised: advertised, login: login, conns: map[*trackedConn]struct{}{}, ended: make(chan struct{})}, nil
 }
 
 // advertise is the address that a broker hands out for one that it listens at:
@@ -81,6 +75,10 @@ func (l *trackedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &trackedConn{Conn: conn, owner: l}
+	if l.login {
+		c.stranger = &stranger{}
+		_ = conn.SetReadDeadline(time.Now().Add(strangersTime)) // of a closed one, which the reader notices
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -102,24 +100,16 @@ func (l *trackedListener) closeConns() {
 	}
 }
 
-// trackedConn tells its listener when it is closed. Read is called by one
-// goroutine at a time.
+// trackedConn tells its listener when it is closed, and hands the broker only
+// requests that it can take. One goroutine at a time reads, and one writes.
 type trackedConn struct {
 	net.Conn
-	owner  *trackedListener
-	proven bool // owned by the reader: the first bytes look like Kafka
-}
+	owner    *trackedListener
+	stranger *stranger // nil: nobody logs in
 
-// Read reads, and refuses other protocols at their first bytes.
-func (c *trackedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if !c.proven && n > 0 {
-		c.proven = true
-		if n >= 4 && binary.BigEndian.Uint32(p) > maxFirstRequest {
-			return 0, errNotKafka
-		}
-	}
-	return n, err
+	// Owned by the reader: what is left of the head of a request, and of the rest.
+	head []byte
+	rest int
 }
 
 // Close closes the connection.

@@ -1,0 +1,120 @@
+package embedded_test
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"github.com/parley-chat/parley/internal/embedded"
+)
+
+// request is one of Kafka's, with a null client id.
+func request(key, version int16, body ...byte) []byte {
+	out := binary.BigEndian.AppendUint32(nil, uint32(10+len(body)))
+	out = binary.BigEndian.AppendUint16(out, uint16(key))
+	out = binary.BigEndian.AppendUint16(out, uint16(version))
+	out = binary.BigEndian.AppendUint32(out, 1)
+	return append(append(out, 0xff, 0xff), body...)
+}
+
+// Whoever reaches the port may send what they like: the broker goes on, and
+// takes no memory for what strangers announce or send.
+func TestBrokerOutlivesStrangers(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir(), Open: open})
+		versions := request(18, 0)
+		announced := binary.BigEndian.AppendUint32(nil, 1<<31-1)
+		for what, bytes := range map[string][]byte{
+			"a request that nobody knows":  request(30000, 0),
+			"a negative one":               request(-1, 0),
+			"one without a body":           {0, 0, 0, 0},
+			"half a header":                {0, 0, 0, 5, 0, 3, 0, 1, 0},
+			"2 GiB, announced":             announced,
+			"2 GiB, announced second":      append(versions, announced...),
+			"an array of 2 Gi elements":    request(3, 0, 0x7f, 0xff, 0xff, 0xff),
+			"a login that was not begun":   request(36, 0, 0, 0, 0, 1, 'x'),
+			"a login with a negative size": append(request(17, 1, 0, 13), append([]byte("SCRAM-SHA-256"), request(36, 0, 0x80, 0, 0, 0)...)...),
+		} {
+			before := reserved()
+			strange(t, b.Addr(), bytes)
+			if grown := reserved() - before; grown > 256<<20 {
+				t.Errorf("%s takes %d MiB", what, grown>>20)
+			}
+		}
+		for key := range int16(100) {
+			for _, version := range []int16{-32768, -1, 0, 1, 2, 3, 5, 9, 12, 32767} {
+				for _, body := range []string{"", "\x00", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\x00\x00\x00\x01\xff\x7f\x7f"} {
+					poke(t, b.Addr(), request(key, version, []byte(body)...))
+				}
+			}
+		}
+		login, err := scram.Mechanism(scram.SHA256, embedded.User, secretOf(t, b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if open {
+			login = nil
+		}
+		if _, err := kafkaClientAs(t, b.Addr(), login).Metadata(within(t), &kafka.MetadataRequest{}); err != nil {
+			t.Errorf("the owner does not get in any more: %v", err)
+		}
+		stopBroker(t, b)
+	}
+}
+
+// secretOf is the password of a broker; any where nobody logs in.
+func secretOf(t *testing.T, b *embedded.Broker) string {
+	t.Helper()
+	if b.PasswordFile() == "" {
+		return "any"
+	}
+	text, err := os.ReadFile(b.PasswordFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// reserved is the memory that the heap was given by the system.
+func reserved() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapSys)
+}
+
+// strange sends bytes, waits shortly for an answer, and leaves.
+func strange(t *testing.T, addr string, bytes []byte) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = conn.Write(bytes)
+	_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	_, _ = io.Copy(io.Discard, conn)
+}
+
+// poke sends bytes and their end, and waits until the broker has closed.
+func poke(t *testing.T, addr string, bytes []byte) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = conn.Write(bytes)
+	_ = conn.(*net.TCPConn).CloseWrite()
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
+		t.Errorf("the connection of %q is kept", bytes)
+	}
+}
