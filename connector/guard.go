@@ -3,12 +3,16 @@ package connector
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/guard"
+	"github.com/parley-chat/parley/schema"
 )
 
 // firstLook bounds the comparison with ClickHouse before clients are served:
@@ -27,11 +31,11 @@ func (c *Connector) openLog(ctx context.Context, kafka *eventlog.Client) (epoch.
 	if err := c.heights.open(log); err != nil {
 		return log, nil, err
 	}
-	acknowledged := func(ctx context.Context) error { return c.heights.check(ctx, kafka) }
-	if err := acknowledged(ctx); err != nil {
+	lasting := func(ctx context.Context) error { return c.heights.check(ctx, kafka) }
+	if err := lasting(ctx); err != nil {
 		return log, nil, err
 	}
-	g := &guard.Guard{Kafka: kafka, DB: c.db, Log: log, Logger: c.cfg.Logger, Also: acknowledged}
+	g := &guard.Guard{Kafka: kafka, DB: c.db, Log: log, Logger: c.cfg.Logger, Also: lasting}
 	limited, cancel := context.WithTimeout(ctx, firstLook)
 	defer cancel()
 	if err := g.Compare(limited); otherLog(err) {
@@ -50,21 +54,22 @@ func (c *Connector) mayBegin(ctx context.Context) error {
 	return guard.MayBegin(c.db)(ctx)
 }
 
-// heights are the newest offsets that the log acknowledged to this process, over
-// all its incarnations: a log that ends below one is another. The zero value is
-// ready for use; it is safe for concurrent use.
+// heights are the newest offsets that this process knows of, over all its
+// incarnations: what the log acknowledged to it, and where partitions ended when
+// it looked. A log that ends below one is another. The zero value is ready for
+// use; it is safe for concurrent use.
 type heights struct {
 	mu    sync.Mutex
-	log   epoch.Log // the zero value: none was opened yet
-	acked map[int]int64
+	log   epoch.Log     // the zero value: none was opened yet
+	known map[int]int64 // by partition
 }
 
 // open notes which log they belong to. Another one than before is refused.
 func (h *heights) open(log epoch.Log) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.acked == nil {
-		h.log, h.acked = log, map[int]int64{}
+	if h.known == nil {
+		h.log, h.known = log, map[int]int64{}
 	}
 	if h.log.Epoch != log.Epoch || h.log.TopicID != log.TopicID {
 		return epoch.Refuse("the log is of epoch %s, and was of epoch %s when this connector started: it was replaced; restart the connector if `parley epoch new` did that, else restore the log", log.Epoch, h.log.Epoch)
@@ -76,39 +81,48 @@ func (h *heights) open(log epoch.Log) error {
 func (h *heights) begun() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.acked == nil {
+	if h.known == nil {
 		return nil
 	}
 	return epoch.Refuse("the log of epoch %s is gone: restore it, or begin a new epoch with `parley epoch new`", h.log.Epoch)
 }
 
-// note takes the offset of an acknowledged event.
+// note takes the offset of an event.
 func (h *heights) note(partition int, offset int64) {
 	if h == nil { // a simulated log has no other incarnations
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if at, known := h.acked[partition]; !known || at < offset {
-		h.acked[partition] = offset
+	if at, ok := h.known[partition]; !ok || at < offset {
+		h.known[partition] = offset
 	}
 }
 
-// check refuses a log that lacks what it acknowledged.
+// looksAtOnce bounds the partitions that are looked at together.
+const looksAtOnce = 16
+
+// check refuses a log that lacks what was there, and looks what there is now.
 func (h *heights) check(ctx context.Context, kafka *eventlog.Client) error {
 	h.mu.Lock()
-	tails := make([]epoch.Tail, 0, len(h.acked))
-	for p, offset := range h.acked {
-		tails = append(tails, epoch.Tail{Partition: p, Offset: offset})
-	}
+	known, partitions := maps.Clone(h.known), h.log.Partitions
 	h.mu.Unlock()
-	for _, t := range tails {
-		var cut *epoch.Cut
-		if err := t.Check(ctx, kafka); err != nil && !errors.As(err, &cut) {
-			return err
-		}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(looksAtOnce)
+	for p := range partitions {
+		g.Go(func() error {
+			_, end, err := kafka.Offsets(ctx, schema.TopicEvents, p)
+			if err != nil {
+				return err
+			}
+			if at, ok := known[p]; ok && at >= end {
+				return epoch.Lost(p, at, end)
+			}
+			h.note(p, end-1)
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 // lostPushes is the error of a push partition that cannot be read on. Whatever

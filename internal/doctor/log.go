@@ -98,6 +98,10 @@ func (x *examination) epochBefore(ctx context.Context) (string, error) {
 
 // checkBeginnings looks for partitions without their marker.
 func (x *examination) checkBeginnings(ctx context.Context) error {
+	before, err := x.epochBefore(ctx)
+	if err != nil {
+		return err
+	}
 	for _, p := range x.topics[schema.TopicEvents] {
 		first, end, err := x.cfg.Kafka.Offsets(ctx, schema.TopicEvents, p.ID)
 		switch {
@@ -105,6 +109,8 @@ func (x *examination) checkBeginnings(ctx context.Context) error {
 			return err
 		case first > 0:
 			x.find(Error, "epoch", newEpoch)("partition %d of %s begins at offset %d: its older events were deleted", p.ID, schema.TopicEvents, first)
+		case end == 0 && before != "":
+			x.find(Error, "epoch", newEpoch)("partition %d of %s is empty, and the log of epoch %s was in it: no role starts", p.ID, schema.TopicEvents, before)
 		case end == 0:
 			x.find(Warning, "epoch", "start a role: it writes it")("partition %d of %s has no marker yet", p.ID, schema.TopicEvents)
 		}

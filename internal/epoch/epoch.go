@@ -102,7 +102,7 @@ func resume(ctx context.Context, c *eventlog.Client, memory memory, o Options) (
 	case b.marker != nil && b.marker.Epoch != known.Epoch:
 		return Log{}, Refuse("%s holds epoch %s, but epoch %s is in use here: the topic was replaced; restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, b.marker.Epoch, known.Epoch)
 	case len(b.empty) > 0:
-		return Log{}, Refuse("partitions %v of %s are empty, and the log of epoch %s was in them: restore it, or begin a new epoch with `parley epoch new`", b.empty, schema.TopicEvents, known.Epoch)
+		return Log{}, emptied(b.empty, known.Epoch)
 	case b.marker != nil:
 		log.Format, log.Window = b.marker.Format, b.marker.Window
 	}
@@ -114,11 +114,7 @@ func resume(ctx context.Context, c *eventlog.Client, memory memory, o Options) (
 
 // begin creates topics and markers that are missing.
 func begin(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
-	begun, err := isBegun(ctx, c)
-	if err == nil && !begun && o.Approve != nil {
-		err = o.Approve(ctx)
-	}
-	if err != nil {
+	if err := mayBegin(ctx, c, o); err != nil {
 		return Log{}, err
 	}
 	partitions, err := existingPartitions(ctx, c, o.Partitions)
@@ -139,15 +135,46 @@ func begin(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	return log, log.claim(ctx, c)
 }
 
-// isBegun reports whether somebody wrote the first marker of a log.
-func isBegun(ctx context.Context, c *eventlog.Client) (bool, error) {
-	if _, err := c.TopicInfo(ctx, schema.TopicEvents); errors.Is(err, eventlog.ErrUnknownTopic) {
-		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("look up the log: %w", err)
+// mayBegin asks whether markers may be written, unless all are there. Some may
+// be: a start was interrupted, or partitions were lost.
+func mayBegin(ctx context.Context, c *eventlog.Client, o Options) error {
+	begun, err := isBegun(ctx, c)
+	if err != nil || begun || o.Approve == nil {
+		return err
 	}
-	_, end, err := c.Offsets(ctx, schema.TopicEvents, 0)
-	return end > 0, err
+	asked := o.Approve(ctx)
+	var refused *Refused
+	if !errors.As(asked, &refused) {
+		return asked
+	}
+	// Another role may have begun the log and told ClickHouse of it meanwhile.
+	b, err := lookUp(ctx, c)
+	switch {
+	case err != nil:
+		return err
+	case b.complete():
+		return nil
+	case b.marker != nil:
+		return emptied(b.empty, b.marker.Epoch)
+	}
+	return asked
+}
+
+// isBegun reports whether every partition of a log has begun.
+func isBegun(ctx context.Context, c *eventlog.Client) (bool, error) {
+	b, err := lookUp(ctx, c)
+	return b.complete(), err
+}
+
+// lookUp is how the log begins, with no partitions where it has no topic.
+func lookUp(ctx context.Context, c *eventlog.Client) (beginning, error) {
+	info, err := c.TopicInfo(ctx, schema.TopicEvents)
+	if errors.Is(err, eventlog.ErrUnknownTopic) {
+		return beginning{}, nil
+	} else if err != nil {
+		return beginning{}, fmt.Errorf("look up the log: %w", err)
+	}
+	return beginnings(ctx, c, info.Partitions)
 }
 
 // awaitEvery is how often a log is looked for that others are to begin.
@@ -161,13 +188,7 @@ func await(ctx context.Context, c *eventlog.Client, logger *slog.Logger) error {
 			return err
 		}
 		if begun {
-			info, err := c.TopicInfo(ctx, schema.TopicEvents)
-			if err != nil {
-				return err
-			}
-			if b, err := beginnings(ctx, c, info.Partitions); err != nil || len(b.empty) == 0 {
-				return err
-			}
+			return nil
 		}
 		if !waiting && logger != nil {
 			logger.Info("there is no log yet: waiting for a connector or a projector, which ask ClickHouse first, to begin it")
@@ -324,6 +345,11 @@ func topicOf(ctx context.Context, c *eventlog.Client, known *schema.LogEpoch) (e
 // Gone is the refusal of a log whose topic is not there any more.
 func Gone(known *schema.LogEpoch) error {
 	return Refuse("topic %s is gone, and the log of epoch %s was in it: restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, known.Epoch)
+}
+
+// emptied is the refusal of partitions that have lost everything.
+func emptied(partitions []int, epoch string) error {
+	return Refuse("partitions %v of %s are empty, and the log of epoch %s was in them: restore it, or begin a new epoch with `parley epoch new`", partitions, schema.TopicEvents, epoch)
 }
 
 // moved is the refusal of another number of partitions.

@@ -119,6 +119,11 @@ type beginning struct {
 	cut    []int          // partitions whose older events were deleted
 }
 
+// complete reports whether there are partitions, and all have begun.
+func (b beginning) complete() bool {
+	return len(b.empty) == 0 && (b.marker != nil || len(b.cut) > 0)
+}
+
 // atOnce bounds the partitions that are looked at together.
 const atOnce = 16
 
