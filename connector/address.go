@@ -62,13 +62,3 @@ func parseHop(hop string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(strings.Trim(hop, "[]"))
 	return a.Unmap().WithZone(""), err == nil
 }
-
-// neighbourhood is what counts as one client: an IPv4 address, or a /64.
-func neighbourhood(a netip.Addr) netip.Prefix {
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // invalid for an invalid address
-	return p
-}

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"container/list"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -29,6 +30,16 @@ const (
 	silentAfter = time.Second
 	// addressShare is the part of all upgrades that one address may take.
 	addressShare = 10
+	// probeEvery is for how long it is believed that all connections of a user
+	// who has too many are alive.
+	probeEvery = time.Minute
+)
+
+// errAsked refuses a user's connection for now: the others are being asked
+// whether they are alive. errTooMany does when they are.
+var (
+	errAsked   = errors.New("the user has too many connections, and the others are being asked whether they are alive: try later")
+	errTooMany = errors.New("the user has too many connections")
 )
 
 // What upgrades are refused for: values of a label.
@@ -47,6 +58,7 @@ type admission struct {
 	edge        Edge
 	limits      rpc.Limits
 	metrics     *metrics
+	verdict     time.Duration // after a probe, whoever has not answered it is gone
 
 	mu        sync.Mutex
 	open      int
@@ -65,12 +77,12 @@ type ticket struct {
 
 	// Guarded by admission.mu.
 	silent   *list.Element // nil: hello has come
-	evict    func()        // closes the connection; nil: it is not upgraded yet
+	evict    func()        // closes the connection at once; nil: it is not upgraded yet
 	released bool
 }
 
 func newAdmission(cfg *Config, m *metrics) *admission {
-	a := &admission{connections: cfg.MaxConnections, edge: cfg.Edge, limits: cfg.Limits, metrics: m}
+	a := &admission{connections: cfg.MaxConnections, edge: cfg.Edge, limits: cfg.Limits, metrics: m, verdict: cfg.PongTimeout + writeTimeout}
 	e, l := a.edge, a.limits
 	a.upgrades = newBucket(e.Upgrades, 2*e.Upgrades)
 	share := e.Upgrades / addressShare
@@ -112,19 +124,22 @@ func (a *admission) admitLocked(address netip.Prefix, now time.Time) (t *ticket,
 			return nil, refusedAddress, nil
 		}
 	}
-	if a.open >= a.connections {
-		return nil, refusedFull, nil
-	}
 	if _, ok := draw(a.upgrades, now); !ok {
 		return nil, refusedRate, nil
 	}
-	if most := a.edge.BeforeHello; most > 0 && a.silent.Len() >= most {
-		oldest := a.silent.Front().Value.(*ticket)
-		if oldest.evict == nil || now.Sub(oldest.since) < silentAfter {
+	most := a.edge.BeforeHello
+	full := a.open >= a.connections
+	if full || most > 0 && a.silent.Len() >= most {
+		oldest := a.silentFor(silentAfter, now)
+		switch {
+		case oldest != nil:
+			evict = oldest.evict
+			a.releaseLocked(oldest, now)
+		case full:
+			return nil, refusedFull, nil
+		default:
 			return nil, refusedHello, nil
 		}
-		evict = oldest.evict
-		a.greetLocked(oldest)
 	}
 	t = &ticket{admission: a, address: address, since: now}
 	t.silent = a.silent.PushBack(t)
@@ -133,6 +148,20 @@ func (a *admission) admitLocked(address netip.Prefix, now time.Time) (t *ticket,
 		a.addresses.hold(from)
 	}
 	return t, "", evict
+}
+
+// silentFor is the ticket that has waited longest for its hello, for so long or
+// longer; nil: there is none.
+func (a *admission) silentFor(d time.Duration, now time.Time) *ticket {
+	first := a.silent.Front()
+	if first == nil {
+		return nil
+	}
+	t := first.Value.(*ticket)
+	if t.evict == nil || now.Sub(t.since) < d {
+		return nil
+	}
+	return t
 }
 
 // upgraded says how to close the connection when others need its place.
@@ -164,6 +193,10 @@ func (t *ticket) release() {
 	a := t.admission
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.releaseLocked(t, time.Now())
+}
+
+func (a *admission) releaseLocked(t *ticket, now time.Time) {
 	if t.released {
 		return
 	}
@@ -171,24 +204,28 @@ func (t *ticket) release() {
 	a.greetLocked(t)
 	a.open--
 	if t.address.IsValid() {
-		a.addresses.release(t.address, time.Now())
+		a.addresses.release(t.address, now)
 	}
 }
 
-// enter notes a session of a user, who has an account then. It is false when
-// the user has too many.
-func (a *admission) enter(user string) (*account, bool) {
+// enter notes a session of a user, who has an account then. One who has too
+// many is refused, for good only once all of these have had the time to answer
+// a ping: those whose network is gone do not keep the user out.
+func (a *admission) enter(user string, now time.Time) (*account, error) {
 	if a == nil {
-		return nil, true
+		return nil, nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	u := a.users.get(user, time.Now())
+	u := a.users.get(user, now)
 	if most := a.edge.UserConnections; most > 0 && u.held >= most {
-		return nil, false
+		if u.value.ask(now, a.verdict) {
+			return nil, errAsked
+		}
+		return nil, errTooMany
 	}
 	a.users.hold(u)
-	return u.value, true
+	return u.value, nil
 }
 
 // leave notes that the connection of a user's session is gone.

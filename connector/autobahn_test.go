@@ -19,8 +19,8 @@ func echoing(t *testing.T) *edgeRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, upgrader, flushers := newPlains(0, newMetrics(nil)), &websocket.Upgrader{ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer}, newFlushers()
-	server := p.server(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upgrader, flushers := &websocket.Upgrader{ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer}, newFlushers()
+	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			return
@@ -29,8 +29,8 @@ func echoing(t *testing.T) *edgeRig {
 		ws.SetReadLimit(64 << 10)
 		_ = c.read(func(message []byte) { c.send(textFrame(message)) })
 		c.discard()
-	}))
-	go func() { _ = server.Serve(listener{l, 1 << 20, p}) }()
+	}), 0, newMetrics(nil))
+	go func() { _ = server.Serve(listener{l, 1 << 20, new(accepting)}) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return &edgeRig{t: t, addr: l.Addr().String()}
 }

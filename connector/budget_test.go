@@ -45,7 +45,7 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = server.Serve(listener{ln, 4*inc.limits.Frame + 64<<10, c.plains})
+		_ = server.Serve(c.sockets())
 	}()
 	t.Cleanup(func() {
 		for _, s := range inc.allSessions() {

@@ -139,6 +139,18 @@ func (c *conn) shed() bool {
 	return !closing
 }
 
+// dismiss closes at once, for one whose place another takes: with a close frame
+// where nothing else is in its way, and without waiting for the answer.
+func (c *conn) dismiss(code int, reason string) {
+	c.mu.Lock()
+	if !c.closing && !c.writing {
+		c.beginClose(code)
+		_, _ = tryWrite(c.raw, closeFrame(code, reason))
+	}
+	c.mu.Unlock()
+	c.abort()
+}
+
 // sendClose queues a close frame that the library made: the answer to the
 // client's, or a protocol error.
 func (c *conn) sendClose(frame []byte) {

@@ -26,7 +26,9 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/files"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -84,22 +86,23 @@ type Config struct {
 
 // Connector serves clients. Its methods may be called concurrently.
 type Connector struct {
-	cfg      Config
-	listener net.Listener
-	gate     *gate
-	current  atomic.Pointer[incarnation] // nil: clients have to wait
-	leaving  atomic.Bool                 // a planned stop has begun
-	metrics  *metrics
-	budget   *budget // shared by the incarnations: one may end while the next serves
-	edge     *admission
-	plains   *plains
-	doubted  sync.Once      // a proxy that is not trusted was named
-	before   error          // what ended the incarnation before; owned by Run
-	db       *clickhouse.DB // for comparing the log with it; set by Run
-	asking   atomic.Bool    // there is no log, and ClickHouse is asked whether it holds the history of one
-	heights  heights
-	clock    roles.Clock
-	ending   sync.WaitGroup // what is left of the incarnations before
+	cfg       Config
+	listener  net.Listener
+	gate      *gate
+	current   atomic.Pointer[incarnation] // nil: clients have to wait
+	leaving   atomic.Bool                 // a planned stop has begun
+	metrics   *metrics
+	budget    *budget // shared by the incarnations: one may end while the next serves
+	edge      *admission
+	server    *plain.Server
+	accepting accepting
+	doubted   sync.Once      // a proxy that is not trusted was named
+	before    error          // what ended the incarnation before; owned by Run
+	db        *clickhouse.DB // for comparing the log with it; set by Run
+	asking    atomic.Bool    // there is no log, and ClickHouse is asked whether it holds the history of one
+	heights   heights
+	clock     roles.Clock
+	ending    sync.WaitGroup // what is left of the incarnations before
 }
 
 // New checks cfg and begins to listen, so that Addr is known; Run serves.
@@ -134,16 +137,18 @@ func New(cfg Config) (*Connector, error) {
 	cfg.setLimits(l.Addr())
 	cfg.fit()
 	m := newMetrics(cfg.Meters)
-	return &Connector{
-		cfg: cfg, listener: l, gate: g, metrics: m,
-		edge: newAdmission(&cfg, m), plains: newPlains(cfg.Edge.Plain, m),
+	c := &Connector{
+		cfg: cfg, listener: l, gate: g, metrics: m, edge: newAdmission(&cfg, m),
 		budget: newBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
-	}, nil
+	}
+	c.server = newServer(c.handler(), cfg.Edge.Plain, m)
+	c.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
+	return c, nil
 }
 
 // fit lowers the connections that are admitted to the descriptors there are.
 func (cfg *Config) fit() {
-	open, err := openFiles()
+	open, err := files.Limit()
 	if err != nil {
 		cfg.Logger.Warn("it is unknown how many files this process may have open", "error", err)
 		return
@@ -178,23 +183,26 @@ func (c *Connector) Run(ctx context.Context) error {
 	}
 	defer db.Close()
 	c.db = db
-	server := c.plains.server(c.handler())
-	server.ErrorLog = slog.NewLogLogger(c.cfg.Logger.Handler(), slog.LevelDebug)
 	defer c.gauges()()
 	served := make(chan error, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
-		served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10, c.plains})
+		served <- c.server.Serve(c.sockets())
 		stop() // nobody can come any more
 	}()
 	err = c.liveOn(ctx)
 	c.ending.Wait()
-	_ = server.Close()
+	_ = c.server.Close()
 	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {
 		err = fmt.Errorf("serve clients: %w", e)
 	}
 	return err
+}
+
+// sockets accepts clients' connections.
+func (c *Connector) sockets() net.Listener {
+	return listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10, &c.accepting}
 }
 
 // liveOn lives one incarnation after the other.

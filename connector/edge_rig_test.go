@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/plain/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -60,13 +60,12 @@ func newEdgeRig(t *testing.T, changes ...func(*Config)) *edgeRig {
 	ctx, cancel := context.WithCancel(context.Background())
 	inc.ctx, inc.edge, inc.budget, inc.heart = ctx, c.edge, c.budget, newHeart(inc)
 	c.current.Store(inc)
-	server := c.plains.server(c.handler())
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10, c.plains}) }()
+	go func() { served <- c.server.Serve(c.sockets()) }()
 	t.Cleanup(func() {
 		inc.closeSessions(rpc.CloseShutdown, "over")
 		cancel()
-		_ = server.Close()
+		_ = c.server.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("the server ended: %v", err)
 		}
@@ -102,10 +101,22 @@ func (r *edgeRig) open() *websocket.Conn {
 // returns the answer.
 func (r *edgeRig) hello(ws *websocket.Conn, user string) string {
 	r.t.Helper()
-	if r.c.cfg.Auth == nil {
-		return answerTo(r.t, ws, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":%q}}`, user))
+	return answerTo(r.t, ws, r.helloOf(user))
+}
+
+// sayHello does not wait for the answer.
+func (r *edgeRig) sayHello(ws *websocket.Conn, user string) {
+	r.t.Helper()
+	if err := ws.WriteMessage(websocket.TextMessage, []byte(r.helloOf(user))); err != nil {
+		r.t.Fatal(err)
 	}
-	return answerTo(r.t, ws, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"token":%q}}`, rigToken(r.t, user, nil)))
+}
+
+func (r *edgeRig) helloOf(user string) string {
+	if r.c.cfg.Auth == nil {
+		return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":%q}}`, user)
+	}
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"token":%q}}`, rigToken(r.t, user, nil))
 }
 
 func (r *edgeRig) enter(user string) *websocket.Conn {
@@ -149,26 +160,7 @@ func closeCode(ws *websocket.Conn, within time.Duration) int {
 // raw opens a TCP connection and sends text.
 func (r *edgeRig) raw(text string) net.Conn {
 	r.t.Helper()
-	c, err := net.Dial("tcp", r.addr)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { _ = c.Close() })
-	if _, err := c.Write([]byte(text)); err != nil {
-		r.t.Fatal(err)
-	}
-	return c
-}
-
-// statusOf reads an answer's status; 0: there was none in that time.
-func statusOf(c net.Conn, within time.Duration) int {
-	_ = c.SetReadDeadline(time.Now().Add(within))
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return 0
-	}
-	_ = res.Body.Close()
-	return res.StatusCode
+	return plaintest.Send(r.t, "", r.addr, text)
 }
 
 // soon waits until something holds.

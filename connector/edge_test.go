@@ -14,6 +14,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/internal/plain"
+	"github.com/parley-chat/parley/internal/plain/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -29,10 +31,10 @@ func TestStuckBodies(t *testing.T) {
 	for range 90 {
 		stuck = append(stuck, r.raw("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"))
 	}
-	if status := statusOf(r.raw("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), 5*time.Second); status != http.StatusOK {
+	if status := plaintest.Status(r.raw("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), 5*time.Second); status != http.StatusOK {
 		t.Fatalf("with %d stuck requests the page is answered with %d", len(stuck), status)
 	}
-	soon(t, "no more connections than the limit", func() bool { return r.c.plains.count() <= 20 })
+	soon(t, "no more connections than the limit", func() bool { return r.c.server.Count() <= 20 })
 	for i, c := range stuck {
 		_ = c.SetReadDeadline(time.Now().Add(requestTimeout + 5*time.Second))
 		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
@@ -50,11 +52,10 @@ func isTimeout(err error) bool {
 func TestUnreadPage(t *testing.T) {
 	t.Parallel()
 	served := make(chan error, 1)
-	p := newPlains(0, newMetrics(nil))
-	server := p.server(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, err := w.Write(make([]byte, 64<<20))
 		served <- err
-	}))
+	}), 0, newMetrics(nil))
 	if server.WriteTimeout <= 0 || server.ReadTimeout <= 0 || server.IdleTimeout <= 0 {
 		t.Fatalf("the server waits for ever: %+v", server)
 	}
@@ -63,7 +64,7 @@ func TestUnreadPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = server.Serve(listener{l, 1 << 20, p}) }()
+	go func() { _ = server.Serve(listener{l, 1 << 20, new(accepting)}) }()
 	defer server.Close()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -100,12 +101,12 @@ func TestHugeHeads(t *testing.T) {
 	r := newEdgeRig(t)
 	for range 30 {
 		c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + strings.Repeat("x", maxHead+1))
-		if status := statusOf(c, 3*time.Second); status != http.StatusRequestHeaderFieldsTooLarge {
+		if status := plaintest.Status(c, 3*time.Second); status != http.StatusRequestHeaderFieldsTooLarge {
 			t.Fatalf("half a request with %d bytes of head is answered with %d", maxHead+1, status)
 		}
 	}
 	c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 9<<10) + "\r\n\r\n")
-	if status := statusOf(c, 3*time.Second); status != http.StatusBadRequest {
+	if status := plaintest.Status(c, 3*time.Second); status != http.StatusBadRequest {
 		t.Errorf("9 KiB of head are answered with %d", status)
 	}
 }
@@ -219,14 +220,14 @@ func TestHoldersAreBoundedAndEmptied(t *testing.T) {
 	for i := range 10_000 {
 		var ip [4]byte
 		ip[0], ip[1], ip[2] = 11, byte(i>>8), byte(i)
-		ticket, refused := a.admit(neighbourhood(netip.AddrFrom4(ip)), now)
+		ticket, refused := a.admit(plain.Neighbourhood(netip.AddrFrom4(ip)), now)
 		if refused != "" {
 			t.Fatal(refused)
 		}
 		user := fmt.Sprint("user", i)
-		account, ok := a.enter(user)
-		if !ok {
-			t.Fatal("refused")
+		account, err := a.enter(user, now)
+		if err != nil {
+			t.Fatal(err)
 		}
 		for n := range 5000 {
 			if i < 2 {

@@ -15,7 +15,7 @@ func (c *Connector) gauges() (stop func()) {
 	g.Add("parley.connector.connections.silent", "{connection}", "Open WebSockets that have not sent hello yet.",
 		func() (float64, bool) { silent, _, _ := c.edge.counts(); return float64(silent), true })
 	g.Add("parley.connector.connections.plain", "{connection}", "Open connections that are not WebSockets.",
-		func() (float64, bool) { return float64(c.plains.count()), true })
+		func() (float64, bool) { return float64(c.server.Count()), true })
 	g.Add("parley.connector.sessions", "{session}", "Sessions, those whose connection is gone and whose leaves have not passed yet included.",
 		c.ask(func(inc *incarnation) float64 {
 			inc.mu.RLock()

@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -92,7 +93,7 @@ func (c *Connector) admit(inc *incarnation, r *http.Request) (t *ticket, refused
 			c.cfg.Logger.Warn("a proxy that is not in --proxies forwards requests: the limits of connections per address are off for it", "peer", untrusted)
 		})
 	}
-	return c.edge.admit(neighbourhood(address), time.Now())
+	return c.edge.admit(plain.Neighbourhood(address), time.Now())
 }
 
 func bearer(r *http.Request) string {
@@ -110,7 +111,7 @@ func bearer(r *http.Request) string {
 func (inc *incarnation) accept(ws *websocket.Conn, t *ticket, token string) {
 	s := inc.newSession(ws, token)
 	s.ticket = t
-	t.upgraded(func() { s.conn.close(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
+	t.upgraded(func() { s.conn.dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
 	if inc.admit(s) {
 		inc.metrics.upgrades.Add(1, outcomeOK)
 		return

@@ -73,7 +73,7 @@ func (inc *incarnation) tellCrowds() {
 func (s *session) keep(now time.Time) {
 	s.mu.Lock()
 	s.publishLingering(now)
-	user, ended, expires := s.user, s.ended, s.expires
+	user, ended, expires, account := s.user, s.ended, s.expires, s.account
 	s.mu.Unlock()
 	switch {
 	case s.conn.stuck(now):
@@ -90,7 +90,7 @@ func (s *session) keep(now time.Time) {
 		s.pingedAt = now // what it sends is not read now; if it takes nothing either, it is stuck
 	case s.pinged && now.Sub(s.pingedAt) > s.inc.cfg.PongTimeout+slowness(s.readAt-s.read):
 		s.conn.close(rpc.CloseNoPong, "no pong")
-	case !s.pinged && now.Sub(s.pingedAt) > s.inc.cfg.PingEvery:
+	case !s.pinged && (now.Sub(s.pingedAt) > s.inc.cfg.PingEvery || account.askedAfter(s.pingedAt)):
 		s.pinged, s.pingedAt, s.readAt = true, now, s.conn.sentSoFar()
 		s.ponged.Store(false)
 		s.conn.send(appendFrame(nil, opPing, nil))

@@ -57,8 +57,41 @@ const (
 type account struct {
 	requests, joins *bucket
 
-	mu    sync.Mutex
-	chats map[string]*bucket // by channel; those that are full are forgotten
+	mu     sync.Mutex
+	probed time.Time          // when all sessions were to be pinged
+	excess flood              // requests above the user's rate
+	chats  map[string]*bucket // by channel; those that are full are forgotten
+}
+
+// askedAfter reports whether all sessions are to be pinged, and were to be
+// after a time.
+func (a *account) askedAfter(t time.Time) bool {
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.probed.After(t)
+}
+
+// ask has all sessions pinged, unless it is known that those who live have
+// answered. It is false when it is.
+func (a *account) ask(now time.Time, verdict time.Duration) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	since := now.Sub(a.probed)
+	if since > verdict+probeEvery {
+		a.probed, since = now, 0
+	}
+	return since < verdict
+}
+
+// exceeds counts a request above the user's rate, and reports whether there
+// were too many.
+func (a *account) exceeds(most int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.excess.exceeds(most)
 }
 
 // chat is the bucket of the user's messages in a channel.
@@ -87,32 +120,33 @@ func (a *account) chat(channel string, perSecond int, now time.Time) *bucket {
 }
 
 // tolerance is for how many seconds of refused requests, of each floodWindow, a
-// session is not closed.
+// session is not closed, nor are those of a user.
 const tolerance = 5
 
 // drawRequest takes a request from the buckets of the session and its user; the
-// time until there is one when there is none.
-func (s *session) drawRequest() (retry time.Duration) {
+// time until there is one when there is none. flooding: it was too many times.
+func (s *session) drawRequest() (retry time.Duration, flooding bool) {
 	now := time.Now()
 	if retry, ok := draw(s.requests, now); !ok {
 		s.inc.metrics.limited.Add(1, "requests")
-		return retry
+		return retry, s.excess.exceeds(tolerance * s.inc.limits.Rate)
 	}
 	if s.account == nil {
-		return 0
+		return 0, false
 	}
 	retry, ok := draw(s.account.requests, now)
-	if !ok {
-		s.inc.metrics.limited.Add(1, "user_requests")
+	if ok {
+		return 0, false
 	}
-	return retry
+	s.inc.metrics.limited.Add(1, "user_requests")
+	return retry, s.account.exceeds(tolerance * s.inc.cfg.Edge.UserRate)
 }
 
 // slowDown refuses a request and reads no further until the next one would be
 // taken: a flood waits in its own socket. One that does not end closes it.
-func (s *session) slowDown(c *call, retry time.Duration) {
+func (s *session) slowDown(c *call, retry time.Duration, flooding bool) {
 	c.fail(rateLimited(retry))
-	if s.excess.exceeds(tolerance * max(s.inc.limits.Rate, s.inc.cfg.Edge.UserRate)) {
+	if flooding {
 		s.conn.close(rpc.CloseMisuse, "too many requests")
 		return
 	}

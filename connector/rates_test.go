@@ -2,6 +2,7 @@ package connector
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -73,25 +74,85 @@ func TestRateOfAUser(t *testing.T) {
 	}
 }
 
-// A user has so many connections and no more; each that ends makes room.
-func TestConnectionsOfAUser(t *testing.T) {
+// All sessions of a user together flood no more than one: each may stay below
+// what a session is closed for.
+func TestFloodOfSessions(t *testing.T) {
 	t.Parallel()
-	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.UserConnections = 3 })
-	first := r.enter("ada")
-	r.enter("ada")
-	r.enter("ada")
+	const sessions, each = 20, 15 // requests a second
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Limits.Rate, cfg.Limits.Channels, cfg.Edge.UserRate = 20, 1, 20 })
+	misuse := make(chan struct{}, sessions)
+	for range sessions {
+		ws := r.enter("ada")
+		go func() {
+			ping := []byte(`{"jsonrpc":"2.0","id":7,"method":"ping"}`)
+			for ws.WriteMessage(websocket.TextMessage, ping) == nil {
+				time.Sleep(time.Second / each)
+			}
+		}()
+		go func() {
+			if closeCode(ws, 30*time.Second) == rpc.CloseMisuse {
+				misuse <- struct{}{}
+			}
+		}()
+	}
+	other := r.enter("bob")
+	select {
+	case <-misuse:
+	case <-time.After(30 * time.Second):
+		t.Errorf("%d sessions at %d requests a second are served for ever, at %d for all of them", sessions, each, 20)
+	}
+	if answer := answerTo(t, other, `{"jsonrpc":"2.0","id":7,"method":"ping"}`); !strings.Contains(answer, `"result"`) {
+		t.Errorf("another user's ping is answered %s", answer)
+	}
+}
+
+// Whoever has not said hello has nothing else to say for long.
+func TestFloodBeforeHello(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth)
 	ws := r.open()
-	if answer := r.hello(ws, "ada"); !strings.Contains(answer, `"code":1002`) || !strings.Contains(answer, `"limit":3`) {
-		t.Errorf("the fourth hello is answered %s", answer)
+	go func() {
+		ping := []byte(`{"jsonrpc":"2.0","id":7,"method":"ping"}`)
+		for ws.WriteMessage(websocket.TextMessage, ping) == nil {
+		}
+	}()
+	begun := time.Now()
+	if code := closeCode(ws, helloTimeout); code != rpc.CloseMisuse || time.Since(begun) > helloTimeout-time.Second {
+		t.Errorf("a flood before hello is closed with %d after %v", code, time.Since(begun))
 	}
-	if code := closeCode(ws, 5*time.Second); code != rpc.CloseConnections {
-		t.Errorf("the fourth connection is closed with %d", code)
+}
+
+// A request that there is no room for counts as one: whoever fills the room
+// gets no more answers than others.
+func TestRefusedForRoomIsRated(t *testing.T) {
+	v := serveAlone(t, func(inc *incarnation) { inc.limits.Rate, inc.limits.Channels = 20, 20 })
+	ch := v.inc.subscribe("a")
+	for i := range maxMembers {
+		ch.replica.add(fmt.Sprintf("user%04d", i))
 	}
-	r.enter("bob")
-	_ = first.Close()
-	soon(t, "there is room again", func() bool {
-		return strings.Contains(r.hello(r.open(), "ada"), `"result"`)
-	})
+	ws, s := v.enter("eve", ch)
+	s.mu.Lock()
+	s.places["a"].result = &operation{join: true, asked: []*joinCall{{}}} // which is long in the making
+	s.mu.Unlock()
+	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a","limit":1000}}`)
+	eventually(t, "it waits", func() bool { return v.inc.requests.used.Load() > requestShare })
+	v.inc.requests.used.Add(requestBytes) // what others ask
+	go func() {
+		for ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":7,"method":"ping"}`)) == nil {
+		}
+	}()
+	defer ws.Close()
+	answers := 0
+	_ = ws.SetReadDeadline(time.Now().Add(2 * time.Second))
+	for {
+		if _, _, err := ws.ReadMessage(); err != nil {
+			break
+		}
+		answers++
+	}
+	if answers == 0 || answers > 40+20*10 {
+		t.Errorf("%d requests are answered in 2 s, at 20 a second and 40 at once", answers)
+	}
 }
 
 // A client address has so many connections and no more, and cannot take all

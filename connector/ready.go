@@ -15,7 +15,7 @@ const beatPatience = 5 * time.Second
 // Ready reports whether clients are served now.
 func (c *Connector) Ready() bool {
 	inc := c.current.Load()
-	return inc != nil && !inc.draining.Load() && c.plains.failing(time.Now()) == nil
+	return inc != nil && !inc.draining.Load() && c.accepting.failing(time.Now()) == nil
 }
 
 // Unready says why clients should not be sent here, a sentence for each reason;
@@ -25,7 +25,7 @@ func (c *Connector) Unready(context.Context) []string {
 	if c.leaving.Load() {
 		reasons = append(reasons, "it is draining")
 	}
-	if err := c.plains.failing(time.Now()); err != nil {
+	if err := c.accepting.failing(time.Now()); err != nil {
 		reasons = append(reasons, "clients cannot connect: "+err.Error())
 	}
 	inc := c.current.Load()
@@ -54,7 +54,7 @@ func (c *Connector) Warnings() []string {
 // able to answer anybody else.
 func (c *Connector) troubles() []string {
 	all := c.Warnings()
-	if err := c.plains.failing(time.Now()); err != nil {
+	if err := c.accepting.failing(time.Now()); err != nil {
 		all = append(all, "clients cannot connect: "+err.Error())
 	}
 	if trouble := files.Trouble(); trouble != "" {

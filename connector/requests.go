@@ -2,6 +2,8 @@ package connector
 
 import (
 	"bytes"
+	"errors"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -28,15 +30,16 @@ func (s *session) handle(frame []byte) {
 	}
 	c := &call{session: s, method: r.Method, id: bytes.Clone(r.ID)} // which must not hold on to the frame
 	s.begin(c)
-	if bad == nil && !c.take(callBytes+len(c.id)) {
-		bad = rpc.Unavailable(retryAfter)
-	}
 	if bad == nil {
-		if retry := s.drawRequest(); retry > 0 {
-			s.slowDown(c, retry)
+		if retry, flooding := s.drawRequest(); retry > 0 {
+			s.slowDown(c, retry, flooding)
 			return
 		}
-		bad = s.dispatch(c, r)
+		if c.take(callBytes + len(c.id)) {
+			bad = s.dispatch(c, r)
+		} else {
+			bad = rpc.Unavailable(retryAfter)
+		}
 	}
 	if bad != nil {
 		c.fail(bad)
@@ -47,6 +50,9 @@ func (s *session) handle(frame []byte) {
 // answered elsewhere.
 func (s *session) dispatch(c *call, r rpc.Request) *rpc.Error {
 	if r.Method != rpc.MethodHello && s.user == "" && known(r.Method) {
+		if s.flood.exceeds(maxMalformed) {
+			s.conn.close(rpc.CloseMisuse, "too many requests before hello")
+		}
 		return &rpc.Error{Code: rpc.CodeUnauthenticated, Message: "say hello first"}
 	}
 	switch r.Method {
@@ -102,14 +108,14 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	}
 	s.mu.Unlock()
 	if s.user == "" {
-		account, ok := s.inc.edge.enter(who.user)
-		if !ok {
-			s.inc.metrics.limited.Add(1, "user_connections")
-			c.fail(&rpc.Error{Code: rpc.CodeForbidden, Message: "the user has too many connections", Data: &rpc.ErrorData{Limit: s.inc.cfg.Edge.UserConnections}})
-			s.conn.close(rpc.CloseConnections, "the user has too many connections")
+		account, err := s.inc.edge.enter(who.user, time.Now())
+		if err != nil {
+			s.turnAway(c, err)
 			return nil
 		}
+		s.mu.Lock()
 		s.account, s.bearer = account, ""
+		s.mu.Unlock()
 		s.ticket.greeted()
 	}
 	s.mu.Lock()
@@ -117,6 +123,20 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	s.mu.Unlock()
 	c.result(s.greeting())
 	return nil
+}
+
+// turnAway closes the connection of a user who has too many. One that is to try
+// later gets no answer to hello: an error there says that nothing will change.
+func (s *session) turnAway(c *call, why error) {
+	s.inc.metrics.limited.Add(1, "user_connections")
+	refusal := &rpc.Error{Code: rpc.CodeForbidden, Message: why.Error(), Data: &rpc.ErrorData{Limit: s.inc.cfg.Edge.UserConnections}}
+	if errors.Is(why, errAsked) {
+		s.conn.close(rpc.CloseTryLater, why.Error())
+		c.fail(refusal)
+		return
+	}
+	c.fail(refusal)
+	s.conn.close(rpc.CloseConnections, why.Error())
 }
 
 func (s *session) greeting() rpc.HelloResult {

@@ -30,7 +30,8 @@ type session struct {
 	bearer          string // the token of the upgrade request, until hello
 	flood, excess   flood  // malformed frames, and requests above the rate
 	requests, joins *bucket
-	account         *account // of the user; nil before hello
+
+	account *account // of the user; nil before hello. Set by the reading goroutine, with mu
 
 	mu        sync.Mutex
 	user      string            // "" before hello; set once

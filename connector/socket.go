@@ -21,11 +21,10 @@ var errFlood = errors.New("too many bytes without a message")
 // connection's queue, so that they never stand inside another frame.
 type socket struct {
 	net.Conn
-	raw    syscall.RawConn // of Conn
-	limit  int
-	read   int // since the last message; owned by the reading goroutine
-	queue  atomic.Pointer[conn]
-	plains *plains
+	raw   syscall.RawConn // of Conn
+	limit int
+	read  int // since the last message; owned by the reading goroutine
+	queue atomic.Pointer[conn]
 
 	// Set before the connection is read as a WebSocket.
 	rate   *rate.Limiter // of bytes; nil: no limit
@@ -75,12 +74,6 @@ func (s *socket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close closes a connection that never became a WebSocket, or was refused.
-func (s *socket) Close() error {
-	s.plains.remove(s)
-	return s.Conn.Close()
-}
-
 // sendBuffer is what the kernel keeps of what a client has not taken. Left to
 // itself it grows to several megabytes and asks for more only when a third is
 // free, which takes a client of 64 KiB/s longer than writeTimeout.
@@ -89,14 +82,14 @@ const sendBuffer = 256 << 10
 // listener makes sockets of accepted connections.
 type listener struct {
 	net.Listener
-	limit  int
-	plains *plains
+	limit     int
+	accepting *accepting
 }
 
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
-		l.plains.failed(err)
+		l.accepting.failed(err)
 		return nil, err
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
@@ -106,7 +99,5 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	s := &socket{Conn: c, raw: raw, limit: l.limit, plains: l.plains}
-	l.plains.add(s)
-	return s, nil
+	return &socket{Conn: c, raw: raw, limit: l.limit}, nil
 }

@@ -10,11 +10,12 @@ import (
 
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/files"
+	"github.com/parley-chat/parley/internal/plain"
 )
 
 // admin serves health and metrics of a running command over HTTP.
 type admin struct {
-	server *http.Server
+	server *plain.Server
 	addr   string
 	served chan error
 }

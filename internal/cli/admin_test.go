@@ -1,13 +1,14 @@
 package cli_test
 
 import (
-	"bufio"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parley-chat/parley/internal/plain/plaintest"
 )
 
 // adminOf starts a command whose admin server listens at an address, and
@@ -22,31 +23,6 @@ func adminOf(t *testing.T, listen string) string {
 	return "127.0.0.1:" + port
 }
 
-// asks sends text to the admin server and returns the connection.
-func asks(t *testing.T, at, text string) net.Conn {
-	t.Helper()
-	c, err := net.Dial("tcp", at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	if _, err := io.WriteString(c, text); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// answered is the status that comes; 0 when the connection ends or is silent.
-func answered(c net.Conn, within time.Duration) int {
-	_ = c.SetReadDeadline(time.Now().Add(within))
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return 0
-	}
-	_ = res.Body.Close()
-	return res.StatusCode
-}
-
 func get(host string) string { return "GET /metrics HTTP/1.1\r\nHost: " + host + "\r\n\r\n" }
 
 // A page of a name that somebody's DNS resolves to 127.0.0.1 reads no metrics.
@@ -58,12 +34,12 @@ func TestAdminOnLoopbackAnswersToLocalNames(t *testing.T) {
 		at: 200, "localhost": 200, "LocalHost.:9464": 200, "127.8.8.8": 200, "[::1]:9464": 200, "[::ffff:127.0.0.1]": 200,
 		"evil.example": 403, "evil.example:9464": 403, "localhost.evil.example": 403, "192.0.2.1:9464": 403, "127.0.0.1.evil.example": 403, "": 403,
 	} {
-		if status := answered(asks(t, at, get(host)), 10*time.Second); status != want {
+		if status := plaintest.Status(plaintest.Send(t, "", at, get(host)), 10*time.Second); status != want {
 			t.Errorf("Host %q is answered with %d, want %d", host, status, want)
 		}
 	}
 	beyond := adminOf(t, "0.0.0.0:0")
-	if status := answered(asks(t, beyond, get("parley-0.example:9464")), 10*time.Second); status != 200 {
+	if status := plaintest.Status(plaintest.Send(t, "", beyond, get("parley-0.example:9464")), 10*time.Second); status != 200 {
 		t.Errorf("beyond loopback, a name of one's own is answered with %d", status)
 	}
 }
@@ -72,13 +48,13 @@ func TestAdminOnLoopbackAnswersToLocalNames(t *testing.T) {
 func TestAdminIsBounded(t *testing.T) {
 	t.Parallel()
 	at := adminOf(t, "127.0.0.1:0")
-	if status := answered(asks(t, at, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "+strings.Repeat("x", 16<<10)+"\r\n\r\n"), 10*time.Second); status != http.StatusRequestHeaderFieldsTooLarge {
+	if status := plaintest.Status(plaintest.Send(t, "", at, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "+strings.Repeat("x", 16<<10)+"\r\n\r\n"), 10*time.Second); status != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a head of 16 KiB is answered with %d", status)
 	}
 	var held []net.Conn
 	for range 65 {
-		c := asks(t, at, get("localhost"))
-		if status := answered(c, 10*time.Second); status != 200 {
+		c := plaintest.Send(t, "", at, get("localhost"))
+		if status := plaintest.Status(c, 10*time.Second); status != 200 {
 			t.Fatalf("a request is answered with %d", status)
 		}
 		held = append(held, c)
@@ -95,7 +71,7 @@ func TestAdminIsBounded(t *testing.T) {
 		t.Error("the newest of 65 connections is cut")
 	}
 	// A body that is announced and never comes ends with the request's time.
-	slow := asks(t, at, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
+	slow := plaintest.Send(t, "", at, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
 	if !isCut(slow, 25*time.Second) {
 		t.Error("a request without an end is waited for")
 	}

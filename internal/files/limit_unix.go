@@ -4,12 +4,12 @@ package files
 
 import "syscall"
 
-// Limit is how many descriptors this process may have open. The runtime raises
-// the soft limit to the hard one by itself.
+// Limit is how many descriptors this process may have open: the soft limit,
+// which the runtime has raised to the hard one where it could.
 func Limit() (uint64, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, err
 	}
-	return uint64(limit.Max), nil
+	return uint64(limit.Cur), nil
 }
