@@ -43,7 +43,6 @@ type life struct {
 	child          *child.Process
 	leash          io.Closer // the child ends when this is closed
 	output         *logFile
-	logFrom        int  // where this life begins in its log
 	confined       bool // the child can reach no files but its own and the system's
 }
 
@@ -99,7 +98,6 @@ func (l *life) launch(e engine, folder *Folder, args []string) error {
 	if l.output, err = newLogFile(filepath.Join(folder.Path(), engineLog)); err != nil {
 		return errors.Join(err, leash.Close())
 	}
-	l.logFrom = l.output.size
 	cmd := exec.Command(exe, args...)
 	cmd.Dir = "/" // the engine takes the path of where it runs for a pattern
 	cmd.Env = engineEnvironment()
@@ -163,7 +161,7 @@ func (l *life) earlyEnd(e engine) error {
 	if err != nil {
 		return fmt.Errorf("ClickHouse (%s) ended before it listened and its log cannot be read: %w", e, err)
 	}
-	text = text[min(l.logFrom, len(text)):] // not what lives before left
+	text = text[min(l.output.from, len(text)):] // not what lives before left
 	if bytes.Contains(text, []byte("Address already in use")) {
 		return fmt.Errorf("ClickHouse cannot listen at %s: %w", l.addr, errPortTaken)
 	}

@@ -1,14 +1,20 @@
 package embedded
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 )
 
-// maxLogFile is the size in bytes at which a log file is rotated; the one before
-// is kept.
-const maxLogFile = 8 << 20
+const (
+	// maxLogFile is the size in bytes at which a log file is rotated; the one
+	// before is kept.
+	maxLogFile = 8 << 20
+	// maxTrace is how much of a rotated log its successor begins with, in bytes:
+	// the trace of a crash is written last, and is to be in one file.
+	maxTrace = 1 << 20
+)
 
 // logFile is a log of bounded size: what was written last is in its file, and
 // what was before that in path.1. One goroutine at a time writes.
@@ -16,6 +22,7 @@ type logFile struct {
 	path string
 	file *os.File
 	size int
+	from int // where what this writer wrote begins
 }
 
 // newLogFile goes on with the log at path, behind what is there: what a crash
@@ -29,11 +36,17 @@ func newLogFile(path string) (*logFile, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("log file cannot be opened: %w", err), file.Close())
 	}
-	return &logFile{path: path, file: file, size: int(info.Size())}, nil
+	return &logFile{path: path, file: file, size: int(info.Size()), from: int(info.Size())}, nil
 }
 
-// rotate keeps the file as path.1 and begins another one.
+// rotate keeps the file as path.1 and begins another one with its last lines.
 func (l *logFile) rotate() error {
+	text, err := os.ReadFile(l.path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("log file cannot be kept: %w", err)
+	}
+	last := text[max(0, len(text)-maxTrace):]
+	last = last[bytes.IndexByte(last, '\n')+1:]
 	if err := os.Rename(l.path, l.path+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("log file cannot be kept: %w", err)
 	}
@@ -41,7 +54,10 @@ func (l *logFile) rotate() error {
 	if err != nil {
 		return fmt.Errorf("log file cannot be begun: %w", err)
 	}
-	l.file, l.size = file, 0
+	l.file, l.size, l.from = file, len(last), max(0, l.from-(len(text)-len(last)))
+	if _, err := file.Write(last); err != nil {
+		return fmt.Errorf("log file cannot be begun: %w", err)
+	}
 	return nil
 }
 
