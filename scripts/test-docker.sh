@@ -2,7 +2,8 @@
 # Runs the docker stack for real: an engine of its own starts `make up
 # STACK=docker` on images that are made here, and web/tests/docker chats on it
 # and harms it. The engine, its containers, mounts and networks live in
-# namespaces of their own and end with them; one that runs already is not touched.
+# namespaces of their own, which end with this script, however it ends; an
+# engine that runs already is not touched.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -17,21 +18,46 @@ need() {
 	local program missing=
 	[ "$(uname -s)" = Linux ] || skip "it needs Linux"
 	[ "$(id -u)" = 0 ] || skip "dockerd is started by root"
-	for program in docker dockerd debootstrap ip iptables unshare; do
+	for program in docker dockerd debootstrap ip iptables setpriv unshare; do
 		command -v "$program" >/dev/null || missing+=" $program"
 	done
 	[ -z "$missing" ] || skip "these are missing:$missing (Debian: apt-get install docker.io debootstrap iproute2 iptables)"
 }
 
-# base makes a small Debian with what the servers need, once.
-base() {
-	[ ! -e bin/docker/debian.tar ] || return 0
-	echo "making a Debian for the images (once, minutes)"
-	mkdir -p bin/docker
+# phase NAME COMMAND... says how long the command took.
+phase() {
+	local name=$1 began=$SECONDS
+	shift
+	echo "$name"
+	"$@"
+	echo "$name: $((SECONDS - began)) s"
+}
+
+# isolated FUNCTION [FLAG] carries out a function of this script in namespaces
+# of its own. A process there may mount and leave behind what it likes.
+isolated() {
+	setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc ${2:+"$2"} "$0" "$1" "$work" &
+	namespaces=$!
+	wait "$namespaces"
+}
+
+# finish ends what runs, and removes what it wrote.
+finish() {
+	# When the first process there dies, the kernel kills the others and waits for them.
+	while [ -n "$namespaces" ] && kill -0 "$namespaces" 2>/dev/null; do
+		pkill -KILL -P "$namespaces" || sleep 0.1
+	done
+	rm -rf "$work"
+	find /sys/fs/cgroup -depth -type d -path "*/${work##*/}*" -exec rmdir {} + 2>/dev/null || true
+}
+
+# debian makes a small Debian with what the servers need.
+debian() {
 	debootstrap --variant=minbase --include=openjdk-17-jre-headless,nginx-light,wget,gettext-base,ca-certificates \
-		bookworm "$work/debian" >bin/docker/debootstrap.log 2>&1 || { tail -n 5 bin/docker/debootstrap.log >&2; exit 1; }
+		bookworm "$work/debian" >"$work/debootstrap.log" 2>&1 || { tail -n 5 "$work/debootstrap.log" >&2; exit 1; }
 	tar -C "$work/debian" --exclude=./var/cache --exclude=./var/lib/apt --exclude=./usr/share/doc --exclude=./usr/share/locale \
 		--exclude=./dev -cf "$work/debian.tar" .
+	mkdir -p bin/docker
 	mv "$work/debian.tar" bin/docker/debian.tar
 }
 
@@ -81,47 +107,49 @@ images() {
 
 # engine starts dockerd and waits until it answers.
 engine() {
+	mount -t tmpfs tmpfs /run # the sockets of an engine that runs already are there
 	ip link set lo up
-	dockerd --data-root "$work/data" --exec-root "$work/exec" --host "$DOCKER_HOST" --pidfile "$work/dockerd.pid" >"$work/dockerd.log" 2>&1 &
-	dockerd=$!
+	export DOCKER_HOST=unix:///run/docker.sock
+	dockerd --data-root "$work/data" --host "$DOCKER_HOST" --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/${work##*/}" \
+		>"$work/dockerd.log" 2>&1 &
 	for _ in {1..300}; do
 		if docker info >/dev/null 2>&1; then return; fi
-		kill -0 "$dockerd" 2>/dev/null || break
+		kill -0 $! 2>/dev/null || break
 		sleep 0.1
 	done
 	tail -n 20 "$work/dockerd.log" >&2
-	skip "dockerd does not start here"
+	return 1
 }
 
-# inside is what happens in the namespaces.
-inside() {
-	local failed=0
-	export DOCKER_HOST=unix://$work/docker.sock DOCKER_CONFIG=$work/config
+# stack is the test, once there are images.
+stack() {
+	export DOCKER_CONFIG=$work/config
 	mkdir -p "$DOCKER_CONFIG/cli-plugins"
-	cp "$PWD/bin/docker-compose" "$DOCKER_CONFIG/cli-plugins/docker-compose"
+	cp bin/docker-compose "$DOCKER_CONFIG/cli-plugins/docker-compose"
 	engine
-	echo "making the images"
-	images
+	phase "making the images" images
 	# No more than this machine allows, which may be less than the stack asks for.
 	NOFILE=$(ulimit -Hn)
 	export NOFILE
-	(cd web && PARLEY_TEST_DOCKER=yes npx vitest run --project docker) || failed=$?
-	kill "$dockerd"
-	wait "$dockerd" || true
-	return "$failed"
+	cd web
+	PARLEY_TEST_DOCKER=yes npx vitest run --project docker
 }
 
-if [ "${1:-}" = inside ]; then
+case ${1:-} in
+debian | engine | stack)
 	work=$2
-	inside
+	"$1"
 	exit
-fi
+	;;
+esac
 
 need
+work=$(mktemp -d -t parley-docker-XXXXXX) namespaces=
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+isolated engine --net || skip "dockerd does not start here"
 "${MAKE:-make}" --no-print-directory build kafka jaeger bin/docker-compose
-work=$(mktemp -d -t parley-docker-XXXXXX)
-# A container's folders are mounts, which the namespace takes with it.
-trap 'rm -rf "$work"' EXIT
-base
-context
-unshare --net --mount --pid --fork --kill-child --mount-proc "$0" inside "$work"
+[ -e bin/docker/debian.tar ] || phase "making a Debian for the images (once)" isolated debian
+phase "gathering what the images are made of" context
+phase "the test" isolated stack --net

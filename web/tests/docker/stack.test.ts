@@ -37,16 +37,17 @@ async function containers(): Promise<Map<string, string[]>> {
   return found;
 }
 
-/** Kills the first process of a service's containers, as a crash would: the engine starts it again. */
+/** Kills the first process of a service's containers at once, as a crash would: the engine starts them again. */
 async function crash(service: string, count: number): Promise<void> {
-  for (const id of ((await containers()).get(service) ?? []).slice(0, count)) {
-    const pid = Number(await docker("inspect", "--format", "{{.State.Pid}}", id));
-    process.kill(pid, "SIGKILL");
-    await until(`${service} runs again`, async () => {
-      const [running, now] = (await docker("inspect", "--format", "{{.State.Running}} {{.State.Pid}}", id)).split(" ");
-      return running === "true" && Number(now) !== pid;
-    }, 120_000);
-  }
+  const ids = ((await containers()).get(service) ?? []).slice(0, count);
+  expect(ids, service).toHaveLength(count);
+  const first = (id: string) => docker("inspect", "--format", "{{.State.Running}} {{.State.Pid}}", id);
+  const before = await Promise.all(ids.map(first));
+  for (const state of before) process.kill(Number(state.split(" ")[1]), "SIGKILL");
+  await until(`${service} runs again`, async () => {
+    const now = await Promise.all(ids.map(first));
+    return now.every((state, i) => state.startsWith("true") && state !== before[i]);
+  }, 120_000);
 }
 
 /** Waits until each container is healthy. */
@@ -82,16 +83,14 @@ afterEach(async ({ task }) => {
   }
 });
 
-afterAll(async () => {
-  await make("clean-data", "STACK=docker", "CONFIRM=yes");
-  await make("down", "STACK=docker");
-  rmSync(data, { recursive: true, force: true });
-});
+// Containers and volumes end with the engine.
+afterAll(() => rmSync(data, { recursive: true, force: true }));
 
 test("from nothing to two people who chat, whatever part is killed, and back with the data", async () => {
   let began = Date.now();
+  const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
   const said = await make("up", "STACK=docker", "PORT=0");
-  console.log(`ready after ${(Date.now() - began) / 1000} s, the image built`);
+  console.log(`ready after ${seconds()}, the image built`);
   const url = printed(said, /chat +(http:\S+)/);
   expect((await fetch(printed(said, /Jaeger +(http:\S+)/))).status).toBe(200);
 
@@ -123,21 +122,27 @@ test("from nothing to two people who chat, whatever part is killed, and back wit
     began = Date.now();
     await crash(service, count);
     await chat(`after ${count} × ${service}`);
-    console.log(`${count} × ${service}: chat goes on after ${(Date.now() - began) / 1000} s`);
+    const chats = seconds();
     await healthy();
+    console.log(`${count} × ${service} killed: chat goes on after ${chats}, all is healthy after ${seconds()}`);
   }
   expect(await shown(ada.page)).toEqual(want);
   expect(await shown(bob.page)).toEqual(want);
 
+  began = Date.now();
   await make("down");
+  console.log(`stopped after ${seconds()}`);
   expect([...(await containers()).keys()]).toEqual([]);
   began = Date.now();
   expect(printed(await make("up", "STACK=docker"), /chat +(http:\S+)/)).toBe(url);
-  console.log(`ready after ${(Date.now() - began) / 1000} s, the image there`);
+  console.log(`ready after ${seconds()}, the image there`);
   const cyd = await openWindow(browser);
   await enter(cyd.page, url, "cyd", "lobby");
   await arrives(cyd.page, want.at(-1)!);
   expect(await shown(cyd.page)).toEqual(want);
   await chat("and on");
-  console.log(await docker("images", "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"));
+
+  await make("down");
+  await make("clean-data", "STACK=docker", "CONFIRM=yes");
+  expect(await docker("volume", "ls", "--quiet", "--filter", "label=com.docker.compose.project")).toBe("");
 });
