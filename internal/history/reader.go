@@ -174,17 +174,17 @@ func (r *Reader) readLog(ctx context.Context, q *Query, s span) ([]rpc.Message, 
 	}
 	tail := r.tails[schema.PartitionOf(q.Channel, r.cfg.Epoch.Partitions)]
 	for reach := r.cfg.TailStep; ; reach *= tailGrowth {
-		from, to := s.from, s.to
+		step := s
 		if s.newest {
-			from = max(from, to-reach)
+			step.from = max(s.from, s.to-reach)
 		} else {
-			to = min(to, from+reach)
+			step.to = min(s.to, s.from+reach)
 		}
-		messages, err := tail.read(ctx, q, from, to)
+		messages, err := tail.read(ctx, q, step)
 		if err != nil {
 			return nil, err
 		}
-		if found := s.pick(messages); s.full(found) || from == s.from && to == s.to {
+		if found := s.pick(messages); s.full(found) || step == s {
 			return found, nil
 		}
 	}

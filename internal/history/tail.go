@@ -76,16 +76,17 @@ func (t *tail) close() {
 	t.work.Wait()
 }
 
-// read returns the messages that q may see in [from, to), ascending.
-func (t *tail) read(ctx context.Context, q *Query, from, to int64) ([]rpc.Message, error) {
-	r, err := t.share(ctx, q.Channel, from, to, from < q.VoidsFrom)
+// read returns the messages within s that q may see, ascending: one more than s
+// takes, where there are more.
+func (t *tail) read(ctx context.Context, q *Query, s span) ([]rpc.Message, error) {
+	r, err := t.share(ctx, q.Channel, s.from, s.to, s.from < q.VoidsFrom)
 	if err != nil {
 		return nil, err
 	}
 	tracing.Share(ctx, r.ctx)
 	select {
 	case <-r.done:
-		return r.messages(q, from, to), r.err
+		return r.messages(q, s), r.err
 	case <-ctx.Done():
 		t.forsake(r)
 		return nil, ctx.Err()
@@ -194,27 +195,43 @@ func (r *tailRead) extend(channel string, from, to int64, judge bool) {
 	}
 }
 
-// messages picks what a query may see of a read that is done.
-func (r *tailRead) messages(q *Query, from, to int64) []rpc.Message {
+// messages picks what a query may see of a read that is done, from the end that
+// s asks for: a step holds many more than one answer does, and each who shares
+// the read keeps what he picks.
+func (r *tailRead) messages(q *Query, s span) []rpc.Message {
 	if r.err != nil {
 		return nil
 	}
 	var found []rpc.Message
 	c := r.channels[q.Channel]
-	for i := range c.all {
+	for k, size := 0, 0; k < len(c.all); k++ {
+		i := k
+		if s.newest {
+			i = len(c.all) - 1 - k
+		}
 		m := &c.all[i]
-		if m.Seq < from || m.Seq >= to || !q.Everyone && !m.VisibleTo(q.User) {
+		if m.Seq < s.from || m.Seq >= s.to || !q.Everyone && !m.VisibleTo(q.User) || r.isVoid(q, c, i) {
 			continue
 		}
-		void := c.void[i]
-		if !r.judge {
-			_, void = slices.BinarySearch(q.Voids, m.Seq)
-		}
-		if !void {
-			found = append(found, *m)
+		found = append(found, *m)
+		size += len(m.Body)
+		if len(found) > s.limit || s.bytes > 0 && size > s.bytes && len(found) > 1 {
+			break // that there are more is known
 		}
 	}
+	if s.newest {
+		slices.Reverse(found)
+	}
 	return found
+}
+
+// isVoid reports whether the read's i-th chat of a channel is void.
+func (r *tailRead) isVoid(q *Query, c *chats, i int) bool {
+	if r.judge {
+		return c.void[i]
+	}
+	_, void := slices.BinarySearch(q.Voids, c.all[i].Seq)
+	return void
 }
 
 // fillInTurn reads the log when fewer than tailsAtOnce others do: what they

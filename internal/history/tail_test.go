@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // asker returns what asks a tail for reads, and a tail that is busy with one of
@@ -120,4 +121,27 @@ func TestReadsFarApartHaveTheirOwnBudgets(t *testing.T) {
 	}
 	tail.work.Go(tail.run)
 	readers.Wait()
+}
+
+// Who shares a read keeps what he asked for of it, not all that it holds.
+func TestAnswersOfASharedReadAreSmall(t *testing.T) {
+	const held = 100_000
+	c := &chats{void: make([]bool, held)}
+	for i := range held {
+		c.all = append(c.all, rpc.Message{Channel: "lobby", Seq: int64(i), User: "ada", Body: "1234567890"})
+	}
+	r := &tailRead{judge: true, channels: map[string]*chats{"lobby": c}}
+	for name, s := range map[string]span{
+		"newest": {to: held, limit: 50, newest: true},
+		"oldest": {from: 10, to: held, limit: 50},
+		"bytes":  {to: held, limit: 300, bytes: 505, newest: true},
+	} {
+		found := r.messages(&Query{Channel: "lobby", User: "ada"}, s)
+		if len(found) != 51 || cap(found) > 128 || !slices.IsSortedFunc(found, func(a, b rpc.Message) int { return int(a.Seq - b.Seq) }) {
+			t.Errorf("%s: %d messages in room for %d", name, len(found), cap(found))
+		}
+		if first := found[0].Seq; s.newest && first != held-51 || !s.newest && first != 10 {
+			t.Errorf("%s: they begin at %d", name, first)
+		}
+	}
 }
