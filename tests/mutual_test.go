@@ -29,7 +29,9 @@ func TestClientCertificates(t *testing.T) {
 	command := func(name, cert, key string, more ...string) []string {
 		return append([]string{name, "--kafka", s.kafka, "--kafka-ca", s.ca.file, "--kafka-cert", cert, "--kafka-key", key}, more...)
 	}
-	history := func(shown string) string { return "clickhouse://parley:" + password + "@" + s.clickhouse + "/default?ca=" + s.ca.file + shown }
+	history := func(shown string) string {
+		return "clickhouse://parley:" + password + "@" + s.clickhouse + "/default?ca=" + s.ca.file + shown
+	}
 	dsn := history("&cert=" + mine + "&key=" + myKey)
 
 	addr := freeAddr(t)
