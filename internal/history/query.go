@@ -107,27 +107,32 @@ type part struct {
 // cut makes a part of messages in ascending order that answer s, with one too
 // many when there are more.
 func (s *span) cut(messages []rpc.Message) part {
-	n := min(s.limit, len(messages))
-	if s.bytes > 0 {
-		n = min(n, s.fit(messages))
-	}
+	n := s.fit(messages)
 	if s.newest {
 		return part{messages[len(messages)-n:], n < len(messages)}
 	}
 	return part{messages[:n], n < len(messages)}
 }
 
-// fit is how many messages, from the end that s asks for, have no more bytes
-// than it takes; one at least.
+// over reports whether n messages with size bytes of text are more than s takes.
+func (s *span) over(n, size int) bool {
+	return n > s.limit || s.bytes > 0 && size > s.bytes && n > 1
+}
+
+// at is the index of the k-th of n messages, from the end that s asks for.
+func (s *span) at(k, n int) int {
+	if s.newest {
+		return n - 1 - k
+	}
+	return k
+}
+
+// fit is how many messages s takes, from the end that it asks for.
 func (s *span) fit(messages []rpc.Message) int {
 	size := 0
-	for n := range messages {
-		m := &messages[n]
-		if s.newest {
-			m = &messages[len(messages)-1-n]
-		}
-		if size += len(m.Body); size > s.bytes && n > 0 {
-			return n
+	for k := range messages {
+		if size += len(messages[s.at(k, len(messages))].Body); s.over(k+1, size) {
+			return k
 		}
 	}
 	return len(messages)
@@ -135,7 +140,7 @@ func (s *span) fit(messages []rpc.Message) int {
 
 // full reports whether messages are more than s takes.
 func (s *span) full(messages []rpc.Message) bool {
-	return len(messages) > s.limit || s.bytes > 0 && s.fit(messages) < len(messages)
+	return s.fit(messages) < len(messages)
 }
 
 // pick returns the messages within s, at most one more than its limit. The

@@ -204,18 +204,15 @@ func (r *tailRead) messages(q *Query, s span) []rpc.Message {
 	}
 	var found []rpc.Message
 	c := r.channels[q.Channel]
-	for k, size := 0, 0; k < len(c.all); k++ {
-		i := k
-		if s.newest {
-			i = len(c.all) - 1 - k
-		}
+	size := 0
+	for k := range c.all {
+		i := s.at(k, len(c.all))
 		m := &c.all[i]
 		if m.Seq < s.from || m.Seq >= s.to || !q.Everyone && !m.VisibleTo(q.User) || r.isVoid(q, c, i) {
 			continue
 		}
 		found = append(found, *m)
-		size += len(m.Body)
-		if len(found) > s.limit || s.bytes > 0 && size > s.bytes && len(found) > 1 {
+		if size += len(m.Body); s.over(len(found), size) {
 			break // that there are more is known
 		}
 	}
