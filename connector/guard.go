@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/guard"
@@ -99,30 +97,22 @@ func (h *heights) note(partition int, offset int64) {
 	}
 }
 
-// looksAtOnce bounds the partitions that are looked at together.
-const looksAtOnce = 16
-
 // check refuses a log that lacks what was there, and looks what there is now.
 func (h *heights) check(ctx context.Context, kafka *eventlog.Client) error {
 	h.mu.Lock()
 	known, partitions := maps.Clone(h.known), h.log.Partitions
 	h.mu.Unlock()
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(looksAtOnce)
-	for p := range partitions {
-		g.Go(func() error {
-			_, end, err := kafka.Offsets(ctx, schema.TopicEvents, p)
-			if err != nil {
-				return err
-			}
-			if at, ok := known[p]; ok && at >= end {
-				return epoch.Lost(p, at, end)
-			}
-			h.note(p, end-1)
-			return nil
-		})
-	}
-	return g.Wait()
+	return epoch.ForEach(ctx, partitions, func(ctx context.Context, p int) error {
+		_, end, err := kafka.Offsets(ctx, schema.TopicEvents, p)
+		if err != nil {
+			return err
+		}
+		if at, ok := known[p]; ok && at >= end {
+			return epoch.Lost(p, at, end)
+		}
+		h.note(p, end-1)
+		return nil
+	})
 }
 
 // lostPushes is the error of a push partition that cannot be read on. Whatever

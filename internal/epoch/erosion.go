@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
@@ -42,15 +40,11 @@ func (l Log) Eroded(ctx context.Context, c *eventlog.Client) (Erosion, error) {
 		}
 	}
 	firsts := make([]int64, l.Partitions)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
-	for p := range firsts {
-		g.Go(func() (err error) {
-			firsts[p], _, err = c.Offsets(ctx, schema.TopicEvents, p)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	err = ForEach(ctx, l.Partitions, func(ctx context.Context, p int) (err error) {
+		firsts[p], _, err = c.Offsets(ctx, schema.TopicEvents, p)
+		return err
+	})
+	if err != nil {
 		return e, err
 	}
 	for p, first := range firsts {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -44,24 +43,21 @@ func (l Log) CheckHistory(ctx context.Context, c *eventlog.Client, h *schema.Log
 	}
 	missing := make([]int64, len(h.Marks))
 	ends := make([]int64, len(h.Marks))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
-	for i, m := range h.Marks {
-		g.Go(func() error {
-			if int(m.Partition) >= l.Partitions {
-				return nil
-			}
-			first, end, err := c.Offsets(ctx, schema.TopicEvents, int(m.Partition))
-			if err != nil {
-				return err
-			}
-			if missing[i], ends[i] = max(0, m.Seq+1-end), end; missing[i] > 0 || m.Seq < first {
-				return nil
-			}
-			return Tail{Partition: int(m.Partition), Offset: m.Seq, Digest: m.Digest}.Check(ctx, c)
-		})
-	}
-	if err := g.Wait(); err != nil {
+	err := ForEach(ctx, len(h.Marks), func(ctx context.Context, i int) error {
+		m := h.Marks[i]
+		if int(m.Partition) >= l.Partitions {
+			return nil
+		}
+		first, end, err := c.Offsets(ctx, schema.TopicEvents, int(m.Partition))
+		if err != nil {
+			return err
+		}
+		if missing[i], ends[i] = max(0, m.Seq+1-end), end; missing[i] > 0 || m.Seq < first {
+			return nil
+		}
+		return Tail{Partition: int(m.Partition), Offset: m.Seq, Digest: m.Digest}.Check(ctx, c)
+	})
+	if err != nil {
 		return err
 	}
 	return l.lacks(h.Marks, missing, ends)

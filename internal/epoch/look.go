@@ -127,26 +127,33 @@ func (b beginning) complete() bool {
 // atOnce bounds the partitions that are looked at together.
 const atOnce = 16
 
+// ForEach calls look with each number below n, several at once, and returns its
+// first error. The context of the other calls ends with that.
+func ForEach(ctx context.Context, n int, look func(ctx context.Context, i int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for i := range n {
+		g.Go(func() error { return look(ctx, i) })
+	}
+	return g.Wait()
+}
+
 // beginnings looks at every partition. Two that are of different epochs are a
 // *Refused.
 func beginnings(ctx context.Context, c *eventlog.Client, partitions int) (beginning, error) {
 	var b beginning
 	markers, firsts := make([]*schema.Marker, partitions), make([]int64, partitions)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
-	for p := range partitions {
-		g.Go(func() error {
-			first, end, err := c.Offsets(ctx, schema.TopicEvents, p)
-			if err != nil {
-				return fmt.Errorf("find the beginning of %s/%d: %w", schema.TopicEvents, p, err)
-			}
-			if firsts[p] = first; first == 0 && end > 0 {
-				markers[p], err = readMarker(ctx, c, p)
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	err := ForEach(ctx, partitions, func(ctx context.Context, p int) error {
+		first, end, err := c.Offsets(ctx, schema.TopicEvents, p)
+		if err != nil {
+			return fmt.Errorf("find the beginning of %s/%d: %w", schema.TopicEvents, p, err)
+		}
+		if firsts[p] = first; first == 0 && end > 0 {
+			markers[p], err = readMarker(ctx, c, p)
+		}
+		return err
+	})
+	if err != nil {
 		return b, err
 	}
 	for p, m := range markers {
