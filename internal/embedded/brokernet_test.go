@@ -52,7 +52,7 @@ func TestBrokerOutlivesStrangers(t *testing.T) {
 		for key := range int16(100) {
 			for _, version := range []int16{-32768, -1, 0, 1, 2, 3, 5, 9, 12, 32767} {
 				for _, body := range []string{"", "\x00", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\x00\x00\x00\x01\xff\x7f\x7f"} {
-					poke(t, b.Addr(), request(key, version, []byte(body)...))
+					send(t, b.Addr(), string(request(key, version, []byte(body)...)))
 				}
 			}
 		}
@@ -101,20 +101,4 @@ func strange(t *testing.T, addr string, bytes []byte) {
 	_, _ = conn.Write(bytes)
 	_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	_, _ = io.Copy(io.Discard, conn)
-}
-
-// poke sends bytes and their end, and waits until the broker has closed.
-func poke(t *testing.T, addr string, bytes []byte) {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_, _ = conn.Write(bytes)
-	_ = conn.(*net.TCPConn).CloseWrite()
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
-	if _, err := io.Copy(io.Discard, conn); isTimeout(err) {
-		t.Errorf("the connection of %q is kept", bytes)
-	}
 }

@@ -67,7 +67,7 @@ func TestClickHouseOutlivesItsClients(t *testing.T) {
 	}
 }
 
-// send sends bytes and waits for the end of the answer.
+// send sends bytes and their end, and waits until the server has closed.
 func send(t *testing.T, addr, bytes string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
