@@ -130,7 +130,7 @@ func (a *admission) admitLocked(address netip.Prefix, now time.Time) (t *ticket,
 	most := a.edge.BeforeHello
 	full := a.open >= a.connections
 	if full || most > 0 && a.silent.Len() >= most {
-		oldest := a.silentFor(silentAfter, now)
+		oldest := a.silentLongest(now)
 		switch {
 		case oldest != nil:
 			evict = oldest.evict
@@ -150,15 +150,15 @@ func (a *admission) admitLocked(address netip.Prefix, now time.Time) (t *ticket,
 	return t, "", evict
 }
 
-// silentFor is the ticket that has waited longest for its hello, for so long or
-// longer; nil: there is none.
-func (a *admission) silentFor(d time.Duration, now time.Time) *ticket {
+// silentLongest is the ticket that has waited longest for its hello, for
+// silentAfter or longer; nil: there is none.
+func (a *admission) silentLongest(now time.Time) *ticket {
 	first := a.silent.Front()
 	if first == nil {
 		return nil
 	}
 	t := first.Value.(*ticket)
-	if t.evict == nil || now.Sub(t.since) < d {
+	if t.evict == nil || now.Sub(t.since) < silentAfter {
 		return nil
 	}
 	return t

@@ -66,7 +66,7 @@ func (cfg *Config) setLimits(listen net.Addr) {
 // back joins all of its channels again.
 func requestBurst(l rpc.Limits) int { return l.Rate + l.Channels }
 
-// flood counts what should be rare. Owned by one goroutine.
+// flood counts what should be rare. Not safe for concurrent use.
 type flood struct {
 	since time.Time
 	n     int
