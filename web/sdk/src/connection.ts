@@ -39,8 +39,15 @@ interface SocketError {
 
 interface Request {
   id: number;
+  method: string;
   frame: string;
   answer: Answer<never>;
+}
+
+interface Pending {
+  method: string;
+  answer: Answer<never>;
+  timer: Timer;
 }
 
 /** How long a connection that was asked to show life may stay silent. */
@@ -57,8 +64,10 @@ const ANSWER_WITHIN = 40_000;
 export class Connection {
   readonly #socket: WebSocketLike;
   readonly #owner: ConnectionOwner;
-  readonly #pending = new Map<number, { answer: Answer<never>; timer: Timer }>();
+  readonly #pending = new Map<number, Pending>();
   #backlog: Request[] = [];
+  /** Frames that wait, where some do; see #hold. */
+  #held: unknown[] | undefined;
   #nextId = 1;
   #pipeline = 1;
   #frame = 65_536;
@@ -76,14 +85,14 @@ export class Connection {
       this.#trouble = "the connection was cut";
       if (!this.#ended) owner.opened();
     };
-    this.#socket.onmessage = (event: { data: unknown }) => this.#received(event.data);
+    this.#socket.onmessage = (event: { data: unknown }) => this.#arrived(event.data);
     this.#socket.onclose = (event: { code: number; reason: string }) =>
       this.#end(event.code, event.reason || (event.code === 1006 ? this.#trouble : ""));
     // A close event follows. Browsers keep the cause to themselves, Node tells it here.
     this.#socket.onerror = ({ message, error }: SocketError) => {
       this.#trouble = message || error?.code || this.#trouble;
     };
-    this.#timer = setTimeout(() => this.#dead("no connection in time"), OPEN_WITHIN);
+    this.#timer = setTimeout(() => this.close(3000, "no connection in time"), OPEN_WITHIN);
   }
 
   /** Takes over what `hello` said; until then one request at a time is sent. */
@@ -103,7 +112,7 @@ export class Connection {
     if (frame.length * 3 > this.#frame && byteLength(frame) > this.#frame) {
       return fail(answer, new ParleyError(ErrorCode.TooLarge, "too large", { limit: this.#frame }));
     }
-    this.#backlog.push({ id, frame, answer: answer as Answer<never> });
+    this.#backlog.push({ id, method, frame, answer: answer as Answer<never> });
     this.#sendBacklog();
   }
 
@@ -119,8 +128,26 @@ export class Connection {
   probe(): void {
     if (this.#ended || this.#ping === 0) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#dead("no pong"), DEAD_AFTER);
+    this.#timer = setTimeout(() => this.close(3000, "no pong"), DEAD_AFTER);
     this.request("ping", {}, () => {});
+  }
+
+  #arrived(data: unknown): void {
+    if (this.#held) this.#held.push(data);
+    else this.#received(data);
+  }
+
+  /**
+   * Lets what awaits a join continue, and attach its listeners, before the
+   * messages that came along are read: in Node one turn can bring many frames.
+   */
+  #hold(): void {
+    const held: unknown[] = (this.#held = []);
+    const release = () => {
+      this.#held = undefined;
+      for (const data of held) this.#arrived(data);
+    };
+    queueMicrotask(() => (held.length > 0 ? setTimeout(release) : release()));
   }
 
   #received(data: unknown): void {
@@ -142,6 +169,7 @@ export class Connection {
       fail(pending.answer, new ParleyError(code, message, data ?? undefined));
     } else {
       pending.answer(undefined, frame.result as never);
+      if (pending.method === "join") this.#hold();
     }
     this.#sendBacklog();
   }
@@ -150,8 +178,9 @@ export class Connection {
     while (this.#pending.size < this.#pipeline) {
       const request = this.#backlog.shift();
       if (!request) return;
-      const timer = setTimeout(() => this.#timedOut(request.id), ANSWER_WITHIN);
-      this.#pending.set(request.id, { answer: request.answer, timer });
+      const { id, method, answer } = request;
+      const timer = setTimeout(() => this.#timedOut(id), ANSWER_WITHIN);
+      this.#pending.set(id, { method, answer, timer });
       this.#socket.send(request.frame);
     }
   }
@@ -172,10 +201,6 @@ export class Connection {
     if (this.#ping === 0) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.probe(), this.#ping);
-  }
-
-  #dead(reason: string): void {
-    this.close(3000, reason);
   }
 
   #end(code: number, reason: string): void {

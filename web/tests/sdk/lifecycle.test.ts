@@ -1,6 +1,6 @@
 import { Client, ErrorCode, type ClientOptions, type ClientState } from "@parley-chat/sdk";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import WebSocket from "ws";
 import { FakeServer } from "../support/fake-server.ts";
@@ -56,6 +56,24 @@ test("a channel that was left can be joined again, and hears like the first time
   server.say("bob", "after a cut", { lose: true });
   await until("what was missed", () => heard.length > 2);
   expect(heard[2]).toBe("after a cut");
+});
+
+test("a message that arrives together with the join's result finds its listener", async () => {
+  server.intercept = (call) => {
+    if (call.method !== "join") return false;
+    const tcp = (call.socket as unknown as { _socket: Socket })._socket;
+    tcp.cork();
+    server.answer(call);
+    server.say("bob", "welcome");
+    server.say("bob", "make yourself at home");
+    tcp.uncork();
+    return true;
+  };
+  const channel = await make().join("lobby");
+  const heard: string[] = [];
+  channel.on("message", ({ body }) => heard.push(body));
+  await until("both", () => channel.messages.length === 2);
+  expect(heard).toEqual(["welcome", "make yourself at home"]);
 });
 
 test("leaving and joining again without waiting ends in the channel", async () => {

@@ -78,7 +78,8 @@ test("after 1005 fewer messages are sent at a time, not all that was held back",
   };
   await Promise.all(Array.from({ length: 150 }, (_, i) => channel.send(`${i}`)));
   clearInterval(refill);
-  expect(refused).toBeLessThan(150);
+  // About once each; 8,000 times if all of them were sent again each time.
+  expect(refused).toBeLessThan(450);
   await until("all of them", () => channel.messages.length === 50 + 100);
 });
 
