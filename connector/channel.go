@@ -157,12 +157,11 @@ func (ch *channel) flush() {
 func (ch *channel) attach(p *place) {
 	p.index = len(ch.members)
 	ch.members = append(ch.members, p)
-	p.cursor, p.end = len(ch.backlog), -1
+	p.cursor = len(ch.backlog)
 	ch.readers = append(ch.readers, p)
 }
 
-// detach ends p's membership. While its result is being made the cursor stays,
-// up to here.
+// detach ends p's membership.
 func (ch *channel) detach(p *place) {
 	ch.ghosts = without(ch.ghosts, p)
 	if p.index < 0 {
@@ -171,7 +170,6 @@ func (ch *channel) detach(p *place) {
 	if p.cursor < 0 {
 		ch.sendTo(p)
 	}
-	p.end = len(ch.backlog)
 	last := ch.members[len(ch.members)-1]
 	ch.members[p.index], last.index = last, p.index
 	ch.members[len(ch.members)-1] = nil
@@ -191,11 +189,7 @@ func without(places []*place, p *place) []*place {
 // goLive sends p what waited behind its result, and returns how many messages
 // that were.
 func (ch *channel) goLive(p *place) (messages int) {
-	end := p.end
-	if end < 0 {
-		end = len(ch.backlog)
-	}
-	for i := range ch.backlog[p.cursor:end] {
+	for i := range ch.backlog[p.cursor:] {
 		if d := &ch.backlog[p.cursor+i]; d.reaches(p.session.user) {
 			p.session.conn.send(d.frame)
 			if d.message {

@@ -48,23 +48,22 @@ func (s *session) join(channel string, j *joinCall) {
 		j.fail(rpc.TooMany(s.inc.limits.Channels))
 		return
 	}
-	if p != nil && p.lingers() {
-		ch := p.channel
-		s.mu.Unlock()
-		if s.rejoin(p, ch, j) {
-			return
-		}
-		s.mu.Lock()
-		p = s.places[channel]
+	var op *operation
+	if p != nil {
+		op = p.last()
 	}
 	switch {
-	case p != nil && len(p.ops) > 0 && p.ops[len(p.ops)-1].join:
-		op := p.ops[len(p.ops)-1]
+	case op != nil && op.join:
 		if len(op.asked) == 0 { // given up, and asked for again
 			op.timer.Reset(joinTimeout)
 		}
 		op.asked = append(op.asked, j)
-	case p != nil && len(p.ops) == 0 && p.member:
+	case p != nil && len(p.later) > 0:
+		ch := p.keepBack(&operation{join: true, asked: []*joinCall{j}})
+		s.mu.Unlock()
+		s.takeUp(p, ch)
+		return
+	case op == nil && p != nil && p.member:
 		s.mu.Unlock()
 		p.afterJoin(j)
 		return
@@ -89,7 +88,7 @@ func (s *session) joinedChannels() int {
 // beginJoin publishes a join. The lock is held.
 func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	if p == nil {
-		p = &place{session: s, name: channel, partition: s.inc.partitionOf(channel), index: -1, cursor: -1, end: -1}
+		p = &place{session: s, name: channel, partition: s.inc.partitionOf(channel), index: -1, cursor: -1}
 	}
 	op := &operation{join: true, asked: []*joinCall{j}}
 	event := &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
@@ -97,7 +96,7 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	}}}
 	err := s.inc.publish(p.partition, channel, event, j.span, func(_ int64, err error) {
 		if err != nil {
-			s.expireJoin(op)
+			s.expireJoin(p, op)
 			s.refused(op)
 		}
 	})
@@ -105,38 +104,44 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 		j.fail(rpc.Unavailable(retryAfter))
 		return
 	}
-	op.timer = time.AfterFunc(joinTimeout, func() { s.expireJoin(op) })
+	op.timer = time.AfterFunc(joinTimeout, func() { s.expireJoin(p, op) })
 	p.ops = append(p.ops, op)
 	s.places[channel] = p
 }
 
-// expireJoin answers those who wait for a join with 1007, unless it has passed.
-// When it passes later, a leave follows it, unless it was asked for again
-// meanwhile.
-func (s *session) expireJoin(op *operation) {
+// expireJoin answers those who wait for a join, or for what follows it, with
+// 1007, unless it has passed. When it passes later, a leave follows it, unless it
+// was asked for again meanwhile.
+func (s *session) expireJoin(p *place, op *operation) {
 	s.mu.Lock()
-	var asked []*joinCall
-	var behind []follower
+	var waiting []*operation
 	if op.timer != nil {
-		asked, behind = op.giveUp()
+		waiting = p.giveUp(op)
 	}
 	s.mu.Unlock()
-	unavailable(asked, behind)
+	unavailable(waiting)
 }
 
-// giveUp takes out who waits for a join. session.mu is held.
-func (op *operation) giveUp() (asked []*joinCall, behind []follower) {
-	asked, behind = op.asked, op.behind
-	op.asked, op.behind = nil, nil
-	return asked, behind
+// giveUp takes out who waits for a join and for what was kept back until it
+// has passed. session.mu is held.
+func (p *place) giveUp(op *operation) (waiting []*operation) {
+	waiting = append(waiting, &operation{asked: op.asked, behind: op.behind})
+	waiting = append(waiting, p.later...)
+	op.asked, op.behind, p.later = nil, nil, nil
+	return waiting
 }
 
-func unavailable(asked []*joinCall, behind []follower) {
-	for _, j := range asked {
-		j.fail(rpc.Unavailable(retryAfter))
-	}
-	for _, f := range behind {
-		f.answer(nil)
+func unavailable(waiting []*operation) {
+	for _, op := range waiting {
+		for _, j := range op.asked {
+			j.fail(rpc.Unavailable(retryAfter))
+		}
+		for _, f := range op.behind {
+			f.answer(nil)
+		}
+		if op.leave != nil {
+			op.leave.fail(rpc.Unavailable(retryAfter))
+		}
 	}
 }
 
@@ -158,46 +163,32 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 		return
 	}
 	if p.member { // the leave between this join and the one before was refused
-		asked, behind := op.giveUp()
+		waiting := p.giveUp(op)
 		s.mu.Unlock()
-		unavailable(asked, behind)
+		unavailable(waiting)
 		return
 	}
-	p.member, p.channel, p.since = true, ch, ch.replica.position
+	p.member, p.channel = true, ch
 	if len(op.asked) == 0 {
+		p.since = ch.replica.position
 		s.undoJoin(ch, p)
 		s.mu.Unlock()
 		return
 	}
+	p.begin(op)
+	s.mu.Unlock()
+	inc.answerJoin(ch, p, op)
+}
+
+// begin begins a stay in the channel at its position of now, with a result to be
+// made. Both locks are held.
+func (p *place) begin(op *operation) {
+	ch := p.channel
 	ch.attach(p)
-	p.result = op
+	p.result, p.since = op, ch.replica.position
 	for _, f := range op.behind {
 		f.passed(ch)
 	}
-	if before := s.owed[ch.name]; before != nil {
-		before.result.behind = append(before.result.behind, &nextJoin{p, ch, op, ch.view()})
-		s.mu.Unlock()
-		return
-	}
-	s.mu.Unlock()
-	inc.answerJoin(ch, p, op, ch.view())
-}
-
-// nextJoin is a join that passed while the result of the one before, which a
-// leave has ended, is still being made. Its result follows that one.
-type nextJoin struct {
-	place *place
-	ch    *channel
-	op    *operation
-	view  view
-}
-
-func (n *nextJoin) passed(*channel) {}
-
-func (n *nextJoin) answer(*channel) {
-	n.ch.mu.Lock()
-	defer n.ch.mu.Unlock()
-	n.place.session.inc.answerJoin(n.ch, n.place, n.op, n.view)
 }
 
 // undoJoin follows a join that nobody waits for with a leave; the session is
@@ -207,30 +198,37 @@ func (s *session) undoJoin(ch *channel, p *place) {
 	case s.ended:
 		ch.ghosts = append(ch.ghosts, p)
 	case len(p.ops) > 0: // a leave is under way
-	case s.publishLeave(p, schema.Reason_REASON_LEAVE, nil) != nil:
+	case s.publishLeave(p, schema.Reason_REASON_LEAVE) != nil:
 		s.conn.close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
 	}
 }
 
-// answerJoin makes the result of a join: at once when the ring has it, else
-// once history is read. The channel's lock is held.
-func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation, v view) {
-	j := op.asked[0]
-	if past, ok := ch.past(j, v, inc.limits, inc.log.Epoch); ok && p.session.conn.roomNow() {
+// answerJoin makes the result of a join, and of those that follow: at once when
+// the ring has it, else once history is read. The channel's lock is held.
+func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation) {
+	for op != nil {
+		v := ch.view()
+		past, ok := ch.past(op.asked[0], v, inc.limits, inc.log.Epoch)
+		if !ok || !p.session.conn.roomNow() {
+			inc.spawn(func() { inc.answerFromHistory(ch, p, op, v) })
+			return
+		}
 		inc.metrics.fromRing()
-		if behind := inc.finishJoin(ch, p, op, v, past); len(behind) > 0 {
+		var behind []follower
+		if behind, op = inc.finishJoin(ch, p, op, v, past); len(behind) > 0 {
 			inc.spawn(func() { answerAll(behind, ch) })
 		}
-		return
 	}
-	inc.spawn(func() {
-		past, sent := inc.recallInTurn(ch, j, v)
-		defer sent()
-		ch.mu.Lock()
-		behind := inc.finishJoin(ch, p, op, v, past)
-		ch.mu.Unlock()
-		answerAll(behind, ch)
-	})
+}
+
+func (inc *incarnation) answerFromHistory(ch *channel, p *place, op *operation, v view) {
+	past, sent := inc.recallInTurn(ch, op.asked[0], v)
+	defer sent()
+	ch.mu.Lock()
+	behind, next := inc.finishJoin(ch, p, op, v, past)
+	inc.answerJoin(ch, p, next)
+	ch.mu.Unlock()
+	answerAll(behind, ch)
 }
 
 func answerAll(behind []follower, ch *channel) {
@@ -239,30 +237,22 @@ func answerAll(behind []follower, ch *channel) {
 	}
 }
 
-// finishJoin sends the result and the pushes behind it, and returns what else
-// waits for it. The channel's lock is held.
-func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view, past past) []follower {
+// finishJoin sends the result and the pushes that follow it, and returns what
+// else waits for it, and the join whose result is to be made next. The channel's
+// lock is held.
+func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view, past past) (behind []follower, next *operation) {
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(op.asked) > 0 {
-		inc.replyJoin(op.asked[0], ch, v, past)
-	}
-	behind := op.behind
-	for _, again := range op.asked[min(1, len(op.asked)):] {
+	inc.replyJoin(op.asked[0], ch, v, past)
+	behind = op.behind
+	for _, again := range op.asked[1:] {
 		behind = append(behind, again)
 	}
 	op.asked, op.behind = nil, nil
 	inc.metrics.deliveries.Add(ch.goLive(p))
 	p.result = nil
-	if s.owed[ch.name] == p {
-		delete(s.owed, ch.name)
-	}
-	if p.leave != nil {
-		p.leave.result(rpc.Empty{})
-		p.leave = nil
-	}
-	return behind
+	return behind, s.goOn(p)
 }
 
 func (inc *incarnation) replyJoin(j *joinCall, ch *channel, v view, past past) {

@@ -118,11 +118,13 @@ func (s *session) end(clean bool, reason schema.Reason) {
 	if clean && !s.lingersAtEnd() {
 		s.leaveAt = now
 	}
+	s.lingering = 0
 	var stay []*place
 	for _, p := range s.inOrder() {
 		for _, op := range p.ops {
 			op.asked = nil
 		}
+		p.later = nil
 		stay = append(stay, p)
 	}
 	s.mu.Unlock()

@@ -18,36 +18,31 @@ const (
 
 // leaveChannel ends the session's membership once the leave has passed.
 func (s *session) leaveChannel(channel string, c *call) {
-	if s.linger(channel, c) {
-		return
-	}
 	s.mu.Lock()
 	p := s.places[channel]
-	var err error
-	switch op := p.lastLeave(); {
-	case op != nil && op.abandoned: // given up, and asked for again
-		op.leave, op.abandoned = c, false
-		op.timer.Reset(leaveTimeout)
-	case p == nil || !p.joined():
+	if p == nil || !p.joined() {
+		again := p != nil && p.askAgain(c)
 		s.mu.Unlock()
-		c.fail(rpc.NotJoined())
+		if !again {
+			c.fail(rpc.NotJoined())
+		}
 		return
-	default:
-		err = s.publishLeave(p, schema.Reason_REASON_LEAVE, c)
 	}
+	ch := p.keepBack(&operation{leave: c})
 	s.mu.Unlock()
-	if err != nil {
-		c.fail(rpc.Unavailable(retryAfter))
-	}
+	s.takeUp(p, ch)
 }
 
-// lastLeave is the leave that ends what is under way; nil: there is none.
-// session.mu is held.
-func (p *place) lastLeave() *operation {
-	if p == nil || len(p.ops) == 0 || p.ops[len(p.ops)-1].join {
-		return nil
+// askAgain has c wait for a leave that was given up, and reports whether there
+// is one. session.mu is held.
+func (p *place) askAgain(c *call) bool {
+	op := p.last()
+	if op == nil || !op.abandoned {
+		return false
 	}
-	return p.ops[len(p.ops)-1]
+	op.leave, op.abandoned = c, false
+	op.timer.Reset(leaveTimeout)
+	return true
 }
 
 // expireLeave answers a leave with 1007, unless it has passed. It stands in the
@@ -64,10 +59,10 @@ func (s *session) expireLeave(op *operation) {
 	c.fail(rpc.Unavailable(retryAfter))
 }
 
-// publishLeave publishes a leave behind whatever is under way. The session's
-// lock is held.
-func (s *session) publishLeave(p *place, reason schema.Reason, c *call) error {
-	op := &operation{leave: c}
+// publishLeave publishes a leave that nobody asked for. The session's lock is
+// held.
+func (s *session) publishLeave(p *place, reason schema.Reason) error {
+	op := new(operation)
 	if err := s.sendLeave(p, op, reason); err != nil {
 		return err
 	}
@@ -127,34 +122,18 @@ func (inc *incarnation) passLeave(ch *channel, name, id string) {
 	}
 }
 
-// endPlace ends a membership whose leave has passed. What is under way behind
-// it goes on in a place of its own: this one may still owe a result. Both
-// locks are held.
+// endPlace ends a membership whose leave has passed. Both locks are held.
 func (s *session) endPlace(ch *channel, p *place, op *operation) {
-	delete(s.places, p.name)
-	if len(p.ops) > 0 {
-		s.places[p.name] = &place{session: s, name: p.name, partition: p.partition, ops: p.ops, acked: p.acked, index: -1, cursor: -1, end: -1}
-		p.ops = nil
-	}
 	if ch != nil {
 		ch.detach(p)
 	}
 	p.member, p.channel = false, nil
-	if p.result != nil {
-		p.leave = op.leave
-		s.owe(p)
-	} else if op.leave != nil {
+	if len(p.ops) == 0 {
+		delete(s.places, p.name)
+	}
+	if op.leave != nil {
 		op.leave.result(rpc.Empty{})
 	}
-}
-
-// owe remembers a place that has ended and still owes a result. The session's
-// lock is held.
-func (s *session) owe(p *place) {
-	if s.owed == nil {
-		s.owed = map[string]*place{}
-	}
-	s.owed[p.name] = p
 }
 
 // userIsBack publishes the waiting leaves of sessions of a user who is in the
@@ -178,14 +157,12 @@ func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
 // the join stands before the leave, or nowhere, and then no push may ever tell
 // of either.
 func (s *session) leaveNow(p *place) {
-	op := p.lastLeave()
+	op := p.last()
 	switch {
-	case p.lingers():
-		_ = s.publishLingerer(p)
-	case op == nil:
-		_ = s.publishLeave(p, s.reason, nil)
+	case op == nil || op.join:
+		_ = s.publishLeave(p, s.reason)
 	case op.refused:
-		if s.publishLeave(p, s.reason, nil) == nil {
+		if s.publishLeave(p, s.reason) == nil {
 			p.ops = slices.DeleteFunc(p.ops, func(o *operation) bool { return o == op })
 		}
 	case op.stored && !p.member && s.places[p.name] == p:

@@ -7,11 +7,16 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
+// What a session asks for while its join is under way, or its result is being
+// made, is kept back until the result is sent: a leave, and the joins and leaves
+// that follow it. A leave that a join follows is then taken back: both are
+// answered, and the log never knows of either.
+//
 // A connector that gets its first member of a channel is sent the whole list of
 // members. Where its last one comes and goes, that list would be written each
 // time. So in a large channel that the connector has left a moment ago the leave
-// of its last session lingers before it is published, and a join that follows
-// takes it back: the log never knows of either.
+// of its last session lingers: it is kept back for a while, and a join that
+// follows takes it back too.
 const (
 	lingerFor    = 5 * time.Second
 	lingerWindow = time.Minute // from one time that the channel is left to the next
@@ -38,35 +43,74 @@ func (inc *incarnation) forgetLeft(now time.Time) {
 	}
 }
 
-// linger keeps a leave back, and reports whether it does.
-func (s *session) linger(name string, c *call) bool {
-	s.mu.Lock()
-	p := s.places[name]
-	var ch *channel
-	if p != nil {
-		ch = p.channel
-	}
-	s.mu.Unlock()
-	if ch == nil || !s.inc.leftLately(name) {
-		return false
+// keepBack keeps an operation back, for takeUp to deal with, and returns the
+// place's channel. session.mu is held.
+func (p *place) keepBack(op *operation) *channel {
+	p.later = append(p.later, op)
+	return p.channel
+}
+
+// takeUp goes on with what a place's session has asked for, unless a join is
+// under way or its result being made: they go on with it.
+func (s *session) takeUp(p *place, ch *channel) {
+	if ch == nil {
+		return
 	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.places[name] != p || p.channel != ch || len(p.ops) > 0 || p.result != nil || len(ch.members) > 1 {
-		return false
+	var next *operation
+	if p.channel == ch && len(p.ops) == 0 && p.result == nil {
+		next = s.goOn(p)
 	}
-	p.ops = append(p.ops, &operation{leave: c, lingers: time.Now().Add(lingerFor)})
-	s.lingering++
-	return true
+	s.mu.Unlock()
+	s.inc.answerJoin(ch, p, next)
 }
 
-// lingers reports whether the last operation is a leave that is kept back.
-// session.mu is held.
-func (p *place) lingers() bool {
-	n := len(p.ops)
-	return n > 0 && !p.ops[n-1].lingers.IsZero()
+// goOn takes up what a member's session has asked for meanwhile. A leave that a
+// join follows is taken back; that join is returned, for its result to be made.
+// One without lingers, or is published. Both locks are held.
+func (s *session) goOn(p *place) (next *operation) {
+	if len(p.later) == 0 {
+		return nil
+	}
+	leave := p.later[0]
+	s.unlinger(leave)
+	if len(p.later) > 1 {
+		next, p.later = p.later[1], p.later[2:]
+		p.channel.detach(p)
+		leave.leave.result(rpc.Empty{})
+		p.begin(next)
+		return next
+	}
+	if len(p.channel.members) == 1 && s.inc.leftLately(p.name) {
+		leave.lingers = time.Now().Add(lingerFor)
+		s.lingering++
+		return nil
+	}
+	if err := s.publishKept(p); err != nil {
+		p.later = nil
+		leave.leave.fail(rpc.Unavailable(retryAfter))
+	}
+	return nil
+}
+
+// publishKept publishes a place's leave that was kept back. The lock is held.
+func (s *session) publishKept(p *place) error {
+	op := p.later[0]
+	if err := s.sendLeave(p, op, schema.Reason_REASON_LEAVE); err != nil {
+		return err
+	}
+	p.ops, p.later = append(p.ops, op), nil
+	return nil
+}
+
+// unlinger ends a leave's lingering. The lock is held.
+func (s *session) unlinger(leave *operation) {
+	if !leave.lingers.IsZero() {
+		leave.lingers = time.Time{}
+		s.lingering--
+	}
 }
 
 // publishLingering publishes the leaves that have lingered long enough. The
@@ -76,53 +120,24 @@ func (s *session) publishLingering(now time.Time) {
 		return
 	}
 	for _, p := range s.inOrder() {
-		if p.lingers() && !now.Before(p.ops[0].lingers) {
-			_ = s.publishLingerer(p) // else at the next round
+		if len(p.later) != 1 {
+			continue // else a join is about to take it back
+		}
+		leave := p.later[0]
+		due := !leave.lingers.IsZero() && !now.Before(leave.lingers)
+		if due && s.publishKept(p) == nil { // else at the next round
+			s.unlinger(leave)
 		}
 	}
 }
 
-// publishLingerer publishes a place's leave that was kept back. The lock is
-// held.
-func (s *session) publishLingerer(p *place) error {
-	op := p.ops[0]
-	if err := s.sendLeave(p, op, schema.Reason_REASON_LEAVE); err != nil {
-		return err
-	}
-	op.lingers = time.Time{}
-	s.lingering--
-	return nil
-}
-
-// rejoin takes a leave that was kept back: it is answered, as if it had passed,
-// and so is the join, at the position of now. It is false when there is none
-// any more. Only the connection's reading goroutine calls it.
-func (s *session) rejoin(p *place, ch *channel, j *joinCall) bool {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	s.mu.Lock()
-	if !p.lingers() || p.channel != ch {
-		s.mu.Unlock()
-		return false
-	}
-	left := p.ops[0].leave
-	op := &operation{join: true, asked: []*joinCall{j}}
-	p.ops, p.result, p.since = nil, op, ch.replica.position
-	s.lingering--
-	ch.detach(p)
-	left.result(rpc.Empty{})
-	ch.attach(p)
-	s.mu.Unlock()
-	s.inc.answerJoin(ch, p, op, ch.view())
-	return true
-}
-
 // lingersAtEnd reports whether the session's leaves wait for its user to come
 // back although it ended in order: a channel would be left and entered at each
-// connection. The lock is held.
+// connection. Nobody knows yet what a join under way brings. The lock is held.
 func (s *session) lingersAtEnd() bool {
 	for name, p := range s.places {
-		if p.member && s.inc.leftLately(name) {
+		underWay := len(p.ops) > 0 && p.ops[len(p.ops)-1].join
+		if underWay || p.member && s.inc.leftLately(name) {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/gorilla/websocket"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/schema"
@@ -17,68 +18,135 @@ import (
 // answered needs five seconds for each.
 func TestLeavesLingerInLargeChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(1, plantNone, nil)
-		w.healing = true                           // nothing is lost
-		const name, members, cycles = "a", 150, 60 // a join's result, which the model checks, names 200
-		for i := range members {
-			e := &schema.Event{Time: 1, Connector: "k0", Counter: uint64(i + 1), Kind: &schema.Event_Join{Join: &schema.Join{
-				Channel: name, Session: fmt.Sprint("far", i), User: fmt.Sprintf("somebody-with-a-name-%04d", i),
-			}}}
-			value, err := proto.Marshal(e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.writeEvent(schema.PartitionOf(name, simPartitions), name, value)
-		}
-		n := w.nodes[0]
-		n.inc.large = lingerAbove
-		c := w.newClient("eve")
-		w.clients = append(w.clients, c)
-		c.connect(n, w.cfg.Limits.Queue)
-		w.flow()
-		lists := func() (lists, bytes int) {
-			for _, p := range w.pushes[n.inc.pushPartition] {
-				push := new(schema.Push)
-				simDecode(p.value, push)
-				for _, u := range push.Updates {
-					if u.GetSnapshot().GetFirst() && p.key == n.inc.id {
-						lists++
-						bytes += len(p.value)
-					}
-				}
-			}
-			return lists, bytes
-		}
+		l := newLingerWorld(t)
+		const cycles = 60
 		for range cycles {
-			c.join(name)
-			w.flow()
-			c.call(rpc.MethodLeave, name, rpc.LeaveParams{Channel: name})
-			w.flow()
+			l.eve.join(l.name)
+			l.flow()
+			l.leave(l.eve)
+			l.flow()
 		}
-		got, bytes := lists()
-		t.Logf("%d lists, %d bytes", got, bytes)
-		if got > 2 {
-			t.Errorf("%d joins and leaves make %d lists of members, %d bytes", cycles, got, bytes)
+		l.sent(t, 2)
+		if l.counts["leaves"] < cycles-1 {
+			t.Errorf("%d leaves were answered", l.counts["leaves"])
 		}
-		if w.counts["leaves"] < cycles-1 {
-			t.Errorf("%d leaves were answered", w.counts["leaves"])
-		}
-		s, p := c.session, c.session.places[name]
-		n.inc.limits.Channels = 0
+		s, p := l.eve.session, l.eve.session.places[l.name]
+		l.nodes[0].inc.limits.Channels = 0
 		s.unanswered <- struct{}{}
-		s.join(name, &joinCall{call: &call{session: s, method: rpc.MethodJoin}, since: -1})
-		if p.joined() || !p.lingers() {
+		s.join(l.name, &joinCall{call: &call{session: s, method: rpc.MethodJoin}, since: -1})
+		if p.joined() || len(p.later) != 1 {
 			t.Error("a join takes a leave back although the session is in as many channels as it may")
 		}
-		w.pass(lingerFor)
-		w.keep()
-		w.flow()
-		if c.isMember(name) {
+		l.pass(lingerFor)
+		l.keep()
+		l.flow()
+		if l.eve.isMember(l.name) {
 			t.Error("the last leave was never published")
 		}
-		for _, n := range w.nodes {
-			n.cancel()
-		}
-		w.settle()
+		l.end()
 	})
+}
+
+// Joins and leaves that come in one burst, before the first of them has passed,
+// cost no more.
+func TestBurstsOfLeavesLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLingerWorld(t)
+		const bursts, cycles = 3, 60
+		for range bursts {
+			for range cycles {
+				l.eve.join(l.name)
+				l.leave(l.eve)
+			}
+			l.flow()
+		}
+		l.sent(t, 2)
+		if l.counts["leaves"] < bursts*cycles-1 {
+			t.Errorf("%d leaves were answered", l.counts["leaves"])
+		}
+		l.end()
+	})
+}
+
+// Connections that join and end in order before the join has passed, one after
+// the other, cost no more either.
+func TestConnectionsThatOnlyJoinLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLingerWorld(t)
+		for range 60 {
+			l.eve.join(l.name)
+			l.eve.disconnect(&websocket.CloseError{Code: websocket.CloseNormalClosure})
+			l.flow()
+			l.eve.connect(l.nodes[0], l.cfg.Limits.Queue)
+		}
+		l.sent(t, 2)
+		l.pass(2 * cutGrace)
+		l.keep()
+		l.flow()
+		if n := len(l.channel(l.name).members); n != lingerMembers {
+			t.Errorf("%d members remain, %d of them of others", n, lingerMembers)
+		}
+		l.end()
+	})
+}
+
+const lingerMembers = 150 // a join's result, which the model checks, names 200
+
+// lingerWorld is a world with one connector and one client, and a large channel
+// that only others are in.
+type lingerWorld struct {
+	*world
+	name string
+	eve  *simClient
+}
+
+func newLingerWorld(t *testing.T) *lingerWorld {
+	l := &lingerWorld{world: newWorld(1, plantNone, nil), name: "a"}
+	l.healing = true // nothing is lost
+	for i := range lingerMembers {
+		e := &schema.Event{Time: 1, Connector: "k0", Counter: uint64(i + 1), Kind: &schema.Event_Join{Join: &schema.Join{
+			Channel: l.name, Session: fmt.Sprint("far", i), User: fmt.Sprintf("somebody-with-a-name-%04d", i),
+		}}}
+		value, err := proto.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.writeEvent(schema.PartitionOf(l.name, simPartitions), l.name, value)
+	}
+	l.nodes[0].inc.large = lingerAbove
+	l.eve = l.newClient("eve")
+	l.clients = append(l.clients, l.eve)
+	l.eve.connect(l.nodes[0], l.cfg.Limits.Queue)
+	l.flow()
+	return l
+}
+
+func (l *lingerWorld) leave(c *simClient) {
+	c.call(rpc.MethodLeave, l.name, rpc.LeaveParams{Channel: l.name})
+}
+
+// sent checks how many lists of members the connector was sent at most.
+func (l *lingerWorld) sent(t *testing.T, most int) {
+	lists, bytes := 0, 0
+	for _, p := range l.pushes[l.nodes[0].inc.pushPartition] {
+		push := new(schema.Push)
+		simDecode(p.value, push)
+		for _, u := range push.Updates {
+			if u.GetSnapshot().GetFirst() && p.key == l.nodes[0].inc.id {
+				lists++
+				bytes += len(p.value)
+			}
+		}
+	}
+	t.Logf("%d lists, %d bytes", lists, bytes)
+	if lists > most {
+		t.Errorf("%d lists of members were sent, %d bytes", lists, bytes)
+	}
+}
+
+func (l *lingerWorld) end() {
+	for _, n := range l.nodes {
+		n.cancel()
+	}
+	l.settle()
 }

@@ -36,7 +36,6 @@ type session struct {
 	mu        sync.Mutex
 	user      string            // "" before hello; set once
 	places    map[string]*place // channels joined, being joined or being left
-	owed      map[string]*place // the newest place of each channel that ended and owes a result
 	ended     bool              // the connection is gone
 	leaveAt   time.Time         // when an ended session leaves its channels
 	reason    schema.Reason     // of these leaves
@@ -63,6 +62,7 @@ type place struct {
 
 	// Guarded by session.mu.
 	ops     []*operation // published, not yet passed
+	later   []*operation // kept back, unpublished: a leave, then joins and leaves in turn
 	member  bool         // as of the stream
 	result  *operation   // the join that has passed and whose result is being made
 	channel *channel     // where it is a member
@@ -72,8 +72,6 @@ type place struct {
 	since  int64 // the seq of its join
 	index  int   // among the channel's members; -1: it gets no pushes
 	cursor int   // into the channel's backlog while a result is being made
-	end    int   // of what the cursor may reach; -1: still growing
-	leave  *call // a leave that passed meanwhile, answered behind the result
 	batch  int   // the channel's batch that from counts in
 	from   int   // where this place's part of that batch begins
 	had    int   // messages of that batch before there
@@ -89,7 +87,7 @@ type operation struct {
 	stored bool        // of a leave: it is in the log
 
 	abandoned bool      // a leave whose answer did not come in time
-	lingers   time.Time // until when a leave is kept back; zero: it is not
+	lingers   time.Time // of a leave that is kept back: until when; zero: until a result is made
 	refused   bool      // by the log, which may have it all the same
 }
 
@@ -104,15 +102,27 @@ type follower interface {
 // joined reports whether the session is in the channel as far as it was told:
 // its last request decides. session.mu is held.
 func (p *place) joined() bool {
-	if n := len(p.ops); n > 0 {
-		return p.ops[n-1].join && len(p.ops[n-1].asked) > 0
+	if op := p.last(); op != nil {
+		return op.join && len(op.asked) > 0
 	}
 	return p.member
 }
 
+// last is the newest operation that has not taken effect; nil: there is none.
+// session.mu is held.
+func (p *place) last() *operation {
+	if n := len(p.later); n > 0 {
+		return p.later[n-1]
+	}
+	if n := len(p.ops); n > 0 {
+		return p.ops[n-1]
+	}
+	return nil
+}
+
 // pass takes the oldest operation if it is of that kind. session.mu is held.
 func (p *place) pass(join bool) *operation {
-	if len(p.ops) == 0 || p.ops[0].join != join || !p.ops[0].lingers.IsZero() {
+	if len(p.ops) == 0 || p.ops[0].join != join {
 		return nil
 	}
 	op := p.ops[0]
@@ -152,8 +162,7 @@ func (s *session) place(channel string) (*place, *rpc.Error) {
 func (p *place) afterJoin(f follower) {
 	s := p.session
 	s.mu.Lock()
-	if n := len(p.ops); n > 0 && p.ops[n-1].join {
-		op := p.ops[n-1]
+	if op := p.last(); op != nil && op.join {
 		givenUp := len(op.asked) == 0 // a moment ago
 		if !givenUp {
 			op.behind = append(op.behind, f)

@@ -20,6 +20,12 @@ func (c *simClient) act() {
 	switch k := c.w.rng.IntN(100); {
 	case k < 15:
 		c.join(channel)
+		for c.session != nil && c.w.chance(15) { // and changes their mind
+			c.call(rpc.MethodLeave, channel, rpc.LeaveParams{Channel: channel})
+			if c.session != nil && c.w.chance(70) {
+				c.join(channel)
+			}
+		}
 	case k < 68:
 		c.chat(channel)
 	case k < 76:

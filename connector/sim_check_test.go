@@ -52,6 +52,9 @@ func (c *simClient) joined(call *simCall, r *simRoom, j *rpc.JoinResult) {
 	switch {
 	case takenBack:
 		c.w.count("leaves taken back")
+		if r.early {
+			c.w.count("leaves taken back of joins under way")
+		}
 	case r.unsure:
 		c.heardAll(j.Channel, r)
 	}

@@ -34,6 +34,7 @@ type simCall struct {
 	seen    int64 // the position that the client had seen
 	least   int64 // and what was acknowledged to it: what a history answer must reach
 	member  bool  // it was surely a member then
+	early   bool  // a leave that was asked for while a join was under way or its result being made
 }
 
 // simRoom is what the client knows of a channel. since outlives a connection.
@@ -45,6 +46,7 @@ type simRoom struct {
 	gaveUp  int   // the newest leave that was given up: it may have passed
 	left    int   // the newest leave that was answered
 	unsure  bool  // whether the join behind it takes it back, so that the log has neither
+	early   bool  // and it was asked for while a join was under way
 	joined  int64 // the position of the join's result
 	cursor  int64 // the newest message received, or the join
 	pushed  int64 // of the newest push
@@ -108,6 +110,9 @@ func (c *simClient) call(method, channel string, params any) {
 		call.seen = max(r.joined, r.pushed)
 		call.least = max(call.seen, r.acked)
 		call.member = r.gaveUp < r.by && !c.leaves(channel)
+	}
+	if p := c.session.places[channel]; p != nil && method == rpc.MethodLeave {
+		call.early = len(p.ops) > 0 || p.result != nil
 	}
 	c.calls[c.last] = call
 	switch method {
@@ -247,7 +252,7 @@ func (c *simClient) left(call *simCall, r *simRoom) {
 	if r.unsure = r.member && c.joinsAgain(call); r.member && !r.unsure {
 		c.heardAll(call.channel, r)
 	}
-	r.member, r.left = false, call.id
+	r.member, r.left, r.early = false, call.id, call.early
 	c.w.count("leaves")
 }
 

@@ -118,8 +118,8 @@ func (n *simNode) deliver(most int) {
 		switch n.w.plant {
 		case plantCursor:
 			n.skip()
-		case plantBehindLeave:
-			n.forgetLeaves()
+		case plantKeptLeave:
+			n.forgetKept()
 		}
 	}
 	n.stream.flush()
@@ -137,14 +137,16 @@ func (n *simNode) skip() {
 	}
 }
 
-// forgetLeaves makes joins under way forget where a leave has ended them.
-func (n *simNode) forgetLeaves() {
-	for _, ch := range n.inc.allChannels() {
-		ch.mu.Lock()
-		for _, p := range ch.readers {
-			p.end = -1
+// forgetKept forgets leaves that are kept back while a join is under way.
+func (n *simNode) forgetKept() {
+	for _, s := range n.inOrder() {
+		s.mu.Lock()
+		for _, p := range s.places {
+			if len(p.later) == 1 && p.later[0].lingers.IsZero() {
+				p.later = nil
+			}
 		}
-		ch.mu.Unlock()
+		s.mu.Unlock()
 	}
 }
 

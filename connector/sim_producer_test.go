@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -13,7 +14,9 @@ var errSimProducer = errors.New("the log did not take it")
 // simProducer is a producer of records to the partitions of one topic. The
 // scheduler decides when the broker takes a record and when the answer arrives.
 type simProducer struct {
-	write  func(partition int, key string, value []byte) int64
+	write func(partition int, key string, value []byte) int64
+
+	mu     sync.Mutex // results that are made beside the scheduler may publish
 	queues [simPartitions][]*simPending
 	late   [simPartitions]*simLate // refused, and still on the way
 	firm   bool                    // it never gives up
@@ -39,6 +42,8 @@ type simPending struct {
 }
 
 func (p *simProducer) Produce(partition int, r eventlog.Record, done func(int64, error)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
 		return errSimProducer
 	}
@@ -49,6 +54,8 @@ func (p *simProducer) Produce(partition int, r eventlog.Record, done func(int64,
 }
 
 func (p *simProducer) Unacked() (oldest time.Time, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, q := range p.queues {
 		if len(q) > 0 && (n == 0 || q[0].since.Before(oldest)) {
 			oldest = q[0].since
@@ -62,8 +69,11 @@ func (p *simProducer) Flush(context.Context) error { return nil }
 
 // Close fails what is not acknowledged; it may land all the same.
 func (p *simProducer) Close() error {
+	p.mu.Lock()
 	p.closed = true
-	for _, q := range p.queues {
+	queues := p.queues
+	p.mu.Unlock()
+	for _, q := range queues {
 		for _, r := range q {
 			r.done(0, errSimProducer)
 		}
@@ -73,6 +83,8 @@ func (p *simProducer) Close() error {
 
 // land has the broker take the next record of a partition.
 func (p *simProducer) land(partition int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, r := range p.queues[partition] {
 		if r.offset >= 0 {
 			continue
@@ -89,12 +101,16 @@ func (p *simProducer) land(partition int) bool {
 
 // answer acknowledges the oldest record of a partition, if the broker has it.
 func (p *simProducer) answer(partition int) bool {
+	p.mu.Lock()
 	q := p.queues[partition]
 	if len(q) == 0 || q[0].offset < 0 {
+		p.mu.Unlock()
 		return false
 	}
 	p.queues[partition] = q[1:]
-	if !p.closed {
+	heard := !p.closed
+	p.mu.Unlock()
+	if heard {
 		q[0].done(q[0].offset, nil)
 	}
 	return true
@@ -103,11 +119,14 @@ func (p *simProducer) answer(partition int) bool {
 // fail refuses the oldest record, which may be in the log all the same: then it
 // is the answer to a repeat. The log ends at end.
 func (p *simProducer) fail(partition int, end int64) bool {
+	p.mu.Lock()
 	q := p.queues[partition]
 	if len(q) == 0 || p.firm || p.closed {
+		p.mu.Unlock()
 		return false
 	}
 	p.queues[partition] = q[1:]
+	p.mu.Unlock()
 	switch r := q[0]; {
 	case r.offset < 0:
 		p.late[partition] = &simLate{r, end + simWindow}
@@ -132,6 +151,8 @@ func (p *simProducer) landLate(partition int, end int64) bool {
 
 // landed are the records that the broker has and has not acknowledged.
 func (p *simProducer) landed(partition int) []*simPending {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	q := p.queues[partition]
 	for i, r := range q {
 		if r.offset < 0 {
@@ -139,6 +160,13 @@ func (p *simProducer) landed(partition int) []*simPending {
 		}
 	}
 	return q
+}
+
+// waits says whether something is not acknowledged.
+func (p *simProducer) waits(partition int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queues[partition]) > 0
 }
 
 // repeat sends again what was not acknowledged, to a broker that has forgotten

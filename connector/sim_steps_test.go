@@ -154,6 +154,7 @@ func (w *world) second() {
 func (w *world) pass(d time.Duration) {
 	w.trouble = true
 	time.Sleep(d)
+	w.settle()
 	w.keep()
 }
 
@@ -168,7 +169,7 @@ func (w *world) keep() {
 func (w *world) stepProducer(p *simProducer) {
 	for range 1 + w.rng.IntN(4) {
 		id := w.rng.IntN(simPartitions)
-		if len(p.queues[id]) == 0 {
+		if !p.waits(id) {
 			id = 1 - id
 		}
 		switch k := w.rng.IntN(100); {

@@ -85,7 +85,7 @@ func crowd(tb testing.TB, inc *incarnation, members int) (*stream, *channel) {
 	for i := range members {
 		session := &session{inc: inc, user: fmt.Sprint(i), conn: &conn{raw: raw, limit: 1 << 30, flushers: inc.flushers}}
 		session.conn.idle = sync.NewCond(&session.conn.mu)
-		ch.members = append(ch.members, &place{session: session, index: i, cursor: -1, end: -1})
+		ch.members = append(ch.members, &place{session: session, index: i, cursor: -1})
 	}
 	return &stream{inc: inc, seen: watermarks{}}, ch
 }
