@@ -80,6 +80,45 @@ func BenchmarkTakeover(b *testing.B) {
 	}
 }
 
+// BenchmarkClaim is what a worker does before it goes on with a partition of
+// 1,000,000 channels that had messages once: it claims the state, reads the
+// checkpoint from the broker and restores it.
+func BenchmarkClaim(b *testing.B) {
+	const channels = 1_000_000
+	r := newRig(b)
+	checkpoint := make([]entry, 1, channels+1)
+	checkpoint[0] = stateEntry(b, schema.StateKeyMarker, &schema.StateMarker{Next: 1, Epoch: r.log.Epoch, TopicId: r.log.TopicID[:]})
+	for i := range channels {
+		checkpoint = append(checkpoint, stateEntry(b, schema.StateKeyChannel(fmt.Sprintf("room-%026d", i)), &schema.StateChannel{Last: int64(i + 1)}))
+	}
+	if _, err := appendAll(r.ctx(), r.producer(eventlog.ProducerConfig{Topic: schema.TopicState}), checkpoint...); err != nil {
+		b.Fatal(err)
+	}
+	w, err := New(Config{Kafka: eventlog.Config{Brokers: []string{r.addr}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(w.client.Close)
+	w.epoch = r.log
+	state := r.producer(eventlog.ProducerConfig{Topic: schema.TopicState, TransactionalID: "bench"})
+	b.ReportAllocs()
+	for b.Loop() {
+		f, _, err := w.claim(r.ctx(), state, 0)
+		if err != nil || f.Next() != 1 {
+			b.Fatal(f, err)
+		}
+	}
+}
+
+func stateEntry(b *testing.B, key string, m proto.Message) entry {
+	b.Helper()
+	e, err := newEntry(0, key, m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return e
+}
+
 // BenchmarkHandover is the longest that a message waits when a second worker
 // joins and leaves again, while messages flow in all partitions.
 func BenchmarkHandover(b *testing.B) {

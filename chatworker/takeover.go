@@ -60,40 +60,36 @@ func (w *Worker) claim(ctx context.Context, state *eventlog.Producer, partition 
 	if err != nil {
 		return nil, 0, fmt.Errorf("claim the state: %w", err)
 	}
-	values, err := w.readState(ctx, partition, claimed)
+	checkpoint, err := w.readState(ctx, partition, claimed)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the checkpoint: %w", err)
 	}
 	f, err := fold.Restore(fold.Log{
 		Partition: int32(partition), Epoch: w.epoch.Epoch, TopicID: w.epoch.TopicID, Window: w.epoch.Window,
-	}, values)
+	}, checkpoint)
 	if err != nil {
 		return nil, 0, err
 	}
 	return f, claimed + 1, nil
 }
 
-// readState returns the newest value of each key below the claim.
-func (w *Worker) readState(ctx context.Context, partition int, claim int64) (map[string][]byte, error) {
+// readState returns what the partition's state holds below the claim.
+func (w *Worker) readState(ctx context.Context, partition int, claim int64) (*fold.Checkpoint, error) {
 	for {
 		first, _, err := w.client.Offsets(ctx, schema.TopicState, partition)
 		if err != nil {
 			return nil, err
 		}
-		values := map[string][]byte{}
+		checkpoint := fold.NewCheckpoint()
 		err = w.client.ReadRange(ctx, schema.TopicState, partition, first, claim+1, 0, func(r eventlog.Record) error {
-			if r.Value == nil {
-				delete(values, string(r.Key))
-			} else {
-				values[string(r.Key)] = r.Value
-			}
+			checkpoint.Put(fold.Record{Key: string(r.Key), Value: r.Value})
 			return nil
 		})
 		var compacted *eventlog.OffsetError
 		if errors.As(err, &compacted) && compacted.First > first {
 			continue // the log was compacted meanwhile and begins later now
 		}
-		return values, err
+		return checkpoint, err
 	}
 }
 

@@ -1,8 +1,6 @@
 package connector
 
 import (
-	"maps"
-
 	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
@@ -30,7 +28,11 @@ type simFlush struct {
 }
 
 func (w *world) newOwner(l *simLog) *simOwner {
-	f, err := fold.Restore(fold.Log{Partition: int32(l.partition), Epoch: simEpoch, Window: simWindow}, maps.Clone(w.state[l.partition]))
+	checkpoint := fold.NewCheckpoint()
+	for key, value := range w.state[l.partition] {
+		checkpoint.Put(fold.Record{Key: key, Value: value})
+	}
+	f, err := fold.Restore(fold.Log{Partition: int32(l.partition), Epoch: simEpoch, Window: simWindow}, checkpoint)
 	if err != nil {
 		w.fail("restore partition %d: %v", l.partition, err)
 	}

@@ -2,6 +2,8 @@ package fold
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/parley-chat/parley/schema"
@@ -58,15 +60,28 @@ func BenchmarkRestore(b *testing.B) {
 	if build.err != nil {
 		b.Fatal(build.err)
 	}
-	state := make(map[string][]byte, channels)
-	for _, r := range build.records {
-		state[r.Key] = r.Value
-	}
 	b.ReportAllocs()
+	before := heap()
+	var f *Fold
+	var err error
 	for b.Loop() {
-		if f, err := Restore(log, state); err != nil || len(f.channels) != channels {
+		c := NewCheckpoint()
+		for _, r := range build.records {
+			c.Put(Record{strings.Clone(r.Key), r.Value})
+		}
+		if f, err = Restore(log, c); err != nil || len(f.channels) != channels {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/op")
+	b.ReportMetric(float64(heap()-before)/channels, "B/channel")
+	runtime.KeepAlive(f)
+	runtime.KeepAlive(build)
+}
+
+// heap is what is in use after a collection.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

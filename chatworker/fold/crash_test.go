@@ -3,7 +3,6 @@ package fold
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 
@@ -29,7 +28,7 @@ type owner struct {
 }
 
 func (p *partition) newOwner(t *rapid.T) *owner {
-	f, err := Restore(testLog, maps.Clone(p.state))
+	f, err := Restore(testLog, collected(p.state))
 	if err != nil {
 		t.Fatalf("restore: %v", err)
 	}

@@ -3,6 +3,7 @@ package fold
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -10,20 +11,64 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// Restore rebuilds the Fold from the newest value of each key in the
-// partition of parley.state; keys with a tombstone are absent. Without a
-// marker, as after a torn first flush, it begins at offset 0. The error is a
-// *MismatchError when the checkpoint is another log's, a *schema.NewerError
-// when a newer parley wrote it.
-func Restore(log Log, state map[string][]byte) (*Fold, error) {
+// Checkpoint collects the newest value of each key of a partition of
+// parley.state. Channels, of which there are as many as were ever used, are
+// decoded as they come: their records need not be kept.
+type Checkpoint struct {
+	values   map[string][]byte // of everything but channels
+	channels map[string]*channel
+	damaged  map[string]error // by the key of a channel
+	scratch  schema.StateChannel
+}
+
+// NewCheckpoint returns one that has no record yet.
+func NewCheckpoint() *Checkpoint {
+	return &Checkpoint{values: map[string][]byte{}, channels: map[string]*channel{}, damaged: map[string]error{}}
+}
+
+// Put takes the partition's next record. A value must not change afterwards.
+func (c *Checkpoint) Put(r Record) {
+	if name, ok := schema.StateChannelOf(r.Key); ok {
+		c.putChannel(name, r)
+	} else if r.Value == nil {
+		delete(c.values, r.Key)
+	} else {
+		c.values[r.Key] = r.Value
+	}
+}
+
+// putChannel leaves a damaged record to Restore, which looks first whether a
+// newer parley wrote it. A newer record of the channel mends it.
+func (c *Checkpoint) putChannel(name string, r Record) {
+	delete(c.damaged, r.Key)
+	if r.Value == nil {
+		delete(c.channels, name)
+		return
+	}
+	if err := proto.Unmarshal(r.Value, &c.scratch); err != nil {
+		c.damaged[r.Key] = err
+		return
+	}
+	c.channels[name] = &channel{name: name, last: c.scratch.Last}
+}
+
+// Restore rebuilds the Fold from a checkpoint, which is the Fold's then.
+// Without a marker, as after a torn first flush, it begins at offset 0. The
+// error is a *MismatchError when the checkpoint is another log's, a
+// *schema.NewerError when a newer parley wrote it.
+func Restore(log Log, c *Checkpoint) (*Fold, error) {
 	f := New(log)
 	f.sent = map[string]stamp{}
-	if value, found := state[schema.StateKeyMarker]; found {
+	if value, found := c.values[schema.StateKeyMarker]; found {
 		if err := f.restoreMarker(value); err != nil {
 			return nil, err
 		}
 	}
-	if err := f.restore(state); err != nil {
+	for key, err := range c.damaged {
+		return nil, &corruptError{f.log.Partition, key, err}
+	}
+	f.channels = c.channels
+	if err := f.restore(c.values); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -53,35 +98,17 @@ func (f *Fold) checkMarker(m *schema.StateMarker) error {
 }
 
 // restore takes connectors before the members that refer to them, in an order
-// that does not depend on the map. Channels depend on nothing, and there are as
-// many as were ever used.
+// that does not depend on the map.
 func (f *Fold) restore(state map[string][]byte) error {
-	var connectors, members []string
-	f.channels = make(map[string]*channel, len(state))
-	var m schema.StateChannel
-	for key, value := range state {
-		if name, ok := schema.StateChannelOf(key); ok {
-			m.Reset()
-			if err := proto.Unmarshal(value, &m); err != nil {
-				return &corruptError{f.log.Partition, key, err}
-			}
-			f.channel(name).last = m.Last
-		} else if _, _, ok := schema.StateMemberOf(key); ok {
-			members = append(members, key)
-		} else {
-			connectors = append(connectors, key)
-		}
-	}
-	slices.Sort(connectors)
-	for _, key := range connectors {
+	keys := slices.Sorted(maps.Keys(state))
+	for _, key := range keys {
 		if id, ok := schema.StateConnectorOf(key); ok {
 			if err := f.restoreConnector(id, state[key]); err != nil {
 				return &corruptError{f.log.Partition, key, err}
 			}
 		}
 	}
-	slices.Sort(members)
-	for _, key := range members {
+	for _, key := range keys {
 		if session, name, ok := schema.StateMemberOf(key); ok {
 			if err := f.restoreMember(session, name, state[key]); err != nil {
 				return &corruptError{f.log.Partition, key, err}

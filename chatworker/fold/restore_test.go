@@ -33,6 +33,77 @@ func checkpoint(t *testing.T, events ...*schema.Event) map[string][]byte {
 	return state
 }
 
+// collected is the checkpoint of a state, in any order.
+func collected(state map[string][]byte) *Checkpoint {
+	c := NewCheckpoint()
+	for key, value := range state {
+		c.Put(Record{key, value})
+	}
+	return c
+}
+
+// What counts of a key is its newest record.
+func TestCheckpointKeepsTheNewest(t *testing.T) {
+	marker := must(t, &schema.StateMarker{Next: 9, Epoch: testLog.Epoch, TopicId: testLog.TopicID[:]})
+	first, second := must(t, &schema.StateChannel{Last: 1}), must(t, &schema.StateChannel{Last: 2})
+	noise := []byte("\xff\xff")
+	for name, c := range map[string]struct {
+		values [][]byte
+		want   int64 // 0: no channel
+	}{
+		"two":               {[][]byte{first, second}, 2},
+		"removed":           {[][]byte{first, nil}, 0},
+		"removed and again": {[][]byte{first, nil, second}, 2},
+		"mended":            {[][]byte{first, noise, second}, 2},
+		"damaged, removed":  {[][]byte{noise, nil}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkpoint := NewCheckpoint()
+			checkpoint.Put(Record{schema.StateKeyMarker, noise})
+			for _, v := range c.values {
+				checkpoint.Put(Record{schema.StateKeyChannel("c"), v})
+				checkpoint.Put(Record{schema.StateKeyConnector("a"), v})
+			}
+			checkpoint.Put(Record{schema.StateKeyConnector("a"), nil})
+			checkpoint.Put(Record{schema.StateKeyMarker, marker})
+			f, err := Restore(testLog, checkpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := int64(0)
+			if ch := f.channels["c"]; ch != nil {
+				last = ch.last
+			}
+			if last != c.want || f.Next() != 9 || len(f.connectors) > 0 {
+				t.Errorf("channel at %d, next %d, %d connectors, want %d, 9 and 0", last, f.Next(), len(f.connectors), c.want)
+			}
+		})
+	}
+}
+
+// What a newer parley wrote is not called damaged.
+func TestNewerChannelIsNotDamaged(t *testing.T) {
+	state := map[string][]byte{
+		schema.StateKeyChannel("c"): []byte("\xff\xff"),
+		schema.StateKeyMarker: must(t, &schema.StateMarker{
+			Epoch: testLog.Epoch, TopicId: testLog.TopicID[:], Format: schema.NewestFormat + 1,
+		}),
+	}
+	var newer *schema.NewerError
+	if _, err := Restore(testLog, collected(state)); !errors.As(err, &newer) {
+		t.Errorf("error %v, want a NewerError", err)
+	}
+}
+
+func must(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // The void chat at the lower end of the list is judged by an event that lies
 // a whole window below it.
 func TestRestoreReadsTwoWindows(t *testing.T) {
@@ -44,7 +115,7 @@ func TestRestoreReadsTwoWindows(t *testing.T) {
 	for len(events) < 1+2*testWindow {
 		events = append(events, format(1))
 	}
-	f, err := Restore(testLog, checkpoint(t, events...))
+	f, err := Restore(testLog, collected(checkpoint(t, events...)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +142,7 @@ func TestRestoreRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			change(m)
-			b, err := proto.Marshal(m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			state[schema.StateKeyMarker] = b
+			state[schema.StateKeyMarker] = must(t, m)
 		}
 	}
 	noise := []byte("\xff\xff")
@@ -96,7 +163,7 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			state := valid()
 			c.change(state)
-			_, err := Restore(testLog, state)
+			_, err := Restore(testLog, collected(state))
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
@@ -105,7 +172,7 @@ func TestRestoreRefuses(t *testing.T) {
 	state := valid()
 	setMarker(func(m *schema.StateMarker) { m.Epoch = "e0" })(state)
 	var mismatch *MismatchError
-	if _, err := Restore(testLog, state); !errors.As(err, &mismatch) {
+	if _, err := Restore(testLog, collected(state)); !errors.As(err, &mismatch) {
 		t.Errorf("another epoch: %v, want a MismatchError", err)
 	}
 }
