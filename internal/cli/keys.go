@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -35,8 +36,8 @@ func loadPublicKey(path string) (key any, err error) {
 	text = bytes.TrimPrefix(text, utf8BOM)
 	block, rest := pem.Decode(text)
 	switch {
-	case isUTF16(text):
-		return nil, errors.New("it is UTF-16 text: save it as UTF-8")
+	case isWide(text):
+		return nil, errors.New("it is UTF-16 text, or zeros: save it as UTF-8")
 	case bytes.Contains(text, []byte("PRIVATE KEY")):
 		return nil, errors.New("it holds a private key, which signs tokens and belongs to whoever issues them: give its public key")
 	case block == nil && looksLikeKey(text):
@@ -72,8 +73,8 @@ func loadSecret(path string) ([]byte, error) {
 	}
 	secret := bytes.TrimSpace(bytes.TrimPrefix(text, utf8BOM))
 	switch {
-	case isUTF16(text):
-		return nil, errors.New("it is UTF-16 text: save it as UTF-8")
+	case isWide(text):
+		return nil, errors.New("it is UTF-16 text, or zeros: save it as UTF-8")
 	case looksLikeKey(secret):
 		return nil, errors.New("it looks like a key, not like a secret: a public key goes to --auth-key; a secret is random text, as of `openssl rand -base64 48`")
 	case len(secret) < minSecret:
@@ -82,16 +83,21 @@ func loadSecret(path string) ([]byte, error) {
 	return secret, nil
 }
 
-// isUTF16 reports whether text is what Windows calls Unicode.
-func isUTF16(text []byte) bool {
-	return (bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))) &&
-		bytes.Count(text, []byte{0}) > len(text)/3
-}
+// isWide reports whether text is UTF-16, what Windows calls Unicode, or UTF-32,
+// with a mark before it or without, or nothing but zeros.
+func isWide(text []byte) bool { return bytes.Count(text, []byte{0}) > len(text)/3 }
 
 var (
-	// What the text forms of keys begin with, or hold: PEM, SSH, PuTTY, XML, JWK.
-	keyText  = regexp.MustCompile(`(?i)BEGIN |-----END|(PUBLIC|PRIVATE)[ _-]?KEY|<(RSAKeyValue|Modulus)>|\b(ssh|sk-ssh|ecdsa-sha2|sk-ecdsa-sha2)-[a-z0-9]+|PuTTY-|"(kty|keys|jwks?|x5c)"`)
-	noBase64 = regexp.MustCompile(`\\[rn]|\s|=`)
+	// What the text forms of keys begin with, or hold: PEM, SSH, PuTTY, XML, age,
+	// openssl's, JWK, and the exponent that ends nearly every RSA key in base64.
+	keyText = regexp.MustCompile(`(?i)\bBEGIN\b|-----END|(PUBLIC|PRIVATE)[^a-z0-9]{0,3}KEY|(RSA|DSA|EC)KeyValue|\bModulus\b|X509Cert|` +
+		`\b(ssh|sk-ssh|ecdsa-sha2|sk-ecdsa-sha2)-[a-z0-9]+|PuTTY-|\bage1[a-z0-9]{50}|` +
+		`\b(kty|jwks?|x5[cu]|x5t)\b\W{0,4}[:=]|\bkeys\b["'\\]{1,2}\s*:|(?-i:AQAB)\b`)
+	blanks    = regexp.MustCompile(`\\[rnt]|\s`)
+	betweens  = regexp.MustCompile(`\\x|\b0x|[:,]|\s`) // of bytes in hex
+	base64Run = regexp.MustCompile(`[A-Za-z0-9+/]{32,}`)
+	hexRun    = regexp.MustCompile(`[0-9A-Fa-f]{64,}`)
+	unURL     = strings.NewReplacer("-", "+", "_", "/")
 	// Names of kinds of keys as DER and SSH have them: rsaEncryption, RSASSA-PSS,
 	// EC, Ed25519, Ed448.
 	keyBytes = [][]byte{
@@ -99,6 +105,10 @@ var (
 		[]byte("\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"), []byte("\x06\x03\x2b\x65\x70"), []byte("\x06\x03\x2b\x65\x71"),
 		[]byte("\x00\x00\x00\x07ssh-"), []byte("\x00\x00\x00\x0bssh-"), []byte("ecdsa-sha2-"), []byte("sk-ssh-"),
 	}
+	// The exponent 65537, with which an RSA key in DER ends, and what Java's key
+	// stores begin with.
+	rsaEnd    = []byte("\x02\x03\x01\x00\x01")
+	javaStore = []byte("\xfe\xed\xfe\xed")
 )
 
 // looksLikeKey reports whether text seems to hold a key of any kind and form,
@@ -107,31 +117,52 @@ var (
 func looksLikeKey(text []byte) bool { return looksLike(text, 2) }
 
 func looksLike(text []byte, encodings int) bool {
-	if keyText.Match(text) || json.Valid(text) && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+	if isWide(text) {
+		text = bytes.ReplaceAll(text, []byte{0}, nil)
+	}
+	if keyText.Match(text) || json.Valid(text) && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) || isKeyBytes(text) {
 		return true
 	}
-	if isKeyBytes(text) {
-		return true
-	}
-	if encodings == 0 {
-		return false
-	}
-	plain := noBase64.ReplaceAll(text, nil)
-	for _, decode := range []func(string) ([]byte, error){base64.RawStdEncoding.DecodeString, base64.RawURLEncoding.DecodeString, hex.DecodeString} {
-		form, _ := decode(string(plain)) // of a damaged one, what comes before the damage
-		if looksLike(form, encodings-1) {
-			return true
-		}
-	}
-	return false
+	return encodings > 0 && slices.ContainsFunc(decodings(string(text)), func(form []byte) bool { return looksLike(form, encodings-1) })
 }
 
-func isKeyBytes(der []byte) bool {
-	if slices.ContainsFunc(keyBytes, func(name []byte) bool { return bytes.Contains(der, name) }) {
-		return true
+// decodings are what parts of a text stand for in base64 and in hex, whatever
+// is around them; of a damaged part, what comes before the damage.
+func decodings(text string) (forms [][]byte) {
+	for _, words := range []string{blanks.ReplaceAllString(text, " "), blanks.ReplaceAllString(text, "")} {
+		for _, run := range base64Run.FindAllString(unURL.Replace(words), -1) {
+			form, _ := base64.RawStdEncoding.DecodeString(run)
+			forms = append(forms, form)
+		}
 	}
-	_, public := x509.ParsePKCS1PublicKey(der)
-	_, private := x509.ParsePKCS1PrivateKey(der)
-	_, certificate := x509.ParseCertificate(der)
-	return public == nil || private == nil || certificate == nil
+	for _, run := range hexRun.FindAllString(betweens.ReplaceAllString(text, ""), -1) {
+		form, _ := hex.DecodeString(run)
+		forms = append(forms, form)
+	}
+	return forms
 }
+
+// isKeyBytes reports whether bytes are what keys, certificates and their stores
+// look like.
+func isKeyBytes(b []byte) bool {
+	return isDER(b) || bytes.HasPrefix(b, javaStore) || bytes.HasSuffix(b, rsaEnd) ||
+		slices.ContainsFunc(keyBytes, func(name []byte) bool { return bytes.Contains(b, name) })
+}
+
+// isDER reports whether bytes are a sequence in DER, as every key and
+// certificate is, or the beginning of a long one.
+func isDER(b []byte) bool {
+	if bytes.IndexFunc(b, isBinary) < 0 {
+		return false // its tag is the digit 0, too
+	}
+	var whole asn1.RawValue
+	if rest, err := asn1.Unmarshal(b, &whole); err == nil && len(bytes.TrimSpace(rest)) == 0 {
+		return whole.Class == asn1.ClassUniversal && whole.Tag == asn1.TagSequence
+	}
+	return len(b) > 4 && b[0] == 0x30 && (b[1] == 0x81 && isTag(b[3]) || b[1] == 0x82 && isTag(b[4]))
+}
+
+func isBinary(r rune) bool { return r >= 0x7f || r < ' ' }
+
+// isTag reports an INTEGER or a SEQUENCE, with which these sequences begin.
+func isTag(b byte) bool { return b == 0x02 || b == 0x30 }
