@@ -129,7 +129,17 @@ func TestOpenConnectorServesThisMachineAlone(t *testing.T) {
 		{"Host: localhost\nx-forwarded-host: localhost", false},
 		{"Host: localhost\nX-Forwarded-Proto: ", false},
 		{"Host: localhost\nForwarded: for=127.0.0.1", false},
-		{"Host: localhost\nX-Forwarder: 1", true},
+		{"Host: localhost\nX-Forwarded: 127.0.0.1", false},
+		{"Host: localhost\nVia: 1.1 proxy", false},
+		{"Host: localhost\nX-Real-IP: 203.0.113.7", false},
+		{"Host: localhost\nX-Client-IP: 203.0.113.7", false},
+		{"Host: localhost\nX-Cluster-Client-IP: 203.0.113.7", false},
+		{"Host: localhost\nTrue-Client-IP: 203.0.113.7", false},
+		{"Host: localhost\nCF-Connecting-IP: 203.0.113.7", false},
+		{"Host: localhost\nCDN-Loop: cdn", false},
+		{"Host: localhost\nX-Original-Forwarded-For: 203.0.113.7", false},
+		{"Host: localhost\nX-Envoy-External-Address: 203.0.113.7", false},
+		{"Host: localhost\nX-Forward: 1", true},
 	} {
 		head := strings.ReplaceAll(c.head, "PORT", port)
 		for what, want := range map[string]int{"/": http.StatusOK, "/ws": http.StatusServiceUnavailable} {

@@ -43,11 +43,23 @@ func among(networks []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
-// isForwarded reports whether a proxy passed the request on.
+// isForwarded reports whether a proxy passed the request on: its headers say
+// so, or for whom it came, in any of the ways that proxies have.
 func isForwarded(r *http.Request) bool {
 	for name := range r.Header {
-		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+		switch name {
+		case "Forwarded", "Via", "X-Real-Ip", "X-Proxyuser-Ip", "Cdn-Loop":
 			return true
+		}
+		for _, start := range []string{"X-Forwarded", "X-Original-", "X-Envoy-"} {
+			if strings.HasPrefix(name, start) {
+				return true
+			}
+		}
+		for _, end := range []string{"Client-Ip", "Connecting-Ip", "Connecting-Ipv6"} {
+			if strings.HasSuffix(name, end) {
+				return true
+			}
 		}
 	}
 	return false

@@ -83,7 +83,9 @@ func isEmoji(r rune) bool {
 
 // isBlank reports a character of which nothing is seen: white space, the blank
 // of Braille and the empty head of a note, which are called symbols.
-func isBlank(r rune) bool { return unicode.Is(unicode.White_Space, r) || r == '\u2800' || r == '\U0001d159' }
+func isBlank(r rune) bool {
+	return unicode.Is(unicode.White_Space, r) || r == '\u2800' || r == '\U0001d159'
+}
 
 // isIgnorable reports the derived property Default_Ignorable_Code_Point.
 func isIgnorable(r rune) bool {
