@@ -132,6 +132,11 @@ func TestTokensAreBoundedAndForgotten(t *testing.T) {
 			t.Errorf("a token of %d bytes %s closes with %d", len(long), name, code)
 		}
 	}
+	// Of two headers, a proxy may have checked the other one.
+	two, _, _ := r.dial(http.Header{"Authorization": {"Bearer " + rigToken(t, "ada", nil), "Bearer " + rigToken(t, "eve", nil)}})
+	if answer := answerTo(t, two, `{"jsonrpc":"2.0","id":1,"method":"hello"}`); !strings.Contains(answer, `"code":1001`) {
+		t.Errorf("two tokens in the head are answered %s", answer)
+	}
 	ws, _, _ := r.dial(bearer(rigToken(t, "ada", nil)))
 	for i := range 2 { // a later hello without a token changes nothing
 		if answer := answerTo(t, ws, `{"jsonrpc":"2.0","id":1,"method":"hello"}`); !strings.Contains(answer, `"user":"ada"`) {

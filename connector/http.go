@@ -97,8 +97,12 @@ func (c *Connector) admit(inc *incarnation, r *http.Request) (t *ticket, refused
 }
 
 func bearer(r *http.Request) string {
+	given := r.Header["Authorization"]
+	if len(given) != 1 {
+		return "" // of two, a proxy may have checked the other one
+	}
 	// The scheme's case does not matter (RFC 9110, section 11.1).
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	scheme, token, _ := strings.Cut(given[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return ""
 	}
