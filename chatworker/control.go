@@ -65,7 +65,7 @@ func (c *control) read(ctx context.Context, g *errgroup.Group, first int64) erro
 		case errors.As(err, &gone) && gone.First > gone.Offset:
 			first = gone.First // compacted; what is missing was superseded
 		case errors.As(err, &gone):
-			return epoch.Refuse("%s ends at offset %d and was read up to %d: Kafka lost records, or is an older copy of itself; restore it and restart the chat workers, or begin a new epoch with `parley epoch new`", schema.TopicControl, gone.End, gone.Offset)
+			return c.w.watch.lostControl(ctx, gone)
 		default:
 			return fmt.Errorf("read %s: %w", schema.TopicControl, err)
 		}

@@ -47,6 +47,9 @@ func (k *keeper) serve(ctx context.Context) error {
 		return nil
 	}
 	k.close()
+	if errors.Is(err, eventlog.ErrLogReplaced) {
+		return k.w.watch.lostControl(ctx, err)
+	}
 	return err
 }
 

@@ -41,6 +41,9 @@ func (w *Worker) waits() (reasons []string) {
 	if started == nil {
 		return []string{"the log is not open yet: where there is none, a connector or a projector has to begin it"}
 	}
+	if w.watch.controlGone.Load() {
+		reasons = append(reasons, controlGone)
+	}
 	if !w.control.caughtUp.Load() {
 		reasons = append(reasons, "the connectors' beats are not read to their end yet")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
 )
 
 const (
@@ -20,15 +21,17 @@ const (
 	topicEvery = 5 * time.Second
 )
 
-// watch looks whether the log is still there, and whether Kafka deletes events,
-// which nothing else would notice before a partition has to be restored. That
-// it only reports: what is served goes on.
+// watch looks whether the topics are still there, and whether Kafka deletes
+// events, which nothing else would notice before a partition has to be restored.
+// That it only reports: what is served goes on.
 type watch struct {
 	w           *Worker
 	cut, unsafe atomic.Int64 // partitions, settings
+	controlGone atomic.Bool  // there is no parley.control
 }
 
-// run looks until ctx ends. It fails when the log is gone.
+// run looks until ctx ends. It fails when the log is gone, or parley.control is
+// another topic than the one that was read.
 func (o *watch) run(ctx context.Context) error {
 	tick := time.NewTicker(min(topicEvery, o.w.timing.watch))
 	defer tick.Stop()
@@ -50,12 +53,42 @@ func (o *watch) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		err := o.w.guard(ctx)
-		var refused *epoch.Refused
-		if errors.As(err, &refused) {
-			return err
+		for _, look := range []func(context.Context) error{o.w.guard, o.lookAtControl} {
+			var refused *epoch.Refused
+			if err := look(ctx); errors.As(err, &refused) {
+				return err
+			}
 		}
 	}
+}
+
+// lookAtControl reports, with a *epoch.Refused, that parley.control was deleted
+// and created again. One that is gone is waited for.
+func (o *watch) lookAtControl(ctx context.Context) error {
+	info, err := o.w.client.TopicInfo(ctx, schema.TopicControl)
+	switch {
+	case errors.Is(err, eventlog.ErrUnknownTopic):
+		if !o.controlGone.Swap(true) {
+			o.w.log.Error(controlGone)
+		}
+	case err == nil && info.ID != o.w.controlID:
+		return epoch.Refuse("topic %s was deleted and created again: start this chat worker again, it reads the new one from its beginning", schema.TopicControl)
+	case err == nil:
+		o.controlGone.Store(false)
+	}
+	return err
+}
+
+// controlGone is what a worker says that waits for parley.control.
+const controlGone = "topic " + schema.TopicControl + " is gone, and connectors that crash are not noticed: restart a connector, which creates it again, and then the chat workers"
+
+// lostControl explains that parley.control ends below what was read or written.
+func (o *watch) lostControl(ctx context.Context, err error) error {
+	var refused *epoch.Refused
+	if again := o.lookAtControl(ctx); errors.As(again, &refused) {
+		return again
+	}
+	return epoch.Refuse("%s lost its end (%v): Kafka lost records, or is an older copy of itself; restore it and restart the chat workers, or begin a new epoch with `parley epoch new`", schema.TopicControl, err)
 }
 
 // note counts what was found and logs what is new.

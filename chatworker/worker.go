@@ -100,11 +100,12 @@ type Worker struct {
 	timing timing
 
 	// Set by open before anything uses them.
-	epoch  epoch.Log
-	pushes *eventlog.Producer
-	budget *semaphore.Weighted // of pushes, in bytes
-	downs  *downs
-	keeper *keeper
+	epoch     epoch.Log
+	controlID [16]byte // Kafka's id of parley.control
+	pushes    *eventlog.Producer
+	budget    *semaphore.Weighted // of pushes, in bytes
+	downs     *downs
+	keeper    *keeper
 
 	eventSpans, pushSpans *tracing.Topic
 
@@ -194,7 +195,11 @@ func (w *Worker) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.epoch = log
+	control, err := w.client.TopicInfo(ctx, schema.TopicControl)
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", schema.TopicControl, err)
+	}
+	w.epoch, w.controlID = log, control.ID
 	w.budget = semaphore.NewWeighted(pushBudget)
 	w.pushes = w.client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicPush, MaxBytes: 2 * pushBudget})
 	w.downs = newDowns(w)

@@ -85,6 +85,7 @@ type examination struct {
 	brokers []int
 	topics  map[string][]eventlog.Partition // that are there
 	log     *epoch.Log                      // nil: there is none that can be used
+	before  *string                         // see epochBefore; nil: not looked up yet
 }
 
 // check is one part of an examination.

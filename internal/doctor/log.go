@@ -77,8 +77,19 @@ func (x *examination) reportRefused(ctx context.Context, refused *epoch.Refused)
 }
 
 // epochBefore is the epoch that was in use as far as parley.control or
-// ClickHouse know; "" when neither knows one.
+// ClickHouse know; "" when neither knows one. They are asked once.
 func (x *examination) epochBefore(ctx context.Context) (string, error) {
+	if x.before != nil {
+		return *x.before, nil
+	}
+	before, err := x.lookUpEpoch(ctx)
+	if err == nil {
+		x.before = &before
+	}
+	return before, err
+}
+
+func (x *examination) lookUpEpoch(ctx context.Context) (string, error) {
 	known, err := epoch.Remembered(ctx, x.cfg.Kafka)
 	if err != nil || known != nil {
 		return known.GetEpoch(), err

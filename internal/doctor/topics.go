@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
@@ -62,22 +63,35 @@ func (x *examination) checkTopics(ctx context.Context) (err error) {
 // reportMissing tells a log that is gone from topics that the roles create.
 func (x *examination) reportMissing(ctx context.Context, missing []string) error {
 	for _, name := range missing {
+		if name == schema.TopicControl && x.begun(ctx) {
+			x.find(Error, "topic "+name, "restart a connector: it creates it again, and then the chat workers")("it is gone, and the log is there: connectors that crash are not noticed, and chat workers are not ready")
+			continue
+		}
 		mend := "start a connector or a projector, or run `parley topics create`"
 		if name == schema.TopicEvents || len(x.topics[schema.TopicEvents]) == 0 {
-			epoch, err := x.epochBefore(ctx)
+			before, err := x.epochBefore(ctx)
 			switch {
 			case err != nil:
 				return err
-			case epoch != "" && name == schema.TopicEvents:
-				x.find(Error, "topic "+name, "restore it, or begin a new epoch with `parley epoch new`")("the log of epoch %s is gone", epoch)
+			case before != "" && name == schema.TopicEvents:
+				x.find(Error, "topic "+name, "restore it, or begin a new epoch with `parley epoch new`")("the log of epoch %s is gone", before)
 				continue
-			case epoch != "":
+			case before != "":
 				mend = "restore the log first"
 			}
 		}
 		x.find(Warning, "topic "+name, mend)("it is missing")
 	}
 	return nil
+}
+
+// begun reports whether there is a log.
+func (x *examination) begun(ctx context.Context) bool {
+	if len(x.topics[schema.TopicEvents]) == 0 {
+		return false
+	}
+	_, err := epoch.Look(ctx, x.cfg.Kafka)
+	return err == nil
 }
 
 // checkTopic looks at the settings of one topic.
