@@ -3,7 +3,6 @@ package jaeger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/parley-chat/parley/schema/strict"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -133,7 +134,11 @@ func decode(response *http.Response, shown string) (*Trace, error) {
 		} `json:"errors"`
 	}
 	limited := &io.LimitedReader{R: response.Body, N: maxAnswer}
-	err := json.NewDecoder(limited).Decode(&answer)
+	text, err := io.ReadAll(limited)
+	if err != nil {
+		return nil, fmt.Errorf("the answer of the query API at %s broke off, ask again: %w", shown, err)
+	}
+	err = strict.Unmarshal(text, &answer)
 	switch {
 	case limited.N <= 0:
 		return nil, fmt.Errorf("the trace is larger than %d MB and is not shown", maxAnswer>>20)

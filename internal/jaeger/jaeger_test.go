@@ -25,6 +25,16 @@ func answer(t *testing.T, status int, kind, body string) string {
 	return server.URL
 }
 
+// cut is a server whose answer ends before its length.
+func cut(t *testing.T) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte(`{"data":`))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 const (
 	id       = "0af7651916cd43dd8448eb211c80319c"
 	someJSON = "application/json"
@@ -119,6 +129,8 @@ func TestFetchFails(t *testing.T) {
 		"away":        {"http://127.0.0.1:1", "nobody answers at http://127.0.0.1:1"},
 		"another":     {answer(t, http.StatusTeapot, "text/html", "tea"), "does not know this request"},
 		"no JSON":     {answer(t, http.StatusOK, "text/html", "<html>"), "is it Jaeger's query API?"},
+		"twice":       {answer(t, http.StatusOK, someJSON, `{"data":[{"spans":[{"spanID":"a"}]}],"data":[{"spans":[{"spanID":"b"}]}]}`), "is it Jaeger's query API?"},
+		"cut":         {cut(t), "broke off"},
 		"no address":  {"127.0.0.1:16686", "is not of the form"},
 		"broken":      {answer(t, http.StatusInternalServerError, "text/plain", `{"errors":[{"code":500}]}`), "cannot tell"},
 		"other paths": {answer(t, http.StatusOK, someJSON, "") + "/elsewhere", "does not know this request"},

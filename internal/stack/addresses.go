@@ -12,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/trust"
+	"github.com/parley-chat/parley/schema/strict"
 )
 
 // addressFile is where a running stack says how it is reached, in its data
@@ -48,7 +49,7 @@ func ReadAddresses(dataDir string) (Addresses, error) {
 		return Addresses{}, fmt.Errorf("addresses of the stack cannot be read: %w", err)
 	}
 	var a Addresses
-	if err := json.Unmarshal(text, &a); err != nil {
+	if err := strict.Unmarshal(text, &a); err != nil {
 		return Addresses{}, fmt.Errorf("addresses of the stack in %s cannot be read: %w", filepath.Join(dataDir, addressFile), err)
 	}
 	return a, nil

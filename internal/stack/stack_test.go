@@ -20,6 +20,18 @@ const patience = time.Minute
 
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
 
+func TestDamagedAddressesAreRefused(t *testing.T) {
+	for _, text := range []string{"", "{", `{"kafka":"127.0.0.1:1","kafka":"127.0.0.1:2"}`, `{"kafka":"\ud83d"}`} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "addresses.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := stack.ReadAddresses(dir); err == nil || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%q is read as %+v, %v", text, a, err)
+		}
+	}
+}
+
 func TestStackServesThePageAndSaysWhereItIs(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, stack.Config{Listen: "127.0.0.1:0", DataDir: dir})
