@@ -123,8 +123,8 @@ engine() {
 
 # stack is the test, once there are images.
 stack() {
-	export DOCKER_CONFIG=$work/config
-	mkdir -p "$DOCKER_CONFIG/cli-plugins"
+	export DOCKER_CONFIG=$work/config TMPDIR=$work/tmp # what the tests leave there when they are killed
+	mkdir -p "$TMPDIR" "$DOCKER_CONFIG/cli-plugins"
 	cp bin/docker-compose "$DOCKER_CONFIG/cli-plugins/docker-compose"
 	engine
 	phase "making the images" images
