@@ -21,10 +21,17 @@ const Window = 65_536
 // Not safe for concurrent use.
 type VoidWindow struct {
 	n        int64
-	counters map[string][]count // descending counters, ascending offsets
-	ids      map[chatID]int64   // offset of the latest occurrence
-	downs    map[string]int64   // offset of the latest down
-	seen     queue              // what to forget, in order
+	counters map[string]*counters
+	ids      map[chatID]int64 // offset of the latest occurrence
+	downs    map[string]int64 // offset of the latest down
+	seen     queue            // what to forget, in order
+}
+
+// counters are what is known of one connector. Its name is kept here, once, for
+// all of its events.
+type counters struct {
+	connector string
+	counts    []count // descending counters, ascending offsets
 }
 
 type count struct {
@@ -36,26 +43,26 @@ type chatID [16]byte
 
 // sighting is what one offset added to the window.
 type sighting struct {
-	offset    int64
-	connector string
-	down      string
-	id        chatID
-	isChat    bool
+	offset int64
+	by     *counters // nil: of no connector
+	down   string
+	id     chatID
+	isChat bool
 }
 
 // NewVoidWindow returns an empty window of n offsets.
 func NewVoidWindow(n int64) *VoidWindow {
-	return &VoidWindow{n: n, counters: map[string][]count{}, ids: map[chatID]int64{}, downs: map[string]int64{}}
+	return &VoidWindow{n: n, counters: map[string]*counters{}, ids: map[chatID]int64{}, downs: map[string]int64{}}
 }
 
 // Judge adds the event at offset to the window and reports whether it is
 // void. Offsets must ascend; holes are allowed.
 func (w *VoidWindow) Judge(offset int64, e *Event) bool {
 	w.forget(offset - w.n)
-	s := sighting{offset: offset, connector: e.Connector}
+	s := sighting{offset: offset}
 	void := false
 	if e.Connector != "" {
-		void = w.counted(offset, e)
+		s.by, void = w.counted(offset, e)
 	}
 	switch k := e.Kind.(type) {
 	case *Event_Chat:
@@ -70,7 +77,7 @@ func (w *VoidWindow) Judge(offset int64, e *Event) bool {
 		s.down = k.Down.Connector
 		w.downs[s.down] = offset
 	}
-	if s.connector != "" || s.down != "" {
+	if s.by != nil || s.down != "" {
 		w.seen.push(s)
 	}
 	return void
@@ -84,25 +91,29 @@ func (w *VoidWindow) IsDown(connector string) bool {
 }
 
 // counted adds the event's counter and reports whether it is a repeated one.
-func (w *VoidWindow) counted(offset int64, e *Event) bool {
-	c := w.counters[e.Connector]
-	void := len(c) > 0 && e.Counter <= c[0].counter
+func (w *VoidWindow) counted(offset int64, e *Event) (by *counters, void bool) {
+	by = w.counters[e.Connector]
+	if by == nil {
+		by = &counters{connector: e.Connector}
+		w.counters[e.Connector] = by
+	}
+	c := by.counts
+	void = len(c) > 0 && e.Counter <= c[0].counter
 	for len(c) > 0 && c[len(c)-1].counter <= e.Counter {
 		c = c[:len(c)-1]
 	}
-	w.counters[e.Connector] = append(c, count{offset, e.Counter})
-	return void
+	by.counts = append(c, count{offset, e.Counter})
+	return by, void
 }
 
 // forget drops what stands below offset.
 func (w *VoidWindow) forget(offset int64) {
 	for w.seen.len() > 0 && w.seen.front().offset < offset {
 		s := w.seen.pop()
-		if c := w.counters[s.connector]; len(c) > 0 && c[0].offset <= s.offset {
-			if c = c[1:]; len(c) == 0 {
-				delete(w.counters, s.connector)
-			} else {
-				w.counters[s.connector] = c
+		if by := s.by; by != nil && by.counts[0].offset <= s.offset {
+			// The newest event of a connector has an entry, so this is its last.
+			if by.counts = by.counts[1:]; len(by.counts) == 0 {
+				delete(w.counters, by.connector)
 			}
 		}
 		if s.isChat && w.ids[s.id] == s.offset {

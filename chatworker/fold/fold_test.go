@@ -268,6 +268,8 @@ func TestConnectorsHaveMembers(t *testing.T) {
 
 // A channel of many users takes several pushes, none of them too large, and
 // what they say is complete.
+//
+//parley:bound a push
 func TestLargeEventsAreSplit(t *testing.T) {
 	const users, window = 12_000, 1 << 20
 	f := New(Log{Epoch: "e1", Window: window})

@@ -3,37 +3,46 @@ package fold
 // voidChats lists the void chats of each channel within the newest offsets.
 type voidChats struct {
 	window    int64
-	byChannel map[string][]int64 // ascending
-	queue     []voidChat         // what to forget, in order
+	byChannel map[string]*voidList
+	queue     []*voidList // whose first offset is the next to forget, in order
 }
 
-type voidChat struct {
-	offset  int64
+// voidList is what a channel has of them. Its name is kept here, once.
+type voidList struct {
 	channel string
+	offsets []int64 // ascending
 }
 
 func newVoidChats(window int64) *voidChats {
-	return &voidChats{window: window, byChannel: map[string][]int64{}}
+	return &voidChats{window: window, byChannel: map[string]*voidList{}}
 }
 
 // add takes a void chat. Offsets ascend.
 func (v *voidChats) add(offset int64, channel string) {
-	v.byChannel[channel] = append(v.byChannel[channel], offset)
-	v.queue = append(v.queue, voidChat{offset, channel})
+	list := v.byChannel[channel]
+	if list == nil {
+		list = &voidList{channel: channel}
+		v.byChannel[channel] = list
+	}
+	list.offsets = append(list.offsets, offset)
+	v.queue = append(v.queue, list)
 }
 
 // forget drops what lies more than the window before offset.
 func (v *voidChats) forget(offset int64) {
-	for len(v.queue) > 0 && v.queue[0].offset < offset-v.window {
-		channel := v.queue[0].channel
-		v.queue = v.queue[1:]
-		if v.byChannel[channel] = v.byChannel[channel][1:]; len(v.byChannel[channel]) == 0 {
-			delete(v.byChannel, channel)
+	for len(v.queue) > 0 && v.queue[0].offsets[0] < offset-v.window {
+		list := v.queue[0]
+		v.queue[0], v.queue = nil, v.queue[1:]
+		if list.offsets = list.offsets[1:]; len(list.offsets) == 0 {
+			delete(v.byChannel, list.channel)
 		}
 	}
 }
 
 // of returns a copy of the channel's list.
 func (v *voidChats) of(channel string) []int64 {
-	return append([]int64(nil), v.byChannel[channel]...)
+	if list := v.byChannel[channel]; list != nil {
+		return append([]int64(nil), list.offsets...)
+	}
+	return nil
 }

@@ -1,0 +1,85 @@
+package fold
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// A channel that nobody is in any more takes its name and as much as
+// docs/architecture.md says.
+//
+//parley:bound channels without members
+func TestChannelsWithoutMembersTakeLittle(t *testing.T) {
+	const channels, reckoned = 50_000, 120
+	f := New(Log{Epoch: "e1", Window: testWindow})
+	offset, counter := int64(1), uint64(0)
+	step := func(e func(counter uint64) *schema.Event) {
+		counter++
+		apply(t, f, offset, e(counter))
+		offset++
+	}
+	before := heapInUse()
+	for i := range channels {
+		name := fmt.Sprintf("%0*d", schema.MaxName, i)
+		step(func(n uint64) *schema.Event { return join("a", n, name, "s", "ann") })
+		step(func(n uint64) *schema.Event { return chat("a", n, name, "ann", fmt.Sprint(i), "") })
+		step(func(n uint64) *schema.Event { return leave("a", n, name, "s", "ann") })
+	}
+	f.dirty = newDirtyKeys() // as after a checkpoint
+	each := (heapInUse() - before) / channels
+	t.Logf("%d bytes a channel, %d of them its name", each, schema.MaxName)
+	if each > reckoned+schema.MaxName {
+		t.Errorf("a channel without members takes %d bytes besides its name, %d are reckoned with", each-schema.MaxName, reckoned)
+	}
+	runtime.KeepAlive(f)
+}
+
+// In a worker the window and its void messages take what docs/architecture.md
+// says together, also where a client says the same again and again.
+//
+//parley:bound the void window
+func TestVoidMessagesTakeWhatTheyMay(t *testing.T) {
+	const reckoned = 15_000_000 + 8_000_000
+	for name, channels := range map[string]int{"in one channel": 1, "in as many as can be": schema.Window / 2} {
+		t.Run(name, func(t *testing.T) {
+			f := New(Log{Epoch: "e1", Window: schema.Window})
+			connector := strings.Repeat("c", schema.MaxID)
+			before := heapInUse()
+			for i := range int64(3 * schema.Window) {
+				e := chat(connector, uint64(i+1), fmt.Sprintf("%0*d", schema.MaxName, i/2%int64(channels)), "ann", "1", "")
+				value, err := proto.Marshal(e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				read := new(schema.Event)
+				if err := proto.Unmarshal(value, read); err != nil {
+					t.Fatal(err)
+				}
+				f.window.Judge(i, read)
+				f.voids.forget(i)
+				if i%2 == 1 || channels == 1 {
+					f.voids.add(i, read.Channel())
+				}
+			}
+			heap := heapInUse() - before
+			t.Logf("%d bytes", heap)
+			if heap > reckoned {
+				t.Errorf("the window takes %d bytes, at most %d are reckoned with", heap, reckoned)
+			}
+			runtime.KeepAlive(f)
+		})
+	}
+}
+
+func heapInUse() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
