@@ -120,6 +120,8 @@ const askHistory = `{"jsonrpc":"2.0","id":1,"method":"history","params":{"channe
 
 // Sessions that ask for history and read nothing keep below the bound of all
 // queues: the longest are closed as slow consumers, and one who reads gets all.
+//
+//parley:bound all clients' queues
 func TestQueuesTogetherAreBounded(t *testing.T) {
 	const sessions, bound = 200, 64 << 20
 	v := serveAlone(t, func(inc *incarnation) { inc.budget.limit = bound })

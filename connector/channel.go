@@ -78,7 +78,7 @@ func (ch *channel) publishMessage(payload []byte) {
 func (ch *channel) publish(payload []byte) { ch.lay(payload, false) }
 
 func (ch *channel) lay(payload []byte, message bool) {
-	if len(ch.out) > 0 && len(ch.out)+len(payload) > batchBytes {
+	if len(ch.out) > 0 && len(ch.out)+len(payload)+frameHeader > batchBytes {
 		ch.flush()
 		ch.cut = true
 	}

@@ -96,6 +96,8 @@ func TestUpgradeClearsDeadlines(t *testing.T) {
 }
 
 // A request's head is bounded before memory is given to it.
+//
+//parley:bound the head of a request
 func TestHugeHeads(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t)
@@ -112,6 +114,8 @@ func TestHugeHeads(t *testing.T) {
 }
 
 // A token has 8 KiB at most, wherever it comes from, and is not kept.
+//
+//parley:bound a token
 func TestTokensAreBoundedAndForgotten(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t, withAuth)
@@ -216,6 +220,8 @@ func TestWhereLimitsAreOff(t *testing.T) {
 
 // Who has gone is remembered until nothing is left to hold against them, and no
 // longer; and never more of them than there may be connections.
+//
+//parley:bound users and addresses that have gone
 func TestHoldersAreBoundedAndEmptied(t *testing.T) {
 	cfg := Config{MaxConnections: 100}
 	cfg.setLimits(&net.TCPAddr{IP: net.IPv4zero})

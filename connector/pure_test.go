@@ -227,6 +227,9 @@ func expect(t *rapid.T, what string, p page, want []entry, more bool) {
 	}
 }
 
+// A ring is bounded in messages and in bytes, and begins with its floor.
+//
+//parley:bound a ring
 func TestRingIsBounded(t *testing.T) {
 	r := ring{maxEntries: 100}
 	for i := range int64(1000) {

@@ -23,6 +23,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 // Requests that cannot be answered yet keep no more than their bound, however
 // long their ids are, and what is small is answered all the same.
+//
+//parley:bound unanswered requests
 func TestUnansweredRequestsAreBounded(t *testing.T) {
 	const sessions, each, bound = 40, 30, 8 << 20
 	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit, inc.cfg.HistoryTime = bound, 2*time.Second })
@@ -58,6 +60,8 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 }
 
 // Messages of which only a part has come are bounded together.
+//
+//parley:bound messages that are being read
 func TestHalfRequestsAreBounded(t *testing.T) {
 	const sessions, bound = 200, 2 << 20
 	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit = bound })
@@ -100,6 +104,8 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 
 // The pages of members that wait behind joins count, and one that does not fit
 // is refused.
+//
+//parley:bound unanswered requests
 func TestWaitingMembersAreBounded(t *testing.T) {
 	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit = 256 << 10 })
 	ch := v.inc.subscribe("a")
@@ -142,6 +148,8 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 }
 
 // What channels keep for joins in the making is bounded over all channels.
+//
+//parley:bound pushes that wait for joins
 func TestBacklogsTogetherAreBounded(t *testing.T) {
 	const channels, bound = 40, 4 << 20
 	v := serveAlone(t, func(inc *incarnation) { inc.backlogs.limit = bound })
