@@ -57,12 +57,15 @@ func TestNothingProjected(t *testing.T) {
 	}
 }
 
+// Beyond its budget a read of the tail fails, and what needs less does not.
+//
+//parley:bound a read of the tail
 func TestTailBudget(t *testing.T) {
 	w := newWorld(t, 12)
 	w.publish(say("lobby", 100)...)
 	w.migrate()
 	w.project(1, w.log.Epoch, 40)
-	small := w.reader(w.log.Epoch, func(c *Config) { c.TailBytes = 500 })
+	small := w.reader(w.log.Epoch, func(c *Config) { c.TailBytes = 2000 })
 	if page, err := small.Read(w.ctx, w.newest("lobby", 20)); !errors.Is(err, ErrTail) {
 		t.Errorf("beyond the budget in bytes: %v, error %v, want ErrTail", seqs(page), err)
 	}

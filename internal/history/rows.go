@@ -31,6 +31,9 @@ func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Me
 	inOrder.newest = false
 	for sp.from < sp.to && !inOrder.full(found) {
 		want := sp.limit + 1 - len(found)
+		if inOrder.bytes > 0 {
+			sp.bytes = max(1, inOrder.bytes-textOf(found))
+		}
 		rows, err := s.someRows(ctx, q, sp, sh, want)
 		if err != nil {
 			return nil, err
@@ -38,7 +41,9 @@ func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Me
 		if len(rows) > 0 {
 			sp.continueAt(rows[len(rows)-1].Seq)
 		}
-		ended := len(rows) < want && !inOrder.full(rows)
+		left := sp
+		left.newest = false
+		ended := len(rows) < want && !left.full(rows)
 		// Rows that repeat a seq are equal within a generation. Dropping them
 		// here lets the server read in the order of the key and stop early.
 		found = append(found, slices.CompactFunc(rows, sameSeq)...)
@@ -50,6 +55,14 @@ func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Me
 		slices.Reverse(found)
 	}
 	return found, nil
+}
+
+// textOf is how many bytes of text messages have.
+func textOf(messages []rpc.Message) (bytes int) {
+	for i := range messages {
+		bytes += len(messages[i].Body)
+	}
+	return bytes
 }
 
 func sameSeq(a, b rpc.Message) bool { return a.Seq == b.Seq }

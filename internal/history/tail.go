@@ -20,6 +20,9 @@ const fetchBytes = 4 << 20
 // tailsAtOnce is how many partitions' tails are read at once.
 const tailsAtOnce = 4
 
+// chatCost is what a chat that a read keeps takes besides its text.
+const chatCost = 256
+
 // shareCost is how many times as many offsets as one asks for a read may take
 // that one shares with others: nobody waits for what he does not need, or fails
 // because of it.
@@ -290,11 +293,15 @@ func (t *tail) scan(ctx context.Context, r *tailRead) error {
 			if rec.Offset >= r.to {
 				return nil
 			}
+			kept, err := r.add(rec, window)
+			if err != nil {
+				return err
+			}
+			if kept {
+				spent += chatCost
+			}
 			if spent += len(rec.Value); spent > t.cfg.TailBytes {
 				return fmt.Errorf("%w: more than %d bytes, read in %v", ErrTail, t.cfg.TailBytes, time.Since(started).Round(time.Millisecond))
-			}
-			if err := r.add(rec, window); err != nil {
-				return err
 			}
 		}
 		next = batch.NextOffset
@@ -302,25 +309,27 @@ func (t *tail) scan(ctx context.Context, r *tailRead) error {
 	return nil
 }
 
-// add keeps the chats of the channels that are waited for.
-func (r *tailRead) add(rec *eventlog.Record, window *schema.VoidWindow) error {
+// add keeps the chats of the channels that are waited for, and reports whether
+// rec is one.
+func (r *tailRead) add(rec *eventlog.Record, window *schema.VoidWindow) (kept bool, err error) {
 	e, err := schema.DecodeEvent(rec.Value)
 	if errors.Is(err, schema.ErrCorrupt) {
-		return nil // who follows the log has counted and logged it
+		return false, nil // who follows the log has counted and logged it
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	void := window != nil && window.Judge(rec.Offset, e)
 	c := e.GetChat()
 	if c == nil || rec.Offset < r.from {
-		return nil
+		return false, nil
 	}
-	if kept, wanted := r.channels[c.Channel]; wanted {
-		kept.void = append(kept.void, void)
-		kept.all = append(kept.all, rpc.Message{
+	of, wanted := r.channels[c.Channel]
+	if wanted {
+		of.void = append(of.void, void)
+		of.all = append(of.all, rpc.Message{
 			Channel: c.Channel, Seq: rec.Offset, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time, Trace: c.Trace,
 		})
 	}
-	return nil
+	return wanted, nil
 }

@@ -94,7 +94,7 @@ func TestReadsFarApartHaveTheirOwnBudgets(t *testing.T) {
 	w.publish(say("lobby", 200)...)
 	w.migrate()
 	w.project(1, w.log.Epoch, 2)
-	r := w.reader(w.log.Epoch, func(c *Config) { c.TailBytes = 1200 })
+	r := w.reader(w.log.Epoch, func(c *Config) { c.TailBytes = 5000 })
 	near, back, all := w.newest("lobby", 2), w.newest("lobby", 2), w.newest("lobby", 150)
 	back.Mode, back.After = After, 3
 	tail := r.tails[0]
