@@ -193,35 +193,6 @@ func TestWhatQueuesDuringARequestLeavesInTheNext(t *testing.T) {
 	}
 }
 
-func TestQueueIsBounded(t *testing.T) {
-	c, w := startCluster(t).wiredClient(t)
-	topic := newTopic(t, c, 1, nil)
-	p := newProducer(t, c, ProducerConfig{Topic: topic, MaxBytes: 100_000})
-	release := w.hold()
-	defer release()
-	taken := 0
-	for ; ; taken++ {
-		err := p.Produce(0, Record{Value: make([]byte, 1000)}, nil)
-		if errors.Is(err, ErrQueueFull) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if taken < 90 || taken > 100 {
-		t.Errorf("a queue of 100 kB took %d records of 1 kB", taken)
-	}
-	release()
-	if err := p.Flush(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
-	produceOne(t, p, 0, Record{Value: make([]byte, 1000)})
-	if _, end, _ := c.Offsets(testContext(t), topic, 0); end != int64(taken)+1 {
-		t.Errorf("the log ends at %d after %d records", end, taken+1)
-	}
-}
-
 func TestNewerOwnerFencesOlder(t *testing.T) {
 	c := startCluster(t).client(t)
 	topic := newTopic(t, c, 1, nil)
@@ -366,28 +337,5 @@ func TestTooLargeRecordIsRefusedAlone(t *testing.T) {
 	}
 	if offset := produceOne(t, p, 0, Record{}); offset != 1 {
 		t.Errorf("the record after it was acknowledged at %d", offset)
-	}
-}
-
-func TestBatchesStayBelowTheirBound(t *testing.T) {
-	c, w := startCluster(t).wiredClient(t)
-	topic := newTopic(t, c, 1, nil)
-	p := newProducer(t, c, ProducerConfig{Topic: topic})
-	release := w.hold()
-	defer release()
-	const records = 40 // of 100 kB: several batches
-	for i := range records {
-		if err := p.Produce(0, Record{Key: fmt.Append(nil, i), Value: make([]byte, 100_000)}, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	release()
-	if err := p.Flush(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
-	for i, rec := range readAll(t, newReader(t, c, ReaderConfig{Topic: topic}), records) {
-		if string(rec.Key) != fmt.Sprint(i) {
-			t.Fatalf("offset %d holds record %s", i, rec.Key)
-		}
 	}
 }
