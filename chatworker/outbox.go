@@ -34,7 +34,7 @@ func (o *outbox) send(ctx context.Context, out fold.Out, event *tracing.Process)
 	if err != nil {
 		return fmt.Errorf("encode push: %w", err)
 	}
-	size := int64(len(o.buf))
+	size := int64(len(o.buf) + pushCost)
 	// An event whose pushes have room is sent whole, even when ctx has ended.
 	if !o.w.budget.TryAcquire(size) {
 		if err := o.w.budget.Acquire(ctx, size); err != nil {

@@ -28,7 +28,7 @@ func untraced(w *Worker) *tracing.Process {
 func TestOutboxWaitsAtItsBound(t *testing.T) {
 	r := newRig(t)
 	w := r.openWorker(func(*Worker) {})
-	const budget = 100
+	const budget = 1000
 	w.budget = semaphore.NewWeighted(budget)
 	if !w.budget.TryAcquire(budget) {
 		t.Fatal("the budget is not free")

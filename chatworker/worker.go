@@ -48,6 +48,8 @@ const (
 	// pushBudget bounds the bytes of pushes that are not acknowledged, over all
 	// partitions. At the bound the partitions wait.
 	pushBudget = 32 << 20
+	// pushCost is what a push takes of it besides its bytes.
+	pushCost = 128
 )
 
 // Config says how a Worker works.
