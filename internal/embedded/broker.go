@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,12 +34,15 @@ type BrokerConfig struct {
 	Open bool
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
+
+	retainEvery time.Duration // for tests
 }
 
 // Broker is a Kafka broker in this process: one node that speaks the protocol
 // over real sockets and keeps its log on disk.
 type Broker struct {
 	cluster *kfake.Cluster
+	retain  *retention
 	ln      *trackedListener
 	folder  *Folder
 	// password is the file with the password of User, "" for none.
@@ -94,6 +98,7 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 		return nil, errors.Join(fmt.Errorf("the broker's data in %s cannot be loaded: %w", cfg.DataDir, err), b.ln.Close())
 	}
 	guardPartitions(b.cluster)
+	b.retain = retain(b.cluster, cmp.Or(cfg.retainEvery, retainEvery))
 	if b.folder != nil {
 		guardDisk(b.cluster, b.folder.Path(), orDiscard(cfg.Logger))
 	}
@@ -142,6 +147,7 @@ func (b *Broker) Stop(ctx context.Context) error {
 func (b *Broker) shutdown(ctx context.Context) error {
 	result := make(chan error, 1)
 	go func() {
+		b.retain.stop()
 		b.cluster.Close()
 		b.ln.closeConns()
 		var err error

@@ -70,6 +70,42 @@ func TestBrokerOutlivesStrangers(t *testing.T) {
 	}
 }
 
+// A request is refused by the size that it announces, before there is memory for
+// it: a smaller one of those who have not logged in.
+//
+//parley:bound a request to the embedded broker
+func TestRequestsToTheBrokerAreBounded(t *testing.T) {
+	for open, most := range map[bool]uint32{true: 100 << 20, false: 64 << 10} {
+		b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir(), Open: open})
+		for size, want := range map[uint32]bool{most: true, most + 1: false} {
+			head := binary.BigEndian.AppendUint32(nil, size)
+			before := reserved()
+			if taken := isWaitedFor(t, b.Addr(), append(head, request(0, 9)[4:]...)); taken != want {
+				t.Errorf("login %v: a request of %d bytes is waited for: %v", !open, size, taken)
+			}
+			if grown := reserved() - before; grown > int64(most)+64<<20 {
+				t.Errorf("login %v: a request of %d bytes takes %d", !open, size, grown)
+			}
+		}
+		stopBroker(t, b)
+	}
+}
+
+// isWaitedFor sends the beginning of a request, and reports whether the broker
+// waits for the rest.
+func isWaitedFor(t *testing.T, addr string, bytes []byte) bool {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = conn.Write(bytes)
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	_, err = conn.Read(make([]byte, 1))
+	return isTimeout(err)
+}
+
 // secretOf is the password of a broker; any where nobody logs in.
 func secretOf(t *testing.T, b *embedded.Broker) string {
 	t.Helper()

@@ -30,6 +30,8 @@ func TestLogKeepsTracesOfCrashes(t *testing.T) {
 }
 
 // The log is bounded over starts, too.
+//
+//parley:bound the embedded ClickHouse's log
 func TestLogIsRotatedAtItsSize(t *testing.T) {
 	path := filepath.Join(t.TempDir(), engineLog)
 	half := strings.Repeat("x", maxLogFile/2+1)

@@ -9,6 +9,8 @@ import (
 )
 
 // The engine refuses what would take it beyond its share, and goes on.
+//
+//parley:bound memory of the embedded ClickHouse
 func TestClickHouseMemoryIsBounded(t *testing.T) {
 	needEngine(t)
 	c := startClickHouse(t, "127.0.0.1:0", t.TempDir())

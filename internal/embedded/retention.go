@@ -1,0 +1,42 @@
+package embedded
+
+import (
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// retainEvery is how often the broker deletes what a topic keeps no longer. By
+// itself it looks once an hour, in which a partition grows by many times of
+// what it is to keep.
+const retainEvery = time.Minute
+
+// retention has a broker delete what its topics keep no longer.
+type retention struct {
+	end  chan struct{}
+	work sync.WaitGroup
+}
+
+func retain(c *kfake.Cluster, every time.Duration) *retention {
+	r := &retention{end: make(chan struct{})}
+	r.work.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				c.ApplyRetention()
+			case <-r.end:
+				return
+			}
+		}
+	})
+	return r
+}
+
+// stop ends it, before the broker, which would leave it waiting.
+func (r *retention) stop() {
+	close(r.end)
+	r.work.Wait()
+}
