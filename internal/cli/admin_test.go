@@ -45,6 +45,8 @@ func TestAdminOnLoopbackAnswersToLocalNames(t *testing.T) {
 }
 
 // Whoever holds connections, dawdles or sends without an end keeps no probe out.
+//
+//parley:bound connections to `--admin`
 func TestAdminIsBounded(t *testing.T) {
 	t.Parallel()
 	at := adminOf(t, "127.0.0.1:0")

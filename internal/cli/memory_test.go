@@ -10,6 +10,8 @@ import (
 
 // Whatever runs has a bound of its memory, GOMEMLIMIT's where that is set, and
 // says which.
+//
+//parley:bound memory of a process
 func TestMemoryIsBounded(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	t.Setenv("GOMEMLIMIT", "")

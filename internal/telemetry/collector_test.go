@@ -3,9 +3,11 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +84,8 @@ func TestCollectorHangs(t *testing.T) {
 
 // Spans that are made faster than they are taken are dropped at the bound that
 // was set, counted and told of, and hold nothing up.
+//
+//parley:bound spans that wait
 func TestQueueOfSpansIsBounded(t *testing.T) {
 	url, release := hanging(t)
 	environment(t, "OTEL_EXPORTER_OTLP_ENDPOINT", url, "OTEL_BSP_MAX_QUEUE_SIZE", "10", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4",
@@ -151,4 +155,35 @@ func TestDisabledPushesNothing(t *testing.T) {
 		t.Errorf("%s is pushed", path)
 	default:
 	}
+}
+
+// What waits in a full queue takes as much memory as docs/architecture.md says.
+//
+//parley:bound spans that wait
+func TestSpansTakeWhatTheyMay(t *testing.T) {
+	const reckoned = 2 << 10
+	url, _ := hanging(t)
+	environment(t, "OTEL_EXPORTER_OTLP_ENDPOINT", url)
+	tell := start(t)
+	tracer := tracing.New(tell.Tracers(), "test")
+	before := heapInUse()
+	for range 2 * 16_384 {
+		_, span := tracer.History(t.Context())
+		span.Messages(300, errors.New("ClickHouse is away: "+strings.Repeat("x", 200)))
+	}
+	each := (heapInUse() - before) / 16_384
+	t.Logf("%d bytes a span", each)
+	if each > reckoned {
+		t.Errorf("a span takes %d bytes, at most %d are reckoned with", each, reckoned)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	tell.Shutdown(ctx)
+}
+
+func heapInUse() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
