@@ -129,6 +129,17 @@ func TestEveryGuaranteeIsShown(t *testing.T) {
 func testFunctions(t *testing.T) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
+	for _, path := range testFiles(t) {
+		for _, f := range testFunc.FindAllStringSubmatch(readFile(t, path), -1) {
+			all[f[1]] = true
+		}
+	}
+	return all
+}
+
+// testFiles are the paths of all tests in Go.
+func testFiles(t *testing.T) (paths []string) {
+	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -136,18 +147,15 @@ func testFunctions(t *testing.T) map[string]bool {
 		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == "data") {
 			return filepath.SkipDir
 		}
-		if !strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		for _, f := range testFunc.FindAllStringSubmatch(readFile(t, path), -1) {
-			all[f[1]] = true
+		if strings.HasSuffix(path, "_test.go") {
+			paths = append(paths, path)
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all
+	return paths
 }
 
 var (

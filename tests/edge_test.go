@@ -57,6 +57,10 @@ func TestCutClientsComeBackToAFullConnector(t *testing.T) {
 	}
 }
 
+// Where more sessions wait for their leaves than there may be connections, the
+// leaves come at once.
+//
+//parley:bound sessions that wait for their leaves
 func TestSessionsThatWaitForTheirLeavesAreBounded(t *testing.T) {
 	c := newCluster(t)
 	c.worker()

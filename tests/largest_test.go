@@ -15,6 +15,8 @@ import (
 // paged through and heard live: nothing that is sent is too large to be
 // received, and no recovery throws its session out again. All of a case are
 // several pages and, as they are pushed at once, less than limits.queue.
+//
+//parley:bound a page
 func TestLargestMessagesAreReceived(t *testing.T) {
 	for name, c := range map[string]struct {
 		body   string

@@ -109,6 +109,8 @@ func (s *site) written(topic string) (bytes int64) {
 
 // A session costs a connector about as much memory as docs/sizing.md says; -v
 // prints how much.
+//
+//parley:bound open WebSockets
 func TestMemoryPerSession(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	onEmbeddedBroker(t)
