@@ -38,7 +38,7 @@ export LISTEN DATA STACK PARTS
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate
 .PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker lint sim
-.PHONY: bench chaos soak handover storm planted
+.PHONY: bench floods chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -122,6 +122,9 @@ generate: ## generate code from the schema again
 
 bench: build ## measure this machine (minutes)
 	go run ./tests/bench --binary $(BIN)
+
+floods: build ## flood this machine's Parley, see that it keeps its bounds of memory (minutes)
+	go run ./tests/bench --binary $(BIN) --only floods
 
 show: $(ENGINE) ## show the guarantees on real processes, or one of them (G=1 to 10)
 	@scripts/show.sh $(G)

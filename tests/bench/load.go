@@ -285,16 +285,7 @@ func pace(rate, n int, f func() bool) {
 // read.
 func (b *bench) cpu() time.Duration {
 	total := processCPU(b.pid)
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", b.pid, b.pid))
-	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", b.pid))
-	for _, t := range tasks {
-		more, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", b.pid, t.Name()))
-		if t.Name() != strconv.Itoa(b.pid) {
-			children = append(children, more...)
-		}
-	}
-	for _, c := range strings.Fields(string(children)) {
-		pid, _ := strconv.Atoi(c)
+	for _, pid := range children(b.pid) {
 		total += processCPU(pid)
 	}
 	return total
