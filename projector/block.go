@@ -84,7 +84,7 @@ func (b *block) watermarks(epoch string, now time.Time) []any {
 	for p, w := range b.marks {
 		partition, seq, digest, format = append(partition, p), append(seq, w.seq), append(digest, w.digest), append(format, w.format)
 	}
-	return []any{slices.Repeat([]string{epoch}, n), partition, seq, digest, format, slices.Repeat([]time.Time{now.UTC()}, n)}
+	return []any{slices.Repeat([]string{epoch}, n), partition, seq, digest, format, slices.Repeat([]int64{now.UnixMilli()}, n)}
 }
 
 // reset empties the block and keeps its memory, but none of the strings.

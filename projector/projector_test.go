@@ -320,6 +320,42 @@ func TestTablesDroppedWithinABatch(t *testing.T) {
 	}
 }
 
+// Everything is dropped there, and a process that starts knows of no name that
+// was in use.
+func TestEverythingDroppedWithinABatch(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	offsets := s.publish(0, chats("lobby", 0, 30)...)
+	f := newFolder(s.log, 0, watermark{seq: -1})
+	s.fold(f, 0, 0, offsets[29]+1)
+	made, _ := f.take()
+	b := newBlock()
+	b.add(0, made)
+	if err := st.insertRows(s.ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"events_1", "watermarks_1", "migrations_1", "generations", "epochs", "migrations"} {
+		if err := s.sql.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := s.store()
+	if fresh.tables.Generation != st.tables.Generation {
+		t.Fatalf("generation %d, want the name to be used again", fresh.tables.Generation)
+	}
+	if err := st.insertWatermarks(s.ctx, b); err != nil {
+		t.Error(err)
+	}
+	if w, err := fresh.watermark(s.ctx, 0); err != nil || w.seq != -1 {
+		t.Errorf("the watermark of the new tables is %d, error %v", w.seq, err)
+	}
+	s.project(s.config())
+	s.await(fresh, 0, offsets[29])
+	if n := len(s.rows(1)); n != 30 {
+		t.Errorf("%d rows, want 30", n)
+	}
+}
+
 // When another generation becomes the current one, projectors fill that one,
 // from its watermark on.
 func TestNextGeneration(t *testing.T) {

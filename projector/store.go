@@ -84,8 +84,19 @@ func (s *store) insertRows(ctx context.Context, b *block) error {
 	return s.insert(ctx, tables.Events(s.tables.Generation), eventColumns, b.columns(s.epoch))
 }
 
+// insertWatermarks writes the watermarks of rows that are stored, unless the
+// tables were dropped and are there again without these rows: where everything
+// was dropped, nothing tells a process that starts which names were in use.
+// The server takes the table to write to before it looks at the condition.
 func (s *store) insertWatermarks(ctx context.Context, b *block) error {
-	return s.insert(ctx, tables.Watermarks(s.tables.Generation), watermarkColumns, b.watermarks(s.epoch, time.Now()))
+	marks := b.watermarks(s.epoch, time.Now())
+	if s.building {
+		return s.insert(ctx, tables.Watermarks(s.tables.Generation), watermarkColumns, marks)
+	}
+	still, args := s.db.Still(s.tables)
+	return s.db.Exec(ctx, `INSERT INTO `+s.db.Table(tables.Watermarks(s.tables.Generation))+` ("`+strings.Join(watermarkColumns, `", "`)+`")
+		SELECT m.1, m.2, m.3, m.4, m.5, fromUnixTimestamp64Milli(m.6, 'UTC')
+		FROM (SELECT arrayJoin(arrayZip(?, ?, ?, ?, ?, ?)) AS m) WHERE `+still, append(marks, args...)...)
 }
 
 // checkCurrent is errMoved when other tables are the current ones.

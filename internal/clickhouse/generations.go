@@ -19,6 +19,12 @@ func (db *DB) OlderGenerations(ctx context.Context) ([]uint32, error) {
 	if err != nil {
 		return nil, err
 	}
+	all, err := db.generationsLeft(ctx)
+	return slices.DeleteFunc(all, func(g uint32) bool { return g >= current }), err
+}
+
+// generationsLeft are those that have tables, ascending.
+func (db *DB) generationsLeft(ctx context.Context) ([]uint32, error) {
 	rows, err := db.Query(ctx, "SELECT name FROM system.tables WHERE database = ?", db.target.Database)
 	if err != nil {
 		return nil, err
@@ -31,7 +37,7 @@ func (db *DB) OlderGenerations(ctx context.Context) ([]uint32, error) {
 			return nil, err
 		}
 		if m := ofGeneration.FindStringSubmatch(name); m != nil {
-			if g, err := strconv.ParseUint(m[1], 10, 32); err == nil && uint32(g) < current {
+			if g, err := strconv.ParseUint(m[1], 10, 32); err == nil {
 				found = append(found, uint32(g))
 			}
 		}

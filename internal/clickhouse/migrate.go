@@ -5,6 +5,7 @@ import (
 	stdsql "database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/pressly/goose/v3"
@@ -39,8 +40,12 @@ func (db *DB) migrate(ctx context.Context) error {
 		return err
 	}
 	g := current
-	if g == 0 { // of a new database, or of one that was dropped meanwhile
-		g = max(db.newest.Load(), sql.FirstGeneration)
+	if g == 0 { // of a new database, or of one whose generations were dropped
+		left, err := db.generationsLeft(ctx)
+		if err != nil {
+			return err
+		}
+		g = max(db.newest.Load(), sql.FirstGeneration, slices.Max(append(left, 0)))
 	}
 	g, err = db.createFrom(ctx, g)
 	if err != nil || g == current {
@@ -87,27 +92,41 @@ var errUsed = errors.New("the tables of this generation were dropped")
 // another number they meet a missing table instead. Watermarks alone can come
 // back: the rows that they speak of are there.
 func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
-	steps, err := db.layout().Generation(g)
-	if err != nil {
-		return err
-	}
-	used, err := db.used(ctx, g)
+	there, used, err := db.look(ctx, g)
 	if err != nil {
 		return err
 	}
 	if used {
 		return fmt.Errorf("generation %d: %w", g, errUsed)
 	}
-	return db.apply(ctx, versions(g), steps, sql.Events(g), sql.Watermarks(g))
+	return db.build(ctx, g, there)
 }
 
-// used reports whether generation g was in use and has lost its events. Another
-// process may be creating it: its events come first, then what else there is of
-// it, and last it becomes the current one; so that is asked for first.
-func (db *DB) used(ctx context.Context, g uint32) (bool, error) {
+// build takes the steps of generation g that were not taken yet. Where its
+// events were there, they may be dropped by now: it does not create them.
+func (db *DB) build(ctx context.Context, g uint32, there bool) error {
+	steps, err := db.layout().Generation(g)
+	if err != nil {
+		return err
+	}
+	if there { // the first step creates them
+		steps[0].Statement = "SELECT 1 FROM " + db.Table(sql.Events(g)) + " LIMIT 0"
+	}
+	err = db.apply(ctx, versions(g), steps, sql.Events(g), sql.Watermarks(g))
+	if there && IsMissing(err) {
+		return fmt.Errorf("generation %d: %w: %w", g, errUsed, err)
+	}
+	return err
+}
+
+// look reports whether the events of generation g are there, and whether it was
+// in use and has lost them. Another process may be creating it: its events come
+// first, then what else there is of it, and last it becomes the current one; so
+// that is asked for first.
+func (db *DB) look(ctx context.Context, g uint32) (there, used bool, err error) {
 	current, err := db.Generation(ctx)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if current == 0 {
 		current = db.newest.Load()
@@ -115,7 +134,7 @@ func (db *DB) used(ctx context.Context, g uint32) (bool, error) {
 	var events, others uint64
 	err = db.QueryRow(ctx, "SELECT countIf(name = ?), countIf(name IN (?, ?)) FROM system.tables WHERE database = ?",
 		sql.Events(g), sql.Watermarks(g), versions(g), db.target.Database).Scan(&events, &others)
-	return events == 0 && (others > 0 || g <= current), err
+	return events > 0, events == 0 && (others > 0 || g <= current), err
 }
 
 // Generation is the current generation of the tables; 0 if there is none yet.
@@ -203,12 +222,20 @@ type Tables struct {
 	ID string
 }
 
+// tablesID is what Tables.ID is, of two names of tables in a database.
+const tablesID = "SELECT arrayStringConcat(arraySort(groupArray(toString(uuid)))) FROM system.tables WHERE database = ? AND name IN "
+
+// Still is a condition of SQL and its arguments: the tables of t's generation
+// are the ones that t identifies, and no others that bear their names.
+func (db *DB) Still(t Tables) (condition string, args []any) {
+	return "(" + tablesID + "(?, ?)) = ?", []any{db.target.Database, sql.Events(t.Generation), sql.Watermarks(t.Generation), t.ID}
+}
+
 // Current tells which tables are the current ones now.
 func (db *DB) Current(ctx context.Context) (Tables, error) {
 	var t Tables
 	err := db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+db.Table(sql.Generations)+`) AS g,
-		(SELECT arrayStringConcat(arraySort(groupArray(toString(uuid)))) FROM system.tables WHERE database = ?
-			AND name IN (concat('events_', toString(g)), concat('watermarks_', toString(g))))`, db.target.Database).Scan(&t.Generation, &t.ID)
+		(`+tablesID+`(concat('events_', toString(g)), concat('watermarks_', toString(g))))`, db.target.Database).Scan(&t.Generation, &t.ID)
 	db.note(t.Generation)
 	return t, err
 }
