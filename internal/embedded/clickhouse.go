@@ -108,7 +108,17 @@ func (c *ClickHouse) start(ctx context.Context, cfg ClickHouseConfig) (first *li
 	}
 	c.httpAddr = first.httpAddr
 	c.use(first)
+	tellConfined(c.log, first.confined)
 	return first, nil
+}
+
+// tellConfined logs what files SQL can reach.
+func tellConfined(log *slog.Logger, confined bool) {
+	if confined {
+		log.Info("the kernel keeps ClickHouse to its own folder and the system's programs", "confined", true)
+		return
+	}
+	log.Warn("the kernel does not keep ClickHouse to its own folder, which takes Linux 5.19 with Landlock: who has its password can read what the user of this process can", "confined", false)
 }
 
 // use makes a child the one that clients reach.
