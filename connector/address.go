@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/parley-chat/parley/internal/plain"
 )
 
 // clientAddress is where a request comes from: the peer, or what a proxy that
@@ -57,8 +59,8 @@ func forwardedFor(r *http.Request) (hops []string) {
 func parseHop(hop string) (netip.Addr, bool) {
 	hop = strings.Trim(strings.TrimSpace(hop), `"`)
 	if at, err := netip.ParseAddrPort(hop); err == nil {
-		return at.Addr().Unmap().WithZone(""), true
+		return plain.Bare(at.Addr()), true
 	}
 	a, err := netip.ParseAddr(strings.Trim(hop, "[]"))
-	return a.Unmap().WithZone(""), err == nil
+	return plain.Bare(a), err == nil
 }

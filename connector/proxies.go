@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/parley-chat/parley/internal/plain"
 )
 
 // ParseProxies reads networks (10.0.0.0/8) and single addresses.
@@ -16,7 +18,8 @@ func ParseProxies(list []string) (networks []netip.Prefix, err error) {
 		if err != nil {
 			var a netip.Addr
 			if a, err = netip.ParseAddr(text); err == nil {
-				p, err = a.Unmap().WithZone("").Prefix(a.Unmap().BitLen())
+				a = plain.Bare(a)
+				p, err = a.Prefix(a.BitLen())
 			}
 		}
 		if err != nil || p.Addr().Is4In6() {
@@ -34,7 +37,7 @@ func peer(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	return at.Addr().Unmap().WithZone("")
+	return plain.Bare(at.Addr())
 }
 
 // among reports whether an address lies in one of the networks. Only the word

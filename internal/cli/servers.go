@@ -22,7 +22,7 @@ type brokerCommand struct {
 
 // Run starts the broker and waits.
 func (c *brokerCommand) Run(ctx context.Context, p process) error {
-	return c.serve(ctx, p, "parley-broker", func(ctx context.Context, log *slog.Logger) (server, error) {
+	return c.serve(ctx, p, "parley-broker", false, func(ctx context.Context, log *slog.Logger) (server, error) {
 		if c.Data == "" {
 			return nil, errors.New("--data is empty: name the folder of the log")
 		}
@@ -65,7 +65,7 @@ func (f *storeFlags) httpPort() string {
 
 // Run starts ClickHouse and waits.
 func (c *clickhouseCommand) Run(ctx context.Context, p process) error {
-	return c.serve(ctx, p, engineService, func(ctx context.Context, log *slog.Logger) (server, error) {
+	return c.serve(ctx, p, "parley-clickhouse", true, func(ctx context.Context, log *slog.Logger) (server, error) {
 		s, err := embedded.StartClickHouse(ctx, embedded.ClickHouseConfig{
 			Listen: string(c.Listen), HTTPPort: c.httpPort(), DataDir: c.Data, Logger: log,
 		})
@@ -93,8 +93,8 @@ type server interface {
 }
 
 // serve starts a server and its health, and stops both when ctx ends.
-func (r *running) serve(ctx context.Context, p process, service string, start func(context.Context, *slog.Logger) (server, error)) error {
-	return r.equipped(ctx, p, service, func(t *tools) (err error) {
+func (r *running) serve(ctx context.Context, p process, service string, engine withEngine, start func(context.Context, *slog.Logger) (server, error)) error {
+	return r.equipped(ctx, p, service, engine, func(t *tools) (err error) {
 		t.memory.tell(t.log)
 		s, err := start(ctx, t.log)
 		if err != nil {

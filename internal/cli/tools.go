@@ -10,12 +10,6 @@ import (
 	"github.com/parley-chat/parley/internal/telemetry"
 )
 
-// The services that have the engine as their child.
-const (
-	upService     = "parley"
-	engineService = "parley-clickhouse"
-)
-
 // lastWords bounds the time in which telemetry sends what it has left.
 const lastWords = 3 * time.Second
 
@@ -27,8 +21,12 @@ type tools struct {
 	memory    memoryBounds
 }
 
+// withEngine says of a service whether the engine of ClickHouse is its child,
+// which takes memory too.
+type withEngine bool
+
 // equipped does the work of a service with tools, and puts them away.
-func (r *running) equipped(ctx context.Context, p process, service string, work func(*tools) error) error {
+func (r *running) equipped(ctx context.Context, p process, service string, engine withEngine, work func(*tools) error) error {
 	log, err := r.logger(p.stderr)
 	if err != nil {
 		return err
@@ -40,7 +38,7 @@ func (r *running) equipped(ctx context.Context, p process, service string, work 
 	if err != nil {
 		return err
 	}
-	err = work(&tools{log: log, telemetry: tel, memory: boundMemory(service == upService || service == engineService)})
+	err = work(&tools{log: log, telemetry: tel, memory: boundMemory(bool(engine))})
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	tel.Shutdown(ctx)

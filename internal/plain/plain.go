@@ -119,10 +119,14 @@ func (s *Server) remove(c net.Conn) {
 
 func addressOf(a net.Addr) netip.Addr {
 	if tcp, ok := a.(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap().WithZone("")
+		return Bare(tcp.AddrPort().Addr())
 	}
 	return netip.Addr{}
 }
+
+// Bare is an address as it is compared with others: an IPv4 one in its own form,
+// without the zone of an interface.
+func Bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // Neighbourhood is what counts as one client: an IPv4 address, or a /64 of
 // IPv6. It is invalid for an invalid address.
