@@ -1,31 +1,11 @@
-import { Client, ErrorCode, type ClientOptions, type ClientState } from "@parley-chat/sdk";
+import { ErrorCode, type ClientState } from "@parley-chat/sdk";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import WebSocket from "ws";
-import { FakeServer } from "../support/fake-server.ts";
+import { expect, test, vi } from "vitest";
+import { clients, make, server } from "../support/clients.ts";
 import { outcome, until } from "../support/wait.ts";
 
 /** How clients and channels begin and end: again, never, or not at all. */
-
-let server: FakeServer;
-const clients: Client[] = [];
-
-function make(options: Partial<ClientOptions> = {}): Client {
-  const client = new Client({ url: options.url ?? server.url, user: "ada", WebSocket, ...options });
-  clients.push(client);
-  return client;
-}
-
-beforeEach(async () => {
-  server = await FakeServer.start();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  for (const client of clients.splice(0)) client.close();
-  await server.stop();
-});
 
 test("a channel that was left can be joined again, and hears like the first time", async () => {
   server.say("bob", "before");

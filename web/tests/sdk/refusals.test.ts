@@ -1,29 +1,11 @@
-import { Client, ErrorCode, type ClientOptions } from "@parley-chat/sdk";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ErrorCode } from "@parley-chat/sdk";
+import { expect, test, vi } from "vitest";
 import WebSocket from "ws";
-import { FakeServer, type Call } from "../support/fake-server.ts";
+import { clients, make, server } from "../support/clients.ts";
+import type { Call } from "../support/fake-server.ts";
 import { outcome, until } from "../support/wait.ts";
 
 /** What a server refuses, puts off, or has of a later version. */
-
-let server: FakeServer;
-const clients: Client[] = [];
-
-function make(options: Partial<ClientOptions> = {}): Client {
-  const client = new Client({ url: options.url ?? server.url, user: "ada", WebSocket, ...options });
-  clients.push(client);
-  return client;
-}
-
-beforeEach(async () => {
-  server = await FakeServer.start();
-});
-
-afterEach(async () => {
-  vi.restoreAllMocks();
-  for (const client of clients.splice(0)) client.close();
-  await server.stop();
-});
 
 test("try later: it comes back after 5 to 20 s, as the server asks for", async () => {
   const random = vi.spyOn(Math, "random").mockReturnValue(0);
