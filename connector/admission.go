@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -82,7 +83,7 @@ type ticket struct {
 }
 
 func newAdmission(cfg *Config, m *metrics) *admission {
-	a := &admission{connections: cfg.MaxConnections, edge: cfg.Edge, limits: cfg.Limits, metrics: m, verdict: cfg.PongTimeout + writeTimeout}
+	a := &admission{connections: cfg.MaxConnections, edge: cfg.Edge, limits: cfg.Limits, metrics: m, verdict: cfg.PongTimeout + ws.WriteTimeout}
 	e, l := a.edge, a.limits
 	a.upgrades = newBucket(e.Upgrades, 2*e.Upgrades)
 	share := e.Upgrades / addressShare

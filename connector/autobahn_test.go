@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gorilla/websocket"
+	"github.com/parley-chat/parley/connector/ws"
 )
 
 // echoing is the connection layer with nothing above it but an echo.
@@ -19,18 +19,16 @@ func echoing(t *testing.T) *edgeRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upgrader, flushers := &websocket.Upgrader{ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer}, newFlushers()
+	upgrader, flushers := ws.NewUpgrader("", headTimeout), ws.NewFlushers()
 	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ws, err := upgrader.Upgrade(w, r, nil)
+		c, err := upgrader.Upgrade(w, r, ws.Options{Message: 64 << 10, Queue: 4 << 20, Flushers: flushers})
 		if err != nil {
 			return
 		}
-		c := newConn(ws, 4<<20, flushers, nil)
-		ws.SetReadLimit(64 << 10)
-		_ = c.read(func(message []byte) { c.send(textFrame(message)) })
-		c.discard()
+		_ = c.Read(func(message []byte) { c.Send(ws.TextFrame(message)) })
+		c.Discard()
 	}), 0, newMetrics(nil))
-	go func() { _ = server.Serve(listener{l, 1 << 20, new(accepting)}) }()
+	go func() { _ = server.Serve(ws.Listener{Listener: l, OnError: func(err error) { t.Log(err) }}) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return &edgeRig{t: t, addr: l.Addr().String()}
 }

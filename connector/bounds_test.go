@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/plain/plaintest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -21,14 +22,15 @@ func largest(seq int64) *rpc.Message {
 	return &rpc.Message{Channel: name(schema.MaxName), Seq: seq, ID: name(schema.MaxID), User: name(schema.MaxName), To: name(schema.MaxName), Body: name(schema.MaxBody)}
 }
 
-// flushedUnread is a connection whose client reads nothing.
-func flushedUnread(t *testing.T) *conn {
+// unread is a connection whose client reads nothing, and the bytes that its
+// queue may hold.
+func unread(t *testing.T) (*ws.Conn, int) {
 	t.Helper()
 	cfg := Config{}
 	cfg.setLimits(&net.TCPAddr{IP: net.IPv4zero})
-	_, c := flushed(t)
-	c.limit = cfg.Limits.Queue
-	return c
+	line := &simLine{slow: true}
+	t.Cleanup(func() { _ = line.Close() })
+	return ws.New(line, ws.Options{Queue: cfg.Limits.Queue, Flushers: ws.NewFlushers()}), cfg.Limits.Queue
 }
 
 // A client that reads nothing has no more in memory than its queue may hold,
@@ -38,23 +40,23 @@ func flushedUnread(t *testing.T) *conn {
 func TestQueueOfAClientIsBounded(t *testing.T) {
 	for name, size := range map[string]int{"the largest messages": len(appendMessage(nil, largest(1))), "the smallest answers": 37} {
 		t.Run(name, func(t *testing.T) {
-			c := flushedUnread(t)
+			c, limit := unread(t)
 			before, most := heapInUse(), 0
-			for sent := 0; !c.isClosing(); sent++ {
-				c.send(textFrame(make([]byte, size)))
-				if most = max(most, c.waiting()); sent > c.limit {
+			for sent := 0; !c.Closing(); sent++ {
+				c.Send(ws.TextFrame(make([]byte, size)))
+				if most = max(most, c.Waiting()); sent > limit {
 					t.Fatal("it is never full")
 				}
 				if size > 1000 || sent%20_000 == 0 {
-					if heap := heapInUse() - before; heap > heapOf(c.limit, size) {
-						t.Fatalf("%d bytes wait, and the heap grew by %d", c.waiting(), heap)
+					if heap := heapInUse() - before; heap > heapOf(limit, size) {
+						t.Fatalf("%d bytes wait, and the heap grew by %d", c.Waiting(), heap)
 					}
 				}
 			}
-			if most > c.limit || most < c.limit/2 || c.closedWith() != rpc.CloseSlow {
-				t.Errorf("%d bytes waited at most, closed with %d", most, c.closedWith())
+			if most > limit || most < limit/2 || c.ClosedWith() != rpc.CloseSlow {
+				t.Errorf("%d bytes waited at most, closed with %d", most, c.ClosedWith())
 			}
-			if waits := c.waiting(); waits > size+takeBytes+200 {
+			if waits := c.Waiting(); waits > size+64<<10+200 {
 				t.Errorf("%d bytes wait once it is thrown out", waits)
 			}
 		})
@@ -62,20 +64,20 @@ func TestQueueOfAClientIsBounded(t *testing.T) {
 }
 
 // heapOf is what a queue of limit bytes in frames of that size may take.
-func heapOf(limit, size int) int { return limit + limit/4 + limit/size*frameCost + 1<<20 }
+func heapOf(limit, size int) int { return limit + limit/4 + limit/size*96 + 1<<20 }
 
 // An empty queue takes one frame of any size, and no second one.
 //
 //parley:bound a client's queue
 func TestEmptyQueueTakesOneFrame(t *testing.T) {
-	c := flushedUnread(t)
-	c.send(make([]byte, 3*c.limit))
-	if c.isClosing() {
+	c, limit := unread(t)
+	c.Send(make([]byte, 3*limit))
+	if c.Closing() {
 		t.Fatal("a frame that is larger than the queue throws out a client with nothing queued")
 	}
-	c.send(make([]byte, 1))
-	if c.closedWith() != rpc.CloseSlow {
-		t.Errorf("with a second one it is closed with %d", c.closedWith())
+	c.Send(make([]byte, 1))
+	if c.ClosedWith() != rpc.CloseSlow {
+		t.Errorf("with a second one it is closed with %d", c.ClosedWith())
 	}
 }
 
@@ -88,11 +90,10 @@ func TestBatchOfAChannelIsBounded(t *testing.T) {
 		"the largest messages": appendMessage(nil, largest(1)), "halves of a batch": make([]byte, batchBytes/2), "the smallest": make([]byte, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := serveAlone(t, nil)
+			v := serveAlone(t, func(inc *incarnation) { inc.limits.Queue = 1 << 30 })
 			ch := v.inc.subscribe("a")
-			_, s := v.enter("ada", ch)
-			s.conn.limit = 1 << 30
-			most := max(batchBytes, len(payload)+frameHeader)
+			v.enter("ada", ch)
+			most := max(batchBytes, len(payload)+ws.FrameHeader)
 			var frames int
 			ch.mu.Lock()
 			defer ch.mu.Unlock()

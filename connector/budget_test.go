@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -52,7 +53,7 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 			s.mu.Lock()
 			clear(s.places) // there is no log to take leaves
 			s.mu.Unlock()
-			s.conn.abort()
+			s.conn.Abort()
 		}
 		cancel()
 		inc.work.Wait()
@@ -124,7 +125,7 @@ const askHistory = `{"jsonrpc":"2.0","id":1,"method":"history","params":{"channe
 //parley:bound all clients' queues
 func TestQueuesTogetherAreBounded(t *testing.T) {
 	const sessions, bound = 200, 64 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.budget.limit = bound })
+	v := serveAlone(t, func(inc *incarnation) { inc.budget = ws.NewBudget(bound, nil) })
 	ch := v.inc.subscribe("a")
 	fillRing(ch, 200, strings.Repeat("x", 4000))
 	before := heapInUse()
@@ -144,11 +145,11 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 	}
 	closed := 0
 	for _, s := range v.inc.allSessions() {
-		if s.conn.closedWith() == rpc.CloseSlow {
+		if s.conn.ClosedWith() == rpc.CloseSlow {
 			closed++
 		}
 	}
-	held, heap := v.inc.budget.held(), heapInUse()-before
+	held, heap := v.inc.budget.Held(), heapInUse()-before
 	t.Logf("%d of %d closed, queues hold %d MiB, the heap grew by %d MiB", closed, sessions, held>>20, heap>>20)
 	if closed == 0 || held > bound || heap > bound*5/4+sessions*128<<10 {
 		t.Errorf("queues hold %d bytes and the heap grew by %d, the bound is %d; %d sessions were closed", held, heap, bound, closed)
@@ -162,39 +163,6 @@ func heapInUse() int {
 	return int(m.HeapAlloc)
 }
 
-// What many members wait for is in memory once, and counts once: a burst to a
-// large channel throws nobody out.
-func TestSharedFramesCountOnce(t *testing.T) {
-	b := newBudget(10<<20, nil)
-	frame := textFrame(make([]byte, 100_000))
-	var conns []*conn
-	for range 500 {
-		_, c := flushed(t)
-		c.budget = b
-		conns = append(conns, c)
-		for range 10 { // more than the socket takes
-			c.send(frame)
-		}
-	}
-	for _, c := range conns {
-		if c.isClosing() {
-			t.Fatal("a member was thrown out")
-		}
-	}
-	if held := b.held(); held == 0 || held > 200_000 {
-		t.Errorf("one frame of 100,000 bytes in many queues counts as %d", held)
-	}
-	for _, c := range conns {
-		c.abort()
-	}
-	for _, c := range conns {
-		c.awaitIdle()
-	}
-	if held := b.held(); held != 0 || len(b.of) != 0 || len(b.frames) != 0 {
-		t.Errorf("%d bytes, %d queues and %d frames count when all are gone", held, len(b.of), len(b.frames))
-	}
-}
-
 // Who asks for more than the queue holds and reads slowly gets all of it:
 // answers wait for room, and reading waits with them.
 func TestAnswersWaitForRoom(t *testing.T) {
@@ -206,7 +174,7 @@ func TestAnswersWaitForRoom(t *testing.T) {
 	for range asked {
 		v.ask(ws, askHistory)
 	}
-	for deadline := time.Now().Add(10 * time.Second); s.conn.roomNow(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); s.conn.RoomNow(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the queue never fills")
 		}

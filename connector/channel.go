@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -42,8 +43,8 @@ type channel struct {
 
 	backlog      []delivery // since the oldest result in the making
 	backlogBytes atomic.Int64
-	backlogs     *tally   // of all channels; nil: none
-	readers      []*place // whose result is being made; some have left meanwhile
+	backlogs     *ws.Tally // of all channels; nil: none
+	readers      []*place  // whose result is being made; some have left meanwhile
 
 	loading  *load
 	waiting  []*waiter // for the position
@@ -78,26 +79,26 @@ func (ch *channel) publishMessage(payload []byte) {
 func (ch *channel) publish(payload []byte) { ch.lay(payload, false) }
 
 func (ch *channel) lay(payload []byte, message bool) {
-	if len(ch.out) > 0 && len(ch.out)+len(payload)+frameHeader > batchBytes {
+	if len(ch.out) > 0 && len(ch.out)+len(payload)+ws.FrameHeader > batchBytes {
 		ch.flush()
 		ch.cut = true
 	}
 	if ch.out == nil {
-		ch.out = make([]byte, 0, max(ch.lastSize, len(payload)+frameHeader))
+		ch.out = make([]byte, 0, max(ch.lastSize, len(payload)+ws.FrameHeader))
 	}
 	start := len(ch.out)
-	ch.out = appendFrame(ch.out, opText, payload)
+	ch.out = ws.AppendText(ch.out, payload)
 	ch.keep(delivery{frame: ch.out[start:len(ch.out):len(ch.out)], message: message})
 }
 
 // publishPrivate gives a push to the sessions of two users.
 func (ch *channel) publishPrivate(payload []byte, user, to string) {
-	d := delivery{frame: textFrame(payload), message: true, user: user, to: to}
+	d := delivery{frame: ws.TextFrame(payload), message: true, user: user, to: to}
 	ch.keep(d)
 	for _, p := range ch.members {
 		if p.cursor < 0 && d.reaches(p.session.user) {
 			ch.sendTo(p)
-			p.session.conn.send(d.frame)
+			p.session.conn.Send(d.frame)
 			ch.delivered++
 		}
 	}
@@ -108,7 +109,7 @@ func (ch *channel) keep(d delivery) {
 		return
 	}
 	ch.backlog = append(ch.backlog, d)
-	if !ch.backlogs.take(&ch.backlogBytes, len(d.frame)+deliveryBytes, backlogBytes) {
+	if !ch.backlogs.Take(&ch.backlogBytes, len(d.frame)+deliveryBytes, backlogBytes) {
 		ch.dropReaders()
 	}
 }
@@ -116,13 +117,13 @@ func (ch *channel) keep(d delivery) {
 // dropReaders closes the sessions whose results take too long.
 func (ch *channel) dropReaders() {
 	for _, p := range ch.readers {
-		p.session.conn.close(rpc.CloseSlow, "slow consumer: too much happened while the history was read")
+		p.session.conn.Close(rpc.CloseSlow, "slow consumer: too much happened while the history was read")
 	}
 	clear(ch.backlog)
 	ch.forgetBacklog()
 }
 
-func (ch *channel) forgetBacklog() { ch.backlogs.give(&ch.backlogBytes, int(ch.backlogBytes.Load())) }
+func (ch *channel) forgetBacklog() { ch.backlogs.Give(&ch.backlogBytes, int(ch.backlogBytes.Load())) }
 
 // sendTo sends p its part of the batch so far.
 func (ch *channel) sendTo(p *place) {
@@ -133,7 +134,7 @@ func (ch *channel) sendTo(p *place) {
 		ch.delivered -= p.had
 	}
 	if part := ch.out[from:len(ch.out):len(ch.out)]; len(part) > 0 {
-		p.session.conn.send(part)
+		p.session.conn.Send(part)
 	}
 	p.batch, p.from, p.had = ch.batch, len(ch.out), ch.messages
 }
@@ -191,7 +192,7 @@ func without(places []*place, p *place) []*place {
 func (ch *channel) goLive(p *place) (messages int) {
 	for i := range ch.backlog[p.cursor:] {
 		if d := &ch.backlog[p.cursor+i]; d.reaches(p.session.user) {
-			p.session.conn.send(d.frame)
+			p.session.conn.Send(d.frame)
 			if d.message {
 				messages++
 			}

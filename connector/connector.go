@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -92,7 +93,7 @@ type Connector struct {
 	current   atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving   atomic.Bool                 // a planned stop has begun
 	metrics   *metrics
-	budget    *budget // shared by the incarnations: one may end while the next serves
+	budget    *ws.Budget // shared by the incarnations: one may end while the next serves
 	edge      *admission
 	server    *plain.Server
 	accepting accepting
@@ -111,7 +112,7 @@ func New(cfg Config) (*Connector, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	setDefault(&cfg.MaxConnections, 100_000)
-	setDefault(&cfg.MaxQueued, defaultBudget)
+	setDefault(&cfg.MaxQueued, maxQueued)
 	setDefault(&cfg.PingEvery, 25*time.Second)
 	setDefault(&cfg.PongTimeout, 8*time.Second)
 	setDefault(&cfg.ClientPing, 25*time.Second)
@@ -139,7 +140,7 @@ func New(cfg Config) (*Connector, error) {
 	m := newMetrics(cfg.Meters)
 	c := &Connector{
 		cfg: cfg, listener: l, gate: g, metrics: m, edge: newAdmission(&cfg, m),
-		budget: newBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
+		budget: ws.NewBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
 	c.server = newServer(c.handler(), cfg.Edge.Plain, m)
 	c.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
@@ -202,7 +203,7 @@ func (c *Connector) Run(ctx context.Context) error {
 
 // sockets accepts clients' connections.
 func (c *Connector) sockets() net.Listener {
-	return listener{c.listener, 4*c.cfg.Limits.Frame + 64<<10, &c.accepting}
+	return ws.Listener{Listener: c.listener, OnError: c.accepting.failed}
 }
 
 // liveOn lives one incarnation after the other.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -18,9 +19,9 @@ func (inc *incarnation) drain(alive context.Context) {
 	}
 	inc.draining.Store(true)
 	sessions := inc.allSessions()
-	frame := textFrame(rpc.AppendPush(nil, rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()}))
+	frame := ws.TextFrame(rpc.AppendPush(nil, rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()}))
 	for _, s := range sessions {
-		s.conn.send(frame)
+		s.conn.Send(frame)
 	}
 	if over > 0 && !inc.closeInTurn(alive, sessions, over) {
 		return
@@ -43,14 +44,14 @@ func (inc *incarnation) closeInTurn(alive context.Context, sessions []*session, 
 	rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
 	next := time.Now()
 	for _, s := range sessions {
-		if s.conn.isClosing() {
+		if s.conn.Closing() {
 			continue
 		}
 		next = next.Add(over / time.Duration(len(sessions)))
 		if !until(alive, next) {
 			return false
 		}
-		s.conn.close(rpc.CloseShutdown, "shutting down")
+		s.conn.Close(rpc.CloseShutdown, "shutting down")
 	}
 	return true
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/internal/plain/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -64,7 +65,7 @@ func TestUnreadPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = server.Serve(listener{l, 1 << 20, new(accepting)}) }()
+	go func() { _ = server.Serve(ws.Listener{Listener: l, OnError: func(err error) { t.Log(err) }}) }()
 	defer server.Close()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {

@@ -74,8 +74,6 @@ func (f *fanning) send(n int) time.Duration {
 		}
 		f.stream.flush()
 	}
-	for _, p := range f.channel.members {
-		p.session.conn.awaitIdle()
-	}
+	f.stream.inc.flushers.Await(time.Minute)
 	return time.Since(began)
 }

@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+// Of RFC 6455, section 5.2.
+const (
+	opText  = 0x1
+	opClose = 0x8
+	opPing  = 0x9
+	final   = 0x80
+)
+
 // rawFrame is a frame of a client as RFC 6455 has it, masked with zeros, so that
 // its payload can be read. length is what its head says.
 func rawFrame(first byte, length uint64, payload string) []byte {

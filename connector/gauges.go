@@ -33,9 +33,9 @@ func (c *Connector) gauges() (stop func()) {
 	g.Add("parley.connector.queue.largest", "By", "Bytes in the longest queue of a socket. At the limit its client is closed as a slow consumer.",
 		c.ask(func(inc *incarnation) float64 { _, largest := inc.queues(); return float64(largest) }))
 	g.Add("parley.connector.queue.held", "By", "Bytes that the queues of clients who read slowly hold together; a frame that waits in many of them counts once.",
-		c.ask(func(inc *incarnation) float64 { return float64(inc.budget.held()) }))
+		c.ask(func(inc *incarnation) float64 { return float64(inc.budget.Held()) }))
 	g.Add("parley.connector.queue.limit", "By", "Bytes that the queues may hold together. At the limit the longest is closed.",
-		func() (float64, bool) { return float64(c.budget.limit), true })
+		func() (float64, bool) { return float64(c.cfg.MaxQueued), true })
 	g.Add("parley.connector.ack.age", "s", "Time for which the log has owed an acknowledgement, of an event or of the beat that is due each second. After 30 s the connector begins anew.",
 		c.ask(func(inc *incarnation) float64 { return inc.owed(time.Now()).Seconds() }))
 	return g.Start()
@@ -56,7 +56,7 @@ func (inc *incarnation) queues() (sum, largest int) {
 	inc.mu.RLock()
 	defer inc.mu.RUnlock()
 	for _, s := range inc.sessions {
-		n := s.conn.waiting()
+		n := s.conn.Waiting()
 		sum += n
 		largest = max(largest, n)
 	}

@@ -34,7 +34,7 @@ func (h *historyCall) answer(ch *channel) {
 	inc := h.session.inc
 	ch.mu.Lock()
 	if ch.replica.position >= h.acked && h.epoch == "" {
-		if found, ok := ch.page(h, ch.replica.position+1); ok && h.session.conn.roomNow() {
+		if found, ok := ch.page(h, ch.replica.position+1); ok && h.session.conn.RoomNow() {
 			ch.mu.Unlock()
 			inc.metrics.fromRing()
 			inc.replyHistory(h, found)
@@ -49,11 +49,11 @@ func (h *historyCall) answer(ch *channel) {
 	}
 	inc.spawn(func() {
 		conn := h.session.conn
-		if !conn.awaitRoom(inc.ctx, inc.limits.Page) {
+		if !conn.AwaitRoom(inc.ctx, inc.limits.Page) {
 			h.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
 			return
 		}
-		defer conn.keep(inc.limits.Page)
+		defer conn.FreeRoom(inc.limits.Page)
 		ctx := h.within(inc.ctx)
 		found, err := inc.readHistory(ctx, ch, h, reached)
 		if errors.Is(err, history.ErrEpoch) {
@@ -162,7 +162,7 @@ func (m *membersCall) answer(ch *channel) {
 		return
 	}
 	conn := m.session.conn
-	if !m.crowd && conn.roomNow() {
+	if !m.crowd && conn.RoomNow() {
 		m.list()
 		return
 	}
@@ -172,8 +172,8 @@ func (m *membersCall) answer(ch *channel) {
 	}
 	inc := m.session.inc
 	inc.spawn(func() {
-		if conn.awaitRoom(inc.ctx, inc.limits.Page) {
-			defer conn.keep(inc.limits.Page)
+		if conn.AwaitRoom(inc.ctx, inc.limits.Page) {
+			defer conn.FreeRoom(inc.limits.Page)
 		}
 		m.list()
 	})

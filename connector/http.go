@@ -1,30 +1,20 @@
 package connector
 
 import (
-	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// upgradeBuffer is the size of a connection's read buffer; its frames are
-// small, and thousands of connections are idle.
-const upgradeBuffer = 512
-
 func (c *Connector) handler() http.Handler {
-	upgrader := &websocket.Upgrader{
-		ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer, WriteBufferPool: new(sync.Pool),
-		Subprotocols: []string{rpc.Subprotocol}, HandshakeTimeout: headTimeout,
-		CheckOrigin: func(*http.Request) bool { return true }, // the gate has
-	}
+	upgrader := ws.NewUpgrader(rpc.Subprotocol, headTimeout) // the gate has checked the Origin
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) { c.serve(upgrader, w, r) })
 	if c.cfg.Page != nil {
@@ -50,7 +40,7 @@ func (c *Connector) guard(next http.Handler) http.Handler {
 
 // serve makes a session of an upgraded connection. It returns at once: a plain
 // goroutine with a small stack reads.
-func (c *Connector) serve(upgrader *websocket.Upgrader, w http.ResponseWriter, r *http.Request) {
+func (c *Connector) serve(upgrader *ws.Upgrader, w http.ResponseWriter, r *http.Request) {
 	inc := c.current.Load()
 	if inc == nil || inc.draining.Load() {
 		if c.leaving.Load() {
@@ -67,13 +57,13 @@ func (c *Connector) serve(upgrader *websocket.Upgrader, w http.ResponseWriter, r
 		tryLater(w, "too many connections: try again later")
 		return
 	}
-	ws, err := upgrader.Upgrade(w, r, nil)
+	conn, err := upgrader.Upgrade(w, r, inc.bounds())
 	if err != nil {
 		t.release()
 		c.metrics.upgrades.Add(1, outcomeFailed)
 		return // the upgrader has answered
 	}
-	inc.accept(ws, t, bearer(r))
+	inc.accept(conn, t, bearer(r))
 }
 
 func tryLater(w http.ResponseWriter, text string) {
@@ -112,62 +102,49 @@ func bearer(r *http.Request) string {
 	return strings.Clone(token[:min(len(token), maxToken+1)])
 }
 
-func (inc *incarnation) accept(ws *websocket.Conn, t *ticket, token string) {
-	s := inc.newSession(ws, token)
+func (inc *incarnation) accept(conn *ws.Conn, t *ticket, token string) {
+	s := inc.newSession(conn, token)
 	s.ticket = t
-	t.upgraded(func() { s.conn.dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
+	t.upgraded(func() { s.conn.Dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
 	if inc.admit(s) {
 		inc.metrics.upgrades.Add(1, outcomeOK)
 		return
 	}
 	inc.metrics.upgrades.Add(1, "draining")
 	inc.metrics.closed(rpc.CloseShutdown, nil)
-	s.conn.close(rpc.CloseShutdown, "not now")
-	s.conn.discard()
+	s.conn.Close(rpc.CloseShutdown, "not now")
+	s.conn.Discard()
 	t.release()
 }
 
-func (inc *incarnation) newSession(ws *websocket.Conn, token string) *session {
+// bounds are what a session's connection is bounded by.
+func (inc *incarnation) bounds() ws.Options {
+	return ws.Options{
+		Message: inc.limits.Frame, Queue: inc.limits.Queue, ReadRate: inc.cfg.Edge.ReadRate,
+		Flushers: inc.flushers, Budget: inc.budget, Requests: inc.requests,
+		OnSlowed: func() { inc.metrics.limited.Add(1, "bytes") },
+	}
+}
+
+func (inc *incarnation) newSession(conn *ws.Conn, token string) *session {
 	l := inc.limits
-	s := &session{
-		id: ulid.Make().String(), inc: inc, bearer: token,
+	return &session{
+		id: ulid.Make().String(), inc: inc, conn: conn, bearer: token,
 		unanswered: make(chan struct{}, l.Pipeline),
 		requests:   newBucket(l.Rate, requestBurst(l)),
 		joins:      newBucket(l.Joins, l.Channels),
 		places:     map[string]*place{},
-		opened:     time.Now(), pingedAt: time.Now(),
+		opened:     time.Now(),
 	}
-	s.conn = newConn(ws, l.Queue, inc.flushers, inc.budget)
-	s.conn.requests = inc.requests
-	s.conn.socket.rate = newBucket(inc.cfg.Edge.ReadRate, 4*inc.cfg.Edge.ReadRate)
-	s.conn.socket.slowed = func() { inc.metrics.limited.Add(1, "bytes") }
-	ws.SetReadLimit(int64(inc.limits.Frame))
-	ws.SetPongHandler(func(string) error {
-		if !s.ponged.Swap(true) { // one pong for each ping
-			s.conn.socket.read = 0
-		}
-		return nil
-	})
-	pong := ws.PingHandler()
-	var pings flood
-	ws.SetPingHandler(func(data string) error {
-		if pings.exceeds(pingBurst) {
-			s.conn.close(rpc.CloseMisuse, "too many pings")
-			return errFlood
-		}
-		s.conn.socket.read = 0
-		return pong(data)
-	})
-	return s
 }
 
 // serve reads until the connection ends.
 func (s *session) serve() {
-	err := s.conn.read(s.handle)
+	err := s.conn.Read(s.handle)
 	clean, reason := s.howEnded(err)
 	s.end(clean, reason)
-	s.inc.metrics.closed(s.conn.closedWith(), err)
-	s.conn.discard()
+	s.inc.metrics.closed(s.conn.ClosedWith(), err)
+	s.conn.Discard()
 	s.inc.metrics.connections.Add(-1)
 	if s.account != nil {
 		s.inc.edge.leave(s.user)
@@ -177,14 +154,12 @@ func (s *session) serve() {
 
 // howEnded tells a clean end, whose leaves are published at once, from a cut.
 func (s *session) howEnded(err error) (clean bool, reason schema.Reason) {
-	code := s.conn.closedWith()
+	code := s.conn.ClosedWith()
 	if code == rpc.CloseNoPong {
 		return false, schema.Reason_REASON_TIMEOUT
 	}
 	if code != 0 {
 		return code >= rpc.CloseBadToken, schema.Reason_REASON_DISCONNECT
 	}
-	var closed *websocket.CloseError
-	clean = errors.As(err, &closed) && (closed.Code == websocket.CloseNormalClosure || closed.Code == websocket.CloseGoingAway)
-	return clean && !s.inc.draining.Load(), schema.Reason_REASON_DISCONNECT
+	return ws.InOrder(err) && !s.inc.draining.Load(), schema.Reason_REASON_DISCONNECT
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/guard"
@@ -50,10 +51,10 @@ type incarnation struct {
 	shares        *shares       // of these, by user
 	noHistory     sample
 	noOlder       sample
-	flushers      *flushers
-	budget        *budget // of all connections' queues
-	requests      *tally  // of what sessions ask
-	backlogs      *tally  // of the channels' backlogs
+	flushers      *ws.Flushers
+	budget        *ws.Budget // of all connections' queues
+	requests      *ws.Tally  // of what sessions ask
+	backlogs      *ws.Tally  // of the channels' backlogs
 
 	ctx      context.Context // of everything that works for sessions
 	work     sync.WaitGroup  // what spawn started, and connections
@@ -103,10 +104,10 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 		tracers: newTracers(cfg),
 		reads:   make(chan struct{}, concurrentReads), shares: newShares(),
 		noHistory: sample{message: "history cannot be read"}, noOlder: sample{message: "joins are answered without older history"},
-		flushers: newFlushers(),
-		budget:   newBudget(defaultBudget, nil), // until the connector's takes its place
-		requests: &tally{limit: requestBytes, share: requestShare},
-		backlogs: &tally{limit: backlogTotal},
+		flushers: ws.NewFlushers(),
+		budget:   ws.NewBudget(maxQueued, nil), // until the connector's takes its place
+		requests: ws.NewTally(requestBytes, requestShare),
+		backlogs: ws.NewTally(backlogTotal, 0),
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),
 		left:     map[string]time.Time{},
@@ -304,7 +305,7 @@ func (inc *incarnation) closeSessions(code int, reason string) {
 	inc.over = true
 	inc.mu.Unlock()
 	for _, s := range inc.allSessions() {
-		s.conn.close(code, reason)
+		s.conn.Close(code, reason)
 	}
 }
 

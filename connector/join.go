@@ -199,7 +199,7 @@ func (s *session) undoJoin(ch *channel, p *place) {
 		ch.ghosts = append(ch.ghosts, p)
 	case len(p.ops) > 0: // a leave is under way
 	case s.publishLeave(p, schema.Reason_REASON_LEAVE) != nil:
-		s.conn.close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
+		s.conn.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
 	}
 }
 
@@ -209,7 +209,7 @@ func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation) {
 	for op != nil {
 		v := ch.view()
 		past, ok := ch.past(op.asked[0], v, inc.limits, inc.log.Epoch)
-		if !ok || !p.session.conn.roomNow() {
+		if !ok || !p.session.conn.RoomNow() {
 			inc.spawn(func() { inc.answerFromHistory(ch, p, op, v) })
 			return
 		}
@@ -274,7 +274,7 @@ func (j *joinCall) answer(ch *channel) {
 	v := ch.view()
 	past, ok := ch.past(j, v, inc.limits, inc.log.Epoch)
 	ch.mu.Unlock()
-	if ok && j.session.conn.roomNow() {
+	if ok && j.session.conn.RoomNow() {
 		inc.metrics.fromRing()
 		inc.replyJoin(j, ch, v, past)
 		return

@@ -76,36 +76,14 @@ func (s *session) keep(now time.Time) {
 	user, ended, expires, account := s.user, s.ended, s.expires, s.account
 	s.mu.Unlock()
 	switch {
-	case s.conn.stuck(now):
-		s.conn.abort()
 	case ended:
 		s.leaveAll(now)
 	case user == "" && now.Sub(s.opened) > helloTimeout:
-		s.conn.close(rpc.CloseNoHello, "no hello in time")
+		s.conn.Close(rpc.CloseNoHello, "no hello in time")
 	case !expires.IsZero() && now.After(expires):
-		s.conn.close(rpc.CloseExpired, "the token has expired")
-	case s.pinged && s.ponged.Load():
-		s.pinged, s.read = false, s.readAt
-	case s.pinged && s.conn.blocked():
-		s.pingedAt = now // what it sends is not read now; if it takes nothing either, it is stuck
-	case s.pinged && now.Sub(s.pingedAt) > s.inc.cfg.PongTimeout+slowness(s.readAt-s.read):
-		s.conn.close(rpc.CloseNoPong, "no pong")
-	case !s.pinged && (now.Sub(s.pingedAt) > s.inc.cfg.PingEvery || account.askedAfter(s.pingedAt)):
-		s.pinged, s.pingedAt, s.readAt = true, now, s.conn.sentSoFar()
-		s.ponged.Store(false)
-		s.conn.send(appendFrame(nil, opPing, nil))
+		s.conn.Close(rpc.CloseExpired, "the token has expired")
 	}
-}
-
-const (
-	slowest  = 64 << 10 // bytes a second that a client reads at least
-	inFlight = 8 << 20  // bytes that are with the kernels of both sides at most
-)
-
-// slowness is how much longer a pong may take that stands behind so many bytes
-// which the client may not have read yet.
-func slowness(unread int) time.Duration {
-	return time.Duration(min(unread, inFlight)) * time.Second / slowest
+	s.conn.Probe(now, s.inc.cfg.PingEvery, s.inc.cfg.PongTimeout, account.askedAfter)
 }
 
 // end takes note that the connection is gone. The session leaves its channels

@@ -143,10 +143,3 @@ func (l *lingerWorld) sent(t *testing.T, most int) {
 		t.Errorf("%d lists of members were sent, %d bytes", lists, bytes)
 	}
 }
-
-func (l *lingerWorld) end() {
-	for _, n := range l.nodes {
-		n.cancel()
-	}
-	l.settle()
-}

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/meter"
@@ -114,12 +114,10 @@ var methods = []string{rpc.MethodHello, rpc.MethodPing, rpc.MethodJoin, rpc.Meth
 var knownCodes = closeCodes()
 
 func closeCodes() (all []string) {
-	for _, code := range []int{
-		websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseProtocolError, websocket.CloseUnsupportedData,
-		websocket.CloseNoStatusReceived, websocket.CloseAbnormalClosure, websocket.CloseInvalidFramePayloadData, websocket.CloseMessageTooBig,
+	for _, code := range append(slices.Clone(ws.Codes),
 		rpc.CloseShutdown, rpc.CloseExpired, rpc.CloseSlow, rpc.CloseLostPlace, rpc.CloseNoPong, rpc.CloseTryLater,
 		rpc.CloseBadToken, rpc.CloseMisuse, rpc.CloseNoHello, rpc.CloseAdmin, rpc.CloseConnections,
-	} {
+	) {
 		all = append(all, strconv.Itoa(code))
 	}
 	return append(all, "other")
@@ -129,11 +127,7 @@ func closeCodes() (all []string) {
 // with, 0 if it did not, and err is what ended it.
 func (m *metrics) closed(code int, err error) {
 	if code == 0 {
-		code = websocket.CloseAbnormalClosure
-		var closed *websocket.CloseError
-		if errors.As(err, &closed) {
-			code = closed.Code
-		}
+		code = ws.CodeOf(err)
 	}
 	if code == rpc.CloseSlow {
 		m.slow.Add(1)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,8 +136,9 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 	s.places["a"].result = &operation{join: true, asked: []*joinCall{{}}} // which is long in the making
 	s.mu.Unlock()
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a","limit":1000}}`)
-	eventually(t, "it waits", func() bool { return v.inc.requests.used.Load() > requestShare })
-	v.inc.requests.used.Add(requestBytes) // what others ask
+	eventually(t, "it waits", func() bool { return v.inc.requests.Used() > requestShare })
+	var others atomic.Int64
+	v.inc.requests.Take(&others, requestBytes-int(v.inc.requests.Used()), requestBytes)
 	go func() {
 		for ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":7,"method":"ping"}`)) == nil {
 		}

@@ -58,9 +58,9 @@ func (ch *channel) past(j *joinCall, v view, l rpc.Limits, epoch string) (past, 
 func (inc *incarnation) recallInTurn(ch *channel, j *joinCall, v view) (p past, sent func()) {
 	conn := j.session.conn
 	switch {
-	case conn.awaitRoom(inc.ctx, inc.limits.Page):
-		return inc.recall(ch, j, v), func() { conn.keep(inc.limits.Page) }
-	case conn.isClosing():
+	case conn.AwaitRoom(inc.ctx, inc.limits.Page):
+		return inc.recall(ch, j, v), func() { conn.FreeRoom(inc.limits.Page) }
+	case conn.Closing():
 		return past{}, func() {}
 	default: // the incarnation ends
 		return inc.recall(ch, j, v), func() {}

@@ -15,12 +15,12 @@ import (
 // handle takes one text message. It runs on the connection's reading
 // goroutine, which waits here while too many requests are unanswered.
 func (s *session) handle(frame []byte) {
-	if s.conn.isClosing() {
+	if s.conn.Closing() {
 		return
 	}
 	r, bad := rpc.Parse(frame)
 	if bad != nil && s.flood.exceeds(maxMalformed) {
-		s.conn.close(rpc.CloseMisuse, "too many malformed frames")
+		s.conn.Close(rpc.CloseMisuse, "too many malformed frames")
 		return
 	}
 	select {
@@ -51,7 +51,7 @@ func (s *session) handle(frame []byte) {
 func (s *session) dispatch(c *call, r rpc.Request) *rpc.Error {
 	if r.Method != rpc.MethodHello && s.user == "" && known(r.Method) {
 		if s.flood.exceeds(maxMalformed) {
-			s.conn.close(rpc.CloseMisuse, "too many requests before hello")
+			s.conn.Close(rpc.CloseMisuse, "too many requests before hello")
 		}
 		return &rpc.Error{Code: rpc.CodeUnauthenticated, Message: "say hello first"}
 	}
@@ -96,7 +96,7 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	if bad != nil {
 		if bad.Code == rpc.CodeUnauthenticated {
 			c.fail(bad)
-			s.conn.close(rpc.CloseBadToken, "invalid token")
+			s.conn.Close(rpc.CloseBadToken, "invalid token")
 			return nil
 		}
 		return bad
@@ -131,12 +131,12 @@ func (s *session) turnAway(c *call, why error) {
 	s.inc.metrics.limited.Add(1, "user_connections")
 	refusal := &rpc.Error{Code: rpc.CodeForbidden, Message: why.Error(), Data: &rpc.ErrorData{Limit: s.inc.cfg.Edge.UserConnections}}
 	if errors.Is(why, errAsked) {
-		s.conn.close(rpc.CloseTryLater, why.Error())
+		s.conn.Close(rpc.CloseTryLater, why.Error())
 		c.fail(refusal)
 		return
 	}
 	c.fail(refusal)
-	s.conn.close(rpc.CloseConnections, why.Error())
+	s.conn.Close(rpc.CloseConnections, why.Error())
 }
 
 func (s *session) greeting() rpc.HelloResult {

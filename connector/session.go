@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -17,7 +18,7 @@ import (
 type session struct {
 	id   string
 	inc  *incarnation
-	conn *conn
+	conn *ws.Conn
 
 	// A slot for each request that is not answered yet.
 	unanswered chan struct{}
@@ -43,13 +44,6 @@ type session struct {
 	lingering int               // leaves that are kept back
 
 	opened time.Time
-	ponged atomic.Bool
-
-	// Owned by the keeper.
-	pinged   bool // and not yet ponged
-	pingedAt time.Time
-	readAt   int // bytes that were sent or queued at the ping
-	read     int // and at the newest one that was answered: the client has read these
 }
 
 // place is one session's place in one channel. Joins and leaves take effect
@@ -142,7 +136,7 @@ func (s *session) refused(op *operation) {
 	s.mu.Lock()
 	op.refused = true
 	s.mu.Unlock()
-	s.conn.close(rpc.CloseLostPlace, "the log refused a join or a leave: rejoin")
+	s.conn.Close(rpc.CloseLostPlace, "the log refused a join or a leave: rejoin")
 }
 
 // place returns the session's place in a channel that it has joined, or is
@@ -229,8 +223,8 @@ func (c *call) respond(e *rpc.Error, encode func([]byte) []byte) {
 	c.session.inc.metrics.answered(c.method, e)
 	<-c.session.unanswered
 	if c.id != nil {
-		c.session.conn.send(textFrame(encode(nil)))
+		c.session.conn.Send(ws.TextFrame(encode(nil)))
 	}
-	c.session.conn.give(c.cost)
+	c.session.conn.Give(c.cost)
 	c.endSpan(e)
 }

@@ -20,6 +20,7 @@ type simClient struct {
 	// Of the connection; session is nil while there is none.
 	node    *simNode
 	session *session
+	line    *simLine // of the session's connection
 	calls   map[int]*simCall
 	last    int // id of the newest call
 	rooms   map[string]*simRoom
@@ -75,6 +76,7 @@ func (c *simClient) connect(n *simNode, queue int) {
 
 // gone takes note that the connection is gone. What was not read is lost.
 func (c *simClient) gone() {
+	_ = c.line.Close()
 	delete(c.node.clients, c.session.id)
 	c.node, c.session, c.calls = nil, nil, nil
 	for _, r := range c.rooms {
@@ -86,21 +88,13 @@ func (c *simClient) gone() {
 func (c *simClient) disconnect(err error) {
 	s := c.session
 	c.w.tracef("%s/%s disconnects: %v", c.user, s.id, err)
-	s.conn.abortQueue()
+	s.conn.Abort()
 	clean, reason := s.howEnded(err)
 	c.gone()
 	if c.w.plant != plantNoLeave {
 		s.end(clean, reason)
 	}
 	c.w.settle()
-}
-
-// abortQueue is abort for a connection without a socket.
-func (c *conn) abortQueue() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closing, c.dead, c.queue = true, true, nil
-	c.wake()
 }
 
 func (c *simClient) call(method, channel string, params any) {
@@ -144,14 +138,19 @@ func (c *simClient) leaves(channel string) bool {
 
 // read takes what the server has sent.
 func (c *simClient) read() {
-	s := c.session
-	s.conn.mu.Lock()
-	frames := s.conn.queue
-	s.conn.queue, s.conn.queued = nil, 0
-	s.conn.wake()
-	s.conn.mu.Unlock()
-	for _, f := range frames {
-		for len(f) > 0 && c.session == s {
+	s, line := c.session, c.line
+	for {
+		f := line.take()
+		if len(f) == 0 {
+			return
+		}
+		if line.slow {
+			c.w.settle() // the writer offers the next piece
+		}
+		for len(f) > 0 {
+			if c.session != s {
+				return
+			}
 			var opcode byte
 			var payload []byte
 			opcode, payload, f = nextFrame(f)

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -14,10 +15,8 @@ func (w *world) heal() {
 	w.healing = true
 	w.stragglers = nil
 	for _, c := range w.clients {
-		if c.session != nil {
-			c.session.conn.mu.Lock() // answers wait for room meanwhile
-			c.session.conn.limit = w.cfg.Limits.Queue
-			c.session.conn.mu.Unlock()
+		if c.session != nil && c.line.slow {
+			c.disconnect(io.EOF)
 		}
 	}
 	w.flow()

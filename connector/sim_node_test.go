@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
@@ -29,13 +28,6 @@ type simNode struct {
 	hangs    bool                  // and does not beat
 	over     bool
 }
-
-// simSocket is a socket that nobody writes to.
-type simSocket struct{ net.Conn }
-
-func (simSocket) SetDeadline(time.Time) error     { return nil }
-func (simSocket) SetReadDeadline(time.Time) error { return nil }
-func (simSocket) Close() error                    { return nil }
 
 // simPush is a record of parley.push.
 type simPush struct {
@@ -77,16 +69,15 @@ func (n *simNode) beat() {
 	n.inc.heart.beaten(time.Now(), now)
 }
 
-// open makes a session with a connection that has no writer: the client takes
-// the frames out of its queue.
+// open makes a session whose client reads when the scheduler says so.
 func (n *simNode) open(c *simClient, limit int) *session {
 	n.w.lives++
 	s := &session{
 		id: fmt.Sprintf("s%d", n.w.lives), inc: n.inc, places: map[string]*place{},
-		unanswered: make(chan struct{}, n.inc.limits.Pipeline), opened: time.Now(), pingedAt: time.Now(),
+		unanswered: make(chan struct{}, n.inc.limits.Pipeline), opened: time.Now(),
 	}
-	s.conn = &conn{limit: limit, writing: true, net: simSocket{}}
-	s.conn.idle = sync.NewCond(&s.conn.mu)
+	c.line = &simLine{slow: limit < n.w.cfg.Limits.Queue}
+	s.conn = ws.New(c.line, ws.Options{Queue: limit, Flushers: n.inc.flushers})
 	n.inc.sessions[s.id] = s
 	n.clients[s.id] = c
 	return s

@@ -73,13 +73,23 @@ func newWorld(seed int64, planted plant, trace func(string)) *world {
 	return w
 }
 
+// end ends what still waits.
+func (w *world) end() {
+	for _, n := range w.nodes {
+		n.cancel()
+	}
+	for _, c := range w.clients {
+		if c.line != nil {
+			_ = c.line.Close()
+		}
+	}
+	w.settle()
+}
+
 // run plays one seed. Its error is a *violation.
 func (w *world) run() (err error) {
 	defer func() {
-		for _, n := range w.nodes {
-			n.cancel()
-		}
-		w.settle()
+		w.end()
 		switch v := recover().(type) {
 		case nil:
 		case *violation:

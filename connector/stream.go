@@ -99,7 +99,7 @@ func (s *stream) update(p *schema.Push, u *schema.Update) error {
 	ch.cut = false
 	ch.mu.Unlock()
 	if cut {
-		s.inc.flushers.await(flushWait)
+		s.inc.flushers.Await(flushWait)
 	}
 	return err
 }

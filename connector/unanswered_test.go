@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -27,7 +28,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 //parley:bound unanswered requests
 func TestUnansweredRequestsAreBounded(t *testing.T) {
 	const sessions, each, bound = 40, 30, 8 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit, inc.cfg.HistoryTime = bound, 2*time.Second })
+	v := serveAlone(t, func(inc *incarnation) {
+		inc.requests, inc.cfg.HistoryTime = ws.NewTally(bound, requestShare), 2*time.Second
+	})
 	ch := v.inc.subscribe("a")
 	fillRing(ch, 10, "x")
 	before := heapInUse()
@@ -42,13 +45,13 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 			_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":"`+id+`","method":"history","params":{"channel":"a","limit":1}}`))
 		}
 	}
-	eventually(t, "the bound is reached", func() bool { return v.inc.requests.used.Load() > bound*3/4 })
+	eventually(t, "the bound is reached", func() bool { return v.inc.requests.Used() > bound*3/4 })
 	ws, _ := v.enter("small", ch)
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a"}}`)
 	if _, answer, err := ws.ReadMessage(); err != nil || strings.Contains(string(answer), `"error"`) {
 		t.Errorf("a small request is answered with %s (%v)", answer, err)
 	}
-	used, heap := v.inc.requests.used.Load(), heapInUse()-before
+	used, heap := v.inc.requests.Used(), heapInUse()-before
 	t.Logf("requests keep %d KiB, the heap grew by %d KiB", used>>10, heap>>10)
 	if most := int64(bound + (sessions+1)*requestShare); used > most || used < bound/2 {
 		t.Errorf("requests keep %d bytes, the bound is %d", used, most)
@@ -56,7 +59,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 	for _, ws := range all {
 		ws.Close()
 	}
-	eventually(t, "nothing counts once they are gone", func() bool { return v.inc.requests.used.Load() == 0 })
+	eventually(t, "nothing counts once they are gone", func() bool { return v.inc.requests.Used() == 0 })
 }
 
 // Messages of which only a part has come are bounded together.
@@ -64,7 +67,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 //parley:bound messages that are being read
 func TestHalfRequestsAreBounded(t *testing.T) {
 	const sessions, bound = 200, 2 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit = bound })
+	v := serveAlone(t, func(inc *incarnation) { inc.requests = ws.NewTally(bound, requestShare) })
 	ch := v.inc.subscribe("a")
 	half := []byte(`{"jsonrpc":"2.0","id":"` + strings.Repeat("i", 50_000))
 	var all []*websocket.Conn
@@ -81,14 +84,14 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 	}
 	closed := func() (n int) {
 		for _, s := range v.inc.allSessions() {
-			if s.conn.closedWith() == rpc.CloseSlow {
+			if s.conn.ClosedWith() == rpc.CloseSlow {
 				n++
 			}
 		}
 		return n
 	}
 	eventually(t, "what does not fit is closed", func() bool { return closed() >= sessions-bound/(32<<10)-1 })
-	if used := v.inc.requests.used.Load(); used > bound+sessions*requestShare || used < bound/2 {
+	if used := v.inc.requests.Used(); used > bound+sessions*requestShare || used < bound/2 {
 		t.Errorf("halves keep %d bytes, the bound is %d", used, bound)
 	}
 	ws, _ := v.enter("whole", ch)
@@ -99,7 +102,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 	for _, ws := range all {
 		ws.Close()
 	}
-	eventually(t, "nothing counts", func() bool { return v.inc.requests.used.Load() == 0 })
+	eventually(t, "nothing counts", func() bool { return v.inc.requests.Used() == 0 })
 }
 
 // The pages of members that wait behind joins count, and one that does not fit
@@ -107,7 +110,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 //
 //parley:bound unanswered requests
 func TestWaitingMembersAreBounded(t *testing.T) {
-	v := serveAlone(t, func(inc *incarnation) { inc.requests.limit = 256 << 10 })
+	v := serveAlone(t, func(inc *incarnation) { inc.requests = ws.NewTally(256<<10, requestShare) })
 	ch := v.inc.subscribe("a")
 	for i := range maxMembers {
 		ch.replica.add(fmt.Sprintf("user%04d", i))
@@ -127,7 +130,7 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 		return op.behind
 	}
 	eventually(t, "all wait", func() bool { return len(waiting()) == asked })
-	if used := v.inc.requests.used.Load(); used > 256<<10 || used < 128<<10 {
+	if used := v.inc.requests.Used(); used > 256<<10 || used < 128<<10 {
 		t.Errorf("%d requests keep %d bytes", asked, used)
 	}
 	answerAll(waiting(), ch)
@@ -144,7 +147,7 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 	if refused == 0 || refused == asked {
 		t.Errorf("%d of %d are refused", refused, asked)
 	}
-	eventually(t, "nothing counts", func() bool { return v.inc.requests.used.Load() == 0 })
+	eventually(t, "nothing counts", func() bool { return v.inc.requests.Used() == 0 })
 }
 
 // What channels keep for joins in the making is bounded over all channels.
@@ -152,7 +155,7 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 //parley:bound pushes that wait for joins
 func TestBacklogsTogetherAreBounded(t *testing.T) {
 	const channels, bound = 40, 4 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.backlogs.limit = bound })
+	v := serveAlone(t, func(inc *incarnation) { inc.backlogs = ws.NewTally(bound, 0) })
 	payload := []byte(strings.Repeat("x", 10_000))
 	for i := range channels {
 		ch := v.inc.subscribe(fmt.Sprint("c", i))
@@ -163,13 +166,13 @@ func TestBacklogsTogetherAreBounded(t *testing.T) {
 			ch.publishMessage(payload)
 		}
 		ch.mu.Unlock()
-		if used := v.inc.backlogs.used.Load(); used > bound {
+		if used := v.inc.backlogs.Used(); used > bound {
 			t.Fatalf("backlogs keep %d bytes, the bound is %d", used, bound)
 		}
 	}
 	closed := 0
 	for _, s := range v.inc.allSessions() {
-		if s.conn.closedWith() == rpc.CloseSlow {
+		if s.conn.ClosedWith() == rpc.CloseSlow {
 			closed++
 		}
 	}

@@ -1,4 +1,4 @@
-package connector
+package ws
 
 import (
 	"context"
@@ -19,10 +19,10 @@ var (
 	errCrowded = errors.New("too many bytes of requests")
 )
 
-// read hands each text message to handle, on the calling goroutine, until the
+// Read hands each text message to handle, on the calling goroutine, until the
 // connection ends. Its error is what ended it, a *websocket.CloseError where
 // that was the client's close frame.
-func (c *conn) read(handle func([]byte)) error {
+func (c *Conn) Read(handle func([]byte)) error {
 	for {
 		kind, r, err := c.ws.NextReader()
 		if err != nil {
@@ -30,7 +30,7 @@ func (c *conn) read(handle func([]byte)) error {
 			return err
 		}
 		if kind != websocket.TextMessage {
-			c.close(websocket.CloseUnsupportedData, "binary frames are not accepted")
+			c.Close(websocket.CloseUnsupportedData, "binary frames are not accepted")
 			return errNotText
 		}
 		if err := c.armMessage(messageTimeout); err != nil {
@@ -38,37 +38,37 @@ func (c *conn) read(handle func([]byte)) error {
 		}
 		message, counted, err := c.readMessage(r)
 		if err != nil {
-			c.give(counted)
+			c.Give(counted)
 			c.closeFor(err)
 			return err
 		}
 		if !utf8.Valid(message) {
-			c.give(counted)
-			c.close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
+			c.Give(counted)
+			c.Close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
 			return errNotUTF8
 		}
 		if err := c.armMessage(0); err != nil {
-			c.give(counted)
+			c.Give(counted)
 			return err
 		}
 		c.socket.read = 0
-		if c.awaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
+		if c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
 			handle(message)
 		}
-		c.give(counted)
+		c.Give(counted)
 	}
 }
 
 // readMessage reads one message to its end. counted is what it takes of the
 // connection's requests, which the caller gives back.
-func (c *conn) readMessage(r io.Reader) (message []byte, counted int, err error) {
+func (c *Conn) readMessage(r io.Reader) (message []byte, counted int, err error) {
 	message = make([]byte, 0, 512)
 	for {
 		if len(message) == cap(message) {
 			size := 2 * cap(message)
 			if size > smallMessage {
-				if !c.take(size - counted) {
-					c.close(rpc.CloseSlow, "too much is being received: come back")
+				if !c.Take(size - counted) {
+					c.Close(rpc.CloseSlow, "too much is being received: come back")
 					return nil, counted, errCrowded
 				}
 				counted = size
@@ -87,17 +87,17 @@ func (c *conn) readMessage(r io.Reader) (message []byte, counted int, err error)
 }
 
 // closeFor begins to close with the code for what was found wrong with a frame.
-func (c *conn) closeFor(err error) {
+func (c *Conn) closeFor(err error) {
 	switch {
 	case errors.Is(err, errCloseByte):
-		c.close(websocket.CloseProtocolError, "a close frame needs two bytes of code or none")
+		c.Close(websocket.CloseProtocolError, "a close frame needs two bytes of code or none")
 	case errors.Is(err, errLength), errors.Is(err, websocket.ErrReadLimit):
-		c.close(websocket.CloseMessageTooBig, "the frame is too large")
+		c.Close(websocket.CloseMessageTooBig, "the frame is too large")
 	}
 }
 
 // armMessage bounds the time of the message that is being read; 0: none is.
-func (c *conn) armMessage(d time.Duration) error {
+func (c *Conn) armMessage(d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {

@@ -1,4 +1,4 @@
-package connector
+package ws
 
 import "context"
 
@@ -8,19 +8,19 @@ import "context"
 // the other half takes it, whatever its size within limits.page, and pushes.
 
 // hasRoom reports whether an answer may be queued now. The lock is held.
-func (c *conn) hasRoom() bool { return c.queued+c.promised < c.limit/2 }
+func (c *Conn) hasRoom() bool { return c.queued+c.promised < c.limit/2 }
 
-// roomNow is hasRoom for one who does not hold the lock.
-func (c *conn) roomNow() bool {
+// RoomNow reports whether an answer may be queued now.
+func (c *Conn) RoomNow() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.hasRoom()
 }
 
-// awaitRoom waits until there is room for an answer of up to size bytes, and
-// promises it; keep takes the promise back. It is false, and promises nothing,
+// AwaitRoom waits until there is room for an answer of up to size bytes, and
+// promises it; FreeRoom takes the promise back. It is false, and promises nothing,
 // once the connection closes or ctx ends.
-func (c *conn) awaitRoom(ctx context.Context, size int) bool {
+func (c *Conn) AwaitRoom(ctx context.Context, size int) bool {
 	for {
 		c.mu.Lock()
 		if c.closing {
@@ -45,8 +45,8 @@ func (c *conn) awaitRoom(ctx context.Context, size int) bool {
 	}
 }
 
-// keep takes back a promise of size bytes: the answer is queued.
-func (c *conn) keep(size int) {
+// FreeRoom takes back a promise of size bytes: the answer is queued.
+func (c *Conn) FreeRoom(size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.promised -= size; c.hasRoom() {
@@ -55,7 +55,7 @@ func (c *conn) keep(size int) {
 }
 
 // wake wakes those who wait for room. The lock is held.
-func (c *conn) wake() {
+func (c *Conn) wake() {
 	if c.room != nil {
 		close(c.room)
 		c.room = nil
@@ -63,7 +63,7 @@ func (c *conn) wake() {
 }
 
 // count counts the queue in the budget, if there is one. The lock is held.
-func (c *conn) count() {
+func (c *Conn) count() {
 	if c.counted || c.dead || c.budget == nil {
 		return
 	}
@@ -76,7 +76,7 @@ func (c *conn) count() {
 }
 
 // countFull counts the queue of a connection whose socket is full.
-func (c *conn) countFull() {
+func (c *Conn) countFull() {
 	c.mu.Lock()
 	c.count()
 	counted := c.counted
@@ -87,7 +87,7 @@ func (c *conn) countFull() {
 }
 
 // sentSoFar is how many bytes have been handed to the connection.
-func (c *conn) sentSoFar() int {
+func (c *Conn) sentSoFar() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sent + c.queued
@@ -95,7 +95,7 @@ func (c *conn) sentSoFar() int {
 
 // blocked reports whether reading waits for room, or the peer takes a while to
 // take what is queued: a pong may be unread, or the ping unsent.
-func (c *conn) blocked() bool {
+func (c *Conn) blocked() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.writing && (!c.hasRoom() || c.queued > takeBytes)

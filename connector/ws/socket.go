@@ -1,4 +1,4 @@
-package connector
+package ws
 
 import (
 	"errors"
@@ -20,20 +20,19 @@ var errFlood = errors.New("too many bytes without a message")
 // control frames that the library writes (pongs, close frames) to the
 // connection's queue, so that they never stand inside another frame.
 type socket struct {
-	net.Conn
-	raw   syscall.RawConn // of Conn
-	limit int
+	*line
+	limit int // bytes that are read without a message
 	read  int // since the last message; owned by the reading goroutine
-	queue atomic.Pointer[conn]
+	queue atomic.Pointer[Conn]
 
 	// Set before the connection is read as a WebSocket.
 	rate   *rate.Limiter // of bytes; nil: no limit
-	slowed func()        // called when reading waits
+	slowed func()        // called when reading waits; nil: nothing to do
 	frames frameHeads
 }
 
 func (s *socket) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
+	n, err := s.line.Read(p)
 	if s.queue.Load() == nil {
 		return n, err
 	}
@@ -55,7 +54,9 @@ func (s *socket) pace(n int) {
 	}
 	now := time.Now()
 	if wait := s.rate.ReserveN(now, min(n, s.rate.Burst())).DelayFrom(now); wait > 0 {
-		s.slowed()
+		if s.slowed != nil {
+			s.slowed()
+		}
 		time.Sleep(wait)
 	}
 }
@@ -63,15 +64,46 @@ func (s *socket) pace(n int) {
 func (s *socket) Write(p []byte) (int, error) {
 	c := s.queue.Load()
 	if c == nil {
-		return s.Conn.Write(p)
+		return s.line.Write(p)
 	}
 	frame := append([]byte(nil), p...)
 	if p[0]&0x0f == opClose {
 		c.sendClose(frame)
 	} else {
-		c.send(frame)
+		c.Send(frame)
 	}
 	return len(p), nil
+}
+
+// line is a TCP connection.
+type line struct {
+	net.Conn
+	raw syscall.RawConn
+}
+
+// TryWrite implements Line.
+func (l *line) TryWrite(p []byte) (n int, err error) {
+	broken := l.raw.Write(func(fd uintptr) bool {
+		n, err = syscall.Write(int(fd), p)
+		return true // whatever came of it: nobody waits here
+	})
+	switch {
+	case broken != nil:
+		return 0, broken
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	return n, nil
+}
+
+// CloseWrite ends what is sent; the peer may go on sending.
+func (l *line) CloseWrite() error {
+	if tcp, ok := l.Conn.(*net.TCPConn); ok {
+		return tcp.CloseWrite()
+	}
+	return nil
 }
 
 // sendBuffer is what the kernel keeps of what a client has not taken. Left to
@@ -79,17 +111,17 @@ func (s *socket) Write(p []byte) (int, error) {
 // free, which takes a client of 64 KiB/s longer than writeTimeout.
 const sendBuffer = 256 << 10
 
-// listener makes sockets of accepted connections.
-type listener struct {
+// Listener accepts connections that an [Upgrader] can upgrade.
+type Listener struct {
 	net.Listener
-	limit     int
-	accepting *accepting
+	OnError func(error) // called when a connection cannot be accepted
 }
 
-func (l listener) Accept() (net.Conn, error) {
+// Accept implements net.Listener.
+func (l Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
-		l.accepting.failed(err)
+		l.OnError(err)
 		return nil, err
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
@@ -99,5 +131,5 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	return &socket{Conn: c, raw: raw, limit: l.limit}, nil
+	return &socket{line: &line{c, raw}}, nil
 }

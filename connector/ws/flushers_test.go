@@ -1,4 +1,4 @@
-package connector
+package ws
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ func TestFlushersLoseNothingOnAFullSocket(t *testing.T) {
 				}
 				frame := bytes.Repeat([]byte{byte(i)}, size)
 				want[i] = append(want[i], frame...)
-				c.send(frame)
+				c.Send(frame)
 			}
 		})
 	}
@@ -83,7 +83,7 @@ func TestFlushersKeepTheOrder(t *testing.T) {
 	for i := range 2000 {
 		frame := bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 1+rng.IntN(1000))
 		want = append(want, frame...)
-		c.send(frame)
+		c.Send(frame)
 	}
 	got := make([]byte, len(want))
 	_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
@@ -99,8 +99,8 @@ func TestFlushersKeepTheOrder(t *testing.T) {
 // What waits is in order and takes no more room than there are connections,
 // also where something waits all the time.
 func TestFlushersAreBounded(t *testing.T) {
-	w := &flushers{} // without goroutines
-	a, b := new(conn), new(conn)
+	w := &Flushers{} // without goroutines
+	a, b := new(Conn), new(Conn)
 	w.add(a)
 	for range 100_000 {
 		w.add(b)
@@ -118,11 +118,11 @@ func TestFlushersAreBounded(t *testing.T) {
 func TestFlushersGiveUpWhatIsCut(t *testing.T) {
 	_, c := flushed(t)
 	for range 100 {
-		c.send(make([]byte, 100_000))
+		c.Send(make([]byte, 100_000))
 	}
-	c.abort()
+	c.Abort()
 	c.awaitIdle()
-	c.send([]byte("too late"))
+	c.Send([]byte("too late"))
 	c.awaitIdle()
 }
 
@@ -130,15 +130,15 @@ func TestFlushersGiveUpWhatIsCut(t *testing.T) {
 // answer may take it longer than one write may be stuck.
 func TestSlowClientThatReadsIsNotStuck(t *testing.T) {
 	client, c := flushed(t)
-	c.send(make([]byte, 4<<20))
-	for c.stuck(time.Now().Add(-time.Hour)) || !c.stuck(time.Now().Add(2*writeTimeout)) {
+	c.Send(make([]byte, 4<<20))
+	for c.stuck(time.Now().Add(-time.Hour)) || !c.stuck(time.Now().Add(2*WriteTimeout)) {
 		time.Sleep(time.Millisecond) // until the write is under way
 	}
 	begun := time.Now()
 	if _, err := io.CopyN(io.Discard, client, 1<<20); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := begun.Add(10 * time.Second); c.stuck(begun.Add(writeTimeout)); time.Sleep(time.Millisecond) {
+	for deadline := begun.Add(10 * time.Second); c.stuck(begun.Add(WriteTimeout)); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it counts as stuck, and has taken a megabyte since")
 		}
@@ -150,16 +150,16 @@ func TestSlowClientThatReadsIsNotStuck(t *testing.T) {
 func TestSlowConsumerIsTold(t *testing.T) {
 	client, c := flushed(t)
 	c.limit, c.writing = 4<<20, true
-	frame := textFrame(make([]byte, 4000))
+	frame := TextFrame(make([]byte, 4000))
 	for range 100 {
-		c.send(frame)
+		c.Send(frame)
 	}
 	inHand, size := c.takeQueue()
 	if size > takeBytes {
 		t.Errorf("a writer takes %d bytes at once", size)
 	}
-	for !c.isClosing() {
-		c.send(frame)
+	for !c.Closing() {
+		c.Send(frame)
 	}
 	if _, err := client.Write([]byte("x")); err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestSlowConsumerIsTold(t *testing.T) {
 }
 
 // flushed returns a connection and its client, with small buffers between.
-func flushed(t *testing.T) (client net.Conn, c *conn) {
+func flushed(t *testing.T) (client net.Conn, c *Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -203,7 +203,5 @@ func flushed(t *testing.T) (client net.Conn, c *conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c = &conn{net: server, raw: raw, limit: 64 << 20, flushers: newFlushers()}
-	c.idle = sync.NewCond(&c.mu)
-	return client, c
+	return client, New(&line{server, raw}, Options{Queue: 64 << 20, Flushers: NewFlushers()})
 }

@@ -1,4 +1,4 @@
-package connector
+package ws
 
 import "encoding/binary"
 
@@ -10,8 +10,8 @@ const (
 	final   = 0x80
 )
 
-// frameHeader is room for the longest header of a frame that a server sends.
-const frameHeader = 10
+// FrameHeader is room for the longest header of a frame that a server sends.
+const FrameHeader = 10
 
 // appendFrame appends payload as one unmasked frame.
 func appendFrame(b []byte, opcode byte, payload []byte) []byte {
@@ -29,9 +29,9 @@ func appendFrame(b []byte, opcode byte, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// textFrame returns payload as a frame of its own.
-func textFrame(payload []byte) []byte {
-	return appendFrame(make([]byte, 0, len(payload)+frameHeader), opText, payload)
+// TextFrame returns payload as a frame of its own.
+func TextFrame(payload []byte) []byte {
+	return appendFrame(make([]byte, 0, len(payload)+FrameHeader), opText, payload)
 }
 
 // closeFrame returns a close frame; the reason is cut to what a control frame
@@ -41,3 +41,6 @@ func closeFrame(code int, reason string) []byte {
 	payload = append(payload, reason[:min(len(reason), 123)]...)
 	return appendFrame(nil, opClose, payload)
 }
+
+// AppendText appends payload as one text frame.
+func AppendText(b, payload []byte) []byte { return appendFrame(b, opText, payload) }

@@ -1,4 +1,4 @@
-package connector
+package ws
 
 import (
 	"io"
@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -15,27 +14,37 @@ import (
 )
 
 const (
-	writeTimeout   = 10 * time.Second
+	// WriteTimeout is how long one write may be under way.
+	WriteTimeout   = 10 * time.Second
 	closeTimeout   = 5 * time.Second  // for a close frame, and what is queued before it, to be taken
 	messageTimeout = 30 * time.Second // from the first to the last byte of a message
 	lingerTimeout  = time.Second      // for the peer's answer to a close frame
-	pingBurst      = 100              // pings of the client within floodWindow
-	takeBytes      = 64 << 10         // that a writer takes from the queue at once
+	pingBurst      = 100              // pings of the peer within pingWindow
+	pingWindow     = 10 * time.Second
+	takeBytes      = 64 << 10 // that a writer takes from the queue at once
 )
 
-// conn is one WebSocket. Anybody may send; frames leave in that order. A
+// Line is a connection below a WebSocket.
+type Line interface {
+	net.Conn
+	// TryWrite writes as much as is taken at once, which may be nothing.
+	TryWrite(p []byte) (n int, err error)
+}
+
+// Conn is one WebSocket. Anybody may send; frames leave in that order. A
 // connection with nothing to write has no writer: the first frame hands it to
-// the flushers. While its socket is full it has one of its own.
-type conn struct {
+// the flushers. While its line is full it has one of its own.
+type Conn struct {
 	ws       *websocket.Conn
-	socket   *socket         // what ws reads from
-	net      net.Conn        // what the socket reads from
-	raw      syscall.RawConn // of net
-	limit    int             // bytes that may wait
-	flushers *flushers
-	budget   *budget      // of all connections together; nil: none
-	requests *tally       // of what all connections ask; nil: none
+	socket   *socket // what ws reads from
+	net      Line    // what the socket reads from
+	limit    int     // bytes that may wait
+	flushers *Flushers
+	budget   *Budget      // of all connections together; nil: none
+	requests *Tally       // of what all connections ask; nil: none
 	asked    atomic.Int64 // bytes of it
+	life     life
+	ponged   atomic.Bool
 
 	mu       sync.Mutex
 	queue    [][]byte
@@ -54,21 +63,19 @@ type conn struct {
 	code     int  // of the close frame that we began; 0: none
 }
 
-// newConn takes over an upgraded connection whose net.Conn is a *socket. limit
-// bounds the bytes that may wait.
-func newConn(ws *websocket.Conn, limit int, flushers *flushers, budget *budget) *conn {
-	s := ws.NetConn().(*socket)
-	c := &conn{ws: ws, socket: s, net: s.Conn, raw: s.raw, limit: limit, flushers: flushers, budget: budget}
+// New sends over a line. Only what an [Upgrader] has upgraded can be read.
+func New(line Line, o Options) *Conn {
+	c := &Conn{net: line, limit: o.Queue, flushers: o.Flushers, budget: o.Budget, requests: o.Requests}
 	c.idle = sync.NewCond(&c.mu)
-	s.queue.Store(c)
+	c.life.pingedAt = time.Now()
 	return c
 }
 
-// send queues a frame, which the caller must not change any more. A connection
+// Send queues a frame, which the caller must not change any more. A connection
 // whose queue is full is closed as a slow consumer; an empty queue takes a frame
 // of any size. What is sent to a closing connection is dropped. The caller
 // holds no connection's lock.
-func (c *conn) send(frame []byte) {
+func (c *Conn) Send(frame []byte) {
 	c.mu.Lock()
 	if c.closing {
 		c.mu.Unlock()
@@ -86,8 +93,8 @@ func (c *conn) send(frame []byte) {
 	}
 }
 
-// close queues a close frame behind what is queued, unless one is already.
-func (c *conn) close(code int, reason string) {
+// Close queues a Close frame behind what is queued, unless one is already.
+func (c *Conn) Close(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -99,7 +106,7 @@ func (c *conn) close(code int, reason string) {
 
 // beginClose notes that a close frame follows, and bounds what is left of the
 // connection's life: its peer may not read, or not answer. The lock is held.
-func (c *conn) beginClose(code int) {
+func (c *Conn) beginClose(code int) {
 	c.closing, c.code = true, code
 	c.wake()
 	if c.counted {
@@ -110,7 +117,7 @@ func (c *conn) beginClose(code int) {
 
 // closeSlow closes without sending what is queued, or reading on. The lock is
 // held.
-func (c *conn) closeSlow(reason string) {
+func (c *Conn) closeSlow(reason string) {
 	for _, f := range c.queue {
 		c.queued -= len(f)
 	}
@@ -126,7 +133,7 @@ func (c *conn) closeSlow(reason string) {
 // shed closes the connection as a slow consumer because all queues together
 // are too long. One that is closing already is cut. It is false when nothing
 // was left to do.
-func (c *conn) shed() bool {
+func (c *Conn) shed() bool {
 	c.mu.Lock()
 	closing := c.closing
 	if !closing {
@@ -134,26 +141,26 @@ func (c *conn) shed() bool {
 	}
 	c.mu.Unlock()
 	if closing {
-		c.abort()
+		c.Abort()
 	}
 	return !closing
 }
 
-// dismiss closes at once, for one whose place another takes: with a close frame
+// Dismiss closes at once, for one whose place another takes: with a close frame
 // where nothing else is in its way, and without waiting for the answer.
-func (c *conn) dismiss(code int, reason string) {
+func (c *Conn) Dismiss(code int, reason string) {
 	c.mu.Lock()
 	if !c.closing && !c.writing {
 		c.beginClose(code)
-		_, _ = tryWrite(c.raw, closeFrame(code, reason))
+		_, _ = c.net.TryWrite(closeFrame(code, reason))
 	}
 	c.mu.Unlock()
-	c.abort()
+	c.Abort()
 }
 
 // sendClose queues a close frame that the library made: the answer to the
 // client's, or a protocol error.
-func (c *conn) sendClose(frame []byte) {
+func (c *Conn) sendClose(frame []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -163,21 +170,22 @@ func (c *conn) sendClose(frame []byte) {
 	c.enqueue(frame)
 }
 
-// waiting is how many bytes are queued.
-func (c *conn) waiting() int {
+// Waiting is how many bytes wait to be sent.
+func (c *Conn) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.queued
 }
 
-func (c *conn) isClosing() bool {
+// Closing reports whether a close frame is queued or sent: nothing follows it.
+func (c *Conn) Closing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closing
 }
 
-// closedWith is the code with which this side began to close; 0: it did not.
-func (c *conn) closedWith() int {
+// ClosedWith is the code with which this side began to close; 0: it did not.
+func (c *Conn) ClosedWith() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.code
@@ -185,7 +193,7 @@ func (c *conn) closedWith() int {
 
 // enqueue queues a frame and asks for a writer if there is none. The lock is
 // held.
-func (c *conn) enqueue(frame []byte) {
+func (c *Conn) enqueue(frame []byte) {
 	if c.dead {
 		return
 	}
@@ -204,13 +212,13 @@ func (c *conn) enqueue(frame []byte) {
 
 // writeNow drains the queue as long as the socket takes everything at once, and
 // leaves the rest to a goroutine that waits for it. scratch is space to reuse.
-func (c *conn) writeNow(scratch *[]byte) {
+func (c *Conn) writeNow(scratch *[]byte) {
 	for {
 		frames, size := c.takeQueue()
 		if size == 0 {
 			return
 		}
-		rest, err := offer(c.raw, frames, scratch)
+		rest, err := offer(c.net, frames, scratch)
 		if len(rest) > 0 {
 			c.countFull()
 			go c.writeOn(rest, size)
@@ -222,7 +230,7 @@ func (c *conn) writeNow(scratch *[]byte) {
 
 // writeOn writes frames, of size bytes with what was written of them before,
 // and then drains the queue.
-func (c *conn) writeOn(frames net.Buffers, size int) {
+func (c *Conn) writeOn(frames net.Buffers, size int) {
 	for size > 0 {
 		c.wrote(size, c.writeOut(slices.Clone(frames)))
 		frames, size = c.takeQueue()
@@ -230,7 +238,7 @@ func (c *conn) writeOn(frames net.Buffers, size int) {
 }
 
 // wrote notes what became of size bytes.
-func (c *conn) wrote(size int, err error) {
+func (c *Conn) wrote(size int, err error) {
 	c.mu.Lock()
 	c.queued -= size
 	c.sent += size
@@ -243,14 +251,14 @@ func (c *conn) wrote(size int, err error) {
 	}
 	c.mu.Unlock()
 	if err != nil {
-		c.abort()
+		c.Abort()
 	}
 }
 
 // takeQueue returns what waits longest, and its size in bytes: no more than
 // takeBytes, since what is taken is sent also to one that is thrown out. When
 // nothing waits the writer ends.
-func (c *conn) takeQueue() (frames net.Buffers, size int) {
+func (c *Conn) takeQueue() (frames net.Buffers, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.queue) > 0 && !c.dead {
@@ -281,7 +289,7 @@ func (c *conn) takeQueue() (frames net.Buffers, size int) {
 }
 
 // awaitIdle waits until no writer is at work.
-func (c *conn) awaitIdle() {
+func (c *Conn) awaitIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.awaited = true; c.writing; {
@@ -290,7 +298,7 @@ func (c *conn) awaitIdle() {
 }
 
 // writeOut writes in pieces: a slow client that takes one is not stuck.
-func (c *conn) writeOut(frames net.Buffers) error {
+func (c *Conn) writeOut(frames net.Buffers) error {
 	var scratch []byte
 	for len(frames) > 0 {
 		piece, _ := gather(frames, &scratch)
@@ -308,23 +316,23 @@ func (c *conn) writeOut(frames net.Buffers) error {
 
 // stuck reports whether one write has been under way for too long. The keeper
 // asks now and then, which spares a deadline for each write.
-func (c *conn) stuck(now time.Time) bool {
+func (c *Conn) stuck(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.began.IsZero() && now.Sub(c.began) > writeTimeout
+	return !c.began.IsZero() && now.Sub(c.began) > WriteTimeout
 }
 
 // linger leaves the peer a moment to read the close frame: closing at once
 // with unread input would reset the connection, and the frame be lost.
-func (c *conn) linger() {
+func (c *Conn) linger() {
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
-	if tcp, ok := c.net.(*net.TCPConn); ok {
-		_ = tcp.CloseWrite()
+	if half, ok := c.net.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
 	}
 }
 
-// abort cuts the connection. The reader and the writer end.
-func (c *conn) abort() {
+// Abort cuts the connection. The reader and the writer end.
+func (c *Conn) Abort() {
 	c.mu.Lock()
 	c.closing, c.dead = true, true
 	if c.counted {
@@ -337,13 +345,13 @@ func (c *conn) abort() {
 	_ = c.net.Close()
 }
 
-// discard reads on behind a close frame until the peer has answered, so that
+// Discard reads on after a close frame until the peer has answered, so that
 // it is not reset, and ends the connection.
-func (c *conn) discard() {
+func (c *Conn) Discard() {
 	_ = c.net.SetWriteDeadline(time.Now().Add(closeTimeout))
 	c.awaitIdle()
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, 1<<20))
-	c.abort()
+	c.Abort()
 	c.awaitIdle()
 }

@@ -1,12 +1,10 @@
-package connector
+package ws
 
 import (
-	"errors"
 	"net"
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -14,25 +12,26 @@ import (
 // write.
 const gatherBytes = 32 << 10
 
-// flushers write what waits on many connections. A message for a thousand
+// Flushers write what waits on many connections. A message for a thousand
 // members is a thousand short writes: a few goroutines make them in turns,
 // where a goroutine for each would stand in the way of all else that wants to
 // run. They never wait for a socket, and none is there while nothing is to be
 // written. The zero value is not ready for use. Safe for concurrent use.
-type flushers struct {
+type Flushers struct {
 	most int // goroutines at once
 
 	mu    sync.Mutex
-	ready []*conn       // with frames to write, each once at most
+	ready []*Conn       // with frames to write, each once at most
 	next  int           // of ready
 	busy  int           // goroutines
 	idle  chan struct{} // closed when none is busy; nil: nobody waits
 }
 
-func newFlushers() *flushers { return &flushers{most: runtime.GOMAXPROCS(0)} }
+// NewFlushers returns flushers with a goroutine for each processor at most.
+func NewFlushers() *Flushers { return &Flushers{most: runtime.GOMAXPROCS(0)} }
 
 // add has c written, which must not be ready already.
-func (w *flushers) add(c *conn) {
+func (w *Flushers) add(c *Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.ready) == cap(w.ready) && w.next > len(w.ready)/2 {
@@ -49,16 +48,16 @@ func (w *flushers) add(c *conn) {
 }
 
 // run writes until nothing is ready.
-func (w *flushers) run() {
+func (w *Flushers) run() {
 	var scratch []byte
 	for c := w.take(); c != nil; c = w.take() {
 		c.writeNow(&scratch)
 	}
 }
 
-// await waits until nothing is ready, or for so long: every socket has taken
+// Await waits until nothing is ready, or for so long: every socket has taken
 // what it had room for.
-func (w *flushers) await(most time.Duration) {
+func (w *Flushers) Await(most time.Duration) {
 	w.mu.Lock()
 	if w.busy == 0 {
 		w.mu.Unlock()
@@ -79,7 +78,7 @@ func (w *flushers) await(most time.Duration) {
 
 // take returns the connection that has waited longest. When none does, it
 // returns nil, and the goroutine must end.
-func (w *flushers) take() *conn {
+func (w *Flushers) take() *Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.next == len(w.ready) {
@@ -98,10 +97,10 @@ func (w *flushers) take() *conn {
 
 // offer writes as much of the frames as the socket takes without waiting, and
 // returns the rest.
-func offer(raw syscall.RawConn, frames net.Buffers, scratch *[]byte) (rest net.Buffers, err error) {
+func offer(line Line, frames net.Buffers, scratch *[]byte) (rest net.Buffers, err error) {
 	for len(frames) > 0 {
 		chunk, whole := gather(frames, scratch)
-		n, err := tryWrite(raw, chunk)
+		n, err := line.TryWrite(chunk)
 		if err != nil {
 			return nil, err
 		}
@@ -138,22 +137,4 @@ func behind(frames net.Buffers, n int) net.Buffers {
 		frames[0] = frames[0][n:]
 	}
 	return frames
-}
-
-// tryWrite writes as much of b as the socket takes at once, which may be
-// nothing.
-func tryWrite(raw syscall.RawConn, b []byte) (n int, err error) {
-	broken := raw.Write(func(fd uintptr) bool {
-		n, err = syscall.Write(int(fd), b)
-		return true // whatever came of it: nobody waits here
-	})
-	switch {
-	case broken != nil:
-		return 0, broken
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
-		return 0, nil
-	case err != nil:
-		return 0, err
-	}
-	return n, nil
 }

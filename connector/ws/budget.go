@@ -1,30 +1,27 @@
-package connector
+package ws
 
 import "sync"
-
-// defaultBudget bounds the bytes that wait in all queues of a connector.
-const defaultBudget = 256 << 20
 
 // frameCost is what a waiting frame takes besides its bytes: its place in the
 // queue and in the budget.
 const frameCost = 96
 
-// budget bounds what the queues of all connections hold together. A frame that
+// Budget bounds what the queues of all connections hold together. A frame that
 // waits in many queues is in memory once, and counts once. At the bound the
 // connection with the longest queue is closed as a slow consumer.
 //
 // Connections enter it when their socket is full or their queue is longer than
 // what a writer takes at once, so a fan-out to clients that read costs nothing.
 // Safe for concurrent use; its lock is taken last, after conn.mu.
-type budget struct {
+type Budget struct {
 	limit  int
 	onShed func() // nil: nothing to do
 
 	mu       sync.Mutex
 	used     int
 	frames   map[piece]int      // in how many queues
-	of       map[*conn]int      // bytes in each queue
-	ending   map[*conn]struct{} // of these, connections that are being closed
+	of       map[*Conn]int      // bytes in each queue
+	ending   map[*Conn]struct{} // of these, connections that are being closed
 	shedding bool
 }
 
@@ -34,12 +31,14 @@ type piece struct {
 	size  int
 }
 
-func newBudget(limit int, onShed func()) *budget {
-	return &budget{limit: limit, onShed: onShed, frames: map[piece]int{}, of: map[*conn]int{}, ending: map[*conn]struct{}{}}
+// NewBudget bounds what waits at limit bytes. onShed is called for each
+// connection that is closed for it; nil: nothing to do.
+func NewBudget(limit int, onShed func()) *Budget {
+	return &Budget{limit: limit, onShed: onShed, frames: map[piece]int{}, of: map[*Conn]int{}, ending: map[*Conn]struct{}{}}
 }
 
 // hold counts frames that wait in c's queue.
-func (b *budget) hold(c *conn, frames ...[]byte) {
+func (b *Budget) hold(c *Conn, frames ...[]byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range frames {
@@ -53,7 +52,7 @@ func (b *budget) hold(c *conn, frames ...[]byte) {
 }
 
 // release counts frames that wait in c's queue no more.
-func (b *budget) release(c *conn, frames ...[]byte) {
+func (b *Budget) release(c *Conn, frames ...[]byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, f := range frames {
@@ -72,7 +71,7 @@ func (b *budget) release(c *conn, frames ...[]byte) {
 }
 
 // ends notes that c is being closed: what it still holds is the first to go.
-func (b *budget) ends(c *conn) {
+func (b *Budget) ends(c *Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.of[c] > 0 {
@@ -82,7 +81,7 @@ func (b *budget) ends(c *conn) {
 
 // fullest is the connection to close: one that is being closed already, else
 // the one with the longest queue. The lock is held.
-func (b *budget) fullest() (found *conn) {
+func (b *Budget) fullest() (found *Conn) {
 	for c := range b.ending {
 		if found == nil || b.of[c] > b.of[found] {
 			found = c
@@ -99,8 +98,8 @@ func (b *budget) fullest() (found *conn) {
 	return found
 }
 
-// held is how many bytes count now.
-func (b *budget) held() int {
+// Held is how many bytes count now.
+func (b *Budget) Held() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.used
@@ -108,10 +107,10 @@ func (b *budget) held() int {
 
 // shed closes the connections with the longest queues until the bound is kept.
 // No connection's lock is held.
-func (b *budget) shed() {
+func (b *Budget) shed() {
 	for first := true; ; first = false {
 		b.mu.Lock()
-		var fullest *conn
+		var fullest *Conn
 		if b.used > b.limit && (!first || !b.shedding) {
 			fullest = b.fullest()
 		}

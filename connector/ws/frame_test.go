@@ -1,0 +1,16 @@
+package ws
+
+import "testing"
+
+func TestFrames(t *testing.T) {
+	for _, n := range []int{0, 1, 125, 126, 65535, 65536} {
+		f := TextFrame(make([]byte, n))
+		head := map[bool]int{true: 2, false: 4}[n < 126]
+		if n > 65535 {
+			head = 10
+		}
+		if len(f) != n+head || f[0] != 0x81 {
+			t.Errorf("a payload of %d bytes makes a frame of %d, first byte %#x", n, len(f), f[0])
+		}
+	}
+}

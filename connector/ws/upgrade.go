@@ -1,0 +1,75 @@
+package ws
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// bufferBytes is the size of a connection's read buffer; its frames are small,
+// and thousands of connections are idle.
+const bufferBytes = 512
+
+// Options are what a connection is bounded by, and what it shares with others.
+type Options struct {
+	Message  int // bytes of a message that is received
+	Queue    int // bytes that may wait to be sent
+	ReadRate int // bytes a second that are read, four times that at once; 0: any
+	Flushers *Flushers
+	Budget   *Budget // of all queues together; nil: none
+	Requests *Tally  // of what all connections ask; nil: none
+	OnSlowed func()  // called when reading waits for ReadRate; nil: nothing to do
+}
+
+// Upgrader makes WebSockets of requests that a [Listener] has accepted. Safe for
+// concurrent use.
+type Upgrader struct{ upgrader websocket.Upgrader }
+
+// NewUpgrader returns one that agrees to a subprotocol. It leaves the Origin of
+// requests to its caller.
+func NewUpgrader(subprotocol string, handshake time.Duration) *Upgrader {
+	return &Upgrader{websocket.Upgrader{
+		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, WriteBufferPool: new(sync.Pool),
+		Subprotocols: []string{subprotocol}, HandshakeTimeout: handshake,
+		CheckOrigin: func(*http.Request) bool { return true },
+	}}
+}
+
+// Upgrade answers the request. With an error the request has been answered, too.
+func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
+	ws, err := u.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := ws.NetConn().(*socket)
+	c := New(s.line, o)
+	c.ws, c.socket = ws, s
+	s.limit = 4*o.Message + 64<<10
+	if o.ReadRate > 0 {
+		s.rate, s.slowed = rate.NewLimiter(rate.Limit(o.ReadRate), 4*o.ReadRate), o.OnSlowed
+	}
+	s.queue.Store(c)
+	ws.SetReadLimit(int64(o.Message))
+	ws.SetPongHandler(func(string) error {
+		if !c.ponged.Swap(true) { // one pong for each ping
+			s.read = 0
+		}
+		return nil
+	})
+	pong := ws.PingHandler()
+	pings := rate.NewLimiter(rate.Every(pingWindow/pingBurst), pingBurst)
+	ws.SetPingHandler(func(data string) error {
+		if !pings.Allow() {
+			c.Close(rpc.CloseMisuse, "too many pings")
+			return errFlood
+		}
+		s.read = 0
+		return pong(data)
+	})
+	return c, nil
+}
