@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parley-chat/parley/internal/quote"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -37,7 +38,7 @@ func (a *Auth) Validate() error {
 	}
 	for _, algorithm := range a.Algorithms {
 		if !slices.Contains(fitting, algorithm) {
-			return fmt.Errorf("the key cannot verify tokens of the algorithm %q: it is one for %s", algorithm, strings.Join(fitting, ", "))
+			return fmt.Errorf("--auth-algorithms: the key cannot verify all of them; it takes %s%s", strings.Join(fitting, ", "), quote.Not(a.Algorithms...))
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ func checkTraces(pattern string) error {
 	}
 	u, err := url.Parse(strings.ReplaceAll(pattern, "{trace}", "0"))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || !strings.Contains(pattern, "{trace}") {
-		return errors.New("the address of traces is not of the form https://traces.example.com/trace/{trace}")
+		return errors.New("--traces: it takes the address of a trace, of the form https://traces.example.com/trace/{trace}")
 	}
 	return nil
 }

@@ -8,6 +8,9 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/parley-chat/parley/internal/hostname"
+	"github.com/parley-chat/parley/internal/quote"
 )
 
 // Who a connector without keys serves, and how that is changed.
@@ -40,9 +43,9 @@ func newGate(cfg *Config, at net.Addr) (*gate, error) {
 		g.local = true
 	}
 	for _, text := range cfg.Hosts {
-		host, port, err := splitHost(strings.TrimSpace(text))
-		if err != nil || port != 0 {
-			return nil, fmt.Errorf("the host %q is not a name without a scheme and a port", text)
+		host, err := hostname.Canonical(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("--hosts: it takes names without a scheme and a port, such as box or chat.example.com%s", quote.Not(cfg.Hosts...))
 		}
 		g.hosts = append(g.hosts, host)
 	}

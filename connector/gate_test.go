@@ -2,7 +2,6 @@ package connector
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -256,15 +255,30 @@ func TestPublicConnectorChecksOrigins(t *testing.T) {
 func TestOriginsAndHostsAreChecked(t *testing.T) {
 	for _, bad := range []string{
 		"", "chat.example", "https://", "https://chat.example/path", "https://u@chat.example", "https://chat.example?a", "https://*", "https://*.",
-		"https://a*.example", "https://a.*.example", "https://*.127.0.0.1", "https://bücher.example", "null", "https://chat.example:0", "https://chat.example:x", "*.example.com", "https://a b",
+		"https://a*.example", "https://a.*.example", "https://*.127.0.0.1", "https://*.[::1]", "null", "https://chat.example:0", "https://chat.example:x", "*.example.com", "https://a b",
+		"https://a..b", "https://-", "https://..", "https://1.2.3", "https://::1", "https://[::1", "https://a,b", "https://chat.example:", "https://chat.example:-1",
+		"javascript://x", "data://x", "file://x", "wss://chat.example", "://chat.example", "1http://chat.example",
 	} {
-		if _, err := New(Config{Listen: "127.0.0.1:0", Origins: []string{bad}}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", bad)) {
+		if _, err := New(Config{Listen: "127.0.0.1:0", Origins: []string{bad}}); err == nil || !strings.Contains(err.Error(), "--origins: it takes") {
 			t.Errorf("the origin %q: %v", bad, err)
 		}
 	}
-	for _, bad := range []string{"", "http://box", "box:8080", "a b", "bücher", "box/"} {
-		if _, err := New(Config{Listen: "127.0.0.1:0", Hosts: []string{bad}}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", bad)) {
+	for _, bad := range []string{"", "http://box", "box:8080", "a b", "box/", "*", "*.example.com", "[", "a,b", "-", "..", "a..b", "1.2.3"} {
+		if _, err := New(Config{Listen: "127.0.0.1:0", Hosts: []string{bad}}); err == nil || !strings.Contains(err.Error(), "--hosts: it takes") {
 			t.Errorf("the host %q: %v", bad, err)
+		}
+	}
+}
+
+// What is written in another way than browsers send it is read as they do.
+func TestOriginsAreReadAsBrowsersSendThem(t *testing.T) {
+	for given, sent := range map[string]string{
+		"HTTPS://Chat.Example./": "https://chat.example", "https://bücher.example": "https://xn--bcher-kva.example",
+		"https://*.bücher.example:8443": "https://a.xn--bcher-kva.example:8443", "http://[0::1]:80": "http://[::1]", "capacitor://localhost": "capacitor://localhost",
+	} {
+		all, err := parseOrigins([]string{given})
+		if err != nil || !all.allow(sent, "other.example") || all.allow("https://evil.example", "other.example") {
+			t.Errorf("%s does not stand for %s: %+v, %v", given, sent, all, err)
 		}
 	}
 }

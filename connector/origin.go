@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/parley-chat/parley/internal/hostname"
+	"github.com/parley-chat/parley/internal/quote"
 )
 
 // anyOrigin among the configured origins lets pages of every site connect,
@@ -36,22 +40,42 @@ func parseOrigins(list []string) (all origins, err error) {
 			all.any = true
 			continue
 		}
-		scheme, host, found := strings.Cut(text, "://*.")
-		pattern := text
-		if found {
-			pattern = scheme + "://" + host
+		o, err := configuredOrigin(text)
+		if err != nil {
+			return origins{}, fmt.Errorf("--origins: it takes origins of the form https://chat.example.com, https://*.example.com or *%s", quote.Not(list...))
 		}
-		o, err := parseOrigin(strings.TrimSuffix(pattern, "/"))
-		if err != nil || strings.Contains(pattern, "*") {
-			return origins{}, fmt.Errorf("the origin %q is not of the form https://chat.example.com, https://*.example.com or *", text)
-		}
-		if _, isAddress := netip.ParseAddr(o.host); found && isAddress == nil {
-			return origins{}, fmt.Errorf("the origin %q names an address: there are no names below it", text)
-		}
-		o.under = found
 		all.list = append(all.list, o)
 	}
 	return all, nil
+}
+
+// pageless are schemes whose pages have no origin of that name: browsers send
+// null, or the http of the page.
+var pageless = []string{"javascript", "data", "blob", "file", "about", "ws", "wss", "ftp", "mailto"}
+
+// configuredOrigin reads an origin, or the pattern of all below a name, into the
+// form in which browsers send it.
+func configuredOrigin(text string) (origin, error) {
+	scheme, rest, found := strings.Cut(strings.TrimSuffix(text, "/"), "://")
+	rest, under := strings.CutPrefix(rest, "*.")
+	name := rest
+	if at := strings.LastIndexByte(rest, ':'); at > strings.LastIndexByte(rest, ']') {
+		name = rest[:at]
+	}
+	host, err := hostname.Canonical(name)
+	if err != nil || !found || strings.Contains(host, ":") && !strings.HasPrefix(name, "[") {
+		return origin{}, errors.New("not an origin of pages")
+	}
+	_, isAddress := netip.ParseAddr(host)
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	o, err := parseOrigin(scheme + "://" + host + rest[len(name):])
+	if err != nil || slices.Contains(pageless, o.scheme) || under && isAddress == nil {
+		return origin{}, errors.New("not an origin of pages")
+	}
+	o.under = under
+	return o, nil
 }
 
 // parseOrigin reads one origin: scheme, host and port, nothing else.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/parley-chat/parley/internal/plain"
+	"github.com/parley-chat/parley/internal/quote"
 )
 
 // ParseProxies reads networks (10.0.0.0/8) and single addresses.
@@ -23,7 +24,7 @@ func ParseProxies(list []string) (networks []netip.Prefix, err error) {
 			}
 		}
 		if err != nil || p.Addr().Is4In6() {
-			return nil, fmt.Errorf("the proxy %q is not a network of the form 10.0.0.0/8 or fd00::/8", text)
+			return nil, fmt.Errorf("--proxies: it takes networks of the form 10.0.0.0/8 or fd00::/8, or single addresses%s", quote.Not(list...))
 		}
 		networks = append(networks, p.Masked())
 	}

@@ -291,7 +291,7 @@ func checkTraceCommand(t *testing.T, s *store, id string, spans int) {
 		want string
 	}{
 		{[]string{strings.Repeat("12", 16), "--jaeger", s.query}, 1, "there is no trace"},
-		{[]string{"12", "--jaeger", s.query}, 2, "is no trace id"},
+		{[]string{"12", "--jaeger", s.query}, 2, "it takes the 32 hex digits"},
 		{[]string{id, "--jaeger", "http://" + freeAddr(t)}, 1, "nobody answers"},
 	} {
 		if out, code := run(c.args...); code != c.code || !strings.Contains(out, c.want) || strings.Count(out, "\n") != 1 {

@@ -10,9 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -138,6 +136,7 @@ func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, erro
 	if err != nil {
 		return nil, fmt.Errorf("the command line is defined wrongly: %w", err)
 	}
+	guard(parser.Model.Node)
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -247,23 +246,4 @@ func (g *grammar) inspection(name string) (runner, error) {
 		return &g.Format.Raise, nil
 	}
 	return nil, fmt.Errorf("there is no command %q", name)
-}
-
-// What the parser adds to its errors, and what may hold a password.
-var (
-	fromEnvironment = regexp.MustCompile(`\(from envar (\w+)=".*"\)`)
-	credentials     = regexp.MustCompile(`(://[^:/@\s]*):\S*@`)
-)
-
-// oneLine makes an error of the parser one line without secrets: a DSN in the
-// environment, or in the wrong place, has a password in it.
-func oneLine(err error, args []string) error {
-	line := strings.Join(strings.Fields(err.Error()), " ")
-	for _, arg := range args { // wherever it was put, and however it is broken
-		if at := strings.Index(arg, "://"); at >= 0 {
-			line = strings.ReplaceAll(line, strings.Join(strings.Fields(arg[at:]), " "), "://…")
-		}
-	}
-	line = fromEnvironment.ReplaceAllString(line, "(from the environment variable $1)")
-	return errors.New(credentials.ReplaceAllString(line, "$1:…@"))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/quote"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -65,7 +66,7 @@ func (f *clientFlags) config(listen address) (connector.Config, error) {
 	}
 	at, err := net.ResolveTCPAddr("tcp", string(listen))
 	if err != nil {
-		return connector.Config{}, fmt.Errorf("--listen %s: %w", listen, err)
+		return connector.Config{}, fmt.Errorf("%s: the name has no address: %w", quote.Named("--listen", string(listen)), err)
 	}
 	cfg := connector.Config{
 		Auth: auth, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
@@ -86,11 +87,11 @@ func (f *clientFlags) auth() (*connector.Auth, error) {
 		return nil, errors.New("tokens are verified with --auth-key or with --auth-secret: keep one")
 	case f.AuthKey != "":
 		if auth.Key, err = loadPublicKey(f.AuthKey); err != nil {
-			return nil, fmt.Errorf("--auth-key %s: %w", f.AuthKey, err)
+			return nil, fmt.Errorf("%s: %w", quote.Named("--auth-key", f.AuthKey), err)
 		}
 	case f.AuthSecret != "":
 		if auth.Key, err = loadSecret(f.AuthSecret); err != nil {
-			return nil, fmt.Errorf("--auth-secret %s: %w", f.AuthSecret, err)
+			return nil, fmt.Errorf("%s: %w", quote.Named("--auth-secret", f.AuthSecret), err)
 		}
 	case len(f.AuthAlgorithms) > 0 || f.AuthAudience != "":
 		return nil, errors.New("--auth-algorithms and --auth-audience are about tokens, which take --auth-key or --auth-secret")

@@ -39,7 +39,7 @@ func (f *clusterFlags) cluster() (cfg eventlog.Config, err error) {
 	files := trust.Files{CA: f.KafkaCA, Cert: f.KafkaCert, Key: f.KafkaKey}
 	if f.KafkaTLS || files != (trust.Files{}) {
 		if cfg.TLS, err = files.Config(); err != nil {
-			return eventlog.Config{}, fmt.Errorf("TLS with Kafka: %w", err)
+			return eventlog.Config{}, fmt.Errorf("TLS with Kafka (--kafka-ca, --kafka-cert, --kafka-key): %w", err)
 		}
 	}
 	if cfg.SASL, err = f.login(); err != nil {
@@ -67,7 +67,7 @@ func (f *clusterFlags) login() (sasl.Mechanism, error) {
 	case password == "":
 		var err error
 		if password, err = trust.Secret(f.KafkaPasswordFile); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--kafka-password-file: %w", err)
 		}
 	}
 	switch f.KafkaSASL {

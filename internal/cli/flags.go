@@ -3,14 +3,14 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/hostname"
 )
 
 // address is a host:port to listen at or to connect to.
@@ -18,17 +18,29 @@ type address string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (a *address) UnmarshalText(text []byte) error {
-	_, port, err := net.SplitHostPort(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is not of the form host:port", text)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%q names the port %q: it takes a number from 0 to 65535", text, port)
-	} else if n == 0 && port != "0" {
-		return fmt.Errorf("%q names the port %q: any free one is 0", text, port)
+	host, port, err := net.SplitHostPort(string(text))
+	n, number := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil || !isHost(host):
+		return takes("an address of the form host:port")
+	case number != nil || n == 0 && port != "0":
+		return takes("a port from 1 to 65535, or 0 for any free one")
 	}
 	*a = address(text)
 	return nil
+}
+
+// isHost reports whether a host may be listened at or connected to; "" is every
+// address of this machine.
+func isHost(host string) bool {
+	if host == "" {
+		return true
+	}
+	if _, err := netip.ParseAddr(host); err == nil { // of a link, too
+		return true
+	}
+	_, err := hostname.Canonical(host)
+	return err == nil
 }
 
 // broker is a host:port to connect to.
@@ -40,9 +52,8 @@ func (b *broker) UnmarshalText(text []byte) error {
 	text = bytes.TrimSpace(text) // of a list that is written with blanks
 	err := a.UnmarshalText(text)
 	host, port, _ := net.SplitHostPort(string(a))
-	if err != nil || host == "" || port == "0" || strings.ContainsAny(host, " \t/@") {
-		// What it is may be a part of a password.
-		return errors.New("an address to connect to reads host:port, without a scheme, user and password (they go to --kafka-user and --kafka-password-file)")
+	if err != nil || host == "" || port == "0" {
+		return takes("addresses of the form host:port, without a scheme, user and password (they go to --kafka-user and --kafka-password-file)")
 	}
 	*b = broker(a)
 	return nil
@@ -54,7 +65,7 @@ type dsn string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *dsn) UnmarshalText(text []byte) error {
 	if _, err := clickhouse.Parse(string(text)); err != nil {
-		return err
+		return takes("a DSN of the form clickhouse://[user:password@]host:port/database: " + err.Error()) // which quotes nothing
 	}
 	*d = dsn(text)
 	return nil
@@ -70,7 +81,7 @@ type count int
 func (c *count) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n < 0 || n > maxCount {
-		return fmt.Errorf("%q is not a number from 1 to %d", text, maxCount)
+		return takes(fmt.Sprintf("a number from 1 to %d", maxCount))
 	}
 	*c = count(n)
 	return nil

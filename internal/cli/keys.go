@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/parley-chat/parley/internal/quote"
 )
 
 const (
@@ -31,7 +33,7 @@ var (
 func loadPublicKey(path string) (key any, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("it cannot be read: %w", err)
+		return nil, fmt.Errorf("it cannot be read: %w", quote.Reason(err))
 	}
 	text = bytes.TrimPrefix(text, utf8BOM)
 	block, rest := pem.Decode(text)
@@ -69,7 +71,7 @@ func loadPublicKey(path string) (key any, err error) {
 func loadSecret(path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("it cannot be read: %w", err)
+		return nil, fmt.Errorf("it cannot be read: %w", quote.Reason(err))
 	}
 	secret := bytes.TrimSpace(bytes.TrimPrefix(text, utf8BOM))
 	switch {

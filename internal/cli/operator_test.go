@@ -81,7 +81,7 @@ func TestOperatorsCommandsThatCannot(t *testing.T) {
 		{"rebuild --wait 200ms --kafka 127.0.0.1:1", "does not answer", 1},
 		{"epoch new --wait 200ms --kafka 127.0.0.1:1", "does not answer", 1},
 		{"verify --data /nowhere/at/all", "there is no data folder /nowhere/at/all", 3},
-		{"verify --keep many", `"many" is not a number`, 2},
+		{"verify --keep many", `it takes a number from 1 to 10000, not "many"`, 2},
 		{"epoch", "new", 2},
 	} {
 		var out, errs bytes.Buffer

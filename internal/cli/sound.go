@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/embedded"
@@ -49,10 +51,20 @@ func (f *clientFlags) checkClients(listen address) error {
 	return err
 }
 
-func (r *running) check() error { return telemetry.Check() }
+func (r *running) check() error {
+	if r.Admin != "" {
+		if err := embedded.CheckListen(string(r.Admin), "--admin"); err != nil {
+			return err
+		}
+	}
+	return telemetry.Check()
+}
+
+// check of an address that --listen gave.
+func (a address) check() error { return embedded.CheckListen(string(a), "--listen") }
 
 func (c *upCommand) check() error {
-	return firstOf(c.running.check, c.checkPartitions, func() error { return c.checkClients(c.Listen) })
+	return firstOf(c.running.check, c.Listen.check, c.checkPartitions, func() error { return c.checkClients(c.Listen) })
 }
 
 func (c *upCommand) checkPartitions() error {
@@ -62,8 +74,19 @@ func (c *upCommand) checkPartitions() error {
 	return nil
 }
 
+func (c *brokerCommand) check() error { return firstOf(c.running.check, c.Listen.check) }
+
+func (c *clickhouseCommand) check() error { return firstOf(c.running.check, c.Listen.check) }
+
+func (c *traceCommand) check() error {
+	if u, err := url.Parse(c.Jaeger); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return errors.New("--jaeger: it takes an address of the form http://host:port")
+	}
+	return nil
+}
+
 func (c *connectorCommand) check() error {
-	return firstOf(c.running.check, c.checkCluster, c.checkHistory, func() error { return c.checkClients(c.Listen) })
+	return firstOf(c.running.check, c.Listen.check, c.checkCluster, c.checkHistory, func() error { return c.checkClients(c.Listen) })
 }
 
 func (c *chatworkerCommand) check() error { return firstOf(c.running.check, c.checkCluster) }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +64,7 @@ type channelName string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (n *channelName) UnmarshalText(text []byte) error {
 	if err := schema.CheckName(string(text)); err != nil {
-		return fmt.Errorf("%q is no name of a channel: %w", text, err)
+		return takes("a name: " + err.Error())
 	}
 	*n = channelName(text)
 	return nil
@@ -78,7 +77,7 @@ type partition int
 func (n *partition) UnmarshalText(text []byte) error {
 	v, err := strconv.Atoi(string(text))
 	if err != nil || v < -1 {
-		return fmt.Errorf("%q is not a number from 0 on", text)
+		return takes("a number from 0 on")
 	}
 	*n = partition(v)
 	return nil
@@ -91,7 +90,7 @@ type seq int64
 func (n *seq) UnmarshalText(text []byte) error {
 	v, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil || v < 1 {
-		return fmt.Errorf("%q is not a number from 1 on", text)
+		return takes("a number from 1 on")
 	}
 	*n = seq(v)
 	return nil
@@ -104,7 +103,7 @@ type tailFrom string
 func (f *tailFrom) UnmarshalText(text []byte) error {
 	if named := []string{"beginning", "end", ""}; !slices.Contains(named, string(text)) {
 		if n, err := strconv.ParseInt(string(text), 10, 64); err != nil || n < 0 {
-			return fmt.Errorf("%q is neither %s nor an offset from 0 on", text, strings.Join(named[:2], " nor "))
+			return takes(strings.Join(named[:2], ", ") + " or an offset from 0 on")
 		}
 	}
 	*f = tailFrom(text)

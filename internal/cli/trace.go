@@ -17,7 +17,7 @@ type traceID string
 func (id *traceID) UnmarshalText(text []byte) error {
 	s := strings.ToLower(string(text))
 	if len(s) != 32 || strings.Trim(s, "0123456789abcdef") != "" || strings.Trim(s, "0") == "" {
-		return fmt.Errorf("%q is no trace id: it takes the 32 hex digits that a message carries as trace", text)
+		return takes("the 32 hex digits that a message carries as trace")
 	}
 	*id = traceID(s)
 	return nil

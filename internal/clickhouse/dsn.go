@@ -153,12 +153,12 @@ func (t *Target) options(query string) error {
 func (t *Target) load() (err error) {
 	if t.PasswordFile != "" {
 		if t.Password, err = trust.Secret(t.PasswordFile); err != nil {
-			return fmt.Errorf("the login to ClickHouse: %w", err)
+			return fmt.Errorf("the login to ClickHouse (--clickhouse-password-file, or password-file in the DSN): %w", err)
 		}
 	}
 	if t.Secure {
 		if t.tls, err = t.Files.Config(); err != nil {
-			return fmt.Errorf("TLS with ClickHouse: %w", err)
+			return fmt.Errorf("TLS with ClickHouse (ca, cert and key in the DSN): %w", err)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -26,7 +27,7 @@ func Listen(ctx context.Context, addr, flag string) (net.Listener, error) {
 			return ln, nil
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("cannot listen at %s: %w", addr, err)
+			return nil, cannotListen(addr, flag, err)
 		}
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("address %s is in use by %s: stop it or choose another with %s (port 0 takes any free one)", addr, portOwner(addr), flag)
@@ -37,6 +38,44 @@ func Listen(ctx context.Context, addr, flag string) (net.Listener, error) {
 		case <-time.After(retryEvery):
 		}
 	}
+}
+
+// firstFreePort is the first that takes no privilege.
+const firstFreePort = 1024
+
+// CheckListen reports an address that Listen would refuse: a name without an
+// address, an address of another machine, a port that takes a privilege. Whether
+// it is in use only Listen knows.
+func CheckListen(addr, flag string) error {
+	at, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return cannotListen(addr, flag, err)
+	}
+	if at.Port >= firstFreePort {
+		at.Port = 0 // its own may be another's, who must not be disturbed
+	}
+	ln, err := net.ListenTCP("tcp", at)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil
+	}
+	if err != nil {
+		return cannotListen(addr, flag, err)
+	}
+	return ln.Close()
+}
+
+// cannotListen says why nobody can listen at an address, which is checked: it
+// holds no password.
+func cannotListen(addr, flag string, err error) error {
+	var call *os.SyscallError
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &call):
+		err = call.Err
+	case errors.As(err, &name):
+		err = errors.New(name.Err)
+	}
+	return fmt.Errorf("%s: nobody can listen at %s here: %w", flag, addr, err)
 }
 
 // reserve finds a port for a server that binds it itself: it listens at addr,

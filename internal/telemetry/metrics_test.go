@@ -54,7 +54,7 @@ func TestMetricsArePushedAndServed(t *testing.T) {
 
 func TestAnUnknownExporterIsAnError(t *testing.T) {
 	t.Setenv("OTEL_METRICS_EXPORTER", "pigeon")
-	if _, err := telemetry.Start(t.Context(), "parley-test", "v0", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `OTEL_METRICS_EXPORTER is "pigeon"`) {
+	if _, err := telemetry.Start(t.Context(), "parley-test", "v0", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `OTEL_METRICS_EXPORTER: it takes otlp, prometheus, console, none, not "pigeon"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/parley-chat/parley/internal/meter"
+	"github.com/parley-chat/parley/internal/quote"
 )
 
 // Variables of the queue of spans.
@@ -81,7 +82,7 @@ func sizeFrom(variable string, otherwise int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > largestQueue {
-		return 0, fmt.Errorf("%s is %q: it takes a number from 1 to %d", variable, text, largestQueue)
+		return 0, fmt.Errorf("%s: it takes a number from 1 to %d%s", variable, largestQueue, quote.Not(text))
 	}
 	return n, nil
 }

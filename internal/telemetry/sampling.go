@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/parley-chat/parley/internal/quote"
 )
 
 // Variables that say which traces are kept.
@@ -36,7 +38,7 @@ func samplerFrom(name, arg string) (sdk.Sampler, error) {
 		}
 		s = sdk.TraceIDRatioBased(ratio)
 	default:
-		return nil, fmt.Errorf("%s is %q: it takes always_on, always_off, traceidratio, or one of them behind parentbased_", samplerName, name)
+		return nil, fmt.Errorf("%s: it takes always_on, always_off, traceidratio, or one of them after parentbased_%s", samplerName, quote.Not(name))
 	}
 	if parentBased {
 		s = sdk.ParentBased(s)
@@ -51,7 +53,7 @@ func ratioOf(arg string) (float64, error) {
 	}
 	ratio, err := strconv.ParseFloat(arg, 64)
 	if err != nil || !(ratio >= 0 && ratio <= 1) {
-		return 0, fmt.Errorf("%s is %q: it takes a number from 0 to 1", samplerArg, arg)
+		return 0, fmt.Errorf("%s: it takes a number from 0 to 1%s", samplerArg, quote.Not(arg))
 	}
 	return ratio, nil
 }

@@ -6,7 +6,7 @@ package telemetry
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -31,7 +31,7 @@ type Telemetry struct {
 // Start sets up the telemetry of a service, such as parley-connector, in this
 // version. Whoever starts it calls Shutdown.
 func Start(ctx context.Context, service, version string, log *slog.Logger) (*Telemetry, error) {
-	if err := Check(); err != nil {
+	if err := checkVariables(); err != nil {
 		return nil, err
 	}
 	c := &complaints{log: log}
@@ -55,6 +55,18 @@ func Start(ctx context.Context, service, version string, log *slog.Logger) (*Tel
 		return nil, err
 	}
 	return tell, nil
+}
+
+// Check reports which of the OTEL_… variables Start would refuse. It sends
+// nothing.
+func Check() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	t, err := Start(ctx, "parley-check", "", slog.New(slog.DiscardHandler))
+	cancel()
+	if t != nil {
+		t.Shutdown(ctx)
+	}
+	return err
 }
 
 // Meters is what components make their instruments with.
@@ -86,8 +98,8 @@ func newResource(ctx context.Context, service, version string) (*resource.Resour
 		),
 		resource.WithFromEnv(),
 	)
-	if err != nil {
-		return nil, fmt.Errorf("the OTEL_… variables of the resource cannot be used: %w", err)
+	if err != nil { // which quotes the variable
+		return nil, errors.New("OTEL_RESOURCE_ATTRIBUTES: it takes key=value,key=value, with percent-encoded values")
 	}
 	return r, nil
 }

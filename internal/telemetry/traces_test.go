@@ -121,6 +121,26 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"OTEL_EXPORTER_OTLP_HEADERS", "authorization Bearer hunter2"},
 		{"OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%ZZhunter2"},
 		{"OTEL_METRICS_EXPORTER", "otlp", "OTEL_EXPORTER_OTLP_METRICS_HEADERS", "hunter2"},
+		{"OTEL_EXPORTER_OTLP_COMPRESSION", "rar"},
+		{"OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd"},
+		{"OTEL_EXPORTER_OTLP_INSECURE", "maybe"},
+		{"OTEL_EXPORTER_OTLP_TRACES_INSECURE", "1"},
+		{"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/nowhere"},
+		{"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/nowhere", "OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere"},
+		{"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "/nowhere"},
+		{"OTEL_EXPORTER_OTLP_TIMEOUT", "10s"},
+		{"OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "0"},
+		{"OTEL_METRIC_EXPORT_INTERVAL", "abc"},
+		{"OTEL_METRIC_EXPORT_TIMEOUT", "-5"},
+		{"OTEL_BSP_EXPORT_TIMEOUT", "1e3"},
+		{"OTEL_SDK_DISABLED", "yes"},
+		{"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "few"},
+		{"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "both"},
+		{"OTEL_RESOURCE_ATTRIBUTES", "ada:Bearer@host"},
+		{"OTEL_TRACES_EXPORTER", "ada:Bearer@host"},
+		{"OTEL_TRACES_SAMPLER", "ada:Bearer@host"},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "ada:Bearer@host"},
+		{"OTEL_EXPORTER_OTLP_CERTIFICATE", "/ada:Bearer@host"},
 	} {
 		t.Run(strings.Join(wrong, "="), func(t *testing.T) {
 			environment(t, append([]string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"}, wrong...)...)
@@ -128,7 +148,24 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "OTEL_") || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "Bearer") {
 				t.Errorf("%v: %v", wrong, err)
 			}
+			if checked := telemetry.Check(); checked == nil || err != nil && checked.Error() != err.Error() {
+				t.Errorf("%v: a start says %v, check says %v", wrong, err, checked)
+			}
 		})
+	}
+}
+
+// What is right is accepted, and looking at it sends and prints nothing.
+func TestRightSettingsAreAccepted(t *testing.T) {
+	got, url := telemetrytest.HTTP(t)
+	environment(t, "OTEL_EXPORTER_OTLP_ENDPOINT", url, "OTEL_METRICS_EXPORTER", "otlp", "OTEL_EXPORTER_OTLP_COMPRESSION", "gzip",
+		"OTEL_EXPORTER_OTLP_INSECURE", "True", "OTEL_METRIC_EXPORT_INTERVAL", "15000", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1",
+		"OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2", "OTEL_EXPORTER_OTLP_TIMEOUT", "10000")
+	if err := telemetry.Check(); err != nil {
+		t.Error(err)
+	}
+	if spans := got.Spans(); len(spans) > 0 {
+		t.Errorf("it sends %v", spans)
 	}
 }
 

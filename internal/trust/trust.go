@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/parley-chat/parley/internal/quote"
 )
 
 // Files are PEM files; "" for none.
@@ -29,11 +31,11 @@ func (f Files) Config() (*tls.Config, error) {
 	if f.CA != "" {
 		text, err := os.ReadFile(f.CA)
 		if err != nil {
-			return nil, fmt.Errorf("the CA certificates cannot be read: %w", err)
+			return nil, fmt.Errorf("%s cannot be read: %w", quote.Named("the file of CA certificates", f.CA), quote.Reason(err))
 		}
 		cfg.RootCAs = x509.NewCertPool()
 		if !cfg.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s holds no CA certificate: it takes certificates in PEM", f.CA)
+			return nil, fmt.Errorf("%s holds none: it takes certificates in PEM", quote.Named("the file of CA certificates", f.CA))
 		}
 	}
 	switch {
@@ -44,7 +46,7 @@ func (f Files) Config() (*tls.Config, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 	if err != nil {
-		return nil, fmt.Errorf("the certificate %s with the key %s cannot be used: %w", f.Cert, f.Key, err)
+		return nil, fmt.Errorf("%s cannot be used with %s: %w", quote.Named("the certificate", f.Cert), quote.Named("the key", f.Key), quote.Reason(err))
 	}
 	cfg.Certificates = []tls.Certificate{pair}
 	return cfg, nil
@@ -54,11 +56,11 @@ func (f Files) Config() (*tls.Config, error) {
 func Secret(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("the password cannot be read: %w", err)
+		return "", fmt.Errorf("%s cannot be read: %w", quote.Named("the file of the password", path), quote.Reason(err))
 	}
 	secret := strings.TrimRight(string(text), "\r\n")
 	if secret == "" {
-		return "", fmt.Errorf("%s holds no password", path)
+		return "", fmt.Errorf("%s holds no password", quote.Named("the file", path))
 	}
 	return secret, nil
 }
