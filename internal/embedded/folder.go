@@ -40,7 +40,8 @@ func IsFolder(path string) bool {
 
 // OpenFolder creates the folder where it is missing and locks it. It waits a
 // few seconds for a process that is just ending, and fails when the folder is
-// in use or was written by a newer version of the program.
+// in use, was written by a newer version of the program, or may have been
+// prepared by another user.
 func OpenFolder(ctx context.Context, path string) (*Folder, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -49,7 +50,10 @@ func OpenFolder(ctx context.Context, path string) (*Folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be created: %w", path, err)
 	}
-	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err := checkOwn(path); err != nil {
+		return nil, err
+	}
+	lock, err := openLock(path, os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be locked: %w", path, err)
 	}
@@ -66,7 +70,7 @@ func OpenFolder(ctx context.Context, path string) (*Folder, error) {
 // RemoveFolder deletes a data folder that no process uses, and fails at once
 // when one does.
 func RemoveFolder(path string) error {
-	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR, 0o600)
+	lock, err := openLock(path, 0)
 	if err != nil {
 		return fmt.Errorf("%s is not a data folder: %w", path, err)
 	}
