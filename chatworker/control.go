@@ -64,8 +64,8 @@ func (c *control) read(ctx context.Context, g *errgroup.Group, first int64) erro
 		switch {
 		case errors.As(err, &gone) && gone.First > gone.Offset:
 			first = gone.First // compacted; what is missing was superseded
-		case errors.As(err, &gone):
-			return c.w.watch.lostControl(ctx, gone)
+		case errors.As(err, &gone), errors.Is(err, eventlog.ErrLogReplaced):
+			return c.w.watch.lostControl(ctx, err)
 		default:
 			return fmt.Errorf("read %s: %w", schema.TopicControl, err)
 		}

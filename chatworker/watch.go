@@ -82,11 +82,14 @@ func (o *watch) lookAtControl(ctx context.Context) error {
 // controlGone is what a worker says that waits for parley.control.
 const controlGone = "topic " + schema.TopicControl + " is gone, and connectors that crash are not noticed: restart a connector, which creates it again, and then the chat workers"
 
-// lostControl explains that parley.control ends below what was read or written.
+// lostControl explains that parley.control ends below what was read or written,
+// or is another topic. Of both topics, the one of the events matters more.
 func (o *watch) lostControl(ctx context.Context, err error) error {
-	var refused *epoch.Refused
-	if again := o.lookAtControl(ctx); errors.As(again, &refused) {
-		return again
+	for _, look := range []func(context.Context) error{o.w.guard, o.lookAtControl} {
+		var refused *epoch.Refused
+		if found := look(ctx); errors.As(found, &refused) {
+			return found
+		}
 	}
 	return epoch.Refuse("%s lost its end (%v): Kafka lost records, or is an older copy of itself; restore it and restart the chat workers, or begin a new epoch with `parley epoch new`", schema.TopicControl, err)
 }

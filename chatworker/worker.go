@@ -267,6 +267,9 @@ func (w *Worker) stopped(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return nil
 	}
+	if errors.Is(err, eventlog.ErrLogReplaced) { // of pushes or checkpoints, or found by a write
+		return fmt.Errorf("chat worker: %w; start it again: it compares the log with what is remembered of it", err)
+	}
 	return fmt.Errorf("chat worker: %w", err)
 }
 
