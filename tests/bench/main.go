@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -62,7 +63,7 @@ func run(ctx context.Context, binary, only string, history, members int) error {
 	server.Cancel = func() error { return server.Process.Signal(os.Interrupt) }
 	server.WaitDelay = 20 * time.Second
 	if only == floods {
-		server.Env = append(os.Environ(), "GOMEMLIMIT=2GiB") // what it takes on a machine of 4 GiB
+		server.Env = append(os.Environ(), "GOMEMLIMIT="+cmp.Or(os.Getenv("GOMEMLIMIT"), "2GiB")) // what it takes on a machine of 4 GiB
 	}
 	logFile, err := os.Create(b.log)
 	if err != nil {
