@@ -63,6 +63,14 @@ func TestLogIsOfAnEarlierEpoch(t *testing.T) {
 		d.must("epoch", "new", "--yes")
 		return d
 	}
+	t.Run("roles that run", func(t *testing.T) {
+		t.Parallel()
+		d := renewed(t)
+		d.startAll()
+		d.ready(everyRole...)
+		d.replace(d.older)
+		d.refuses("", everyRole...)
+	})
 	t.Run("roles that start", func(t *testing.T) {
 		t.Parallel()
 		d := renewed(t)
