@@ -89,7 +89,7 @@ func (v *served) enterBy(dialer *websocket.Dialer, user string, channels ...*cha
 		o.mu.Unlock()
 	}
 	for _, ch := range channels {
-		p := &place{session: s, name: ch.name, channel: ch, member: true, index: -1, cursor: -1}
+		p := &place{session: s, name: ch.name, channel: ch, member: true, stage: live}
 		ch.mu.Lock()
 		p.index = len(ch.members)
 		ch.members = append(ch.members, p)

@@ -96,7 +96,7 @@ func (ch *channel) publishPrivate(payload []byte, user, to string) {
 	d := delivery{frame: ws.TextFrame(payload), message: true, user: user, to: to}
 	ch.keep(d)
 	for _, p := range ch.members {
-		if p.cursor < 0 && d.reaches(p.session.user) {
+		if p.stage == live && d.reaches(p.session.user) {
 			ch.sendTo(p)
 			p.session.conn.Send(d.frame)
 			ch.delivered++
@@ -145,7 +145,7 @@ func (ch *channel) flush() {
 		return
 	}
 	for _, p := range ch.members {
-		if p.cursor < 0 {
+		if p.stage == live {
 			ch.sendTo(p)
 		}
 	}
@@ -154,9 +154,9 @@ func (ch *channel) flush() {
 	ch.batch++
 }
 
-// attach makes p a member whose pushes wait behind the result of its join.
+// attach makes p a member whose pushes wait for the result of its join.
 func (ch *channel) attach(p *place) {
-	p.index = len(ch.members)
+	p.stage, p.index = catchingUp, len(ch.members)
 	ch.members = append(ch.members, p)
 	p.cursor = len(ch.backlog)
 	ch.readers = append(ch.readers, p)
@@ -165,17 +165,17 @@ func (ch *channel) attach(p *place) {
 // detach ends p's membership.
 func (ch *channel) detach(p *place) {
 	ch.ghosts = without(ch.ghosts, p)
-	if p.index < 0 {
+	if p.stage == outside {
 		return
 	}
-	if p.cursor < 0 {
+	if p.stage == live {
 		ch.sendTo(p)
 	}
+	p.stage = outside
 	last := ch.members[len(ch.members)-1]
 	ch.members[p.index], last.index = last, p.index
 	ch.members[len(ch.members)-1] = nil
 	ch.members = ch.members[:len(ch.members)-1]
-	p.index = -1
 }
 
 func without(places []*place, p *place) []*place {
@@ -187,8 +187,8 @@ func without(places []*place, p *place) []*place {
 	return places
 }
 
-// goLive sends p what waited behind its result, and returns how many messages
-// that were.
+// goLive sends p what waited for its result, and returns how many messages that
+// were.
 func (ch *channel) goLive(p *place) (messages int) {
 	for i := range ch.backlog[p.cursor:] {
 		if d := &ch.backlog[p.cursor+i]; d.reaches(p.session.user) {
@@ -198,7 +198,10 @@ func (ch *channel) goLive(p *place) (messages int) {
 			}
 		}
 	}
-	p.cursor, p.batch, p.from, p.had = -1, ch.batch, len(ch.out), ch.messages
+	if p.stage == catchingUp { // else it has left meanwhile
+		p.stage = live
+	}
+	p.batch, p.from, p.had = ch.batch, len(ch.out), ch.messages
 	if ch.readers = without(ch.readers, p); len(ch.readers) == 0 {
 		ch.backlog = nil
 		ch.forgetBacklog()

@@ -88,7 +88,7 @@ func (s *session) joinedChannels() int {
 // beginJoin publishes a join. The lock is held.
 func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	if p == nil {
-		p = &place{session: s, name: channel, partition: s.inc.partitionOf(channel), index: -1, cursor: -1}
+		p = &place{session: s, name: channel, partition: s.inc.partitionOf(channel)}
 	}
 	op := &operation{join: true, asked: []*joinCall{j}}
 	event := &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{

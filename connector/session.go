@@ -64,12 +64,22 @@ type place struct {
 
 	// Guarded by channel.mu.
 	since  int64 // the seq of its join
-	index  int   // among the channel's members; -1: it gets no pushes
-	cursor int   // into the channel's backlog while a result is being made
-	batch  int   // the channel's batch that from counts in
-	from   int   // where this place's part of that batch begins
-	had    int   // messages of that batch before there
+	stage  stage
+	index  int // among the channel's members, unless it is outside
+	cursor int // into the channel's backlog while it is catching up
+	batch  int // the channel's batch that from counts in
+	from   int // where this place's part of that batch begins
+	had    int // messages of that batch before there
 }
+
+// stage is what a channel's pushes are to a place.
+type stage uint8
+
+const (
+	outside    stage = iota // it gets none
+	catchingUp              // its result is being made: they wait in the channel's backlog
+	live                    // it gets them as they come
+)
 
 // operation is a join or a leave under way.
 type operation struct {

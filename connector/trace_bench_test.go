@@ -85,7 +85,7 @@ func crowd(tb testing.TB, inc *incarnation, members int) (*stream, *channel) {
 	})
 	for i := range members {
 		session := &session{inc: inc, user: fmt.Sprint(i), conn: ws.New(nullLine{raw: raw}, ws.Options{Queue: 1 << 30, Flushers: inc.flushers})}
-		ch.members = append(ch.members, &place{session: session, index: i, cursor: -1})
+		ch.members = append(ch.members, &place{session: session, index: i, stage: live})
 	}
 	return &stream{inc: inc, seen: watermarks{}}, ch
 }
