@@ -5,7 +5,7 @@ package main
 import (
 	"os"
 
-	"github.com/parley-chat/parley/internal/cli"
+	"github.com/parley-chat/parley/internal/app/cli"
 	"github.com/parley-chat/parley/internal/embedded"
 )
 

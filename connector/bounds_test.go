@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/ws"
-	"github.com/parley-chat/parley/internal/plain/plaintest"
+	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )

@@ -14,7 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/internal/epoch"
-	"github.com/parley-chat/parley/internal/plain/plaintest"
+	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/plain"
-	"github.com/parley-chat/parley/internal/plain/plaintest"
+	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
+	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 )
 
 // newTestInserter returns an inserter that writes what is full, or an hour old.

@@ -20,12 +20,12 @@ import (
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
-	"github.com/parley-chat/parley/internal/cli"
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/app/cli"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
-	"github.com/parley-chat/parley/internal/kraft"
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/kraft"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema/rpc"
 )

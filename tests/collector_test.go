@@ -12,7 +12,7 @@ import (
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/parley-chat/parley/internal/telemetry/telemetrytest"
+	"github.com/parley-chat/parley/internal/testing/telemetrytest"
 )
 
 // The collector that is shipped keeps what failed, what was slow, and a small

@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/connector"
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
-	"github.com/parley-chat/parley/internal/kraft"
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/kraft"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )

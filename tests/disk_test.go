@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector"
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )

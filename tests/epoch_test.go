@@ -14,7 +14,7 @@ import (
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
-	"github.com/parley-chat/parley/internal/cli"
+	"github.com/parley-chat/parley/internal/app/cli"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/projector"

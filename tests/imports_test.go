@@ -15,24 +15,24 @@ const module = "github.com/parley-chat/parley/"
 // and plumbing → schema. Components never import each other.
 func TestImportsRunOneWay(t *testing.T) {
 	components := []string{"connector", "chatworker", "projector"}
-	plumbing := []string{"schema", "internal/eventlog", "internal/epoch", "internal/clickhouse", "internal/history", "internal/roles", "internal/capacity", "internal/format", "internal/topics", "internal/logtail", "internal/transcript", "internal/doctor", "internal/embedded"}
+	plumbing := []string{"schema", "internal/eventlog", "internal/epoch", "internal/clickhouse", "internal/history", "internal/roles", "internal/capacity", "internal/ops/format", "internal/ops/topics", "internal/ops/tail", "internal/ops/history", "internal/ops/doctor", "internal/embedded"}
 	forbidden := map[string][]string{
 		"schema":             append([]string{"internal", "web", "tests"}, components...),
 		"internal/meter":     append([]string{"schema", "internal", "web", "tests"}, components...),
 		"internal/telemetry": append([]string{"schema", "internal", "web", "tests"}, components...),
 		"internal/eventlog":  append([]string{"schema", "internal", "web", "tests"}, components...),
 		"internal/jaeger":    append([]string{"schema", "internal", "web", "tests"}, components...),
-		"internal/tracing":   append([]string{"schema", "internal/telemetry", "internal/cli", "internal/stack", "web", "tests"}, components...),
+		"internal/tracing":   append([]string{"schema", "internal/telemetry", "internal/app/cli", "internal/app/stack", "web", "tests"}, components...),
 		"web":                append([]string{"schema", "internal", "tests"}, components...),
 	}
 	for _, p := range plumbing[2:] {
-		forbidden[p] = append([]string{"internal/stack", "internal/cli", "web", "tests"}, components...)
+		forbidden[p] = append([]string{"internal/app/stack", "internal/app/cli", "web", "tests"}, components...)
 	}
-	for _, p := range []string{"internal/child", "internal/kraft", "internal/memory"} {
-		forbidden[p] = append([]string{"schema", "internal/stack", "internal/cli", "web", "tests"}, components...)
+	for _, p := range []string{"internal/child", "internal/testing/kraft", "internal/memory"} {
+		forbidden[p] = append([]string{"schema", "internal/app/stack", "internal/app/cli", "web", "tests"}, components...)
 	}
 	for _, c := range components {
-		forbidden[c] = []string{"internal/stack", "internal/cli", "internal/embedded", "internal/kraft", "internal/telemetry", "web", "tests"}
+		forbidden[c] = []string{"internal/app/stack", "internal/app/cli", "internal/embedded", "internal/testing/kraft", "internal/telemetry", "web", "tests"}
 		for _, other := range components {
 			if other != c {
 				forbidden[c] = append(forbidden[c], other)

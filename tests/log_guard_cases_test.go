@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
 

@@ -11,10 +11,10 @@ import (
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
-	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
 	"github.com/parley-chat/parley/internal/embedded"
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/clickhousetest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"
 )

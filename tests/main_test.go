@@ -5,7 +5,7 @@ package tests
 import (
 	"testing"
 
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
 func TestMain(m *testing.M) { embeddedtest.Main(m) }

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
-	"github.com/parley-chat/parley/internal/kraft"
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/kraft"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
 
 // Kafka and ClickHouse that let in who has a certificate, and nobody else.

@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/embedded"
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
-	"github.com/parley-chat/parley/internal/kraft"
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/kraft"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
 
 const password = "correct-horse"

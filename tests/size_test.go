@@ -11,8 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/clickhousetest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 

@@ -12,9 +12,9 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
-	"github.com/parley-chat/parley/internal/telemetry/telemetrytest"
+	"github.com/parley-chat/parley/internal/testing/clickhousetest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/telemetrytest"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )

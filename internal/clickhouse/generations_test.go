@@ -4,8 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/clickhousetest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
 // A process that starts where the generations were forgotten takes the newest

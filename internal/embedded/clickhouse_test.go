@@ -17,7 +17,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/parley-chat/parley/internal/embedded"
-	"github.com/parley-chat/parley/internal/freeport"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
 func TestClickHouseKeepsItsTables(t *testing.T) {

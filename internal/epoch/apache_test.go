@@ -7,7 +7,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/parley-chat/parley/schema"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/parley-chat/parley/internal/kraft"
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/testing/kraft"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
 
 // trial is a log on three brokers that is written all the time, and what was

@@ -19,7 +19,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"github.com/parley-chat/parley/internal/freeport"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
 func TestNewRefusesBadAddresses(t *testing.T) {

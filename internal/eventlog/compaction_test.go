@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
 
 // TestRealCompactionIsReadFromEveryOffset lets Apache Kafka compact a log and

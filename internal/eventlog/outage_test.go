@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"github.com/parley-chat/parley/internal/freeport"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
 // While brokers are dead, or take connections and do not answer, everything that

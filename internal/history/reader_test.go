@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
-	"github.com/parley-chat/parley/internal/clickhouse/clickhousetest"
+	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/plain"
-	"github.com/parley-chat/parley/internal/plain/plaintest"
+	"github.com/parley-chat/parley/internal/testing/plaintest"
 )
 
 // An address that opens connection after connection closes its own, and keeps

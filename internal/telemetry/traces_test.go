@@ -12,7 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/telemetry"
-	"github.com/parley-chat/parley/internal/telemetry/telemetrytest"
+	"github.com/parley-chat/parley/internal/testing/telemetrytest"
 	"github.com/parley-chat/parley/internal/tracing"
 )
 

@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/parley-chat/parley/internal/freeport"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
 // floods is the part that runs alone: what it leaves in memory would be measured

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
 
 // root is the module's.

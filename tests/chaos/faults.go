@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/parley-chat/parley/internal/kraft"
+	"github.com/parley-chat/parley/internal/testing/kraft"
 )
 
 // faults does harm, up to two at a time, and heals it.

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/embedded"
-	"github.com/parley-chat/parley/internal/freeport"
-	"github.com/parley-chat/parley/internal/kraft"
+	"github.com/parley-chat/parley/internal/testing/freeport"
+	"github.com/parley-chat/parley/internal/testing/kraft"
 )
 
 const (

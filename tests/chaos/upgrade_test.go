@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/embedded/embeddedtest"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
-	"github.com/parley-chat/parley/internal/format"
-	"github.com/parley-chat/parley/internal/kraft/krafttest"
+	"github.com/parley-chat/parley/internal/ops/format"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/tests/checker"
 )

@@ -1,0 +1,149 @@
+package cli_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/parley-chat/parley/internal/app/cli"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+)
+
+func TestCheckSaysWhetherACommandWouldStart(t *testing.T) {
+	for _, c := range []struct {
+		args, variable, value string
+		code                  int
+		want                  string
+	}{
+		{args: "connector --kafka broker:9092", want: "parley connector: flags and environment are right"},
+		{args: "connector", variable: "PARLEY_DRAIN", value: "5s", want: "are right"},
+		{args: "clickhouse", variable: "PARLEY_CHDB", value: "/lib/libchdb.so", want: "are right"},
+		{args: "epoch new --yes", want: "parley epoch new"},
+		{args: "connector --lisen :8080", code: 1, want: `unknown flag --lisen, did you mean "--listen"`},
+		{args: "conector", code: 1, want: "conector"},
+		{args: "connector", variable: "PARLEY_KAFKA", value: "nowhere", code: 1, want: "PARLEY_KAFKA"},
+		{args: "connector", variable: "PARLEY_DRIAN", value: "5s", code: 1, want: "`parley connector` has no flag for the environment variable PARLEY_DRIAN"},
+		{args: "chatworker", variable: "PARLEY_LISTEN", value: ":1", code: 1, want: "PARLEY_LISTEN"},
+	} {
+		t.Run(c.args+c.variable, func(t *testing.T) {
+			if c.variable != "" {
+				t.Setenv(c.variable, c.value)
+			}
+			var out, errs bytes.Buffer
+			if code := cli.Run(append([]string{"check"}, strings.Fields(c.args)...), &out, &errs); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			if said := out.String() + errs.String(); !strings.Contains(said, c.want) || strings.Count(said, "\n") != 1 {
+				t.Errorf("it says %q, want one line with %q", said, c.want)
+			}
+		})
+	}
+}
+
+// What a start refuses, check refuses with the same sentence, and the other way
+// around: both load the same keys, files, addresses and patterns.
+func TestCheckSaysWhatAStartSays(t *testing.T) {
+	folder := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	secret, short, empty := file("secret", strings.Repeat("s3cret/+", 4)), file("short", "s3cret"), file("empty", "\n")
+	for _, c := range []struct{ args, variable, value, want string }{
+		{args: "connector --auth-key nofile", want: "--auth-key nofile: it cannot be read"},
+		{args: "up --partitions 1000", want: "--partitions 1000: the embedded broker creates at most 100 partitions"},
+		{args: "up --auth-key nofile", want: "--auth-key nofile: it cannot be read"},
+		{args: "connector --auth-key " + secret, want: "--auth-secret"},
+		{args: "connector --auth-secret " + short, want: "too short"},
+		{args: "connector --auth-secret " + secret + " --auth-algorithms RS256", want: "cannot verify"},
+		{args: "connector --auth-secret " + secret + " --auth-key " + secret, want: "keep one"},
+		{args: "connector --auth-secret " + secret + " --open", want: "keep one"},
+		{args: "connector --auth-audience parley", want: "--auth-key or --auth-secret"},
+		{args: "connector --listen 0.0.0.0:0", want: "--open"},
+		{args: "up --listen :0", want: "--open"},
+		{args: "connector --origins chat.example.com", want: `--origins: it takes origins of the form https://chat.example.com, https://*.example.com or *, not "chat.example.com"`},
+		{args: "connector --origins https://a.example/b", want: "--origins: it takes"},
+		{args: "connector --hosts http://box", want: "--hosts: it takes"},
+		{args: "connector --proxies nginx", want: "--proxies: it takes"},
+		{args: "connector --max-body 2000000", want: "the limit is at most 65536"},
+		{args: "connector --traces http://jaeger/trace", want: "{trace}"},
+		{args: "connector --traces jaeger/{trace}", want: "{trace}"},
+		{args: "connector --kafka-ca /nowhere.pem", want: "/nowhere.pem"},
+		{args: "chatworker --kafka-sasl PLAIN", want: "--kafka-user"},
+		{args: "projector --kafka-sasl PLAIN --kafka-user ada --kafka-password-file /nowhere", want: "/nowhere"},
+		{args: "chatworker --kafka-user ada", want: "--kafka-sasl"},
+		{args: "tail --kafka-sasl PLAIN --kafka-user ada --kafka-password-file " + empty, want: "holds no password"},
+		{args: "projector --clickhouse clickhouse://ch/chat?ca=/nowhere.pem", want: "/nowhere.pem"},
+		{args: "connector --clickhouse clickhouse://ch/chat?password-file=/nowhere", want: "/nowhere"},
+		{args: "verify --clickhouse-password-file /nowhere", want: "/nowhere"},
+		{args: "connector", variable: "OTEL_EXPORTER_OTLP_ENDPOINT", value: "localhost:4317", want: "OTEL_EXPORTER_OTLP_ENDPOINT is not of the form http://host:port"},
+		{args: "broker", variable: "OTEL_TRACES_EXPORTER", value: "pigeon", want: "OTEL_TRACES_EXPORTER"},
+		{args: "connector", variable: "PARLEY_AUTH_KEY", want: "PARLEY_AUTH_KEY is set and empty"},
+		{args: "up", variable: "PARLEY_AUTH_SECRET", want: "PARLEY_AUTH_SECRET is set and empty"},
+		{args: "connector", variable: "PARLEY_ORIGINS", want: "PARLEY_ORIGINS is set and empty"},
+		{args: "chatworker", variable: "PARLEY_KAFKA_SASL", want: "PARLEY_KAFKA_SASL is set and empty"},
+		{args: "connector --listen 192.0.2.1:0", want: "--listen: nobody can listen at 192.0.2.1:0 here: cannot assign requested address"},
+		{args: "broker --listen 192.0.2.1:9092", want: "--listen: nobody can listen at 192.0.2.1:9092 here"},
+		{args: "clickhouse --admin 192.0.2.1:0", want: "--admin: nobody can listen at 192.0.2.1:0 here"},
+		{args: "up --listen nowhere.invalid:80", want: "--listen: nobody can listen at nowhere.invalid:80 here"},
+		{args: "trace 0123456789abcdef0123456789abcdef --jaeger localhost:16686", want: "--jaeger: it takes"},
+		{args: "chatworker", variable: "OTEL_EXPORTER_OTLP_COMPRESSION", value: "rar", want: `OTEL_EXPORTER_OTLP_COMPRESSION: it takes gzip, none, not "rar"`},
+		{args: "chatworker", variable: "OTEL_RESOURCE_ATTRIBUTES", value: "s3cr3t", want: "OTEL_RESOURCE_ATTRIBUTES: it takes key=value"},
+		{args: "connector --proxies=", want: "--proxies is set and empty"},
+	} {
+		t.Run(c.args+c.variable, func(t *testing.T) {
+			if c.variable != "" {
+				t.Setenv(c.variable, c.value)
+			}
+			say := func(args ...string) string {
+				var out, errs bytes.Buffer
+				if code := cli.Run(args, &out, &errs); code == 0 || out.Len() > 0 {
+					t.Errorf("exit code %d, and says %s", code, out.String())
+				}
+				return strings.ReplaceAll(errs.String(), " (`parley --help` lists commands and flags)", "")
+			}
+			started, checked := say(strings.Fields(c.args)...), say(append([]string{"check"}, strings.Fields(c.args)...)...)
+			if started != checked || !strings.Contains(checked, c.want) || strings.Count(checked, "\n") != 1 {
+				t.Errorf("a start says %q, check says %q; want %q", started, checked, c.want)
+			}
+		})
+	}
+}
+
+// Every command that takes addresses or files is checked before it starts.
+func TestCheckAcceptsWhatStarts(t *testing.T) {
+	for _, args := range []string{
+		"up", "connector --open --listen :0", "connector --kafka a:1,b:2 --origins https://Chat.Example/,https://*.example.com --proxies 127.0.0.1/32 --hosts box",
+		"chatworker", "projector", "broker", "clickhouse", "verify", "doctor", "tail", "history lobby", "topics", "rebuild", "epoch new --yes", "format",
+		"tail --data x --kafka-sasl PLAIN",
+	} {
+		var out, errs bytes.Buffer
+		if code := cli.Run(append([]string{"check"}, strings.Fields(args)...), &out, &errs); code != 0 {
+			t.Errorf("parley %s: %s", args, errs.String())
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := cli.Run([]string{"check", "connector", "--kafka", "a:1, b:2"}, &out, &errs); code != 0 {
+		t.Errorf("a list with blanks: %s", errs.String())
+	}
+}
+
+// Who may connect is in the first line of the log and in /readyz; a variable
+// that no command reads is named.
+func TestStartSaysWhoMayConnect(t *testing.T) {
+	embeddedtest.NeedEngine(t)
+	t.Setenv("PARLEY_AUTH_KYE", "/key")
+	up := begin(t, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	up.find(`not settings of any command.*PARLEY_AUTH_KYE`)
+	up.find(`parley starts" clients="open to this machine"`)
+	admin := up.find(`health is served" address=(\S+)`)
+	up.find(`Parley is ready`)
+	if _, text := readiness(t, "http://"+admin); text != "ready\nclients: open to this machine\n" {
+		t.Errorf("/readyz says %q", text)
+	}
+}

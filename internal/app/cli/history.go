@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	reader "github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/ops/history"
+)
+
+type historyCommand struct {
+	operatorFlags
+	Channel channelName `arg:"" help:"The channel."`
+	Before  seq         `xor:"where" placeholder:"SEQ" help:"The newest messages below this seq."`
+	After   seq         `xor:"where" placeholder:"SEQ" help:"The oldest messages above this seq."`
+	Limit   count       `default:"50" placeholder:"N" help:"Messages at most. Default: ${default}."`
+	User    channelName `placeholder:"NAME" help:"Show what this user would see: private messages from and to them, too."`
+	Epoch   string      `placeholder:"NAME" help:"The epoch in which seqs count. Default: the current one."`
+	JSON    bool        `name:"json" help:"Print as JSON."`
+}
+
+// Help is shown under the command's flags.
+func (c *historyCommand) Help() string {
+	return `Prints the newest messages of a channel, or those before or after a seq, as its
+members would get them: from ClickHouse, and from the log what is not there yet.
+Private messages are left out unless a user is named.`
+}
+
+// Run prints a page of history.
+func (c *historyCommand) Run(ctx context.Context, p process) error {
+	if c.Limit < 1 {
+		return &coded{errors.New("--limit is 0: it takes a number from 1 on"), exitUsage}
+	}
+	log := quiet(p.stderr)
+	s, err := c.connect(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if _, err := s.db.Generation(ctx); clickhouse.IsMissing(err) {
+		fmt.Fprintf(p.stderr, "parley: database %s in ClickHouse has no tables of parley: this is what the log alone has\n", s.db.Database())
+	}
+	t, err := history.Read(ctx, s.kafka, s.dsn, history.Question{
+		Channel: string(c.Channel), User: string(c.User), Before: int64(c.Before), After: int64(c.After),
+		Limit: int(c.Limit), Epoch: c.Epoch,
+	}, log)
+	switch {
+	case errors.Is(err, reader.ErrEpoch):
+		return fmt.Errorf("there is no epoch %q: `parley history %s` without --epoch names the one before the current one, where there is one", c.Epoch, c.Channel)
+	case err != nil:
+		return err
+	case c.JSON:
+		return printJSON(p.stdout, t)
+	}
+	return c.print(p.stdout, &t)
+}
+
+func (c *historyCommand) print(w io.Writer, t *history.Transcript) error {
+	out := bufio.NewWriter(w)
+	if t.More && c.After <= 0 && len(t.Messages) > 0 {
+		fmt.Fprintf(out, "(older ones: --before %d)\n", t.Messages[0].Seq)
+	}
+	if t.Older != "" {
+		fmt.Fprintf(out, "(before this epoch: --epoch %s)\n", t.Older)
+	}
+	if len(t.Messages) == 0 {
+		fmt.Fprintln(out, "No messages.")
+	}
+	for i := range t.Messages {
+		m := &t.Messages[i]
+		whom := m.User
+		if m.To != "" {
+			whom += " → " + m.To
+		}
+		fmt.Fprintf(out, "%s  %d  %s: %s\n", time.UnixMilli(m.Time).UTC().Format("2006-01-02 15:04:05.000"), m.Seq, whom, printable(m.Body))
+	}
+	if t.More && c.After > 0 && len(t.Messages) > 0 {
+		fmt.Fprintf(out, "(newer ones: --after %d)\n", t.Messages[len(t.Messages)-1].Seq)
+	}
+	return out.Flush()
+}
+
+// printable keeps what a user wrote from steering the operator's terminal.
+func printable(body string) string {
+	return strings.Map(func(r rune) rune {
+		if r != ' ' && !unicode.IsGraphic(r) {
+			return '·'
+		}
+		return r
+	}, body)
+}

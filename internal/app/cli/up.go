@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/parley-chat/parley/internal/app/stack"
+)
+
+type upCommand struct {
+	running
+	clientFlags
+	storeFlags
+	Listen     address `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address of the chat. Default: ${default}."`
+	Data       string  `default:"data" placeholder:"DIR" help:"Folder of everything that is kept. Default: ${default}."`
+	Partitions count   `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet, at most 100; one that does keeps its own. Default: 12."`
+}
+
+// Run starts the stack, says where it is, and stops it when ctx ends.
+func (c *upCommand) Run(ctx context.Context, p process) error {
+	return c.equipped(ctx, p, "parley", true, func(t *tools) error { return c.run(ctx, p, t) })
+}
+
+func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
+	clients, err := c.config(c.Listen)
+	if err != nil {
+		return err
+	}
+	t.access = clients.Access()
+	t.log.Info("parley starts", "clients", t.access)
+	t.memory.tell(t.log)
+	var running atomic.Pointer[stack.Stack]
+	health, err := startAdmin(ctx, string(c.Admin), starting{&running}, t)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, health.stop()) }()
+	s, err := stack.Start(ctx, stack.Config{
+		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients, ClickHouseHTTP: c.ClickhouseHTTP,
+		Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped while it was starting
+		}
+		return err
+	}
+	running.Store(s)
+	c.announce(p, s.Addresses(), t.log)
+	select {
+	case <-ctx.Done():
+	case <-s.Failed():
+		err = s.Err()
+	}
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience+c.DrainDelay+c.Drain)
+	defer cancel()
+	return errors.Join(err, s.Stop(stopCtx))
+}
+
+// announce tells people and the log where everything is.
+func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
+	data, err := filepath.Abs(c.Data)
+	if err != nil {
+		data = c.Data
+	}
+	log.Info("parley is ready", "chat", a.Chat, "kafka", a.Kafka, "clickhouse", a.ClickHouse, "data", data)
+	sql := "`parley sql --data " + c.Data + "` asks it"
+	if a.ClickHouseHTTP != "" {
+		sql = "SQL by HTTP: " + a.ClickHouseHTTP
+	}
+	fmt.Fprintf(p.stdout, `Parley is ready.
+  chat        %s
+  data        %s
+  Kafka       %s (embedded broker)
+  ClickHouse  %s (%s)
+`, a.Chat, data, a.Kafka, a.ClickHouse, sql)
+}
+
+// starting is the health of a stack that may not be there yet.
+type starting struct{ stack *atomic.Pointer[stack.Stack] }
+
+// Unready says why the stack is not ready.
+func (s starting) Unready(ctx context.Context) []string {
+	if running := s.stack.Load(); running != nil {
+		return running.Unready(ctx)
+	}
+	return []string{"it is starting"}
+}
+
+// Warnings say what is wrong though the stack is ready.
+func (s starting) Warnings() []string {
+	if running := s.stack.Load(); running != nil {
+		return running.Warnings()
+	}
+	return nil
+}
