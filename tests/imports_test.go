@@ -3,60 +3,128 @@ package tests
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
-const module = "github.com/parley-chat/parley/"
+const module = "github.com/parley-chat/parley"
 
-// The arrows between packages run one way: main → stack → components → history
-// and plumbing → schema. Components never import each other.
+// floor is a row of docs/architecture.md's table of floors. A package imports
+// packages of the floors that its own may stand on, and those that follow it on
+// its own floor, unless that keeps its packages apart.
+type floor struct {
+	name     string
+	packages []string
+	on       []string // the floors that it may stand on
+	apart    bool     // no package of the floor imports another one
+}
+
+// floors has every package once, from the top down.
+var floors = []floor{
+	{"tests", []string{"tests/chaos/run", "tests/chaos", "tests/bench", "tests/checker", "tests/client", "tests", "examples/go-bot"},
+		[]string{"test support", "servers", "cores", "plumbing", "foundation", "contracts"}, false},
+	{"test support", []string{"internal/testing/embeddedtest", "internal/testing/clickhousetest", "internal/testing/plaintest", "internal/testing/telemetrytest",
+		"internal/testing/krafttest", "internal/testing/kraft", "internal/testing/freeport"},
+		[]string{"servers", "plumbing", "foundation", "contracts"}, false},
+	{"what main starts", []string{".", "internal/app/settings", "internal/app/cli", "internal/app/stack"},
+		[]string{"operators' commands", "servers", "roles", "plumbing", "foundation", "contracts"}, false},
+	{"operators' commands", []string{"internal/ops/doctor", "internal/ops/epoch", "internal/ops/format", "internal/ops/history", "internal/ops/tail",
+		"internal/ops/topics", "internal/ops/verify"},
+		[]string{"cores", "plumbing", "foundation", "contracts"}, false},
+	{"servers", []string{"internal/embedded", "internal/jaeger", "internal/telemetry", "web"}, []string{"foundation", "contracts"}, true},
+	{"roles", []string{"connector", "chatworker", "projector"}, []string{"cores", "plumbing", "foundation", "contracts"}, true},
+	{"cores", []string{"chatworker/fold", "chatworker/lease", "connector/ws"}, []string{"contracts"}, true},
+	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse"},
+		[]string{"foundation", "contracts"}, false},
+	{"foundation", []string{"internal/eventlog", "internal/meter", "internal/plain", "internal/trust", "internal/quote", "internal/hostname", "internal/files", "internal/child", "internal/memory"}, nil, false},
+	{"contracts", []string{"schema", "schema/rpc", "schema/sql", "schema/strict"}, nil, false},
+}
+
+// Imports run one way, down the floors.
 func TestImportsRunOneWay(t *testing.T) {
-	components := []string{"connector", "chatworker", "projector"}
-	plumbing := []string{"schema", "internal/eventlog", "internal/epoch", "internal/clickhouse", "internal/history", "internal/roles", "internal/capacity", "internal/ops/format", "internal/ops/topics", "internal/ops/tail", "internal/ops/history", "internal/ops/doctor", "internal/embedded"}
-	forbidden := map[string][]string{
-		"schema":             append([]string{"internal", "web", "tests"}, components...),
-		"internal/meter":     append([]string{"schema", "internal", "web", "tests"}, components...),
-		"internal/telemetry": append([]string{"schema", "internal", "web", "tests"}, components...),
-		"internal/eventlog":  append([]string{"schema", "internal", "web", "tests"}, components...),
-		"internal/jaeger":    append([]string{"schema", "internal", "web", "tests"}, components...),
-		"internal/tracing":   append([]string{"schema", "internal/telemetry", "internal/app/cli", "internal/app/stack", "web", "tests"}, components...),
-		"web":                append([]string{"schema", "internal", "tests"}, components...),
-	}
-	for _, p := range plumbing[2:] {
-		forbidden[p] = append([]string{"internal/app/stack", "internal/app/cli", "web", "tests"}, components...)
-	}
-	for _, p := range []string{"internal/child", "internal/testing/kraft", "internal/memory"} {
-		forbidden[p] = append([]string{"schema", "internal/app/stack", "internal/app/cli", "web", "tests"}, components...)
-	}
-	for _, c := range components {
-		forbidden[c] = []string{"internal/app/stack", "internal/app/cli", "internal/embedded", "internal/testing/kraft", "internal/telemetry", "web", "tests"}
-		for _, other := range components {
-			if other != c {
-				forbidden[c] = append(forbidden[c], other)
+	all := packages(t)
+	for _, p := range all {
+		from, at := floorOf(p.ImportPath)
+		if from == nil {
+			t.Errorf("%s is on no floor: add it to floors", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if imported != module && !strings.HasPrefix(imported, module+"/") {
+				continue
+			}
+			to, below := floorOf(imported)
+			switch {
+			case to == nil: // said above
+			case to == from && (from.apart || below < at):
+				t.Errorf("%s imports %s, of the same floor", p.ImportPath, imported)
+			case to != from && !slices.Contains(from.on, to.name):
+				t.Errorf("%s (%s) imports %s (%s)", p.ImportPath, from.name, imported, to.name)
 			}
 		}
 	}
-	for _, p := range packages(t) {
-		for _, imported := range p.Imports {
-			for from, not := range forbidden {
-				if (from == "internal/eventlog" || from == "internal/telemetry") && imported == module+"internal/meter" {
-					continue // which is of OpenTelemetry, and knows nothing of chat either
-				}
-				for _, to := range not {
-					if within(p.ImportPath, from) && within(imported, to) && !within(imported, from) {
-						t.Errorf("%s imports %s", p.ImportPath, imported)
-					}
-				}
+	for i, f := range floors {
+		for _, name := range f.packages {
+			if !slices.ContainsFunc(all, func(p goPackage) bool { return p.ImportPath == pathOf(name) }) {
+				t.Errorf("%s, of floor %q, does not exist", name, f.name)
+			}
+		}
+		for _, name := range f.on {
+			if !slices.ContainsFunc(floors[i+1:], func(below floor) bool { return below.name == name }) {
+				t.Errorf("floor %q may stand on %q, which is not below it", f.name, name)
 			}
 		}
 	}
 }
 
-func within(path, folder string) bool {
-	return path == module+folder || strings.HasPrefix(path, module+folder+"/")
+// docs/architecture.md has the same table.
+func TestFloorsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "| floor | packages | may import |\n|---|---|---|\n"
+	for _, f := range floors {
+		var names []string
+		for _, p := range f.packages {
+			if p == "." {
+				p = "main.go"
+			}
+			names = append(names, fmt.Sprintf("[%s](../%s)", strings.TrimPrefix(p, "internal/"), p))
+		}
+		on := strings.Join(f.on, ", ")
+		if f.on == nil {
+			on = "nothing of Parley"
+		}
+		want += fmt.Sprintf("| %s | %s | %s |\n", f.name, strings.Join(names, ", "), on)
+	}
+	if !strings.Contains(string(page), want) {
+		t.Errorf("docs/architecture.md does not have this table:\n%s", want)
+	}
+}
+
+func pathOf(name string) string {
+	if name == "." {
+		return module
+	}
+	return module + "/" + name
+}
+
+// floorOf returns the floor of a package, and its place there.
+func floorOf(path string) (f *floor, at int) {
+	for i := range floors {
+		for at, name := range floors[i].packages {
+			if pathOf(name) == path {
+				return &floors[i], at
+			}
+		}
+	}
+	return nil, 0
 }
 
 type goPackage struct {
@@ -66,8 +134,7 @@ type goPackage struct {
 
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...")
-	out, err := cmd.Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
