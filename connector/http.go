@@ -121,7 +121,7 @@ func (inc *incarnation) accept(conn *ws.Conn, t *ticket, token string) {
 func (inc *incarnation) bounds() ws.Options {
 	return ws.Options{
 		Message: inc.limits.Frame, Queue: inc.limits.Queue, ReadRate: inc.cfg.Edge.ReadRate,
-		Flushers: inc.flushers, Budget: inc.budget, Requests: inc.requests,
+		Flushers: inc.flushers, Budget: inc.budget, Requests: inc.requests, Reading: inc.reading,
 		OnSlowed: func() { inc.metrics.limited.Add(1, "bytes") },
 	}
 }

@@ -54,6 +54,7 @@ type incarnation struct {
 	flushers      *ws.Flushers
 	budget        *ws.Budget // of all connections' queues
 	requests      *ws.Tally  // of what sessions ask
+	reading       *ws.Tally  // of messages that are being read
 	backlogs      *ws.Tally  // of the channels' backlogs
 
 	ctx      context.Context // of everything that works for sessions
@@ -107,6 +108,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 		flushers: ws.NewFlushers(),
 		budget:   ws.NewBudget(maxQueued, nil), // until the connector's takes its place
 		requests: ws.NewTally(requestBytes, requestShare),
+		reading:  ws.NewTally(readingBytes, 0),
 		backlogs: ws.NewTally(backlogTotal, 0),
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),

@@ -62,12 +62,13 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 	eventually(t, "nothing counts once they are gone", func() bool { return v.inc.requests.Used() == 0 })
 }
 
-// Messages of which only a part has come are bounded together.
+// Messages of which only a part has come are bounded together, and take nothing
+// of the room for what others have asked.
 //
 //parley:bound messages that are being read
 func TestHalfRequestsAreBounded(t *testing.T) {
 	const sessions, bound = 200, 2 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.requests = ws.NewTally(bound, requestShare) })
+	v := serveAlone(t, func(inc *incarnation) { inc.reading = ws.NewTally(bound, 0) })
 	ch := v.inc.subscribe("a")
 	half := []byte(`{"jsonrpc":"2.0","id":"` + strings.Repeat("i", 50_000))
 	var all []*websocket.Conn
@@ -91,8 +92,11 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 		return n
 	}
 	eventually(t, "what does not fit is closed", func() bool { return closed() >= sessions-bound/(32<<10)-1 })
-	if used := v.inc.requests.Used(); used > bound+sessions*requestShare || used < bound/2 {
+	if used := v.inc.reading.Used(); used > bound || used < bound/2 {
 		t.Errorf("halves keep %d bytes, the bound is %d", used, bound)
+	}
+	if used := v.inc.requests.Used(); used != 0 {
+		t.Errorf("halves take %d bytes of the room for requests", used)
 	}
 	ws, _ := v.enter("whole", ch)
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"ping"}`)
@@ -102,7 +106,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 	for _, ws := range all {
 		ws.Close()
 	}
-	eventually(t, "nothing counts", func() bool { return v.inc.requests.Used() == 0 })
+	eventually(t, "nothing counts", func() bool { return v.inc.reading.Used() == 0 })
 }
 
 // The pages of members that wait behind joins count, and one that does not fit

@@ -43,6 +43,8 @@ type Conn struct {
 	budget   *Budget      // of all connections together; nil: none
 	requests *Tally       // of what all connections ask; nil: none
 	asked    atomic.Int64 // bytes of it
+	reading  *Tally       // of the messages that are being read of all; nil: none
+	incoming atomic.Int64 // bytes of it
 	life     life
 	ponged   atomic.Bool
 
@@ -65,7 +67,7 @@ type Conn struct {
 
 // New sends over a line. Only what an [Upgrader] has upgraded can be read.
 func New(line Line, o Options) *Conn {
-	c := &Conn{net: line, limit: o.Queue, flushers: o.Flushers, budget: o.Budget, requests: o.Requests}
+	c := &Conn{net: line, limit: o.Queue, flushers: o.Flushers, budget: o.Budget, requests: o.Requests, reading: o.Reading}
 	c.idle = sync.NewCond(&c.mu)
 	c.life.pingedAt = time.Now()
 	return c

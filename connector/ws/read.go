@@ -38,36 +38,36 @@ func (c *Conn) Read(handle func([]byte)) error {
 		}
 		message, counted, err := c.readMessage(r)
 		if err != nil {
-			c.Give(counted)
+			c.reading.Give(&c.incoming, counted)
 			c.closeFor(err)
 			return err
 		}
 		if !utf8.Valid(message) {
-			c.Give(counted)
+			c.reading.Give(&c.incoming, counted)
 			c.Close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
 			return errNotUTF8
 		}
 		if err := c.armMessage(0); err != nil {
-			c.Give(counted)
+			c.reading.Give(&c.incoming, counted)
 			return err
 		}
 		c.socket.read = 0
 		if c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
 			handle(message)
 		}
-		c.Give(counted)
+		c.reading.Give(&c.incoming, counted)
 	}
 }
 
 // readMessage reads one message to its end. counted is what it takes of the
-// connection's requests, which the caller gives back.
+// connection's messages, which the caller gives back.
 func (c *Conn) readMessage(r io.Reader) (message []byte, counted int, err error) {
 	message = make([]byte, 0, 512)
 	for {
 		if len(message) == cap(message) {
 			size := 2 * cap(message)
 			if size > smallMessage {
-				if !c.Take(size - counted) {
+				if !c.reading.Take(&c.incoming, size-counted, c.limit) {
 					c.Close(rpc.CloseSlow, "too much is being received: come back")
 					return nil, counted, errCrowded
 				}

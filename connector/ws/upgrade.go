@@ -23,6 +23,7 @@ type Options struct {
 	Flushers *Flushers
 	Budget   *Budget // of all queues together; nil: none
 	Requests *Tally  // of what all connections ask; nil: none
+	Reading  *Tally  // of the messages that are being read of all; nil: none
 	OnSlowed func()  // called when reading waits for ReadRate; nil: nothing to do
 }
 
