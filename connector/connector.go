@@ -8,6 +8,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,12 +112,12 @@ func New(cfg Config) (*Connector, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	setDefault(&cfg.MaxConnections, 100_000)
-	setDefault(&cfg.MaxQueued, maxQueued)
-	setDefault(&cfg.PingEvery, 25*time.Second)
-	setDefault(&cfg.PongTimeout, 8*time.Second)
-	setDefault(&cfg.ClientPing, 25*time.Second)
-	setDefault(&cfg.HistoryTime, defaultHistoryTime)
+	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, 100_000)
+	cfg.MaxQueued = cmp.Or(cfg.MaxQueued, maxQueued)
+	cfg.PingEvery = cmp.Or(cfg.PingEvery, 25*time.Second)
+	cfg.PongTimeout = cmp.Or(cfg.PongTimeout, 8*time.Second)
+	cfg.ClientPing = cmp.Or(cfg.ClientPing, 25*time.Second)
+	cfg.HistoryTime = cmp.Or(cfg.HistoryTime, defaultHistoryTime)
 	if cfg.Kafka.Outage == nil {
 		cfg.Kafka.Outage = eventlog.NewOutage(cfg.Logger)
 	}
@@ -159,13 +160,6 @@ func (cfg *Config) fit() {
 	if cfg.MaxConnections < asked {
 		cfg.Logger.Warn("fewer connections are admitted than asked for: raise the limit of open files (ulimit -n, LimitNOFILE) or lower --max-connections",
 			"open_files", open, "connections", cfg.MaxConnections, "asked", asked)
-	}
-}
-
-func setDefault[T comparable](v *T, otherwise T) {
-	var zero T
-	if *v == zero {
-		*v = otherwise
 	}
 }
 

@@ -109,7 +109,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 var limitNames = []string{"requests", "user_requests", "joins", "user_joins", "chats", "user_connections", "bytes", "hello", "plain"}
 
 // methods are the values of a label.
-var methods = []string{rpc.MethodHello, rpc.MethodPing, rpc.MethodJoin, rpc.MethodLeave, rpc.MethodChat, rpc.MethodHistory, rpc.MethodMembers, "other"}
+var methods = append(slices.Clone(rpc.Methods), "other")
 
 var knownCodes = closeCodes()
 
@@ -150,7 +150,7 @@ func (m *metrics) answered(method string, e *rpc.Error) {
 			m.joins.Add(1, outcomeFailed)
 		}
 	}
-	if !known(method) && method != rpc.MethodHello {
+	if !known(method) {
 		method = "other"
 	}
 	m.requests.Add(1, method, result)

@@ -3,6 +3,7 @@ package connector
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -75,13 +76,7 @@ func (s *session) dispatch(c *call, r rpc.Request) *rpc.Error {
 	return &rpc.Error{Code: rpc.CodeNoMethod, Message: "no such method"}
 }
 
-func known(method string) bool {
-	switch method {
-	case rpc.MethodPing, rpc.MethodChat, rpc.MethodJoin, rpc.MethodLeave, rpc.MethodHistory, rpc.MethodMembers:
-		return true
-	}
-	return false
-}
+func known(method string) bool { return slices.Contains(rpc.Methods, method) }
 
 func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	var p rpc.HelloParams

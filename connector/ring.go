@@ -75,7 +75,6 @@ func (r *ring) find(user, id string, newest int) (entry, bool) {
 // page is a part of a channel's messages, oldest first.
 type page struct {
 	messages [][]byte
-	newest   int64 // seq of the newest public message in it; 0: none
 	more     bool
 	newer    bool
 	older    string
@@ -193,9 +192,6 @@ func pageOf(found []*entry, more bool) page {
 	p := page{messages: make([][]byte, len(found)), more: more}
 	for i, e := range found {
 		p.messages[i] = e.json
-		if e.to == "" {
-			p.newest = e.seq
-		}
 	}
 	return p
 }

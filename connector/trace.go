@@ -34,7 +34,7 @@ type openSpans struct {
 
 // begin gives a request its span, if requests of that method have one.
 func (s *session) begin(c *call) {
-	if s.inc.tracers.requests == nil || c.method == rpc.MethodPing || !known(c.method) {
+	if s.inc.tracers.requests == nil || c.method == rpc.MethodHello || c.method == rpc.MethodPing || !known(c.method) {
 		return
 	}
 	c.span = s.inc.tracers.requests.Request(c.method)

@@ -15,6 +15,7 @@
 package projector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -82,10 +83,10 @@ func New(cfg Config) (*Projector, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	setDefault(&cfg.Group, DefaultGroup)
-	setDefault(&cfg.BatchRows, 100_000)
-	setDefault(&cfg.BatchBytes, 32<<20)
-	setDefault(&cfg.BatchAge, 500*time.Millisecond)
+	cfg.Group = cmp.Or(cfg.Group, DefaultGroup)
+	cfg.BatchRows = cmp.Or(cfg.BatchRows, 100_000)
+	cfg.BatchBytes = cmp.Or(cfg.BatchBytes, 32<<20)
+	cfg.BatchAge = cmp.Or(cfg.BatchAge, 500*time.Millisecond)
 	if _, err := clickhouse.Parse(cfg.ClickHouse); err != nil {
 		return nil, err
 	}
@@ -93,13 +94,6 @@ func New(cfg Config) (*Projector, error) {
 	return &Projector{
 		cfg: cfg, tracer: tracer, events: tracer.Topic(schema.TopicEvents, cfg.Group), metrics: newMetrics(cfg.Meters),
 	}, nil
-}
-
-func setDefault[T comparable](v *T, otherwise T) {
-	var zero T
-	if *v == zero {
-		*v = otherwise
-	}
 }
 
 // Stats returns what was counted so far.

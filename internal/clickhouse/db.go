@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,9 +58,9 @@ func New(dsn string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	setDefault(&o.MaxConns, 8)
-	setDefault(&o.DialTimeout, 5*time.Second)
-	setDefault(&o.ReadTimeout, time.Minute)
+	o.MaxConns = cmp.Or(o.MaxConns, 8)
+	o.DialTimeout = cmp.Or(o.DialTimeout, 5*time.Second)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, time.Minute)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -71,13 +72,6 @@ func New(dsn string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("connect to ClickHouse: %w", err)
 	}
 	return &DB{Conn: conn, target: target, opts: o, metrics: newMetrics(o.Meters)}, nil
-}
-
-func setDefault[T comparable](v *T, otherwise T) {
-	var zero T
-	if *v == zero {
-		*v = otherwise
-	}
 }
 
 // Open is New, and then waits for the server as WaitReady does.

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -49,10 +50,10 @@ type Reader struct {
 
 // New returns a Reader. It does no I/O; its error is one of the DSN.
 func New(cfg Config) (*Reader, error) {
-	setDefault(&cfg.TailBytes, 64<<20)
-	setDefault(&cfg.TailTime, time.Second)
-	setDefault(&cfg.TailStep, 4096)
-	setDefault(&cfg.QueryTime, 2*time.Second)
+	cfg.TailBytes = cmp.Or(cfg.TailBytes, 64<<20)
+	cfg.TailTime = cmp.Or(cfg.TailTime, time.Second)
+	cfg.TailStep = cmp.Or(cfg.TailStep, 4096)
+	cfg.QueryTime = cmp.Or(cfg.QueryTime, 2*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -72,13 +73,6 @@ func New(cfg Config) (*Reader, error) {
 		r.tails = append(r.tails, newTail(ctx, &r.cfg, p, events, turns))
 	}
 	return r, nil
-}
-
-func setDefault[T comparable](v *T, otherwise T) {
-	var zero T
-	if *v == zero {
-		*v = otherwise
-	}
 }
 
 // Close ends what is under way and waits for it. Reads after it fail.

@@ -125,7 +125,7 @@ func last(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
 // leads somewhere.
 func TestDocumentIsComplete(t *testing.T) {
 	d := readDocument(t)
-	for _, m := range []string{MethodHello, MethodJoin, MethodChat, MethodLeave, MethodHistory, MethodPing, MethodMembers} {
+	for _, m := range Methods {
 		if d.Operations[m] == nil {
 			t.Errorf("no operation %s", m)
 		}

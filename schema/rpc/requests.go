@@ -11,6 +11,9 @@ const (
 	MethodMembers = "members"
 )
 
+// Methods are all of them. Nobody changes it.
+var Methods = []string{MethodHello, MethodJoin, MethodChat, MethodLeave, MethodHistory, MethodPing, MethodMembers}
+
 // HelloParams open a session.
 type HelloParams struct {
 	// Token is a JWT; required where the server authenticates.
