@@ -88,7 +88,7 @@ func (c *control) follow(ctx context.Context, g *errgroup.Group, from int64) err
 		if err != nil {
 			return err
 		}
-		c.take(ctx, batch)
+		c.apply(ctx, batch)
 		if err := c.checkHistory(ctx, batch); err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (c *control) endOrphans(ctx context.Context, orphans []lease.Holding) error
 	return nil
 }
 
-func (c *control) take(ctx context.Context, batch eventlog.Batch) {
+func (c *control) apply(ctx context.Context, batch eventlog.Batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range batch.Records {
@@ -213,14 +213,14 @@ func (c *control) newestClaim() int64 {
 }
 
 // due waits until there are connectors that the owner with that claim is to
-// declare down and that are not among those that it is burying, to which it
+// declare down and that are not among those that it is declaring, to which it
 // adds them.
-func (c *control) due(ctx context.Context, claim int64, burying *underWay[string]) ([]lease.Death, error) {
+func (c *control) due(ctx context.Context, claim int64, declaring *underWay[string]) ([]lease.Death, error) {
 	for {
 		c.mu.Lock()
 		due, moved := c.machine.Due(claim), c.moved
 		c.mu.Unlock()
-		due = slices.DeleteFunc(due, func(d lease.Death) bool { return !burying.begin(d.Connector) })
+		due = slices.DeleteFunc(due, func(d lease.Death) bool { return !declaring.begin(d.Connector) })
 		if len(due) > 0 {
 			return due, nil
 		}

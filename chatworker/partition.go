@@ -159,7 +159,7 @@ func (p *partition) loop(ctx, flushing context.Context, batches <-chan fetched) 
 			if f.err != nil {
 				return p.readError(ctx, f.err)
 			}
-			if err := p.take(ctx, f.batch); err != nil {
+			if err := p.applyBatch(ctx, f.batch); err != nil {
 				return err
 			}
 		case <-ticker.C:
@@ -191,8 +191,8 @@ func (p *partition) readError(ctx context.Context, err error) error {
 	return err
 }
 
-// take applies a batch. It returns early, between two events, when ctx ends.
-func (p *partition) take(ctx context.Context, batch eventlog.Batch) error {
+// applyBatch applies a batch. It returns early, between two events, when ctx ends.
+func (p *partition) applyBatch(ctx context.Context, batch eventlog.Batch) error {
 	m := p.w.metrics
 	if p.fresh {
 		p.fresh = false

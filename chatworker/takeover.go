@@ -33,7 +33,7 @@ func (w *Worker) takeOver(ctx context.Context, a eventlog.Assignment) (*partitio
 // resume goes on with a partition that this worker had before the rebalance,
 // when nobody claimed it since.
 func (w *Worker) resume(ctx context.Context, a eventlog.Assignment) (*partition, error) {
-	p := w.kept.take(a.Partition)
+	p := w.kept.claim(a.Partition)
 	if p == nil {
 		return nil, nil
 	}
@@ -141,8 +141,8 @@ func (k *keptPartitions) remove(id int, kept *keptPartition) bool {
 	return true
 }
 
-// take returns a partition that was kept, which is the caller's then, or nil.
-func (k *keptPartitions) take(id int) *partition {
+// claim returns a partition that was kept, which is the caller's then, or nil.
+func (k *keptPartitions) claim(id int) *partition {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	kept := k.partitions[id]

@@ -107,7 +107,7 @@ type Worker struct {
 	pushes    *eventlog.Producer
 	budget    *semaphore.Weighted // of pushes, in bytes
 	downs     *downs
-	keeper    *keeper
+	keeper    *leaseKeeper
 
 	eventSpans, pushSpans *tracing.Topic
 
@@ -158,7 +158,7 @@ func New(cfg Config) (*Worker, error) {
 	w.eventSpans, w.pushSpans = tracer.Topic(schema.TopicEvents, cfg.Group), tracer.Topic(schema.TopicPush, "")
 	w.control = newControl(w)
 	w.watch = &watch{w: w}
-	w.keeper = newKeeper(w)
+	w.keeper = newLeaseKeeper(w)
 	return w, nil
 }
 

@@ -27,11 +27,11 @@ type channel struct {
 	name      string
 	partition int
 
-	mu      sync.Mutex
-	replica replica
-	ring    ring
-	members []*place
-	ghosts  []*place // members whose connection is gone and whose leave waits
+	mu        sync.Mutex
+	replica   replica
+	ring      ring
+	members   []*place
+	departing []*place // members whose connection is gone and whose leave waits
 
 	out      []byte // frames of this batch, laid end to end, not yet sent
 	messages int    // among them
@@ -109,7 +109,7 @@ func (ch *channel) keep(d delivery) {
 		return
 	}
 	ch.backlog = append(ch.backlog, d)
-	if !ch.backlogs.Take(&ch.backlogBytes, len(d.frame)+deliveryBytes, backlogBytes) {
+	if !ch.backlogs.Reserve(&ch.backlogBytes, len(d.frame)+deliveryBytes, backlogBytes) {
 		ch.dropReaders()
 	}
 }
@@ -123,7 +123,9 @@ func (ch *channel) dropReaders() {
 	ch.forgetBacklog()
 }
 
-func (ch *channel) forgetBacklog() { ch.backlogs.Give(&ch.backlogBytes, int(ch.backlogBytes.Load())) }
+func (ch *channel) forgetBacklog() {
+	ch.backlogs.Release(&ch.backlogBytes, int(ch.backlogBytes.Load()))
+}
 
 // sendTo sends p its part of the batch so far.
 func (ch *channel) sendTo(p *place) {
@@ -164,7 +166,7 @@ func (ch *channel) attach(p *place) {
 
 // detach ends p's membership.
 func (ch *channel) detach(p *place) {
-	ch.ghosts = without(ch.ghosts, p)
+	ch.departing = without(ch.departing, p)
 	if p.stage == outside {
 		return
 	}

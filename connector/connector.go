@@ -186,7 +186,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		served <- c.server.Serve(c.sockets())
 		stop() // nobody can come any more
 	}()
-	err = c.liveOn(ctx)
+	err = c.runIncarnations(ctx)
 	c.ending.Wait()
 	_ = c.server.Close()
 	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {
@@ -200,13 +200,13 @@ func (c *Connector) sockets() net.Listener {
 	return ws.Listener{Listener: c.listener, OnError: c.accepting.failed}
 }
 
-// liveOn lives one incarnation after the other.
-func (c *Connector) liveOn(ctx context.Context) error {
+// runIncarnations lives one incarnation after the other.
+func (c *Connector) runIncarnations(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
 		began := time.Now()
-		err := c.live(ctx)
+		err := c.runIncarnation(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -243,13 +243,13 @@ func otherLog(err error) bool {
 	return errors.As(err, &newer) || errors.As(err, &refused) || errors.As(err, &topic) || errors.Is(err, eventlog.ErrLogReplaced)
 }
 
-// live lives one incarnation.
-func (c *Connector) live(ctx context.Context) error {
+// runIncarnation lives one incarnation.
+func (c *Connector) runIncarnation(ctx context.Context) error {
 	inc, release, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	err = c.liveAs(ctx, inc)
+	err = c.serveAs(ctx, inc)
 	// Clients that do not read take seconds to be gone; the next incarnation does
 	// not wait for them.
 	c.ending.Go(func() {
@@ -287,9 +287,9 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	return inc, func() { reader.Close(); kafka.Close() }, nil
 }
 
-// liveAs runs inc until it ends, or until ctx does: a planned stop, which drains
+// serveAs runs inc until it ends, or until ctx does: a planned stop, which drains
 // first and lets the incarnation live on meanwhile.
-func (c *Connector) liveAs(ctx context.Context, inc *incarnation) error {
+func (c *Connector) serveAs(ctx context.Context, inc *incarnation) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	alive, end := context.WithCancel(life)

@@ -43,7 +43,7 @@ func (h *historyCall) answer(ch *channel) {
 	}
 	reached := ch.reached(h.acked)
 	ch.mu.Unlock()
-	if !h.take(waitBytes) {
+	if !h.reserve(waitBytes) {
 		h.fail(rpc.HistoryUnavailable(retryAfter))
 		return
 	}
@@ -88,7 +88,7 @@ func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *history
 		inc.metrics.fromRing()
 		return found, nil
 	}
-	done, err := inc.shares.take(ctx, h.user)
+	done, err := inc.shares.await(ctx, h.user)
 	if err != nil {
 		return page{}, err
 	}
@@ -151,7 +151,7 @@ func (m *membersCall) passed(ch *channel) {
 	for _, u := range users {
 		size += 16 + len(u)
 	}
-	if m.crowd = !m.take(size); !m.crowd {
+	if m.crowd = !m.reserve(size); !m.crowd {
 		m.users, m.count = users, len(ch.replica.users)
 	}
 }
@@ -166,7 +166,7 @@ func (m *membersCall) answer(ch *channel) {
 		m.list()
 		return
 	}
-	if m.crowd || !m.take(waitBytes) {
+	if m.crowd || !m.reserve(waitBytes) {
 		m.fail(rpc.Unavailable(retryAfter))
 		return
 	}

@@ -153,7 +153,7 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 		})
 	}
 	start(inc.heart.run)
-	start((&stream{inc: inc, seen: watermarks{}}).follow(pushes))
+	start((&stream{inc: inc, seen: pushChain{}}).follow(pushes))
 	select {
 	case <-inc.heart.started:
 		// Whoever raises the log's format sees the beat, or the beat's sender

@@ -196,7 +196,7 @@ func (p *place) begin(op *operation) {
 func (s *session) undoJoin(ch *channel, p *place) {
 	switch {
 	case s.ended:
-		ch.ghosts = append(ch.ghosts, p)
+		ch.departing = append(ch.departing, p)
 	case len(p.ops) > 0: // a leave is under way
 	case s.publishLeave(p, schema.Reason_REASON_LEAVE) != nil:
 		s.conn.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
@@ -279,7 +279,7 @@ func (j *joinCall) answer(ch *channel) {
 		inc.replyJoin(j, ch, v, past)
 		return
 	}
-	if !j.take(waitBytes) {
+	if !j.reserve(waitBytes) {
 		j.fail(rpc.Unavailable(retryAfter))
 		return
 	}

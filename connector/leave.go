@@ -139,7 +139,7 @@ func (s *session) endPlace(ch *channel, p *place, op *operation) {
 // userIsBack publishes the waiting leaves of sessions of a user who is in the
 // channel again: nobody is told. The channel's lock is held.
 func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
-	for _, p := range ch.ghosts {
+	for _, p := range ch.departing {
 		if p.session.user != j.User || p.session.id == j.Session {
 			continue
 		}
@@ -151,7 +151,7 @@ func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
 
 // leaveNow publishes an ended session's leave unless it is under way. The
 // session's lock is held. A leave that cannot be published is tried again at
-// the keeper's next round.
+// the next round of housekeeping.
 //
 // Once the leave is in the log, a place whose join has not passed is forgotten:
 // the join stands before the leave, or nowhere, and then no push may ever tell

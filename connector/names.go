@@ -44,7 +44,7 @@ func (s *session) checkChannel(c *call, name string) *rpc.Error {
 
 // holds looks a channel up in history when it is the user's turn.
 func (inc *incarnation) holds(ctx context.Context, user, channel string) (bool, error) {
-	done, err := inc.shares.take(ctx, user)
+	done, err := inc.shares.await(ctx, user)
 	if err != nil {
 		return false, err
 	}

@@ -59,7 +59,7 @@ func TestWatermarks(t *testing.T) {
 	push := func(offset int64, index int32, prevOffset int64, prevIndex int32) *schema.Push {
 		return &schema.Push{Partition: 1, Offset: offset, Index: index, PrevOffset: prevOffset, PrevIndex: prevIndex}
 	}
-	w := watermarks{}
+	w := pushChain{}
 	for i, c := range []struct {
 		push  *schema.Push
 		fresh bool

@@ -138,7 +138,7 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a","limit":1000}}`)
 	eventually(t, "it waits", func() bool { return v.inc.requests.Used() > requestShare })
 	var others atomic.Int64
-	v.inc.requests.Take(&others, requestBytes-int(v.inc.requests.Used()), requestBytes)
+	v.inc.requests.Reserve(&others, requestBytes-int(v.inc.requests.Used()), requestBytes)
 	go func() {
 		for ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":7,"method":"ping"}`)) == nil {
 		}

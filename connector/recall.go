@@ -79,7 +79,7 @@ func (inc *incarnation) recall(ch *channel, j *joinCall, v view) past {
 	}
 	ctx, cancel := context.WithTimeout(j.within(inc.ctx), inc.cfg.HistoryTime)
 	defer cancel()
-	done, err := inc.shares.take(ctx, j.user)
+	done, err := inc.shares.await(ctx, j.user)
 	if err == nil {
 		defer done()
 		err = inc.fill(ctx, ch, j.span)

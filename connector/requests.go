@@ -36,7 +36,7 @@ func (s *session) handle(frame []byte) {
 			s.slowDown(c, retry, flooding)
 			return
 		}
-		if c.take(callBytes + len(c.id)) {
+		if c.reserve(callBytes + len(c.id)) {
 			bad = s.dispatch(c, r)
 		} else {
 			bad = rpc.Unavailable(retryAfter)

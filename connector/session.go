@@ -235,6 +235,6 @@ func (c *call) respond(e *rpc.Error, encode func([]byte) []byte) {
 	if c.id != nil {
 		c.session.conn.Send(ws.TextFrame(encode(nil)))
 	}
-	c.session.conn.Give(c.cost)
+	c.session.conn.Release(c.cost)
 	c.endSpan(e)
 }

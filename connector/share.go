@@ -23,8 +23,8 @@ type share struct {
 
 func newShares() *shares { return &shares{of: map[string]*share{}} }
 
-// take waits for a turn of the user's, until ctx ends; done gives it back.
-func (s *shares) take(ctx context.Context, user string) (done func(), err error) {
+// await waits for a turn of the user's, until ctx ends; done gives it back.
+func (s *shares) await(ctx context.Context, user string) (done func(), err error) {
 	s.mu.Lock()
 	mine := s.of[user]
 	if mine == nil {

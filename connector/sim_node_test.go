@@ -49,7 +49,7 @@ func (w *world) newNode() *simNode {
 	n.inc.heart = newHeart(n.inc)
 	n.producer = &simProducer{write: w.writeEvent, reuses: w.plant == plantReuse}
 	n.inc.producer = n.producer
-	n.stream = &stream{inc: n.inc, seen: watermarks{}}
+	n.stream = &stream{inc: n.inc, seen: pushChain{}}
 	n.at = len(w.pushes[n.inc.pushPartition])
 	w.tracef("%s starts, reading push partition %d from %d", id, n.inc.pushPartition, n.at)
 	n.beat()
@@ -95,7 +95,7 @@ func (n *simNode) deliver(most int) {
 		if p.key != n.inc.id {
 			continue
 		}
-		if n.w.plant == plantNoWatermark || n.w.plant == plantNoChain {
+		if n.w.plant == plantRepeats || n.w.plant == plantNoChain {
 			n.forget(p.value)
 		}
 		err := n.stream.record(&eventlog.Record{Key: []byte(p.key), Value: p.value, Offset: int64(n.at)})
@@ -155,13 +155,13 @@ func (n *simNode) forgetRefused() {
 	}
 }
 
-// forget makes the watermark what the push wants it to be: with no watermark
-// repeats are new, without a chain lost ones go unnoticed.
+// forget makes the chain what the push wants it to be: without what was seen
+// repeats are new, else lost ones go unnoticed.
 func (n *simNode) forget(value []byte) {
 	p := new(schema.Push)
 	simDecode(value, p)
 	want := stamp{p.PrevOffset, p.PrevIndex}
-	if n.w.plant == plantNoWatermark || (stamp{p.Offset, p.Index}).after(n.stream.seen[p.Partition]) {
+	if n.w.plant == plantRepeats || (stamp{p.Offset, p.Index}).after(n.stream.seen[p.Partition]) {
 		n.stream.seen[p.Partition] = want
 	}
 }

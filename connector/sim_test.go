@@ -34,7 +34,7 @@ type plant string
 const (
 	plantNone            plant = ""
 	plantEarlyMarker     plant = "a checkpoint is written before its pushes are acknowledged"
-	plantNoWatermark     plant = "a connector takes pushes again that it has seen"
+	plantRepeats         plant = "a connector takes pushes again that it has seen"
 	plantNoChain         plant = "a connector does not notice lost pushes"
 	plantHandOff         plant = "history ends one offset too early"
 	plantCursor          plant = "a joining session misses the first push behind its result"
@@ -52,7 +52,7 @@ const (
 )
 
 var plants = []plant{
-	plantEarlyMarker, plantNoWatermark, plantNoChain, plantHandOff, plantCursor, plantOneWindow, plantWindowShort,
+	plantEarlyMarker, plantRepeats, plantNoChain, plantHandOff, plantCursor, plantOneWindow, plantWindowShort,
 	plantUnfenced, plantLateMark, plantProjectorWindow, plantLeak, plantNoLeave, plantKeptLeave,
 	plantRefusal, plantReuse, plantLapsed,
 }

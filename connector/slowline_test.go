@@ -52,7 +52,7 @@ func TestSlowLinesGetEverything(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case now := <-time.After(keeperEvery):
+			case now := <-time.After(housekeepEvery):
 				for _, s := range v.inc.allSessions() {
 					s.keep(now)
 				}

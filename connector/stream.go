@@ -20,7 +20,7 @@ var errDown = errors.New("this connector was declared down: it was silent for to
 // Owned by one goroutine.
 type stream struct {
 	inc     *incarnation
-	seen    watermarks
+	seen    pushChain
 	dirty   []*channel // with frames to flush at the end of the batch
 	said    []int64    // when the batch's messages were said, Unix milliseconds
 	fanOuts []fanOut   // of sampled traces, which end with the batch
@@ -193,7 +193,7 @@ func (s *stream) departed(ch *channel, p *schema.Push, d *schema.Departed) {
 }
 
 // notice tells that somebody came or went; in a crowd only how many are there,
-// at the keeper's next round.
+// at the next round of housekeeping.
 func (s *stream) notice(ch *channel, method string, params any) {
 	if len(ch.replica.users) > s.inc.limits.Presence {
 		ch.crowded = true

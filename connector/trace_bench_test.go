@@ -87,7 +87,7 @@ func crowd(tb testing.TB, inc *incarnation, members int) (*stream, *channel) {
 		session := &session{inc: inc, user: fmt.Sprint(i), conn: ws.New(nullLine{raw: raw}, ws.Options{Queue: 1 << 30, Flushers: inc.flushers})}
 		ch.members = append(ch.members, &place{session: session, index: i, stage: live})
 	}
-	return &stream{inc: inc, seen: watermarks{}}, ch
+	return &stream{inc: inc, seen: pushChain{}}, ch
 }
 
 // nullLine is a line that takes everything at once: /dev/null, for the system

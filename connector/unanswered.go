@@ -10,10 +10,10 @@ const (
 	maxQueued    = 256 << 20 // that wait to be sent to all sessions together, where Config says nothing
 )
 
-// take counts n bytes more until the call is answered; false: there is no room
+// reserve counts n bytes more until the call is answered; false: there is no room
 // for them, and the call is to be refused.
-func (c *call) take(n int) bool {
-	if !c.session.conn.Take(n) {
+func (c *call) reserve(n int) bool {
+	if !c.session.conn.Reserve(n) {
 		return false
 	}
 	c.cost += n

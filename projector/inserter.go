@@ -88,7 +88,7 @@ func (in *inserter) written(partition int) int64 {
 func (in *inserter) run(ctx context.Context) error {
 	b := newBlock()
 	for in.await(ctx) == nil {
-		b = in.take(b)
+		b = in.swap(b)
 		if err := in.write(ctx, b); err != nil && ctx.Err() == nil {
 			return err
 		} else if err != nil {
@@ -122,8 +122,8 @@ func (in *inserter) await(ctx context.Context) error {
 	}
 }
 
-// take puts an empty block in place of the filling one.
-func (in *inserter) take(empty *block) *block {
+// swap puts an empty block in place of the filling one.
+func (in *inserter) swap(empty *block) *block {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	b := in.filling
@@ -156,7 +156,7 @@ func (in *inserter) attempt(ctx context.Context, b *block) error {
 func (in *inserter) finish(ctx context.Context, b *block) {
 	ctx, cancel := context.WithTimeout(ctx, lastWrite)
 	defer cancel()
-	for _, b := range []*block{b, in.take(newBlock())} {
+	for _, b := range []*block{b, in.swap(newBlock())} {
 		if b.empty() {
 			continue
 		}

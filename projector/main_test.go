@@ -266,7 +266,7 @@ func (s *system) count(query string) uint64 {
 }
 
 // fold applies the records [from, to) of a partition.
-func (s *system) fold(f *folder, partition int, from, to int64) {
+func (s *system) fold(f *rowBuilder, partition int, from, to int64) {
 	s.t.Helper()
 	err := s.kafka.ReadRange(s.ctx, schema.TopicEvents, partition, from, to, 0, func(r eventlog.Record) error { return f.apply(&r) })
 	if err != nil {

@@ -52,7 +52,7 @@ func Rebuild(ctx context.Context, cfg Config, progress func(RebuildProgress)) (u
 		return 0, err
 	}
 	defer db.Close()
-	log, err := epoch.Look(ctx, kafka)
+	log, err := epoch.Inspect(ctx, kafka)
 	if err != nil {
 		return 0, err
 	}

@@ -178,7 +178,7 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 		},
 	})
 	defer reader.Close()
-	f := newFolder(s.log, partition, from)
+	f := newRowBuilder(s.log, partition, from)
 	for {
 		batch, err := reader.Next(ctx)
 		var cut *eventlog.OffsetError
@@ -206,7 +206,7 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 		if err == nil {
 			s.inserter.reach(partition, batch.End)
 		}
-		if made, ok := f.take(); ok {
+		if made, ok := f.drain(); ok {
 			if err := s.inserter.add(ctx, partition, made); err != nil {
 				return err
 			}
@@ -215,7 +215,7 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 }
 
 // apply folds a record, whose span ends when its row is written.
-func (s *session) apply(ctx context.Context, f *folder, rec *eventlog.Record) error {
+func (s *session) apply(ctx context.Context, f *rowBuilder, rec *eventlog.Record) error {
 	if rec.Offset <= f.from.seq {
 		return f.apply(rec)
 	}

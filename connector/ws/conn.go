@@ -316,7 +316,7 @@ func (c *Conn) writeOut(frames net.Buffers) error {
 	return nil
 }
 
-// stuck reports whether one write has been under way for too long. The keeper
+// stuck reports whether one write has been under way for too long. The housekeeping
 // asks now and then, which spares a deadline for each write.
 func (c *Conn) stuck(now time.Time) bool {
 	c.mu.Lock()

@@ -50,7 +50,7 @@ func (w *Flushers) add(c *Conn) {
 // run writes until nothing is ready.
 func (w *Flushers) run() {
 	var scratch []byte
-	for c := w.take(); c != nil; c = w.take() {
+	for c := w.pop(); c != nil; c = w.pop() {
 		c.writeNow(&scratch)
 	}
 }
@@ -76,9 +76,9 @@ func (w *Flushers) Await(most time.Duration) {
 	}
 }
 
-// take returns the connection that has waited longest. When none does, it
+// pop returns the connection that has waited longest. When none does, it
 // returns nil, and the goroutine must end.
-func (w *Flushers) take() *Conn {
+func (w *Flushers) pop() *Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.next == len(w.ready) {

@@ -104,7 +104,7 @@ func TestFlushersAreBounded(t *testing.T) {
 	w.add(a)
 	for range 100_000 {
 		w.add(b)
-		if got := w.take(); got != a {
+		if got := w.pop(); got != a {
 			t.Fatal("another one was first")
 		}
 		a, b = b, a

@@ -38,24 +38,24 @@ func (c *Conn) Read(handle func([]byte)) error {
 		}
 		message, counted, err := c.readMessage(r)
 		if err != nil {
-			c.reading.Give(&c.incoming, counted)
+			c.reading.Release(&c.incoming, counted)
 			c.closeFor(err)
 			return err
 		}
 		if !utf8.Valid(message) {
-			c.reading.Give(&c.incoming, counted)
+			c.reading.Release(&c.incoming, counted)
 			c.Close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
 			return errNotUTF8
 		}
 		if err := c.armMessage(0); err != nil {
-			c.reading.Give(&c.incoming, counted)
+			c.reading.Release(&c.incoming, counted)
 			return err
 		}
 		c.socket.read = 0
 		if c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
 			handle(message)
 		}
-		c.reading.Give(&c.incoming, counted)
+		c.reading.Release(&c.incoming, counted)
 	}
 }
 
@@ -67,7 +67,7 @@ func (c *Conn) readMessage(r io.Reader) (message []byte, counted int, err error)
 		if len(message) == cap(message) {
 			size := 2 * cap(message)
 			if size > smallMessage {
-				if !c.reading.Take(&c.incoming, size-counted, c.limit) {
+				if !c.reading.Reserve(&c.incoming, size-counted, c.limit) {
 					c.Close(rpc.CloseSlow, "too much is being received: come back")
 					return nil, counted, errCrowded
 				}

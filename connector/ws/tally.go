@@ -16,9 +16,9 @@ type Tally struct {
 // NewTally bounds bytes at limit, and leaves each holder a share beyond it.
 func NewTally(limit, share int) *Tally { return &Tally{limit: int64(limit), share: int64(share)} }
 
-// Take counts n bytes more, unless that is too much. held is what one holder
+// Reserve counts n bytes more, unless that is too much. held is what one holder
 // holds of the tally, and most what it may hold.
-func (t *Tally) Take(held *atomic.Int64, n, most int) bool {
+func (t *Tally) Reserve(held *atomic.Int64, n, most int) bool {
 	if t == nil {
 		return true
 	}
@@ -26,12 +26,12 @@ func (t *Tally) Take(held *atomic.Int64, n, most int) bool {
 	if own <= t.share || own <= int64(most) && all <= t.limit {
 		return true
 	}
-	t.Give(held, n)
+	t.Release(held, n)
 	return false
 }
 
-// Give counts n bytes less.
-func (t *Tally) Give(held *atomic.Int64, n int) {
+// Release counts n bytes less.
+func (t *Tally) Release(held *atomic.Int64, n int) {
 	if t != nil {
 		held.Add(-int64(n))
 		t.used.Add(-int64(n))
@@ -41,9 +41,9 @@ func (t *Tally) Give(held *atomic.Int64, n int) {
 // Used is how many bytes count now.
 func (t *Tally) Used() int64 { return t.used.Load() }
 
-// Take counts n bytes of what the connection has asked; false: they are too
+// Reserve counts n bytes of what the connection has asked; false: they are too
 // many.
-func (c *Conn) Take(n int) bool { return c.requests.Take(&c.asked, n, c.limit) }
+func (c *Conn) Reserve(n int) bool { return c.requests.Reserve(&c.asked, n, c.limit) }
 
-// Give counts n bytes less.
-func (c *Conn) Give(n int) { c.requests.Give(&c.asked, n) }
+// Release counts n bytes less.
+func (c *Conn) Release(n int) { c.requests.Release(&c.asked, n) }

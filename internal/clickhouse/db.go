@@ -198,9 +198,9 @@ func (db *DB) Close() error {
 	return db.Conn.Close()
 }
 
-// Look reports why no server answers; nil when one does. It asks once, and
+// Reach reports why no server answers; nil when one does. It asks once, and
 // creates nothing.
-func (db *DB) Look(ctx context.Context) error {
+func (db *DB) Reach(ctx context.Context) error {
 	err := db.ask(ctx)
 	if err == nil {
 		return nil

@@ -41,7 +41,7 @@ var errCrashed = errors.New("it crashed")
 type life struct {
 	addr, httpAddr string
 	child          *child.Process
-	leash          io.Closer // the child ends when this is closed
+	lifeline       io.Closer // the child ends when this is closed
 	output         *logFile
 	confined       bool // the child can reach no files but its own and the system's
 }
@@ -90,13 +90,13 @@ func (l *life) launch(e engine, folder *Folder, args []string) error {
 	if err != nil {
 		return fmt.Errorf("ClickHouse cannot be started: %w", err)
 	}
-	stdin, leash, err := os.Pipe()
+	stdin, lifeline, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("ClickHouse cannot be started: %w", err)
 	}
 	defer stdin.Close() //nolint:errcheck // only the child reads from it
 	if l.output, err = newLogFile(filepath.Join(folder.Path(), engineLog)); err != nil {
-		return errors.Join(err, leash.Close())
+		return errors.Join(err, lifeline.Close())
 	}
 	cmd := exec.Command(exe, args...)
 	cmd.Dir = "/" // the engine takes the path of where it runs for a pattern
@@ -110,9 +110,9 @@ func (l *life) launch(e engine, folder *Folder, args []string) error {
 		return err
 	}
 	if l.child, err = child.Start(cmd, confined); err != nil {
-		return errors.Join(fmt.Errorf("ClickHouse cannot be started: %w", err), leash.Close(), l.output.Close())
+		return errors.Join(fmt.Errorf("ClickHouse cannot be started: %w", err), lifeline.Close(), l.output.Close())
 	}
-	l.leash = leash
+	l.lifeline = lifeline
 	return nil
 }
 
@@ -192,5 +192,5 @@ func (l *life) end(ctx context.Context) error {
 func (l *life) kill() error {
 	_ = l.child.Kill() // it may be gone already
 	<-l.child.Done()
-	return errors.Join(l.leash.Close(), l.output.Close())
+	return errors.Join(l.lifeline.Close(), l.output.Close())
 }

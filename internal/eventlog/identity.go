@@ -57,7 +57,7 @@ func (i *identity) get(ctx context.Context) (*session, error) {
 	var fresh *session
 	err := i.c.retry(ctx, func() error {
 		var err error
-		fresh, err = i.take(ctx)
+		fresh, err = i.request(ctx)
 		return err
 	})
 	if err != nil {
@@ -67,9 +67,9 @@ func (i *identity) get(ctx context.Context) (*session, error) {
 	return fresh, nil
 }
 
-// take asks once. An owner of a transactional id names the session it has, so
+// request asks once. An owner of a transactional id names the session it has, so
 // that a broker can tell it from one that was fenced.
-func (i *identity) take(ctx context.Context) (*session, error) {
+func (i *identity) request(ctx context.Context) (*session, error) {
 	req := &kafka.InitProducerIDRequest{ProducerID: -1, ProducerEpoch: -1}
 	if i.txID != "" {
 		req.TransactionalID = i.txID

@@ -19,7 +19,7 @@ func (p *Producer) run() {
 	}
 	wait := newBackoff()
 	for p.ctx.Err() == nil {
-		if p.homeless() {
+		if p.lacksLeaders() {
 			if p.findLeaders() {
 				wait.Reset()
 			} else if sleep(p.ctx, wait.NextBackOff()) != nil {
@@ -38,8 +38,8 @@ func (p *Producer) run() {
 	p.dropAll()
 }
 
-// homeless says whether any partition lacks a leader.
-func (p *Producer) homeless() bool {
+// lacksLeaders says whether any partition lacks a leader.
+func (p *Producer) lacksLeaders() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, part := range p.partitions {

@@ -243,12 +243,12 @@ func (s *sender) settle() {
 		f := &s.flights[i]
 		switch f.outcome {
 		case acked:
-			s.p.take(f)
+			s.p.pop(f)
 		case refused:
 			// The broker may have noted the batch's numbers at an attempt whose
 			// answer was lost, and would take the next batch for its repeat.
 			f.b.session.lost.Store(true)
-			s.p.take(f)
+			s.p.pop(f)
 		case renumber:
 			f.b.session.lost.Store(true)
 			f.b.session = nil
@@ -277,8 +277,8 @@ func (s *sender) settle() {
 	}
 }
 
-// take removes a flight's batch from its queue. The caller holds the mutex.
-func (p *Producer) take(f *flight) {
+// pop removes a flight's batch from its queue. The caller holds the mutex.
+func (p *Producer) pop(f *flight) {
 	part := f.part
 	part.batches[0] = nil
 	part.batches = part.batches[1:]

@@ -116,7 +116,7 @@ func TestReadsAreBounded(t *testing.T) {
 	for mode := Newest; mode <= Around; mode++ {
 		q.Mode = mode
 		for _, s := range q.spans() {
-			rows, err := r.store.rows(w.ctx, &q, s, shelf{generation: 1, epoch: w.log.Epoch, end: sent + 1})
+			rows, err := r.store.rows(w.ctx, &q, s, location{generation: 1, epoch: w.log.Epoch, end: sent + 1})
 			if n := textOf(rows); err != nil || n > bound+2*schema.MaxBody || n < bound/2 {
 				t.Errorf("%d messages are read of %v, error %v", len(rows), s, err)
 			}

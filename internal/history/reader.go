@@ -113,10 +113,10 @@ func (r *Reader) read(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	shelf := shelf{generation: mark.generation, epoch: r.cfg.Epoch.Epoch, partition: partition, end: mark.seq + 1}
+	at := location{generation: mark.generation, epoch: r.cfg.Epoch.Epoch, partition: partition, end: mark.seq + 1}
 	var parts []part
 	for _, s := range q.spans() {
-		p, err := r.readSpan(ctx, &q, s, shelf)
+		p, err := r.readSpan(ctx, &q, s, at)
 		if err != nil {
 			return Page{}, err
 		}
@@ -129,13 +129,13 @@ func (r *Reader) read(ctx context.Context, q Query) (Page, error) {
 	return page, err
 }
 
-// readSpan reads what ClickHouse has of s, on the shelf, and the log above it.
-func (r *Reader) readSpan(ctx context.Context, q *Query, s span, sh shelf) (part, error) {
-	low, high := s, s // below and above the end of the shelf
-	low.to = min(s.to, sh.end)
-	high.from = max(s.from, sh.end)
+// readSpan reads what ClickHouse has of s, and the log above it.
+func (r *Reader) readSpan(ctx context.Context, q *Query, s span, at location) (part, error) {
+	low, high := s, s // below and above the end of what ClickHouse has
+	low.to = min(s.to, at.end)
+	high.from = max(s.from, at.end)
 	var rows, logged []rpc.Message
-	readRows := func(ctx context.Context) (err error) { rows, err = r.store.rows(ctx, q, low, sh); return err }
+	readRows := func(ctx context.Context) (err error) { rows, err = r.store.rows(ctx, q, low, at); return err }
 	readLog := func(ctx context.Context) (err error) { logged, err = r.readLog(ctx, q, high); return err }
 	err := error(nil)
 	if s.newest {
@@ -221,10 +221,10 @@ func (r *Reader) readOldEpoch(ctx context.Context, q Query) (Page, error) {
 		return Page{}, err
 	}
 	q.End = maxSeq
-	sh := shelf{generation: mark.generation, epoch: q.Epoch, partition: schema.PartitionOf(q.Channel, partitions), end: maxSeq}
+	at := location{generation: mark.generation, epoch: q.Epoch, partition: schema.PartitionOf(q.Channel, partitions), end: maxSeq}
 	var parts []part
 	for _, s := range q.spans() {
-		rows, err := r.store.rows(ctx, &q, s, sh)
+		rows, err := r.store.rows(ctx, &q, s, at)
 		if err != nil {
 			return Page{}, err
 		}

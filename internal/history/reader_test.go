@@ -310,7 +310,7 @@ func TestTablesDroppedWithinARead(t *testing.T) {
 	w.exec("DROP TABLE watermarks_1 SYNC")
 	w.migrate()
 	q := w.newest("lobby", 20)
-	rows, err := r.store.rows(w.ctx, &q, q.spans()[0], shelf{generation: mark.generation, epoch: w.log.Epoch, end: mark.seq + 1})
+	rows, err := r.store.rows(w.ctx, &q, q.spans()[0], location{generation: mark.generation, epoch: w.log.Epoch, end: mark.seq + 1})
 	if !errors.Is(err, ErrUnavailable) {
 		t.Errorf("%d rows of tables that were dropped, error %v", len(rows), err)
 	}

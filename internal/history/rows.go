@@ -15,8 +15,8 @@ import (
 // maxSeq is above every seq.
 const maxSeq = math.MaxInt64
 
-// shelf is where the rows of a channel stand.
-type shelf struct {
+// location is where the rows of a channel stand.
+type location struct {
 	generation uint32
 	epoch      string
 	partition  int
@@ -25,7 +25,7 @@ type shelf struct {
 
 // rows reads the messages within sp, ascending, at most one more than its
 // limit.
-func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Message, error) {
+func (s *store) rows(ctx context.Context, q *Query, sp span, at location) ([]rpc.Message, error) {
 	found := make([]rpc.Message, 0, sp.limit+1)
 	inOrder := sp // of found, which is ascending in the end
 	inOrder.newest = false
@@ -34,7 +34,7 @@ func (s *store) rows(ctx context.Context, q *Query, sp span, sh shelf) ([]rpc.Me
 		if inOrder.bytes > 0 {
 			sp.bytes = max(1, inOrder.bytes-textOf(found))
 		}
-		rows, err := s.someRows(ctx, q, sp, sh, want)
+		rows, err := s.someRows(ctx, q, sp, at, want)
 		if err != nil {
 			return nil, err
 		}
@@ -78,12 +78,12 @@ func (s *span) continueAt(seq int64) {
 
 // someRows reads at most limit rows within sp, in its direction, repeats
 // included.
-func (s *store) someRows(ctx context.Context, q *Query, sp span, sh shelf, limit int) ([]rpc.Message, error) {
+func (s *store) someRows(ctx context.Context, q *Query, sp span, at location, limit int) ([]rpc.Message, error) {
 	order := "ASC"
 	if sp.newest {
 		order = "DESC"
 	}
-	where, args := s.where(q, sh)
+	where, args := s.where(q, at)
 	args = append(args, sp.from, sp.to, limit)
 	query := `SELECT seq, id, user, "to", body, toUnixTimestamp64Milli(time) AS at, trace` + where +
 		` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT ?`
@@ -93,7 +93,7 @@ func (s *store) someRows(ctx context.Context, q *Query, sp span, sh shelf, limit
 		args = append(args, sp.bytes)
 	}
 	var found []rpc.Message
-	err := s.query(ctx, sql.Events(sh.generation), func(ctx context.Context) error {
+	err := s.query(ctx, sql.Events(at.generation), func(ctx context.Context) error {
 		found = nil
 		rows, err := s.db.Query(ctx, query, args...)
 		if err != nil {
@@ -113,10 +113,10 @@ func (s *store) someRows(ctx context.Context, q *Query, sp span, sh shelf, limit
 }
 
 // where selects the messages of a channel that the query's user may see.
-func (s *store) where(q *Query, sh shelf) (string, []any) {
+func (s *store) where(q *Query, at location) (string, []any) {
 	var b strings.Builder
-	fmt.Fprintf(&b, ` FROM %s WHERE epoch = ? AND partition = ? AND channel = ? AND kind = 'chat' AND void = 0`, s.db.Table(sql.Events(sh.generation)))
-	args := []any{sh.epoch, sh.partition, q.Channel}
+	fmt.Fprintf(&b, ` FROM %s WHERE epoch = ? AND partition = ? AND channel = ? AND kind = 'chat' AND void = 0`, s.db.Table(sql.Events(at.generation)))
+	args := []any{at.epoch, at.partition, q.Channel}
 	if !q.Everyone {
 		b.WriteString(` AND ("to" = '' OR user = ? OR "to" = ?)`)
 		args = append(args, q.User, q.User)
@@ -195,8 +195,8 @@ func (s *store) olderEpoch(ctx context.Context, q *Query, epoch string, generati
 		all = all[i+1:]
 	}
 	for _, e := range all {
-		sh := shelf{generation: generation, epoch: e.name, partition: schema.PartitionOf(q.Channel, e.partitions)}
-		where, args := s.where(q, sh)
+		at := location{generation: generation, epoch: e.name, partition: schema.PartitionOf(q.Channel, e.partitions)}
+		where, args := s.where(q, at)
 		var n uint8
 		err := s.query(ctx, sql.Events(generation), func(ctx context.Context) error {
 			return s.db.QueryRow(ctx, `SELECT toUInt8(count() > 0) FROM (SELECT 1`+where+` LIMIT 1)`, args...).Scan(&n)

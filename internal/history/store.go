@@ -94,7 +94,7 @@ func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
 	f := s.flight
 	if f == nil {
 		f = &flight{ctx: tracing.Within(s.alive, ctx), done: make(chan struct{})}
-		if err := s.spawn(func() { s.land(f) }); err != nil {
+		if err := s.spawn(func() { s.readFor(f) }); err != nil {
 			s.mu.Unlock()
 			return mark{}, err
 		}
@@ -113,8 +113,8 @@ func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
 	return mark{f.marks.generation, f.marks.seq[partition]}, nil
 }
 
-// land reads the watermarks for all who wait.
-func (s *store) land(f *flight) {
+// readFor reads the watermarks for all who wait.
+func (s *store) readFor(f *flight) {
 	f.err = s.within(f.ctx, func(ctx context.Context) error {
 		var err error
 		f.marks, err = s.readMarks(ctx)
@@ -244,7 +244,7 @@ func (s *store) doubt() {
 		return
 	}
 	err := s.spawn(func() {
-		if err := s.db.Look(s.alive); err != nil && !clickhouse.IsException(err) && !clickhouse.IsBusy(err) {
+		if err := s.db.Reach(s.alive); err != nil && !clickhouse.IsException(err) && !clickhouse.IsBusy(err) {
 			s.fail(err)
 		}
 		s.mu.Lock()
@@ -258,7 +258,7 @@ func (s *store) doubt() {
 func (s *store) probe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.spawn(func() { _ = s.within(s.alive, s.db.Look) }) // which tells what is wrong
+	_ = s.spawn(func() { _ = s.within(s.alive, s.db.Reach) }) // which tells what is wrong
 }
 
 // warnEvery is how often it is logged that the server answers, but refuses.

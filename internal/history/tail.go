@@ -91,7 +91,7 @@ func (t *tail) read(ctx context.Context, q *Query, s span) ([]rpc.Message, error
 	case <-r.done:
 		return r.messages(q, s), r.err
 	case <-ctx.Done():
-		t.forsake(r)
+		t.abandon(r)
 		return nil, ctx.Err()
 	}
 }
@@ -137,9 +137,9 @@ func (t *tail) cost(from, to int64, judge bool) int64 {
 // that many. A step is read in a moment, so less than that is not told apart.
 func (t *tail) shared(alone int64) int64 { return shareCost * max(alone, t.cfg.TailStep) }
 
-// forsake takes note that a caller waits no more. What nobody waits for is not
+// abandon takes note that a caller waits no more. What nobody waits for is not
 // read.
-func (t *tail) forsake(r *tailRead) {
+func (t *tail) abandon(r *tailRead) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r.callers--; r.callers == 0 {

@@ -79,10 +79,10 @@ func TestForsakenRead(t *testing.T) {
 	tail, share := asker(t)
 	r := share("room", 150, 180, false)
 	share("room", 150, 180, false)
-	if tail.forsake(r); len(tail.waiting) != 1 {
+	if tail.abandon(r); len(tail.waiting) != 1 {
 		t.Error("a read was given up that somebody waits for")
 	}
-	if tail.forsake(r); tail.next() != nil {
+	if tail.abandon(r); tail.next() != nil {
 		t.Error("a read is made that nobody waits for")
 	}
 }

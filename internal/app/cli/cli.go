@@ -19,10 +19,10 @@ import (
 
 // Exit codes of the program.
 const (
-	exitOK       = 0
-	exitFailure  = 1
-	exitUsage    = 2
-	exitImpolite = 130 // a second Ctrl-C, as shells have it
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // a second Ctrl-C, as shells have it
 )
 
 const description = `Parley is a chat backend with persistent history, on your Kafka and ClickHouse
@@ -80,7 +80,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "parley: %v (`parley --help` lists commands and flags)\n", err)
 		return exitUsage
 	}
-	say := voiceOf(command, stderr)
+	say := sayer(command, stderr)
 	if _, service := command.(interface{ logsJSON() bool }); service {
 		outliveTerminal()
 	}

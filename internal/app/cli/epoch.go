@@ -47,7 +47,7 @@ func (c *epochNewCommand) Run(ctx context.Context, p process) error {
 	if len(living) > 0 {
 		return fmt.Errorf("a new epoch needs all roles stopped, and these run: %s; stop them (one that was killed counts for some 10 s) and try again", strings.Join(living, ", "))
 	}
-	plan, err := epoch.Look(ctx, s.kafka, s.db, epoch.Options{
+	plan, err := epoch.MakePlan(ctx, s.kafka, s.db, epoch.Options{
 		Recreate: c.Recreate, Partitions: int(c.Partitions), Replication: int(c.Replication),
 	})
 	if err != nil {

@@ -29,7 +29,7 @@ func (c *formatShowCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	defer s.close()
-	status, err := format.Look(ctx, s.kafka)
+	status, err := format.Inspect(ctx, s.kafka)
 	if err != nil {
 		return err
 	}

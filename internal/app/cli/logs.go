@@ -27,9 +27,9 @@ func (r *running) logger(w io.Writer) (*slog.Logger, error) {
 // voice is how the program itself speaks to whoever started it.
 type voice func(level slog.Level, sentence string)
 
-// voiceOf speaks in plain sentences; where the command logs in JSON, in JSON as
+// sayer speaks in plain sentences; where the command logs in JSON, in JSON as
 // well, so that every line can be read by the same program.
-func voiceOf(command runner, stderr io.Writer) voice {
+func sayer(command runner, stderr io.Writer) voice {
 	if c, ok := command.(interface{ logsJSON() bool }); ok && c.logsJSON() {
 		log := slog.New(slog.NewJSONHandler(stderr, nil))
 		return func(level slog.Level, sentence string) { log.Log(context.Background(), level, sentence) }

@@ -95,7 +95,7 @@ func (f *operatorFlags) connectWithoutStore(ctx context.Context, log *slog.Logge
 	}
 	ready, cancel := context.WithTimeout(ctx, min(f.Wait, awayPatience))
 	defer cancel()
-	if s.away = s.db.Look(ready); s.away != nil {
+	if s.away = s.db.Reach(ready); s.away != nil {
 		s.db.Close()
 		s.db = nil
 	}

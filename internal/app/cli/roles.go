@@ -47,7 +47,7 @@ type connectorCommand struct {
 
 // Run serves clients until ctx ends.
 func (c *connectorCommand) Run(ctx context.Context, p process) error {
-	return c.equipped(ctx, p, "parley-connector", false, func(t *tools) error {
+	return c.runWithTools(ctx, p, "parley-connector", false, func(t *tools) error {
 		conn, err := c.open(ctx, t)
 		if err != nil {
 			return err
@@ -93,7 +93,7 @@ type chatworkerCommand struct {
 
 // Run tells connectors what happens in their channels until ctx ends.
 func (c *chatworkerCommand) Run(ctx context.Context, p process) error {
-	return c.equipped(ctx, p, "parley-chatworker", false, func(t *tools) error {
+	return c.runWithTools(ctx, p, "parley-chatworker", false, func(t *tools) error {
 		kafka, err := c.config("chatworker", t)
 		if err != nil {
 			return err
@@ -119,7 +119,7 @@ type projectorCommand struct {
 
 // Run writes history until ctx ends.
 func (c *projectorCommand) Run(ctx context.Context, p process) error {
-	return c.equipped(ctx, p, "parley-projector", false, func(t *tools) error {
+	return c.runWithTools(ctx, p, "parley-projector", false, func(t *tools) error {
 		kafka, err := c.config("projector", t)
 		if err != nil {
 			return err

@@ -94,7 +94,7 @@ type server interface {
 
 // serve starts a server and its health, and stops both when ctx ends.
 func (r *running) serve(ctx context.Context, p process, service string, engine withEngine, start func(context.Context, *slog.Logger) (server, error)) error {
-	return r.equipped(ctx, p, service, engine, func(t *tools) (err error) {
+	return r.runWithTools(ctx, p, service, engine, func(t *tools) (err error) {
 		t.memory.tell(t.log)
 		s, err := start(ctx, t.log)
 		if err != nil {

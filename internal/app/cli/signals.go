@@ -31,7 +31,7 @@ func untilInterrupted(say voice) (context.Context, func()) {
 		}
 		select {
 		case <-signals:
-			os.Exit(exitImpolite)
+			os.Exit(exitInterrupted)
 		case <-over:
 		}
 	}()

@@ -25,8 +25,8 @@ type tools struct {
 // which takes memory too.
 type withEngine bool
 
-// equipped does the work of a service with tools, and puts them away.
-func (r *running) equipped(ctx context.Context, p process, service string, engine withEngine, work func(*tools) error) error {
+// runWithTools does the work of a service with tools, and puts them away.
+func (r *running) runWithTools(ctx context.Context, p process, service string, engine withEngine, work func(*tools) error) error {
 	log, err := r.logger(p.stderr)
 	if err != nil {
 		return err

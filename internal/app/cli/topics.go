@@ -41,7 +41,7 @@ func (c *topicsShowCommand) Run(ctx context.Context, p process) error {
 	if s.away != nil {
 		fmt.Fprintf(p.stderr, "parley: how far projectors are behind is unknown: %v\n", s.away)
 	}
-	all, err := topics.Look(ctx, s.kafka, s.db)
+	all, err := topics.Describe(ctx, s.kafka, s.db)
 	if err != nil {
 		return err
 	}

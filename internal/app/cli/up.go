@@ -22,7 +22,7 @@ type upCommand struct {
 
 // Run starts the stack, says where it is, and stops it when ctx ends.
 func (c *upCommand) Run(ctx context.Context, p process) error {
-	return c.equipped(ctx, p, "parley", true, func(t *tools) error { return c.run(ctx, p, t) })
+	return c.runWithTools(ctx, p, "parley", true, func(t *tools) error { return c.run(ctx, p, t) })
 }
 
 func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {

@@ -227,7 +227,7 @@ func TestClickHouseRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	r, err := doctor.Run(s.ctx, doctor.Config{Kafka: s.kafka, Away: db.Look(s.ctx), Watch: 1})
+	r, err := doctor.Run(s.ctx, doctor.Config{Kafka: s.kafka, Away: db.Reach(s.ctx), Watch: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func (x *examination) checkEpoch(ctx context.Context) error {
 	if len(x.topics[schema.TopicEvents]) == 0 {
 		return nil // checkTopics tells
 	}
-	log, err := epoch.Look(ctx, x.cfg.Kafka)
+	log, err := epoch.Inspect(ctx, x.cfg.Kafka)
 	var refused *epoch.Refused
 	var newer *schema.NewerError
 	switch {

@@ -90,7 +90,7 @@ func (x *examination) begun(ctx context.Context) bool {
 	if len(x.topics[schema.TopicEvents]) == 0 {
 		return false
 	}
-	_, err := epoch.Look(ctx, x.cfg.Kafka)
+	_, err := epoch.Inspect(ctx, x.cfg.Kafka)
 	return err == nil
 }
 

@@ -50,8 +50,8 @@ type Plan struct {
 	Partitions, Replication int
 }
 
-// Look finds out what a new epoch means here. It writes nothing.
-func Look(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, o Options) (Plan, error) {
+// MakePlan finds out what a new epoch means here. It writes nothing.
+func MakePlan(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, o Options) (Plan, error) {
 	p := Plan{Partitions: o.Partitions, Replication: o.Replication}
 	if err := p.remember(ctx, kafka, db); err != nil {
 		return p, err
@@ -64,7 +64,7 @@ func Look(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, o Opti
 	if err != nil {
 		return p, err
 	}
-	log, err := epoch.Look(ctx, kafka)
+	log, err := epoch.Inspect(ctx, kafka)
 	var refused *epoch.Refused
 	if err != nil && !errors.As(err, &refused) {
 		return p, err
@@ -198,7 +198,7 @@ func (p *Plan) countLost(ctx context.Context, kafka *eventlog.Client, db *clickh
 }
 
 // Begin carries out a plan and returns the log of the new epoch. When it is
-// interrupted, a new Look and Begin go on where it was. Roles must not run.
+// interrupted, a new MakePlan and Begin go on where it was. Roles must not run.
 func Begin(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, p Plan) (epoch.Log, error) {
 	if err := db.Migrate(ctx); err != nil {
 		return epoch.Log{}, err

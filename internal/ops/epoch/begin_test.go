@@ -68,7 +68,7 @@ func (s *system) append(topic string, partition int, key string, m proto.Message
 
 func (s *system) look(o renew.Options) renew.Plan {
 	s.t.Helper()
-	p, err := renew.Look(s.ctx, s.kafka, s.db, o)
+	p, err := renew.MakePlan(s.ctx, s.kafka, s.db, o)
 	if err != nil {
 		s.t.Fatal(err)
 	}

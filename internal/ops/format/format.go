@@ -28,10 +28,10 @@ type Status struct {
 	Roles []roles.Role `json:"roles"`
 }
 
-// Look finds out which format is in force, and what the roles that run know.
-func Look(ctx context.Context, kafka *eventlog.Client) (Status, error) {
+// Inspect finds out which format is in force, and what the roles that run know.
+func Inspect(ctx context.Context, kafka *eventlog.Client) (Status, error) {
 	s := Status{Known: schema.NewestFormat}
-	log, err := epoch.Look(ctx, kafka)
+	log, err := epoch.Inspect(ctx, kafka)
 	if err != nil {
 		return s, err
 	}
@@ -52,7 +52,7 @@ func Look(ctx context.Context, kafka *eventlog.Client) (Status, error) {
 // Check says why a raise to number would be refused; nil when it would not, or
 // when there is nothing to raise.
 func Check(ctx context.Context, kafka *eventlog.Client, number int32) error {
-	s, err := Look(ctx, kafka)
+	s, err := Inspect(ctx, kafka)
 	if err != nil || number == s.Format && s.Raising == 0 || number == s.Raising {
 		return err
 	}

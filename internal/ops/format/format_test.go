@@ -55,7 +55,7 @@ func (s *system) control(key string, m proto.Message) {
 
 func (s *system) look() format.Status {
 	s.Helper()
-	status, err := format.Look(s.ctx, s.kafka)
+	status, err := format.Inspect(s.ctx, s.kafka)
 	if err != nil {
 		s.Fatal(err)
 	}

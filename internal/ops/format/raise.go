@@ -28,7 +28,7 @@ type Raised struct {
 // force already it does nothing. It refuses, with ErrOlderRoles, while a role
 // runs that does not know the format, and leaves the log as it was then.
 func Raise(ctx context.Context, kafka *eventlog.Client, number int32) (Raised, error) {
-	s, err := Look(ctx, kafka)
+	s, err := Inspect(ctx, kafka)
 	if err != nil {
 		return Raised{}, err
 	}
@@ -48,7 +48,7 @@ func Raise(ctx context.Context, kafka *eventlog.Client, number int32) (Raised, e
 	defer r.close()
 	// Whoever came between the look and the beginning is seen now; whoever
 	// comes later sees the beginning.
-	s, err = Look(ctx, kafka)
+	s, err = Inspect(ctx, kafka)
 	if err == nil {
 		err = s.checkRoles(number)
 	}

@@ -51,7 +51,7 @@ type Transcript struct {
 // Read answers a question. Its errors are those of history.Reader.Read, and
 // *epoch.Refused.
 func Read(ctx context.Context, kafka *eventlog.Client, dsn string, q Question, logger *slog.Logger) (Transcript, error) {
-	log, err := epoch.Look(ctx, kafka)
+	log, err := epoch.Inspect(ctx, kafka)
 	if err != nil {
 		return Transcript{}, err
 	}

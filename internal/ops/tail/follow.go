@@ -47,7 +47,7 @@ type Options struct {
 // what there was when it began or, with Follow, when ctx ends; then its error
 // is nil. An error of emit ends it too.
 func Run(ctx context.Context, kafka *eventlog.Client, o Options, emit func(Event) error) error {
-	log, err := epoch.Look(ctx, kafka)
+	log, err := epoch.Inspect(ctx, kafka)
 	if err != nil {
 		return err
 	}

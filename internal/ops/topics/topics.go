@@ -31,9 +31,9 @@ type Partition struct {
 // Unknown is a lag that nobody tells.
 const Unknown int64 = -1
 
-// Look describes every partition of the log's topics; those of a topic that is
+// Describe describes every partition of the log's topics; those of a topic that is
 // not there are missing. Without a database, nil, nothing is told about it.
-func Look(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB) ([]Partition, error) {
+func Describe(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB) ([]Partition, error) {
 	var all []Partition
 	for _, t := range schema.Topics(1) {
 		found, err := kafka.Partitions(ctx, t.Name)
@@ -98,7 +98,7 @@ func addBehind(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, a
 	if db == nil || len(all) == 0 {
 		return nil
 	}
-	log, err := epoch.Look(ctx, kafka)
+	log, err := epoch.Inspect(ctx, kafka)
 	var refused *epoch.Refused
 	if errors.As(err, &refused) || errors.Is(err, eventlog.ErrUnknownTopic) {
 		return nil // then nothing was ever said, or doctor tells

@@ -39,7 +39,7 @@ func TestCreate(t *testing.T) {
 		}
 	}
 	create(4, schema.TopicControl, schema.TopicEvents, schema.TopicPush, schema.TopicState)
-	if all, err := topics.Look(ctx, kafka, nil); err != nil || len(all) != 4+4+4+1 || all[0].End != 0 {
+	if all, err := topics.Describe(ctx, kafka, nil); err != nil || len(all) != 4+4+4+1 || all[0].End != 0 {
 		t.Errorf("there are %d partitions (%v), want 13 without markers", len(all), err)
 	}
 	create(0)

@@ -17,10 +17,10 @@ func (s stamp) after(t stamp) bool {
 	return s.offset > t.offset || s.offset == t.offset && s.index > t.index
 }
 
-// watermarks is the newest push seen from each partition of the events. It
+// pushChain is the newest push seen from each partition of the events. It
 // makes one stream, without a repeat or a gap, of what workers write at least
 // once. Pure; not safe for concurrent use.
-type watermarks map[int32]stamp
+type pushChain map[int32]stamp
 
 // lostPush says that a push never arrived: what the connector knows of its
 // channels is no longer true.
@@ -37,7 +37,7 @@ func (e *lostPush) Error() string {
 // accept reports whether p is new. Repeats are dropped before the chain is
 // compared, as a replay need not carry the same predecessor. The error is a
 // *lostPush.
-func (w watermarks) accept(p *schema.Push) (bool, error) {
+func (w pushChain) accept(p *schema.Push) (bool, error) {
 	have, this := w[p.Partition], stamp{p.Offset, p.Index}
 	if !this.after(have) {
 		return false, nil

@@ -13,23 +13,23 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// keeper does what the owner of the control partition does: it makes the time
+// leaseKeeper does what the owner of the control partition does: it makes the time
 // by which connectors are judged, and declares the dead ones down. It outlives
 // an assignment, as an owner that keeps the partition over a rebalance keeps
 // its claim. The group gives the partition to one handler at a time, which is
 // the only one that uses it.
-type keeper struct {
+type leaseKeeper struct {
 	w        *Worker
 	producer *eventlog.Producer // nil without a claim
 	claim    int64              // its offset
 	number   int64              // of the newest tick
 }
 
-func newKeeper(w *Worker) *keeper { return &keeper{w: w} }
+func newLeaseKeeper(w *Worker) *leaseKeeper { return &leaseKeeper{w: w} }
 
 // serve owns the control partition until ctx ends.
-func (k *keeper) serve(ctx context.Context) error {
-	if err := k.take(ctx); err != nil {
+func (k *leaseKeeper) serve(ctx context.Context) error {
+	if err := k.claimLease(ctx); err != nil {
 		k.close()
 		return err
 	}
@@ -37,7 +37,7 @@ func (k *keeper) serve(ctx context.Context) error {
 	defer k.w.keeping.Store(false)
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.tick(running) })
-	g.Go(func() error { return k.bury(running) })
+	g.Go(func() error { return k.declareDown(running) })
 	g.Go(func() error {
 		k.w.capacity.Watch(running, k.w.client, k.w.log)
 		return nil
@@ -54,15 +54,15 @@ func (k *keeper) serve(ctx context.Context) error {
 }
 
 // close gives the claim up.
-func (k *keeper) close() {
+func (k *leaseKeeper) close() {
 	if k.producer != nil {
 		k.producer.Close()
 		k.producer = nil
 	}
 }
 
-// take makes sure that the newest claim is this worker's.
-func (k *keeper) take(ctx context.Context) error {
+// claimLease makes sure that the newest claim is this worker's.
+func (k *leaseKeeper) claimLease(ctx context.Context) error {
 	_, end, err := k.w.client.Offsets(ctx, schema.TopicControl, 0)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (k *keeper) take(ctx context.Context) error {
 }
 
 // tick appends ticks, each a second after the one before was acknowledged.
-func (k *keeper) tick(ctx context.Context) error {
+func (k *leaseKeeper) tick(ctx context.Context) error {
 	timer := time.NewTimer(k.w.timing.tick)
 	defer timer.Stop()
 	for {
@@ -119,14 +119,14 @@ func (k *keeper) tick(ctx context.Context) error {
 	}
 }
 
-// bury declares dead connectors down, everywhere, and then removes their beats.
+// declareDown declares dead connectors down, everywhere, and then removes their beats.
 // Those that wait for a partition that cannot be written hold up no others.
-func (k *keeper) bury(ctx context.Context) error {
-	burying := newUnderWay[string]()
+func (k *leaseKeeper) declareDown(ctx context.Context) error {
+	declaring := newUnderWay[string]()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
-			dead, err := k.w.control.due(ctx, k.claim, burying)
+			dead, err := k.w.control.due(ctx, k.claim, declaring)
 			if err != nil {
 				return err
 			}
@@ -134,7 +134,7 @@ func (k *keeper) bury(ctx context.Context) error {
 			g.Go(func() error {
 				defer func() {
 					for _, d := range dead {
-						burying.end(d.Connector)
+						declaring.end(d.Connector)
 					}
 				}()
 				return k.declare(ctx, dead)
@@ -146,7 +146,7 @@ func (k *keeper) bury(ctx context.Context) error {
 
 // declare declares connectors down and removes their beats. It returns when
 // that was read.
-func (k *keeper) declare(ctx context.Context, dead []lease.Death) error {
+func (k *leaseKeeper) declare(ctx context.Context, dead []lease.Death) error {
 	if err := k.w.downs.everywhere(ctx, dead); err != nil {
 		return fmt.Errorf("declare connectors down: %w", err)
 	}
@@ -160,7 +160,7 @@ func (k *keeper) declare(ctx context.Context, dead []lease.Death) error {
 
 // tell logs who is declared down. That a connector has drained is as it should
 // be; that one crashed is not.
-func (k *keeper) tell(dead []lease.Death) {
+func (k *leaseKeeper) tell(dead []lease.Death) {
 	var drained, crashed []string
 	for _, d := range dead {
 		if d.Reason == schema.Reason_REASON_DISCONNECT {

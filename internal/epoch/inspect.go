@@ -58,13 +58,13 @@ func readMemory(ctx context.Context, c *eventlog.Client) (memory, error) {
 		return known, fmt.Errorf("look up %s: %w", schema.TopicControl, err)
 	}
 	err := ReadControl(ctx, c, func(r eventlog.Record) error {
-		known.take(&r)
+		known.apply(&r)
 		return nil
 	})
 	return known, err
 }
 
-func (m *memory) take(r *eventlog.Record) {
+func (m *memory) apply(r *eventlog.Record) {
 	switch string(r.Key) {
 	case schema.ControlKeyEpoch:
 		var e schema.LogEpoch
@@ -81,11 +81,11 @@ func (m *memory) take(r *eventlog.Record) {
 	}
 }
 
-// Look returns the log that is there, as its markers tell, without writing
+// Inspect returns the log that is there, as its markers tell, without writing
 // anything: for tools. Where older events were deleted, and the markers with
 // them, parley.control tells. The error is a *Refused when it is no log of one
 // epoch, and eventlog.ErrUnknownTopic when there is none.
-func Look(ctx context.Context, c *eventlog.Client) (Log, error) {
+func Inspect(ctx context.Context, c *eventlog.Client) (Log, error) {
 	info, err := c.TopicInfo(ctx, schema.TopicEvents)
 	if err != nil {
 		return Log{}, fmt.Errorf("look up the log: %w", err)

@@ -48,7 +48,7 @@ func drawLog(t *rapid.T) []eventlog.Record {
 // foldFrom folds a log behind a watermark, as a projector does that starts
 // there, and returns the rows and the new watermark.
 func foldFrom(t *rapid.T, log []eventlog.Record, from watermark, window int64) ([]row, watermark) {
-	f := newFolder(epoch.Log{Window: window, Format: 1}, 3, from)
+	f := newRowBuilder(epoch.Log{Window: window, Format: 1}, 3, from)
 	for i := range log {
 		if log[i].Offset < from.seq+1-window {
 			continue
@@ -57,7 +57,7 @@ func foldFrom(t *rapid.T, log []eventlog.Record, from watermark, window int64) (
 			t.Fatal(err)
 		}
 	}
-	made, _ := f.take()
+	made, _ := f.drain()
 	return made.rows, made.upTo
 }
 
@@ -83,18 +83,18 @@ func TestFoldFromAnywhere(t *testing.T) {
 	})
 }
 
-// A folder hands over what is new, once.
+// A row builder hands over what is new, once.
 func TestTake(t *testing.T) {
-	f := newFolder(epoch.Log{Window: 9, Format: 1}, 0, watermark{seq: 4})
+	f := newRowBuilder(epoch.Log{Window: 9, Format: 1}, 0, watermark{seq: 4})
 	f.skip(4)
-	if _, ok := f.take(); ok {
+	if _, ok := f.drain(); ok {
 		t.Error("there is something new at the watermark itself")
 	}
 	f.skip(7)
-	if b, ok := f.take(); !ok || b.upTo.seq != 7 || len(b.rows) != 0 {
+	if b, ok := f.drain(); !ok || b.upTo.seq != 7 || len(b.rows) != 0 {
 		t.Errorf("behind a hole: %+v, %v", b, ok)
 	}
-	if _, ok := f.take(); ok {
+	if _, ok := f.drain(); ok {
 		t.Error("it was handed over twice")
 	}
 }

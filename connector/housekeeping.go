@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	keeperEvery  = 500 * time.Millisecond
-	helloTimeout = 10 * time.Second
-	giveUp       = 30 * time.Second // without an acknowledgement of the log
+	housekeepEvery = 500 * time.Millisecond
+	helloTimeout   = 10 * time.Second
+	giveUp         = 30 * time.Second // without an acknowledgement of the log
 )
 
 // errSilentLog ends an incarnation that gets no acknowledgement.
@@ -24,7 +24,7 @@ var errSilentLog = errors.New("the log has acknowledged nothing for 30 s")
 // keep does what has to be done from time to time, for all sessions and
 // channels of the incarnation, until ctx ends.
 func (inc *incarnation) keep(ctx context.Context) error {
-	tick := time.NewTicker(keeperEvery)
+	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
 	for round := 0; ; round++ {
 		select {
@@ -69,7 +69,7 @@ func (inc *incarnation) tellCrowds() {
 	}
 }
 
-// keep looks after one session. It runs on the keeper's goroutine.
+// keep looks after one session. It runs on the goroutine of the housekeeping.
 func (s *session) keep(now time.Time) {
 	s.mu.Lock()
 	s.publishLingering(now)
@@ -107,14 +107,14 @@ func (s *session) end(clean bool, reason schema.Reason) {
 	}
 	s.mu.Unlock()
 	for _, p := range stay {
-		s.haunt(p)
+		s.watchForReturn(p)
 	}
 	s.endSpans()
 	s.leaveAll(now)
 }
 
-// haunt keeps watch for the user's return to the place's channel.
-func (s *session) haunt(p *place) {
+// watchForReturn keeps watch for the user's return to the place's channel.
+func (s *session) watchForReturn(p *place) {
 	s.mu.Lock()
 	ch := p.channel
 	s.mu.Unlock()
@@ -125,8 +125,8 @@ func (s *session) haunt(p *place) {
 	defer ch.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.channel == ch && !slices.Contains(ch.ghosts, p) {
-		ch.ghosts = append(ch.ghosts, p)
+	if p.channel == ch && !slices.Contains(ch.departing, p) {
+		ch.departing = append(ch.departing, p)
 	}
 }
 

@@ -18,7 +18,7 @@ type watermark struct {
 	format int32  // in force behind seq
 }
 
-// batch is what a folder made of some records of one partition.
+// batch is what a row builder made of some records of one partition.
 type batch struct {
 	rows  []row
 	bytes int
@@ -26,22 +26,22 @@ type batch struct {
 	spans []tracing.Span // of the records of sampled traces, until they are written
 }
 
-// folder turns the records of one partition into rows. It is pure: the rows
+// rowBuilder turns the records of one partition into rows. It is pure: the rows
 // are a function of the log. Not safe for concurrent use.
-type folder struct {
+type rowBuilder struct {
 	log       epoch.Log
 	partition int
 	from      watermark // rows up to there exist
 	window    *schema.VoidWindow
 	format    int32
 	out       batch
-	handed    int64 // offset up to which take returned everything
+	handed    int64 // offset up to which drain returned everything
 }
 
-// newFolder returns a folder that makes the rows behind from. It must be given
+// newRowBuilder returns a row builder that makes the rows after from. It must be given
 // the records from one window before that on.
-func newFolder(log epoch.Log, partition int, from watermark) *folder {
-	return &folder{
+func newRowBuilder(log epoch.Log, partition int, from watermark) *rowBuilder {
+	return &rowBuilder{
 		log: log, partition: partition, from: from,
 		window: schema.NewVoidWindow(log.Window), format: max(from.format, log.Format),
 		out: batch{upTo: from}, handed: from.seq,
@@ -50,7 +50,7 @@ func newFolder(log epoch.Log, partition int, from watermark) *folder {
 
 // apply takes the next record. The error is schema.ErrCorrupt, after which the
 // next record can be applied, a *schema.NewerError or an *epoch.Refused.
-func (f *folder) apply(rec *eventlog.Record) error {
+func (f *rowBuilder) apply(rec *eventlog.Record) error {
 	digest := xxhash.Sum64(rec.Value)
 	if rec.Offset == f.from.seq && f.from.digest != 0 && digest != f.from.digest {
 		return epoch.Refuse("offset %d of partition %d of %s is another record than the one in ClickHouse: the log lost its end and grew again; restore the topic, or begin a new epoch with `parley epoch new`",
@@ -80,15 +80,15 @@ func (f *folder) apply(rec *eventlog.Record) error {
 }
 
 // skip says that there is nothing up to offset seq.
-func (f *folder) skip(seq int64) {
+func (f *rowBuilder) skip(seq int64) {
 	if seq > f.out.upTo.seq {
 		f.out.upTo = watermark{seq: seq, format: f.format}
 	}
 }
 
-// take returns what was made since the last call; false when there is nothing
+// drain returns what was made since the last call; false when there is nothing
 // new. The caller owns it until the next call of apply.
-func (f *folder) take() (batch, bool) {
+func (f *rowBuilder) drain() (batch, bool) {
 	out, fresh := f.out, f.out.upTo.seq > f.handed
 	f.handed = f.out.upTo.seq
 	f.out.rows, f.out.bytes, f.out.spans = f.out.rows[:0], 0, f.out.spans[:0]
