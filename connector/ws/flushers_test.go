@@ -21,39 +21,31 @@ import (
 func TestFlushersLoseNothingOnAFullSocket(t *testing.T) {
 	client, c := flushed(t)
 	const senders, frames = 4, 300
-	var want [senders][]byte
-	var sending sync.WaitGroup
+	var sent [senders]int
+	var all [senders][][]byte
+	total := 0
 	for i := range senders {
 		rng := rand.New(rand.NewPCG(7, uint64(i)))
+		for range frames {
+			size := 1 + rng.IntN(200)
+			if rng.IntN(20) == 0 {
+				size = gatherBytes + rng.IntN(2*gatherBytes)
+			}
+			all[i] = append(all[i], bytes.Repeat([]byte{byte(i)}, size))
+			sent[i] += size
+			total += size
+		}
+	}
+	var sending sync.WaitGroup
+	for _, frames := range all {
 		sending.Go(func() {
-			for range frames {
-				size := 1 + rng.IntN(200)
-				if rng.IntN(20) == 0 {
-					size = gatherBytes + rng.IntN(2*gatherBytes)
-				}
-				frame := bytes.Repeat([]byte{byte(i)}, size)
-				want[i] = append(want[i], frame...)
-				c.Send(frame)
+			for _, f := range frames {
+				c.Send(f)
 			}
 		})
 	}
-	sent := make(chan int, 1)
-	go func() {
-		sending.Wait()
-		total := 0
-		for i := range want {
-			total += len(want[i])
-		}
-		sent <- total
-	}()
 	var counts [senders]int
-	got, total, bite := 0, -1, make([]byte, 3000)
-	for total < 0 || got < total {
-		select {
-		case total = <-sent:
-			continue
-		default:
-		}
+	for got, bite := 0, make([]byte, 3000); got < total; {
 		_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
 		n, err := client.Read(bite)
 		if err != nil {
@@ -64,10 +56,9 @@ func TestFlushersLoseNothingOnAFullSocket(t *testing.T) {
 			counts[b]++
 		}
 	}
-	for i := range want {
-		if counts[i] != len(want[i]) {
-			t.Errorf("%d bytes of sender %d arrived, %d were sent", counts[i], i, len(want[i]))
-		}
+	sending.Wait()
+	if counts != sent {
+		t.Errorf("%v bytes of the senders arrived, %v were sent", counts, sent)
 	}
 	c.awaitIdle()
 	if c.queued != 0 {
