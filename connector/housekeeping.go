@@ -107,14 +107,15 @@ func (s *session) end(clean bool, reason schema.Reason) {
 	}
 	s.mu.Unlock()
 	for _, p := range stay {
-		s.watchForReturn(p)
+		p.watchForReturn()
 	}
 	s.endSpans()
 	s.leaveAll(now)
 }
 
 // watchForReturn keeps watch for the user's return to the place's channel.
-func (s *session) watchForReturn(p *place) {
+func (p *place) watchForReturn() {
+	s := p.session
 	s.mu.Lock()
 	ch := p.channel
 	s.mu.Unlock()
@@ -141,7 +142,7 @@ func (s *session) leaveAll(now time.Time) {
 		return // a draining connector's sessions leave with it
 	}
 	for _, p := range s.inOrder() {
-		s.leaveNow(p)
+		p.leaveNow()
 	}
 }
 

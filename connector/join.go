@@ -61,7 +61,7 @@ func (s *session) join(channel string, j *joinCall) {
 	case p != nil && len(p.later) > 0:
 		ch := p.keepBack(&operation{join: true, asked: []*joinCall{j}})
 		s.mu.Unlock()
-		s.takeUp(p, ch)
+		p.takeUp(ch)
 		return
 	case op == nil && p != nil && p.member:
 		s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	}}}
 	err := s.inc.publish(p.partition, channel, event, j.span, func(_ int64, err error) {
 		if err != nil {
-			s.expireJoin(p, op)
+			p.expireJoin(op)
 			s.refused(op)
 		}
 	})
@@ -104,7 +104,7 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 		j.fail(rpc.Unavailable(retryAfter))
 		return
 	}
-	op.timer = time.AfterFunc(joinTimeout, func() { s.expireJoin(p, op) })
+	op.timer = time.AfterFunc(joinTimeout, func() { p.expireJoin(op) })
 	p.ops = append(p.ops, op)
 	s.places[channel] = p
 }
@@ -112,7 +112,8 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 // expireJoin answers those who wait for a join, or for what follows it, with
 // 1007, unless it has passed. When it passes later, a leave follows it, unless it
 // was asked for again meanwhile.
-func (s *session) expireJoin(p *place, op *operation) {
+func (p *place) expireJoin(op *operation) {
+	s := p.session
 	s.mu.Lock()
 	var waiting []*operation
 	if op.timer != nil {
@@ -171,7 +172,7 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 	p.member, p.channel = true, ch
 	if len(op.asked) == 0 {
 		p.since = ch.replica.position
-		s.undoJoin(ch, p)
+		p.undoJoin(ch)
 		s.mu.Unlock()
 		return
 	}
@@ -193,12 +194,13 @@ func (p *place) begin(op *operation) {
 
 // undoJoin follows a join that nobody waits for with a leave; the session is
 // shown nothing of it. Both locks are held.
-func (s *session) undoJoin(ch *channel, p *place) {
+func (p *place) undoJoin(ch *channel) {
+	s := p.session
 	switch {
 	case s.ended:
 		ch.departing = append(ch.departing, p)
 	case len(p.ops) > 0: // a leave is under way
-	case s.publishLeave(p, schema.Reason_REASON_LEAVE) != nil:
+	case p.publishLeave(schema.Reason_REASON_LEAVE) != nil:
 		s.conn.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
 	}
 }
@@ -252,7 +254,7 @@ func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view,
 	op.asked, op.behind = nil, nil
 	inc.metrics.deliveries.Add(ch.goLive(p))
 	p.result = nil
-	return behind, s.goOn(p)
+	return behind, p.goOn()
 }
 
 func (inc *incarnation) replyJoin(j *joinCall, ch *channel, v view, past past) {

@@ -30,7 +30,7 @@ func (s *session) leaveChannel(channel string, c *call) {
 	}
 	ch := p.keepBack(&operation{leave: c})
 	s.mu.Unlock()
-	s.takeUp(p, ch)
+	p.takeUp(ch)
 }
 
 // askAgain has c wait for a leave that was given up, and reports whether there
@@ -61,9 +61,9 @@ func (s *session) expireLeave(op *operation) {
 
 // publishLeave publishes a leave that nobody asked for. The session's lock is
 // held.
-func (s *session) publishLeave(p *place, reason schema.Reason) error {
+func (p *place) publishLeave(reason schema.Reason) error {
 	op := new(operation)
-	if err := s.sendLeave(p, op, reason); err != nil {
+	if err := p.sendLeave(op, reason); err != nil {
 		return err
 	}
 	p.ops = append(p.ops, op)
@@ -71,7 +71,8 @@ func (s *session) publishLeave(p *place, reason schema.Reason) error {
 }
 
 // sendLeave publishes the event of a leave. The session's lock is held.
-func (s *session) sendLeave(p *place, op *operation, reason schema.Reason) error {
+func (p *place) sendLeave(op *operation, reason schema.Reason) error {
+	s := p.session
 	c := op.leave
 	event := &schema.Event{Kind: &schema.Event_Leave{Leave: &schema.Leave{
 		Channel: p.name, Session: s.id, User: s.user, Reason: reason,
@@ -116,14 +117,15 @@ func (inc *incarnation) passLeave(ch *channel, name, id string) {
 	if op == nil {
 		return
 	}
-	s.endPlace(ch, p, op)
+	p.end(ch, op)
 	if s.ended && len(s.places) == 0 {
 		inc.forget(s)
 	}
 }
 
-// endPlace ends a membership whose leave has passed. Both locks are held.
-func (s *session) endPlace(ch *channel, p *place, op *operation) {
+// end ends a membership whose leave has passed. Both locks are held.
+func (p *place) end(ch *channel, op *operation) {
+	s := p.session
 	if ch != nil {
 		ch.detach(p)
 	}
@@ -144,7 +146,7 @@ func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
 			continue
 		}
 		p.session.mu.Lock()
-		p.session.leaveNow(p)
+		p.leaveNow()
 		p.session.mu.Unlock()
 	}
 }
@@ -156,13 +158,14 @@ func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
 // Once the leave is in the log, a place whose join has not passed is forgotten:
 // the join stands before the leave, or nowhere, and then no push may ever tell
 // of either.
-func (s *session) leaveNow(p *place) {
+func (p *place) leaveNow() {
+	s := p.session
 	op := p.last()
 	switch {
 	case op == nil || op.join:
-		_ = s.publishLeave(p, s.reason)
+		_ = p.publishLeave(s.reason)
 	case op.refused:
-		if s.publishLeave(p, s.reason) == nil {
+		if p.publishLeave(s.reason) == nil {
 			p.ops = slices.DeleteFunc(p.ops, func(o *operation) bool { return o == op })
 		}
 	case op.stored && !p.member && s.places[p.name] == p:

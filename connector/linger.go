@@ -52,7 +52,8 @@ func (p *place) keepBack(op *operation) *channel {
 
 // takeUp goes on with what a place's session has asked for, unless a join is
 // under way or its result being made: they go on with it.
-func (s *session) takeUp(p *place, ch *channel) {
+func (p *place) takeUp(ch *channel) {
+	s := p.session
 	if ch == nil {
 		return
 	}
@@ -61,7 +62,7 @@ func (s *session) takeUp(p *place, ch *channel) {
 	s.mu.Lock()
 	var next *operation
 	if p.channel == ch && len(p.ops) == 0 && p.result == nil {
-		next = s.goOn(p)
+		next = p.goOn()
 	}
 	s.mu.Unlock()
 	s.inc.answerJoin(ch, p, next)
@@ -70,7 +71,8 @@ func (s *session) takeUp(p *place, ch *channel) {
 // goOn takes up what a member's session has asked for meanwhile. A leave that a
 // join follows is taken back; that join is returned, for its result to be made.
 // One without lingers, or is published. Both locks are held.
-func (s *session) goOn(p *place) (next *operation) {
+func (p *place) goOn() (next *operation) {
+	s := p.session
 	if len(p.later) == 0 {
 		return nil
 	}
@@ -88,7 +90,7 @@ func (s *session) goOn(p *place) (next *operation) {
 		s.lingering++
 		return nil
 	}
-	if err := s.publishKept(p); err != nil {
+	if err := p.publishKept(); err != nil {
 		p.later = nil
 		leave.leave.fail(rpc.Unavailable(retryAfter))
 	}
@@ -96,9 +98,9 @@ func (s *session) goOn(p *place) (next *operation) {
 }
 
 // publishKept publishes a place's leave that was kept back. The lock is held.
-func (s *session) publishKept(p *place) error {
+func (p *place) publishKept() error {
 	op := p.later[0]
-	if err := s.sendLeave(p, op, schema.Reason_REASON_LEAVE); err != nil {
+	if err := p.sendLeave(op, schema.Reason_REASON_LEAVE); err != nil {
 		return err
 	}
 	p.ops, p.later = append(p.ops, op), nil
@@ -125,7 +127,7 @@ func (s *session) publishLingering(now time.Time) {
 		}
 		leave := p.later[0]
 		due := !leave.lingers.IsZero() && !now.Before(leave.lingers)
-		if due && s.publishKept(p) == nil { // else at the next round
+		if due && p.publishKept() == nil { // else at the next round
 			s.unlinger(leave)
 		}
 	}

@@ -239,8 +239,22 @@ func TestPipelining(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if m.Count != 1 || rejoined.Last != last || !slices.Equal(bodies(rejoined.Messages), []string{"498", "499"}) {
+	if m.Count != 1 || len(rejoined.Messages) > 2 {
 		t.Errorf("members %+v, rejoined %+v", m, rejoined)
+	}
+	// The leave may be taken back, so the second result need not reach the end: what it lacks comes after it.
+	for newest := rejoined.Last; newest < last; {
+		p, err := ada.NextChat(soon(t))
+		if err != nil {
+			t.Fatalf("after %d of %d: %v", newest, last, err)
+		}
+		if p.Seq <= rejoined.Seq {
+			continue
+		}
+		if p.Prev != newest {
+			t.Fatalf("the message at %d follows %d, not %d", p.Seq, p.Prev, newest)
+		}
+		newest = p.Seq
 	}
 }
 

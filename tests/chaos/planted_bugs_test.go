@@ -61,11 +61,11 @@ var plantedBugs = []planted{
 	},
 	{
 		"who is gone never leaves", "connector/leave.go",
-		"case op == nil:\n		_ = s.publishLeave(p, s.reason, nil)\n", "case op == nil:\n",
+		"case op == nil || op.join:\n		_ = p.publishLeave(s.reason)\n", "case op == nil || op.join:\n",
 		[]checker.Rule{checker.Ghost},
 	},
 	{
-		"who is cut off leaves at once", "connector/keeper.go",
+		"who is cut off leaves at once", "connector/housekeeping.go",
 		"now.Add(cutGrace)", "now",
 		[]checker.Rule{checker.Flicker},
 	},
@@ -87,11 +87,11 @@ var plantedBugs = []planted{
 	},
 	{
 		"nothing is void", "schema/void.go",
-		"	if s.connector != \"\" || s.down != \"\" {\n", "	if void = false; s.connector != \"\" || s.down != \"\" {\n",
+		"	if s.by != nil || s.down != \"\" {\n", "	if void = false; s.by != nil || s.down != \"\" {\n",
 		[]checker.Rule{checker.Idempotent, checker.Fold, checker.Projection},
 	},
 	{
-		"some rows are not written", "projector/folder.go",
+		"some rows are not written", "projector/rowbuilder.go",
 		"		f.out.rows = append(f.out.rows, r)\n", "		if rec.Offset%20 != 7 {\n			f.out.rows = append(f.out.rows, r)\n		}\n",
 		[]checker.Rule{checker.Projection},
 	},
