@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
     // More at a time would only measure each other on a machine with two cores.
     maxWorkers: 2,
     projects: [

@@ -30,8 +30,8 @@ test("two people chat in two windows, and see who is here", async () => {
   const want = ["Hello, Bob!", "Hi!\nSecond line 👋"];
   expect(await shown(ada.page)).toEqual(want);
   expect(await shown(bob.page)).toEqual(want);
-  expect(await ada.page.locator(".message.own").count()).toBe(1);
-  expect(await ada.page.locator("#members").innerText()).toContain("2 here");
+  await expect.poll(() => ada.page.locator(".message.own").count()).toBe(1);
+  await expect.poll(() => ada.page.locator("#members").innerText()).toContain("2 here");
 
   await bob.page.getByRole("button", { name: `Leave ${name}` }).click();
   await ada.page.locator("#members").getByText("1 here").waitFor();
@@ -127,7 +127,7 @@ test("several channels side by side: unread counts, title, links, drafts", async
   await page.reload();
   await until_shown(page, "hello?");
   expect(await page.locator("#composer").inputValue()).toBe("half a thought");
-  expect(await page.locator(".channels .list li").count()).toBe(2);
+  await expect.poll(() => page.locator(".channels .list li").count()).toBe(2);
   await page.getByRole("button", { name: `Leave ${two}` }).click();
   // There is a draft.
   await page.getByRole("dialog").getByRole("button", { name: "Leave channel" }).click();
@@ -185,8 +185,8 @@ test("two tabs under one name are one member, and both work", async () => {
   await until_shown(second, "from the first");
   await say(second, "from the second");
   await until_shown(first.page, "from the second");
-  expect(await first.page.locator("#members").innerText()).toContain("1 here");
-  expect(await second.locator(".message.own").count()).toBe(2);
+  await expect.poll(() => first.page.locator("#members").innerText()).toContain("1 here");
+  await expect.poll(() => second.locator(".message.own").count()).toBe(2);
 });
 
 test("the keyboard alone is enough", async () => {

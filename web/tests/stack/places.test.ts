@@ -145,7 +145,7 @@ test("a name that turns text around turns nothing but itself", async () => {
   expect(await page.locator("#composer").getAttribute("placeholder")).toBe(
     "Private message to gro.live",
   );
-  expect(await page.locator(".top bdi").textContent()).toBe(name);
+  await expect.poll(() => page.locator(".top bdi").textContent()).toBe(name);
   await page.getByRole("button", { name: "Back to everybody" }).click();
   await page.evaluate(() => (location.hash = "#/%E2%80%AEabc"));
   await until("the title", async () => (await page.title()) === "abc – Parley");
@@ -164,7 +164,7 @@ test("Back does not join a channel again that was left", async () => {
   await heading(page, one);
   await page.goBack();
   await until("the address of what is shown", () => page.url().endsWith(one));
-  expect(await page.locator(".channels .list li").count()).toBe(1);
+  await expect.poll(() => page.locator(".channels .list li").count()).toBe(1);
   await heading(page, one);
 
   // Links lead to new channels, and to those that were left; Back to those that are open.
@@ -174,5 +174,5 @@ test("Back does not join a channel again that was left", async () => {
   await heading(page, two);
   await page.goBack();
   await heading(page, three);
-  expect(await page.locator(".channels .list li").count()).toBe(3);
+  await expect.poll(() => page.locator(".channels .list li").count()).toBe(3);
 });

@@ -268,7 +268,7 @@ test("leaving and signing out ask before what was written is lost", async () => 
   await dialog.getByText("Sign out? What you have not sent yet will be lost.").waitFor();
   await dialog.getByRole("button", { name: "Cancel" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
-  expect(await page.locator(".channels .list li").count()).toBe(2);
+  await expect.poll(() => page.locator(".channels .list li").count()).toBe(2);
 
   // Nothing is written here: it is left without a question.
   await page.getByRole("button", { name: `Leave ${two}` }).click();
@@ -293,7 +293,7 @@ test("a double click on a cross leaves one channel", async () => {
   await page.mouse.dblclick(x + width / 2, y + height / 2);
   await cross.waitFor({ state: "detached" });
   await page.getByRole("link", { name: names[1] }).waitFor();
-  expect(await page.locator(".channels .list li").count()).toBe(3);
+  await expect.poll(() => page.locator(".channels .list li").count()).toBe(3);
 });
 
 test("why a message was refused is known after a reload", async () => {

@@ -57,8 +57,8 @@ test("one is who the token says, whatever name one gave", async () => {
   await page.locator(".message.own", { hasText: "from my other device" }).waitFor();
   await say(page, "from here");
   await page.locator(".message.own:not(.pending)", { hasText: "from here" }).waitFor();
-  expect(await page.locator(".message").count()).toBe(2);
-  expect(await page.locator(".message.head").count()).toBe(1);
+  await expect.poll(() => page.locator(".message").count()).toBe(2);
+  await expect.poll(() => page.locator(".message.head").count()).toBe(1);
   expect(await page.getByRole("log").textContent()).toBe("");
   await page.reload();
   await page.locator(".message.own", { hasText: "from here" }).waitFor();
