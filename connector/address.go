@@ -9,7 +9,7 @@ import (
 )
 
 // clientAddress is where a request comes from: the peer, or what a proxy that
-// we trust says. It is invalid where nobody can say: a trusted proxy that names
+// we trust reports. It is invalid where nobody can tell: a trusted proxy that names
 // nobody, or, named by the second result, one of the same network that is not
 // among those that we trust.
 func (c *Config) clientAddress(r *http.Request) (address, untrusted netip.Addr) {
@@ -20,7 +20,7 @@ func (c *Config) clientAddress(r *http.Request) (address, untrusted netip.Addr) 
 		}
 		return from, netip.Addr{}
 	}
-	// The nearest one that is not a proxy of ours: what stands before it may be
+	// The nearest one that is not a proxy of ours: what comes before it may be
 	// anybody's invention.
 	hops := forwardedFor(r)
 	for i := len(hops) - 1; i >= 0; i-- {

@@ -12,7 +12,7 @@ import (
 )
 
 // Edge bounds what clients may take of a connector, beside rpc.Limits, which
-// clients are told. 0 means the default, and for an open connector on loopback
+// clients are given. 0 means the default, and for an open connector on loopback
 // no limit; a negative number means no limit.
 type Edge struct {
 	AddressConnections int // WebSockets of a client's address, with IPv6 of a /64; default 1,000

@@ -70,15 +70,15 @@ type Config struct {
 	Origins     []string
 	PingEvery   time.Duration // of the server's pings, default 25 s
 	PongTimeout time.Duration // default 8 s
-	ClientPing  time.Duration // told to clients, default 25 s
-	// A planned stop says that the connector is not ready, serves on for
+	ClientPing  time.Duration // sent to clients in hello, default 25 s
+	// A planned stop makes the connector not ready, serves on for
 	// DrainDelay, so that load balancers take note, then refuses new connections
 	// and closes those there are, spread over Drain.
 	DrainDelay, Drain time.Duration
-	Traces            string // URL with {trace}, told to clients
+	Traces            string // URL with {trace}, sent to clients in hello
 	// HistoryTime bounds a read of history, waiting for its turn included; two
 	// fifths of it a query of ClickHouse, one fifth the tail of the log. What
-	// takes longer is answered with less, and says so. Default 5 s.
+	// takes longer is answered with less, marked as such. Default 5 s.
 	HistoryTime time.Duration
 
 	Meters  metric.MeterProvider // nil: nothing is measured
@@ -167,7 +167,7 @@ func (cfg *Config) fit() {
 func (c *Connector) Addr() net.Addr { return c.listener.Addr() }
 
 // Run serves until ctx ends; then it drains, and returns nil. Its error is one
-// that another try would not mend.
+// that another try would not fix.
 func (c *Connector) Run(ctx context.Context) error {
 	db, err := clickhouse.New(c.cfg.ClickHouse, clickhouse.Options{
 		MaxConns: 1, DialTimeout: firstLook, Meters: c.cfg.Meters, Logger: c.cfg.Logger,

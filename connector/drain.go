@@ -9,8 +9,8 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// drain ends the sessions in a planned way and says so in the log. It returns
-// early when alive ends: the incarnation ended on its own meanwhile.
+// drain ends the sessions in a planned way and announces it in its beats. It
+// returns early when alive ends: the incarnation ended on its own meanwhile.
 func (inc *incarnation) drain(alive context.Context) {
 	delay, over := inc.cfg.DrainDelay, inc.cfg.Drain
 	inc.logger.Info("draining", "sessions", len(inc.allSessions()), "delay", delay, "over", over)

@@ -116,7 +116,7 @@ func (h *heights) check(ctx context.Context, kafka *eventlog.Client) error {
 }
 
 // lostPushes is the error of a push partition that cannot be read on. Whatever
-// became of the pushes, the log has all that they said: the incarnation ends,
+// became of the pushes, the log has every event behind them: the incarnation ends,
 // and the next one knows it again.
 type lostPushes struct{ err error }
 
@@ -124,7 +124,7 @@ func (e *lostPushes) Error() string {
 	return "pushes were lost, which sessions recover from: " + e.err.Error()
 }
 
-// readError tells pushes that were lost from what concerns the log itself.
+// readError distinguishes lost pushes from trouble with the log itself.
 func readError(err error) error {
 	var cut *eventlog.OffsetError
 	if errors.As(err, &cut) || errors.Is(err, eventlog.ErrLogReplaced) {

@@ -24,13 +24,13 @@ const (
 	silence = 5 * time.Second
 )
 
-// heart says once a second that the incarnation lives. It has connections of
-// its own: a beat must not queue behind events.
+// heart publishes a beat each second while the incarnation runs. It has
+// connections of its own: a beat must not wait in a queue of events.
 type heart struct {
 	inc     *incarnation
 	started chan struct{} // closed when the first beat is acknowledged
 	newest  atomic.Pointer[ackedBeat]
-	leaving atomic.Bool // said by every beat from now on
+	leaving atomic.Bool // published in every beat from now on
 }
 
 // ackedBeat is a beat that parley.control holds.
@@ -39,8 +39,8 @@ type ackedBeat struct {
 	offset int64     // -1: there was none yet
 }
 
-// age is how long ago the beat was, by whichever clock says more: the monotonic
-// one stands still while a machine is suspended.
+// age is how long ago the beat was, by whichever clock shows more: the monotonic
+// one stops while a machine is suspended.
 func (b *ackedBeat) age() time.Duration {
 	now := time.Now()
 	return max(now.Sub(b.at), now.Round(0).Sub(b.at.Round(0)))
@@ -208,7 +208,7 @@ func lapse(id string, before, now int64, read func(from, to int64, fn func(event
 	return nil
 }
 
-// leave says that the incarnation has drained. It is declared down when its
+// leave publishes that the incarnation has drained. It is declared down when its
 // users have had time to come back elsewhere.
 func (h *heart) leave(ctx context.Context) error {
 	h.leaving.Store(true)

@@ -54,7 +54,7 @@ func (inc *incarnation) silent(now time.Time) bool {
 	return now.Sub(inc.heart.lastAck()) > giveUp
 }
 
-// tellCrowds tells crowded channels how many are there.
+// tellCrowds sends crowded channels the number of their members.
 func (inc *incarnation) tellCrowds() {
 	for _, ch := range inc.allChannels() {
 		ch.mu.Lock()

@@ -152,7 +152,7 @@ func (s *session) serve() {
 	s.ticket.release()
 }
 
-// howEnded tells a clean end, whose leaves are published at once, from a cut.
+// howEnded distinguishes a clean end, whose leaves are published at once, from a cut.
 func (s *session) howEnded(err error) (clean bool, reason schema.Reason) {
 	code := s.conn.ClosedWith()
 	if code == rpc.CloseNoPong {

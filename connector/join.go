@@ -159,7 +159,7 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 	if p != nil {
 		op = p.pass(true)
 	}
-	if op == nil { // its event stands twice in the log, or its leave was enough
+	if op == nil { // its event is in the log twice, or its leave was enough
 		s.mu.Unlock()
 		return
 	}
@@ -265,7 +265,7 @@ func (inc *incarnation) replyJoin(j *joinCall, ch *channel, v view, past past) {
 func (j *joinCall) passed(*channel) {}
 
 // answer answers a join of a channel that the session is in: the same kind of
-// result at the newest position, and nobody is told.
+// result at the newest position, and no event is published.
 func (j *joinCall) answer(ch *channel) {
 	if ch == nil {
 		j.fail(rpc.NotJoined())

@@ -11,7 +11,7 @@ import (
 
 const (
 	// cutGrace is how long the user of a cut connection has to come back before
-	// the channel is told that it left.
+	// the channel sees that they left.
 	cutGrace     = 5 * time.Second
 	leaveTimeout = 10 * time.Second // for the log to answer a leave
 )
@@ -45,8 +45,8 @@ func (p *place) askAgain(c *call) bool {
 	return true
 }
 
-// expireLeave answers a leave with 1007, unless it has passed. It stands in the
-// log all the same.
+// expireLeave answers a leave with 1007, unless it has passed. It is in the log
+// all the same.
 func (s *session) expireLeave(op *operation) {
 	s.mu.Lock()
 	c := op.leave
@@ -139,7 +139,7 @@ func (p *place) end(ch *channel, op *operation) {
 }
 
 // userIsBack publishes the waiting leaves of sessions of a user who is in the
-// channel again: nobody is told. The channel's lock is held.
+// channel again: nobody sees them. The channel's lock is held.
 func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
 	for _, p := range ch.departing {
 		if p.session.user != j.User || p.session.id == j.Session {
@@ -156,8 +156,8 @@ func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
 // the next round of housekeeping.
 //
 // Once the leave is in the log, a place whose join has not passed is forgotten:
-// the join stands before the leave, or nowhere, and then no push may ever tell
-// of either.
+// the join comes before the leave, or is not in the log, and then no push may
+// ever mention either.
 func (p *place) leaveNow() {
 	s := p.session
 	op := p.last()

@@ -23,7 +23,7 @@ func messageBytes(l rpc.Limits) int { return max(l.Page-answerHead, l.Page/2) }
 
 // setLimits fills in the limits that are not set. Rates and shares are for the
 // open internet: an open connector for clients of this machine alone has none
-// unless they are set. Negative ones are none. From here on 0 is no limit.
+// unless they are set. A negative one is no limit. From here on 0 is no limit.
 func (cfg *Config) setLimits(listen net.Addr) {
 	local, _ := listen.(*net.TCPAddr)
 	trusted := cfg.Auth == nil && !cfg.Open && len(cfg.Proxies) == 0 && local != nil && local.IP.IsLoopback()

@@ -22,7 +22,7 @@ const anyOrigin = "*"
 type origin struct {
 	scheme, host string
 	port         uint16 // 0: the scheme has no default, and none is given
-	under        bool   // of a pattern: host stands for every name below it
+	under        bool   // of a pattern: host matches every name below it
 }
 
 // origins are those that pages may come from besides the connector's own.
@@ -161,7 +161,7 @@ func (all origins) allow(header, host string) bool {
 }
 
 // isOf reports whether a page of this origin was served under that Host. One
-// without a port says nothing of the scheme: a proxy may have spoken TLS.
+// without a port says nothing about the scheme: a proxy may have terminated TLS.
 func (o origin) isOf(host string) bool {
 	name, port, err := splitHost(host)
 	if err != nil || defaultPort(o.scheme) == 0 {

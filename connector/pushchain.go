@@ -22,7 +22,7 @@ func (s stamp) after(t stamp) bool {
 // once. Pure; not safe for concurrent use.
 type pushChain map[int32]stamp
 
-// lostPush says that a push never arrived: what the connector knows of its
+// lostPush reports that a push never arrived: what the connector knows of its
 // channels is no longer true.
 type lostPush struct {
 	partition  int32

@@ -19,7 +19,7 @@ func (c *Connector) Ready() bool {
 }
 
 // Unready says why clients should not be sent here, a sentence for each reason;
-// nothing when they should. ClickHouse is none of them: chat goes on without.
+// nothing when they should. ClickHouse is not among them: chat continues without it.
 func (c *Connector) Unready(context.Context) []string {
 	var reasons []string
 	if c.leaving.Load() {

@@ -54,7 +54,7 @@ func (ch *channel) past(j *joinCall, v view, l rpc.Limits, epoch string) (past, 
 }
 
 // recallInTurn is recall once the connection has room for the result; sent is
-// called when it is queued. To a connection that has ended it tells nothing.
+// called when it is queued. A connection that has ended gets nothing.
 func (inc *incarnation) recallInTurn(ch *channel, j *joinCall, v view) (p past, sent func()) {
 	conn := j.session.conn
 	switch {

@@ -6,7 +6,7 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// replica is what the push stream has told of one channel: who is there, the
+// replica is what the push stream has brought of one channel: who is there, the
 // newest public message, and which of the newest offsets are void chats. It is
 // exact at position. Pure; guarded by its channel's lock.
 type replica struct {
@@ -50,7 +50,7 @@ func (r *replica) remove(user string) {
 	}
 }
 
-// page returns up to limit users behind after ("" for the first).
+// page returns up to limit users that follow after ("" for the first).
 func (r *replica) page(after string, limit int) []string {
 	i := 0
 	if after != "" {

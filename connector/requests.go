@@ -182,7 +182,7 @@ func (s *session) onLeave(c *call, r rpc.Request) *rpc.Error {
 	return nil
 }
 
-// chatParams tells an empty recipient or id from none: a message for nobody
+// chatParams distinguishes an empty recipient or id from an absent one: a message for nobody
 // must not become one for everybody.
 type chatParams struct {
 	rpc.ChatParams

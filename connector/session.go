@@ -95,15 +95,15 @@ type operation struct {
 	refused   bool      // by the log, which may have it all the same
 }
 
-// follower is a request behind a join under way.
+// follower is a request that waits for a join under way.
 type follower interface {
 	// passed is called when the join passes, with the channel's lock held.
 	passed(ch *channel)
-	// answer is called behind the join's result; ch is nil when there is none.
+	// answer is called after the join's result; ch is nil when there is no result.
 	answer(ch *channel)
 }
 
-// joined reports whether the session is in the channel as far as it was told:
+// joined reports whether the session is in the channel as far as its client knows:
 // its last request decides. session.mu is held.
 func (p *place) joined() bool {
 	if op := p.last(); op != nil {
@@ -161,7 +161,7 @@ func (s *session) place(channel string) (*place, *rpc.Error) {
 }
 
 // afterJoin has f answered once no join of the place is under way: now, or
-// behind its result. A leave that passes meanwhile changes nothing for f. Only
+// after its result. A leave that passes meanwhile changes nothing for f. Only
 // the connection's reading goroutine calls it.
 func (p *place) afterJoin(f follower) {
 	s := p.session

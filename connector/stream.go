@@ -22,7 +22,7 @@ type stream struct {
 	inc     *incarnation
 	seen    pushChain
 	dirty   []*channel // with frames to flush at the end of the batch
-	said    []int64    // when the batch's messages were said, Unix milliseconds
+	sentAt  []int64    // when the batch's messages were sent, Unix milliseconds
 	fanOuts []fanOut   // of sampled traces, which end with the batch
 	scratch []byte
 }
@@ -148,7 +148,7 @@ func (s *stream) message(ch *channel, p *schema.Push, m *schema.Message) {
 	push, stored := chatPush(s.scratch[:0], &message, m.Prev)
 	s.scratch = push
 	ch.ring.add(entry{seq: p.Offset, time: p.Time, user: m.User, to: m.To, id: m.Id, json: stored})
-	s.said = append(s.said, p.Time)
+	s.sentAt = append(s.sentAt, p.Time)
 	if m.To != "" {
 		ch.publishPrivate(push, m.User, m.To)
 		return
@@ -192,7 +192,7 @@ func (s *stream) departed(ch *channel, p *schema.Push, d *schema.Departed) {
 	}
 }
 
-// notice tells that somebody came or went; in a crowd only how many are there,
+// notice publishes that somebody came or went; in a crowd only how many are there,
 // at the next round of housekeeping.
 func (s *stream) notice(ch *channel, method string, params any) {
 	if len(ch.replica.users) > s.inc.limits.Presence {
@@ -216,8 +216,8 @@ func (s *stream) flush() {
 		s.dirty[i] = nil
 	}
 	s.dirty = s.dirty[:0]
-	s.inc.metrics.delivered(s.said, deliveries)
-	s.said = s.said[:0]
+	s.inc.metrics.delivered(s.sentAt, deliveries)
+	s.sentAt = s.sentAt[:0]
 	s.endFanOuts()
 }
 

@@ -95,7 +95,7 @@ func (c *Conn) Send(frame []byte) {
 	}
 }
 
-// Close queues a Close frame behind what is queued, unless one is already.
+// Close queues a close frame after what is queued, unless there is one already.
 func (c *Conn) Close(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -311,7 +311,7 @@ func (c *Conn) writeOut(frames net.Buffers) error {
 		if _, err := c.net.Write(piece); err != nil {
 			return err
 		}
-		frames = behind(frames, len(piece))
+		frames = after(frames, len(piece))
 	}
 	return nil
 }

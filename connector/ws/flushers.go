@@ -14,8 +14,7 @@ const gatherBytes = 32 << 10
 
 // Flushers write what waits on many connections. A message for a thousand
 // members is a thousand short writes: a few goroutines make them in turns,
-// where a goroutine for each would stand in the way of all else that wants to
-// run. They never wait for a socket, and none is there while nothing is to be
+// where a goroutine for each would starve everything else that wants to run. They never wait for a socket, and none is there while nothing is to be
 // written. The zero value is not ready for use. Safe for concurrent use.
 type Flushers struct {
 	most int // goroutines at once
@@ -105,7 +104,7 @@ func offer(line Line, frames net.Buffers, scratch *[]byte) (rest net.Buffers, er
 			return nil, err
 		}
 		if n < len(chunk) {
-			return behind(slices.Clone(frames), n), nil // what is in hand stays as it is
+			return after(slices.Clone(frames), n), nil // what is in hand stays as it is
 		}
 		frames = frames[whole:]
 	}
@@ -113,7 +112,7 @@ func offer(line Line, frames net.Buffers, scratch *[]byte) (rest net.Buffers, er
 }
 
 // gather lays frames together in scratch, as many as there is room for. One
-// that stands alone is not copied.
+// that is alone is not copied.
 func gather(frames net.Buffers, scratch *[]byte) (chunk []byte, whole int) {
 	if len(frames) == 1 || len(frames[0])+len(frames[1]) > gatherBytes {
 		return frames[0], 1
@@ -127,8 +126,8 @@ func gather(frames net.Buffers, scratch *[]byte) (chunk []byte, whole int) {
 	return chunk, whole
 }
 
-// behind is what is left of frames behind n bytes.
-func behind(frames net.Buffers, n int) net.Buffers {
+// after is what is left of frames after n bytes.
+func after(frames net.Buffers, n int) net.Buffers {
 	for len(frames) > 0 && n >= len(frames[0]) {
 		n -= len(frames[0])
 		frames = frames[1:]

@@ -18,7 +18,7 @@ var errFlood = errors.New("too many bytes without a message")
 // within one message. It waits where a client sends more than it may, and looks
 // at the heads of frames for what the library does not refuse. And it hands the
 // control frames that the library writes (pongs, close frames) to the
-// connection's queue, so that they never stand inside another frame.
+// connection's queue, so that they never end up inside another frame.
 type socket struct {
 	*line
 	limit int // bytes that are read without a message
