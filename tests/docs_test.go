@@ -82,7 +82,7 @@ func anchors(text string) []string {
 }
 
 var (
-	guarantee = regexp.MustCompile(`(?m)^\| \*\*G(\d+) .*\| (.*) \|$`)
+	guarantee = regexp.MustCompile(`(?m)^\| \*\*G(\d+)\*\* \| (.*) \|$`)
 	testName  = regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`")
 	testFunc  = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z]\w*)\(`)
 )
@@ -97,14 +97,28 @@ func TestNamedTestsExist(t *testing.T) {
 			}
 		}
 	}
-	rows := guarantee.FindAllStringSubmatch(readFile(t, filepath.Join(root, "README.md")), -1)
+	rows := guarantee.FindAllStringSubmatch(readFile(t, filepath.Join(root, "docs", "guarantees.md")), -1)
 	for i, row := range rows {
 		if row[1] != fmt.Sprint(i+1) || !testName.MatchString(row[2]) {
 			t.Errorf("row %d of the guarantees is G%s, with the tests %q", i+1, row[1], row[2])
 		}
 	}
 	if len(rows) != 10 {
-		t.Errorf("the README has %d guarantees, not 10", len(rows))
+		t.Errorf("docs/guarantees.md has the tests of %d guarantees, not 10", len(rows))
+	}
+}
+
+// Every page is in the index of docs/README.md.
+func TestEveryPageIsListed(t *testing.T) {
+	index := readFile(t, filepath.Join(root, "docs", "README.md"))
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range pages {
+		if name := filepath.Base(path); name != "README.md" && strings.Count(index, "]("+name+")") != 1 {
+			t.Errorf("docs/README.md does not list %s once", name)
+		}
 	}
 }
 

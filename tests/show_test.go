@@ -15,7 +15,7 @@ import (
 )
 
 // TestShow shows each guarantee on real processes: `make show G=1` prints what
-// it does and what it sees. The tests that README.md names look much closer.
+// it does and what it sees. The tests that docs/guarantees.md names look much closer.
 func TestShow(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	onEmbeddedBroker(t)
