@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -101,8 +102,9 @@ type Setting struct {
 	Own bool
 }
 
-// TopicSettings are all settings of a topic. It waits for the cluster while
-// that can help, until ctx ends.
+// TopicSettings are all settings of a topic. A topic that is not there is
+// [ErrUnknownTopic]. It waits for the cluster while that can help, until ctx
+// ends.
 func (c *Client) TopicSettings(ctx context.Context, topic string) (map[string]Setting, error) {
 	return c.settings(ctx, kafka.ResourceTypeTopic, topic)
 }
@@ -127,6 +129,9 @@ func (c *Client) settings(ctx context.Context, kind kafka.ResourceType, name str
 			return err
 		}
 		for _, r := range res.Resources {
+			if errors.Is(r.Error, kafka.UnknownTopicOrPartition) {
+				return ErrUnknownTopic
+			}
 			if r.Error != nil {
 				return r.Error
 			}

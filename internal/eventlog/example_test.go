@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/parley-chat/parley/internal/eventlog"
 )
 
 // A topic is created, written to and read from its beginning.

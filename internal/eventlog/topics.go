@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -46,27 +47,49 @@ type TopicInfo struct {
 // ends.
 func (c *Client) EnsureTopics(ctx context.Context, topics []Topic) error {
 	for _, t := range topics {
-		info, err := c.TopicInfo(ctx, t.Name)
-		if errors.Is(err, ErrUnknownTopic) {
-			if err := c.createTopic(ctx, t); err != nil {
-				return fmt.Errorf("create topic %s: %w", t.Name, err)
+		intervals := newBackoff()
+		for {
+			there, err := c.ensureTopic(ctx, t)
+			if err != nil {
+				return err
 			}
-			info, err = c.awaitTopic(ctx, t.Name)
-		}
-		if err != nil {
-			return fmt.Errorf("look up topic %s: %w", t.Name, err)
-		}
-		if info.Partitions != t.Partitions {
-			return &TopicError{
-				Topic: t.Name, Setting: partitionsSetting,
-				Have: strconv.Itoa(info.Partitions), Want: strconv.Itoa(t.Partitions),
+			if there {
+				break
 			}
-		}
-		if err := c.checkConfig(ctx, t); err != nil {
-			return err
+			select {
+			case <-time.After(intervals.NextBackOff()):
+			case <-ctx.Done():
+				return fmt.Errorf("create topic %s: %w", t.Name, context.Cause(ctx))
+			}
 		}
 	}
 	return nil
+}
+
+// ensureTopic checks a topic, or creates it where it is missing: then it is to
+// be looked up again, as it is when it is deleted meanwhile. Kafka takes a while
+// to delete a topic, and says until then that it exists.
+func (c *Client) ensureTopic(ctx context.Context, t Topic) (there bool, err error) {
+	info, err := c.TopicInfo(ctx, t.Name)
+	if errors.Is(err, ErrUnknownTopic) {
+		if err := c.createTopic(ctx, t); err != nil {
+			return false, fmt.Errorf("create topic %s: %w", t.Name, err)
+		}
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up topic %s: %w", t.Name, err)
+	}
+	if info.Partitions != t.Partitions {
+		return false, &TopicError{
+			Topic: t.Name, Setting: partitionsSetting,
+			Have: strconv.Itoa(info.Partitions), Want: strconv.Itoa(t.Partitions),
+		}
+	}
+	if err := c.checkConfig(ctx, t); !errors.Is(err, ErrUnknownTopic) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // createTopic creates a topic, and does without those of its initial settings

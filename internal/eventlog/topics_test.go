@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -46,6 +47,26 @@ func expect(t *testing.T, err error, want TopicError) {
 	}
 	if want.Setting != partitionsSetting && !strings.Contains(err.Error(), "kafka-configs.sh --bootstrap-server 127.0.0.1:") {
 		t.Errorf("%q does not say which cluster the command is for", err)
+	}
+}
+
+// A topic that is deleted while it is looked at or made is made again: Kafka
+// takes a while to delete, and says until then that it exists.
+func TestEnsureTopicsOutlivesDeletions(t *testing.T) {
+	cl := startCluster(t)
+	c, other := cl.client(t), cl.client(t)
+	want := Topic{Name: newTopic(t, c, 1, nil) + "-deleted", Partitions: 1, ReplicationFactor: 1, Config: map[string]string{"cleanup.policy": "compact"}}
+	for range 8 {
+		made := make(chan error, 1)
+		go func() { made <- c.EnsureTopics(testContext(t), []Topic{want}) }()
+		for range 3 {
+			if _, err := other.kafka.DeleteTopics(testContext(t), &kafka.DeleteTopicsRequest{Topics: []string{want.Name}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-made; err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
