@@ -28,7 +28,7 @@ func echoing(t *testing.T) *edgeRig {
 		_ = c.Read(func(message []byte) { c.Send(ws.TextFrame(message)) })
 		c.Discard()
 	}), 0, newMetrics(nil))
-	go func() { _ = server.Serve(ws.Listener{Listener: l, OnError: func(err error) { t.Log(err) }}) }()
+	go func() { _ = server.Serve(ws.Listener{Listener: l}) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return &edgeRig{t: t, addr: l.Addr().String()}
 }

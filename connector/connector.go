@@ -197,7 +197,7 @@ func (c *Connector) Run(ctx context.Context) error {
 
 // sockets accepts clients' connections.
 func (c *Connector) sockets() net.Listener {
-	return ws.Listener{Listener: c.listener, OnError: c.accepting.failed}
+	return ws.Listener{Listener: plain.Patient{Listener: c.listener, OnError: c.accepting.failed}}
 }
 
 // runIncarnations lives one incarnation after the other.

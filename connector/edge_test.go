@@ -65,7 +65,7 @@ func TestUnreadPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = server.Serve(ws.Listener{Listener: l, OnError: func(err error) { t.Log(err) }}) }()
+	go func() { _ = server.Serve(ws.Listener{Listener: l}) }()
 	defer server.Close()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -301,17 +301,19 @@ func (f *failing) Accept() (net.Conn, error) {
 // A connector that cannot accept says that it is not ready, and goes on.
 func TestAcceptFails(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &failing{l, make(chan error, 1)}
+		f.fail <- errno
+		r := newEdgeRig(t, func(cfg *Config) { cfg.Listener = f })
+		soon(t, "it is not ready after "+errno.Error(), func() bool {
+			reasons := r.c.Unready(t.Context())
+			return !r.c.Ready() && len(reasons) == 1 && strings.Contains(reasons[0], "clients cannot connect")
+		})
+		r.enter("ada")
+		soon(t, "it is ready again", r.c.Ready)
 	}
-	f := &failing{l, make(chan error, 1)}
-	f.fail <- syscall.EMFILE
-	r := newEdgeRig(t, func(cfg *Config) { cfg.Listener = f })
-	soon(t, "it is not ready", func() bool {
-		reasons := r.c.Unready(t.Context())
-		return !r.c.Ready() && len(reasons) == 1 && strings.Contains(reasons[0], "clients cannot connect")
-	})
-	r.enter("ada")
-	soon(t, "it is ready again", r.c.Ready)
 }

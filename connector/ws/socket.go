@@ -112,16 +112,12 @@ func (l *line) CloseWrite() error {
 const sendBuffer = 256 << 10
 
 // Listener accepts connections that an [Upgrader] can upgrade.
-type Listener struct {
-	net.Listener
-	OnError func(error) // called when a connection cannot be accepted
-}
+type Listener struct{ net.Listener }
 
 // Accept implements net.Listener.
 func (l Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
-		l.OnError(err)
 		return nil, err
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {

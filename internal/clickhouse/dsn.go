@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -112,7 +113,7 @@ func (t *Target) database(text string) (err error) {
 }
 
 func (t *Target) options(query string) error {
-	options, err := url.ParseQuery(query)
+	options, err := url.ParseQuery(strings.ReplaceAll(query, "+", "%2B")) // which is a plus, as in the login
 	if err != nil {
 		return errors.New("the options of the ClickHouse DSN cannot be read: percent-encode special characters in them")
 	}
@@ -174,10 +175,10 @@ func (t *Target) hosts(list string) error {
 			return errors.New("the ClickHouse DSN names no server: it reads clickhouse://host:port/database")
 		}
 		if _, _, err := net.SplitHostPort(host); err != nil {
-			host = net.JoinHostPort(strings.Trim(host, "[]"), port)
+			host = net.JoinHostPort(unbracketed(host), port)
 		}
 		name, number, err := net.SplitHostPort(host)
-		if err != nil || name == "" || strings.ContainsFunc(name, notInHost) {
+		if err != nil || name == "" || strings.ContainsFunc(name, notInHost) || strings.Contains(name, ":") && !isIPv6(name) {
 			return errors.New("the ClickHouse DSN names a server that is not of the form host:port; percent-encode special characters in the password")
 		}
 		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 {
@@ -186,6 +187,19 @@ func (t *Target) hosts(list string) error {
 		t.Addresses = append(t.Addresses, host)
 	}
 	return nil
+}
+
+// unbracketed is a host without the brackets of an IPv6 address.
+func unbracketed(host string) string {
+	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+		return inner[:len(inner)-1]
+	}
+	return host
+}
+
+func isIPv6(name string) bool {
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.Is6()
 }
 
 // notInHost reports a character that no name and no address of a server has.

@@ -24,6 +24,7 @@ func TestParse(t *testing.T) {
 		"CLICKHOUSE://hosts:a@hosts/hosts":     {Addresses: []string{"hosts:9000"}, Database: "hosts", User: "hosts", Password: "a"},
 		"clickhouse://ada:a:b@c+d@ch":          {Addresses: []string{"ch:9000"}, Database: "default", User: "ada", Password: "a:b@c+d"},
 		"clickhouse://ch?password-file=/a%40b": {Addresses: []string{"ch:9000"}, Database: "default", User: "default", PasswordFile: "/a@b"},
+		"clickhouse://ch?password-file=/a+b":   {Addresses: []string{"ch:9000"}, Database: "default", User: "default", PasswordFile: "/a+b"},
 		"clickhouse://[::1]/chat":              {Addresses: []string{"[::1]:9000"}, Database: "chat", User: "default"},
 	} {
 		got, err := Parse(dsn)
@@ -50,6 +51,9 @@ func TestParseErrors(t *testing.T) {
 		"clickhouse:///chat":                            "names no server",
 		"clickhouse://a,,b/chat":                        "names no server",
 		"clickhouse://ada:ret@":                         "names no server",
+		"clickhouse://ada:sec:9000/chat":                "of the form host:port",
+		"clickhouse://[::1/chat":                        "of the form host:port",
+		"clickhouse://ada:sec]/chat":                    "of the form host:port",
 		"clickhouse://ada:ret@ch:sec/chat":              "a number from 1 to 65535",
 		"clickhouse://ada:sec@ch:0/chat":                "a number from 1 to 65535",
 		"clickhouse://ada:sec@ch:70000/chat":            "a number from 1 to 65535",

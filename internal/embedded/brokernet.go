@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/parley-chat/parley/internal/plain"
 )
 
 // trackedListener remembers the connections it accepted, so that a stopped
@@ -69,7 +71,7 @@ func (l *trackedListener) Addr() net.Addr { return l.advertised }
 
 // Accept waits for the next connection.
 func (l *trackedListener) Accept() (net.Conn, error) {
-	conn, err := accept(l.Listener)
+	conn, err := plain.Patient{Listener: l.Listener}.Accept()
 	if err != nil {
 		l.over.Do(func() { close(l.ended) })
 		return nil, err

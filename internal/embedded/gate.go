@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/parley-chat/parley/internal/plain"
 )
 
 const (
@@ -55,7 +57,7 @@ func newGate(ln net.Listener, dir, secret string) *gate {
 func (g *gate) serve() {
 	defer close(g.ended)
 	for {
-		client, err := accept(g.ln)
+		client, err := plain.Patient{Listener: g.ln}.Accept()
 		if err != nil {
 			return // closed
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -55,7 +56,8 @@ func findEngine() (engine, error) {
 		if _, err := os.Stat(path); err != nil {
 			return engine{}, fmt.Errorf("%s names a library that cannot be read: %w", LibraryEnv, err)
 		}
-		return engine{library: path}, nil
+		path, err := filepath.Abs(path) // the engine runs elsewhere
+		return engine{library: path}, err
 	}
 	if path, err := exec.LookPath("clickhouse"); err == nil {
 		return engine{program: path}, nil
@@ -88,8 +90,12 @@ func libraryFolders() []string {
 	}
 	for _, root := range roots {
 		for dir := root; ; dir = filepath.Dir(dir) {
-			found, _ := filepath.Glob(filepath.Join(dir, packageFolder, "lib-*")) // the pattern is well-formed
-			folders = append(folders, found...)
+			packages, _ := os.ReadDir(filepath.Join(dir, packageFolder)) // most often there is no such folder
+			for _, p := range packages {
+				if strings.HasPrefix(p.Name(), "lib-") {
+					folders = append(folders, filepath.Join(dir, packageFolder, p.Name()))
+				}
+			}
 			if dir == filepath.Dir(dir) {
 				break
 			}

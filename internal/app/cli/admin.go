@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,15 +30,22 @@ type healthy interface {
 // startAdmin begins to serve at addr, or nothing when addr is empty. /healthz
 // answers while the process runs. /readyz answers 200 when h names no reason
 // against it, else 503 with a line for each; warnings are lines of either. The
-// first reason is that ctx has ended: what it runs is being stopped.
-func startAdmin(ctx context.Context, addr string, h healthy, t *tools) (*admin, error) {
+// first reason is that ctx has ended: what it runs is being stopped. alive ends
+// with ctx, or when nobody can ask any more: then the command is to end, with
+// the error of stop.
+func startAdmin(ctx context.Context, addr string, h healthy, t *tools) (a *admin, alive context.Context, err error) {
 	if addr == "" {
-		return nil, nil
+		return nil, ctx, nil
 	}
 	ln, err := embedded.Listen(ctx, addr, "--admin")
 	if err != nil {
-		return nil, err
+		return nil, ctx, err
 	}
+	a, alive = serveAdmin(ctx, ln, h, t)
+	return a, alive, nil
+}
+
+func serveAdmin(ctx context.Context, ln net.Listener, h healthy, t *tools) (*admin, context.Context) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", t.telemetry.MetricsHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -71,9 +79,13 @@ func startAdmin(ctx context.Context, addr string, h healthy, t *tools) (*admin, 
 		addr:   ln.Addr().String(),
 		served: make(chan error, 1),
 	}
-	go func() { a.served <- a.server.Serve(ln) }()
+	alive, end := context.WithCancel(ctx)
+	go func() {
+		defer end()
+		a.served <- a.server.Serve(plain.Patient{Listener: ln})
+	}()
 	t.log.Info("health is served", "address", a.addr)
-	return a, nil
+	return a, alive
 }
 
 // stop closes the listener and waits. A nil admin has nothing to stop.
@@ -83,7 +95,7 @@ func (a *admin) stop() error {
 	}
 	err := a.server.Close()
 	if served := <-a.served; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
+		err = errors.Join(err, fmt.Errorf("health could not be served any more: %w", served))
 	}
 	return err
 }

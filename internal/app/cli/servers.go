@@ -105,7 +105,7 @@ func (r *running) serve(ctx context.Context, p process, service string, engine w
 			defer cancel()
 			err = errors.Join(err, s.Stop(ctx))
 		}()
-		health, err := startAdmin(ctx, string(r.Admin), alwaysReady{}, t)
+		health, ctx, err := startAdmin(ctx, string(r.Admin), alwaysReady{}, t)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	t.log.Info("parley starts", "clients", t.access)
 	t.memory.tell(t.log)
 	var running atomic.Pointer[stack.Stack]
-	health, err := startAdmin(ctx, string(c.Admin), starting{&running}, t)
+	health, ctx, err := startAdmin(ctx, string(c.Admin), starting{&running}, t)
 	if err != nil {
 		return err
 	}
