@@ -45,7 +45,7 @@ func TestClickHouseKeepsItsTables(t *testing.T) {
 // Neither the name of the folder nor the environment has a meaning for the engine.
 func TestClickHouseInStrangeSurroundings(t *testing.T) {
 	needEngine(t)
-	for _, folder := range []string{"chat {prod}", "a*b?[c]", "<x> & 'y' \"z\"", "{1..3}", "per%20cent"} {
+	for _, folder := range []string{"chat {prod}", "a*b?[c]", "<x> & 'y' \"z\"", "{1..3}", "per%20cent", "$HOME $(x) $path", "ünïcode 聊天", "new\nline"} {
 		dir := filepath.Join(t.TempDir(), folder)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -60,6 +60,9 @@ func TestClickHouseInStrangeSurroundings(t *testing.T) {
 		}
 		execute(t, c.Addr(), "BACKUP DATABASE default TO File('monday')")
 		stopClickHouse(t, c)
+	}
+	if _, err := embedded.StartClickHouse(t.Context(), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: filepath.Join(t.TempDir(), "${path}")}); err == nil || !strings.Contains(err.Error(), "choose another folder") {
+		t.Errorf("a folder that the engine cannot use: error %v", err)
 	}
 	for _, zone := range []string{"CST-8", "UTC0", ":nowhere", "../../etc/passwd"} {
 		t.Setenv("TZ", zone)

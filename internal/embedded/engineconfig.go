@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 
 	"github.com/parley-chat/parley/internal/memory"
@@ -80,6 +81,9 @@ var tableEngines = []string{
 // writeEngineConfig writes the engine's configuration into its data folder and
 // returns the file's path. It holds the hash of the password of User.
 func writeEngineConfig(dir, secret string) (string, error) {
+	if strings.Contains(dir, "${") {
+		return "", fmt.Errorf("the folder %s cannot be used: the ClickHouse engine takes ${ in a path for a variable; choose another folder with --data", dir)
+	}
 	if err := os.MkdirAll(filepath.Join(dir, userFiles), 0o700); err != nil {
 		return "", fmt.Errorf("ClickHouse cannot be configured: %w", err)
 	}
