@@ -22,7 +22,7 @@ type life struct {
 
 // Probe looks after the connection: it cuts one whose write is stuck, pings the
 // peer when the last ping was so long ago or wanted says so of its time, and
-// closes with 3002 when a pong has not come within patience and the time that
+// closes with 3012 when a pong has not come within patience and the time that
 // the bytes before it may take. One goroutine calls it, now and then.
 func (c *Conn) Probe(now time.Time, every, patience time.Duration, wanted func(last time.Time) bool) {
 	l := &c.life
