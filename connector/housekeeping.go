@@ -87,13 +87,14 @@ func (s *session) keep(now time.Time) {
 }
 
 // end takes note that the connection is gone. The session leaves its channels
-// at once after a clean close, else when its user had time to come back.
+// at once after a clean close, or where too many wait, else when its user had
+// time to come back.
 func (s *session) end(clean bool, reason schema.Reason) {
 	now := time.Now()
-	clean = !s.inc.noteEnded() || clean
+	mayWait := s.inc.noteEnded()
 	s.mu.Lock()
 	s.ended, s.reason, s.leaveAt = true, reason, now.Add(cutGrace)
-	if clean && !s.lingersAtEnd() {
+	if !mayWait || clean && !s.lingersAtEnd() {
 		s.leaveAt = now
 	}
 	s.lingering = 0

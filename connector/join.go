@@ -186,6 +186,7 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 func (p *place) begin(op *operation) {
 	ch := p.channel
 	ch.attach(p)
+	p.leaving.Store(false)
 	p.result, p.since = op, ch.replica.position
 	for _, f := range op.behind {
 		f.passed(ch)

@@ -94,6 +94,7 @@ func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 	if err != nil {
 		return err
 	}
+	p.leaving.Store(true)
 	if c != nil {
 		op.timer = time.AfterFunc(leaveTimeout, func() { s.expireLeave(op) })
 	}

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/schema"
@@ -85,7 +86,7 @@ func (p *place) goOn() (next *operation) {
 		p.begin(next)
 		return next
 	}
-	if len(p.channel.members) == 1 && s.inc.leftLately(p.name) {
+	if s.inc.leftLately(p.name) && p.channel.isLast(p) {
 		leave.lingers = time.Now().Add(lingerFor)
 		s.lingering++
 		return nil
@@ -95,6 +96,12 @@ func (p *place) goOn() (next *operation) {
 		leave.leave.fail(rpc.Unavailable(retryAfter))
 	}
 	return nil
+}
+
+// isLast reports whether all other members of the connector are leaving. The
+// channel's lock is held.
+func (ch *channel) isLast(p *place) bool {
+	return !slices.ContainsFunc(ch.members, func(o *place) bool { return o != p && !o.leaving.Load() })
 }
 
 // publishKept publishes a place's leave that was kept back. The lock is held.

@@ -90,6 +90,56 @@ func TestConnectionsThatOnlyJoinLinger(t *testing.T) {
 	})
 }
 
+// Two sessions that join and leave together cost no more than one.
+func TestLeavesOfTwoLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLingerWorld(t)
+		bob := l.newClient("bob")
+		l.clients = append(l.clients, bob)
+		bob.connect(l.nodes[0], l.cfg.Limits.Queue)
+		two := []*simClient{l.eve, bob}
+		for range 60 {
+			for _, c := range two {
+				c.join(l.name)
+			}
+			l.flow()
+			for _, c := range two {
+				l.leave(c)
+			}
+			l.flow()
+		}
+		l.sent(t, 2)
+		l.pass(lingerFor)
+		l.keep()
+		l.flow()
+		if l.eve.isMember(l.name) || bob.isMember(l.name) {
+			t.Error("a leave was never published")
+		}
+		l.end()
+	})
+}
+
+// Where as many sessions wait as may, those that end do not wait as well, although
+// their joins are under way.
+func TestWaitingSessionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLingerWorld(t)
+		l.cfg.MaxConnections = 3
+		for i := range 4 * l.cfg.MaxConnections {
+			c := l.newClient(fmt.Sprint("user", i))
+			l.clients = append(l.clients, c)
+			c.connect(l.nodes[0], l.cfg.Limits.Queue)
+			c.join(l.name)
+			c.disconnect(&websocket.CloseError{Code: websocket.CloseNormalClosure})
+			l.flow()
+			if n := l.nodes[0].inc.ended; n > l.cfg.MaxConnections {
+				t.Fatalf("%d sessions wait, %d may", n, l.cfg.MaxConnections)
+			}
+		}
+		l.end()
+	})
+}
+
 const lingerMembers = 150 // a join's result, which the model checks, names 200
 
 // lingerWorld is a world with one connector and one client, and a large channel

@@ -70,6 +70,8 @@ type place struct {
 	batch  int // the channel's batch that from counts in
 	from   int // where this place's part of that batch begins
 	had    int // messages of that batch before there
+
+	leaving atomic.Bool // the leave that ends this stay is published
 }
 
 // stage is what a channel's pushes are to a place.
