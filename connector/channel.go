@@ -42,9 +42,10 @@ type channel struct {
 	delivered int // messages handed to sockets, not counted yet
 
 	backlog      []delivery // since the oldest result in the making
+	passed       int        // deliveries that were in the backlog before these
 	backlogBytes atomic.Int64
 	backlogs     *ws.Tally // of all channels; nil: none
-	readers      []*place  // whose result is being made; some have left meanwhile
+	readers      []*place  // whose result is being made, the oldest first; some have left meanwhile
 
 	loading  *load
 	waiting  []*waiter // for the position
@@ -62,6 +63,9 @@ type delivery struct {
 func (d *delivery) reaches(user string) bool {
 	return d.to == "" || d.user == user || d.to == user
 }
+
+// size is what d takes in a backlog.
+func (d *delivery) size() int { return len(d.frame) + deliveryBytes }
 
 // waiter is closed when the channel's position has reached seq.
 type waiter struct {
@@ -108,23 +112,38 @@ func (ch *channel) keep(d delivery) {
 	if len(ch.readers) == 0 {
 		return
 	}
-	ch.backlog = append(ch.backlog, d)
-	if !ch.backlogs.Reserve(&ch.backlogBytes, len(d.frame)+deliveryBytes, backlogBytes) {
+	if !ch.backlogs.Reserve(&ch.backlogBytes, d.size(), backlogBytes) {
 		ch.dropReaders()
+		return
 	}
+	ch.backlog = append(ch.backlog, d)
 }
 
 // dropReaders closes the sessions whose results take too long.
 func (ch *channel) dropReaders() {
 	for _, p := range ch.readers {
 		p.session.conn.Close(rpc.CloseSlow, "slow consumer: too much happened while the history was read")
+		p.cursor = ch.passed + len(ch.backlog)
 	}
-	clear(ch.backlog)
-	ch.forgetBacklog()
+	ch.trimBacklog()
 }
 
-func (ch *channel) forgetBacklog() {
-	ch.backlogs.Release(&ch.backlogBytes, int(ch.backlogBytes.Load()))
+// trimBacklog forgets what no result in the making needs.
+func (ch *channel) trimBacklog() {
+	n := len(ch.backlog)
+	if len(ch.readers) > 0 {
+		n = ch.readers[0].cursor - ch.passed
+	}
+	freed := 0
+	for i := range n {
+		freed += ch.backlog[i].size()
+	}
+	clear(ch.backlog[:n])
+	ch.backlog, ch.passed = ch.backlog[n:], ch.passed+n
+	if len(ch.backlog) == 0 {
+		ch.backlog = nil
+	}
+	ch.backlogs.Release(&ch.backlogBytes, freed)
 }
 
 // sendTo sends p its part of the batch so far.
@@ -160,7 +179,7 @@ func (ch *channel) flush() {
 func (ch *channel) attach(p *place) {
 	p.stage, p.index = catchingUp, len(ch.members)
 	ch.members = append(ch.members, p)
-	p.cursor = len(ch.backlog)
+	p.cursor = ch.passed + len(ch.backlog)
 	ch.readers = append(ch.readers, p)
 }
 
@@ -192,8 +211,9 @@ func without(places []*place, p *place) []*place {
 // goLive sends p what waited for its result, and returns how many messages that
 // were.
 func (ch *channel) goLive(p *place) (messages int) {
-	for i := range ch.backlog[p.cursor:] {
-		if d := &ch.backlog[p.cursor+i]; d.reaches(p.session.user) {
+	needed := ch.backlog[p.cursor-ch.passed:]
+	for i := range needed {
+		if d := &needed[i]; d.reaches(p.session.user) {
 			p.session.conn.Send(d.frame)
 			if d.message {
 				messages++
@@ -204,10 +224,8 @@ func (ch *channel) goLive(p *place) (messages int) {
 		p.stage = live
 	}
 	p.batch, p.from, p.had = ch.batch, len(ch.out), ch.messages
-	if ch.readers = without(ch.readers, p); len(ch.readers) == 0 {
-		ch.backlog = nil
-		ch.forgetBacklog()
-	}
+	ch.readers = without(ch.readers, p)
+	ch.trimBacklog()
 	return messages
 }
 

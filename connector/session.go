@@ -66,7 +66,7 @@ type place struct {
 	since  int64 // the seq of its join
 	stage  stage
 	index  int // among the channel's members, unless it is outside
-	cursor int // into the channel's backlog while it is catching up
+	cursor int // into all that was ever in the channel's backlog, while it is catching up
 	batch  int // the channel's batch that from counts in
 	from   int // where this place's part of that batch begins
 	had    int // messages of that batch before there

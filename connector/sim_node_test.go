@@ -121,8 +121,8 @@ func (n *simNode) deliver(most int) {
 func (n *simNode) skip() {
 	for _, ch := range n.inc.allChannels() {
 		for _, p := range ch.members {
-			if p.stage == catchingUp && p.cursor == 0 && len(ch.backlog) == 1 {
-				p.cursor = 1
+			if p.stage == catchingUp && p.cursor == ch.passed && len(ch.backlog) == 1 {
+				p.cursor++
 			}
 		}
 	}

@@ -184,3 +184,35 @@ func TestBacklogsTogetherAreBounded(t *testing.T) {
 		t.Errorf("%d of %d were closed", closed, channels)
 	}
 }
+
+// What every join in the making has passed is not kept for them: where there is
+// always one, as when many come back to a busy channel, none is closed for it.
+func TestBacklogsKeepWhatJoinsNeed(t *testing.T) {
+	v := serveAlone(t, func(inc *incarnation) { inc.backlogs = ws.NewTally(backlogTotal, 0) })
+	ch := v.inc.subscribe("a")
+	payload := []byte(strings.Repeat("x", 10_000))
+	_, s := v.enter("joins")
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	before := &place{session: s, name: ch.name, channel: ch}
+	ch.attach(before)
+	for range 2 * backlogBytes / len(payload) {
+		next := &place{session: s, name: ch.name, channel: ch}
+		ch.attach(next)
+		ch.publishPrivate(payload, "ada", "bob") // which the queues of those who join do not get
+		ch.detach(before)
+		ch.goLive(before)
+		before = next
+		if kept := len(ch.backlog); kept > 1 {
+			t.Fatalf("%d pushes are kept for one join that needs the newest", kept)
+		}
+	}
+	if code := s.conn.ClosedWith(); code == rpc.CloseSlow {
+		t.Error("it was closed for what joins before it needed")
+	}
+	ch.detach(before)
+	ch.goLive(before)
+	if used := v.inc.backlogs.Used(); used != 0 || len(ch.backlog) > 0 {
+		t.Errorf("%d pushes of %d bytes are kept for nobody", len(ch.backlog), used)
+	}
+}
