@@ -2,7 +2,6 @@ package chatworker
 
 import (
 	"context"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -36,11 +36,11 @@ func TestOutboxKeepsWhatItMay(t *testing.T) {
 			cancel() // so that what has no room is not waited for
 			o := newOutbox(w)
 			event := untraced(w)
-			before, sent := heapInUse(), 0
+			before, sent := inuse.SettledHeap(), 0
 			for ; err == nil; sent++ {
 				err = o.send(ended, push, event)
 			}
-			held, heap := w.queued.Load(), int64(heapInUse()-before)
+			held, heap := w.queued.Load(), int64(inuse.SettledHeap()-before)
 			t.Logf("%d pushes, %d bytes, the heap grew by %d: %v", sent, held, heap, err)
 			if ended.Err() == nil || held > pushBudget || held < pushBudget*9/10 {
 				t.Errorf("%d bytes of pushes are kept, %v", held, err)
@@ -53,12 +53,4 @@ func TestOutboxKeepsWhatItMay(t *testing.T) {
 			r.eventually("the room is given back", func() bool { return w.budget.TryAcquire(pushBudget) })
 		})
 	}
-}
-
-func heapInUse() int {
-	runtime.GC()
-	runtime.GC() // what pools kept over the first one
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -41,14 +42,14 @@ func TestQueueOfAClientIsBounded(t *testing.T) {
 	for name, size := range map[string]int{"the largest messages": len(appendMessage(nil, largest(1))), "the smallest answers": 37} {
 		t.Run(name, func(t *testing.T) {
 			c, limit := unread(t)
-			before, most := heapInUse(), 0
+			before, most := inuse.Heap(), 0
 			for sent := 0; !c.Closing(); sent++ {
 				c.Send(ws.TextFrame(make([]byte, size)))
 				if most = max(most, c.Waiting()); sent > limit {
 					t.Fatal("it is never full")
 				}
 				if size > 1000 || sent%20_000 == 0 {
-					if heap := heapInUse() - before; heap > heapOf(limit, size) {
+					if heap := inuse.Heap() - before; heap > heapOf(limit, size) {
 						t.Fatalf("%d bytes wait, and the heap grew by %d", c.Waiting(), heap)
 					}
 				}
@@ -118,7 +119,7 @@ func TestBatchOfAChannelIsBounded(t *testing.T) {
 func TestRingTakesWhatItMay(t *testing.T) {
 	for _, body := range []int{1, 500, 4096, schema.MaxBody} {
 		t.Run(fmt.Sprint(body), func(t *testing.T) {
-			before := heapInUse()
+			before := inuse.Heap()
 			r := ring{maxEntries: 900}
 			for seq := range int64(max(30, min(2000, 16*ringBytes/(escaped*body)))) {
 				m := largest(seq + 1)
@@ -126,7 +127,7 @@ func TestRingTakesWhatItMay(t *testing.T) {
 				_, stored := chatPush(nil, m, 0)
 				r.add(entry{seq: m.Seq, user: m.User, to: m.To, id: m.ID, json: stored})
 			}
-			heap := heapInUse() - before
+			heap := inuse.Heap() - before
 			if len(r.entries) > 900 || r.bytes > ringBytes || heap > ringBytes*3/2+900*600 {
 				t.Errorf("%d messages, %d bytes, the heap grew by %d", len(r.entries), r.bytes, heap)
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -128,7 +128,7 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 	v := serveAlone(t, func(inc *incarnation) { inc.budget = ws.NewBudget(bound, nil) })
 	ch := v.inc.subscribe("a")
 	fillRing(ch, 200, strings.Repeat("x", 4000))
-	before := heapInUse()
+	before := inuse.Heap()
 	for i := range sessions {
 		ws, _ := v.enter(fmt.Sprint("deaf", i), ch)
 		for range 6 {
@@ -149,18 +149,11 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 			closed++
 		}
 	}
-	held, heap := v.inc.budget.Held(), heapInUse()-before
+	held, heap := v.inc.budget.Held(), inuse.Heap()-before
 	t.Logf("%d of %d closed, queues hold %d MiB, the heap grew by %d MiB", closed, sessions, held>>20, heap>>20)
 	if closed == 0 || held > bound || heap > bound*5/4+sessions*128<<10 {
 		t.Errorf("queues hold %d bytes and the heap grew by %d, the bound is %d; %d sessions were closed", held, heap, bound, closed)
 	}
-}
-
-func heapInUse() int {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }
 
 // Who asks for more than the queue holds and reads slowly gets all of it:

@@ -9,6 +9,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -33,7 +34,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 	})
 	ch := v.inc.subscribe("a")
 	fillRing(ch, 10, "x")
-	before := heapInUse()
+	before := inuse.Heap()
 	id := strings.Repeat("i", 50_000)
 	var all []*websocket.Conn
 	for i := range sessions {
@@ -51,7 +52,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 	if _, answer, err := ws.ReadMessage(); err != nil || strings.Contains(string(answer), `"error"`) {
 		t.Errorf("a small request is answered with %s (%v)", answer, err)
 	}
-	used, heap := v.inc.requests.Used(), heapInUse()-before
+	used, heap := v.inc.requests.Used(), inuse.Heap()-before
 	t.Logf("requests keep %d KiB, the heap grew by %d KiB", used>>10, heap>>10)
 	if most := int64(bound + (sessions+1)*requestShare); used > most || used < bound/2 {
 		t.Errorf("requests keep %d bytes, the bound is %d", used, most)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/sql"
 )
@@ -53,26 +54,27 @@ func TestInserterKeepsWhatItMay(t *testing.T) {
 			ctx, cancel := context.WithCancel(s.ctx)
 			defer cancel()
 			ended := make(chan error, 1)
-			before, last := heapInUse(), int64(0)
+			before, last := inuse.SettledHeap(), int64(0)
+			first := in.taken // closed when the first batch is being written
 			go func() { ended <- in.run(ctx) }()
-			filling := func(is func() bool) bool {
+			bothFull := func() bool {
 				in.mu.Lock()
 				defer in.mu.Unlock()
-				return is()
-			}
-			fill := func() {
-				for !filling(in.full) {
-					b := rowsLike(body, last+1)
-					last = b.upTo.seq
-					if err := in.add(ctx, 0, b); err != nil {
-						t.Fatal(err)
-					}
+				select {
+				case <-first:
+					return in.full()
+				default:
+					return false
 				}
 			}
-			fill()
-			s.eventually("the first batch is being written", func() bool { return filling(func() bool { return in.filling.empty() }) })
-			fill()
-			heap := heapInUse() - before
+			for !bothFull() {
+				b := rowsLike(body, last+1)
+				last = b.upTo.seq
+				if err := in.add(ctx, 0, b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			heap := inuse.SettledHeap() - before
 			t.Logf("%d rows, the heap grew by %d MiB", last, heap>>20)
 			most := 2*(p.cfg.BatchBytes+2<<20) + 2*p.cfg.BatchRows*2*rowSize
 			if heap > most {
@@ -111,24 +113,16 @@ func TestEncodedBatchIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer encoded.Close()
-			before := heapInUse()
+			before := inuse.SettledHeap()
 			for i, c := range in.filling.columns(s.log.Epoch) {
 				if err := encoded.Column(i).Append(c); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if heap := heapInUse() - before; heap > in.p.cfg.BatchBytes*2 {
+			if heap := inuse.SettledHeap() - before; heap > in.p.cfg.BatchBytes*2 {
 				t.Errorf("a batch takes %d bytes more as it is written", heap)
 			}
 			runtime.KeepAlive(encoded)
 		})
 	}
-}
-
-func heapInUse() int {
-	runtime.GC()
-	runtime.GC() // what pools kept over the first one
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/internal/testing/inuse"
 )
 
 // windowBytes is what docs/architecture.md says that the void window of a
@@ -34,7 +36,7 @@ func TestVoidWindowTakesWhatItMay(t *testing.T) {
 		"joins":                 func(i int64) *Event { return join(one, uint64(i+1)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := heapInUse()
+			before := inuse.Heap()
 			w := NewVoidWindow(Window)
 			for i := range int64(3 * Window) { // as it is after a while
 				value, err := proto.Marshal(event(i))
@@ -47,7 +49,7 @@ func TestVoidWindowTakesWhatItMay(t *testing.T) {
 				}
 				w.Judge(i, &read)
 			}
-			heap := heapInUse() - before
+			heap := inuse.Heap() - before
 			t.Logf("%d bytes, %d an offset", heap, heap/Window)
 			if heap > windowBytes {
 				t.Errorf("the window takes %d bytes, at most %d are reckoned with", heap, windowBytes)
@@ -55,11 +57,4 @@ func TestVoidWindowTakesWhatItMay(t *testing.T) {
 			runtime.KeepAlive(w)
 		})
 	}
-}
-
-func heapInUse() int {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -61,7 +62,7 @@ func BenchmarkRestore(b *testing.B) {
 		b.Fatal(build.err)
 	}
 	b.ReportAllocs()
-	before := heap()
+	before := inuse.Heap()
 	var f *Fold
 	var err error
 	for b.Loop() {
@@ -73,15 +74,7 @@ func BenchmarkRestore(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(heap()-before)/channels, "B/channel")
+	b.ReportMetric(float64(inuse.Heap()-before)/channels, "B/channel")
 	runtime.KeepAlive(f)
 	runtime.KeepAlive(build)
-}
-
-// heap is what is in use after a collection.
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

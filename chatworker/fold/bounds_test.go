@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -24,7 +25,7 @@ func TestChannelsWithoutMembersTakeLittle(t *testing.T) {
 		apply(t, f, offset, e(counter))
 		offset++
 	}
-	before := heapInUse()
+	before := inuse.Heap()
 	for i := range channels {
 		name := fmt.Sprintf("%0*d", schema.MaxName, i)
 		step(func(n uint64) *schema.Event { return join("a", n, name, "s", "ann") })
@@ -32,7 +33,7 @@ func TestChannelsWithoutMembersTakeLittle(t *testing.T) {
 		step(func(n uint64) *schema.Event { return leave("a", n, name, "s", "ann") })
 	}
 	f.dirty = newDirtyKeys() // as after a checkpoint
-	each := (heapInUse() - before) / channels
+	each := (inuse.Heap() - before) / channels
 	t.Logf("%d bytes a channel, %d of them its name", each, schema.MaxName)
 	if each > reckoned+schema.MaxName {
 		t.Errorf("a channel without members takes %d bytes besides its name, %d are reckoned with", each-schema.MaxName, reckoned)
@@ -50,7 +51,7 @@ func TestVoidMessagesTakeWhatTheyMay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := New(Log{Epoch: "e1", Window: schema.Window})
 			connector := strings.Repeat("c", schema.MaxID)
-			before := heapInUse()
+			before := inuse.Heap()
 			for i := range int64(3 * schema.Window) {
 				e := chat(connector, uint64(i+1), fmt.Sprintf("%0*d", schema.MaxName, i/2%int64(channels)), "ann", "1", "")
 				value, err := proto.Marshal(e)
@@ -67,7 +68,7 @@ func TestVoidMessagesTakeWhatTheyMay(t *testing.T) {
 					f.voids.add(i, read.Channel())
 				}
 			}
-			heap := heapInUse() - before
+			heap := inuse.Heap() - before
 			t.Logf("%d bytes", heap)
 			if heap > reckoned {
 				t.Errorf("the window takes %d bytes, at most %d are reckoned with", heap, reckoned)
@@ -75,11 +76,4 @@ func TestVoidMessagesTakeWhatTheyMay(t *testing.T) {
 			runtime.KeepAlive(f)
 		})
 	}
-}
-
-func heapInUse() int {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/parley-chat/parley/internal/testing/inuse"
 )
 
 // sizes of records with which queues are filled: of a short message, and of the
@@ -43,7 +45,7 @@ func TestQueueIsBounded(t *testing.T) {
 			p := newProducer(t, c, ProducerConfig{Topic: topic})
 			release := holdFirst(t, p, w)
 			defer release()
-			before, taken := heapInUse(), 0
+			before, taken := inuse.Heap(), 0
 			for ; ; taken++ {
 				err := p.Produce(taken%partitions, Record{Value: make([]byte, size)}, nil)
 				if errors.Is(err, ErrQueueFull) {
@@ -53,7 +55,7 @@ func TestQueueIsBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			heap := heapInUse() - before
+			heap := inuse.Heap() - before
 			t.Logf("%d records of %d bytes, the heap grew by %d MiB", taken, size, heap>>20)
 			if bytes := taken * size; bytes > defaultQueueBytes || bytes < defaultQueueBytes*4/5 || heap > defaultQueueBytes*3/2 {
 				t.Errorf("a queue of %d bytes took %d records of %d bytes, and the heap grew by %d", defaultQueueBytes, taken, size, heap)
@@ -185,13 +187,6 @@ func TestLargestAnswerIsRefused(t *testing.T) {
 	if grown := allocated() - before; grown > 1<<20 {
 		t.Errorf("%d bytes were allocated for it", grown)
 	}
-}
-
-func heapInUse() int {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }
 
 func allocated() int {

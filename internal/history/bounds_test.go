@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -30,9 +31,9 @@ func TestTailKeepsWhatItMay(t *testing.T) {
 
 			read := func(from int64) (*tailRead, int) {
 				tail := newTailRead(w.ctx, "lobby", from, last, false)
-				before := heapInUse()
+				before := inuse.Heap()
 				tail.err = r.tails[0].fillInTurn(tail)
-				return tail, heapInUse() - before
+				return tail, inuse.Heap() - before
 			}
 			part, heap := read(last - int64(budget/(len(body)+500)))
 			if kept := len(part.channels["lobby"].all); part.err != nil || kept == 0 || heap > budget*5/4 {
@@ -122,11 +123,4 @@ func TestReadsAreBounded(t *testing.T) {
 			}
 		}
 	}
-}
-
-func heapInUse() int {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }

@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parley-chat/parley/internal/telemetry"
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/internal/tracing"
 )
 
@@ -166,12 +166,12 @@ func TestSpansTakeWhatTheyMay(t *testing.T) {
 	environment(t, "OTEL_EXPORTER_OTLP_ENDPOINT", url)
 	tell := start(t)
 	tracer := tracing.New(tell.Tracers(), "test")
-	before := heapInUse()
+	before := inuse.Heap()
 	for range 2 * 16_384 {
 		_, span := tracer.History(t.Context())
 		span.Messages(300, errors.New("ClickHouse is away: "+strings.Repeat("x", 200)))
 	}
-	each := (heapInUse() - before) / 16_384
+	each := (inuse.Heap() - before) / 16_384
 	t.Logf("%d bytes a span", each)
 	if each > reckoned {
 		t.Errorf("a span takes %d bytes, at most %d are reckoned with", each, reckoned)
@@ -179,11 +179,4 @@ func TestSpansTakeWhatTheyMay(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	tell.Shutdown(ctx)
-}
-
-func heapInUse() int {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }
