@@ -44,7 +44,7 @@ type Conn struct {
 	requests *Tally       // of what all connections ask; nil: none
 	asked    atomic.Int64 // bytes of it
 	reading  *Tally       // of the messages that are being read of all; nil: none
-	incoming atomic.Int64 // bytes of it
+	incoming atomic.Int64 // bytes of it, of the message that is being read
 	life     life
 	ponged   atomic.Bool
 

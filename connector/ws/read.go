@@ -24,64 +24,65 @@ var (
 // that was the client's close frame.
 func (c *Conn) Read(handle func([]byte)) error {
 	for {
-		kind, r, err := c.ws.NextReader()
-		if err != nil {
-			c.closeFor(err)
+		if err := c.readOne(handle); err != nil {
 			return err
 		}
-		if kind != websocket.TextMessage {
-			c.Close(websocket.CloseUnsupportedData, "binary frames are not accepted")
-			return errNotText
-		}
-		if err := c.armMessage(messageTimeout); err != nil {
-			return err
-		}
-		message, counted, err := c.readMessage(r)
-		if err != nil {
-			c.reading.Release(&c.incoming, counted)
-			c.closeFor(err)
-			return err
-		}
-		if !utf8.Valid(message) {
-			c.reading.Release(&c.incoming, counted)
-			c.Close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
-			return errNotUTF8
-		}
-		if err := c.armMessage(0); err != nil {
-			c.reading.Release(&c.incoming, counted)
-			return err
-		}
-		c.socket.read = 0
-		if c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
-			handle(message)
-		}
-		c.reading.Release(&c.incoming, counted)
 	}
 }
 
-// readMessage reads one message to its end. counted is what it takes of the
-// connection's messages, which the caller gives back.
-func (c *Conn) readMessage(r io.Reader) (message []byte, counted int, err error) {
+func (c *Conn) readOne(handle func([]byte)) error {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		c.closeFor(err)
+		return err
+	}
+	if kind != websocket.TextMessage {
+		c.Close(websocket.CloseUnsupportedData, "binary frames are not accepted")
+		return errNotText
+	}
+	if err := c.armMessage(messageTimeout); err != nil {
+		return err
+	}
+	defer func() { c.reading.Release(&c.incoming, int(c.incoming.Load())) }()
+	message, err := c.readMessage(r)
+	if err != nil {
+		c.closeFor(err)
+		return err
+	}
+	if !utf8.Valid(message) {
+		c.Close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
+		return errNotUTF8
+	}
+	if err := c.armMessage(0); err != nil {
+		return err
+	}
+	c.socket.read = 0
+	if c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
+		handle(message)
+	}
+	return nil
+}
+
+// readMessage reads one message to its end. What it takes counts among the
+// connection's incoming bytes, which the caller gives back.
+func (c *Conn) readMessage(r io.Reader) (message []byte, err error) {
 	message = make([]byte, 0, 512)
 	for {
 		if len(message) == cap(message) {
 			size := 2 * cap(message)
-			if size > smallMessage {
-				if !c.reading.Reserve(&c.incoming, size-counted, c.limit) {
-					c.Close(rpc.CloseSlow, "too much is being received: come back")
-					return nil, counted, errCrowded
-				}
-				counted = size
+			if size > smallMessage && !c.reading.Reserve(&c.incoming, size-int(c.incoming.Load()), c.limit) {
+				c.Close(rpc.CloseSlow, "too much is being received: come back")
+				return nil, errCrowded
 			}
 			message = append(make([]byte, 0, size), message...)
 		}
 		n, err := r.Read(message[len(message):cap(message)])
 		message = message[:len(message)+n]
 		if errors.Is(err, io.EOF) {
-			return message, counted, nil
+			return message, nil
 		}
 		if err != nil {
-			return nil, counted, err
+			return nil, err
 		}
 	}
 }
