@@ -144,6 +144,7 @@ func New(cfg Config) (*Connector, error) {
 		budget: ws.NewBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
 	c.server = newServer(c.handler(), cfg.Edge.Plain, m)
+	c.server.OnAcceptError = c.accepting.failed
 	c.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
 	return c, nil
 }
@@ -197,7 +198,7 @@ func (c *Connector) Run(ctx context.Context) error {
 
 // sockets accepts clients' connections.
 func (c *Connector) sockets() net.Listener {
-	return ws.Listener{Listener: plain.Patient{Listener: c.listener, OnError: c.accepting.failed}}
+	return ws.Listener{Listener: c.listener}
 }
 
 // runIncarnations lives one incarnation after the other.

@@ -31,8 +31,9 @@ type Bounds struct {
 // takes milliseconds.
 type Server struct {
 	http.Server
-	most      int
-	onCrowded func()
+	OnAcceptError func(error) // called when a connection cannot be accepted; nil: nothing to do
+	most          int
+	onCrowded     func()
 
 	mu     sync.Mutex
 	all    list.List // of place, the oldest first
@@ -55,6 +56,12 @@ func NewServer(handler http.Handler, b Bounds) *Server {
 	s.MaxHeaderBytes = b.HeadBytes - headSlack
 	s.ConnState = s.state
 	return s
+}
+
+// Serve serves the connections of a listener, as http.Server's does, and goes on
+// after every error of accepting that passes.
+func (s *Server) Serve(l net.Listener) error {
+	return s.Server.Serve(Patient{Listener: l, OnError: s.OnAcceptError})
 }
 
 // Count is how many connections there are.

@@ -82,7 +82,7 @@ func serveAdmin(ctx context.Context, ln net.Listener, h healthy, t *tools) (*adm
 	alive, end := context.WithCancel(ctx)
 	go func() {
 		defer end()
-		a.served <- a.server.Serve(plain.Patient{Listener: ln})
+		a.served <- a.server.Serve(ln)
 	}()
 	t.log.Info("health is served", "address", a.addr)
 	return a, alive
