@@ -186,7 +186,7 @@ func (p *partition) readError(ctx context.Context, err error) error {
 	case errors.As(err, &gone):
 		return epoch.Unreadable(gone)
 	case errors.Is(err, eventlog.ErrLogReplaced):
-		return epoch.Refuse("%v; restore the topic, or begin a new epoch with `parley epoch new`", err)
+		return epoch.Replaced(err)
 	}
 	return err
 }

@@ -209,7 +209,7 @@ func (inc *incarnation) publish(partition int, channel string, e *schema.Event, 
 	err = inc.producer.Produce(partition, rec, func(offset int64, err error) {
 		span.Acknowledged(offset, err)
 		if errors.Is(err, eventlog.ErrLogReplaced) {
-			inc.fail(epoch.Refuse("%v; restore the topic, or begin a new epoch with `parley epoch new`", err))
+			inc.fail(epoch.Replaced(err))
 		}
 		if err == nil {
 			inc.heights.note(partition, offset)

@@ -187,7 +187,7 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 		case errors.As(err, &cut):
 			return epoch.Unreadable(cut)
 		case errors.Is(err, eventlog.ErrLogReplaced):
-			return epoch.Refuse("%v; restore the topic, or begin a new epoch with `parley epoch new`", err)
+			return epoch.Replaced(err)
 		case errors.As(err, &corrupt):
 			if corrupt.NextOffset > from.seq+1 {
 				s.skipped(ctx, partition, corrupt.Offset, int(corrupt.NextOffset-corrupt.Offset), corrupt.Err)

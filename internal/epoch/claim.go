@@ -52,7 +52,7 @@ func (l Log) claim(ctx context.Context, c *eventlog.Client) error {
 func (l Log) compare(known *schema.LogEpoch) error {
 	switch {
 	case string(known.TopicId) != string(l.TopicID[:]):
-		return Refuse("topic %s was deleted and created again: what is stored elsewhere belongs to epoch %s; restore the topic, or begin a new epoch with `parley epoch new`", schema.TopicEvents, known.Epoch)
+		return Refuse("topic %s was deleted and created again: what is stored elsewhere belongs to epoch %s; "+Remedy, schema.TopicEvents, known.Epoch)
 	case known.Epoch != l.Epoch:
 		return Refuse("%s holds epoch %s, but epoch %s is in use here: the topic was replaced; restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, l.Epoch, known.Epoch)
 	case int(known.Partitions) != l.Partitions:

@@ -55,6 +55,14 @@ func (e *Refused) Error() string { return e.reason }
 // Refuse returns a *Refused with that reason.
 func Refuse(format string, args ...any) error { return &Refused{fmt.Sprintf(format, args...)} }
 
+// Remedy is what to do about a log that is not the one that the rest of the
+// system knows.
+const Remedy = "restore the topic, or begin a new epoch with `parley epoch new`"
+
+// Replaced is the refusal of a topic that is another one than before, as err
+// says, an eventlog.ErrLogReplaced.
+func Replaced(err error) error { return Refuse("%v; "+Remedy, err) }
+
 // Open waits for the brokers and returns the log. It begins one where there is
 // none and parley.control remembers none, as its options say; any number of
 // processes may do so at once, and the first marker wins. A log that is

@@ -58,7 +58,7 @@ func (t Tail) Check(ctx context.Context, c *eventlog.Client) error {
 		return fmt.Errorf("check offset %d of %s/%d: %w", t.Offset, schema.TopicEvents, t.Partition, err)
 	}
 	if len(batch.Records) == 0 || batch.Records[0].Offset != t.Offset || Digest(&batch.Records[0]) != t.Digest {
-		return Refuse("offset %d of partition %d of %s holds another record than before: the log lost its end and grew again; restore the topic, or begin a new epoch with `parley epoch new`", t.Offset, t.Partition, schema.TopicEvents)
+		return Refuse("offset %d of partition %d of %s holds another record than before: the log lost its end and grew again; "+Remedy, t.Offset, t.Partition, schema.TopicEvents)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (t Tail) Check(ctx context.Context, c *eventlog.Client) error {
 // Lost is the refusal of a partition that was read up to offset upTo and ends
 // below it now.
 func Lost(partition int, upTo, end int64) error {
-	return Refuse("partition %d of %s ends at offset %d, and was read up to %d: it lost its end, so events were lost; restore the topic, or begin a new epoch with `parley epoch new`", partition, schema.TopicEvents, end, upTo)
+	return Refuse("partition %d of %s ends at offset %d, and was read up to %d: it lost its end, so events were lost; "+Remedy, partition, schema.TopicEvents, end, upTo)
 }
 
 // Cut is a partition that lost events that its reader needs: somebody deleted

@@ -69,7 +69,7 @@ func CheckEpoch(known *clickhouse.Epoch, log epoch.Log) error {
 		return epoch.Refuse("ClickHouse holds the history of epoch %s, but %s is of epoch %s: the log was replaced, or this is another system's database; restore the topic, name another database, or begin a new epoch with `parley epoch new`",
 			known.Name, schema.TopicEvents, log.Epoch)
 	case known.TopicID != fmt.Sprintf("%x", log.TopicID):
-		return epoch.Refuse("ClickHouse holds the history of epoch %s with another topic %s: it was deleted and created again; restore the topic, or begin a new epoch with `parley epoch new`",
+		return epoch.Refuse("ClickHouse holds the history of epoch %s with another topic %s: it was deleted and created again; "+epoch.Remedy,
 			known.Name, schema.TopicEvents)
 	case known.Partitions != log.Partitions:
 		return epoch.Refuse("%s has %d partitions, but its history in ClickHouse was written with %d: channels would move; a log keeps the count it was created with",

@@ -11,8 +11,6 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-const newEpoch = "restore the topic, or begin a new epoch with `parley epoch new`"
-
 // checkEpoch holds the markers, parley.control and the topic against each
 // other, and looks at the format of the log.
 func (x *examination) checkEpoch(ctx context.Context) error {
@@ -45,9 +43,9 @@ func (x *examination) checkEpoch(ctx context.Context) error {
 	case known == nil:
 		x.find(Warning, "epoch", "start a role: it lets it remember")("%s remembers no epoch", schema.TopicControl)
 	case known.Epoch != log.Epoch || string(known.TopicId) != string(log.TopicID[:]):
-		x.find(Error, "epoch", newEpoch)("%s remembers epoch %s, and the log is of another epoch or topic, %s: no role starts", schema.TopicControl, known.Epoch, log.Epoch)
+		x.find(Error, "epoch", epoch.Remedy)("%s remembers epoch %s, and the log is of another epoch or topic, %s: no role starts", schema.TopicControl, known.Epoch, log.Epoch)
 	case int(known.Partitions) != log.Partitions:
-		x.find(Error, "epoch", newEpoch)("%s remembers %d partitions, and the log has %d: no role starts", schema.TopicControl, known.Partitions, log.Partitions)
+		x.find(Error, "epoch", epoch.Remedy)("%s remembers %d partitions, and the log has %d: no role starts", schema.TopicControl, known.Partitions, log.Partitions)
 	}
 	return x.checkFormat(ctx)
 }
@@ -71,7 +69,7 @@ func (x *examination) reportRefused(ctx context.Context, refused *epoch.Refused)
 	case before == "":
 		x.find(Warning, "epoch", "start a connector or a projector: it begins the log")("%s is empty, and nothing was ever published there", schema.TopicEvents)
 	default:
-		x.find(Error, "epoch", newEpoch)("the log of epoch %s is gone: %s is empty", before, schema.TopicEvents)
+		x.find(Error, "epoch", epoch.Remedy)("the log of epoch %s is gone: %s is empty", before, schema.TopicEvents)
 	}
 	return nil
 }
@@ -119,9 +117,9 @@ func (x *examination) checkBeginnings(ctx context.Context) error {
 		case err != nil:
 			return err
 		case first > 0:
-			x.find(Error, "epoch", newEpoch)("partition %d of %s begins at offset %d: its older events were deleted", p.ID, schema.TopicEvents, first)
+			x.find(Error, "epoch", epoch.Remedy)("partition %d of %s begins at offset %d: its older events were deleted", p.ID, schema.TopicEvents, first)
 		case end == 0 && before != "":
-			x.find(Error, "epoch", newEpoch)("partition %d of %s is empty, and the log of epoch %s was in it: no role starts", p.ID, schema.TopicEvents, before)
+			x.find(Error, "epoch", epoch.Remedy)("partition %d of %s is empty, and the log of epoch %s was in it: no role starts", p.ID, schema.TopicEvents, before)
 		case end == 0:
 			x.find(Warning, "epoch", "start a role: it writes it")("partition %d of %s has no marker yet", p.ID, schema.TopicEvents)
 		}
