@@ -48,10 +48,7 @@ func (s *session) join(channel string, j *joinCall) {
 		j.fail(rpc.TooMany(s.inc.limits.Channels))
 		return
 	}
-	var op *operation
-	if p != nil {
-		op = p.last()
-	}
+	op := p.last()
 	switch {
 	case op != nil && op.join:
 		if len(op.asked) == 0 { // given up, and asked for again
@@ -171,7 +168,6 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 	}
 	p.member, p.channel = true, ch
 	if len(op.asked) == 0 {
-		p.since = ch.replica.position
 		p.undoJoin(ch)
 		s.mu.Unlock()
 		return

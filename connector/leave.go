@@ -21,7 +21,7 @@ func (s *session) leaveChannel(channel string, c *call) {
 	s.mu.Lock()
 	p := s.places[channel]
 	if p == nil || !p.joined() {
-		again := p != nil && p.askAgain(c)
+		again := p.askAgain(c)
 		s.mu.Unlock()
 		if !again {
 			c.fail(rpc.NotJoined())

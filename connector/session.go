@@ -114,9 +114,13 @@ func (p *place) joined() bool {
 	return p.member
 }
 
-// last is the newest operation that has not taken effect; nil: there is none.
+// last is the newest operation that has not taken effect; nil: there is none,
+// nor where there is no place.
 // session.mu is held.
 func (p *place) last() *operation {
+	if p == nil {
+		return nil
+	}
 	if n := len(p.later); n > 0 {
 		return p.later[n-1]
 	}
