@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -56,9 +55,7 @@ func (c *Client) EnsureTopics(ctx context.Context, topics []Topic) error {
 			if there {
 				break
 			}
-			select {
-			case <-time.After(intervals.NextBackOff()):
-			case <-ctx.Done():
+			if sleep(ctx, intervals.NextBackOff()) != nil {
 				return fmt.Errorf("create topic %s: %w", t.Name, context.Cause(ctx))
 			}
 		}
