@@ -53,13 +53,22 @@ func (o *watch) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		for _, look := range []func(context.Context) error{o.w.guard, o.lookAtControl} {
-			var refused *epoch.Refused
-			if err := look(ctx); errors.As(err, &refused) {
-				return err
-			}
+		if refused := o.refusal(ctx); refused != nil {
+			return refused
 		}
 	}
+}
+
+// refusal is why the topics must not be served any more, a *epoch.Refused; nil
+// for nothing that is known. Of both topics, the one of the events matters more.
+func (o *watch) refusal(ctx context.Context) error {
+	for _, look := range []func(context.Context) error{o.w.guard, o.lookAtControl} {
+		var refused *epoch.Refused
+		if err := look(ctx); errors.As(err, &refused) {
+			return err
+		}
+	}
+	return nil
 }
 
 // lookAtControl reports, with a *epoch.Refused, that parley.control was deleted
@@ -83,13 +92,10 @@ func (o *watch) lookAtControl(ctx context.Context) error {
 const controlGone = "topic " + schema.TopicControl + " is gone, and connectors that crash are not noticed: restart a connector, which creates it again, and then the chat workers"
 
 // lostControl explains that parley.control ends below what was read or written,
-// or is another topic. Of both topics, the one of the events matters more.
+// or is another topic.
 func (o *watch) lostControl(ctx context.Context, err error) error {
-	for _, look := range []func(context.Context) error{o.w.guard, o.lookAtControl} {
-		var refused *epoch.Refused
-		if found := look(ctx); errors.As(found, &refused) {
-			return found
-		}
+	if refused := o.refusal(ctx); refused != nil {
+		return refused
 	}
 	return epoch.Refuse("%s lost its end (%v): Kafka lost records, or is an older copy of itself; restore it and restart the chat workers, or begin a new epoch with `parley epoch new`", schema.TopicControl, err)
 }
