@@ -269,11 +269,7 @@ func TestTablesDropped(t *testing.T) {
 			offsets := s.publish(0, chats("lobby", 0, 30)...)
 			s.await(st, 0, offsets[29])
 			want := s.rows(1)
-			for _, name := range c.tables {
-				if err := s.sql.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
-					t.Fatal(err)
-				}
-			}
+			s.drop(c.tables...)
 			fresh := *st
 			fresh.tables.Generation = c.generation
 			s.await(&fresh, 0, offsets[29])
@@ -286,6 +282,30 @@ func TestTablesDropped(t *testing.T) {
 	}
 }
 
+// insertRowsAlone inserts the rows of partition 0 up to an offset, and returns the
+// batch, whose watermark is still to be inserted.
+func (s *system) insertRowsAlone(st *store, last int64) *block {
+	s.t.Helper()
+	f := newRowBuilder(s.log, 0, watermark{seq: -1})
+	s.fold(f, 0, 0, last+1)
+	made, _ := f.drain()
+	b := newBlock()
+	b.add(0, made)
+	if err := st.insertRows(s.ctx, b); err != nil {
+		s.t.Fatal(err)
+	}
+	return b
+}
+
+func (s *system) drop(tables ...string) {
+	s.t.Helper()
+	for _, name := range tables {
+		if err := s.sql.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 // Both tables are dropped between a batch's rows and its watermark, and another
 // projector makes tables again: the watermark does not come to be without the
 // rows that it speaks of.
@@ -293,19 +313,8 @@ func TestTablesDroppedWithinABatch(t *testing.T) {
 	s := newSystem(t)
 	st := s.store()
 	offsets := s.publish(0, chats("lobby", 0, 30)...)
-	f := newRowBuilder(s.log, 0, watermark{seq: -1})
-	s.fold(f, 0, 0, offsets[29]+1)
-	made, _ := f.drain()
-	b := newBlock()
-	b.add(0, made)
-	if err := st.insertRows(s.ctx, b); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"events_1", "watermarks_1"} {
-		if err := s.sql.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b := s.insertRowsAlone(st, offsets[29])
+	s.drop("events_1", "watermarks_1")
 	fresh := s.store()
 	if err := st.insertWatermarks(s.ctx, b); !clickhouse.IsMissing(err) {
 		t.Errorf("the watermark of the dropped tables: error %v, want a missing table", err)
@@ -326,19 +335,8 @@ func TestEverythingDroppedWithinABatch(t *testing.T) {
 	s := newSystem(t)
 	st := s.store()
 	offsets := s.publish(0, chats("lobby", 0, 30)...)
-	f := newRowBuilder(s.log, 0, watermark{seq: -1})
-	s.fold(f, 0, 0, offsets[29]+1)
-	made, _ := f.drain()
-	b := newBlock()
-	b.add(0, made)
-	if err := st.insertRows(s.ctx, b); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"events_1", "watermarks_1", "migrations_1", "generations", "epochs", "migrations"} {
-		if err := s.sql.Exec(s.ctx, "DROP TABLE "+name+" SYNC"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b := s.insertRowsAlone(st, offsets[29])
+	s.drop("events_1", "watermarks_1", "migrations_1", "generations", "epochs", "migrations")
 	fresh := s.store()
 	if fresh.tables.Generation != st.tables.Generation {
 		t.Fatalf("generation %d, want the name to be used again", fresh.tables.Generation)

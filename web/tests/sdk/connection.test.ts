@@ -1,23 +1,15 @@
-import { Client, ErrorCode, type ClientState } from "@parley-chat/sdk";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import WebSocket from "ws";
-import { FakeServer } from "../support/fake-server.ts";
+import { type Client, ErrorCode, type ClientState } from "@parley-chat/sdk";
+import { beforeEach, expect, test, vi } from "vitest";
+import { make, server } from "../support/clients.ts";
 import { until } from "../support/wait.ts";
 
-let server: FakeServer;
 let client: Client;
 let states: ClientState["status"][];
 
-beforeEach(async () => {
-  server = await FakeServer.start();
-  client = new Client({ url: server.url, user: "ada", WebSocket });
+beforeEach(() => {
+  client = make();
   states = [];
   client.on("state", (state) => states.push(state.status));
-});
-
-afterEach(async () => {
-  client.close();
-  await server.stop();
 });
 
 test("it says hello and is online", async () => {
@@ -27,7 +19,7 @@ test("it says hello and is online", async () => {
 });
 
 test("an address of the server stands for that of its socket", async () => {
-  client = new Client({ url: server.url.replace("ws:", "http:").replace("/ws", ""), user: "a", WebSocket });
+  client = make({ url: server.url.replace("ws:", "http:").replace("/ws", ""), user: "a" });
   await client.connect();
   expect(client.state.status).toBe("online");
 });
@@ -54,7 +46,7 @@ test.each([1003, 1007, 1009, 3500, 3501, 3502, 3503, 3504])(
 test("a server that is away is waited for", async () => {
   const url = server.url;
   await server.stop();
-  client = new Client({ url, user: "ada", WebSocket });
+  client = make({ url });
   const online = client.connect();
   await until("a failure", () => client.state.status === "waiting");
   expect(client.state).toMatchObject({ code: 1006 });
@@ -64,7 +56,7 @@ test("a server that is away is waited for", async () => {
 
 test("a refused token ends it; a fresh one is fetched for every connection", async () => {
   let fetched = 0;
-  client = new Client({ url: server.url, token: async () => `t${++fetched}`, WebSocket });
+  client = make({ user: undefined, token: async () => `t${++fetched}` });
   server.intercept = (call) => {
     if (call.params.token !== "t3") return false;
     call.error(1001);

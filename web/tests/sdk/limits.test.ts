@@ -1,29 +1,21 @@
-import { Client } from "@parley-chat/sdk";
+import type { Client } from "@parley-chat/sdk";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import WebSocket from "ws";
-import { FakeServer } from "../support/fake-server.ts";
+import { beforeEach, expect, test } from "vitest";
+import { make, server } from "../support/clients.ts";
 import { until } from "../support/wait.ts";
 
-let server: FakeServer;
 let client: Client;
 
-beforeEach(async () => {
-  server = await FakeServer.start();
-  client = new Client({ url: server.url, user: "ada", WebSocket });
-});
-
-afterEach(async () => {
-  client.close();
-  await server.stop();
+beforeEach(() => {
+  client = make();
 });
 
 test("503 is a cut: it comes back", async () => {
   const full = createServer((_, response) => response.writeHead(503, { "Retry-After": "1" }).end());
   await new Promise<void>((resolve) => full.listen(0, "127.0.0.1", resolve));
   const url = `ws://127.0.0.1:${(full.address() as AddressInfo).port}/ws`;
-  client = new Client({ url, user: "ada", WebSocket });
+  client = make({ url });
   client.connect().catch(() => {});
   await until("the wait", () => client.state.status === "waiting");
   full.close();

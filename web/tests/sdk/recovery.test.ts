@@ -1,23 +1,12 @@
 import { Channel, Client, ErrorCode, type ClientOptions, type Gap } from "@parley-chat/sdk";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import WebSocket from "ws";
-import { FakeServer } from "../support/fake-server.ts";
+import { expect, test } from "vitest";
+import { make, server } from "../support/clients.ts";
 import { until } from "../support/wait.ts";
 
-let server: FakeServer;
 let client: Client;
 
-beforeEach(async () => {
-  server = await FakeServer.start();
-});
-
-afterEach(async () => {
-  client.close();
-  await server.stop();
-});
-
 async function join(options: Partial<ClientOptions> = {}): Promise<[Channel, string[]]> {
-  client = new Client({ url: server.url, user: "ada", WebSocket, ...options });
+  client = make(options);
   const seen: string[] = [];
   const channel = client.channel("lobby");
   channel.on("message", (message) => seen.push(message.body));
@@ -332,7 +321,7 @@ test("an earlier outbox is taken up: found, sent again, or failed", async () => 
   server.seq += 2000;
   const old = { epoch: "e1", seq: stored.seq - 2 };
   const recent = { epoch: "e1", seq: server.seq };
-  client = new Client({ url: server.url, user: "ada", WebSocket });
+  client = make();
   const channel = client.channel("lobby");
   const message = { time: 1, status: "pending" as const };
   channel.restore([
