@@ -12,7 +12,7 @@ import (
 )
 
 // Every setting of a broker that the guarantees hang on is found when it is
-// wrong, on brokers that tell all of theirs.
+// wrong, on brokers that report all of theirs.
 func TestSettingsOfBrokers(t *testing.T) {
 	krafttest.Need(t)
 	cluster := krafttest.Start(t, kraft.Config{Settings: []string{
@@ -68,11 +68,11 @@ func TestReplication(t *testing.T) {
 		t.Errorf("a topic with one copy: %v", r.Findings)
 	}
 	s.alter(schema.TopicEvents, "min.insync.replicas", "1")
-	if r := s.topics(); !has(&r, doctor.Error, "topic "+schema.TopicEvents, "one machine alone has") {
+	if r := s.topics(); !has(&r, doctor.Error, "topic "+schema.TopicEvents, "only one machine has") {
 		t.Errorf("one replica is enough for an acknowledgement: %v", r.Findings)
 	}
 	s.alter(schema.TopicEvents, "min.insync.replicas", "3")
-	if r := s.topics(); !has(&r, doctor.Warning, "topic "+schema.TopicEvents, "stands still while one broker is away") {
+	if r := s.topics(); !has(&r, doctor.Warning, "topic "+schema.TopicEvents, "chat stops while one broker is down") {
 		t.Errorf("all replicas are needed for an acknowledgement: %v", r.Findings)
 	}
 	s.alter(schema.TopicEvents, "min.insync.replicas", "2")

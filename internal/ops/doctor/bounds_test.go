@@ -37,14 +37,14 @@ func TestClocks(t *testing.T) {
 	}
 }
 
-// A bound holds up to its value, and a setting that is not told is a note.
+// A bound holds up to its value, and a setting that is not reported is a note.
 func TestLimitsOfBrokers(t *testing.T) {
 	bounds := []limit{{setting: "most", most: 10, severity: Error}, {setting: "least", least: 5, severity: Warning}}
 	for _, c := range []struct {
 		most, least string
 		want        string
 	}{
-		{"10", "5", ""}, {"11", "5", "most=11"}, {"10", "4", "least=4"}, {"", "5", "does not tell most"},
+		{"10", "5", ""}, {"11", "5", "most=11"}, {"10", "4", "least=4"}, {"", "5", "does not report most"},
 	} {
 		have := map[string]eventlog.Setting{"least": {Value: c.least}}
 		if c.most != "" {
@@ -57,7 +57,7 @@ func TestLimitsOfBrokers(t *testing.T) {
 	}
 }
 
-// What a server says of a replicated table: the first row is that of a table
+// What a server reports of a replicated table: the first row is that of a table
 // that lost its Keeper.
 func TestReplicasOfTables(t *testing.T) {
 	for _, c := range []struct {
@@ -69,7 +69,7 @@ func TestReplicasOfTables(t *testing.T) {
 		{tableReplica{active: 2, total: 2}, ""},
 		{tableReplica{active: 2, total: 2, behind: time.Minute}, ""},
 		{tableReplica{active: 2, total: 2, behind: 61 * time.Second}, "warning  table events_1: the replica that was asked is 1m1s behind"},
-		{tableReplica{active: 2, total: 3}, "warning  table events_1: 2 of 3 replicas are there"},
+		{tableReplica{active: 2, total: 3}, "warning  table events_1: 2 of 3 replicas are active"},
 		{tableReplica{active: 1, total: 1}, "warning  table events_1: it has one replica"},
 	} {
 		c.is.table = "events_1"

@@ -15,7 +15,7 @@ type limit struct {
 	setting     string
 	least, most int64 // 0: none
 	severity    Severity
-	otherwise   string // what it means when the bound is passed
+	otherwise   string // what it means when the bound is exceeded
 }
 
 const (
@@ -53,7 +53,7 @@ var copies = []limit{
 		otherwise: "the loss of a machine may let a worker write that was replaced"},
 }
 
-// checkBrokers looks at the settings of every broker.
+// checkBrokers checks the settings of every broker.
 func (x *examination) checkBrokers(ctx context.Context) error {
 	wanted := limits
 	if n := len(x.brokers); n < production {
@@ -66,7 +66,7 @@ func (x *examination) checkBrokers(ctx context.Context) error {
 		subject := fmt.Sprint("broker ", id)
 		have, err := x.cfg.Kafka.BrokerSettings(ctx, id)
 		if eventlog.IsRefused(err) {
-			x.find(Note, subject, "let the user DescribeConfigs of the cluster, or look yourself")("its settings may not be read: not checked: %v", err)
+			x.find(Note, subject, "grant the user DescribeConfigs on the cluster, or check them yourself")("its settings may not be read: not checked: %v", err)
 			continue
 		}
 		if err != nil {
@@ -95,7 +95,7 @@ func (x *examination) checkBroker(subject string, have map[string]eventlog.Setti
 		x.find(Warning, subject, "set it to false")("it has auto.create.topics.enable=true: a topic that was deleted may come back by itself, with the wrong settings")
 	}
 	if len(hidden) > 0 {
-		x.find(Note, subject, "")("it does not tell %s: not checked", strings.Join(hidden, ", "))
+		x.find(Note, subject, "")("it does not report %s: not checked", strings.Join(hidden, ", "))
 	}
 }
 
@@ -106,18 +106,18 @@ const (
 	littleFreeIn = "delete what is not needed, or give it a larger disk: the log is kept for ever"
 )
 
-// checkDisks looks at what is free where the brokers keep their logs.
+// checkDisks checks the free space where the brokers keep their logs.
 func (x *examination) checkDisks(ctx context.Context) error {
 	for _, id := range x.brokers {
 		subject := fmt.Sprint("broker ", id)
 		disks, err := x.cfg.Kafka.Disks(ctx, id)
 		if err != nil {
-			x.find(Note, subject, "")("it does not tell what is free on its disks: %v", err)
+			x.find(Note, subject, "")("it does not report the free space of its disks: %v", err)
 			continue
 		}
 		for _, d := range disks {
 			if d.Total <= 0 {
-				x.find(Note, subject, "")("it does not tell what is free on its disk %s: not checked", d.Path)
+				x.find(Note, subject, "")("it does not report the free space of its disk %s: not checked", d.Path)
 				continue
 			}
 			x.checkFree(subject, d.Path, d.Free, d.Total)

@@ -9,7 +9,7 @@ import (
 // behindReplica is how far a replica may be behind.
 const behindReplica = time.Minute
 
-// checkCluster looks at the cluster over which the tables are replicated.
+// checkCluster checks the cluster over which the tables are replicated.
 func (x *examination) checkCluster(ctx context.Context) error {
 	name := x.cfg.DB.Cluster()
 	if name == "" {
@@ -64,12 +64,12 @@ func (x *examination) checkTableReplica(r tableReplica) {
 	subject := "table " + r.table
 	switch {
 	case r.readOnly: // the other columns mean nothing then
-		x.find(Error, subject, "look at Keeper, and restore the replica")("it is read-only on the server that was asked")
+		x.find(Error, subject, "check Keeper, and restore the replica")("it is read-only on the server that was asked")
 		return
 	case r.active < r.total:
-		x.find(Warning, subject, "start or mend the servers that are missing")("%d of %d replicas are there", r.active, r.total)
+		x.find(Warning, subject, "start or repair the servers that are missing")("%d of %d replicas are active", r.active, r.total)
 	case r.behind > behindReplica:
-		x.find(Warning, subject, "look at the replication queue")("the replica that was asked is %v behind", r.behind)
+		x.find(Warning, subject, "check the replication queue")("the replica that was asked is %v behind", r.behind)
 	}
 	if r.total < 2 {
 		x.find(Warning, subject, "add a server to the cluster")("it has one replica: the loss of a machine means a rebuild from the log")

@@ -1,5 +1,5 @@
-// Package doctor holds the settings and the state of a system against what the
-// guarantees need, and says what is wrong and how to mend it. It only reads.
+// Package doctor checks the settings and the state of a system against what the
+// guarantees need, and reports what is wrong and how to fix it. It only reads.
 package doctor
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// Severity says how bad a finding is.
+// Severity is how bad a finding is.
 type Severity string
 
 const (
@@ -30,9 +30,9 @@ const (
 // Finding is one thing that is not as it should be.
 type Finding struct {
 	Severity Severity `json:"severity"`
-	// Subject is what it is about, such as "topic parley.events".
+	// Subject is the affected part, such as "topic parley.events".
 	Subject string `json:"subject"`
-	// Text says what is wrong and what that means, Mend what to do.
+	// Text is what is wrong and what that means, Mend the remedy.
 	Text string `json:"text"`
 	Mend string `json:"mend,omitempty"`
 }
@@ -45,10 +45,10 @@ func (f Finding) String() string {
 	return s
 }
 
-// Config says what to look at.
+// Config is what to examine.
 type Config struct {
 	Kafka *eventlog.Client
-	// DB is nil where the database does not answer, and Away says why.
+	// DB is nil where the database does not answer; Away is the reason.
 	DB   *clickhouse.DB
 	Away error
 	// Watch is how long to watch beats and ticks. Default 3 s.
@@ -60,7 +60,7 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	// Roles that run, as far as they could be seen.
 	Roles []roles.Role `json:"roles,omitempty"`
-	// Checked is what was looked at.
+	// Checked is what was examined.
 	Checked []string `json:"checked"`
 }
 
@@ -83,8 +83,8 @@ type examination struct {
 	report *Report
 
 	brokers []int
-	topics  map[string][]eventlog.Partition // that are there
-	log     *epoch.Log                      // nil: there is none that can be used
+	topics  map[string][]eventlog.Partition // that exist
+	log     *epoch.Log                      // nil: no usable one
 	before  *string                         // see epochBefore; nil: not looked up yet
 }
 
@@ -108,11 +108,11 @@ var allChecks = append(topicChecks, []check{
 	{"this machine", (*examination).checkMachine},
 }...)
 
-// Run looks at everything. A check that cannot be made is a finding of its own;
+// Run checks everything. A check that cannot be made is a finding of its own;
 // the error is that of ctx.
 func Run(ctx context.Context, cfg Config) (Report, error) { return run(ctx, cfg, allChecks) }
 
-// Topics looks at the topics alone.
+// Topics checks the topics alone.
 func Topics(ctx context.Context, cfg Config) (Report, error) { return run(ctx, cfg, topicChecks) }
 
 func run(ctx context.Context, cfg Config, checks []check) (Report, error) {

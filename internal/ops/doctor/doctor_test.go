@@ -20,7 +20,7 @@ import (
 )
 
 // A system in which everything runs has nothing wrong; when its roles end, one
-// after the other, what that means is said.
+// after the other, what that means is reported.
 func TestSystemFromHealthToStandstill(t *testing.T) {
 	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
 	stopConnector, stopWorker, stopProjector := s.role("connector"), s.role("chatworker"), s.role("projector")
@@ -45,10 +45,10 @@ func TestSystemFromHealthToStandstill(t *testing.T) {
 	s.awaits(doctor.Error, "connectors", "none beats")
 	stopWorker()
 	s.awaits(doctor.Error, "chat workers", "none runs")
-	s.awaits(doctor.Error, "time", "it does not go on")
+	s.awaits(doctor.Error, "time", "it does not advance")
 }
 
-// Each setting of a topic that is wrong is found, alone, with what mends it.
+// Each setting of a topic that is wrong is found, alone, with its remedy.
 func TestSettingsOfTopics(t *testing.T) {
 	s := newSystem(t, 1, embeddedtest.Kafka(t))
 	if r := s.topics(); len(without(r.Findings)) > 0 {
@@ -105,7 +105,7 @@ func TestTopicsThatAreOthers(t *testing.T) {
 	}
 }
 
-// What the log remembers of itself is held against the log.
+// What the log remembers of itself is compared with the log.
 func TestEpochAndFormat(t *testing.T) {
 	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
 	put := func(key string, m proto.Message) {
@@ -136,7 +136,7 @@ func TestTroubleOfAConnector(t *testing.T) {
 }
 
 // An upgrade that was not finished is found; so is a role that is so old that
-// it does not tell its version.
+// it does not report its version.
 func TestDifferentVersions(t *testing.T) {
 	s := newSystem(t, 1, embeddedtest.Kafka(t))
 	s.beats("c1", &schema.Beat{Address: "host:1", Version: "v1.3.0"})

@@ -11,11 +11,11 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// checkEpoch holds the markers, parley.control and the topic against each
-// other, and looks at the format of the log.
+// checkEpoch compares the markers, parley.control and the topic with each
+// other, and checks the format of the log.
 func (x *examination) checkEpoch(ctx context.Context) error {
 	if len(x.topics[schema.TopicEvents]) == 0 {
-		return nil // checkTopics tells
+		return nil // checkTopics reports it
 	}
 	log, err := epoch.Inspect(ctx, x.cfg.Kafka)
 	var refused *epoch.Refused
@@ -41,7 +41,7 @@ func (x *examination) checkEpoch(ctx context.Context) error {
 	case err != nil:
 		return err
 	case known == nil:
-		x.find(Warning, "epoch", "start a role: it lets it remember")("%s remembers no epoch", schema.TopicControl)
+		x.find(Warning, "epoch", "start a role, which records it")("%s remembers no epoch", schema.TopicControl)
 	case known.Epoch != log.Epoch || string(known.TopicId) != string(log.TopicID[:]):
 		x.find(Error, "epoch", epoch.Remedy)("%s remembers epoch %s, and the log is of another epoch or topic, %s: no role starts", schema.TopicControl, known.Epoch, log.Epoch)
 	case int(known.Partitions) != log.Partitions:
@@ -50,7 +50,7 @@ func (x *examination) checkEpoch(ctx context.Context) error {
 	return x.checkFormat(ctx)
 }
 
-// reportRefused says what it means that the log cannot be used.
+// reportRefused reports why the log cannot be used.
 func (x *examination) reportRefused(ctx context.Context, refused *epoch.Refused) error {
 	ends, err := x.ends(ctx)
 	if err != nil {
@@ -121,7 +121,7 @@ func (x *examination) checkBeginnings(ctx context.Context) error {
 		case end == 0 && before != "":
 			x.find(Error, "epoch", epoch.Remedy)("partition %d of %s is empty, and the log of epoch %s was in it: no role starts", p.ID, schema.TopicEvents, before)
 		case end == 0:
-			x.find(Warning, "epoch", "start a role: it writes it")("partition %d of %s has no marker yet", p.ID, schema.TopicEvents)
+			x.find(Warning, "epoch", "start a role, which writes it")("partition %d of %s has no marker yet", p.ID, schema.TopicEvents)
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func (x *examination) ends(ctx context.Context) (map[int]int64, error) {
 	return ends, nil
 }
 
-// newest reads a compacted partition and calls take with each record.
+// newest reads a compacted partition and calls take for each record.
 func newest(ctx context.Context, kafka *eventlog.Client, topic string, take func(eventlog.Record)) (end int64, err error) {
 	first, end, err := kafka.Offsets(ctx, topic, 0)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 // enoughFiles is what a connector of the default 100,000 connections needs.
 const enoughFiles = 110_000
 
-// checkMachine looks at the machine on which the doctor runs: it may be that
-// of a role.
+// checkMachine checks the machine on which the doctor runs, which may also run
+// a role.
 func (x *examination) checkMachine(context.Context) error {
 	limit, err := files.Limit()
 	switch {

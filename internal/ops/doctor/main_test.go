@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { embeddedtest.Main(m) }
 
 const partitions = 3
 
-// system is what a doctor looks at.
+// system is what a doctor examines.
 type system struct {
 	*testing.T
 	ctx     context.Context
@@ -116,7 +116,7 @@ func (s *system) topics() doctor.Report {
 	return r
 }
 
-// has reports whether there is a finding about subject that says text.
+// has reports whether there is a finding about subject that contains text.
 func has(r *doctor.Report, severity doctor.Severity, subject, text string) bool {
 	return slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool {
 		return f.Severity == severity && f.Subject == subject && strings.Contains(f.String(), text)
@@ -137,8 +137,8 @@ func (s *system) awaits(severity doctor.Severity, subject, text string) {
 	}
 }
 
-// without is what a healthy system says on a laptop: what a broker does not
-// tell, that there is one of it, and how many files may be opened.
+// without leaves out the findings of a healthy system on a laptop: what a broker
+// does not report, that there is only one, and how many files may be opened.
 func without(findings []doctor.Finding) []doctor.Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f doctor.Finding) bool {
 		return f.Severity == doctor.Note || f.Subject == "Kafka" || f.Subject == "this machine"

@@ -16,8 +16,8 @@ import (
 // skew is how far two clocks may be apart.
 const skew = 2 * time.Second
 
-// checkRoles looks at who runs, whether anybody serves every partition, and
-// whether time goes on.
+// checkRoles checks which roles run, whether every partition is served, and
+// whether time advances.
 func (x *examination) checkRoles(ctx context.Context) error {
 	if _, there := x.topics[schema.TopicControl]; !there {
 		return nil
@@ -62,12 +62,12 @@ func (x *examination) checkAssigned(g *roles.Group) {
 			}
 		}
 		if len(idle) > 0 {
-			x.find(Error, "group "+g.Name, "wait for 10 s; if it stays, look at the logs of its members")("no member serves partitions %v of %s", idle, topic)
+			x.find(Error, "group "+g.Name, "wait for 10 s; if it persists, check the logs of its members")("no member serves partitions %v of %s", idle, topic)
 		}
 	}
 }
 
-// pulse is what parley.control says at one moment.
+// pulse is what parley.control holds at one moment.
 type pulse struct {
 	end        int64
 	tick       *schema.Tick
@@ -108,10 +108,10 @@ func (x *examination) checkTime(ctx context.Context) error {
 	now := time.Now()
 	switch {
 	case after.tick == nil:
-		x.find(Error, "time", "start a chat worker, or look at the logs of those that run")("nobody ever appended a tick: connectors that crash are not noticed")
+		x.find(Error, "time", "start a chat worker, or check the logs of those that run")("no tick was ever appended: connectors that crash are not noticed")
 	case before.tick != nil && before.tick.Claim == after.tick.Claim && before.tick.Number == after.tick.Number:
-		x.find(Error, "time", "start a chat worker, or look at the logs of those that run")(
-			"it does not go on: the newest tick is %v old; connectors that crash are not noticed", now.Sub(time.UnixMilli(after.tick.Time)).Round(time.Second))
+		x.find(Error, "time", "start a chat worker, or check the logs of those that run")(
+			"it does not advance: the newest tick is %v old; connectors that crash are not noticed", now.Sub(time.UnixMilli(after.tick.Time)).Round(time.Second))
 	default:
 		x.checkClock("the chat worker that ticks", time.UnixMilli(after.tick.Time), now, 0)
 	}
@@ -119,8 +119,8 @@ func (x *examination) checkTime(ctx context.Context) error {
 	return nil
 }
 
-// checkBeats looks for connectors that fell silent. One that beats does it
-// every second.
+// checkBeats looks for connectors that fell silent. A live one beats every
+// second.
 func (x *examination) checkBeats(before, after []roles.Role, now time.Time) {
 	living := 0
 	for _, c := range after {
@@ -130,7 +130,7 @@ func (x *examination) checkBeats(before, after []roles.Role, now time.Time) {
 		i := slices.IndexFunc(before, func(r roles.Role) bool { return r.Name == c.Name })
 		if i >= 0 && before[i].Seen.Equal(c.Seen) {
 			x.find(Warning, fmt.Sprintf("connector %s at %s", c.Name, c.At), "a chat worker declares it down if it stays silent for 8 ticks")(
-				"it has not beaten for %v", now.Sub(c.Seen).Round(time.Second))
+				"its last beat was %v ago", now.Sub(c.Seen).Round(time.Second))
 			continue
 		}
 		living++

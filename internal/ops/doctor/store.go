@@ -23,7 +23,7 @@ const (
 	lagError   = 5 * time.Minute
 )
 
-// checkStore looks at ClickHouse.
+// checkStore checks ClickHouse.
 func (x *examination) checkStore(ctx context.Context) error {
 	if x.cfg.DB == nil {
 		x.checkAway()
@@ -32,9 +32,9 @@ func (x *examination) checkStore(ctx context.Context) error {
 	return errors.Join(x.checkVersion(ctx), x.checkSettings(ctx), x.checkFreeSpace(ctx), x.checkTables(ctx), x.checkCluster(ctx), x.checkHistory(ctx))
 }
 
-// checkAway tells a server that does not answer from one that answers no.
+// checkAway distinguishes a server that does not answer from one that refuses.
 func (x *examination) checkAway() {
-	const meanwhile = "; chat goes on meanwhile, and history is written afterwards"
+	const meanwhile = "; chat continues meanwhile, and history is written afterwards"
 	if clickhouse.IsRefused(x.cfg.Away) {
 		x.find(Error, "ClickHouse", "correct the user and the password of --clickhouse, or the user's rights"+meanwhile)("it answers, and refuses: %v", x.cfg.Away)
 		return
@@ -80,7 +80,7 @@ func (x *examination) checkSettings(ctx context.Context) error {
 			return fmt.Errorf("read setting %s of ClickHouse: %w", name, err)
 		}
 		if have != want {
-			x.find(Error, "ClickHouse", "let the user's profile not override it")("%s=%s is in force for its user, and %s is needed: history may lose rows", name, have, want)
+			x.find(Error, "ClickHouse", "remove the override from the user's profile")("%s=%s is in force for its user, and %s is needed: history may lose rows", name, have, want)
 		}
 	}
 	return nil
@@ -94,11 +94,11 @@ func (x *examination) checkFreeSpace(ctx context.Context) error {
 	return err
 }
 
-// checkTables looks whether the tables are there, and of the right engine.
+// checkTables checks that the tables exist and have the right engine.
 func (x *examination) checkTables(ctx context.Context) error {
 	generation, err := x.cfg.DB.Generation(ctx)
 	if clickhouse.IsMissing(err) || err == nil && generation == 0 {
-		x.find(Warning, "ClickHouse", "start a projector: it creates them")("the tables are missing: history is what the log has")
+		x.find(Warning, "ClickHouse", "start a projector: it creates them")("the tables are missing: history comes from the log alone")
 		return nil
 	}
 	if err != nil {
@@ -113,23 +113,23 @@ func (x *examination) checkTables(ctx context.Context) error {
 		err := x.cfg.DB.QueryRow(ctx, `SELECT any(engine), any(create_table_query) FROM system.tables WHERE database = ? AND name = ?`,
 			x.cfg.DB.Database(), table).Scan(&engine, &statement)
 		if err != nil {
-			return fmt.Errorf("look at table %s: %w", table, err)
+			return fmt.Errorf("inspect table %s: %w", table, err)
 		}
 		subject := "table " + table
 		switch {
 		case engine == "":
-			x.find(Error, subject, "restart a projector: it creates it, and fills it from the log")("it is missing")
+			x.find(Error, subject, "restart a projector, which creates it and fills it from the log")("it is missing")
 		case engine != wanted:
 			x.find(Error, subject, "rename it and restart the projectors: they create another, and fill it from the log; rows of earlier epochs are in the old one alone")("its engine is %s, and %s is needed: repeated rows are kept, or one server alone has them", engine, wanted)
 		case strings.Contains(statement, " TTL "):
-			x.find(Error, subject, "remove it with ALTER TABLE … REMOVE TTL, and fill the tables anew with `parley rebuild`")("it has a TTL: history is deleted")
+			x.find(Error, subject, "remove it with ALTER TABLE … REMOVE TTL, and refill the tables with `parley rebuild`")("it has a TTL: history is deleted")
 		}
 	}
 	return nil
 }
 
-// checkHistory compares the log with ClickHouse, and looks how far the projectors
-// lag.
+// checkHistory compares the log with ClickHouse, and checks how far the
+// projectors lag.
 func (x *examination) checkHistory(ctx context.Context) error {
 	if x.log == nil {
 		return nil
@@ -146,12 +146,12 @@ func (x *examination) checkHistory(ctx context.Context) error {
 	case err != nil:
 		return err
 	case held == nil:
-		return nil // checkTables tells, or nothing was written yet
+		return nil // checkTables reports it, or nothing was written yet
 	}
 	return x.checkLag(ctx)
 }
 
-// checkLag looks how long the projectors have not kept up.
+// checkLag checks for how long the projectors have not kept up.
 func (x *examination) checkLag(ctx context.Context) error {
 	marks, err := x.cfg.DB.Watermarks(ctx, x.log.Epoch)
 	if err != nil {
@@ -183,7 +183,7 @@ func (x *examination) checkLag(ctx context.Context) error {
 		severity = Error
 	}
 	if oldest > lagWarning {
-		x.find(severity, "projectors", "start more of them, or look at their logs and at ClickHouse")(
+		x.find(severity, "projectors", "start more of them, or check their logs and ClickHouse")(
 			"%d events are not in ClickHouse, the oldest since %v: joins read them from the log, which has a budget", behind, oldest.Round(time.Second))
 	}
 	return nil

@@ -60,11 +60,11 @@ func (x *examination) checkTopics(ctx context.Context) (err error) {
 	return nil
 }
 
-// reportMissing tells a log that is gone from topics that the roles create.
+// reportMissing distinguishes a lost log from topics that the roles create.
 func (x *examination) reportMissing(ctx context.Context, missing []string) error {
 	for _, name := range missing {
 		if name == schema.TopicControl && x.begun(ctx) {
-			x.find(Error, "topic "+name, "restart a connector: it creates it again, and then the chat workers")("it is gone, and the log is there: connectors that crash are not noticed, and chat workers are not ready")
+			x.find(Error, "topic "+name, "restart a connector, which creates it again, and then the chat workers")("it is gone, and the log is there: connectors that crash are not noticed, and chat workers are not ready")
 			continue
 		}
 		mend := "start a connector or a projector, or run `parley topics create`"
@@ -94,7 +94,7 @@ func (x *examination) begun(ctx context.Context) bool {
 	return err == nil
 }
 
-// checkTopic looks at the settings of one topic.
+// checkTopic checks the settings of one topic.
 func (x *examination) checkTopic(ctx context.Context, want schema.Topic, found []eventlog.Partition) error {
 	have, err := x.cfg.Kafka.TopicSettings(ctx, want.Name)
 	if err != nil {
@@ -105,8 +105,8 @@ func (x *examination) checkTopic(ctx context.Context, want schema.Topic, found [
 		t.exactly(setting, want.Config[setting])
 	}
 	t.is("unclean.leader.election.enable", "false", Error, "a replica that misses acknowledged messages may become the leader: they are lost")
-	t.is("message.timestamp.type", "CreateTime", Warning, "records do not bear the time at which they were written")
-	t.atLeast("max.message.bytes", largestBatch, Error, "a batch of a producer may be refused for ever")
+	t.is("message.timestamp.type", "CreateTime", Warning, "records do not carry the time at which they were written")
+	t.atLeast("max.message.bytes", largestBatch, Error, "a producer's batch may be refused forever")
 	if want.Config["cleanup.policy"] == "compact" {
 		t.atMost("segment.ms", longestSegment, Warning, "what is superseded stays in the open segment for that long, and every start reads it")
 	}
@@ -115,12 +115,12 @@ func (x *examination) checkTopic(ctx context.Context, want schema.Topic, found [
 	return nil
 }
 
-// topicCheck looks at one topic.
+// topicCheck checks one topic.
 type topicCheck struct {
 	x      *examination
 	name   string
 	have   map[string]eventlog.Setting
-	hidden []string // settings that the broker does not tell
+	hidden []string // settings that the broker does not report
 }
 
 // mend is the command that sets a topic's setting.
@@ -189,27 +189,27 @@ func (t *topicCheck) replication(found []eventlog.Partition) {
 	insync, told := t.number("min.insync.replicas")
 	switch {
 	case len(t.x.brokers) < production:
-		return // checkBrokers tells
+		return // checkBrokers reports it
 	case copies < production:
 		t.find(Error, "raise it with kafka-reassign-partitions.sh "+t.x.cfg.Kafka.ToolFlags())(
-			"a partition of it is kept by %d brokers and %d are needed: acknowledged messages do not survive the loss of a machine", copies, production)
+			"a partition of it has %d replicas and needs %d: acknowledged messages do not survive the loss of a machine", copies, production)
 	case told && insync < 2:
 		t.find(Error, t.mend("min.insync.replicas", "2"))(
-			"it has min.insync.replicas=%d: a message may be acknowledged that one machine alone has", insync)
+			"it has min.insync.replicas=%d: a message may be acknowledged that only one machine has", insync)
 	case told && insync >= int64(copies):
 		t.find(Warning, t.mend("min.insync.replicas", "2"))(
-			"it has min.insync.replicas=%d of %d copies: chat stands still while one broker is away", insync, copies)
+			"it has min.insync.replicas=%d of %d copies: chat stops while one broker is down", insync, copies)
 	}
 }
 
-// untold says what the broker does not tell.
+// untold notes what the broker does not report.
 func (t *topicCheck) untold() {
 	if len(t.hidden) > 0 {
-		t.find(Note, "")("the broker does not tell %s: not checked", strings.Join(t.hidden, ", "))
+		t.find(Note, "")("the broker does not report %s: not checked", strings.Join(t.hidden, ", "))
 	}
 }
 
-// checkReplicas looks for partitions that are not kept as they should be.
+// checkReplicas looks for partitions without a leader or an in-sync replica.
 func (x *examination) checkReplicas(context.Context) error {
 	for _, name := range topicNames() {
 		var leaderless, behind []int
@@ -224,7 +224,7 @@ func (x *examination) checkReplicas(context.Context) error {
 			x.find(Error, "topic "+name, "start the brokers that keep them")("partitions %v have no leader: nothing can be read or written there", leaderless)
 		}
 		if len(behind) > 0 {
-			x.find(Warning, "topic "+name, "start or mend the brokers that are missing")("partitions %v are under-replicated: not every replica has all of them", behind)
+			x.find(Warning, "topic "+name, "start or repair the brokers that are missing")("partitions %v are under-replicated: not every replica has all of them", behind)
 		}
 	}
 	return nil

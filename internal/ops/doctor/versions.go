@@ -9,7 +9,7 @@ import (
 	"github.com/parley-chat/parley/internal/roles"
 )
 
-// Running says how many roles of each kind and version run; "" when none does.
+// Running counts the roles that run, by kind and version; "" when none does.
 func (r *Report) Running() string {
 	count := map[string]int{}
 	for i := range r.Roles {
@@ -29,6 +29,6 @@ func version(r *roles.Role) string { return cmp.Or(r.Version, "of an unknown ver
 func (x *examination) checkVersions() {
 	all := x.report.Roles
 	if slices.ContainsFunc(all, func(r roles.Role) bool { return r.Version != all[0].Version }) {
-		x.find(Warning, "versions", "finish the upgrade, or go back to the version before")("roles of different ones run: %s", x.report.Running())
+		x.find(Warning, "versions", "finish the upgrade, or go back to the previous version")("roles of different ones run: %s", x.report.Running())
 	}
 }

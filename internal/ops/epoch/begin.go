@@ -1,7 +1,7 @@
-// Package epoch begins a new epoch of the log: the way out when the log is not
-// the one any more that everything else was derived from. It forgets what was
-// derived (the workers' state, the pushes, the leases) and tells ClickHouse of
-// the new epoch, so that what was said before stays readable there.
+// Package epoch begins a new epoch of the log: the way out when the log is no
+// longer the one that everything else was derived from. It deletes what was
+// derived (the workers' state, the pushes, the leases) and records the new
+// epoch in ClickHouse, so that older messages stay readable there.
 package epoch
 
 import (
@@ -34,14 +34,14 @@ type Plan struct {
 	Old string
 	// Keep: the topic of the events holds the log of an epoch that ClickHouse
 	// does not know, and becomes the new epoch as it is. Otherwise it is
-	// deleted and created anew.
+	// deleted and recreated.
 	Keep bool
 	// Found is the epoch of the topic of the events; "" when it has none.
 	Found string
-	// Done: a new epoch has been begun already, and nothing was published in it
+	// Done: a new epoch was already begun, and nothing was published in it
 	// since. There is nothing to do.
 	Done bool
-	// Why the log cannot be kept, or is.
+	// Why the log is kept, or cannot be.
 	Why string
 	// Lost is how many offsets of the log that will be deleted are not in
 	// ClickHouse.
@@ -110,7 +110,7 @@ func (p *Plan) partitions(n int) {
 	}
 }
 
-// decide says whether the log that is there becomes the new epoch.
+// decide decides whether the existing log becomes the new epoch.
 func (p *Plan) decide(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, info eventlog.TopicInfo, refused *epoch.Refused, o Options) error {
 	used, err := db.HasEpoch(ctx, p.Found)
 	if err != nil && !clickhouse.IsMissing(err) {
@@ -136,7 +136,7 @@ func (p *Plan) decide(ctx context.Context, kafka *eventlog.Client, db *clickhous
 		if p.Keep = !begun; begun {
 			p.Why = "its older events were deleted"
 		} else {
-			p.Why = "no history was written of its epoch yet"
+			p.Why = "no history of its epoch was written yet"
 		}
 	}
 	if p.Keep {
@@ -145,7 +145,7 @@ func (p *Plan) decide(ctx context.Context, kafka *eventlog.Client, db *clickhous
 	return p.countLost(ctx, kafka, db, info.Partitions)
 }
 
-// justBegun reports whether the log is of the epoch that all remember as the
+// justBegun reports whether the log is of the epoch that is recorded as the
 // newest, and neither it nor ClickHouse holds an event of it.
 func justBegun(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, found string, info eventlog.TopicInfo) (bool, error) {
 	newest, err := db.NewestEpoch(ctx)
@@ -167,7 +167,7 @@ func justBegun(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, f
 	return true, nil
 }
 
-// begunLate reports whether a partition does not hold its beginning any more.
+// begunLate reports whether a partition no longer holds its beginning.
 func begunLate(ctx context.Context, kafka *eventlog.Client, partitions int) (bool, error) {
 	for p := range partitions {
 		if first, _, err := kafka.Offsets(ctx, schema.TopicEvents, p); err != nil || first > 0 {
@@ -188,7 +188,7 @@ func (p *Plan) countLost(ctx context.Context, kafka *eventlog.Client, db *clickh
 		if err != nil {
 			return err
 		}
-		below := max(first, 1) // the marker is no event
+		below := max(first, 1) // the marker is not an event
 		if seq, ok := marks[n]; ok {
 			below = max(below, seq+1)
 		}
@@ -198,7 +198,7 @@ func (p *Plan) countLost(ctx context.Context, kafka *eventlog.Client, db *clickh
 }
 
 // Begin carries out a plan and returns the log of the new epoch. When it is
-// interrupted, a new MakePlan and Begin go on where it was. Roles must not run.
+// interrupted, a new MakePlan and Begin continue where it stopped. Roles must not run.
 func Begin(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, p Plan) (epoch.Log, error) {
 	if err := db.Migrate(ctx); err != nil {
 		return epoch.Log{}, err
@@ -225,7 +225,7 @@ func Begin(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, p Pla
 	}
 	err = db.AddEpoch(ctx, clickhouse.Epoch{Name: log.Epoch, TopicID: fmt.Sprintf("%x", log.TopicID), Partitions: log.Partitions})
 	if err != nil {
-		return log, fmt.Errorf("tell ClickHouse of epoch %s (do it again to mend this): %w", log.Epoch, err)
+		return log, fmt.Errorf("record epoch %s in ClickHouse (run the command again to fix this): %w", log.Epoch, err)
 	}
 	return log, nil
 }

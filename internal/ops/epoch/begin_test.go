@@ -97,7 +97,7 @@ func (s *system) agrees(log epoch.Log) {
 	}
 }
 
-// A log in which positions have a meaning is created anew, with as many
+// A log in which positions have a meaning is recreated, with as many
 // partitions, and what is not in ClickHouse is counted.
 func TestLogInUseIsCreatedAnew(t *testing.T) {
 	s := newSystem(t)

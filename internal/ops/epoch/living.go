@@ -12,7 +12,7 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// Watch is for how long Living looks: several beats.
+// Watch is how long Living observes: several beats.
 const Watch = 3 * time.Second
 
 // Living names the roles that run: connectors that beat and owners that tick
@@ -30,7 +30,7 @@ func Living(ctx context.Context, kafka *eventlog.Client, watch time.Duration) ([
 		}
 	}
 	if _, err := kafka.TopicInfo(ctx, schema.TopicControl); err != nil {
-		return sorted(found), nil //nolint:nilerr // without that topic nobody beats
+		return sorted(found), nil //nolint:nilerr // without that topic there are no beats
 	}
 	if err := beating(ctx, kafka, watch, found); err != nil {
 		return nil, err

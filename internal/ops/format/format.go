@@ -19,8 +19,8 @@ import (
 type Status struct {
 	// Format is in force in every partition.
 	Format int32 `json:"format"`
-	// Raising is the format of a raise that was begun and not completed; 0
-	// when there is none.
+	// Raising is the format of a raise that was begun and not completed;
+	// otherwise 0.
 	Raising int32 `json:"raising,omitempty"`
 	// Known is the newest format that this program knows.
 	Known int32 `json:"known"`
@@ -49,8 +49,8 @@ func Inspect(ctx context.Context, kafka *eventlog.Client) (Status, error) {
 	return s, err
 }
 
-// Check says why a raise to number would be refused; nil when it would not, or
-// when there is nothing to raise.
+// Check returns why a raise to number would be refused; nil when it would not,
+// or when there is nothing to raise.
 func Check(ctx context.Context, kafka *eventlog.Client, number int32) error {
 	s, err := Inspect(ctx, kafka)
 	if err != nil || number == s.Format && s.Raising == 0 || number == s.Raising {
@@ -68,7 +68,7 @@ func (s *Status) check(number int32) error {
 	case number > s.Known:
 		return fmt.Errorf("format %d is not known to this parley, whose newest is %d: run the command of a newer one", number, s.Known)
 	case number < s.Format:
-		return fmt.Errorf("the log is in format %d already: a format is never lowered", s.Format)
+		return fmt.Errorf("the log is already in format %d: a format is never lowered", s.Format)
 	case number < s.Raising:
 		return fmt.Errorf("a raise to format %d was begun: complete it with `parley format raise %d`", s.Raising, s.Raising)
 	}

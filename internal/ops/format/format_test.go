@@ -62,7 +62,7 @@ func (s *system) look() format.Status {
 	return status
 }
 
-// A connector tells what it knows by its beats, a worker and a projector as
+// A connector reports what it knows by its beats, a worker and a projector as
 // members of their groups, whatever these are called.
 func TestRolesTellWhatTheyKnow(t *testing.T) {
 	s := newSystem(t)
@@ -75,7 +75,7 @@ func TestRolesTellWhatTheyKnow(t *testing.T) {
 	}
 	for _, g := range []eventlog.GroupConfig{
 		{Group: "our-projectors", UserData: own},
-		{Group: roles.ChatworkerGroup}, // of a version that says nothing of itself
+		{Group: roles.ChatworkerGroup}, // of a version that reports nothing
 		{Group: "somebody-elses"},
 	} {
 		g.Topics = []string{schema.TopicEvents}

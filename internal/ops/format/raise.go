@@ -21,11 +21,11 @@ type Raised struct {
 	Already bool
 }
 
-// Raise raises the log's format to number. First parley.control says so, which
+// Raise raises the log's format to number. First it is announced in parley.control, which
 // keeps roles that do not know the format from starting; then, when no such
 // role runs, each partition gets the event from which on it is in force. When
-// it is interrupted, another call goes on where it was; where the format is in
-// force already it does nothing. It refuses, with ErrOlderRoles, while a role
+// it is interrupted, another call continues where it stopped; where the format is
+// already in force it does nothing. It refuses, with ErrOlderRoles, while a role
 // runs that does not know the format, and leaves the log as it was then.
 func Raise(ctx context.Context, kafka *eventlog.Client, number int32) (Raised, error) {
 	s, err := Inspect(ctx, kafka)
@@ -46,8 +46,8 @@ func Raise(ctx context.Context, kafka *eventlog.Client, number int32) (Raised, e
 		return Raised{}, err
 	}
 	defer r.close()
-	// Whoever came between the look and the beginning is seen now; whoever
-	// comes later sees the beginning.
+	// A role that started between the check and the announcement is seen now;
+	// one that starts later sees the announcement.
 	s, err = Inspect(ctx, kafka)
 	if err == nil {
 		err = s.checkRoles(number)
@@ -68,7 +68,7 @@ type raise struct {
 	events *eventlog.Producer
 }
 
-// begin lets parley.control remember that a raise is under way, unless it does.
+// begin records in parley.control that a raise is under way, unless it is.
 func begin(ctx context.Context, kafka *eventlog.Client, number int32) (*raise, error) {
 	info, err := kafka.TopicInfo(ctx, schema.TopicEvents)
 	if err != nil {
@@ -96,7 +96,7 @@ func begin(ctx context.Context, kafka *eventlog.Client, number int32) (*raise, e
 
 func (r *raise) close() { r.events.Close() }
 
-// complete appends the events that are missing, and remembers that none is.
+// complete appends the events that are missing, and records that it did.
 func (r *raise) complete(ctx context.Context) (Raised, error) {
 	var done Raised
 	for p, from := range r.record.From {
@@ -123,7 +123,7 @@ func (r *raise) complete(ctx context.Context) (Raised, error) {
 	return done, remember(ctx, r.kafka, r.record)
 }
 
-// has reports whether a partition has its format event already.
+// has reports whether a partition already has its format event.
 func (r *raise) has(ctx context.Context, partition int, from int64) (bool, error) {
 	_, end, err := r.kafka.Offsets(ctx, schema.TopicEvents, partition)
 	if err != nil {
@@ -136,8 +136,8 @@ func (r *raise) has(ctx context.Context, partition int, from int64) (bool, error
 	return found, err
 }
 
-// eachEvent reads the events of a partition in [from, to), and passes over what
-// every consumer skips.
+// eachEvent reads the events of a partition in [from, to), and skips what every
+// consumer skips.
 func eachEvent(ctx context.Context, kafka *eventlog.Client, partition int, from, to int64, take func(*schema.Event)) error {
 	for from < to {
 		err := kafka.ReadRange(ctx, schema.TopicEvents, partition, from, to, 0, func(rec eventlog.Record) error {
@@ -161,9 +161,9 @@ func eachEvent(ctx context.Context, kafka *eventlog.Client, partition int, from,
 	return nil
 }
 
-// giveUp takes the beginning of a raise back, so that older roles may start
-// again. It cannot where a partition was raised already. The error is why, with
-// what came of giving up.
+// giveUp withdraws a raise that was begun, so that older roles may start again.
+// It cannot where a partition was already raised. The error is why, with the
+// outcome of the withdrawal.
 func giveUp(ctx context.Context, kafka *eventlog.Client, inForce int32, why error) error {
 	record, err := epoch.Raised(ctx, kafka)
 	if err != nil {
@@ -176,11 +176,11 @@ func giveUp(ctx context.Context, kafka *eventlog.Client, inForce int32, why erro
 			return errors.Join(why, err)
 		}
 		if found {
-			return fmt.Errorf("%w; some partitions are raised already, so it has to be completed", why)
+			return fmt.Errorf("%w; some partitions are already raised, so it has to be completed", why)
 		}
 	}
 	if err := remember(ctx, kafka, &schema.LogFormat{Number: inForce, Done: true}); err != nil {
-		return fmt.Errorf("%w; and the raise that was begun could not be taken back: %w", why, err)
+		return fmt.Errorf("%w; and the raise that was begun could not be withdrawn: %w", why, err)
 	}
 	return why
 }
@@ -194,7 +194,7 @@ func remember(ctx context.Context, kafka *eventlog.Client, record *schema.LogFor
 	defer control.Close()
 	_, err = control.ProduceSync(ctx, 0, eventlog.Record{Key: []byte(schema.ControlKeyFormat), Value: value})
 	if err != nil {
-		return fmt.Errorf("let %s remember the format: %w", schema.TopicControl, err)
+		return fmt.Errorf("record the format in %s: %w", schema.TopicControl, err)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package history reads what was said in a channel, as its members would
-// get it: from ClickHouse, and from the log above its watermark.
+// Package history reads the messages of a channel, as its members would
+// get them: from ClickHouse, and from the log above its watermark.
 package history
 
 import (

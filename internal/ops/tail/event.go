@@ -1,5 +1,5 @@
 // Package tail follows the log for people and scripts: it turns its events
-// into JSON, and judges which are void.
+// into JSON, and determines which are void.
 package tail
 
 import (
@@ -16,9 +16,9 @@ type Event struct {
 	Offset    int64     `json:"offset"`
 	Time      time.Time `json:"time"`
 	// Kind is marker, format, join, chat, leave or down; corrupt for a record
-	// that is no event.
+	// that is not an event.
 	Kind string `json:"kind"`
-	// Void: a rule of the log cancels it, as a repeated message.
+	// Void: a rule of the log cancels it, for example a repeated message.
 	Void bool `json:"void,omitempty"`
 
 	Channel   string `json:"channel,omitempty"`
@@ -29,7 +29,7 @@ type Event struct {
 	ID        string `json:"id,omitempty"`
 	Reason    string `json:"reason,omitempty"`
 	Trace     string `json:"trace,omitempty"`
-	// Private: the message is for one user. To and Body of such are withheld
+	// Private: the message is for one user. Its To and Body are withheld
 	// unless they are asked for.
 	Private bool   `json:"private,omitempty"`
 	To      string `json:"to,omitempty"`
@@ -43,11 +43,11 @@ type Event struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// Shown says how much of messages is shown.
+// Shown is how much of messages is shown.
 type Shown struct {
 	// Bodies of public messages.
 	Bodies bool
-	// Private shows bodies of private messages, and to whom they are.
+	// Private shows bodies and recipients of private messages.
 	Private bool
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// Kinds are the names of what there is in the log.
+// Kinds are the names of the kinds of records in the log.
 var Kinds = []string{"marker", "format", "join", "chat", "leave", "down", "corrupt"}
 
 // Positions in a partition from which on it is read; offsets from 0 on are
@@ -24,11 +24,10 @@ const (
 	End       int64 = -1
 )
 
-// Options say what to read.
+// Options are what to read.
 type Options struct {
-	// Channel is the only one to read about; "" for all. Events that are about
-	// no channel are left out then, but for those that end memberships of its
-	// partition.
+	// Channel is the only one to read; "" for all. Events of no channel are
+	// left out then, except those that end memberships of its partition.
 	Channel string
 	// Partition is the only one to read; -1 for all, or that of Channel.
 	Partition int
@@ -37,7 +36,7 @@ type Options struct {
 	// From is where to begin: Beginning, End or an offset, which takes one
 	// partition.
 	From int64
-	// Follow goes on at the end and waits for more, until the context ends.
+	// Follow continues at the end and waits for more, until the context ends.
 	Follow bool
 	Shown  Shown
 }
@@ -71,7 +70,7 @@ func (o *Options) partitions(count int) ([]int, error) {
 	if o.Channel != "" {
 		own := schema.PartitionOf(o.Channel, count)
 		if only >= 0 && only != own {
-			return nil, fmt.Errorf("channel %q lives in partition %d, not in %d", o.Channel, own, only)
+			return nil, fmt.Errorf("channel %q is in partition %d, not in %d", o.Channel, own, only)
 		}
 		only = own
 	}

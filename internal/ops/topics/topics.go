@@ -28,11 +28,11 @@ type Partition struct {
 	Behind *int64           `json:"projector_lag,omitempty"`
 }
 
-// Unknown is a lag that nobody tells.
+// Unknown is a lag that is not known.
 const Unknown int64 = -1
 
-// Describe describes every partition of the log's topics; those of a topic that is
-// not there are missing. Without a database, nil, nothing is told about it.
+// Describe describes every partition of the log's topics; those of a topic that
+// does not exist are missing. With a nil database its lag is left out.
 func Describe(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB) ([]Partition, error) {
 	var all []Partition
 	for _, t := range schema.Topics(1) {
@@ -101,7 +101,7 @@ func addBehind(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, a
 	log, err := epoch.Inspect(ctx, kafka)
 	var refused *epoch.Refused
 	if errors.As(err, &refused) || errors.Is(err, eventlog.ErrUnknownTopic) {
-		return nil // then nothing was ever said, or doctor tells
+		return nil // then nothing was ever published, or doctor reports it
 	}
 	if err != nil {
 		return err
@@ -124,8 +124,8 @@ func addBehind(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, a
 
 // Create creates the topics that are missing, as the roles would, and returns
 // their names. Markers and all else are left to the first role that starts: a
-// marker names the format of whoever writes it. A topic that is there and is
-// not as it must be is an *eventlog.TopicError.
+// marker names the format of whoever writes it. An existing topic
+// with the wrong settings is an *eventlog.TopicError.
 func Create(ctx context.Context, kafka *eventlog.Client, partitions, replication int) ([]string, error) {
 	known, err := epoch.Remembered(ctx, kafka)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
 
 // Topics are created as the roles would, those that are missing, and a log
-// that was in use is not made up anew.
+// that was in use is not recreated.
 func TestCreate(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -14,9 +14,9 @@ import (
 
 // checkpoint is what a partition of parley.state holds at its newest marker.
 type checkpoint struct {
-	marker *schema.StateMarker // nil: there is none
+	marker *schema.StateMarker // nil: none
 	values map[string][]byte
-	// Values behind the marker: a flush under way, or one torn by a crash. What
+	// Values after the marker: a flush under way, or one torn by a crash. What
 	// these keys were at the marker may be compacted away.
 	pending map[string][]byte
 }
@@ -107,7 +107,7 @@ func (f *folded) gather() error {
 	return nil
 }
 
-// stateCheck holds a checkpoint against the fold up to its marker.
+// stateCheck compares a checkpoint with the fold up to its marker.
 type stateCheck struct {
 	partition int
 	stored    *checkpoint
@@ -135,7 +135,7 @@ func (c *stateCheck) run() {
 		}
 	}
 	if c.doubtful > 0 {
-		c.out.unsettled("partition %d: %d keys of the checkpoint differ from the fold, and a crash tore a later flush: let a chat worker pass that point and verify again", c.partition, c.doubtful)
+		c.out.unsettled("partition %d: %d keys of the checkpoint differ from the fold, and a crash tore a later flush: let a chat worker get past that point and verify again", c.partition, c.doubtful)
 	}
 }
 
@@ -162,7 +162,7 @@ func (c *stateCheck) differ(channel, format string, args ...any) {
 	c.out.differ(PlaceCheckpoint, c.partition, c.stored.next(), channel, format, args...)
 }
 
-// connector compares where a connector is pushed to. Its stamp may be newer
+// connector compares which partition a connector is pushed to. Its stamp may be newer
 // than the fold's, never older.
 func (c *stateCheck) connector(key, id string) {
 	var want, got schema.StateConnector
@@ -176,12 +176,12 @@ func (c *stateCheck) connector(key, id string) {
 	case wanted && !there:
 		c.differ("", "connector %s is missing", id)
 	case !wanted && there:
-		c.differ("", "connector %s is there and was declared down, or never joined", id)
+		c.differ("", "connector %s is present but was declared down, or never joined", id)
 	case !wanted:
 	case want.PushPartition != got.PushPartition:
-		c.differ("", "connector %s is pushed to partition %d and named %d", id, got.PushPartition, want.PushPartition)
+		c.differ("", "connector %s is pushed to in partition %d, but named %d", id, got.PushPartition, want.PushPartition)
 	case is.compare(was) < 0:
-		c.differ("", "the last push to connector %s is stamped (%d, %d), the fold had come to (%d, %d)", id, is.offset, is.index, was.offset, was.index)
+		c.differ("", "the last push to connector %s is stamped (%d, %d), the fold had reached (%d, %d)", id, is.offset, is.index, was.offset, was.index)
 	}
 }
 
@@ -195,7 +195,7 @@ func (c *stateCheck) member(key, session, channel string) {
 	case c.stored.values[key] == nil:
 		c.differ(channel, "session %s is a member and is missing", session)
 	case c.want[key] == nil:
-		c.differ(channel, "session %s is there and is no member", session)
+		c.differ(channel, "session %s is present and is not a member", session)
 	case !proto.Equal(&want, &got):
 		c.differ(channel, "the membership of session %s is another one", session)
 	}
@@ -204,7 +204,7 @@ func (c *stateCheck) member(key, session, channel string) {
 func (c *stateCheck) channel(key, channel string) {
 	var want, got schema.StateChannel
 	if c.decode(key, &want, &got) && want.Last != got.Last {
-		c.differ(channel, "the newest public message is at %d, the checkpoint says %d", want.Last, got.Last)
+		c.differ(channel, "the newest public message is at %d, the checkpoint has %d", want.Last, got.Last)
 	}
 }
 

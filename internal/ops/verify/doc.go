@@ -1,5 +1,5 @@
-// Package verify holds the three places where Parley keeps what was said
-// against each other: the log (parley.events), the chat workers' checkpoints
+// Package verify compares the three places where Parley keeps messages with
+// each other: the log (parley.events), the chat workers' checkpoints
 // (parley.state) and the history in ClickHouse. It only reads, and it may do
 // so while everything runs.
 //

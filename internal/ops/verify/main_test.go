@@ -36,7 +36,7 @@ type system struct {
 	log        epoch.Log
 	producers  map[string]*eventlog.Producer
 	counters   map[int]uint64   // by partition, of connector "c"
-	at         map[string]int64 // offsets of what was said first, by id or session
+	at         map[string]int64 // offsets of the first events, by id or session
 	said       int
 	stopWorker func()
 	stopWriter func()
@@ -196,7 +196,7 @@ func (s *system) produce(topic string, partition int, key string, value []byte) 
 	s.append(topic, partition, eventlog.Record{Key: []byte(key), Value: value})
 }
 
-// writeState writes a key and behind it the marker, or the key alone when it
+// writeState writes a key and then the marker, or the key alone when it
 // is the marker.
 func (s *system) writeState(partition int, key string, value, marker []byte) {
 	s.produce(schema.TopicState, partition, key, value)

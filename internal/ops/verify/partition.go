@@ -28,7 +28,7 @@ type pass struct {
 	folded *folded // nil: it cannot be folded from its beginning
 }
 
-// partition compares one partition. What the others say is read before the
+// partition compares one partition. What the others hold is read before the
 // log's end, so that all of it must be in the log.
 func (v *verification) partition(ctx context.Context, partition int) (err error) {
 	p := &pass{v: v, partition: partition, window: schema.NewVoidWindow(v.log.Window), format: v.log.Format, chains: chains{}}
@@ -146,7 +146,7 @@ func (p *pass) record(rec *eventlog.Record) error {
 	return p.fold(rec.Offset, e)
 }
 
-// compareDigests holds the records that others remember against the log's.
+// compareDigests compares the records that others remember with the log's.
 func (p *pass) compareDigests(rec *eventlog.Record) {
 	if rec.Offset == p.mark.seq && p.mark.digest != 0 && xxhash.Sum64(rec.Value) != p.mark.digest {
 		p.v.out.differ(PlaceHistory, p.partition, rec.Offset, "", "the watermark remembers another record: the log lost its end and grew again")
@@ -156,8 +156,8 @@ func (p *pass) compareDigests(rec *eventlog.Record) {
 	}
 }
 
-// compareFormats holds the formats that others have in force behind an offset
-// against the log's.
+// compareFormats compares the formats that others have in force after an offset
+// with the log's.
 func (p *pass) compareFormats(offset int64) {
 	if offset == p.mark.seq && p.mark.format != p.format {
 		p.v.out.differ(PlaceHistory, p.partition, offset, "", "the watermark has format %d in force, the log format %d", p.mark.format, p.format)
@@ -167,7 +167,7 @@ func (p *pass) compareFormats(offset int64) {
 	}
 }
 
-// row compares the row of an event, nil for a record that is none.
+// row compares the row of an event, nil for a record that is not an event.
 func (p *pass) row(offset int64, e *schema.Event, void bool) error {
 	if offset > p.mark.seq {
 		return nil
@@ -221,8 +221,8 @@ func (p *pass) finish(ctx context.Context) error {
 }
 
 // checkpoint reads a partition of parley.state. It reads on to where the
-// partition ended when everything before was read: what compaction took away
-// under its eyes is superseded below that.
+// partition ended when everything before was read: what compaction removed
+// meanwhile is superseded below that.
 func (v *verification) checkpoint(ctx context.Context, partition int) (*checkpoint, error) {
 	c := newCheckpoint()
 	first, end, err := v.cfg.Kafka.Offsets(ctx, schema.TopicState, partition)

@@ -13,15 +13,15 @@ const (
 	PlaceCheckpoint = "checkpoint"
 )
 
-// None stands for a partition or an offset that a difference does not have.
+// None is used for a partition or an offset that a difference does not have.
 const None = -1
 
 // Difference is one fact on which two places disagree.
 type Difference struct {
 	// Place is the one that disagrees with the log.
 	Place string `json:"place"`
-	// Partition of parley.events and Offset in it; None where it is about no
-	// single one.
+	// Partition of parley.events and Offset in it; None where there is
+	// no single one.
 	Partition int    `json:"partition"`
 	Offset    int64  `json:"offset"`
 	Channel   string `json:"channel,omitempty"`
@@ -56,13 +56,13 @@ type Report struct {
 	Rows    int64 `json:"rows"`
 	Members int64 `json:"members"`
 	// Behind is how many offsets ClickHouse's watermarks were behind the log.
-	// That is no difference.
+	// That is not a difference.
 	Behind int64 `json:"behind"`
 	// Found is the number of differences; Differences are the first ones.
 	Found       int64        `json:"found"`
 	Differences []Difference `json:"differences"`
 	// Unsettled is what could not be judged, such as a checkpoint that was torn
-	// by a crash and not yet written anew.
+	// by a crash and not yet rewritten.
 	Unsettled []string `json:"unsettled"`
 }
 

@@ -28,8 +28,8 @@ type row struct {
 const latest = math.MaxInt64 / 1_000_000
 
 // expectedRow is the row that an event should have; false for one that is about
-// the log itself. It is written apart from the projector's own function, so
-// that a mistake in one of them is seen.
+// the log itself. It is written separately from the projector's own function,
+// so that a mistake in one of them shows.
 func expectedRow(offset int64, e *schema.Event, void bool, format int32) (row, bool) {
 	r := row{seq: offset, channel: e.Channel(), connector: e.Connector, version: format}
 	r.time = min(max(e.Time, 0), latest)
@@ -83,7 +83,7 @@ type rowSource interface {
 	next() (row, bool, error)
 }
 
-// rowCheck holds a partition's rows against its log, both in order.
+// rowCheck compares a partition's rows with its log, both in order.
 type rowCheck struct {
 	partition int
 	rows      rowSource
@@ -109,7 +109,7 @@ func (c *rowCheck) event(offset int64, want *row) error {
 		case got.channel != want.channel && found:
 			c.extra(&got)
 		case found && got.version < want.version:
-			// Superseded: it stands there until ClickHouse merges it away.
+			// Superseded: it remains until ClickHouse merges it away.
 		default:
 			found = true
 			if columns := want.differing(&got); columns != "" {
@@ -139,7 +139,7 @@ func (c *rowCheck) skip(offset int64) error {
 	return nil
 }
 
-// finish takes the rows behind the last event.
+// finish takes the rows after the last event.
 func (c *rowCheck) finish() error {
 	if err := c.start(); err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 // meanwhile: what was compared is not what readers see any more.
 var ErrMoved = errors.New("a rebuild swapped the tables in ClickHouse meanwhile: verify again")
 
-// Progress tells how far a verification is.
+// Progress is how far a verification has come.
 type Progress struct {
 	Partition, Partitions int
 	// Offset was reached of those below End.
@@ -48,9 +48,9 @@ type verification struct {
 	partitions int
 }
 
-// Run compares everything once. Its error says that something could not be
+// Run compares everything once. Its error means that something could not be
 // compared: servers that do not answer, no log, tables that were swapped.
-// Differences are no errors; they are in the report, which is incomplete when
+// Differences are not errors; they are in the report, which is incomplete when
 // there is an error.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	if cfg.Keep <= 0 {
@@ -81,8 +81,8 @@ func (v *verification) run(ctx context.Context, report *Report) error {
 	return err
 }
 
-// identify finds the log and the tables, and compares what everyone says of
-// the epoch.
+// identify finds the log and the tables, and compares what each place records
+// as the epoch.
 func (v *verification) identify(ctx context.Context) error {
 	info, err := v.cfg.Kafka.TopicInfo(ctx, schema.TopicEvents)
 	if err != nil {
@@ -96,7 +96,7 @@ func (v *verification) identify(ctx context.Context) error {
 		}
 	}
 	if v.log.Epoch == "" {
-		return fmt.Errorf("%s has no marker of an epoch: nothing was ever said there", schema.TopicEvents)
+		return fmt.Errorf("%s has no marker of an epoch: nothing was ever published there", schema.TopicEvents)
 	}
 	if err := v.compareRemembered(ctx); err != nil {
 		return err
@@ -171,7 +171,7 @@ func (v *verification) compareHistoryEpochs(ctx context.Context) error {
 	return nil
 }
 
-// progress tells how far a partition is, now and then.
+// progress reports how far a partition is, now and then.
 func (v *verification) progress(p int, offset, end int64, always bool) {
 	if now := time.Now(); always || now.Sub(v.reported) >= progressEvery {
 		v.reported = now

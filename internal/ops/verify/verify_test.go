@@ -100,12 +100,12 @@ func TestVerifyCheckpoints(t *testing.T) {
 		want      string
 	}{
 		{"missing member", member, nil, verify.PlaceCheckpoint, "session s1 is a member and is missing"},
-		{"extra member", schema.StateKeyMember("s9", "lobby"), other, verify.PlaceCheckpoint, "session s9 is there and is no member"},
+		{"extra member", schema.StateKeyMember("s9", "lobby"), other, verify.PlaceCheckpoint, "session s9 is present and is not a member"},
 		{"changed member", member, other, verify.PlaceCheckpoint, "the membership of session s1 is another one"},
 		{"changed last", schema.StateKeyChannel("lobby"), encode(t, &schema.StateChannel{Last: 1}), verify.PlaceCheckpoint, "the newest public message is at"},
 		{"old stamp", schema.StateKeyConnector("c"), encode(t, &schema.StateConnector{PushPartition: 2, Offset: 1}), verify.PlaceCheckpoint, "is stamped (1, 0)"},
 		{"missing connector", schema.StateKeyConnector("c"), nil, verify.PlaceCheckpoint, "connector c is missing"},
-		{"extra connector", schema.StateKeyConnector("gone"), encode(t, &schema.StateConnector{Offset: 1}), verify.PlaceCheckpoint, "connector gone is there"},
+		{"extra connector", schema.StateKeyConnector("gone"), encode(t, &schema.StateConnector{Offset: 1}), verify.PlaceCheckpoint, "connector gone is present"},
 		{"foreign epoch", schema.StateKeyMarker, encode(t, foreign), verify.PlaceEpoch, "the checkpoint is of epoch foreign"},
 		{"beyond the log", schema.StateKeyMarker, encode(t, elsewhere), verify.PlaceCheckpoint, "the marker is beyond the log"},
 		{"another record", schema.StateKeyMarker, encode(t, regrown), verify.PlaceCheckpoint, "grew again"},
@@ -115,12 +115,12 @@ func TestVerifyCheckpoints(t *testing.T) {
 			s.expect(t, c.place, verify.None, c.want)
 			s.writeState(p, c.key, value[c.key], value[schema.StateKeyMarker])
 			if r := s.verify(); !r.Equal() {
-				t.Fatalf("mended, and the report is %+v", r)
+				t.Fatalf("fixed, and the report is %+v", r)
 			}
 		})
 	}
 	t.Run("flush under way", func(t *testing.T) {
-		s.produce(schema.TopicState, p, member, nil) // and no marker behind it
+		s.produce(schema.TopicState, p, member, nil) // and no marker after it
 		if r := s.verify(); !r.Equal() {
 			t.Errorf("the report is %+v", r)
 		}
