@@ -131,7 +131,7 @@ func TestListedRightsAreEnough(t *testing.T) {
 	expect := c.operator("operators")
 	history := []string{"--clickhouse", c.clickhouse}
 	expect("topics", "parley.control", history...)
-	expect("topics create", "All topics are there")
+	expect("topics create", "All topics exist")
 	expect("topics check", "0 errors")
 	expect("doctor", "0 errors", history...)
 	expect("tail --channel lobby --bodies", said[9])

@@ -21,7 +21,7 @@ type admin struct {
 	served chan error
 }
 
-// healthy is what tells whether it is ready, and what is wrong all the same.
+// healthy reports whether it is ready, and what is wrong all the same.
 type healthy interface {
 	Unready(context.Context) []string
 	Warnings() []string

@@ -19,8 +19,8 @@ var adminBounds = plain.Bounds{
 
 // newAdminServer serves health and metrics at an address. On loopback it answers
 // to this machine's own names alone: a page whose name was made to resolve to
-// 127.0.0.1 reads nothing. Beyond it every name will do, as whoever scrapes has
-// one of his own.
+// 127.0.0.1 reads nothing. Beyond it any name will do, as every scraper uses
+// its own.
 func newAdminServer(handler http.Handler, at net.Addr) *plain.Server {
 	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
 		handler = toLocalNames(handler)

@@ -19,7 +19,7 @@ type checkCommand struct {
 
 // Run says whether a command would start with these flags in this environment.
 // Nothing is started. An environment variable that looks like one of ours and
-// is no flag of the command is an error too: set in vain, it is a typing error.
+// is not a flag of the command is an error too: it is probably a typing error.
 func (c *checkCommand) Run(_ context.Context, p process) error {
 	var g grammar
 	parsed, err := parseInto(&g, c.Command, p.stdout)

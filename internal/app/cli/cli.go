@@ -35,23 +35,23 @@ Every flag can be set in the environment too, as PARLEY_ and its name:
 type grammar struct {
 	Up         upCommand         `cmd:"" help:"Start everything in one process, on servers of its own."`
 	Connector  connectorCommand  `cmd:"" help:"Start a connector, which clients connect to."`
-	Chatworker chatworkerCommand `cmd:"" help:"Start a chat worker, which tells connectors what happens in their channels."`
+	Chatworker chatworkerCommand `cmd:"" help:"Start a chat worker, which pushes what happens in channels to connectors."`
 	Projector  projectorCommand  `cmd:"" help:"Start a projector, which writes history to ClickHouse."`
 	Broker     brokerCommand     `cmd:"" help:"Start the embedded broker alone, which speaks the Kafka protocol."`
 	Clickhouse clickhouseCommand `cmd:"" help:"Start the embedded ClickHouse alone."`
-	Verify     verifyCommand     `cmd:"" help:"Hold log, checkpoints and history against each other."`
-	Rebuild    rebuildCommand    `cmd:"" help:"Build the tables in ClickHouse anew from the log, while chat goes on."`
+	Verify     verifyCommand     `cmd:"" help:"Compare log, checkpoints and history with each other."`
+	Rebuild    rebuildCommand    `cmd:"" help:"Rebuild the tables in ClickHouse from the log, while chat continues."`
 	Epoch      epochCommand      `cmd:"" help:"Begin a new epoch of the log."`
-	Check      checkCommand      `cmd:"" help:"Say whether a command would start with these flags in this environment."`
+	Check      checkCommand      `cmd:"" help:"Check whether a command would start with these flags in this environment."`
 	Health     healthCommand     `cmd:"" help:"Ask a running command whether it is ready."`
 	Trace      traceCommand      `cmd:"" help:"Print the trace of a message, from Jaeger."`
 	Topics     topicsCommand     `cmd:"" help:"Show, create or check the topics."`
 	Tail       tailCommand       `cmd:"" help:"Print the events of the log."`
-	SQL        sqlCommand        `cmd:"" name:"sql" help:"Carry out a statement in ClickHouse and print what it gives."`
-	History    historyCommand    `cmd:"" help:"Print what was said in a channel."`
-	Doctor     doctorCommand     `cmd:"" help:"Hold settings and state against what the guarantees need."`
+	SQL        sqlCommand        `cmd:"" name:"sql" help:"Run a statement in ClickHouse and print its result."`
+	History    historyCommand    `cmd:"" help:"Print the messages of a channel."`
+	Doctor     doctorCommand     `cmd:"" help:"Check settings and state against what the guarantees need."`
 	Format     formatCommand     `cmd:"" help:"Show or raise the format of the log."`
-	Version    versionCommand    `cmd:"" help:"Say which version this is."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 // process is what a command gets from the one that runs it.
@@ -66,7 +66,7 @@ type runner interface {
 	Run(ctx context.Context, p process) error
 }
 
-// Run carries out the command line args, without the program's name, and
+// Run runs the command line args, without the program's name, and
 // returns the exit code. An interrupt stops the command in order; a second one
 // ends the process at once.
 func Run(args []string, stdout, stderr io.Writer) int {
@@ -103,7 +103,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 
 // endingOf is the sentence that a command ends with.
 func endingOf(err error) string {
-	if err == context.Canceled { // one that says more stays as it is
+	if err == context.Canceled { // one with more text stays as it is
 		return "interrupted"
 	}
 	return err.Error()
@@ -153,9 +153,9 @@ func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, erro
 	return parsed, nil
 }
 
-// refuseEmpty refuses flags and variables that are set and empty, as those are
-// whose template found nothing: without authentication, say, where somebody
-// meant to turn it on. A flag with the tag empty means something by it.
+// refuseEmpty refuses flags and variables that are set and empty, such as
+// those whose template found nothing: they would, say, turn off authentication
+// where somebody meant to turn it on. A flag with the tag empty means something by it.
 func refuseEmpty(parsed *kong.Context) error {
 	given := map[*kong.Flag]bool{}
 	for _, p := range parsed.Path {
@@ -245,5 +245,5 @@ func (g *grammar) inspection(name string) (runner, error) {
 	case "format raise <number>":
 		return &g.Format.Raise, nil
 	}
-	return nil, fmt.Errorf("there is no command %q", name)
+	return nil, fmt.Errorf("unknown command %q", name)
 }

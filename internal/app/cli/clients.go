@@ -11,7 +11,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// clientFlags say who may connect and what clients may do.
+// clientFlags are who may connect and what clients may do.
 type clientFlags struct {
 	AuthKey        string        `placeholder:"FILE" help:"Public key (PEM) that tokens are verified with. Default: no authentication, users are who they say they are."`
 	AuthSecret     string        `placeholder:"FILE" help:"Secret that tokens are signed and verified with, in place of a public key: 32 bytes or more. Default: none."`
@@ -54,7 +54,7 @@ func (f *clientFlags) Validate() error {
 	return f.edgeFlags.Validate()
 }
 
-// config is what these flags say of clients that come to an address, checked.
+// config is the checked configuration for clients that connect to an address.
 func (f *clientFlags) config(listen address) (connector.Config, error) {
 	auth, err := f.auth()
 	if err != nil {

@@ -18,10 +18,10 @@ const (
 	saslScram512 = "SCRAM-SHA-512"
 )
 
-// clusterFlags say which Kafka cluster to use, and how to be let in.
+// clusterFlags are which Kafka cluster to use, and how to log in.
 type clusterFlags struct {
 	Kafka             []broker `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Kafka brokers. Default: ${default}."`
-	KafkaTLS          bool     `name:"kafka-tls" help:"Speak TLS with Kafka."`
+	KafkaTLS          bool     `name:"kafka-tls" help:"Use TLS with Kafka."`
 	KafkaCA           string   `name:"kafka-ca" placeholder:"FILE" help:"Certificates (PEM) that vouch for Kafka's, in place of the system's; with TLS."`
 	KafkaCert         string   `placeholder:"FILE" help:"Certificate (PEM) to show to Kafka; with TLS."`
 	KafkaKey          string   `placeholder:"FILE" help:"Key (PEM) of that certificate."`
@@ -31,7 +31,7 @@ type clusterFlags struct {
 	KafkaPasswordFile string   `placeholder:"FILE" help:"File with that password."`
 }
 
-// cluster is the configuration that the flags say.
+// cluster is the configuration by the flags.
 func (f *clusterFlags) cluster() (cfg eventlog.Config, err error) {
 	for _, b := range f.Kafka {
 		cfg.Brokers = append(cfg.Brokers, string(b))
@@ -48,11 +48,11 @@ func (f *clusterFlags) cluster() (cfg eventlog.Config, err error) {
 	return cfg, nil
 }
 
-// login is nil when there is none.
+// login is nil without a login.
 func (f *clusterFlags) login() (sasl.Mechanism, error) {
 	if f.KafkaSASL == "" {
 		if f.KafkaUser != "" || f.KafkaPassword != "" || f.KafkaPasswordFile != "" {
-			return nil, errors.New("there is a user or a password, but --kafka-sasl does not say how to log in")
+			return nil, errors.New("a user or a password is given, but not how to log in: set --kafka-sasl")
 		}
 		return nil, nil
 	}

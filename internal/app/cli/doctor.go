@@ -9,18 +9,18 @@ import (
 	"github.com/parley-chat/parley/internal/ops/doctor"
 )
 
-// findings say how a command prints what a doctor found.
+// findings are how a command prints what a doctor found.
 type findings struct {
 	JSON   bool `name:"json" help:"Print as JSON."`
 	Strict bool `help:"Let warnings count as errors."`
 }
 
 const findingsHelp = `One line for each
-finding, with its severity, what it means and how to mend it: an error says that a
+finding, with its severity, what it means and how to fix it: an error means that a
 guarantee does not hold or something does not work, a warning that it will not
 when something else happens, a note that something could not be checked.
 
-Exit codes: 0 there is no error, 1 there is one, 2 wrong flags, 3 Kafka does not
+Exit codes: 0 no error, 1 an error, 2 wrong flags, 3 Kafka does not
 answer.`
 
 // tell prints a report and turns it into the exit code.
@@ -52,12 +52,12 @@ type doctorCommand struct {
 
 // Help is shown under the command's flags.
 func (c *doctorCommand) Help() string {
-	return `Holds settings and state of Kafka and ClickHouse, and the roles that run, against
-what the guarantees need. It only reads, and watches for 3 s whether time goes
-on. ` + findingsHelp
+	return `Checks settings and state of Kafka and ClickHouse, and the roles that run, against
+what the guarantees need. It only reads, and watches for 3 s whether time
+advances. ` + findingsHelp
 }
 
-// Run looks at everything and says what is wrong.
+// Run checks everything and prints what is wrong.
 func (c *doctorCommand) Run(ctx context.Context, p process) error {
 	s, err := c.connectWithoutStore(ctx, quiet(p.stderr))
 	if err != nil {

@@ -19,21 +19,21 @@ type epochNewCommand struct {
 	operatorFlags
 	Yes         bool  `help:"Do not ask."`
 	Recreate    bool  `help:"Delete the log even where it could become the new epoch as it is."`
-	Partitions  count `default:"0" placeholder:"N" help:"Partitions of a log that is created anew. Default: as many as before."`
-	Replication count `default:"0" placeholder:"N" help:"Replication factor of topics that are created anew. Default: as before."`
+	Partitions  count `default:"0" placeholder:"N" help:"Partitions of a log that is recreated. Default: as many as before."`
+	Replication count `default:"0" placeholder:"N" help:"Replication factor of topics that are recreated. Default: as before."`
 }
 
 // Help is shown under the command's flags.
 func (c *epochNewCommand) Help() string {
-	return `Positions count within an epoch, one incarnation of the log. When the log is not
-the one any more that history and state were derived from (its topic was
+	return `Positions count within an epoch, one incarnation of the log. When the log is no
+longer the one that history and state were derived from (its topic was
 recreated or cut, it lost its end, its partition count is another), every role
-refuses to run. Restoring the topic mends that; this command is the other way
-out. Chat begins again with nobody in any channel; what ClickHouse holds stays
+refuses to run. Restoring the topic fixes that; this command is the other way
+out. Chat starts again with nobody in any channel; what ClickHouse holds stays
 readable. All roles must be stopped.`
 }
 
-// Run says what a new epoch means, asks, and begins one.
+// Run explains what a new epoch means, asks, and begins one.
 func (c *epochNewCommand) Run(ctx context.Context, p process) error {
 	s, err := c.connect(ctx, quiet(p.stderr))
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *epochNewCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	if plan.Done {
-		_, err = fmt.Fprintf(p.stdout, "Epoch %s has been begun already, and nothing was published in it: nothing was changed. Start the roles, or begin another one with --recreate.\n", plan.Found)
+		_, err = fmt.Fprintf(p.stdout, "Epoch %s was already begun, and nothing was published in it: nothing was changed. Start the roles, or begin another one with --recreate.\n", plan.Found)
 		return err
 	}
 	explain(p.stdout, plan)
@@ -69,7 +69,7 @@ func (c *epochNewCommand) Run(ctx context.Context, p process) error {
 	return err
 }
 
-// explain says what a plan means.
+// explain prints what a plan means.
 func explain(w io.Writer, p epoch.Plan) {
 	old := "the epoch before"
 	if p.Old != "" {
@@ -79,12 +79,12 @@ func explain(w io.Writer, p epoch.Plan) {
 	if p.Keep {
 		fmt.Fprintf(w, "  - the log stays and becomes the new epoch, %s: %s;\n", p.Found, p.Why)
 	} else {
-		fmt.Fprintf(w, "  - topic parley.events is DELETED, where it is there, and created anew with %d partitions, because %s;\n", p.Partitions, p.Why)
+		fmt.Fprintf(w, "  - topic parley.events is DELETED, if it exists, and recreated with %d partitions, because %s;\n", p.Partitions, p.Why)
 		if p.Lost > 0 {
 			fmt.Fprintf(w, "  - %d of its offsets are not in ClickHouse and will be LOST: to keep them, let a projector catch up first;\n", p.Lost)
 		}
 	}
-	fmt.Fprint(w, `  - parley.state, parley.push and parley.control are deleted: they are made anew;
+	fmt.Fprint(w, `  - parley.state, parley.push and parley.control are deleted, and recreated;
   - nobody is in any channel until clients join again; they are told that what they
     missed cannot be replayed, and read it as history;
   - what ClickHouse holds of earlier epochs stays and can be read.
@@ -93,7 +93,7 @@ func explain(w io.Writer, p epoch.Plan) {
 
 // confirmed asks for a yes.
 func confirmed(p process) bool {
-	fmt.Fprint(p.stdout, `Type "yes" to go on: `)
+	fmt.Fprint(p.stdout, `Type "yes" to continue: `)
 	line, err := bufio.NewReader(p.stdin).ReadString('\n')
 	if err != nil {
 		fmt.Fprintln(p.stdout)

@@ -49,7 +49,7 @@ type broker string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (b *broker) UnmarshalText(text []byte) error {
 	var a address
-	text = bytes.TrimSpace(text) // of a list that is written with blanks
+	text = bytes.TrimSpace(text) // in a list that is written with blanks
 	err := a.UnmarshalText(text)
 	host, port, _ := net.SplitHostPort(string(a))
 	if err != nil || host == "" || port == "0" {
@@ -74,7 +74,7 @@ func (d *dsn) UnmarshalText(text []byte) error {
 // maxCount is beyond what any log has of anything.
 const maxCount = 10_000
 
-// count is how many there shall be; 0 leaves it to a default.
+// count is a number of things; 0 leaves it to a default.
 type count int
 
 // UnmarshalText implements encoding.TextUnmarshaler.

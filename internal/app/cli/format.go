@@ -73,7 +73,7 @@ It refuses while a role runs that does not know the format. When it is
 interrupted, run it again.`
 }
 
-// Run says what a raise means, asks, and raises the format.
+// Run explains what a raise means, asks, and raises the format.
 func (c *formatRaiseCommand) Run(ctx context.Context, p process) error {
 	s, err := c.connect(ctx, quiet(p.stderr))
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *formatRaiseCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	if !c.Yes {
-		fmt.Fprintf(p.stdout, "This raises the log to format %d, for good: versions of parley that do not know it will not run on it any more.\n", number)
+		fmt.Fprintf(p.stdout, "This raises the log to format %d, for good: versions of parley that do not know it will no longer run on it.\n", number)
 		if !confirmed(p) {
 			return errors.New("nothing was changed: the raise was not confirmed")
 		}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// healthPatience bounds one question for health: an answer that takes longer
-// is none.
+// healthPatience bounds one question for health: a later answer
+// does not count.
 const healthPatience = 3 * time.Second
 
 type healthCommand struct {
@@ -19,7 +19,7 @@ type healthCommand struct {
 }
 
 // Run asks a running command whether it is ready. It is the health check of
-// containers, in which there is no shell and no curl.
+// containers, which have no shell and no curl.
 func (c *healthCommand) Run(ctx context.Context, p process) error {
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()
@@ -30,7 +30,7 @@ func (c *healthCommand) Run(ctx context.Context, p process) error {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("nobody answers at %s, where --admin says that health is served: %w", at, err)
+		return fmt.Errorf("nobody answers at %s, the address given by --admin: %w", at, err)
 	}
 	defer res.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(res.Body, 4096))
@@ -47,7 +47,7 @@ func (c *healthCommand) Run(ctx context.Context, p process) error {
 }
 
 // reachable is where to connect to for an address that was listened at: one
-// without a host, or with the one that stands for all, is reached by loopback.
+// without a host, or with a wildcard, is reached by loopback.
 func reachable(a address) string {
 	host, port, err := net.SplitHostPort(string(a))
 	if err != nil {

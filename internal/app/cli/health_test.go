@@ -21,7 +21,7 @@ func TestHealthAsksARunningCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Every way to say where it listens is a way to ask.
+	// Every form of a listening address can be asked.
 	for _, admin := range []string{at, ":" + port, "0.0.0.0:" + port} {
 		if code, said := ask(admin); code != 0 || said != "ready\n" {
 			t.Errorf("%s: exit code %d, says %q", admin, code, said)

@@ -45,7 +45,7 @@ func (c *historyCommand) Run(ctx context.Context, p process) error {
 	}
 	defer s.close()
 	if _, err := s.db.Generation(ctx); clickhouse.IsMissing(err) {
-		fmt.Fprintf(p.stderr, "parley: database %s in ClickHouse has no tables of parley: this is what the log alone has\n", s.db.Database())
+		fmt.Fprintf(p.stderr, "parley: database %s in ClickHouse has no tables of parley: only what the log holds is shown\n", s.db.Database())
 	}
 	t, err := history.Read(ctx, s.kafka, s.dsn, history.Question{
 		Channel: string(c.Channel), User: string(c.User), Before: int64(c.Before), After: int64(c.After),
@@ -53,7 +53,7 @@ func (c *historyCommand) Run(ctx context.Context, p process) error {
 	}, log)
 	switch {
 	case errors.Is(err, reader.ErrEpoch):
-		return fmt.Errorf("there is no epoch %q: `parley history %s` without --epoch names the one before the current one, where there is one", c.Epoch, c.Channel)
+		return fmt.Errorf("there is no epoch %q: `parley history %s` without --epoch prints the name of the previous one, if there is one", c.Epoch, c.Channel)
 	case err != nil:
 		return err
 	case c.JSON:

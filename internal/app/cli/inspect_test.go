@@ -145,7 +145,7 @@ func lookAtTopics(t *testing.T, data string) {
 	if out := succeed(t, data, "topics"); !strings.Contains(out, "parley.control") || !strings.Contains(out, "LEADER") {
 		t.Errorf("topics says %s", out)
 	}
-	if out := succeed(t, data, "topics", "create"); !strings.Contains(out, "All topics are there") {
+	if out := succeed(t, data, "topics", "create"); !strings.Contains(out, "All topics exist") {
 		t.Errorf("topics create says %s", out)
 	}
 	if out := succeed(t, data, "topics", "check"); !strings.Contains(out, "0 errors, 0 warnings") {
@@ -195,7 +195,7 @@ func lookAtTail(t *testing.T, data string) {
 		t.Errorf("from the end on: %v", none)
 	}
 	if code, _, errs := operate(data, "tail", "--partition", "0", "--from", "999999"); code != 1 || !strings.Contains(errs, "there is no 999999 yet") {
-		t.Errorf("an offset behind the end: exit code %d: %s", code, errs)
+		t.Errorf("an offset after the end: exit code %d: %s", code, errs)
 	}
 }
 

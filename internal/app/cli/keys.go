@@ -55,10 +55,10 @@ func loadPublicKey(path string) (key any, err error) {
 	case "RSA PUBLIC KEY":
 		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
 	default:
-		return nil, fmt.Errorf("it is PEM, but no public key: it holds a %s", strings.ToLower(block.Type))
+		return nil, fmt.Errorf("it is PEM, but not a public key: it holds a %s", strings.ToLower(block.Type))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("it is PEM, but no public key that can be read: %w", err)
+		return nil, fmt.Errorf("it is PEM, but not a readable public key: %w", err)
 	}
 	if k, ok := key.(*rsa.PublicKey); ok && k.N.BitLen() < minRSA {
 		return nil, fmt.Errorf("an RSA key of %d bits is too short: it takes %d or more", k.N.BitLen(), minRSA)
@@ -115,7 +115,7 @@ var (
 
 // looksLikeKey reports whether text seems to hold a key of any kind and form,
 // whole or damaged, or one that was encoded once more, as variables and secret
-// stores want it.
+// stores need it.
 func looksLikeKey(text []byte) bool { return looksLike(text, 2) }
 
 func looksLike(text []byte, encodings int) bool {
@@ -128,7 +128,7 @@ func looksLike(text []byte, encodings int) bool {
 	return encodings > 0 && slices.ContainsFunc(decodings(string(text)), func(form []byte) bool { return looksLike(form, encodings-1) })
 }
 
-// decodings are what parts of a text stand for in base64 and in hex, whatever
+// decodings are what parts of a text decode to from base64 and from hex, whatever
 // is around them; of a damaged part, what comes before the damage.
 func decodings(text string) (forms [][]byte) {
 	for _, words := range []string{blanks.ReplaceAllString(text, " "), blanks.ReplaceAllString(text, "")} {

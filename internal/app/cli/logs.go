@@ -24,10 +24,10 @@ func (r *running) logger(w io.Writer) (*slog.Logger, error) {
 	return log, nil
 }
 
-// voice is how the program itself speaks to whoever started it.
+// voice prints the program's own messages to whoever started it.
 type voice func(level slog.Level, sentence string)
 
-// sayer speaks in plain sentences; where the command logs in JSON, in JSON as
+// sayer prints plain sentences; where the command logs in JSON, in JSON as
 // well, so that every line can be read by the same program.
 func sayer(command runner, stderr io.Writer) voice {
 	if c, ok := command.(interface{ logsJSON() bool }); ok && c.logsJSON() {

@@ -65,8 +65,8 @@ func everyLineIsJSON(t *testing.T, log string) (last string) {
 	return last
 }
 
-// With --log-format json, all that goes to stderr is JSON: what the roles say,
-// what libraries say, what Ctrl-C is answered, and why the program ends.
+// With --log-format json, all that goes to stderr is JSON: what the roles log,
+// what libraries log, the answer to Ctrl-C, and why the program ends.
 func TestLogIsJSONThroughout(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	json := []string{"--log-format", "json", "--log-level", "debug"}
@@ -90,7 +90,7 @@ func TestLogIsJSONThroughout(t *testing.T) {
 		t.Error(err)
 	}
 	everyLineIsJSON(t, log.String())
-	if !strings.Contains(log.String(), "stopping; once more") {
+	if !strings.Contains(log.String(), "stopping; interrupt again") {
 		t.Error("it does not answer Ctrl-C")
 	}
 	_, log = logged(t, append([]string{"connector", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1"}, json...)...)
@@ -151,7 +151,7 @@ func TestSecretsAreNeverTold(t *testing.T) {
 	t.Setenv("PARLEY_CLICKHOUSE", "ada:"+secret+"@host")
 	var out, errs bytes.Buffer
 	if code := cli.Run([]string{"projector"}, &out, &errs); code != 2 || strings.Contains(errs.String(), secret) {
-		t.Errorf("with a DSN in the environment that is none: exit code %d, %q", code, errs.String())
+		t.Errorf("with an invalid DSN in the environment: exit code %d, %q", code, errs.String())
 	}
 }
 
@@ -175,7 +175,7 @@ func TestTokensAreNeverTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := c.Call(ctx, rpc.MethodHello, rpc.HelloParams{Token: token}, nil); err == nil {
-			t.Error("a token is accepted that is none")
+			t.Error("an invalid token is accepted")
 		} else if strings.Contains(err.Error(), secret) {
 			t.Errorf("the client is told its token: %v", err)
 		}

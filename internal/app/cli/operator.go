@@ -23,15 +23,15 @@ type coded struct {
 
 func (e *coded) Unwrap() error { return e.error }
 
-// kafkaFlags say which system an operator's command is about that needs the log
-// alone.
+// kafkaFlags select the system for an operator's command that needs only the
+// log.
 type kafkaFlags struct {
 	Data string `placeholder:"DIR" help:"Data folder of \"parley up\", in place of addresses. Where it does not run, its servers are started for the command."`
 	clusterFlags
 	Wait time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait for servers that do not answer. Default: ${default}."`
 }
 
-// operatorFlags say which system an operator's command is about.
+// operatorFlags select the system for an operator's command.
 type operatorFlags struct {
 	kafkaFlags
 	historyFlags
@@ -58,7 +58,7 @@ func (s *servers) close() {
 	if s.own != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
 		defer cancel()
-		_ = s.own.Stop(ctx) // what it tells is of no use to whoever asked something else
+		_ = s.own.Stop(ctx) // its error is of no use to whoever asked for something else
 	}
 }
 
@@ -79,11 +79,11 @@ func (f *operatorFlags) connect(ctx context.Context, log *slog.Logger) (*servers
 	return s, nil
 }
 
-// awayPatience is how long a database is waited for that is not needed.
+// awayPatience is how long to wait for a database that is not required.
 const awayPatience = 3 * time.Second
 
-// connectWithoutStore is connect where ClickHouse may be away: then
-// servers.away says so, and there is no client of it.
+// connectWithoutStore is connect where ClickHouse may be down: then
+// servers.away is why, and there is no client for it.
 func (f *operatorFlags) connectWithoutStore(ctx context.Context, log *slog.Logger) (*servers, error) {
 	s, err := f.kafkaFlags.connect(ctx, log)
 	if err != nil {
@@ -141,8 +141,8 @@ func (f *kafkaFlags) await(ctx context.Context, what string, wait func(context.C
 	return err
 }
 
-// find says where the servers are. Those of a data folder on which nothing runs
-// it starts.
+// find returns where the servers are. It starts those of a data folder on which
+// nothing runs.
 func (f *kafkaFlags) find(ctx context.Context, log *slog.Logger) (*servers, error) {
 	if f.Data == "" {
 		cluster, err := f.cluster()
@@ -167,8 +167,8 @@ func (f *kafkaFlags) find(ctx context.Context, log *slog.Logger) (*servers, erro
 	return s, nil
 }
 
-// listens reports whether somebody does: a stack that was killed has left its
-// addresses behind.
+// listens reports whether a process listens: a stack that was killed leaves its
+// file of addresses.
 func listens(ctx context.Context, addr string) bool {
 	d := net.Dialer{Timeout: time.Second}
 	conn, err := d.DialContext(ctx, "tcp", addr)

@@ -61,7 +61,7 @@ func TestOperatorsCommands(t *testing.T) {
 	eventually(t, "all is equal in the new epoch", func() bool { return verify() == 0 && report.Epoch != first })
 }
 
-// A folder that happens to be there is none of ours: no servers are started in it.
+// A folder that happens to exist is not one of ours: no servers are started in it.
 func TestFolderOfSomebodyElse(t *testing.T) {
 	dir := t.TempDir()
 	if code, out, errs := operate(dir, "topics"); code != 1 || !strings.Contains(errs, "there is no data folder") {

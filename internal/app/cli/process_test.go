@@ -56,7 +56,7 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.signal(os.Interrupt)
-	p.find("once more to stop at once")
+	p.find("interrupt again to stop at once")
 	p.signal(os.Interrupt)
 	if code := p.exitCode(); code != 130 {
 		t.Errorf("exit code %d, want 130", code)
@@ -113,7 +113,7 @@ func TestRolesRunAsProcesses(t *testing.T) {
 	}
 }
 
-// A role that finds no server waits, says so and can be stopped.
+// A role that finds no server waits, logs that and can be stopped.
 func TestRoleWaitsForItsServers(t *testing.T) {
 	p := begin(t, "chatworker", "--kafka", "127.0.0.1:1")
 	p.find("waiting for Kafka")

@@ -10,7 +10,7 @@ import (
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
-// /readyz says what is missing, and who can do without.
+// /readyz reports what is missing, and which roles do without it.
 func TestReadinessNamesReasons(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	broker := begin(t, "broker", "--open", "--listen", "127.0.0.1:0", "--data", t.TempDir())
@@ -64,7 +64,7 @@ func TestReadinessNamesReasons(t *testing.T) {
 	eventually(t, "all roles are ready with Kafka", allReady)
 }
 
-// A role that is being stopped says so before it says anything else.
+// A role that is being stopped reports that before anything else.
 func TestStoppingIsSaidFirst(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	p := begin(t, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--drain-delay", "1h")

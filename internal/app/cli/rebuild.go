@@ -9,7 +9,7 @@ import (
 	"github.com/parley-chat/parley/projector"
 )
 
-// rebuildSays is how often a rebuild says how far it is.
+// rebuildSays is how often a rebuild reports its progress.
 const rebuildSays = 2 * time.Second
 
 type rebuildCommand struct {
@@ -19,12 +19,12 @@ type rebuildCommand struct {
 
 // Help is shown under the command's flags.
 func (c *rebuildCommand) Help() string {
-	return `Replays the log into new tables beside the current ones, while chat goes on, and
+	return `Replays the log into new tables beside the current ones, while chat continues, and
 makes them the current ones once they have caught up. Projectors and connectors
-follow by themselves. Rows that the log cannot give, such as those of earlier
-epochs, are carried over. An interrupted rebuild goes on where it was.
+follow automatically. Rows that the log cannot give, such as those of earlier
+epochs, are carried over. An interrupted rebuild continues where it stopped.
 
-The old tables stay, to compare or to go back to; --drop-older drops them.`
+The old tables remain, to compare or to go back to; --drop-older drops them.`
 }
 
 // Run rebuilds the tables, or drops old ones.
@@ -49,11 +49,11 @@ func (c *rebuildCommand) Run(ctx context.Context, p process) error {
 	})
 	if err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted, and nothing is lost: the next `parley rebuild` goes on here: %w", err)
+			return fmt.Errorf("interrupted, and nothing is lost: the next `parley rebuild` continues here: %w", err)
 		}
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "Generation %d is the current one. The tables of generation %d stay until `parley rebuild --drop-older`.\n", g, g-1)
+	_, err = fmt.Fprintf(p.stdout, "Generation %d is the current one. The tables of generation %d remain until `parley rebuild --drop-older`.\n", g, g-1)
 	return err
 }
 

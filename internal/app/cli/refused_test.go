@@ -41,7 +41,7 @@ func TestConnectorSaysWhatIsWrongWithItsClickHouse(t *testing.T) {
 	}
 }
 
-// A database without tables is called that, and looking creates none.
+// A database without tables is reported as such, and reading creates none.
 func TestDatabaseWithoutTables(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	data := t.TempDir()

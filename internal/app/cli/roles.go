@@ -12,7 +12,7 @@ import (
 	"github.com/parley-chat/parley/web"
 )
 
-// logFlags say which log to use, and how to create one that is not there.
+// logFlags are which log to use, and how to create one that does not exist.
 type logFlags struct {
 	clusterFlags
 	Partitions  count `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet; one that does keeps its own. Default: 12."`
@@ -26,13 +26,13 @@ func (f *logFlags) config(client string, t *tools) (eventlog.Config, error) {
 	return cfg, err
 }
 
-// historyFlags say where the history is.
+// historyFlags are where the history is.
 type historyFlags struct {
 	Clickhouse             dsn    `default:"${clickhouse}" placeholder:"DSN" help:"ClickHouse with the history, as clickhouse://[user:password@]host:port/database. Default: ${default}."`
 	ClickhousePasswordFile string `placeholder:"FILE" help:"File with the password for ClickHouse; read where the DSN has none."`
 }
 
-// history is the DSN that the flags say.
+// history is the DSN by the flags.
 func (f *historyFlags) history() (string, error) {
 	return clickhouse.WithPasswordFile(string(f.Clickhouse), f.ClickhousePasswordFile)
 }
@@ -91,7 +91,7 @@ type chatworkerCommand struct {
 	Group string `default:"parley-chatworker" placeholder:"NAME" help:"Consumer group that shares the partitions. Default: ${default}."`
 }
 
-// Run tells connectors what happens in their channels until ctx ends.
+// Run pushes what happens in channels to connectors until ctx ends.
 func (c *chatworkerCommand) Run(ctx context.Context, p process) error {
 	return c.runWithTools(ctx, p, "parley-chatworker", false, func(t *tools) error {
 		kafka, err := c.config("chatworker", t)

@@ -36,7 +36,7 @@ func leaves(t *testing.T) (all []*kong.Node) {
 	return all
 }
 
-// checkedSays is what `parley check` says to arguments.
+// checkedSays is what `parley check` prints for arguments.
 func checkedSays(args ...string) string {
 	var out, errs bytes.Buffer
 	Run(append([]string{"check"}, args...), &out, &errs)
@@ -90,7 +90,7 @@ func TestNoErrorQuotesAPassword(t *testing.T) {
 	}
 }
 
-// silent reports a planted password in what check says, and more than a line.
+// silent reports a planted password in what check prints, and more than a line.
 func silent(t *testing.T, form string, args ...string) {
 	t.Helper()
 	if said := checkedSays(args...); strings.Contains(said, planted) || strings.Contains(said, "ada:") {

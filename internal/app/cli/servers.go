@@ -17,7 +17,7 @@ type brokerCommand struct {
 	running
 	Listen address `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Address to listen at. Default: ${default}."`
 	Data   string  `default:"data/broker" placeholder:"DIR" help:"Folder of the log. Default: ${default}."`
-	Open   bool    `help:"Let anybody in who can connect, without a password: they can append as any user."`
+	Open   bool    `help:"Let in anybody who can connect, without a password: they can append as any user."`
 }
 
 // Run starts the broker and waits.
@@ -52,7 +52,7 @@ type clickhouseCommand struct {
 
 // storeFlags are those of everything that starts ClickHouse.
 type storeFlags struct {
-	ClickhouseHTTP bool `name:"clickhouse-http" help:"Let the embedded ClickHouse answer SQL by HTTP too, to those who have its password."`
+	ClickhouseHTTP bool `name:"clickhouse-http" help:"Let the embedded ClickHouse answer SQL over HTTP too, for those who have its password."`
 }
 
 // httpPort is the port of HTTP for StartClickHouse.
@@ -78,7 +78,7 @@ func (c *clickhouseCommand) Run(ctx context.Context, p process) error {
 	})
 }
 
-// endedOf is closed when a server serves nobody any more.
+// endedOf is closed when a server no longer serves anybody.
 func endedOf(s server) <-chan struct{} {
 	if b, ok := s.(*embedded.Broker); ok {
 		return b.Ended()

@@ -14,7 +14,7 @@ import (
 
 const settingsHead = `# Settings
 
-Every flag of every command, made from the program by ` + "`make generate`" + `; changes here are lost. A flag wins over its environment variable, a variable over the default. ` + "`parley COMMAND --help`" + ` prints the same for one command, and ` + "`parley check COMMAND FLAGS`" + ` says whether it would start with these flags in this environment.
+Every flag of every command, made from the program by ` + "`make generate`" + `; changes here are lost. A flag wins over its environment variable, a variable over the default. ` + "`parley COMMAND --help`" + ` prints the same for one command, and ` + "`parley check COMMAND FLAGS`" + ` checks whether it would start with these flags in this environment.
 
 A time is a number with its unit, such as 500ms, 30s or 24h. A flag with several values takes them separated by commas. Passwords belong into variables or files: other users of a machine see the flags of its processes.
 

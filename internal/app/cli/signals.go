@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// outliveTerminal lets a service go on when whoever reads its log is gone: a
+// outliveTerminal lets a service continue when the reader of its log is gone: a
 // write to standard output or error that nobody reads would end the process, and
 // so would a terminal that hangs up.
 func outliveTerminal() { signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) }
@@ -24,7 +24,7 @@ func untilInterrupted(say voice) (context.Context, func()) {
 		defer close(ended)
 		select {
 		case <-signals:
-			say(slog.LevelInfo, "stopping; once more to stop at once")
+			say(slog.LevelInfo, "stopping; interrupt again to stop at once")
 			cancel()
 		case <-over:
 			return

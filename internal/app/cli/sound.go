@@ -95,7 +95,7 @@ func (c *projectorCommand) check() error {
 	return firstOf(c.running.check, c.checkCluster, c.checkHistory)
 }
 
-// check of an operator's command: a data folder stands in place of addresses.
+// check of an operator's command: a data folder replaces addresses.
 func (f *kafkaFlags) check() error {
 	if f.Data != "" {
 		return nil

@@ -12,16 +12,16 @@ import (
 
 type sqlCommand struct {
 	operatorFlags
-	Query string `arg:"" optional:"" help:"The statement. Default: what stands on standard input."`
+	Query string `arg:"" optional:"" help:"The statement. Default: read from standard input."`
 }
 
 // Help is shown under the command's flags.
 func (c *sqlCommand) Help() string {
-	return `Carries out one statement in ClickHouse and prints what it gives: a line of
-column names, then a line a row, with tabs in between.`
+	return `Runs one statement in ClickHouse and prints its result: a line of
+column names, then one line per row, separated by tabs.`
 }
 
-// Run carries out a statement.
+// Run runs a statement.
 func (c *sqlCommand) Run(ctx context.Context, p process) error {
 	query := c.Query
 	if query == "" {
@@ -32,7 +32,7 @@ func (c *sqlCommand) Run(ctx context.Context, p process) error {
 		query = string(text)
 	}
 	if strings.TrimSpace(query) == "" {
-		return &coded{errors.New("there is no statement: name one, or pass it on standard input"), exitUsage}
+		return &coded{errors.New("no statement given: pass one as an argument or on standard input"), exitUsage}
 	}
 	s, err := c.connectStore(ctx, quiet(p.stderr))
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *sqlCommand) Run(ctx context.Context, p process) error {
 		return err
 	})
 	if err != nil {
-		err = fmt.Errorf("ClickHouse does not carry this out: %w", err)
+		err = fmt.Errorf("ClickHouse refuses this statement: %w", err)
 	}
 	return errors.Join(out.Flush(), err)
 }

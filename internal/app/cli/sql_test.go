@@ -11,7 +11,7 @@ import (
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
-// The password comes from a file where the DSN has none; SQL prints what it gives.
+// The password comes from a file where the DSN has none; SQL prints its result.
 func TestSQLWithAPasswordFile(t *testing.T) {
 	target, err := clickhouse.Parse(embeddedtest.ClickHouse(t))
 	if err != nil {

@@ -17,10 +17,10 @@ type tailCommand struct {
 	Channel   channelName `placeholder:"NAME" help:"Only what concerns this channel."`
 	Partition partition   `default:"-1" placeholder:"N" help:"Only this partition. Default: all, or the channel's."`
 	From      tailFrom    `placeholder:"WHERE" help:"Where to begin: beginning, end, or an offset of one partition. Default: beginning; with --follow end."`
-	Follow    bool        `short:"f" help:"Go on at the end and wait for more; Ctrl-C stops it."`
+	Follow    bool        `short:"f" help:"Continue at the end and wait for more; Ctrl-C stops it."`
 	Kinds     []string    `placeholder:"KIND,..." enum:"marker,format,join,chat,leave,down,corrupt" help:"Only events of these kinds: ${enum}."`
-	Bodies    bool        `help:"Show what was said in public."`
-	Private   bool        `help:"Show what was said in private, and to whom."`
+	Bodies    bool        `help:"Show the bodies of public messages."`
+	Private   bool        `help:"Show the bodies and recipients of private messages."`
 }
 
 // Help is shown under the command's flags.

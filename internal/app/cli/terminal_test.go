@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A service goes on when its log's reader is gone and its terminal hangs up, and
+// A service continues when its log's reader is gone and its terminal hangs up, and
 // still stops in order.
 func TestServiceOutlivesItsTerminal(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "broker", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--log-level", "debug")

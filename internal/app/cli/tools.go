@@ -17,11 +17,11 @@ const lastWords = 3 * time.Second
 type tools struct {
 	log       *slog.Logger
 	telemetry *telemetry.Telemetry
-	access    string // of clients, as /readyz shows it; "" where there are none
+	access    string // of clients, as /readyz shows it; "" without clients
 	memory    memoryBounds
 }
 
-// withEngine says of a service whether the engine of ClickHouse is its child,
+// withEngine is whether the engine of ClickHouse is the service's child,
 // which takes memory too.
 type withEngine bool
 

@@ -16,7 +16,7 @@ import (
 type topicsCommand struct {
 	Show   topicsShowCommand   `cmd:"" default:"withargs" help:"Show every partition: its leader and replicas, what it holds, and who lags."`
 	Create topicsCreateCommand `cmd:"" help:"Create the topics that are missing, as the roles would."`
-	Check  topicsCheckCommand  `cmd:"" help:"Say what of the topics differs from what is needed."`
+	Check  topicsCheckCommand  `cmd:"" help:"Report where the topics differ from what is needed."`
 }
 
 type topicsShowCommand struct {
@@ -39,7 +39,7 @@ func (c *topicsShowCommand) Run(ctx context.Context, p process) error {
 	}
 	defer s.close()
 	if s.away != nil {
-		fmt.Fprintf(p.stderr, "parley: how far projectors are behind is unknown: %v\n", s.away)
+		fmt.Fprintf(p.stderr, "parley: the lag of the projectors is unknown: %v\n", s.away)
 	}
 	all, err := topics.Describe(ctx, s.kafka, s.db)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *topicsShowCommand) Run(ctx context.Context, p process) error {
 		return printJSON(p.stdout, all)
 	}
 	if len(all) == 0 {
-		_, err := fmt.Fprintln(p.stdout, "There are no topics of parley: the first role that starts creates them, or `parley topics create`.")
+		_, err := fmt.Fprintln(p.stdout, "Parley's topics do not exist: the first role that starts creates them, or `parley topics create`.")
 		return err
 	}
 	return c.print(p.stdout, all)
@@ -102,7 +102,7 @@ type topicsCreateCommand struct {
 // Help is shown under the command's flags.
 func (c *topicsCreateCommand) Help() string {
 	return `For clusters on which the roles may not create topics. They are created as the
-roles would; those that are there are left as they are. The markers with which
+roles would; existing ones are left as they are. The markers with which
 the partitions of parley.events begin are not written: the first role that starts
 does that, because they name the format of its version.`
 }
@@ -119,10 +119,10 @@ func (c *topicsCreateCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	for _, name := range created {
-		fmt.Fprintf(p.stdout, "Topic %s is created.\n", name)
+		fmt.Fprintf(p.stdout, "Topic %s was created.\n", name)
 	}
 	if len(created) == 0 {
-		fmt.Fprintln(p.stdout, "All topics are there.")
+		fmt.Fprintln(p.stdout, "All topics exist.")
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (c *traceCommand) Run(ctx context.Context, p process) error {
 	defer cancel()
 	t, err := jaeger.Fetch(ctx, c.Jaeger, string(c.ID))
 	if errors.Is(err, jaeger.ErrNotFound) {
-		return fmt.Errorf("there is no trace %s in this Jaeger: it is not there yet, was dropped on the way, or is forgotten", c.ID)
+		return fmt.Errorf("there is no trace %s in this Jaeger: it has not arrived yet, was dropped on the way, or has expired", c.ID)
 	}
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ type upCommand struct {
 	Partitions count   `default:"0" placeholder:"N" help:"Partitions of a log that does not exist yet, at most 100; one that does keeps its own. Default: 12."`
 }
 
-// Run starts the stack, says where it is, and stops it when ctx ends.
+// Run starts the stack, prints its addresses, and stops it when ctx ends.
 func (c *upCommand) Run(ctx context.Context, p process) error {
 	return c.runWithTools(ctx, p, "parley", true, func(t *tools) error { return c.run(ctx, p, t) })
 }
@@ -61,7 +61,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	return errors.Join(err, s.Stop(stopCtx))
 }
 
-// announce tells people and the log where everything is.
+// announce prints and logs where everything is.
 func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
 	data, err := filepath.Abs(c.Data)
 	if err != nil {
@@ -80,10 +80,10 @@ func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
 `, a.Chat, data, a.Kafka, a.ClickHouse, sql)
 }
 
-// starting is the health of a stack that may not be there yet.
+// starting is the health of a stack that may not exist yet.
 type starting struct{ stack *atomic.Pointer[stack.Stack] }
 
-// Unready says why the stack is not ready.
+// Unready returns why the stack is not ready.
 func (s starting) Unready(ctx context.Context) []string {
 	if running := s.stack.Load(); running != nil {
 		return running.Unready(ctx)
@@ -91,7 +91,7 @@ func (s starting) Unready(ctx context.Context) []string {
 	return []string{"it is starting"}
 }
 
-// Warnings say what is wrong though the stack is ready.
+// Warnings are what is wrong although the stack is ready.
 func (s starting) Warnings() []string {
 	if running := s.stack.Load(); running != nil {
 		return running.Warnings()

@@ -78,7 +78,7 @@ func (g guarded) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	return errors.New(says.Error() + quote.Not(given))
 }
 
-// known reports whether what was read is among the values that there are.
+// known reports whether what was read is a known value.
 func (g guarded) known(target reflect.Value) bool {
 	values := []reflect.Value{target}
 	if target.Kind() == reflect.Slice {

@@ -9,18 +9,18 @@ import (
 	"github.com/parley-chat/parley/internal/ops/verify"
 )
 
-// exitUnchecked says that what was asked could not be found out.
+// exitUnchecked means that the question could not be answered.
 const exitUnchecked = 3
 
 type verifyCommand struct {
 	operatorFlags
 	JSON bool  `name:"json" help:"Print the report as JSON."`
-	Keep count `default:"100" placeholder:"N" help:"List that many differences; all are counted. Default: ${default}."`
+	Keep count `default:"100" placeholder:"N" help:"List at most this many differences; all are counted. Default: ${default}."`
 }
 
 // Help is shown under the command's flags.
 func (c *verifyCommand) Help() string {
-	return `Holds the log, the chat workers' checkpoints and ClickHouse against each other,
+	return `Compares the log, the chat workers' checkpoints and ClickHouse with each other,
 and says where they differ. It only reads, and may run while everything runs.
 
 Exit codes: 0 all are equal, 1 something differs, 2 wrong flags, 3 it could not be checked.`

@@ -15,7 +15,7 @@ import (
 	"github.com/parley-chat/parley/schema/strict"
 )
 
-// addressFile is where a running stack says how it is reached, in its data
+// addressFile is where a running stack stores how it is reached, in its data
 // folder.
 const addressFile = "addresses.json"
 
@@ -33,8 +33,8 @@ type Addresses struct {
 	// ClickHouse is the DSN of the database with the history. It names the file
 	// with the password.
 	ClickHouse string `json:"clickhouse"`
-	// ClickHouseHTTP is the URL of the same server for SQL by HTTP; "" when there
-	// is none.
+	// ClickHouseHTTP is the URL of the same server for SQL by HTTP; "" without
+	// HTTP.
 	ClickHouseHTTP string `json:"clickhouse_http,omitempty"`
 }
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// errEnded reports a part that ended although nobody stopped it.
+// errEnded reports a part that ended although it was not stopped.
 var errEnded = errors.New("it ended on its own")
 
 // watch makes the end of a server the stack's failure, until the stack stops.

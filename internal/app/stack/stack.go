@@ -32,7 +32,7 @@ const (
 	readyPoll     = 5 * time.Millisecond
 )
 
-// Config says what to run on.
+// Config is what to run on.
 type Config struct {
 	// Listen is the host:port for browsers and other clients; port 0 takes any
 	// free one.
@@ -41,11 +41,11 @@ type Config struct {
 	DataDir string
 	// Partitions of a log that does not exist yet; 0 means the default.
 	Partitions int
-	// Clients says who may connect and what clients may do; what it says of
-	// servers and addresses is not used.
+	// Clients is who may connect and what clients may do; its servers and
+	// addresses are not used.
 	Clients connector.Config
-	// ClickHouseHTTP makes ClickHouse answer SQL by HTTP too, to those who have
-	// its password.
+	// ClickHouseHTTP makes ClickHouse answer SQL over HTTP too, for those who
+	// have its password.
 	ClickHouseHTTP bool
 	// Meters measure what the components do; nil for none.
 	Meters metric.MeterProvider
@@ -81,8 +81,8 @@ type stop struct {
 	do   func(context.Context) error
 }
 
-// Start starts everything and returns when clients are served, or stops again
-// what it had started and says what was wrong. The context bounds the start
+// Start starts everything and returns when clients are served, or stops
+// what it has started and returns what was wrong. The context bounds the start
 // only; Stop ends the stack.
 func Start(ctx context.Context, cfg Config) (*Stack, error) {
 	log := cfg.Logger
@@ -111,14 +111,14 @@ func StartServers(ctx context.Context, dataDir string, log *slog.Logger) (*Stack
 	return s, nil
 }
 
-// Addresses says how the stack is reached.
+// Addresses returns how the stack is reached.
 func (s *Stack) Addresses() Addresses { return s.addr }
 
 // Ready reports whether clients are served now.
 func (s *Stack) Ready() bool { return s.connector != nil && s.connector.Ready() && s.worker.Ready() }
 
-// Unready says why the stack is not ready, a sentence for each reason; nothing
-// when it is. The history may lag: chat goes on without it.
+// Unready returns why the stack is not ready, a sentence for each reason; none
+// when it is. The history may lag: chat continues without it.
 func (s *Stack) Unready(ctx context.Context) []string {
 	if s.connector == nil {
 		return []string{"no component runs: only the servers were started"}
@@ -126,7 +126,7 @@ func (s *Stack) Unready(ctx context.Context) []string {
 	return append(s.connector.Unready(ctx), s.worker.Unready(ctx)...)
 }
 
-// Warnings say what is wrong with the machine, though the stack is ready.
+// Warnings are what is wrong with the machine although the stack is ready.
 func (s *Stack) Warnings() []string {
 	if s.connector == nil {
 		return nil
@@ -134,8 +134,8 @@ func (s *Stack) Warnings() []string {
 	return s.connector.Warnings()
 }
 
-// Failed is closed when a part of the stack ended on its own; Err says which.
-// The rest goes on running until Stop.
+// Failed is closed when a part of the stack ended on its own; Err returns
+// which. The rest continues running until Stop.
 func (s *Stack) Failed() <-chan struct{} { return s.failed }
 
 // Err returns why Failed is closed, or nil when it is not.
