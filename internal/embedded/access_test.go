@@ -108,7 +108,7 @@ func TestSQLReachesTablesOnly(t *testing.T) {
 	place := strings.NewReplacer("SECRET", secret, "OUT", outside, "URL", trap.URL, "ADDR", c.Addr())
 	for _, statement := range forbidden {
 		statement = place.Replace(statement)
-		// A backup to another server keeps trying; the trap says that it got nowhere.
+		// A backup to another server keeps trying; the trap reports that it got nowhere.
 		if got, err := rowsOf(conn, statement, 10*time.Second); err == nil {
 			t.Errorf("%s\n\tis allowed, and gives %q", statement, got)
 		}

@@ -22,13 +22,13 @@ const (
 	brokerOffsetsRetention = "525600"
 )
 
-// BrokerConfig says where the broker listens and keeps its log.
+// BrokerConfig is where the broker listens and keeps its log.
 type BrokerConfig struct {
 	// Listen is the host:port to listen at; port 0 takes any free one.
 	Listen string
 	// DataDir is the folder of the log and of KafkaPasswordFile, which is created
 	// where it is missing: clients log in as User, by SASL SCRAM-SHA-256. Without
-	// a folder the log is in memory and gone with the broker, and nobody logs in.
+	// a folder the log is in memory and lost with the broker, and there is no login.
 	DataDir string
 	// Open lets clients in without a login in any case.
 	Open bool
@@ -38,7 +38,7 @@ type BrokerConfig struct {
 	retainEvery time.Duration // for tests
 }
 
-// Broker is a Kafka broker in this process: one node that speaks the protocol
+// Broker is a Kafka broker in this process: one node that serves the protocol
 // over real sockets and keeps its log on disk.
 type Broker struct {
 	cluster *kfake.Cluster
@@ -109,7 +109,7 @@ func StartBroker(ctx context.Context, cfg BrokerConfig) (_ *Broker, err error) {
 const brokerUsers = "sasl.json"
 
 // brokerLogin makes a broker ask for the password in its folder, and for no
-// other: one that it remembers from before is forgotten.
+// other: one that it remembers from before is removed.
 func brokerLogin(dir string) ([]kfake.Opt, error) {
 	secret, err := password(filepath.Join(dir, KafkaPasswordFile))
 	if err != nil {
@@ -121,8 +121,8 @@ func brokerLogin(dir string) ([]kfake.Opt, error) {
 	return []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", User, secret)}, nil
 }
 
-// PasswordFile is the path of the file with the password of User; "" when
-// nobody logs in.
+// PasswordFile is the path of the file with the password of User; "" without
+// a login.
 func (b *Broker) PasswordFile() string { return b.password }
 
 // Addr is the host:port that clients connect to.
@@ -131,13 +131,13 @@ func (b *Broker) Addr() string { return b.ln.Addr().String() }
 // Done is closed when the broker has stopped.
 func (b *Broker) Done() <-chan struct{} { return b.done }
 
-// Ended is closed when nobody can connect any more: the broker has stopped, or
+// Ended is closed when clients can no longer connect: the broker has stopped, or
 // its listener has ended and it must be stopped.
 func (b *Broker) Ended() <-chan struct{} { return b.ln.ended }
 
 // Stop writes what is left to disk, closes every connection and gives up the
 // folder. Only the first call does anything; all return when it is done or
-// when the context ends, in which case the broker goes on stopping.
+// when the context ends, in which case the broker continues stopping.
 func (b *Broker) Stop(ctx context.Context) error {
 	var err error
 	b.stop.Do(func() { err = b.shutdown(ctx) })

@@ -29,8 +29,8 @@ const (
 var errNotKafka = errors.New("the client does not speak the Kafka protocol")
 
 // Read reads, and refuses a request at its head: the broker allocates the size
-// that is announced, before any login, and ends the process at a kind that it
-// does not know.
+// that is announced, before any login, and ends the process on an unknown
+// kind.
 func (c *trackedConn) Read(p []byte) (int, error) {
 	if len(c.head) == 0 && c.rest == 0 {
 		if err := c.begin(); err != nil {

@@ -20,7 +20,7 @@ import (
 // broker leaves none open.
 type trackedListener struct {
 	net.Listener
-	advertised net.Addr // what clients are told to connect to
+	advertised net.Addr // the address that clients are given
 	login      bool     // clients are strangers until they have logged in
 
 	mu     sync.Mutex
@@ -28,7 +28,7 @@ type trackedListener struct {
 	closed bool
 
 	over  sync.Once
-	ended chan struct{} // closed when nobody accepts any more
+	ended chan struct{} // closed when it no longer accepts
 }
 
 func newTrackedListener(ln net.Listener, login bool) (*trackedListener, error) {
@@ -40,7 +40,7 @@ func newTrackedListener(ln net.Listener, login bool) (*trackedListener, error) {
 }
 
 // advertise is the address that a broker hands out for one that it listens at:
-// every address of the machine is none that a client could connect to, so it
+// the wildcard is not an address that a client could connect to, so it
 // becomes the machine's name, as with Kafka.
 func advertise(bound net.Addr) (net.Addr, error) {
 	tcp, ok := bound.(*net.TCPAddr)
@@ -52,7 +52,7 @@ func advertise(bound net.Addr) (net.Addr, error) {
 		_, err = net.LookupHost(name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the broker listens at %s and has to name itself to its clients, which this machine's name is no use for: give --listen an address that clients can reach: %w", bound, err)
+		return nil, fmt.Errorf("the broker listens at %s, and would advertise this machine's name, which cannot be resolved: give --listen an address that clients can reach: %w", bound, err)
 	}
 	return namedAddr(net.JoinHostPort(name, strconv.Itoa(tcp.Port))), nil
 }
@@ -66,7 +66,7 @@ func (namedAddr) Network() string { return "tcp" }
 // String implements net.Addr.
 func (a namedAddr) String() string { return string(a) }
 
-// Addr is what clients are told to connect to.
+// Addr is the address that clients are given.
 func (l *trackedListener) Addr() net.Addr { return l.advertised }
 
 // Accept waits for the next connection.
@@ -102,12 +102,12 @@ func (l *trackedListener) closeConns() {
 	}
 }
 
-// trackedConn tells its listener when it is closed, and hands the broker only
+// trackedConn notifies its listener when it is closed, and hands the broker only
 // requests that it can take. One goroutine at a time reads, and one writes.
 type trackedConn struct {
 	net.Conn
 	owner    *trackedListener
-	stranger *stranger // nil: nobody logs in
+	stranger *stranger // nil: no login
 
 	// Owned by the reader: what is left of the head of a request, and of the rest.
 	head []byte
@@ -122,11 +122,11 @@ func (c *trackedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// brokerLog passes on what the broker has to say.
+// brokerLog passes on what the broker logs.
 type brokerLog struct{ log *slog.Logger }
 
 // Logf implements kfake.Logger. The broker's informational lines are about
-// single requests, of use only to who debugs the broker.
+// single requests, of use only for debugging the broker.
 func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	to := slog.LevelDebug
 	switch level {

@@ -25,7 +25,7 @@ func request(key, version int16, body ...byte) []byte {
 	return append(append(out, 0xff, 0xff), body...)
 }
 
-// Whoever reaches the port may send what they like: the broker goes on, and
+// Whoever reaches the port may send what they like: the broker continues, and
 // takes no memory for what strangers announce or send.
 func TestBrokerOutlivesStrangers(t *testing.T) {
 	for _, open := range []bool{false, true} {

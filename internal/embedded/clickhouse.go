@@ -24,7 +24,7 @@ const (
 	restartMost  = 10 * time.Second
 )
 
-// ClickHouseConfig says where ClickHouse listens and keeps its tables.
+// ClickHouseConfig is where ClickHouse listens and keeps its tables.
 type ClickHouseConfig struct {
 	// Listen is the host:port of the native protocol; port 0 takes any free one.
 	Listen string
@@ -38,15 +38,15 @@ type ClickHouseConfig struct {
 	Logger *slog.Logger
 }
 
-// errListener reports that no client can connect any more.
+// errListener reports that clients can no longer connect.
 var errListener = errors.New("the listener for clients has ended")
 
 // ClickHouse is a ClickHouse server in a child process, which ends when this
 // process does, even by kill -9.
 //
-// A child that dies is started again at the same address. That happens: made a
-// server of by us, clickhouse-local ends at any error of a connection that
-// happens outside of a query. A gate in this process keeps away what is known
+// A child that dies is started again at the same address. That happens: used
+// as a server, clickhouse-local ends at any connection error outside of a
+// query. A gate in this process keeps away what is known
 // to cause one: strangers, wrong passwords, unknown databases, and clients that
 // leave in the middle of an answer. What was acknowledged is kept, and it is
 // back within a second.
@@ -112,13 +112,13 @@ func (c *ClickHouse) start(ctx context.Context, cfg ClickHouseConfig) (first *li
 	return first, nil
 }
 
-// tellConfined logs what files SQL can reach.
+// tellConfined logs which files SQL can reach.
 func tellConfined(log *slog.Logger, confined bool) {
 	if confined {
-		log.Info("the kernel keeps ClickHouse to its own folder and the system's programs", "confined", true)
+		log.Info("the kernel confines ClickHouse to its own folder and the system's programs", "confined", true)
 		return
 	}
-	log.Warn("the kernel does not keep ClickHouse to its own folder, which takes Linux 5.19 with Landlock: who has its password can read what the user of this process can", "confined", false)
+	log.Warn("the kernel does not confine ClickHouse to its own folder, which requires Linux 5.19 with Landlock: anyone with its password can read what the user of this process can", "confined", false)
 }
 
 // use makes a child the one that clients reach.
@@ -140,9 +140,9 @@ func (c *ClickHouse) keep(ctx context.Context, l *life) {
 			return
 		case <-l.child.Done():
 		}
-		c.log.Error("ClickHouse ended and is started again", "how", l.child.Err(), "log", l.output.path)
+		c.log.Error("ClickHouse ended and is restarted", "how", l.child.Err(), "log", l.output.path)
 		if err := l.kill(); err != nil {
-			c.log.Error("what ClickHouse left could not be tidied up", "error", err)
+			c.log.Error("files that ClickHouse left could not be removed", "error", err)
 		}
 		next, err := c.restart(ctx)
 		if err != nil { // only the end of ctx ends the attempts
@@ -170,14 +170,14 @@ func (c *ClickHouse) restart(ctx context.Context) (*life, error) {
 		func() (*life, error) { return begin(ctx, c.engine, c.folder, c.secret, httpPort) },
 		backoff.WithContext(wait, ctx),
 		func(err error, next time.Duration) {
-			c.log.Error("ClickHouse could not be started again", "error", err, "next try in", next)
+			c.log.Error("ClickHouse could not be restarted", "error", err, "next try in", next)
 		})
 }
 
 // Addr is the host:port of the native protocol.
 func (c *ClickHouse) Addr() string { return c.addr }
 
-// HTTPAddr is the host:port of the HTTP protocol; "" when there is none.
+// HTTPAddr is the host:port of the HTTP protocol; "" without HTTP.
 func (c *ClickHouse) HTTPAddr() string { return c.httpAddr }
 
 // DSN is how clients name a database of this server. It names the file with the

@@ -164,7 +164,7 @@ func TestClickHouseSaysWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(junk, []byte("not a library"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("library is none", func(t *testing.T) {
+	t.Run("not a library", func(t *testing.T) {
 		t.Setenv(embedded.LibraryEnv, junk)
 		_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
 		wantSentence(t, err, junk, "cannot be loaded")

@@ -29,12 +29,12 @@ var systemFiles = []string{
 }
 
 // confine keeps the calling thread, and every process that it starts, from all
-// files but those in folder, those of the system and the given programs. There
-// is no way back: the thread must end with its goroutine. It reports whether
+// files but those in folder, those of the system and the given programs. It
+// cannot be undone: the thread must end with its goroutine. It reports whether
 // the kernel can do this.
 //
 // SQL has functions that read files whatever the user's rights are, and engines
-// that create some before they look at the rights.
+// that create some before they check the rights.
 func confine(folder string, programs ...string) (bool, error) {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 || version < 2 { // the first one forbids to move files between folders
@@ -45,7 +45,7 @@ func confine(folder string, programs ...string) (bool, error) {
 		handled |= rights3
 	}
 	ruleset := unix.LandlockRulesetAttr{Handled_access_fs: handled}
-	if version >= 4 { // the engine connects to nobody
+	if version >= 4 { // the engine makes no connections
 		ruleset.Handled_access_net = unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&ruleset)), unsafe.Sizeof(ruleset), 0)
@@ -81,7 +81,7 @@ func allow(ruleset int, path string, rights uint64) error {
 	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
-		return fmt.Errorf("look at %s: %w", path, err)
+		return fmt.Errorf("inspect %s: %w", path, err)
 	}
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		rights &= readFile | writeFile

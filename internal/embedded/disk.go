@@ -22,16 +22,16 @@ const diskReserve = 64 << 20
 type diskGuard struct {
 	folder string
 	log    *slog.Logger
-	full   bool      // whether it was at the last look
+	full   bool      // whether it was at the last check
 	looked time.Time // when that was
 }
 
-// lookEvery is how old the last look at the disk may be. What is written
+// lookEvery is how old the last check of the disk may be. What is written
 // meanwhile is far less than diskReserve.
 const lookEvery = 10 * time.Millisecond
 
 // guardDisk has the broker refuse records, with the error by which a broker of
-// Apache Kafka says that its disk failed, for as long as there is no room.
+// Apache Kafka reports that its disk failed, for as long as there is no room.
 func guardDisk(c *kfake.Cluster, folder string, log *slog.Logger) {
 	g := diskGuard{folder: folder, log: log}
 	c.Fault(kfake.Fault{
@@ -40,8 +40,8 @@ func guardDisk(c *kfake.Cluster, folder string, log *slog.Logger) {
 	})
 }
 
-// isFull looks at the disk, unless it just did, and logs when the answer is
-// another one than before.
+// isFull checks the disk, unless it just did, and logs when the answer has
+// changed.
 func (g *diskGuard) isFull() bool {
 	now := time.Now()
 	if now.Sub(g.looked) < lookEvery {
@@ -50,7 +50,7 @@ func (g *diskGuard) isFull() bool {
 	g.looked = now
 	free, err := freeSpace(g.folder)
 	if err != nil {
-		return false // the write itself will tell
+		return false // the write itself will fail
 	}
 	full := free < diskReserve
 	if full != g.full {
@@ -59,7 +59,7 @@ func (g *diskGuard) isFull() bool {
 			g.log.Error("the disk is full: the broker takes no records until there is space again",
 				"folder", g.folder, "free bytes", free, "needed", diskReserve)
 		} else {
-			g.log.Info("there is space on the disk again: the broker goes on", "folder", g.folder, "free bytes", free)
+			g.log.Info("there is space on the disk again: the broker accepts records", "folder", g.folder, "free bytes", free)
 		}
 	}
 	return full

@@ -51,7 +51,7 @@ func dieWithParent() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 }
 
-// engineArgs is how parseEngineArgs wants the engine said.
+// engineArgs is the engine in the form that parseEngineArgs reads.
 func engineArgs(e engine) []string {
 	if e.program != "" {
 		return []string{engineCommand, "program", e.program}
@@ -69,7 +69,7 @@ func parseEngineArgs(args []string) (engine, []string, error) {
 	case "library":
 		return engine{library: args[1]}, args[2:], nil
 	}
-	return engine{}, nil, fmt.Errorf("the ClickHouse child knows no engine of kind %q", args[0])
+	return engine{}, nil, fmt.Errorf("unknown kind of engine for the ClickHouse child: %q", args[0])
 }
 
 // runProgram runs an installed clickhouse in place of the library and passes
@@ -91,7 +91,7 @@ func runProgram(path string, args []string) error {
 
 // engineFlags makes a server out of clickhouse-local: it opens the ports and
 // then runs a query that never ends and costs nothing. Without httpPort there is
-// no HTTP. The configuration says who may log in, and the rest.
+// no HTTP. The configuration holds who may log in, and the rest.
 func engineFlags(dir, config, host, tcpPort, httpPort string) []string {
 	query := []string{"SYSTEM START LISTEN TCP"}
 	if httpPort != "" {

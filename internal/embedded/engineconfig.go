@@ -23,7 +23,7 @@ const (
 // engineTexts are the configuration of the engine and of its users.
 //
 // The engine's main thread logs in as "default" without a password, from
-// loopback, and cannot be told otherwise. So that nobody else can, that user
+// loopback, and cannot be configured otherwise. So that nobody else can, that user
 // may have one session, which the main thread keeps for as long as the engine
 // runs. What it needs to start is all that it may do.
 //

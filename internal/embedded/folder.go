@@ -84,7 +84,7 @@ func RemoveFolder(path string) error {
 // Path is the absolute path of the folder.
 func (f *Folder) Path() string { return f.path }
 
-// Close gives the folder to whoever wants it next. A child process that was
+// Close releases the folder for the next process. A child process that was
 // given the lock keeps the folder until it ends too.
 func (f *Folder) Close() error { return f.lock.Close() }
 
@@ -109,7 +109,7 @@ func (f *Folder) acquire(ctx context.Context) error {
 	}
 }
 
-// sign writes our process id into the lock file, for those who find it locked.
+// sign writes our process id into the lock file, for processes that find it locked.
 func (f *Folder) sign() error {
 	if err := f.lock.Truncate(0); err != nil {
 		return fmt.Errorf("lock file of data folder %s cannot be written: %w", f.path, err)
@@ -122,7 +122,7 @@ func (f *Folder) sign() error {
 
 // openServerFolder opens a server's folder and closes it to other users, also
 // one that was there before, as service managers make them: what the servers
-// write there is readable to whoever gets in.
+// write there is readable to whoever can enter.
 func openServerFolder(ctx context.Context, path string) (*Folder, error) {
 	f, err := OpenFolder(ctx, path)
 	if err != nil {
@@ -169,7 +169,7 @@ func (f *Folder) checkVersion() error {
 	version, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	switch {
 	case err != nil:
-		return fmt.Errorf("data folder %s says %q where its version should be: choose another folder with --data", f.path, strings.TrimSpace(string(text)))
+		return fmt.Errorf("data folder %s has %q where its version should be: choose another folder with --data", f.path, strings.TrimSpace(string(text)))
 	case version > folderVersion:
 		return fmt.Errorf("data folder %s is of version %d and this program reads up to version %d: use a newer parley or choose another folder with --data", f.path, version, folderVersion)
 	}

@@ -59,7 +59,7 @@ func TestFolderIsWaitedFor(t *testing.T) {
 func TestFolderOfAnotherVersion(t *testing.T) {
 	for content, want := range map[string]string{
 		"99\n":  "is of version 99 and this program reads up to version 1",
-		"what?": `says "what?" where its version should be`,
+		"what?": `has "what?" where its version should be`,
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "VERSION"), []byte(content), 0o600); err != nil {

@@ -22,15 +22,15 @@ const (
 	gateConns = 1024
 	// gateHello bounds the wait for a client's first packet.
 	gateHello = 10 * time.Second
-	// gateDrain bounds the time for which the answer to a client that is gone
+	// gateDrain bounds the time for which the answer to a client that has left
 	// is read to its end.
 	gateDrain = time.Minute
 )
 
-// gate stands between clients and the engine, at the address that stays while
+// gate sits between clients and the engine, at an address that remains while
 // engines come and go. The engine ends at an error of a connection that happens
-// outside of a query. So the gate lets nobody through who does not speak the
-// protocol or lacks the password, and when a client leaves in the middle of an
+// outside of a query. So the gate refuses clients that do not speak the
+// protocol or lack the password, and when a client leaves in the middle of an
 // answer, as one does that cancels a read, it reads the rest in the client's
 // place.
 type gate struct {
@@ -44,7 +44,7 @@ type gate struct {
 	conns  map[net.Conn]struct{}
 	closed bool
 
-	ended chan struct{} // closed when nobody accepts any more
+	ended chan struct{} // closed when it no longer accepts
 }
 
 func newGate(ln net.Listener, dir, secret string) *gate {
@@ -142,7 +142,7 @@ func (g *gate) join(client net.Conn, engine *net.TCPConn) {
 	sent.Go(func() {
 		_, _ = io.Copy(engine, client)                        // however it ended, there is no more
 		_ = engine.CloseWrite()                               // the engine may be gone
-		_ = engine.SetReadDeadline(time.Now().Add(gateDrain)) // or the answer goes on for ever
+		_ = engine.SetReadDeadline(time.Now().Add(gateDrain)) // or the answer may never end
 	})
 	if _, err := io.Copy(client, engine); err != nil {
 		_ = client.Close() // ends the goroutine above

@@ -72,7 +72,7 @@ func TestGateIsBounded(t *testing.T) {
 	}
 }
 
-// sink takes connections, fills them with what it has to say, and reads nothing.
+// sink takes connections, fills them with output, and reads nothing.
 type sink struct {
 	ln    net.Listener
 	work  sync.WaitGroup

@@ -44,7 +44,7 @@ func (e engine) String() string {
 }
 
 // FindEngine returns the path of the program or library that StartClickHouse
-// would use, or an error that says what is missing.
+// would use, or an error that names what is missing.
 func FindEngine() (string, error) {
 	e, err := findEngine()
 	return e.String(), err

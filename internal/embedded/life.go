@@ -26,7 +26,7 @@ const (
 	engineStart = 60 * time.Second
 	// engineStop is how long a stop may take before the child is killed.
 	engineStop = 10 * time.Second
-	// engineOutput is how long the child's last words may take to arrive.
+	// engineOutput is how long the child's last output may take to arrive.
 	engineOutput = time.Second
 )
 
@@ -84,7 +84,7 @@ func begin(ctx context.Context, e engine, folder *Folder, secret, httpPort strin
 }
 
 // launch starts the child. It is given the folder's lock, so that the folder
-// stays locked until the child is gone too.
+// stays locked until the child has ended too.
 func (l *life) launch(e engine, folder *Folder, args []string) error {
 	exe, err := os.Executable()
 	if err != nil {
@@ -118,7 +118,7 @@ func (l *life) launch(e engine, folder *Folder, args []string) error {
 
 // engineEnvironment is what the child gets of the environment. The engine gives
 // variables meanings of its own: with some values of TZ it does not start. Nor
-// is it to know secrets.
+// should it get secrets.
 func engineEnvironment() []string {
 	env := []string{"GOTRACEBACK=none"} // a crash is the engine's, not ours
 	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
@@ -161,7 +161,7 @@ func (l *life) earlyEnd(e engine) error {
 	if err != nil {
 		return fmt.Errorf("ClickHouse (%s) ended before it listened and its log cannot be read: %w", e, err)
 	}
-	text = text[min(l.output.from, len(text)):] // not what lives before left
+	text = text[min(l.output.from, len(text)):] // not what earlier lives left
 	if bytes.Contains(text, []byte("Address already in use")) {
 		return fmt.Errorf("ClickHouse cannot listen at %s: %w", l.addr, errPortTaken)
 	}

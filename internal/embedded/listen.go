@@ -40,11 +40,11 @@ func Listen(ctx context.Context, addr, flag string) (net.Listener, error) {
 	}
 }
 
-// firstFreePort is the first that takes no privilege.
+// firstFreePort is the first that needs no privilege.
 const firstFreePort = 1024
 
 // CheckListen reports an address that Listen would refuse: a name without an
-// address, an address of another machine, a port that takes a privilege. Whether
+// address, an address of another machine, a port that needs a privilege. Whether
 // it is in use only Listen knows.
 func CheckListen(addr, flag string) error {
 	at, err := net.ResolveTCPAddr("tcp", addr)
@@ -64,8 +64,8 @@ func CheckListen(addr, flag string) error {
 	return ln.Close()
 }
 
-// cannotListen says why nobody can listen at an address, which is checked: it
-// holds no password.
+// cannotListen explains why an address cannot be listened at; it was checked to
+// hold no password.
 func cannotListen(addr, flag string, err error) error {
 	var call *os.SyscallError
 	var name *net.DNSError
@@ -92,7 +92,7 @@ func reserve(ctx context.Context, addr, flag string) (string, error) {
 	return bound, nil
 }
 
-// portOwner describes who listens at addr.
+// portOwner describes the process that listens at addr.
 func portOwner(addr string) string {
 	_, text, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package embedded
 
-// listenerProcess cannot tell here who listens at a port.
+// listenerProcess cannot find out here which process listens at a port.
 func listenerProcess(int) string { return "" }

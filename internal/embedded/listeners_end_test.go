@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A server whose listener for clients has ended for good says so, for its owner
+// A server whose listener for clients has ended for good reports it, for its owner
 // to end it: nobody could come any more.
 func TestServersEndWithTheirListeners(t *testing.T) {
 	ended := func(what string, done <-chan struct{}) {

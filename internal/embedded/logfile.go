@@ -25,8 +25,8 @@ type logFile struct {
 	from int // where what this writer wrote begins
 }
 
-// newLogFile goes on with the log at path, behind what is there: what a crash
-// left is not pushed out by the starts that follow.
+// newLogFile continues the log at path, after what is there: what a crash left
+// is not pushed out by the starts that follow.
 func newLogFile(path string) (*logFile, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -52,11 +52,11 @@ func (l *logFile) rotate() error {
 	}
 	file, err := os.OpenFile(l.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("log file cannot be begun: %w", err)
+		return fmt.Errorf("log file cannot be started: %w", err)
 	}
 	l.file, l.size, l.from = file, len(last), max(0, l.from-(len(text)-len(last)))
 	if _, err := file.Write(last); err != nil {
-		return fmt.Errorf("log file cannot be begun: %w", err)
+		return fmt.Errorf("log file cannot be started: %w", err)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestLogIsRotatedAtItsSize(t *testing.T) {
 }
 
 // A trace that is written while the log is rotated is in the file that the
-// error names, whole; and a life's own words are told from those of lives before.
+// error names, whole; and a life's own output is distinguished from that of earlier lives.
 func TestTraceIsInOneFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), engineLog)
 	before := strings.Repeat(strings.Repeat("b", 99)+"\n", maxLogFile/100-10)

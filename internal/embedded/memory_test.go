@@ -8,7 +8,7 @@ import (
 	"github.com/parley-chat/parley/internal/memory"
 )
 
-// The engine refuses what would take it beyond its share, and goes on.
+// The engine refuses what would take it beyond its share, and continues.
 //
 //parley:bound memory of the embedded ClickHouse
 func TestClickHouseMemoryIsBounded(t *testing.T) {

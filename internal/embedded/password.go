@@ -22,8 +22,8 @@ const (
 // ownerOnly is the mode of files that hold secrets.
 const ownerOnly = 0o600
 
-// password reads the password in a file, and creates a random one where there
-// is no file.
+// password reads the password in a file, and creates a random one where the
+// file is missing.
 func password(name string) (string, error) {
 	text, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {

@@ -21,18 +21,18 @@ const (
 )
 
 // checkOwn refuses a folder that another user may have prepared: what is in it
-// would be believed, and written to wherever it leads. It closes the folder to
+// would be trusted, and written to wherever it leads. It closes the folder to
 // the writing of its group.
 func checkOwn(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("data folder %s cannot be looked at: %w", path, err)
+		return fmt.Errorf("data folder %s cannot be inspected: %w", path, err)
 	}
 	switch mode := info.Mode(); {
 	case !isOwn(info):
 		return fmt.Errorf("data folder %s belongs to another user: choose another folder with --data", path)
 	case mode&writableByAll != 0:
-		return fmt.Errorf("data folder %s is writable by all users: look at what is in it, and close it with `chmod 700`", path)
+		return fmt.Errorf("data folder %s is writable by all users: check its contents, and close it with `chmod 700`", path)
 	case mode&writableByGroup != 0:
 		_ = os.Chmod(path, mode.Perm()&^writableByGroup) // root's folder stays as it is
 	}
@@ -42,13 +42,13 @@ func checkOwn(path string) error {
 	}
 	for _, e := range entries {
 		if wrong := planted(filepath.Join(path, e.Name()), info.Mode()&openToOthers == 0); wrong != "" {
-			return fmt.Errorf("data folder %s is not to be trusted, %s in it %s: remove that, or choose another folder with --data", path, e.Name(), wrong)
+			return fmt.Errorf("data folder %s cannot be trusted, %s in it %s: remove that, or choose another folder with --data", path, e.Name(), wrong)
 		}
 	}
 	return nil
 }
 
-// planted says what is wrong with something in a data folder; "" for nothing.
+// planted returns what is wrong with something in a data folder; "" for nothing.
 // Folders may be links, to another disk.
 func planted(path string, closed bool) (wrong string) {
 	info, err := os.Lstat(path)
@@ -63,7 +63,7 @@ func planted(path string, closed bool) (wrong string) {
 	case !isOwn(info):
 		return "belongs to another user"
 	case !info.IsDir() && !info.Mode().IsRegular():
-		return "is no file"
+		return "is not a file"
 	case info.Mode()&writableByAll != 0 && !closed:
 		return "is writable by all users"
 	}

@@ -41,7 +41,7 @@ func TestPlantedFoldersAreRefused(t *testing.T) {
 		"a password is a link":        {link("clickhouse.password"), "clickhouse.password in it is a symbolic link", false},
 		"a log is a link":             {link("clickhouse.log"), "clickhouse.log in it is a symbolic link", false},
 		"a link to nothing":           {func(dir string) error { return os.Symlink("/nowhere/x", filepath.Join(dir, "LOCK")) }, "symbolic link", false},
-		"LOCK is a pipe":              {func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "LOCK"), 0o600) }, "LOCK in it is no file", false},
+		"LOCK is a pipe":              {func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "LOCK"), 0o600) }, "LOCK in it is not a file", false},
 		"LOCK is a folder":            {func(dir string) error { return os.Mkdir(filepath.Join(dir, "LOCK"), 0o700) }, "cannot be locked", false},
 		"LOCK is another file":        {func(dir string) error { return os.Link(victim, filepath.Join(dir, "LOCK")) }, "is not one that parley wrote", false},
 		"a file that all may write":   {file("kafka.password", 0o666, me), "kafka.password in it is writable by all users", false},

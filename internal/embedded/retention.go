@@ -7,12 +7,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// retainEvery is how often the broker deletes what a topic keeps no longer. By
-// itself it looks once an hour, in which a partition grows by many times of
+// retainEvery is how often the broker deletes what a topic no longer keeps. By
+// itself it checks once an hour, in which a partition grows to many times of
 // what it is to keep.
 const retainEvery = time.Minute
 
-// retention has a broker delete what its topics keep no longer.
+// retention has a broker delete what its topics no longer keep.
 type retention struct {
 	end  chan struct{}
 	work sync.WaitGroup

@@ -71,7 +71,7 @@ func push(t *testing.T, client *kafka.Client, size int) {
 	}
 }
 
-// The embedded broker keeps of the pushes what the topic says, and one segment,
+// The embedded broker keeps as many pushes as the topic is set to, and one segment,
 // and deletes the rest from its disk.
 //
 //parley:bound `parley.push`
