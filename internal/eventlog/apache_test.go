@@ -105,7 +105,7 @@ func (x *trial) goesOn(what string) {
 	x.t.Logf("%s: 100 more were acknowledged after %v", what, time.Since(start).Round(10*time.Millisecond))
 }
 
-// check holds the log against what was acknowledged: all of it, once, in order.
+// check compares the log with what was acknowledged: all of it, once, in order.
 func (x *trial) check() {
 	x.t.Helper()
 	_, end, err := x.client.Offsets(patient(x.t), x.topic, 0)
@@ -169,7 +169,7 @@ func (x *trial) restart(n *kraft.Node) {
 }
 
 // What was acknowledged is in the log once and in order, whatever happens to
-// the brokers that keep it, and writing goes on by itself.
+// the brokers that keep it, and writing continues by itself.
 func TestBrokersFailUnderLoad(t *testing.T) {
 	brokers := krafttest.Start(t, kraft.Config{Nodes: 3})
 	for _, c := range []struct {

@@ -33,7 +33,7 @@ func holdFirst(t *testing.T, p *Producer, w *wire) (release func()) {
 }
 
 // While Kafka takes nothing a producer keeps what its queue may hold and no
-// more, and it goes on afterwards.
+// more, and it continues afterwards.
 //
 //parley:bound events for the log
 func TestQueueIsBounded(t *testing.T) {

@@ -24,13 +24,13 @@ const (
 	// dialTimeout bounds one connection attempt, TLS and SASL included.
 	dialTimeout = 5 * time.Second
 	// metadataTTL is how old the known cluster layout may be while every request
-	// succeeds. One that fails makes it be learnt anew.
+	// succeeds. One that fails makes it be fetched again.
 	metadataTTL = time.Minute
 	// idleTimeout is longer, so that the connection that learns it stays.
 	idleTimeout = 5 * time.Minute
 )
 
-// Config says which cluster to use and how.
+// Config is which cluster to use and how.
 type Config struct {
 	// Brokers are host:port addresses of brokers that name the others.
 	Brokers []string
@@ -65,7 +65,7 @@ type Client struct {
 	outage    outage
 
 	metrics    *metrics
-	lastAnswer atomic.Pointer[time.Time] // when a broker answered last; nil: none did yet
+	lastAnswer atomic.Pointer[time.Time] // when a broker answered last; nil: none so far
 }
 
 // New returns a client for the cluster that cfg names. It only validates; the
@@ -122,7 +122,7 @@ func (c *Client) Close() {
 }
 
 // dialer opens connections outside of the pool, for consumer groups and for
-// probes, which the pool can not serve.
+// probes, which the pool cannot serve.
 func (c *Client) dialer() *kafka.Dialer {
 	return &kafka.Dialer{
 		ClientID:      c.cfg.ClientID,
@@ -133,7 +133,7 @@ func (c *Client) dialer() *kafka.Dialer {
 	}
 }
 
-// forgetLayout makes the next request ask the cluster anew who leads what. It
+// forgetLayout makes the next request ask the cluster again who leads what. It
 // costs the pool its idle connections, which is much faster than waiting for
 // the layout to expire, and rids it of those that the same trouble broke. seen
 // is the layout that led to the trouble: of many requests that failed because
@@ -145,7 +145,7 @@ func (c *Client) forgetLayout(seen uint64) {
 }
 
 // ToolFlags are the flags with which Kafka's own tools reach this cluster. FILE
-// is what an operator has the login of such tools in.
+// stands for the operator's file with the login for such tools.
 func (c *Client) ToolFlags() string {
 	flags := "--bootstrap-server " + strings.Join(c.cfg.Brokers, ",")
 	if c.cfg.TLS != nil || c.cfg.SASL != nil {
@@ -162,7 +162,7 @@ func (c *Client) AlterTopic(topic, setting, value string) string {
 
 // WaitReady waits until the cluster answers, with back-off, for as long as ctx
 // allows. Refused credentials and certificates are errors at once: waiting does
-// not help against them.
+// not help.
 func (c *Client) WaitReady(ctx context.Context) error {
 	brokers := strings.Join(c.cfg.Brokers, ",")
 	defer c.cfg.Outage.Forget(c)
@@ -180,7 +180,7 @@ func (c *Client) WaitReady(ctx context.Context) error {
 	return nil
 }
 
-// probe succeeds when one of the brokers lets this client in and the pool sees
+// probe succeeds when one of the brokers accepts this client and the pool sees
 // the cluster.
 func (c *Client) probe(ctx context.Context) error {
 	var errs []error
@@ -199,7 +199,7 @@ func (c *Client) probe(ctx context.Context) error {
 	return err
 }
 
-// probeBroker succeeds when a broker lets this client in and is new enough.
+// probeBroker succeeds when a broker accepts this client and is new enough.
 func (c *Client) probeBroker(ctx context.Context, broker string) error {
 	err := c.ask(ctx, c.dialer(), broker, func(conn *kafka.Conn) error {
 		apis, err := conn.ApiVersions()

@@ -120,7 +120,7 @@ func TestDecodeInvertsEncode(t *testing.T) {
 	})
 }
 
-// TestKafkaGoReadsOurBatches holds the encoder against another implementation.
+// TestKafkaGoReadsOurBatches checks the encoder against another implementation.
 func TestKafkaGoReadsOurBatches(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		records := rapid.SliceOfN(anyRecord(), 1, 20).Draw(t, "records")

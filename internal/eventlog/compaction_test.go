@@ -31,7 +31,7 @@ func TestRealCompactionIsReadFromEveryOffset(t *testing.T) {
 	}
 	last := awaitCompaction(t, c, p, topic, records)
 	for from := range last + 1 {
-		// Compaction goes on, but never takes the newest record of a key.
+		// Compaction continues, but never removes the newest record of a key.
 		newest := make(map[string]string)
 		for i := records - keys; i < records; i++ {
 			if int64(i) >= from {

@@ -19,15 +19,15 @@ const (
 	controlBatch    = 0x20
 )
 
-// maxDecompressed bounds what one compressed batch may unfold to.
+// maxDecompressed bounds what one compressed batch may decompress to.
 const maxDecompressed = 256 << 20
 
 var errShort = errors.New("it is cut short")
 
 // decodeBatches decodes the record batches in raw, which is part of a fetch
 // response, and appends the records from offset from on to out. The records
-// share raw's memory unless they were compressed. next is the offset behind
-// the last whole batch, holes included, or from when there is none.
+// share raw's memory unless they were compressed. next is the offset after
+// the last whole batch, holes included, or from without one.
 //
 // An error concerns the batch at next: records before it were decoded, and
 // skip is where the batch ends.
@@ -104,10 +104,10 @@ func decompress(codec compress.Compression, body []byte) ([]byte, error) {
 	defer r.Close()
 	plain, err := io.ReadAll(io.LimitReader(r, maxDecompressed+1))
 	if err != nil {
-		return nil, fmt.Errorf("it can not be decompressed: %w", err)
+		return nil, fmt.Errorf("it cannot be decompressed: %w", err)
 	}
 	if len(plain) > maxDecompressed {
-		return nil, fmt.Errorf("it unfolds to more than %d bytes", maxDecompressed)
+		return nil, fmt.Errorf("it decompresses to more than %d bytes", maxDecompressed)
 	}
 	return plain, nil
 }
@@ -120,7 +120,7 @@ type recordDecoder struct {
 	appendTime int64 // when not 0, the time of every record
 }
 
-// next decodes a record; the cursor turns bad when there is no whole one.
+// next decodes a record; the cursor turns bad when it is incomplete.
 func (d *recordDecoder) next() Record {
 	rest := cursor{b: d.bytes(d.varint())}
 	rest.byte() // attributes
@@ -174,7 +174,7 @@ func (c *cursor) byte() {
 	c.b = c.b[1:]
 }
 
-// bytes takes n bytes off, or returns nil for the length that stands for it.
+// bytes takes n bytes off, or returns nil for the length that means nil.
 func (c *cursor) bytes(n int64) []byte {
 	if n == -1 {
 		return nil

@@ -21,8 +21,8 @@ type Partition struct {
 	InSync   []int32 `json:"in_sync"`
 }
 
-// Partitions tells where the partitions of a topic are kept, ascending. A topic
-// that is not there is ErrUnknownTopic. It waits for the cluster while that can
+// Partitions returns where the partitions of a topic are kept, ascending. A
+// topic that does not exist is ErrUnknownTopic. It waits for the cluster while that can
 // help, until ctx ends.
 func (c *Client) Partitions(ctx context.Context, topic string) ([]Partition, error) {
 	var found []Partition
@@ -72,7 +72,7 @@ func (c *Client) describeTopic(ctx context.Context, topic string) (*kmsg.Metadat
 	return t, nil
 }
 
-// Brokers are the ids of the brokers that are there, ascending. It waits for
+// Brokers are the ids of the brokers that are up, ascending. It waits for
 // the cluster while that can help, until ctx ends.
 func (c *Client) Brokers(ctx context.Context) ([]int, error) {
 	var ids []int
@@ -102,7 +102,7 @@ type Setting struct {
 	Own bool
 }
 
-// TopicSettings are all settings of a topic. A topic that is not there is
+// TopicSettings are all settings of a topic. A topic that does not exist is
 // [ErrUnknownTopic]. It waits for the cluster while that can help, until ctx
 // ends.
 func (c *Client) TopicSettings(ctx context.Context, topic string) (map[string]Setting, error) {
@@ -151,17 +151,17 @@ func (c *Client) settings(ctx context.Context, kind kafka.ResourceType, name str
 // Disk is a folder of a broker's log, in bytes.
 type Disk struct {
 	Path        string
-	Total, Free int64 // -1: the broker does not tell
+	Total, Free int64 // -1: the broker does not report it
 }
 
-// Disks are the folders of a broker's log. A broker that is too old to tell has
-// none. It waits for the cluster while that can help, until ctx ends.
+// Disks are the folders of a broker's log. A broker that is too old to report
+// them has none. It waits for the cluster while that can help, until ctx ends.
 func (c *Client) Disks(ctx context.Context, broker int) ([]Disk, error) {
 	var found []Disk
 	err := c.retry(ctx, func() error {
 		found = nil
 		req := kmsg.NewPtrDescribeLogDirsRequest()
-		req.SetVersion(4) // the first that tells the size of the disk
+		req.SetVersion(4) // the first that reports the size of the disk
 		req.Topics = []kmsg.DescribeLogDirsRequestTopic{}
 		res, err := c.exchange(ctx, requestTimeout, &exchange{req: req, broker: &broker})
 		if err != nil {
@@ -185,8 +185,8 @@ func (c *Client) Disks(ctx context.Context, broker int) ([]Disk, error) {
 	return found, nil
 }
 
-// TimeOf is the time of the record at an offset, or of the first one behind it.
-// The record must be there. The errors are those of [Reader.Next].
+// TimeOf is the time of the record at an offset, or of the first one after it.
+// The record must exist. The errors are those of [Reader.Next].
 func (c *Client) TimeOf(ctx context.Context, topic string, partition int, offset int64) (time.Time, error) {
 	r := c.NewReader(ReaderConfig{Topic: topic, Partition: partition, Offset: offset, MaxBytes: 1}) // one batch
 	defer r.Close()

@@ -1,6 +1,6 @@
 // Package eventlog is the plumbing between this program and Kafka: it moves
-// bytes into and out of partitions, and names their offsets. It knows nothing
-// of what the bytes say.
+// bytes into and out of partitions, and names their offsets. It does not
+// know what the bytes mean.
 //
 // A [Client] stands for one cluster. From it come
 //
@@ -12,7 +12,7 @@
 //     consumer group assigns to this process;
 //   - questions about topics: what they are called, configured and numbered.
 //
-// Everything waits for a cluster that is away, with back-off, for as long as
+// Everything waits for a cluster that is down, with back-off, for as long as
 // its context allows; errors are returned only where waiting cannot help.
 //
 // The package asks for brokers of Kafka 3.1 or newer: it fetches by topic id,

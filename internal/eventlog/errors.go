@@ -20,7 +20,7 @@ var (
 	// read from before: its topic was deleted and created again, or an
 	// acknowledged record came to lie below an earlier one.
 	ErrLogReplaced = errors.New("the log was replaced: its topic was created again, or it lost its end")
-	// ErrRecordTooLarge means that a record can not fit into a batch.
+	// ErrRecordTooLarge means that a record cannot fit into a batch.
 	ErrRecordTooLarge = errors.New("the record is too large for a batch")
 	// ErrBudget means that a range held more bytes than its reader allowed.
 	ErrBudget = errors.New("the range is larger than its budget")
@@ -28,7 +28,7 @@ var (
 	ErrUnknownTopic = errors.New("the cluster has no such topic")
 )
 
-// OffsetError says that an offset is outside of what a partition holds.
+// OffsetError means that an offset is outside of what a partition holds.
 type OffsetError struct {
 	Topic     string
 	Partition int
@@ -42,8 +42,8 @@ func (e *OffsetError) Error() string {
 		e.Offset, e.Topic, e.Partition, e.First, e.End)
 }
 
-// CorruptError says that a stretch of a partition can not be decoded. The
-// reader that returned it goes on behind the stretch.
+// CorruptError means that a stretch of a partition cannot be decoded. The
+// reader that returned it continues after the stretch.
 type CorruptError struct {
 	Topic      string
 	Partition  int
@@ -59,7 +59,7 @@ func (e *CorruptError) Error() string {
 
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// TopicError says that a topic is not as it must be.
+// TopicError means that a topic has the wrong settings.
 type TopicError struct {
 	Topic   string
 	Setting string // "partitions", or the name of a topic setting
@@ -72,7 +72,7 @@ type TopicError struct {
 func (e *TopicError) Error() string {
 	if e.Setting == partitionsSetting {
 		return fmt.Sprintf("topic %s has %s partitions but %s are configured: configure %s, "+
-			"the count can not change once the topic is in use", e.Topic, e.Have, e.Want, e.Have)
+			"the count cannot change once the topic is in use", e.Topic, e.Have, e.Want, e.Have)
 	}
 	return fmt.Sprintf("topic %s has %s=%s but needs %s: set it with %s",
 		e.Topic, e.Setting, e.Have, e.Want, alterTopic(e.tool, e.Topic, e.Setting, e.Want))
@@ -86,7 +86,7 @@ func alterTopic(tool, topic, setting, value string) string {
 	return fmt.Sprintf("kafka-configs.sh %s --alter --topic %s --add-config %s=%s", tool, topic, setting, value)
 }
 
-// isPermanent says whether trying again can not help. Whatever is not an
+// isPermanent reports whether trying again cannot help. Whatever is not an
 // answer of a broker, such as a broken connection, passes.
 func isPermanent(err error) bool {
 	var no *refusal
@@ -106,7 +106,7 @@ func isPermanent(err error) bool {
 	return !code.Temporary()
 }
 
-// layoutIsStale says whether a request may have failed because another broker
+// layoutIsStale reports whether a request may have failed because another broker
 // leads the partition, or will soon. A connection that fails is such a case.
 func layoutIsStale(err error) bool {
 	var code kafka.Error

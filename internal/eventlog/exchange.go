@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// maxResponse is the largest response that is believed to be one.
+// maxResponse is the largest plausible response.
 const maxResponse = 256 << 20
 
 // exchange is a request of a newer protocol version than kafka-go speaks. It
@@ -65,7 +65,7 @@ func (e *exchange) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 	if e.broker != nil {
 		broker, ok := cluster.Brokers[int32(*e.broker)]
 		if !ok {
-			return protocol.Broker{}, fmt.Errorf("there is no broker %d now", *e.broker)
+			return protocol.Broker{}, fmt.Errorf("there is no broker %d at the moment", *e.broker)
 		}
 		return broker, nil
 	}
@@ -91,7 +91,7 @@ func (e *exchange) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
 func (e *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 
 // RawExchange writes the request and reads the response. The connection serves
-// one request at a time, so the correlation id needs not vary.
+// one request at a time, so the correlation id need not vary.
 func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	const correlationID = 1
 	format := kmsg.NewRequestFormatter(kmsg.FormatterClientID(e.clientID))
@@ -121,7 +121,7 @@ func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 		}
 	}
 	if err := res.ReadFrom(body); err != nil {
-		return nil, fmt.Errorf("a broker's response can not be decoded: %w", err)
+		return nil, fmt.Errorf("a broker's response cannot be decoded: %w", err)
 	}
 	return exchanged{res}, nil
 }
@@ -148,7 +148,7 @@ func skipTags(body []byte) ([]byte, error) {
 	return body, nil
 }
 
-// noEOF names an end of the connection what it is in the middle of a request.
+// noEOF makes the end of a connection in the middle of a request an error.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -18,9 +18,9 @@ import (
 const (
 	defaultSessionTimeout    = 6 * time.Second
 	defaultHeartbeatInterval = 500 * time.Millisecond
-	// Well below the time a join may take: a broker may start the time-out anew
-	// with every member that comes, and members that give up and come again in
-	// turns would never get together.
+	// Well below the time a join may take: a broker may restart the time-out
+	// with every member that joins, and members that give up and rejoin in turns
+	// would never form a group.
 	defaultRebalanceTimeout = 3 * time.Second
 
 	rejoinBackoff = 300 * time.Millisecond
@@ -30,7 +30,7 @@ const (
 	leavePatience = time.Second
 )
 
-// GroupConfig says which consumer group to join.
+// GroupConfig is which consumer group to join.
 type GroupConfig struct {
 	// Group is the consumer group's id.
 	Group string
@@ -45,8 +45,8 @@ type GroupConfig struct {
 	// RebalanceTimeout is how long handlers may take to return once their
 	// context ended. Defaults to 3 s.
 	RebalanceTimeout time.Duration
-	// UserData is what this member tells everybody who asks for the group's
-	// members; see [Client.Group].
+	// UserData is what this member shows to whoever describes the group; see
+	// [Client.Group].
 	UserData []byte
 	// Joined, if it is given, is called with true when a generation of the group
 	// begins for this member and with false when it ends, in turns.
@@ -63,9 +63,9 @@ type Assignment struct {
 	generation *kafka.Generation
 }
 
-// Commit tells the group that everything below nextOffset was handled. It is
+// Commit records in the group that everything below nextOffset was handled. It is
 // for tools that measure lag: where to resume is the handler's own business.
-// It fails when the partition belongs to another member by now.
+// It fails when the partition has passed to another member.
 func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -82,15 +82,15 @@ func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 
 // RunGroup joins a consumer group and runs handle for every partition that the
 // group assigns to this member, each in a goroutine of its own. The handler's
-// context ends when the partition is taken away or ctx ends; it must return
-// soon then, because nobody gets the partition before it did.
+// context ends when the partition is taken away or ctx ends; it must then
+// return soon, because no member gets the partition before that.
 //
-// A topic that is not there yet is waited for.
+// A topic that does not exist yet is waited for.
 //
 // RunGroup returns nil once ctx has ended, every handler has returned and the
 // group was left. It returns an error, after the same steps, when a handler
 // returns before its context has ended, with an error or without, and when the
-// cluster refuses the membership. Every other trouble it waits out.
+// cluster refuses the membership. It waits out every other failure.
 func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(context.Context, Assignment) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -118,7 +118,7 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(cont
 	return err
 }
 
-// groupConfig says how kafka-go is to keep the membership.
+// groupConfig is how kafka-go is to keep the membership.
 func (m *member) groupConfig(c *Client) kafka.ConsumerGroupConfig {
 	dialer := c.dialer()
 	dialer.DialFunc = m.conns.dial
@@ -235,8 +235,8 @@ func (b balancer) UserData() ([]byte, error) { return b.userData, nil }
 
 // AssignGroups runs in the member that shares out for all. A broker that does
 // not know a new topic yet shows it without partitions, and kafka-go would
-// leave it at that. And a member that died while it joined may be shown for
-// ever by some brokers, with nobody to serve its partitions; a rebalance after
+// leave it at that. And a member that died while it joined may be listed
+// forever by some brokers, with nobody to serve its partitions; a rebalance after
 // its session time-out drops it.
 func (b balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
 	ids := make([]string, len(members))
@@ -283,7 +283,7 @@ func (m *member) leave(group *kafka.ConsumerGroup) {
 
 // handled judges how a handler returned. Once its context has ended it may
 // return anything: an error is then only logged, because a member that lost
-// its partition meets errors that are no fault of its own.
+// its partition meets errors that it did not cause.
 func (m *member) handled(ctx context.Context, a Assignment, err error) {
 	switch {
 	case ctx.Err() == nil && err == nil:
@@ -291,7 +291,7 @@ func (m *member) handled(ctx context.Context, a Assignment, err error) {
 	case ctx.Err() == nil:
 		m.fail(&handlerError{fmt.Errorf("%s/%d: %w", a.Topic, a.Partition, err)})
 	case err != nil && !errors.Is(err, context.Canceled):
-		m.log.Warn("a handler failed while it gave its partition up",
+		m.log.Warn("a handler failed while it gave up its partition",
 			"group", m.cfg.Group, "topic", a.Topic, "partition", a.Partition, "error", err)
 	}
 }

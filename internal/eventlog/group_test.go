@@ -244,7 +244,7 @@ func TestErrorWhileGivingUpIsNoFailure(t *testing.T) {
 
 // TestRebalanceUnderWayDoesNotHoldUpLeaving: two members, one of which had
 // partitions and one of which never did, wait for a third one to give its own
-// up, and do not wait any more once they are told to leave.
+// up, and no longer wait once they are to leave.
 func TestRebalanceUnderWayDoesNotHoldUpLeaving(t *testing.T) {
 	cl := startCluster(t)
 	topic := newTopic(t, cl.client(t), 2, nil)

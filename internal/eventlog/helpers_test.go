@@ -108,7 +108,7 @@ func newProducer(t testing.TB, c *Client, cfg ProducerConfig) *Producer {
 	return p
 }
 
-// ack is what a callback was told.
+// ack is what a callback got.
 type ack struct {
 	offset int64
 	err    error

@@ -15,7 +15,7 @@ const (
 	// renewed. Brokers forget an id that was not initialised for a week, even
 	// if it was written under, and would then not fence its owner.
 	renewAfter = 24 * time.Hour
-	// transactionTimeout is asked for because the protocol wants one; no
+	// transactionTimeout is asked for because the protocol needs one; no
 	// transaction is ever opened.
 	transactionTimeout = time.Minute
 )
@@ -25,7 +25,7 @@ type session struct {
 	producerID int64
 	epoch      int16
 	taken      time.Time
-	lost       atomic.Bool // its sequence numbers cannot be relied on any more
+	lost       atomic.Bool // its sequence numbers can no longer be relied on
 }
 
 // identity holds a producer's session and replaces it when it is lost.
@@ -42,8 +42,8 @@ func newIdentity(c *Client, cfg ProducerConfig) identity {
 	return identity{c: c, txID: cfg.TransactionalID, turn: turn}
 }
 
-// get returns the current session, and takes a new one when there is none or
-// when the current one is lost. It waits for the cluster until ctx ends.
+// get returns the current session, or takes a new one when none was taken or
+// the current one is lost. It waits for the cluster until ctx ends.
 func (i *identity) get(ctx context.Context) (*session, error) {
 	select {
 	case <-i.turn:
@@ -68,7 +68,7 @@ func (i *identity) get(ctx context.Context) (*session, error) {
 }
 
 // request asks once. An owner of a transactional id names the session it has, so
-// that a broker can tell it from one that was fenced.
+// that a broker can distinguish it from one that was fenced.
 func (i *identity) request(ctx context.Context) (*session, error) {
 	req := &kafka.InitProducerIDRequest{ProducerID: -1, ProducerEpoch: -1}
 	if i.txID != "" {
@@ -95,8 +95,8 @@ func (i *identity) request(ctx context.Context) (*session, error) {
 	}, nil
 }
 
-// isFenced says whether a broker may know a newer owner of the identity. An id
-// that it does not map to this owner any more had time to pass to another.
+// isFenced reports whether a broker may know a newer owner of the identity. An
+// id that it no longer maps to this owner had time to pass to another.
 func isFenced(err error) bool {
 	return errors.Is(err, kafka.InvalidProducerEpoch) || errors.Is(err, kafka.ProducerFenced) ||
 		errors.Is(err, kafka.InvalidProducerIDMapping)

@@ -13,8 +13,8 @@ import (
 type Group struct {
 	Name string
 	// State is Kafka's name of it: "Stable", "Empty", "Dead",
-	// "PreparingRebalance" or "CompletingRebalance". What members say of
-	// themselves is known only of a stable group.
+	// "PreparingRebalance" or "CompletingRebalance". The UserData of
+	// members is known only in a stable group.
 	State   string
 	Members []GroupMember
 }
@@ -34,7 +34,7 @@ type GroupMember struct {
 	Assigned map[string][]int
 }
 
-// Group describes a consumer group. One that is not there has no members. It
+// Group describes a consumer group. One that does not exist has no members. It
 // waits for the cluster while that can help, until ctx ends.
 func (c *Client) Group(ctx context.Context, name string) (Group, error) {
 	var group Group
@@ -127,7 +127,7 @@ func (c *Client) Committed(ctx context.Context, group, topic string, partitions 
 	return committed, nil
 }
 
-// absent is nil for a group that is not there, and err otherwise.
+// absent is nil for a group that does not exist, and err otherwise.
 func absent(err error) error {
 	if errors.Is(err, kafka.GroupIdNotFound) {
 		return nil

@@ -21,7 +21,7 @@ const (
 	opRequest = "request" // metadata, offsets, topics
 )
 
-// metrics are what a client's requests come to. Clients of one process that
+// metrics count the outcomes of a client's requests. Clients of one process that
 // have the same provider add up.
 type metrics struct {
 	errors, retries meter.Tally
@@ -35,12 +35,12 @@ func newMetrics(p metric.MeterProvider) *metrics {
 	operations := []string{opProduce, opFetch, opGroup, opRequest}
 	return &metrics{
 		errors: m.Tally("parley.kafka.errors", "{error}",
-			"Requests to Kafka that failed, by what was asked for and by what became of it: timeout, connection, or the broker's refusal.",
+			"Requests to Kafka that failed, by operation and by kind of failure: timeout, connection, or the broker's refusal.",
 			meter.ByTwo("operation", operations, "error.type", []string{"timeout", "connection", "broker"})),
 		retries: m.Tally("parley.kafka.retries", "{retry}",
 			"Requests to Kafka that are tried again after they failed.", meter.By("operation", operations...)),
 		away: m.Level("parley.kafka.away", "{client}",
-			"Readers' clients, producers, memberships and requests of this process that Kafka fails again and again, and that go on trying."),
+			"Readers' clients, producers, memberships and requests of this process that Kafka fails again and again, and that keep trying."),
 		produced: m.Histogram("parley.kafka.produce.records", "{record}",
 			"Records that one request writes.", meter.Sizes, nil),
 		acknowledged: m.Histogram("parley.kafka.produce.duration", "s",
@@ -66,7 +66,7 @@ func (m *metrics) written(flights []flight, took time.Duration) {
 	m.acknowledged.Record(took.Seconds())
 }
 
-// errorType sorts an error into what metrics tell apart. The log has the rest.
+// errorType sorts an error into the kinds that metrics distinguish. The log has the rest.
 func errorType(err error) string {
 	var code kafka.Error
 	var timeout net.Error

@@ -9,7 +9,7 @@ import (
 )
 
 // DeleteTopic deletes a topic with all that is in it, and returns when the
-// cluster does not know it any more. A topic that is not there is no error. It
+// cluster no longer knows it. A topic that does not exist is not an error. It
 // waits for the cluster while that can help, until ctx ends.
 func (c *Client) DeleteTopic(ctx context.Context, name string) error {
 	err := c.retry(ctx, func() error {

@@ -9,11 +9,11 @@ import (
 	"github.com/parley-chat/parley/internal/meter"
 )
 
-// outageEvery is how often the log says that an outage lasts.
+// outageEvery is how often it is logged that an outage continues.
 const outageEvery = time.Minute
 
-// Outage gathers what Kafka fails in one process: the log says once that Kafka
-// does not answer, once a minute that it still does not, and once that it does
+// Outage gathers Kafka's failures in one process: it logs once that Kafka does
+// not answer, once a minute that it still does not, and once that it does
 // again, however many readers, producers and clients are affected. Clients share
 // one by their [Config]. It is safe for concurrent use.
 type Outage struct {
@@ -22,8 +22,8 @@ type Outage struct {
 
 	mu     sync.Mutex // guards what follows
 	failed map[any]struct{}
-	since  time.Time // zero: there is no outage
-	logged time.Time // when the log said so last
+	since  time.Time // zero: no outage
+	logged time.Time // when that was logged last
 }
 
 // NewOutage returns an Outage that logs to log.
@@ -31,8 +31,7 @@ func NewOutage(log *slog.Logger) *Outage {
 	return &Outage{log: log, every: outageEvery, failed: map[any]struct{}{}}
 }
 
-// Note says that Kafka fails part again and again, which ends with Over or
-// Forget. Once ctx has ended it does nothing.
+// Note records that Kafka fails part again and again, until Over or Forget. Once ctx has ended it does nothing.
 func (o *Outage) Note(ctx context.Context, part any, doing string, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -51,16 +50,16 @@ func (o *Outage) Note(ctx context.Context, part any, doing string, err error) {
 	}
 }
 
-// trouble tells a cluster that does not answer from one that will not do what
-// was asked.
+// trouble distinguishes a cluster that does not answer from one that refuses a
+// request.
 func trouble(err error) string {
 	if errorType(err) == "broker" {
-		return "Kafka does not do what was asked"
+		return "Kafka refuses what was asked"
 	}
 	return "Kafka does not answer"
 }
 
-// Over says that part works, again or still. With the last one the outage ends.
+// Over records that part works, again or still. With the last one the outage ends.
 func (o *Outage) Over(part any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -18,7 +18,7 @@ const (
 	maxRequestBytes = 8 << 20
 )
 
-// ProducerConfig says what a producer writes to.
+// ProducerConfig is what a producer writes to.
 type ProducerConfig struct {
 	Topic string
 	// TransactionalID, when not empty, makes this producer the only one that
@@ -34,8 +34,8 @@ type ProducerConfig struct {
 	// RequestTimeout is how long one request may go unanswered before it is
 	// repeated over a new connection. Defaults to 10 s.
 	RequestTimeout time.Duration
-	// OnError, when not nil, is told of every failure that will be tried again,
-	// to be counted. It must not block.
+	// OnError, when not nil, is called for every failure that will be tried
+	// again, to be counted. It must not block.
 	OnError func(error)
 }
 
@@ -43,8 +43,8 @@ type ProducerConfig struct {
 // concurrent use.
 //
 // It is idempotent: a batch whose answer was lost is sent again byte for byte,
-// and the broker knows it. Only where the broker lost its memory of this
-// producer may a batch come to be in the log twice.
+// and the broker recognises it. Only where the broker lost its memory of this
+// producer can a batch be in the log twice.
 //
 // Each leading broker gets one request at a time, which carries all partitions
 // of that leader that have something to send; what queues meanwhile goes into
@@ -62,7 +62,7 @@ type Producer struct {
 	route    chan struct{} // wakes the router; holds at most one wake-up
 
 	mu         sync.Mutex // guards what follows
-	ended      error      // why nothing is accepted any more
+	ended      error      // why nothing more is accepted
 	queued     int        // bytes in batches that are not acknowledged
 	partitions []*partition
 	byID       map[int]*partition
@@ -72,7 +72,7 @@ type Producer struct {
 }
 
 // partition is one partition's queue. Only the sender of its leader takes from
-// it; when there is no leader, nobody does.
+// it; without a leader, nothing does.
 type partition struct {
 	id int
 
@@ -100,7 +100,7 @@ type batch struct {
 	frozen  bool          // it is being sent, or was, and does not grow any more
 
 	// Owned by the sender once frozen.
-	session *session // whose identity the sealed bytes bear; nil before
+	session *session // whose identity the sealed bytes carry; nil before
 	unsure  bool     // a request with these bytes may still be under way
 }
 
@@ -136,8 +136,8 @@ func (c *Client) NewProducer(cfg ProducerConfig) *Producer {
 // the partition's records, from a goroutine of the producer that does nothing
 // else for its broker meanwhile: it must not block. It gets the record's
 // offset, or ErrFenced, ErrClosed, ErrLogReplaced or the broker's refusal of
-// the record; every other failure is retried for ever. An error leaves open
-// what became of the record: an attempt whose answer was lost may have written
+// the record; every other failure is retried forever. An error leaves the
+// outcome open: an attempt whose answer was lost may have written
 // it, or may still do so. A done of nil is fine.
 //
 // Produce itself returns ErrQueueFull at the bound, ErrRecordTooLarge, or what
@@ -253,8 +253,8 @@ func (p *Producer) pending() []chan struct{} {
 	return pending
 }
 
-// Unacked tells how many records are not yet acknowledged and when the oldest
-// of them was queued; the time is zero when there is none.
+// Unacked returns how many records are not yet acknowledged and when the oldest
+// of them was queued; the time is zero without any.
 func (p *Producer) Unacked() (oldest time.Time, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -270,7 +270,7 @@ func (p *Producer) Unacked() (oldest time.Time, n int) {
 }
 
 // Close drops what is queued, whose callbacks get ErrClosed although a record
-// under way may still come to be written, and waits until everything that the
+// under way may still be written, and waits until everything that the
 // producer started has ended. Do not call it from a callback.
 func (p *Producer) Close() error {
 	p.end(ErrClosed)
@@ -303,7 +303,7 @@ func (p *Producer) err() error {
 	return p.ended
 }
 
-// wake makes sure that the owner of ch looks at its work again.
+// wake makes sure that the owner of ch checks its work again.
 func wake(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:

@@ -156,7 +156,7 @@ func TestAcknowledgementBelowAnEarlierOneIsNoAcknowledgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-done; !errors.Is(err, ErrLogReplaced) {
-		t.Errorf("a record written to a topic created anew got %v", err)
+		t.Errorf("a record written to a recreated topic got %v", err)
 	}
 	if err := p.Produce(0, Record{}, nil); !errors.Is(err, ErrLogReplaced) {
 		t.Errorf("the producer goes on: %v", err)
@@ -173,7 +173,7 @@ func TestSequenceNumbersWrap(t *testing.T) {
 	// From here on the broker only takes notes, because the producer jumps.
 	const last = math.MaxInt32
 	p.mu.Lock()
-	p.byID[0].nextSeq = last // the sender looks at it after the next Produce
+	p.byID[0].nextSeq = last // the sender reads it after the next Produce
 	p.mu.Unlock()
 	var sequences []uint32
 	cl.fake.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -202,7 +202,7 @@ func acknowledge(req *kmsg.ProduceRequest, offset int64) kmsg.Response {
 	return res
 }
 
-// TestTimedOutRequestIsNoDuplicate: the broker wrote the batch, but says that
+// TestTimedOutRequestIsNoDuplicate: the broker wrote the batch, but reports that
 // it waited too long for its replicas.
 func TestTimedOutRequestIsNoDuplicate(t *testing.T) {
 	cl := startFake(t)

@@ -17,12 +17,12 @@ const (
 	fetchVersion = 13
 	// fetchGrace is how much longer than its wait a fetch may take.
 	fetchGrace = 5 * time.Second
-	// corruptAttempts is how often a batch is fetched before it is believed
-	// that it is corrupt in the log and not on the way.
+	// corruptAttempts is how often a batch is fetched before it counts as corrupt
+	// in the log and not in transit.
 	corruptAttempts = 3
 )
 
-// ReaderConfig says what to read and how.
+// ReaderConfig is what to read and how.
 type ReaderConfig struct {
 	Topic     string
 	Partition int
@@ -43,7 +43,7 @@ type ReaderConfig struct {
 	MaxWait time.Duration
 	// OnReconnect, when not nil, is called before anything is returned that
 	// was read over a connection opened since the last call, the first one
-	// included, and after the cluster said that it has no such topic. It runs
+	// included, and after the cluster reported that it has no such topic. It runs
 	// within Next. Its error ends the reader.
 	OnReconnect func(context.Context) error
 }
@@ -92,10 +92,10 @@ func (r *Reader) Close() error {
 // position moved over a hole in a compacted log. It returns at once when ctx
 // ends, and can be called again then.
 //
-// It waits out every trouble with the cluster. What it returns for good is an
+// It waits out every trouble with the cluster. Its permanent errors are an
 // [*OffsetError] when the partition does not hold the offset, ErrLogReplaced
 // when the topic was created again, a refusal of the cluster, or the error of
-// OnReconnect. After a [*CorruptError] the next call goes on behind it.
+// OnReconnect. After a [*CorruptError] the next call continues after it.
 func (r *Reader) Next(ctx context.Context) (Batch, error) {
 	for {
 		batch, err := r.poll(ctx)
@@ -173,7 +173,7 @@ func (r *Reader) attempt(ctx context.Context) (Batch, error) {
 	return batch, nil
 }
 
-// identify learns which topic bears the name, and insists that it stays the
+// identify learns which topic has the name, and insists that it stays the
 // same one.
 func (r *Reader) identify(ctx context.Context) error {
 	info, err := r.c.lookUpTopic(ctx, r.cfg.Topic)
@@ -266,7 +266,7 @@ func (r *Reader) decode(p *kmsg.FetchResponseTopicPartition) (Batch, error) {
 	return Batch{Records: records, NextOffset: next, End: p.HighWatermark}, nil
 }
 
-// outOfRange says what the partition holds instead.
+// outOfRange returns what the partition holds instead.
 func (r *Reader) outOfRange(ctx context.Context) error {
 	first, end, err := r.c.listOffsets(ctx, r.cfg.Topic, r.cfg.Partition)
 	if err != nil {
@@ -278,8 +278,8 @@ func (r *Reader) outOfRange(ctx context.Context) error {
 	return &OffsetError{r.cfg.Topic, r.cfg.Partition, r.offset, first, end}
 }
 
-// asFinal says whether a reader can not go on after err, and what its owner is
-// told then. A topic that is not there may still come, or come back: a broker
+// asFinal reports whether a reader cannot continue after err, and the error for
+// its owner then. A topic that does not exist may still appear, or come back: a broker
 // that starts does not know its topics at once.
 func asFinal(err error) (bool, error) {
 	var guard *guardError
@@ -291,7 +291,7 @@ func asFinal(err error) (bool, error) {
 		isPermanent(err) && !errors.Is(err, ErrUnknownTopic), err
 }
 
-// interrupted says why the wait ended.
+// interrupted returns why the wait ended.
 func (r *Reader) interrupted(ctx context.Context) error {
 	if r.alive.Err() != nil {
 		return ErrClosed

@@ -75,7 +75,7 @@ func truncate(t *testing.T, cl cluster, topic string, first int64) {
 	}
 }
 
-// endOf is the offset behind the last batch in raw.
+// endOf is the offset after the last batch in raw.
 func endOf(raw []byte) (end int64) {
 	for len(raw) > 0 {
 		end = int64(binary.BigEndian.Uint64(raw)) + int64(binary.BigEndian.Uint32(raw[atLastDelta:])) + 1
@@ -156,7 +156,7 @@ func TestCorruptStretchIsReportedOnceAndPassed(t *testing.T) {
 		t.Fatalf("at the corrupt stretch: %v", err)
 	}
 	if rec := readAll(t, r, 1)[0]; rec.Offset != 3 {
-		t.Errorf("behind it: read offset %d", rec.Offset)
+		t.Errorf("after it: read offset %d", rec.Offset)
 	}
 }
 

@@ -34,11 +34,11 @@ func (r *Record) size() int {
 
 // Batch is what one call of [Reader.Next] found.
 type Batch struct {
-	// Records are in offset order. They may be none when the log was compacted
+	// Records are in offset order. There may be none when the log was compacted
 	// and only the position moved.
 	Records []Record
-	// NextOffset is where reading goes on: above the last record, and above
-	// any hole behind it.
+	// NextOffset is where reading continues: above the last record, and above
+	// any hole after it.
 	NextOffset int64
 	// End is the partition's end as the broker knew it: the offset that the
 	// next committed record will get.

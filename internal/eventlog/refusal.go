@@ -14,13 +14,13 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// refusal marks an error that waiting can not mend although no broker said so.
+// refusal marks an error that waiting cannot fix although no broker reported it.
 type refusal struct{ error }
 
 func (r *refusal) Unwrap() error { return r.error }
 
 // IsRefused reports whether the cluster turned this client away, for its login,
-// its certificate, its protocol or its rights. That is for a person to mend.
+// its certificate, its protocol or its rights. That is for a person to fix.
 func IsRefused(err error) bool {
 	var no *refusal
 	if errors.As(err, &no) {
@@ -38,8 +38,8 @@ func IsRefused(err error) bool {
 	return false
 }
 
-// explainRefusal says in words why a cluster turned this client away. Other
-// errors it returns as they are.
+// explainRefusal explains why a cluster turned this client away. It returns
+// other errors as they are.
 func explainRefusal(err error) error {
 	switch {
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
@@ -57,8 +57,8 @@ func explainRefusal(err error) error {
 
 const noTLS = "it does not speak TLS at this address, check the port or leave TLS out"
 
-// refusedTLS says why a TLS connection did not come to be, or "" when err is of
-// another kind.
+// refusedTLS returns why a TLS connection failed, or "" when err is of another
+// kind.
 func refusedTLS(err error) string {
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -74,8 +74,8 @@ func refusedTLS(err error) string {
 	return ""
 }
 
-// diagnose looks why a broker hung up. It does so on a client that speaks
-// another protocol than its listener, and also when it stops: a refusal is what
+// diagnose finds out why a broker hung up. A broker does so on a client that
+// speaks another protocol than its listener, and also when it stops: a refusal is what
 // the broker itself proves, by answering in that other protocol.
 func (c *Client) diagnose(ctx context.Context, broker string, err error) error {
 	if !hungUp(err) {
@@ -106,7 +106,7 @@ const diagnosisTimeout = 2 * time.Second
 func speaksTLS(ctx context.Context, broker string) bool {
 	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout)
 	defer cancel()
-	// Nothing is sent over this connection: whose it is does not matter.
+	// Nothing is sent over this connection: its owner does not matter.
 	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, "tcp", broker)
 	if err != nil {
 		return refusedTLS(err) != "" && refusedTLS(err) != noTLS
@@ -124,7 +124,7 @@ func (c *Client) speaksPlainly(ctx context.Context, broker string) bool {
 	}) == nil
 }
 
-// wantsLogin reports whether a broker takes logins and hangs up on who has none.
+// wantsLogin reports whether a broker takes logins and hangs up on clients without one.
 func (c *Client) wantsLogin(ctx context.Context, broker string) bool {
 	d := c.dialer()
 	d.Timeout, d.SASLMechanism = diagnosisTimeout, trialLogin{}
@@ -135,15 +135,15 @@ func (c *Client) wantsLogin(ctx context.Context, broker string) bool {
 	return hungUp(c.ask(ctx, c.dialer(), broker, askBrokers))
 }
 
-// askBrokers makes the simplest request that a broker answers to nobody who has
-// to log in first.
+// askBrokers makes the simplest request that a broker does not answer before a
+// required login.
 func askBrokers(conn *kafka.Conn) error {
 	_, err := conn.Brokers()
 	return err
 }
 
 // ask makes a request over a connection of its own, because the pool hides why
-// one can not be had.
+// one cannot be had.
 func (c *Client) ask(ctx context.Context, d *kafka.Dialer, broker string, request func(*kafka.Conn) error) error {
 	conn, err := d.DialContext(ctx, "tcp", broker)
 	if err != nil {
@@ -160,10 +160,10 @@ func (c *Client) ask(ctx context.Context, d *kafka.Dialer, broker string, reques
 	return request(conn)
 }
 
-// errTrialLogin ends a login that a broker would go on with.
+// errTrialLogin ends a login that a broker would continue.
 var errTrialLogin = errors.New("a login is possible")
 
-// trialLogin is a mechanism that finds out whether logins are taken.
+// trialLogin is a mechanism that finds out whether logins are accepted.
 type trialLogin struct{}
 
 // Name implements sasl.Mechanism.

@@ -19,7 +19,7 @@ import (
 	"github.com/parley-chat/parley/internal/embedded"
 )
 
-// A client that speaks another protocol than the listener is told which at
+// A client that speaks another protocol than the listener learns which at
 // once, although the broker only hangs up.
 func TestWrongProtocolIsCalledThat(t *testing.T) {
 	server := httptest.NewTLSServer(nil) // for its certificate only

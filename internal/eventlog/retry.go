@@ -13,8 +13,8 @@ import (
 const (
 	minBackoff = 10 * time.Millisecond
 	maxBackoff = time.Second
-	// loggedFailure is the failure in a row that is logged. A single one is the
-	// everyday life of a cluster: a leader moved, a connection was stale.
+	// loggedFailure is the failure in a row that is logged. A single one is
+	// normal for a cluster: a leader moved, a connection was stale.
 	loggedFailure = 2
 )
 
@@ -34,7 +34,7 @@ func newBackoff() *backoff.ExponentialBackOff {
 }
 
 // retry calls try until it succeeds, fails for good or ctx ends, and has the
-// cluster's layout learnt anew where that may help. When ctx ends, the error
+// cluster's layout fetched again where that may help. When ctx ends, the error
 // names both its cause and the last failure.
 func (c *Client) retry(ctx context.Context, try func() error) error {
 	var last error

@@ -38,7 +38,7 @@ func (p *Producer) run() {
 	p.dropAll()
 }
 
-// lacksLeaders says whether any partition lacks a leader.
+// lacksLeaders reports whether any partition lacks a leader.
 func (p *Producer) lacksLeaders() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,12 +51,12 @@ func (p *Producer) lacksLeaders() bool {
 }
 
 // findLeaders gives partitions without a leader to the sender of their leader,
-// as far as the cluster names one, and says whether every one has one now.
+// as far as the cluster names one, and reports whether every one has one now.
 func (p *Producer) findLeaders() bool {
 	layout := p.c.layout.Load()
 	leaders, err := p.leaders()
 	lost := p.assign(leaders)
-	if len(lost) > 0 { // the cluster may have changed since its layout was learnt
+	if len(lost) > 0 { // the cluster may have changed since its layout was fetched
 		p.c.forgetLayout(layout)
 		leaders, err = p.leaders()
 		lost = p.assign(leaders)
@@ -103,7 +103,7 @@ func (p *Producer) leaders() (map[int]int32, error) {
 			return nil, topic.Error
 		}
 		for _, part := range topic.Partitions {
-			if part.Leader.Host != "" { // else there is none at the moment
+			if part.Leader.Host != "" { // else it has none at the moment
 				leaders[part.ID] = int32(part.Leader.ID)
 			}
 		}

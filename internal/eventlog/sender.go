@@ -28,7 +28,7 @@ type sender struct {
 	layout  uint64        // the cluster layout that the current request goes by
 }
 
-// flight is one partition's first batch on its way, and what became of it.
+// flight is one partition's first batch on its way, and its outcome.
 type flight struct {
 	part *partition
 	b    *batch
@@ -69,8 +69,8 @@ func (s *sender) rest(wait time.Duration) {
 	}
 }
 
-// collect picks the batches of the next request. When there is none it says
-// for how long there will be none unless the sender is woken.
+// collect picks the batches of the next request. Without any it returns
+// for how long that stays so unless the sender is woken.
 func (s *sender) collect(now time.Time) (wait time.Duration) {
 	s.flights = s.flights[:0]
 	wait = math.MaxInt64
@@ -181,7 +181,7 @@ func (s *sender) roundTrip() (*produce.Response, error) {
 	return res.(*produce.Response), nil
 }
 
-// judge decides from a response what becomes of each flight.
+// judge decides from a response the outcome of each flight.
 func (s *sender) judge(res *produce.Response) {
 	for i := range s.flights {
 		s.flights[i].err = errors.New("the broker did not answer for this partition")
@@ -223,8 +223,8 @@ func (s *sender) judgeOne(f *flight, answer *produce.ResponsePartition) {
 	}
 }
 
-// isFenced tells a newer owner of the transactional id from a newer session of
-// this very producer.
+// isFenced distinguishes a newer owner of the transactional id from a newer
+// session of this very producer.
 func (s *sender) isFenced(f *flight) bool {
 	if s.p.cfg.TransactionalID == "" {
 		return false
@@ -296,7 +296,7 @@ func (p *Producer) pop(f *flight) {
 	}
 }
 
-// size is what the batch's records count against the producer's bound.
+// size is what the batch's records count towards the producer's bound.
 func (b *batch) size() int { return len(b.buf) - sizePrefix - batchOverhead }
 
 // finish calls the batch's callbacks and gives the batch back.

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// spans are those of a producer's requests; nil: there are none. Each is a
+// spans are those of a producer's requests; nil: none. Each is a
 // trace of its own, because a request carries records of many. A record of a
 // sampled trace is linked to, and makes the request sampled; other requests
 // have a span only when they fail.
@@ -41,7 +41,7 @@ func (s *spans) note(b *batch, rec *Record) {
 		return
 	}
 	if sc := trace.SpanContextFromContext(ExtractTrace(context.Background(), *rec)); sc.IsSampled() {
-		// Whoever produces it made the span: it is of this process.
+		// The producer's caller made the span: it is of this process.
 		b.links = append(b.links, trace.Link{SpanContext: sc.WithRemote(false)})
 	}
 }
@@ -72,8 +72,8 @@ func (s *spans) request(flights []flight) (answered func(error)) {
 	}
 }
 
-// failureOf says what kind of error it is: what the broker calls it, or what
-// metrics do.
+// failureOf returns the kind of error: the broker's name for it, or that of the
+// metrics.
 func failureOf(err error) attribute.KeyValue {
 	kind := errorType(err)
 	var code kafka.Error

@@ -3,7 +3,7 @@ package eventlog
 import "context"
 
 // ProduceSync is Produce, and then waits for the record's offset or the end of
-// ctx, which leaves open what becomes of the record.
+// ctx, which leaves the record's outcome open.
 func (p *Producer) ProduceSync(ctx context.Context, partition int, rec Record) (int64, error) {
 	type result struct {
 		offset int64

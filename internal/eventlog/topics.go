@@ -14,7 +14,7 @@ import (
 // partitionsSetting is what a TopicError calls the number of partitions.
 const partitionsSetting = "partitions"
 
-// Topic is how a topic must be.
+// Topic is the required form of a topic.
 type Topic struct {
 	Name string
 	// Partitions is how many it has.
@@ -41,7 +41,7 @@ type TopicInfo struct {
 }
 
 // EnsureTopics creates the topics that are missing and checks the others; a
-// race with another creator is harmless. A topic that is not as it must be is
+// race with another creator is harmless. A topic with the wrong settings is
 // a [*TopicError]. It waits for the cluster while that can help, until ctx
 // ends.
 func (c *Client) EnsureTopics(ctx context.Context, topics []Topic) error {
@@ -64,8 +64,8 @@ func (c *Client) EnsureTopics(ctx context.Context, topics []Topic) error {
 }
 
 // ensureTopic checks a topic, or creates it where it is missing: then it is to
-// be looked up again, as it is when it is deleted meanwhile. Kafka takes a while
-// to delete a topic, and says until then that it exists.
+// be looked up again, as when it is deleted meanwhile. Kafka takes a while to
+// delete a topic, and reports until then that it exists.
 func (c *Client) ensureTopic(ctx context.Context, t Topic) (there bool, err error) {
 	info, err := c.TopicInfo(ctx, t.Name)
 	if errors.Is(err, ErrUnknownTopic) {
@@ -122,8 +122,8 @@ func isSettingRefused(err error) bool {
 	return errors.Is(err, kafka.InvalidConfiguration) || errors.Is(err, kafka.PolicyViolation)
 }
 
-// createTopicWith creates a topic with these settings or, as a trial, only has
-// the cluster say whether it would.
+// createTopicWith creates a topic with these settings or, as a trial, only
+// asks the cluster whether it would.
 func (c *Client) createTopicWith(ctx context.Context, t Topic, settings map[string]string, trial bool) error {
 	spec := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.ReplicationFactor}
 	if spec.ReplicationFactor == 0 {
@@ -179,8 +179,8 @@ func (c *Client) checkConfig(ctx context.Context, t Topic) error {
 	return nil
 }
 
-// TopicInfo asks the cluster, past every cache, which topic bears this name
-// now. A topic that is not there is [ErrUnknownTopic]. It waits for the cluster
+// TopicInfo asks the cluster, past every cache, which topic has this name
+// now. A topic that does not exist is [ErrUnknownTopic]. It waits for the cluster
 // while that can help, until ctx ends.
 func (c *Client) TopicInfo(ctx context.Context, topic string) (TopicInfo, error) {
 	var info TopicInfo

@@ -51,7 +51,7 @@ func expect(t *testing.T, err error, want TopicError) {
 }
 
 // A topic that is deleted while it is looked at or made is made again: Kafka
-// takes a while to delete, and says until then that it exists.
+// takes a while to delete, and reports until then that it exists.
 func TestEnsureTopicsOutlivesDeletions(t *testing.T) {
 	cl := startCluster(t)
 	c, other := cl.client(t), cl.client(t)

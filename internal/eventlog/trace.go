@@ -63,7 +63,7 @@ func (c headerCarrier) Keys() []string {
 }
 
 // TraceHeaders are those of rec that name its trace, for a record that follows
-// from it; nil when there is none.
+// from it; nil without any.
 func TraceHeaders(rec *Record) []Header {
 	if i := indexHeader(rec.Headers, traceparent); i >= 0 {
 		return rec.Headers[i : i+1 : i+1]

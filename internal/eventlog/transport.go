@@ -11,12 +11,12 @@ import (
 	"github.com/segmentio/kafka-go/protocol/metadata"
 )
 
-// transport is kafka-go's, which knows of no topic as long as no broker has
-// answered, and says then that there is none of that name.
+// transport is kafka-go's, which knows no topics as long as no broker has
+// answered, and then reports that the topic does not exist.
 type transport struct{ *kafka.Transport }
 
 // RoundTrip sends a request and waits for its response. Where no broker
-// answers, the error says so.
+// answers, the error names that.
 func (t *transport) RoundTrip(ctx context.Context, addr net.Addr, req kafka.Request) (kafka.Response, error) {
 	res, err := t.Transport.RoundTrip(ctx, addr, req)
 	if !errors.Is(err, protocol.ErrNoTopic) && !errors.Is(err, protocol.ErrNoPartition) && !errors.Is(err, protocol.ErrNoLeader) {
