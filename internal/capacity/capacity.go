@@ -1,6 +1,6 @@
 // Package capacity watches what ends quietly: the free space of the disks that
-// Kafka and ClickHouse write to, and replicas that do not keep up. It looks
-// every minute and shows what it saw as gauges; a server that does not answer
+// Kafka and ClickHouse write to, and replicas that do not keep up. It checks
+// every minute and shows the results as gauges; a server that does not answer
 // has no value.
 package capacity
 
@@ -21,7 +21,7 @@ import (
 
 const (
 	every = time.Minute
-	// patience bounds the look at one server.
+	// patience bounds the check of one server.
 	patience = 20 * time.Second
 )
 
@@ -53,11 +53,11 @@ type Kafka struct{ free, behind values }
 
 // Gauges adds the gauges of the cluster to a group.
 func (k *Kafka) Gauges(g *meter.Gauges) {
-	g.AddBy("parley.kafka.disk.free", "1", "Free share of the fullest disk of a broker, from 0 to 1; NaN where the broker does not tell. The worker that keeps the leases looks every minute.", "broker", k.free.each)
-	g.AddBy("parley.kafka.under_replicated", "{partition}", "Partitions of a topic of which a replica is not in sync. The worker that keeps the leases looks every minute.", "topic", k.behind.each)
+	g.AddBy("parley.kafka.disk.free", "1", "Free share of the fullest disk of a broker, from 0 to 1; NaN where the broker does not report it. The worker that keeps the leases checks every minute.", "broker", k.free.each)
+	g.AddBy("parley.kafka.under_replicated", "{partition}", "Partitions of a topic of which a replica is not in sync. The worker that keeps the leases checks every minute.", "topic", k.behind.each)
 }
 
-// Watch looks every minute until ctx ends, and then forgets what it saw.
+// Watch checks every minute until ctx ends, and then drops the values.
 func (k *Kafka) Watch(ctx context.Context, client *eventlog.Client, log *slog.Logger) {
 	defer k.free.set(nil)
 	defer k.behind.set(nil)
@@ -119,7 +119,7 @@ func brokerDisks(ctx context.Context, client *eventlog.Client, log *slog.Logger)
 		disks, err := client.Disks(limited, id)
 		cancel()
 		if err != nil {
-			log.Debug("a broker does not tell of its disks", "broker", id, "error", err)
+			log.Debug("a broker does not report its disks", "broker", id, "error", err)
 		}
 		found[strconv.Itoa(id)] = fullest(disks)
 	}
@@ -143,10 +143,10 @@ type ClickHouse struct{ free values }
 
 // Gauges adds the gauges of the database to a group.
 func (c *ClickHouse) Gauges(g *meter.Gauges) {
-	g.AddBy("parley.clickhouse.disk.free", "1", "Free share of a disk of the ClickHouse server that was asked, from 0 to 1, by the disk's name. A projector looks every minute.", "disk", c.free.each)
+	g.AddBy("parley.clickhouse.disk.free", "1", "Free share of a disk of the ClickHouse server that was asked, from 0 to 1, by the disk's name. A projector checks every minute.", "disk", c.free.each)
 }
 
-// Watch looks every minute until ctx ends, and then forgets what it saw.
+// Watch checks every minute until ctx ends, and then drops the values.
 func (c *ClickHouse) Watch(ctx context.Context, db *clickhouse.DB, log *slog.Logger) {
 	defer c.free.set(nil)
 	repeat(ctx, func() {
@@ -154,7 +154,7 @@ func (c *ClickHouse) Watch(ctx context.Context, db *clickhouse.DB, log *slog.Log
 		defer cancel()
 		disks, err := db.Disks(limited)
 		if err != nil {
-			log.Debug("ClickHouse does not tell of its disks", "error", err)
+			log.Debug("ClickHouse does not report its disks", "error", err)
 		}
 		found := map[string]float64{}
 		for _, d := range disks {

@@ -17,13 +17,13 @@ type Process struct {
 }
 
 // Start starts the command and waits for its end in a goroutine that stays on
-// one thread from start to end: the kernel tells the child that its parent
+// one thread from start to end: the kernel signals the child that its parent
 // died when the thread that started it does, and Go would be free to end that
 // thread early. It replaces cmd.SysProcAttr.
 //
 // Unless it is nil, prepare is called first, on that thread, which does nothing
 // else and ends after the child: what it changes of the thread, the child
-// inherits and nobody else notices.
+// inherits and nothing else is affected.
 func Start(cmd *exec.Cmd, prepare func() error) (*Process, error) {
 	cmd.SysProcAttr = attributes()
 	p := &Process{done: make(chan struct{})}
@@ -56,7 +56,7 @@ func Start(cmd *exec.Cmd, prepare func() error) (*Process, error) {
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err says how the process ended, nil for exit code 0. Call it after Done.
+// Err returns how the process ended, nil for exit code 0. Call it after Done.
 func (p *Process) Err() error { return p.err }
 
 // ForwardStop sends requests to stop on to the child until this process ends.

@@ -129,7 +129,7 @@ func settings(cluster string) driver.Settings {
 	s := driver.Settings{"async_insert": 0, "insert_deduplicate": 0}
 	if cluster != "" {
 		// A watermark may be read from any server of the cluster, and then the
-		// rows it speaks of must be found on any.
+		// rows it covers must be found on any.
 		s["insert_quorum"] = "auto"
 		s["insert_quorum_parallel"] = 0
 		s["select_sequential_consistency"] = 1
@@ -137,7 +137,7 @@ func settings(cluster string) driver.Settings {
 	return s
 }
 
-// WaitReady waits, with back-off, until a server answers. It says once that it
+// WaitReady waits, with back-off, until a server answers. It logs once that it
 // waits. Refused credentials are an error at once.
 func (db *DB) WaitReady(ctx context.Context) error {
 	return db.Retry(ctx, "wait for ClickHouse", db.ask)
@@ -145,7 +145,7 @@ func (db *DB) WaitReady(ctx context.Context) error {
 
 // Retry calls try, with back-off, until it succeeds or ctx ends. It ends at
 // once when the server refuses the user, and with what try marks by
-// backoff.Permanent. One log line tells that the database is in trouble, for
+// backoff.Permanent. One log line reports that the database is in trouble, for
 // all who use the DB, and one that it is over. What it tries is named for the
 // error and the log, such as "write the history".
 func (db *DB) Retry(ctx context.Context, what string, try func(context.Context) error) error {
@@ -238,7 +238,7 @@ func (db *DB) create(ctx context.Context) error {
 	return db.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+db.target.Database+"`"+db.layout().OnCluster())
 }
 
-// layout says how the tables are named and made.
+// layout is how the tables are named and created.
 func (db *DB) layout() sql.Layout {
 	return sql.Layout{Database: db.target.Database, Cluster: db.target.Cluster}
 }

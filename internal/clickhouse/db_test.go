@@ -50,7 +50,7 @@ func TestMissingDatabaseIsCreated(t *testing.T) {
 	}
 	db := open(t, dsn)
 	if n := count(t, db, "SELECT count() FROM system.databases WHERE name = '"+db.Database()+"'"); n != 0 {
-		t.Error("it was created for somebody who only looks")
+		t.Error("it was created for somebody who only reads")
 	}
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestMigrate(t *testing.T) {
 }
 
 // Processes that prepare the tables at once are not in each other's way: nobody
-// meets an error that another try has to mend.
+// meets an error that another try has to fix.
 func TestMigrateMeetsNoTrouble(t *testing.T) {
 	for range 8 {
 		dsn := embeddedtest.ClickHouse(t)
@@ -241,7 +241,7 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
-// A server that is away is waited for, and that is said once.
+// A server that is down is waited for, and that is logged once.
 func TestOpenWaits(t *testing.T) {
 	proxy := clickhousetest.NewProxy(t, embeddedtest.ClickHouse(t))
 	proxy.Cut()
@@ -286,7 +286,7 @@ func (l *lines) String() string {
 	return l.all.String()
 }
 
-// What a DSN has wrong is said at once, in words.
+// What is wrong with a DSN is reported at once, in words.
 func TestWrongDSNIsCalledThat(t *testing.T) {
 	secure := httptest.NewTLSServer(nil)
 	defer secure.Close()

@@ -1,4 +1,4 @@
 // Package clickhouse connects to a ClickHouse server or cluster by its native
-// protocol and keeps Parley's tables there. What the tables are is said in
+// protocol and keeps Parley's tables there. The tables are described in
 // schema/sql.
 package clickhouse

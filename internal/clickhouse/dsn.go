@@ -35,7 +35,7 @@ type Target struct {
 	// Secure connections speak TLS, with the certificates in Files.
 	Secure bool
 	Files  trust.Files
-	// PasswordFile holds the password; "" when the DSN does or there is none.
+	// PasswordFile holds the password; "" when the DSN does or without one.
 	PasswordFile string
 
 	tls *tls.Config // once the files are loaded; nil for a plain connection
@@ -140,7 +140,7 @@ func (t *Target) options(query string) error {
 		case "password-file":
 			t.PasswordFile = value
 		default:
-			return errors.New("the ClickHouse DSN has an unknown option: there are cluster, secure, ca, cert, key and password-file")
+			return errors.New("the ClickHouse DSN has an unknown option: the options are cluster, secure, ca, cert, key and password-file")
 		}
 	}
 	t.Secure = t.Secure || t.Files != (trust.Files{})

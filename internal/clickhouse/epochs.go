@@ -15,7 +15,7 @@ type Epoch struct {
 	Partitions int    // of parley.events
 }
 
-// NewestEpoch is the epoch that was added last; nil when there is none yet.
+// NewestEpoch is the epoch that was added last; nil while there is none.
 func (db *DB) NewestEpoch(ctx context.Context) (*Epoch, error) {
 	var e Epoch
 	var partitions int32
@@ -28,8 +28,8 @@ func (db *DB) NewestEpoch(ctx context.Context) (*Epoch, error) {
 	return &e, err
 }
 
-// AddEpoch makes e the newest epoch, also where a clock is behind the one that
-// the epoch before was added by.
+// AddEpoch makes e the newest epoch, even if this clock is behind the one by which
+// the previous epoch was added.
 func (db *DB) AddEpoch(ctx context.Context, e Epoch) error {
 	return db.Exec(ctx, `INSERT INTO `+db.Table(tables.Epochs)+` SELECT ?, ?, toInt32(?),
 		greatest(now64(3, 'UTC'), (SELECT max(first_seen) FROM `+db.Table(tables.Epochs)+`) + toIntervalMillisecond(1))`, e.Name, e.TopicID, e.Partitions)

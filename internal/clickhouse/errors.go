@@ -25,18 +25,18 @@ const (
 	codeUnknownCluster   = 701
 )
 
-// IsMissing reports whether err says that the table or the database is not
-// there.
+// IsMissing reports whether err means that the table or the database does not
+// exist.
 func IsMissing(err error) bool {
 	code := codeOf(err)
 	return code == codeUnknownTable || code == codeUnknownDatabase
 }
 
 // IsException reports whether the server answered, with an exception: it is
-// there, but would not do this.
+// up, but refused this.
 func IsException(err error) bool { return codeOf(err) != 0 }
 
-// IsTimeout reports whether err says that something took too long: a query, or
+// IsTimeout reports whether err means that something took too long: a query, or
 // the wait for a connection or an answer.
 func IsTimeout(err error) bool {
 	var timeout net.Error
@@ -48,13 +48,13 @@ func IsTimeout(err error) bool {
 // wait for one.
 func IsBusy(err error) bool { return errors.Is(err, driver.ErrAcquireConnTimeout) }
 
-// IsRefused reports whether a server is there and turns this client away: for
+// IsRefused reports whether a server is up and turns this client away: for
 // its user or password, its rights, its certificate, or a cluster that the
 // server does not know. Waiting or starting it changes nothing.
 func IsRefused(err error) bool { return isRefusal(err) }
 
 // isRefusal reports whether the server turns this user away, or lacks what the
-// DSN names, which waiting does not mend.
+// DSN names, which waiting does not fix.
 func isRefusal(err error) bool {
 	switch codeOf(err) {
 	case codeUnknownUser, codeWrongPassword, codePasswordRequired, codeDatabaseDenied, codeAccessDenied, codeAuthentication, codeUnknownCluster:
@@ -71,7 +71,7 @@ func codeOf(err error) int32 {
 	return 0
 }
 
-// explain says what to do about a refusal.
+// explain adds what to do about a refusal.
 func explain(err error, t Target) error {
 	switch codeOf(err) {
 	case codeUnknownUser, codeWrongPassword, codePasswordRequired, codeAuthentication:

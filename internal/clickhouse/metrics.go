@@ -11,7 +11,7 @@ import (
 	"github.com/parley-chat/parley/internal/meter"
 )
 
-// metrics are what a DB's statements come to. Those of one process that have
+// metrics count the outcomes of a DB's statements. Those of one process that have
 // the same provider add up.
 type metrics struct {
 	errors  meter.Tally
@@ -23,16 +23,16 @@ func newMetrics(p metric.MeterProvider) *metrics {
 	m := meter.New(p)
 	return &metrics{
 		errors: m.Tally("parley.clickhouse.errors", "{error}",
-			"Statements that ClickHouse did not carry out, by what became of them: timeout, connection, or the server's exception.",
+			"Statements that failed in ClickHouse, by kind of failure: timeout, connection, or the server's exception.",
 			meter.By("error.type", "timeout", "connection", "exception")),
 		retries: m.Counter("parley.clickhouse.retries", "{retry}",
 			"Statements that are tried again after they failed."),
 		away: m.Level("parley.clickhouse.away", "{client}",
-			"Users of ClickHouse in this process for which it does not work now, and that go on trying."),
+			"Users of ClickHouse in this process for which it does not work now, and that keep trying."),
 	}
 }
 
-// Failed counts a statement that ClickHouse did not carry out. Retry and
+// Failed counts a statement that failed in ClickHouse. Retry and
 // Answers count theirs.
 func (db *DB) Failed(err error) {
 	var timeout net.Error

@@ -52,7 +52,7 @@ func (db *DB) migrate(ctx context.Context) error {
 		return err
 	}
 	if current > 0 {
-		db.opts.Logger.Warn("the tables of the history were dropped: the next generation takes their place and is filled from the log",
+		db.opts.Logger.Warn("the tables of the history were dropped: the next generation replaces them and is filled from the log",
 			"database", db.target.Database, "dropped", current, "generation", g)
 	}
 	return db.MakeCurrent(ctx, g)
@@ -90,7 +90,7 @@ var errUsed = errors.New("the tables of this generation were dropped")
 // wrote rows or read a watermark a moment ago would take the new table for the
 // old one: a watermark without its rows, an empty page without an error. Under
 // another number they meet a missing table instead. Watermarks alone can come
-// back: the rows that they speak of are there.
+// back: the rows that they cover still exist.
 func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
 	there, used, err := db.look(ctx, g)
 	if err != nil {
@@ -103,7 +103,7 @@ func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
 }
 
 // build takes the steps of generation g that were not taken yet. Where its
-// events were there, they may be dropped by now: it does not create them.
+// events existed, they may have been dropped since: it does not create them.
 func (db *DB) build(ctx context.Context, g uint32, there bool) error {
 	steps, err := db.layout().Generation(g)
 	if err != nil {
@@ -119,8 +119,8 @@ func (db *DB) build(ctx context.Context, g uint32, there bool) error {
 	return err
 }
 
-// look reports whether the events of generation g are there, and whether it was
-// in use and has lost them. Another process may be creating it: its events come
+// look reports whether the events of generation g exist, and whether it was in
+// use and has lost them. Another process may be creating it: its events come
 // first, then what else there is of it, and last it becomes the current one; so
 // that is asked for first.
 func (db *DB) look(ctx context.Context, g uint32) (there, used bool, err error) {
@@ -159,8 +159,8 @@ func (db *DB) MakeCurrent(ctx context.Context, g uint32) error {
 }
 
 // apply brings tables to the newest version. Table versions remembers which
-// steps were taken. When one of the tables is not there all steps are taken,
-// whatever it remembers; dropping it would trip others who are at it.
+// steps were taken. When one of the tables is missing all steps are taken,
+// whatever it remembers; dropping it would disturb others that do the same.
 func (db *DB) apply(ctx context.Context, versions string, steps []sql.Migration, tables ...string) error {
 	found, err := db.hasTables(ctx, tables...)
 	if err != nil {
@@ -231,7 +231,7 @@ func (db *DB) Still(t Tables) (condition string, args []any) {
 	return "(" + tablesID + "(?, ?)) = ?", []any{db.target.Database, sql.Events(t.Generation), sql.Watermarks(t.Generation), t.ID}
 }
 
-// Current tells which tables are the current ones now.
+// Current returns which tables are the current ones now.
 func (db *DB) Current(ctx context.Context) (Tables, error) {
 	var t Tables
 	err := db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+db.Table(sql.Generations)+`) AS g,

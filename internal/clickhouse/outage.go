@@ -8,7 +8,7 @@ import (
 // outage is a time in which the database cannot be used.
 type outage struct {
 	mu    sync.Mutex
-	since time.Time // zero: there is none
+	since time.Time // zero: no outage
 }
 
 func (o *outage) note(db *DB, what string, err error) {
@@ -32,7 +32,7 @@ func (o *outage) over(db *DB) {
 	}
 }
 
-// forget ends the outage, if there is one, for want of somebody who suffers.
+// forget ends the outage, if any, when nothing is affected by it any more.
 func (o *outage) forget(db *DB) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

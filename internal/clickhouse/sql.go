@@ -8,8 +8,8 @@ import (
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// SQL carries out an operator's statement in the database, once, and passes
-// what it gives to row: the names of the columns first, unless there are none,
+// SQL runs an operator's statement in the database, once, and passes its
+// result to row: the names of the columns first, unless there are none,
 // then the values of each row. It ends when row returns an error.
 func (db *DB) SQL(ctx context.Context, statement string, row func(values []any) error) error {
 	opts := options(db.target, Options{MaxConns: 1, DialTimeout: db.opts.DialTimeout, ReadTimeout: db.opts.ReadTimeout})
@@ -20,7 +20,7 @@ func (db *DB) SQL(ctx context.Context, statement string, row func(values []any) 
 	}
 	defer conn.Close()
 	rows, err := conn.Query(ctx, statement)
-	if err == io.EOF { // carried out, without a result; a connection that breaks says more
+	if err == io.EOF { // done, without a result; a broken connection has another error
 		return nil
 	}
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // with fewer, connections to clients and servers begin to fail.
 const spare = 0.02
 
-// Trouble says that this process is running out of file descriptors; "" when it
-// is not, or where the system does not tell. It takes microseconds.
+// Trouble reports that this process is running out of file descriptors; "" when
+// it is not, or where the system does not report them. It takes microseconds.
 func Trouble() string {
 	limit, err := Limit()
 	if err != nil {

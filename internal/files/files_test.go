@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// A process that runs out of descriptors says so, and how many it may have.
+// A process that runs out of descriptors reports that, and how many it may have.
 func TestDescriptorsRunOut(t *testing.T) {
 	cmd := exec.Command("sh", "-c", `ulimit -n 64 && exec "$0"`, os.Args[0])
 	cmd.Env = append(os.Environ(), asChild+"=1")

@@ -1,5 +1,5 @@
 // Package guard compares the log with what ClickHouse holds of it, for the
-// roles that can ask both, and sees to it that no log is begun in front of a
+// roles that can ask both, and makes sure that no log is begun for a
 // database that holds the history of another.
 package guard
 
@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// lookEvery is how often Watch sees whether something is due.
+	// lookEvery is how often Watch checks whether something is due.
 	lookEvery = time.Second
 	// topicEvery is how often the topic is asked for its id, and how long after a
 	// comparison that failed the next one comes.
@@ -27,7 +27,7 @@ const (
 	compareEvery = time.Minute
 	// compareTime bounds one comparison.
 	compareTime = 10 * time.Second
-	// publishTime bounds the attempt to tell the other roles.
+	// publishTime bounds the attempt to inform the other roles.
 	publishTime = 5 * time.Second
 )
 
@@ -60,7 +60,7 @@ func newest(ctx context.Context, db *clickhouse.DB) (*clickhouse.Epoch, error) {
 }
 
 // CheckEpoch reports, with a *epoch.Refused, when the history that ClickHouse
-// holds is not that of the log. A known of nil says nothing.
+// holds is not that of the log. A nil known is ignored.
 func CheckEpoch(known *clickhouse.Epoch, log epoch.Log) error {
 	switch {
 	case known == nil:
@@ -115,8 +115,8 @@ type Guard struct {
 }
 
 // Compare reports, with a *epoch.Refused, when ClickHouse contradicts the log,
-// and tells the roles that cannot ask ClickHouse. Other errors say that the two
-// could not be compared.
+// and informs the roles that cannot ask ClickHouse. Other errors mean that the
+// two could not be compared.
 func (g *Guard) Compare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, compareTime)
 	defer cancel()
@@ -139,7 +139,7 @@ func (g *Guard) compare(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTime)
 	defer cancel()
 	if failed := epoch.WriteHistory(limited, g.Kafka, held); failed != nil {
-		g.Logger.Warn("the chat workers cannot be told that ClickHouse contradicts the log", "error", failed)
+		g.Logger.Warn("the chat workers cannot be informed that ClickHouse contradicts the log", "error", failed)
 	}
 	return err
 }
@@ -149,8 +149,8 @@ func isRefused(err error) bool {
 	return errors.As(err, &refused)
 }
 
-// Watch goes on comparing until ctx ends, which is nil, or the log must not be
-// used any more: its topic is looked at every few seconds, and it is compared
+// Watch continues comparing until ctx ends, which is nil, or the log must no
+// longer be used: its topic is checked every few seconds, and it is compared
 // with ClickHouse every minute, after new connections to Kafka, and soon after
 // ClickHouse could not be asked.
 func (g *Guard) Watch(ctx context.Context) error {

@@ -17,17 +17,17 @@ import (
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 64 << 20
 
-// ErrNotFound says that the store has no trace of that id.
+// ErrNotFound means that the store has no trace of that id.
 var ErrNotFound = errors.New("no such trace")
 
 // Trace is what the store has of a trace. Nothing in it is to be relied on:
-// spans may be missing, may stand twice, or name parents in a circle.
+// spans may be missing, may appear twice, or name parents in a circle.
 type Trace struct {
 	Spans     []Span             `json:"spans"`
 	Processes map[string]Process `json:"processes"`
 }
 
-// Span is one span as the query API tells it.
+// Span is one span as the query API returns it.
 type Span struct {
 	ID         string      `json:"spanID"`
 	Trace      string      `json:"traceID"`
@@ -79,7 +79,7 @@ func (s *Span) Links() []Reference {
 	return links
 }
 
-// Tag is the value of an attribute as text; "" when there is none.
+// Tag is the value of an attribute as text; "" without it.
 func (s *Span) Tag(key string) string {
 	for _, t := range s.Tags {
 		if t.Key == key {
@@ -101,7 +101,7 @@ func textOf(value any) string {
 }
 
 // Fetch asks the query API at a base URL for a trace, by its id in hex. It
-// waits as long as ctx allows. ErrNotFound says that the store answered and has
+// waits as long as ctx allows. ErrNotFound means that the store answered and has
 // no such trace.
 func Fetch(ctx context.Context, base, id string) (*Trace, error) {
 	from, err := url.Parse(base)
@@ -118,7 +118,7 @@ func Fetch(ctx context.Context, base, id string) (*Trace, error) {
 	if err != nil {
 		var failed *url.Error
 		if errors.As(err, &failed) {
-			err = failed.Err // without the URL, which is said already
+			err = failed.Err // without the URL, which is in the message already
 		}
 		return nil, fmt.Errorf("nobody answers at %s, start Jaeger or name another address: %w", shown, err)
 	}
@@ -143,9 +143,9 @@ func decode(response *http.Response, shown string) (*Trace, error) {
 	case limited.N <= 0:
 		return nil, fmt.Errorf("the trace is larger than %d MB and is not shown", maxAnswer>>20)
 	case err != nil || response.StatusCode != http.StatusOK && len(answer.Errors) == 0:
-		return nil, fmt.Errorf("what answers at %s does not know this request (%s): is it Jaeger's query API?", shown, response.Status)
+		return nil, fmt.Errorf("the server at %s does not know this request (%s): is it Jaeger's query API?", shown, response.Status)
 	case response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound:
-		return nil, fmt.Errorf("the query API at %s cannot tell of the trace now: %s", shown, response.Status)
+		return nil, fmt.Errorf("the query API at %s cannot return the trace now: %s", shown, response.Status)
 	case len(answer.Data) == 0 || len(answer.Data[0].Spans) == 0:
 		return nil, ErrNotFound
 	}

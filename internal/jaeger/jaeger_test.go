@@ -73,7 +73,7 @@ func TestPrint(t *testing.T) {
 	}
 }
 
-// Where one process is all of Parley, its parts are told apart.
+// Where one process is all of Parley, its parts are distinguished.
 func TestPartsOfOneProcess(t *testing.T) {
 	trace := jaeger.Trace{
 		Spans: []jaeger.Span{
@@ -91,7 +91,7 @@ func TestPartsOfOneProcess(t *testing.T) {
 	}
 }
 
-// Whatever the store tells, every span is shown once, and nothing goes round
+// Whatever the store returns, every span is shown once, and nothing goes round
 // in circles or to the terminal as a command.
 func TestStrangeTraces(t *testing.T) {
 	span := func(id, parent string) jaeger.Span {
@@ -132,7 +132,7 @@ func TestFetchFails(t *testing.T) {
 		"twice":       {answer(t, http.StatusOK, someJSON, `{"data":[{"spans":[{"spanID":"a"}]}],"data":[{"spans":[{"spanID":"b"}]}]}`), "is it Jaeger's query API?"},
 		"cut":         {cut(t), "broke off"},
 		"no address":  {"127.0.0.1:16686", "is not of the form"},
-		"broken":      {answer(t, http.StatusInternalServerError, "text/plain", `{"errors":[{"code":500}]}`), "cannot tell"},
+		"broken":      {answer(t, http.StatusInternalServerError, "text/plain", `{"errors":[{"code":500}]}`), "cannot return"},
 		"other paths": {answer(t, http.StatusOK, someJSON, "") + "/elsewhere", "does not know this request"},
 	} {
 		_, err := fetch(t, c.url)

@@ -24,7 +24,7 @@ var shown = []struct{ key, name string }{
 	{"parley.unsampled", "unsampled"},
 }
 
-// maxDepth bounds how far the tree is set in.
+// maxDepth bounds how far the tree is indented.
 const maxDepth = 32
 
 // Print writes the trace as a tree: when each span began, counted from the

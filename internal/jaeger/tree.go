@@ -9,14 +9,14 @@ import (
 type Node struct {
 	Span     *Span
 	Children []*Node
-	// Orphan: the parent that it names is not in the trace, or stands below it.
+	// Orphan: the parent that it names is not in the trace, or is below it.
 	Orphan bool
 }
 
 // Tree puts the spans in their places: below their parents, in the order in
 // which they began. Spans without a parent are at the top, and so are those
-// whose parent is missing, or that stand in a circle. A span that is told twice
-// is shown once.
+// whose parent is missing, or that form a circle. A span that is returned
+// twice is shown once.
 func (t *Trace) Tree() []*Node {
 	nodes := map[string]*Node{}
 	var all []*Node
@@ -57,7 +57,7 @@ func (t *Trace) Tree() []*Node {
 	return roots
 }
 
-// place notes what stands below n.
+// place adds the nodes below n.
 func place(n *Node, placed map[*Node]bool) {
 	placed[n] = true
 	for _, c := range n.Children {

@@ -46,7 +46,7 @@ func Process(limit int64, engine bool) int64 {
 // limitIn is Limit with the files below root.
 func limitIn(root string) int64 {
 	lowest := ofMachine(path.Join(root, "proc/meminfo"))
-	groups, _ := os.ReadFile(path.Join(root, "proc/self/cgroup")) // there are none beyond Linux
+	groups, _ := os.ReadFile(path.Join(root, "proc/self/cgroup")) // which only Linux has
 	for line := range strings.Lines(string(groups)) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(parts) != 3 {
@@ -82,7 +82,7 @@ func ofGroup(file string) int64 {
 	return n
 }
 
-// ofMachine is the memory that /proc/meminfo tells of; 0: it tells nothing.
+// ofMachine is the memory that /proc/meminfo reports; 0: none.
 func ofMachine(file string) int64 {
 	text, _ := os.ReadFile(file)
 	for line := range strings.Lines(string(text)) {

@@ -21,7 +21,7 @@ type Gauges struct {
 func (m Meter) Gauges() *Gauges { return &Gauges{meter: m} }
 
 // Add makes a gauge whose value read returns, on any goroutine. It is false
-// while there is none.
+// while there is no value.
 func (g *Gauges) Add(name, unit, help string, read func() (float64, bool)) {
 	i := g.make(name, unit, help)
 	g.read = append(g.read, func(o metric.Observer) {

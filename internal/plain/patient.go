@@ -10,9 +10,9 @@ import (
 // acceptPause is the wait after an error that passes.
 const acceptPause = 50 * time.Millisecond
 
-// Patient is a listener that goes on after errors that are of the moment: no
-// descriptor or memory is free, or the client is gone already. net/http goes on
-// after some of them, and ends after the others.
+// Patient is a listener that continues after temporary errors: no descriptor or
+// memory is free, or the client has left already. net/http continues after some
+// of them, and ends after the others.
 type Patient struct {
 	net.Listener
 	OnError func(error) // called for each error; nil: nothing to do

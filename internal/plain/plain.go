@@ -27,7 +27,7 @@ type Bounds struct {
 
 // Server is an HTTP server with bounds. Beyond the most connections that there
 // may be, one of the address that has most of them is closed, the oldest of
-// these: whoever opens many keeps nobody else out, as a request that is sent
+// these: a client that opens many keeps nobody else out, as a request that is sent
 // takes milliseconds.
 type Server struct {
 	http.Server
@@ -41,7 +41,7 @@ type Server struct {
 	of     map[netip.Prefix]int // connections of each address
 }
 
-// place is a connection and whose it is.
+// place is a connection and its owner.
 type place struct {
 	conn net.Conn
 	from netip.Prefix
@@ -71,7 +71,7 @@ func (s *Server) Count() int {
 	return s.all.Len()
 }
 
-// state is told by net/http what becomes of a connection.
+// state is called by net/http when a connection changes state.
 func (s *Server) state(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:

@@ -1,5 +1,5 @@
 // Package quote decides what of a setting an error may repeat. A password may
-// stand anywhere: in the wrong flag, or in a value that lost its form.
+// be anywhere: in the wrong flag, or in a value that lost its form.
 package quote
 
 import (

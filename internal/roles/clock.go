@@ -15,18 +15,18 @@ import (
 const (
 	// clockBound is how far a role's clock may be from the ticks.
 	clockBound = 5 * time.Second
-	// clockNotes is how many ticks in a row must say so: one may be late.
+	// clockNotes is how many ticks in a row must show it: one may be late.
 	clockNotes = 3
-	// clockEvery is how often WatchClock looks, and clockWait for how long it
+	// clockEvery is how often WatchClock checks, and clockWait for how long it
 	// waits for a tick.
 	clockEvery = 10 * time.Second
 	clockWait  = 2500 * time.Millisecond
-	// clockBudget bounds what is read of that time.
+	// clockBudget bounds what is read in that time.
 	clockBudget = 16 << 20
 )
 
 // Clock compares this machine's clock with the ticks of parley.control, which
-// bear that of the chat worker that keeps the leases. The zero value is ready
+// carry that of the chat worker that keeps the leases. The zero value is ready
 // for use; it is safe for concurrent use.
 type Clock struct {
 	mu    sync.Mutex
@@ -46,7 +46,7 @@ func (c *Clock) Note(tick *schema.Tick, now time.Time, slack time.Duration) {
 	}
 }
 
-// Trouble says by how much the clocks differ; "" when they do not.
+// Trouble reports by how much the clocks differ; "" when they do not.
 func (c *Clock) Trouble() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,8 +62,8 @@ func (c *Clock) Trouble() string {
 		off.Round(time.Second), side, schema.TopicControl)
 }
 
-// TickOf is the tick that a record of parley.control bears; nil when it bears
-// none.
+// TickOf is the tick that a record of parley.control carries; nil when it
+// carries none.
 func TickOf(r *eventlog.Record) *schema.Tick {
 	var tick schema.Tick
 	if string(r.Key) != schema.ControlKeyTick || r.Value == nil || proto.Unmarshal(r.Value, &tick) != nil {

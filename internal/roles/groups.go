@@ -24,15 +24,15 @@ type Group struct {
 }
 
 const (
-	// settleTime is how long a group that shares its partitions out anew is
-	// waited for: what members say of themselves is hidden meanwhile.
+	// settleTime is how long a group that redistributes its partitions is waited
+	// for: the user data of its members is hidden meanwhile.
 	settleTime = 15 * time.Second
 	settlePoll = 100 * time.Millisecond
 )
 
 // Groups returns the consumer groups of roles, whatever they are called, and
 // in any case those with the default names. Other programs' groups, and members
-// that are no roles, are left out.
+// that are not roles, are left out.
 func Groups(ctx context.Context, kafka *eventlog.Client) ([]Group, error) {
 	names, err := kafka.Groups(ctx)
 	if err != nil {
@@ -68,8 +68,8 @@ func settled(ctx context.Context, kafka *eventlog.Client, name string) (eventlog
 	}
 }
 
-// readGroup keeps what is about roles. A member of a role's group that says
-// nothing of itself is of a version that knew one format only.
+// readGroup keeps what is about roles. A member of a role's group
+// without user data is of a version that knew only one format.
 func readGroup(g *eventlog.Group) Group {
 	found := Group{Name: g.Name, Kind: defaultKind(g.Name), Assigned: map[string][]int{}}
 	for i := range g.Members {
@@ -110,7 +110,7 @@ func Process() string {
 	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
-// UserData is what a member of a role's group says of itself. process is
+// UserData is what a member of a role's group reports about itself. process is
 // host/pid.
 func UserData(role, process string) ([]byte, error) {
 	data, err := proto.Marshal(&schema.Member{Role: role, Format: schema.NewestFormat, Process: process, Version: Version()})

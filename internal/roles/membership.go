@@ -21,11 +21,11 @@ type membership struct {
 	since  time.Time
 }
 
-// Set notes that the role is a member from now on, or is none any more.
+// Set records that the role is a member from now on, or no longer.
 func (m *Membership) Set(member bool) { m.state.Store(&membership{member, time.Now()}) }
 
-// Unready says why the role does not do its part at now; "" when it does, or
-// has been out of the group for a moment only.
+// Unready returns why the role does not do its part at now; "" when it does, or
+// has been out of the group only for a moment.
 func (m *Membership) Unready(now time.Time) string {
 	s := m.state.Load()
 	switch {

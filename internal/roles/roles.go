@@ -1,4 +1,4 @@
-// Package roles finds out which roles run on a log, and what they say of
+// Package roles finds out which roles run on a log, and what they report about
 // themselves: connectors by their beats in parley.control, chat workers and
 // projectors as members of consumer groups. It only reads.
 package roles
@@ -44,7 +44,7 @@ type Role struct {
 	Group string `json:"group,omitempty"`
 	// Format is the newest format of the log that it understands.
 	Format int32 `json:"format"`
-	// Version is that of its program; "" of one that does not tell.
+	// Version is that of its program; "" if it reports none.
 	Version string `json:"version,omitempty"`
 	// Seen is the time of a connector's newest beat, by its own clock.
 	Seen time.Time `json:"-"`

@@ -2,12 +2,12 @@ package roles
 
 import "runtime/debug"
 
-// Release is set by the linker: to the release, or to what `git describe` says
-// of the source.
+// Release is set by the linker: to the release, or to the output of `git describe`
+// for the source.
 var Release = ""
 
-// Version is that of this program: the release, or what the build knows of the
-// source it is from.
+// Version is that of this program: the release, or what the build records of its
+// source.
 func Version() string {
 	if Release != "" {
 		return Release

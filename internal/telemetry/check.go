@@ -35,7 +35,7 @@ var (
 )
 
 // checkVariables reports which of the OTEL_… variables cannot be what was meant:
-// the libraries go on with a default then, or send to nowhere, without a word.
+// the libraries silently use a default then, or send to nowhere.
 func checkVariables() error {
 	if err := checkWord(sdkDisabled, "true", "false"); err != nil || disabled() {
 		return err

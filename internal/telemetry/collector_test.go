@@ -16,7 +16,7 @@ import (
 	"github.com/parley-chat/parley/internal/tracing"
 )
 
-// A collector that is away costs neither the work nor the stop, and is told of.
+// A collector that is down delays neither the work nor the stop, and is logged.
 func TestCollectorAway(t *testing.T) {
 	environment(t, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
 	var out bytes.Buffer
@@ -57,7 +57,7 @@ func hanging(t *testing.T) (url string, release func()) {
 	return server.URL, release
 }
 
-// One that hangs takes no more of a stop than it is given, and says what is
+// One that hangs takes no more of a stop than it is given, and logs what is
 // lost.
 func TestCollectorHangs(t *testing.T) {
 	url, _ := hanging(t)
@@ -83,7 +83,7 @@ func TestCollectorHangs(t *testing.T) {
 }
 
 // Spans that are made faster than they are taken are dropped at the bound that
-// was set, counted and told of, and hold nothing up.
+// was set, counted and logged, and hold nothing up.
 //
 //parley:bound spans that wait
 func TestQueueOfSpansIsBounded(t *testing.T) {

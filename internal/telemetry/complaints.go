@@ -14,7 +14,7 @@ import (
 // complaintEvery bounds how often trouble with telemetry is logged.
 const complaintEvery = time.Minute
 
-// complaints are what OpenTelemetry says of itself. They never stop the work:
+// complaints are OpenTelemetry's own errors. They never stop the work:
 // they are logged, once a minute at most. Only while the settings are read, the
 // first one is kept as a reason not to start.
 type complaints struct {

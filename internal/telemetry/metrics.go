@@ -18,7 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// metricsExporter is the standard variable that says where metrics are pushed.
+// metricsExporter is the standard variable for where metrics are pushed.
 const metricsExporter = "OTEL_METRICS_EXPORTER"
 
 // metrics are those of one process.
@@ -79,7 +79,7 @@ func (m *metrics) handler() http.Handler {
 }
 
 // shutdown pushes what was measured last, for as long as ctx allows. Metrics
-// that nobody takes are no reason for a process to fail.
+// that cannot be delivered must not make a process fail.
 func (m *metrics) shutdown(ctx context.Context) {
 	if err := m.provider.Shutdown(ctx); err != nil {
 		m.log.Warn("the last metrics are lost", "error", err)

@@ -59,7 +59,7 @@ func TestAnUnknownExporterIsAnError(t *testing.T) {
 	}
 }
 
-// A log may have many partitions, and the lag of each is told.
+// A log may have many partitions, and the lag of each is shown.
 func TestEveryPartitionIsServed(t *testing.T) {
 	tel, err := telemetry.Start(t.Context(), "parley-test", "v0", slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -30,26 +30,26 @@ const (
 	largestQueue = 1 << 20
 )
 
-// What becomes of a span that is to be exported.
+// Outcomes of a span that is to be exported.
 const (
 	spanExported = "exported"
 	spanFailed   = "failed"
 	spanDropped  = "dropped"
 )
 
-var errQueueFull = errors.New("more spans are made than are taken: the queue is full, see " + queueSize)
+var errQueueFull = errors.New("spans are made faster than they are exported: the queue is full, see " + queueSize)
 
 // queue takes sampled spans, and those that failed, until they are exported. It
-// is bounded: what comes on top is dropped and counted, and the work goes on.
+// is bounded: more than that is dropped and counted, and the work continues.
 type queue struct {
 	sdk.SpanProcessor
 	bound      int64
 	waiting    atomic.Int64 // taken, and not exported yet
-	spans      meter.Tally  // by what became of them
+	spans      meter.Tally  // by outcome
 	complaints *complaints
 }
 
-// newQueue starts to export as the variables say.
+// newQueue starts to export as the variables ask.
 func newQueue(exporter sdk.SpanExporter, m meter.Meter, c *complaints) (*queue, error) {
 	bound, err := sizeFrom(queueSize, defaultQueue)
 	if err != nil {
@@ -67,10 +67,10 @@ func newQueue(exporter sdk.SpanExporter, m meter.Meter, c *complaints) (*queue, 
 	return q, nil
 }
 
-// spansOf counts spans by what becomes of them.
+// spansOf counts spans by outcome.
 func spansOf(m meter.Meter) meter.Tally {
 	return m.Tally("parley.telemetry.spans", "{span}",
-		"Spans that were to be exported, by what became of them: exported, failed (nobody took them), or dropped (the queue was full).",
+		"Spans that were to be exported, by outcome: exported, failed (not accepted), or dropped (the queue was full).",
 		meter.By("result", spanExported, spanFailed, spanDropped))
 }
 
@@ -104,7 +104,7 @@ func (q *queue) OnEnd(s sdk.ReadOnlySpan) {
 	q.SpanProcessor.OnEnd(s)
 }
 
-// counted is an exporter that tells the queue of what it took.
+// counted is an exporter that reports to the queue what it took.
 type counted struct {
 	sdk.SpanExporter
 	queue *queue

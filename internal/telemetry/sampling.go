@@ -12,14 +12,14 @@ import (
 	"github.com/parley-chat/parley/internal/quote"
 )
 
-// Variables that say which traces are kept.
+// Variables for which traces are kept.
 const (
 	samplerName = "OTEL_TRACES_SAMPLER"
 	samplerArg  = "OTEL_TRACES_SAMPLER_ARG"
 )
 
 // samplerFrom is what the standard variables ask for. The SDK reads them too,
-// but does not tell what it read, and goes on with a default where it is wrong.
+// but does not return what it read, and uses a default where it is wrong.
 func samplerFrom(name, arg string) (sdk.Sampler, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	base, parentBased := strings.CutPrefix(name, "parentbased_")
@@ -83,8 +83,8 @@ func (s *sampler) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult {
 	return result
 }
 
-// failure is a span that failed in a trace that is not sampled. It stands
-// alone, without the parent that nobody would find.
+// failure is a span that failed in a trace that is not sampled. It is a root,
+// because its parent was not exported.
 type failure struct{ sdk.ReadOnlySpan }
 
 // SpanContext is that of a sampled span, or it would not be exported.
@@ -93,10 +93,10 @@ func (f failure) SpanContext() trace.SpanContext {
 	return sc.WithTraceFlags(sc.TraceFlags() | trace.FlagsSampled)
 }
 
-// Parent is none.
+// Parent is empty.
 func (f failure) Parent() trace.SpanContext { return trace.SpanContext{} }
 
-// Attributes tell that the rest of the trace is missing.
+// Attributes mark that the rest of the trace is missing.
 func (f failure) Attributes() []attribute.KeyValue {
 	own := f.ReadOnlySpan.Attributes()
 	return append(own[:len(own):len(own)], attribute.Bool("parley.unsampled", true))

@@ -1,6 +1,6 @@
-// Package telemetry is how a process tells what it does. Metrics are served
-// for Prometheus, and pushed where the standard OTEL_… variables say so; traces
-// go where these say.
+// Package telemetry exports what a process does. Metrics are served for
+// Prometheus, and pushed where the standard OTEL_… variables ask for it; traces
+// go where these name.
 // Components do not know this package: they are given providers.
 package telemetry
 
@@ -22,7 +22,7 @@ import (
 	"github.com/parley-chat/parley/internal/meter"
 )
 
-// Telemetry is what one process tells. Its methods may be called concurrently.
+// Telemetry is what one process exports. Its methods may be called concurrently.
 type Telemetry struct {
 	metrics *metrics
 	traces  *traces
@@ -88,8 +88,8 @@ func (t *Telemetry) Shutdown(ctx context.Context) {
 }
 
 // newResource describes this process: service, version, and an instance id that
-// no other process has. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go
-// before.
+// no other process has. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take
+// precedence.
 func newResource(ctx context.Context, service, version string) (*resource.Resource, error) {
 	r, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),

@@ -15,7 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/meter"
 )
 
-// Variables that say whether there are traces and where they go.
+// Variables for whether there are traces and where they go.
 const (
 	sdkDisabled    = "OTEL_SDK_DISABLED"
 	tracesExporter = "OTEL_TRACES_EXPORTER"
@@ -29,11 +29,11 @@ type traces struct {
 	log      *slog.Logger
 }
 
-// newTraces starts to export spans as the environment says. Without a word of
-// it there are none.
+// newTraces starts to export spans as the environment asks. By default there
+// are none.
 func newTraces(ctx context.Context, of *resource.Resource, m meter.Meter, c *complaints) (*traces, error) {
 	if off() {
-		spansOf(m) // which shows that there are none
+		spansOf(m) // which shows zeros
 		return nil, nil
 	}
 	s, err := samplerFrom(os.Getenv(samplerName), os.Getenv(samplerArg))
@@ -52,7 +52,7 @@ func newTraces(ctx context.Context, of *resource.Resource, m meter.Meter, c *com
 }
 
 // off reports whether the environment asks for no traces: it names no exporter
-// and no endpoint, or says so.
+// and no endpoint, or turns them off.
 func off() bool {
 	if disabled() {
 		return true
@@ -76,8 +76,8 @@ func (t *traces) tracers() trace.TracerProvider {
 	return t.provider
 }
 
-// shutdown sends what waits, for as long as ctx allows. Spans that nobody takes
-// are no reason for a process to fail.
+// shutdown sends what waits, for as long as ctx allows. Spans that cannot be
+// delivered must not make a process fail.
 func (t *traces) shutdown(ctx context.Context) {
 	if t == nil {
 		return

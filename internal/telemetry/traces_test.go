@@ -16,7 +16,7 @@ import (
 	"github.com/parley-chat/parley/internal/tracing"
 )
 
-// environment clears what the machine says of telemetry and sets the given.
+// environment clears the machine's telemetry variables and sets the given ones.
 func environment(t *testing.T, pairs ...string) {
 	t.Helper()
 	for _, name := range []string{
@@ -83,7 +83,7 @@ func TestServiceNameOfTheEnvironmentWins(t *testing.T) {
 	}
 }
 
-// Off is no provider at all, so that nothing is paid for.
+// Off means no provider at all, so that it costs nothing.
 func TestOffIsNothing(t *testing.T) {
 	for name, pairs := range map[string][]string{
 		"nothing said": nil,

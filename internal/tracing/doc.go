@@ -1,6 +1,6 @@
-// Package tracing makes the spans that components tell of their work, named as
-// OpenTelemetry's semantic conventions for messaging, databases and RPC say.
-// It knows the API of traces only; where spans go is decided by package
+// Package tracing makes the spans of the components' work, named by
+// OpenTelemetry's semantic conventions for messaging, databases and RPC.
+// It knows only the API of traces; where spans go is decided by package
 // telemetry.
 //
 // One message is one trace:
@@ -19,5 +19,5 @@
 //
 // Spans never hold what people say or who they are: no body, no user, no
 // recipient, no token, and no text of an error, which could quote any of them.
-// An error's text stands in the log, beside the trace id.
+// An error's text is in the log, beside the trace id.
 package tracing

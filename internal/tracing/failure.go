@@ -15,9 +15,9 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// failure says what kind of error err is, and nothing of its text: the code of
+// failure returns the kind of error err is, and nothing of its text: the code of
 // the server that answered with it, timeout, connection, or its type in Go
-// where that says anything.
+// where that is informative.
 func failure(err error) []attribute.KeyValue {
 	var own interface{ ErrorType() string }
 	var exception *clickhouse.Exception

@@ -70,7 +70,7 @@ func (t *Topic) Send(within Span, partition, size int) Span {
 	return span
 }
 
-// Headers are those of a record that goes on with the span's trace; nil when it
+// Headers are those of a record that continues the span's trace; nil when it
 // is not sampled.
 func (s Span) Headers() []eventlog.Header {
 	if !s.Sampled() {

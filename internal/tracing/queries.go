@@ -67,8 +67,7 @@ func Within(ctx, of context.Context) context.Context {
 	return ctx
 }
 
-// Share says that the work of ctx waits for work that was begun within by: the
-// two are linked.
+// Share links the work of ctx to the work within by that it waits for.
 func Share(ctx, by context.Context) {
 	Span{span: trace.SpanFromContext(ctx)}.Link(trace.SpanContextFromContext(by))
 }

@@ -25,9 +25,9 @@ func (t *Tracer) Request(method string) Span {
 	return s
 }
 
-// LinkClient links to the trace that the client says it is in, a W3C
-// traceparent. It decides nothing here: a client cannot have itself sampled. A
-// traceparent that is none is ignored, as the standard says.
+// LinkClient links to the trace that the client names, a W3C
+// traceparent. It decides nothing here: a client cannot have itself sampled. An
+// invalid traceparent is ignored, as the standard demands.
 func (s Span) LinkClient(traceparent string) {
 	if !s.Sampled() || traceparent == "" {
 		return

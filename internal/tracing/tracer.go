@@ -28,10 +28,10 @@ func New(provider trace.TracerProvider, component string) *Tracer {
 	return &Tracer{provider.Tracer(scope+component, trace.WithSchemaURL(semconv.SchemaURL))}
 }
 
-// Span is one piece of work. The zero Span is none; every method of it does
+// Span is one piece of work. The zero Span is no span; its methods do
 // nothing. Ending a span twice is harmless.
 type Span struct {
-	span trace.Span // nil: there is none (yet)
+	span trace.Span // nil: none (yet)
 	late *late      // where one is made once the work fails
 }
 
@@ -70,7 +70,7 @@ func (s Span) In(ctx context.Context) context.Context {
 	return trace.ContextWithSpan(ctx, s.span)
 }
 
-// Set adds to what the span says, when it is sampled. Ask Sampled first where
+// Set adds attributes to the span, when it is sampled. Ask Sampled first where
 // it matters that making the attributes costs something.
 func (s Span) Set(attributes ...attribute.KeyValue) {
 	if s.Sampled() {
@@ -78,16 +78,16 @@ func (s Span) Set(attributes ...attribute.KeyValue) {
 	}
 }
 
-// Link says that the work of another trace had to do with this, when both are
-// sampled. A link to the span's own trace is left out.
+// Link records that the work of another trace is related to this, when both
+// are sampled. A link to the span's own trace is left out.
 func (s Span) Link(to trace.SpanContext) {
 	if s.Sampled() && to.IsSampled() && to.TraceID() != s.span.SpanContext().TraceID() {
 		s.span.AddLink(trace.Link{SpanContext: to})
 	}
 }
 
-// End ends the span: in an error unless err is nil or says that the work was
-// called off.
+// End ends the span: in an error unless err is nil or means that the work was
+// cancelled.
 func (s Span) End(err error) {
 	failed := err != nil && !errors.Is(err, context.Canceled)
 	if s.span == nil {

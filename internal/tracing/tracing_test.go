@@ -58,7 +58,7 @@ func TestOffCostsNothing(t *testing.T) {
 	}
 }
 
-// A failure is told by its kind, in few words and none of its text.
+// A failure is described by its kind, in few words and without its text.
 func TestFailuresAreToldByTheirKind(t *testing.T) {
 	ended := tracetest.NewSpanRecorder()
 	tracer := tracing.New(sdk.NewTracerProvider(sdk.WithSpanProcessor(ended)), "test")
@@ -97,7 +97,7 @@ func TestOffIgnoresErrors(t *testing.T) {
 	}
 }
 
-// A record that is part of a sampled trace goes on with it where nothing is
+// A record that is part of a sampled trace continues it where nothing is
 // traced in between.
 func TestTracePassesThroughWhoTracesNothing(t *testing.T) {
 	on := tracing.New(sdk.NewTracerProvider(), "test")

@@ -1,4 +1,4 @@
-// Package clickhousetest stands between a test and its ClickHouse server, to
+// Package clickhousetest sits between a test and its ClickHouse server, to
 // take the server away and to bring it back.
 package clickhousetest
 

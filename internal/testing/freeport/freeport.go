@@ -26,8 +26,8 @@ const (
 // block is what this process hands out.
 var block struct {
 	mu    sync.Mutex
-	first net.Listener // nil: there is no block yet
-	next  int          // of the block's ports, to be looked at next
+	first net.Listener // nil: no block yet
+	next  int          // of the block's ports, to be tried next
 }
 
 // Take returns a port that nobody listens at. It was handed out before only if

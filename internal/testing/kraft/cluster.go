@@ -16,10 +16,10 @@ import (
 	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
-// retryEvery is how often a node that starts is asked whether it is there.
+// retryEvery is how often a node that starts is asked whether it is up.
 const retryEvery = 20 * time.Millisecond
 
-// Config says what cluster to start.
+// Config is what cluster to start.
 type Config struct {
 	// Nodes is how many; 0 means one. With three or more, everything is kept
 	// three times, and a write waits for two.
@@ -30,7 +30,7 @@ type Config struct {
 	// of server.properties and of this package.
 	Settings []string
 	// Protocol is the security protocol of one more listener, such as SASL_SSL;
-	// "" for none. Settings then say the rest, such as its certificate.
+	// "" for none. Settings then hold the rest, such as its certificate.
 	Protocol string
 	// Users are created before the first start, in the notation of Kafka:
 	// SCRAM-SHA-512=[name=ada,password=secret].

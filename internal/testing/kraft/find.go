@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// ErrMissing says that Apache Kafka is not on this machine.
+// ErrMissing means that Apache Kafka is not on this machine.
 var ErrMissing = errors.New("no Apache Kafka was found: `make kafka` gets it, with Java 17 and Maven")
 
 // script runs one node.
@@ -32,7 +32,7 @@ func find() (string, error) {
 	}
 }
 
-// Available returns nil where a cluster can be started, and else says what is
+// Available returns nil where a cluster can be started, else what is
 // missing.
 func Available() error {
 	path, err := find()

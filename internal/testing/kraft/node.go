@@ -25,7 +25,7 @@ type Node struct {
 // Addr is where the node listens without encryption or authentication.
 func (n *Node) Addr() string { return addrOf(n.port) }
 
-// Log is the file with what the node says.
+// Log is the file with the node's output.
 func (n *Node) Log() string { return n.dir + ".log" }
 
 // Data is the folder with the node's log segments, a folder in it for each

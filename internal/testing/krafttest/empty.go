@@ -23,7 +23,7 @@ func empty(ctx context.Context, addr string) error {
 		if err != nil || left == 0 {
 			return err
 		}
-		transport.CloseIdleConnections() // or it would go on telling what was there
+		transport.CloseIdleConnections() // or its cache would still list what was there
 		time.Sleep(10 * time.Millisecond)
 	}
 }

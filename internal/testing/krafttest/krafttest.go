@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// Env names the environment variable that says which broker tests run
+	// Env names the environment variable for which broker tests run
 	// against: "apache" for Apache Kafka, nothing for the embedded one.
 	Env    = "PARLEY_TEST_KAFKA"
 	apache = "apache"
@@ -65,7 +65,7 @@ func Start(tb testing.TB, cfg kraft.Config) *kraft.Cluster {
 	return c
 }
 
-// folder is deleted behind the cluster's end, because cleanups run in reverse.
+// folder is deleted after the cluster's end, because cleanups run in reverse.
 func folder(tb testing.TB) string {
 	tb.Helper()
 	dir, err := newFolder()
@@ -80,14 +80,14 @@ func folder(tb testing.TB) string {
 	return dir
 }
 
-// show logs the last that each node said.
+// show logs the last output of each node.
 func show(tb testing.TB, c *kraft.Cluster) {
 	for _, n := range c.Nodes {
 		said, err := os.ReadFile(n.Log())
 		if err != nil {
 			tb.Error(err)
 		}
-		tb.Logf("node %d said at last:\n%s", n.ID, said[max(0, len(said)-4000):])
+		tb.Logf("node %d's last output:\n%s", n.ID, said[max(0, len(said)-4000):])
 	}
 }
 
@@ -107,8 +107,8 @@ type broker struct {
 }
 
 // Broker returns the address of a broker without topics and groups, which is
-// the test's until its end. Brokers are started when there is none to reuse;
-// one that a failed test has used, or that can not be emptied, is thrown away.
+// the test's until its end. Brokers are started when none can be reused;
+// one that a failed test has used, or that cannot be emptied, is thrown away.
 // Close ends them.
 func Broker(tb testing.TB) (addr string) {
 	tb.Helper()

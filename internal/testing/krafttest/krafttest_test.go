@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { krafttest.Main(m) }
 
-// client returns one that keeps no connections behind the test.
+// client returns one that keeps no connections after the test.
 func client(t *testing.T, addrs ...string) *kafka.Client {
 	transport := &kafka.Transport{Dial: (&net.Dialer{}).DialContext, MetadataTTL: 50 * time.Millisecond}
 	t.Cleanup(transport.CloseIdleConnections)

@@ -1,4 +1,4 @@
-// Package plaintest speaks HTTP by the byte, for tests of what servers do with
+// Package plaintest sends HTTP by the byte, for tests of what servers do with
 // requests that no client library would send.
 package plaintest
 
@@ -30,7 +30,7 @@ func Send(t testing.TB, from, to, text string) net.Conn {
 	return c
 }
 
-// Status reads an answer's status; 0: there was none in that time.
+// Status reads an answer's status; 0: none in that time.
 func Status(c net.Conn, within time.Duration) int {
 	_ = c.SetReadDeadline(time.Now().Add(within))
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
