@@ -15,7 +15,7 @@ import (
 // fraction.
 const controlBudget = 256 << 20
 
-// ReadControl calls fn with every record of parley.control as it is now, in
+// ReadControl calls fn with every record that parley.control holds now, in
 // order. What is corrupt is skipped.
 func ReadControl(ctx context.Context, c *eventlog.Client, fn func(eventlog.Record) error) error {
 	next, end, err := c.Offsets(ctx, schema.TopicControl, 0)
@@ -29,15 +29,15 @@ func ReadControl(ctx context.Context, c *eventlog.Client, fn func(eventlog.Recor
 	}
 	switch {
 	case errors.Is(err, eventlog.ErrBudget):
-		return fmt.Errorf("%s holds more than %d MiB, so it is not compacted: see to it that the brokers' log cleaner runs, and that the topic's segment.bytes is 50 MiB", schema.TopicControl, controlBudget>>20)
+		return fmt.Errorf("%s holds more than %d MiB, so it is not compacted: make sure that the brokers' log cleaner runs, and that the topic's segment.bytes is 50 MiB", schema.TopicControl, controlBudget>>20)
 	case err != nil:
 		return fmt.Errorf("read %s: %w", schema.TopicControl, err)
 	}
 	return nil
 }
 
-// claim compares the log with what parley.control remembers of it, and has it
-// remember a new one.
+// claim compares the log with what parley.control remembers of it, and records a
+// new one there.
 func (l Log) claim(ctx context.Context, c *eventlog.Client) error {
 	known, err := Remembered(ctx, c)
 	if err != nil {

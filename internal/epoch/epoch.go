@@ -32,7 +32,7 @@ type Log struct {
 	Format int32
 }
 
-// Options say what Open may do where there is no log yet.
+// Options are what Open may do where there is no log yet.
 type Options struct {
 	// Partitions to create it with; 0 means schema.LaptopPartitions.
 	Partitions int
@@ -66,8 +66,8 @@ func Replaced(err error) error { return Refuse("%v; "+Remedy, err) }
 // Open waits for the brokers and returns the log. It begins one where there is
 // none and parley.control remembers none, as its options say; any number of
 // processes may do so at once, and the first marker wins. A log that is
-// remembered and not there any more is refused before anything is created. Of
-// one that is, partitions may lack their beginning: see [Cut]. The error is a
+// remembered and no longer exists is refused before anything is created. Of one
+// that exists, partitions may lack their beginning: see [Cut]. The error is a
 // *Refused, an *eventlog.TopicError, a *schema.NewerError, that of Approve, or
 // that of ctx.
 func Open(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
@@ -158,7 +158,7 @@ func mayBegin(ctx context.Context, c *eventlog.Client, o Options) error {
 	if !errors.As(asked, &refused) {
 		return asked
 	}
-	// Another role may have begun the log and told ClickHouse of it meanwhile.
+	// Another role may meanwhile have begun the log and recorded it in ClickHouse.
 	b, err := lookUp(ctx, c)
 	switch {
 	case err != nil:
@@ -188,7 +188,7 @@ func lookUp(ctx context.Context, c *eventlog.Client) (beginning, error) {
 	return beginnings(ctx, c, info.Partitions)
 }
 
-// awaitEvery is how often a log is looked for that others are to begin.
+// awaitEvery is how often to look for a log that others are to begin.
 const awaitEvery = 100 * time.Millisecond
 
 // await returns when there is a log whose every partition has begun.
@@ -213,8 +213,8 @@ func await(ctx context.Context, c *eventlog.Client, logger *slog.Logger) error {
 	}
 }
 
-// existingPartitions is the number of partitions of a log that is there, else
-// the wanted one.
+// existingPartitions is the number of partitions of an existing log, else the
+// wanted one.
 func existingPartitions(ctx context.Context, c *eventlog.Client, wanted int) (int, error) {
 	info, err := c.TopicInfo(ctx, schema.TopicEvents)
 	switch {
@@ -250,7 +250,7 @@ func Topics(partitions, replication int) []eventlog.Topic {
 	return all
 }
 
-// mark sees to it that every partition begins with a marker of one epoch.
+// mark makes sure that every partition begins with a marker of one epoch.
 func (l *Log) mark(ctx context.Context, c *eventlog.Client) error {
 	producer := c.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
 	defer producer.Close()
@@ -317,8 +317,8 @@ func readMarker(ctx context.Context, c *eventlog.Client, partition int) (*schema
 	return marker, nil
 }
 
-// Check reports, with a *Refused, when the topic of the events is not the one
-// that was opened any more. Readers call it on every new connection.
+// Check reports, with a *Refused, when the topic of the events is no longer
+// the one that was opened. Readers call it on every new connection.
 func (l Log) Check(ctx context.Context, c *eventlog.Client) error {
 	info, err := topicOf(ctx, c, l.remembered())
 	if err != nil {
@@ -353,7 +353,7 @@ func topicOf(ctx context.Context, c *eventlog.Client, known *schema.LogEpoch) (e
 	}
 }
 
-// Gone is the refusal of a log whose topic is not there any more.
+// Gone is the refusal of a log whose topic no longer exists.
 func Gone(known *schema.LogEpoch) error {
 	return Refuse("topic %s is gone, and the log of epoch %s was in it: restore it, or begin a new epoch with `parley epoch new`", schema.TopicEvents, known.Epoch)
 }
@@ -363,7 +363,7 @@ func emptied(partitions []int, epoch string) error {
 	return Refuse("partitions %v of %s are empty, and the log of epoch %s was in them: restore it, or begin a new epoch with `parley epoch new`", partitions, schema.TopicEvents, epoch)
 }
 
-// moved is the refusal of another number of partitions.
+// moved is the refusal of a changed number of partitions.
 func moved(now, before int) error {
 	return Refuse("topic %s has %d partitions and had %d: channels would move; restore the topic with the count it was created with, or begin a new epoch with `parley epoch new`", schema.TopicEvents, now, before)
 }

@@ -174,7 +174,7 @@ func TestLogIsBegunByThoseWhoMay(t *testing.T) {
 	}
 }
 
-// What ClickHouse holds and the log does not is refused, whoever tells of it.
+// What ClickHouse holds and the log does not is refused, whoever reports it.
 func TestHistoryThatTheLogLacks(t *testing.T) {
 	c, ctx := broker(t), patient(t)
 	log, err := Open(ctx, c, Options{Partitions: 2})

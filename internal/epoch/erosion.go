@@ -22,7 +22,7 @@ type Erosion struct {
 // Whole reports whether nothing was deleted, or will be.
 func (e Erosion) Whole() bool { return len(e.Cut) == 0 && len(e.Settings) == 0 }
 
-// Eroded looks whether events of the log were deleted, or will be.
+// Eroded checks whether events of the log were deleted, or will be.
 func (l Log) Eroded(ctx context.Context, c *eventlog.Client) (Erosion, error) {
 	var e Erosion
 	have, err := c.TopicSettings(ctx, schema.TopicEvents)

@@ -13,8 +13,8 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// DecodeHistory returns what a record of parley.control says about ClickHouse;
-// nil when it says nothing.
+// DecodeHistory returns what a record of parley.control holds about ClickHouse;
+// nil when it holds nothing.
 func DecodeHistory(value []byte) *schema.LogHistory {
 	var h schema.LogHistory
 	if value == nil || proto.Unmarshal(value, &h) != nil {
@@ -23,7 +23,7 @@ func DecodeHistory(value []byte) *schema.LogHistory {
 	return &h
 }
 
-// WriteHistory tells the roles that cannot ask ClickHouse what it holds.
+// WriteHistory publishes what ClickHouse holds, for the roles that cannot ask it.
 func WriteHistory(ctx context.Context, c *eventlog.Client, h *schema.LogHistory) error {
 	value, err := proto.Marshal(h)
 	if err != nil {
@@ -36,7 +36,7 @@ func WriteHistory(ctx context.Context, c *eventlog.Client, h *schema.LogHistory)
 }
 
 // CheckHistory reports, with a *Refused, when ClickHouse holds events that the
-// log does not, or others. What h says of another log says nothing; nil neither.
+// log does not, or others. An h of another log, or a nil one, is ignored.
 func (l Log) CheckHistory(ctx context.Context, c *eventlog.Client, h *schema.LogHistory) error {
 	if h == nil || h.Epoch != l.Epoch || string(h.TopicId) != string(l.TopicID[:]) {
 		return nil

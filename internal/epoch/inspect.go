@@ -20,7 +20,7 @@ func Remembered(ctx context.Context, c *eventlog.Client) (*schema.LogEpoch, erro
 }
 
 // Raised is the newest raise of the log's format that parley.control knows of,
-// under way or done; nil when there was none.
+// under way or done; nil without one.
 func Raised(ctx context.Context, c *eventlog.Client) (*schema.LogFormat, error) {
 	m, err := readMemory(ctx, c)
 	return m.format, err
@@ -81,10 +81,10 @@ func (m *memory) apply(r *eventlog.Record) {
 	}
 }
 
-// Inspect returns the log that is there, as its markers tell, without writing
+// Inspect returns the existing log, according to its markers, without writing
 // anything: for tools. Where older events were deleted, and the markers with
-// them, parley.control tells. The error is a *Refused when it is no log of one
-// epoch, and eventlog.ErrUnknownTopic when there is none.
+// them, parley.control is used. The error is a *Refused when it is not a log of
+// one epoch, and eventlog.ErrUnknownTopic when there is no log.
 func Inspect(ctx context.Context, c *eventlog.Client) (Log, error) {
 	info, err := c.TopicInfo(ctx, schema.TopicEvents)
 	if err != nil {
@@ -124,7 +124,7 @@ func (b beginning) complete() bool {
 	return len(b.empty) == 0 && (b.marker != nil || len(b.cut) > 0)
 }
 
-// atOnce bounds the partitions that are looked at together.
+// atOnce bounds the partitions that are inspected at once.
 const atOnce = 16
 
 // ForEach calls look with each number below n, several at once, and returns its
@@ -138,7 +138,7 @@ func ForEach(ctx context.Context, n int, look func(ctx context.Context, i int) e
 	return g.Wait()
 }
 
-// beginnings looks at every partition. Two that are of different epochs are a
+// beginnings inspects every partition. Two that are of different epochs are a
 // *Refused.
 func beginnings(ctx context.Context, c *eventlog.Client, partitions int) (beginning, error) {
 	var b beginning

@@ -30,8 +30,8 @@ func (t *Tail) MoveTo(batch eventlog.Batch) {
 	}
 }
 
-// Check reports, with a *Refused, when the log does not hold the record any
-// more. Readers call it on every new connection.
+// Check reports, with a *Refused, when the log no longer holds the
+// record. Readers call it on every new connection.
 func (t Tail) Check(ctx context.Context, c *eventlog.Client) error {
 	if t.Offset < 0 {
 		return nil
@@ -70,7 +70,7 @@ func Lost(partition int, upTo, end int64) error {
 }
 
 // Cut is a partition that lost events that its reader needs: somebody deleted
-// them. It says nothing about the others, which are served on.
+// them. It does not concern the others, which are still served.
 type Cut struct {
 	Partition int
 	Needed    int64 // the offset to read on from

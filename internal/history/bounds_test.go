@@ -81,7 +81,7 @@ func TestTailsHaveTurns(t *testing.T) {
 	case <-time.After(100 * time.Millisecond):
 	}
 	<-turns
-	if n := len(<-found); n != 6 { // and one that says that there are more
+	if n := len(<-found); n != 6 { // and one that shows that there are more
 		t.Errorf("with a turn it finds %d messages", n)
 	}
 }

@@ -3,7 +3,7 @@
 // without a gap or a repeat.
 //
 // W is read before the rows, and only rows up to W are used, so a projector
-// that goes on meanwhile changes nothing. A W that has become old is as right
+// that continues meanwhile changes nothing. An old W is as correct
 // as a new one: it only makes the part that comes from the log longer. Void
 // chats are left out on both sides by the same rule, which the projector
 // applied to the rows; for the log it is either the caller's list of void

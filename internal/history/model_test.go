@@ -111,7 +111,7 @@ func drawQuery(t *rapid.T, w *world) Query {
 	return q
 }
 
-// Wherever the watermark stands, an answer is the same as one from a list of
+// Wherever the watermark is, an answer is the same as one from a list of
 // all messages.
 func TestReadEqualsModel(t *testing.T) {
 	w := newWorld(t, modelWindow)

@@ -6,7 +6,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// Mode says which messages of a channel a query asks for.
+// Mode is which messages of a channel a query asks for.
 type Mode int
 
 const (
@@ -30,10 +30,10 @@ type Query struct {
 	Everyone bool
 
 	Mode                  Mode
-	Before, After, Around int64 // a seq, as Mode says
+	Before, After, Around int64 // a seq, by Mode
 	Limit                 int   // messages at most; 0 asks for More alone
 	// Bytes of text at most, for each side of Around, but one message at least:
-	// More, or Newer, says when that leaves messages out. 0: no bound.
+	// More, or Newer, is set when that leaves messages out. 0: no bound.
 	Bytes int
 
 	// End is exclusive: events at or above it are not history. They need to be
@@ -88,7 +88,7 @@ func (q *Query) spans() []span {
 }
 
 // page puts the parts together. Each holds up to one message more than asked
-// for, which tells that there are more.
+// for, which shows that there are more.
 func (q *Query) page(parts []part) Page {
 	p := Page{Messages: parts[0].messages, More: parts[0].more}
 	if q.Mode == Around {

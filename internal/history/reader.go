@@ -35,7 +35,7 @@ type Config struct {
 	// QueryTime bounds one query of ClickHouse. Default 2 s.
 	QueryTime time.Duration
 	Meters    metric.MeterProvider // nil: nothing is measured
-	Tracers   trace.TracerProvider // nil: no spans within those of who asks
+	Tracers   trace.TracerProvider // nil: no spans within those of the callers
 	Logger    *slog.Logger
 }
 
@@ -85,7 +85,7 @@ func (r *Reader) Close() {
 }
 
 // Probe asks ClickHouse for a sign of life, in the background: when history
-// cannot be read the log says so before somebody misses it.
+// cannot be read that is logged before somebody misses it.
 func (r *Reader) Probe() { r.store.probe() }
 
 // Watermark is the newest W known of a partition, without I/O: everything up
@@ -185,7 +185,7 @@ func (r *Reader) readLog(ctx context.Context, q *Query, s span) ([]rpc.Message, 
 }
 
 // ReadLog answers q from the log alone, as if the channel began at offset
-// from: for when ClickHouse is away. Its errors are those of Read but for
+// from: for when ClickHouse is down. Its errors are those of Read except
 // ErrUnavailable.
 func (r *Reader) ReadLog(ctx context.Context, q Query, from int64) (Page, error) {
 	ctx, span := r.tracer.History(ctx)

@@ -30,7 +30,7 @@ func seqs(p Page) []int64 {
 	return all
 }
 
-// A repeat exactly one window behind the original is void, also when the
+// A repeat exactly one window after the original is void, also when the
 // original is in ClickHouse and the repeat is the first event that is not.
 func TestVoidAtTheEdgeOfTheWindow(t *testing.T) {
 	w := newWorld(t, 12)
@@ -84,7 +84,7 @@ func TestTailBudget(t *testing.T) {
 }
 
 // While ClickHouse is away reads fail, at once after the first, and the log
-// can still be read; when it is back it is used again. Both are said once.
+// can still be read; when it is back it is used again. Both are logged once.
 func TestClickHouseAway(t *testing.T) {
 	w := newWorld(t, 12)
 	w.publish(say("lobby", 10)...)

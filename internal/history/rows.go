@@ -15,12 +15,12 @@ import (
 // maxSeq is above every seq.
 const maxSeq = math.MaxInt64
 
-// location is where the rows of a channel stand.
+// location is where the rows of a channel are.
 type location struct {
 	generation uint32
 	epoch      string
 	partition  int
-	end        int64 // everything below it is there
+	end        int64 // everything below it is stored
 }
 
 // rows reads the messages within sp, ascending, at most one more than its
@@ -67,7 +67,7 @@ func textOf(messages []rpc.Message) (bytes int) {
 
 func sameSeq(a, b rpc.Message) bool { return a.Seq == b.Seq }
 
-// continueAt leaves the part of s behind seq, in its direction.
+// continueAt leaves the part of s after seq, in its direction.
 func (s *span) continueAt(seq int64) {
 	if s.newest {
 		s.to = seq

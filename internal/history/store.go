@@ -39,7 +39,7 @@ type store struct {
 // marks are the watermarks of one generation of the tables.
 type marks struct {
 	generation uint32
-	seq        []int64 // by partition; -1 where there is none
+	seq        []int64 // by partition; -1 without one
 }
 
 // mark is a partition's watermark.
@@ -48,9 +48,9 @@ type mark struct {
 	seq        int64
 }
 
-// flight is a read of watermarks that many wait for.
+// flight is a read of watermarks that many callers wait for.
 type flight struct {
-	ctx   context.Context // within the span of who began it
+	ctx   context.Context // within the span of its first caller
 	done  chan struct{}
 	marks marks
 	err   error
@@ -88,7 +88,7 @@ func (s *store) known(partition int) int64 {
 }
 
 // watermark reads a partition's watermark. Callers share the read under way:
-// one that has become old is right, too.
+// an old one is correct, too.
 func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
 	s.mu.Lock()
 	f := s.flight
@@ -184,7 +184,7 @@ func (s *store) readGeneration(ctx context.Context, m *marks) (current uint32, e
 	return current, err
 }
 
-// unlessMissing is err, but nil when it says that there are no tables.
+// unlessMissing is err, or nil when it means that there are no tables.
 func unlessMissing(err error) error {
 	if clickhouse.IsMissing(err) {
 		return nil
@@ -222,7 +222,7 @@ func (s *store) within(ctx context.Context, f func(context.Context) error) error
 		return ErrClosed
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case clickhouse.IsMissing(err): // who asks looks for the tables again
+	case clickhouse.IsMissing(err): // the caller looks for the tables again
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case clickhouse.IsException(err):
 		s.warn(err)
@@ -258,13 +258,13 @@ func (s *store) doubt() {
 func (s *store) probe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.spawn(func() { _ = s.within(s.alive, s.db.Reach) }) // which tells what is wrong
+	_ = s.spawn(func() { _ = s.within(s.alive, s.db.Reach) }) // which logs what is wrong
 }
 
 // warnEvery is how often it is logged that the server answers, but refuses.
 const warnEvery = time.Minute
 
-// warn logs what the server has against a query, a wrong password for one.
+// warn logs why the server refuses a query, such as a wrong password.
 func (s *store) warn(err error) {
 	now, last := time.Now().UnixNano(), s.warned.Load()
 	if (last == 0 || now-last >= int64(warnEvery)) && s.warned.CompareAndSwap(last, now) {

@@ -23,12 +23,12 @@ const tailsAtOnce = 4
 // chatCost is what a chat that a read keeps takes besides its text.
 const chatCost = 256
 
-// shareCost is how many times as many offsets as one asks for a read may take
-// that one shares with others: nobody waits for what he does not need, or fails
-// because of it.
+// shareCost is how many times as many offsets as a caller asks for a shared read
+// may take: no caller waits long for what it does not need, or fails because of
+// it.
 const shareCost = 2
 
-// tail reads the end of one partition, one read at a time. Those who want about
+// tail reads the end of one partition, one read at a time. Callers that want about
 // the same of it share a read.
 type tail struct {
 	cfg       *Config
@@ -45,10 +45,10 @@ type tail struct {
 	turn    int         // how many reads there were
 }
 
-// tailRead is one read of the log for all who wait for it. It keeps the chats
+// tailRead is one read of the log for all callers that wait for it. It keeps the chats
 // of their channels.
 type tailRead struct {
-	ctx      context.Context // within the span of who began it
+	ctx      context.Context // within the span of its first caller
 	from, to int64           // offsets
 	records  int             // read
 	judge    bool            // apply the rule for void events, from a window earlier
@@ -134,10 +134,10 @@ func (t *tail) cost(from, to int64, judge bool) int64 {
 }
 
 // shared is how many offsets a read may take that is shared by one who needs
-// that many. A step is read in a moment, so less than that is not told apart.
+// that many. A step is read in a moment, so less than that is not distinguished.
 func (t *tail) shared(alone int64) int64 { return shareCost * max(alone, t.cfg.TailStep) }
 
-// abandon takes note that a caller waits no more. What nobody waits for is not
+// abandon records that a caller no longer waits. What nobody waits for is not
 // read.
 func (t *tail) abandon(r *tailRead) {
 	t.mu.Lock()
@@ -199,8 +199,8 @@ func (r *tailRead) extend(channel string, from, to int64, judge bool) {
 }
 
 // messages picks what a query may see of a read that is done, from the end that
-// s asks for: a step holds many more than one answer does, and each who shares
-// the read keeps what he picks.
+// s asks for: a step holds many more than one answer does, and each caller
+// keeps what it picks.
 func (r *tailRead) messages(q *Query, s span) []rpc.Message {
 	if r.err != nil {
 		return nil
@@ -216,7 +216,7 @@ func (r *tailRead) messages(q *Query, s span) []rpc.Message {
 		}
 		found = append(found, *m)
 		if size += len(m.Body); s.over(len(found), size) {
-			break // that there are more is known
+			break // it is known that there are more
 		}
 	}
 	if s.newest {
@@ -314,7 +314,7 @@ func (t *tail) scan(ctx context.Context, r *tailRead) error {
 func (r *tailRead) add(rec *eventlog.Record, window *schema.VoidWindow) (kept bool, err error) {
 	e, err := schema.DecodeEvent(rec.Value)
 	if errors.Is(err, schema.ErrCorrupt) {
-		return false, nil // who follows the log has counted and logged it
+		return false, nil // the log's consumer has counted and logged it
 	}
 	if err != nil {
 		return false, err

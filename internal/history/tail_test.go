@@ -29,7 +29,7 @@ func asker(t *testing.T) (*tail, func(channel string, from, to int64, judge bool
 	}
 }
 
-// Who comes while a read is under way shares it when it covers what he wants,
+// Who comes while a read is under way shares it when it covers what they want,
 // else the next one, which covers what all want who wait for it.
 func TestWhoSharesWhichRead(t *testing.T) {
 	tail, share := asker(t)
@@ -52,7 +52,7 @@ func TestWhoSharesWhichRead(t *testing.T) {
 	}
 }
 
-// Nobody shares a read of much more than he needs: far away, much longer, or
+// Nobody shares a read of much more than they need: far away, much longer, or
 // with the window before it.
 func TestWhoSharesNoRead(t *testing.T) {
 	tail, share := asker(t)
@@ -123,7 +123,7 @@ func TestReadsFarApartHaveTheirOwnBudgets(t *testing.T) {
 	readers.Wait()
 }
 
-// Who shares a read keeps what he asked for of it, not all that it holds.
+// A caller that shares a read keeps what it asked for, not all that it holds.
 func TestAnswersOfASharedReadAreSmall(t *testing.T) {
 	const held = 100_000
 	c := &chats{void: make([]bool, held)}

@@ -35,14 +35,14 @@ func (f Files) Config() (*tls.Config, error) {
 		}
 		cfg.RootCAs = x509.NewCertPool()
 		if !cfg.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s holds none: it takes certificates in PEM", quote.Named("the file of CA certificates", f.CA))
+			return nil, fmt.Errorf("%s holds no certificates: it takes them in PEM", quote.Named("the file of CA certificates", f.CA))
 		}
 	}
 	switch {
 	case f.Cert == "" && f.Key == "":
 		return cfg, nil
 	case f.Cert == "" || f.Key == "":
-		return nil, errors.New("a certificate of one's own takes two files, the certificate and its key")
+		return nil, errors.New("a client certificate takes two files, the certificate and its key")
 	}
 	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 	if err != nil {
@@ -68,11 +68,11 @@ func Secret(path string) (string, error) {
 // errSpeaksTLS is an error of a plain connection.
 var errSpeaksTLS = errors.New("the server answers a TLS handshake")
 
-// diagnosisTimeout bounds each look at a server that hung up.
+// diagnosisTimeout bounds each probe of a server that hung up.
 const diagnosisTimeout = 2 * time.Second
 
 // Plain is err, of a plain connection to addr. Where the server hung up, and
-// answers a TLS handshake, it says so too. A server whose answer to an HTTP
+// answers a TLS handshake, it adds that. A server whose answer to an HTTP
 // request holds says is a plain one, which stopped or is starting: it is not
 // asked for TLS, as that may be too much for it.
 func Plain(ctx context.Context, addr, says string, err error) error {
@@ -106,7 +106,7 @@ func answer(ctx context.Context, addr string) string {
 func speaksTLS(ctx context.Context, addr string) bool {
 	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout)
 	defer cancel()
-	// Nothing is sent over this connection: whose it is does not matter.
+	// Nothing is sent over this connection: its owner does not matter.
 	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, "tcp", addr)
 	if err == nil {
 		return conn.Close() == nil
@@ -115,8 +115,8 @@ func speaksTLS(ctx context.Context, addr string) bool {
 	return errors.As(err, &alert) && alert.Op == "remote error"
 }
 
-// Refused says in words why a TLS connection did not come to be, or "" when
-// err is of another kind. Another try does not mend it.
+// Refused returns in words why a TLS connection failed, or "" when err is of
+// another kind. Another try does not fix it.
 func Refused(err error) string {
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError

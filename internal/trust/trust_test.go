@@ -13,19 +13,19 @@ import (
 	"github.com/parley-chat/parley/internal/trust"
 )
 
-// A server that hung up is asked for TLS, unless its answer says that it is a
+// A server that hung up is asked for TLS, unless its answer shows that it is a
 // plain one.
 func TestPlain(t *testing.T) {
 	secure := httptest.NewTLSServer(nil)
 	defer secure.Close()
 	err := trust.Plain(t.Context(), secure.Listener.Addr().String(), "plain", io.EOF)
 	if !errors.Is(err, io.EOF) || trust.Refused(err) == "" {
-		t.Errorf("of a server with TLS it is said: %v", err)
+		t.Errorf("a server with TLS is reported as: %v", err)
 	}
 
 	addr, first := plainServer(t, "HTTP/1.0 400 Bad Request\r\n\r\nthis port is a plain one")
 	if err := trust.Plain(t.Context(), addr, "plain one", io.EOF); !errors.Is(err, io.EOF) || trust.Refused(err) != "" {
-		t.Errorf("of a plain server it is said: %v", err)
+		t.Errorf("a plain server is reported as: %v", err)
 	}
 	if seen := first(); string(seen) != "G" {
 		t.Errorf("what it was asked began with %q", seen)
@@ -34,7 +34,7 @@ func TestPlain(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := trust.Plain(over, addr, "plain one", io.EOF); err != io.EOF {
-		t.Errorf("when there is no time it is said: %v", err)
+		t.Errorf("without time it is reported as: %v", err)
 	}
 }
 

@@ -17,7 +17,7 @@ type checkCommand struct {
 	Command []string `arg:"" passthrough:"" help:"Command with its flags, as it would be started."`
 }
 
-// Run says whether a command would start with these flags in this environment.
+// Run checks whether a command would start with these flags in this environment.
 // Nothing is started. An environment variable that looks like one of ours and
 // is not a flag of the command is an error too: it is probably a typing error.
 func (c *checkCommand) Run(_ context.Context, p process) error {

@@ -19,14 +19,14 @@ func TestTornFlush(t *testing.T) {
 		behind           map[string][]byte // after it
 		found, unsettled int
 	}{
-		"equal":                         {stored: map[string][]byte{c: connector(90), ch: last(80)}},
-		"newer stamp below the marker":  {stored: map[string][]byte{c: connector(95), ch: last(80)}},
-		"torn, and equal otherwise":     {stored: map[string][]byte{c: connector(120), ch: last(80)}},
-		"torn, with facts of later":     {stored: map[string][]byte{c: connector(120), ch: last(110)}, unsettled: 1},
-		"different":                     {stored: map[string][]byte{c: connector(90), ch: last(70)}, found: 1},
-		"different, being written anew": {stored: map[string][]byte{c: connector(90), ch: last(70)}, behind: map[string][]byte{ch: last(110)}},
-		"missing, being written anew":   {stored: map[string][]byte{c: connector(90)}, behind: map[string][]byte{ch: last(110)}},
-		"older stamp":                   {stored: map[string][]byte{c: connector(89), ch: last(80)}, found: 1},
+		"equal":                        {stored: map[string][]byte{c: connector(90), ch: last(80)}},
+		"newer stamp below the marker": {stored: map[string][]byte{c: connector(95), ch: last(80)}},
+		"torn, and equal otherwise":    {stored: map[string][]byte{c: connector(120), ch: last(80)}},
+		"torn, with facts of later":    {stored: map[string][]byte{c: connector(120), ch: last(110)}, unsettled: 1},
+		"different":                    {stored: map[string][]byte{c: connector(90), ch: last(70)}, found: 1},
+		"different, being rewritten":   {stored: map[string][]byte{c: connector(90), ch: last(70)}, behind: map[string][]byte{ch: last(110)}},
+		"missing, being rewritten":     {stored: map[string][]byte{c: connector(90)}, behind: map[string][]byte{ch: last(110)}},
+		"older stamp":                  {stored: map[string][]byte{c: connector(89), ch: last(80)}, found: 1},
 	} {
 		stored := newCheckpoint()
 		add := func(records map[string][]byte) {
