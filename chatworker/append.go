@@ -33,8 +33,8 @@ func newEntry(partition int, key string, m proto.Message) (entry, error) {
 }
 
 // appendAll appends records, in order, and waits until all are acknowledged.
-// It returns the offset of the last one. When ctx ends before, the records may
-// or may not come to be written.
+// It returns the offset of the last one. When ctx ends first, the records may
+// or may not have been written.
 func appendAll(ctx context.Context, p *eventlog.Producer, entries ...entry) (int64, error) {
 	if len(entries) == 0 {
 		return 0, errors.New("nothing to append")

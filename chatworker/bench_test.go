@@ -80,7 +80,7 @@ func BenchmarkTakeover(b *testing.B) {
 	}
 }
 
-// BenchmarkClaim is what a worker does before it goes on with a partition of
+// BenchmarkClaim is what a worker does before it continues with a partition of
 // 1,000,000 channels that had messages once: it claims the state, reads the
 // checkpoint from the broker and restores it.
 func BenchmarkClaim(b *testing.B) {
@@ -128,7 +128,7 @@ func BenchmarkHandover(b *testing.B) {
 		r.join("a", c, fmt.Sprint("s", i), "ann")
 	}
 	n, worst := 0, time.Duration(0)
-	// flow says messages, one after the other was pushed, until done.
+	// flow sends messages, each after the one before was pushed, until done.
 	flow := func(done func() bool) {
 		for !done() {
 			id, began := fmt.Sprint(n), time.Now()

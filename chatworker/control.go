@@ -128,7 +128,7 @@ func (c *control) apply(ctx context.Context, batch eventlog.Batch) {
 	c.reached(batch.NextOffset)
 }
 
-// reached says that everything below next was read. The lock is held.
+// reached records that everything below next was read. The lock is held.
 func (c *control) reached(next int64) {
 	c.next = next
 	if next >= c.end {
@@ -139,7 +139,7 @@ func (c *control) reached(next int64) {
 }
 
 // noteClock compares this machine's clock with the newest tick of a batch, which
-// came at once.
+// was delivered without delay.
 func (c *control) noteClock(batch eventlog.Batch) {
 	if !c.caughtUp.Load() {
 		return // it may be old
@@ -152,8 +152,8 @@ func (c *control) noteClock(batch eventlog.Batch) {
 	}
 }
 
-// checkHistory refuses a log that lacks what ClickHouse holds, of which a role
-// tells that compared the two.
+// checkHistory refuses a log that lacks what ClickHouse holds, as reported by a
+// role that compared the two.
 func (c *control) checkHistory(ctx context.Context, batch eventlog.Batch) error {
 	for i := len(batch.Records) - 1; i >= 0; i-- {
 		if r := &batch.Records[i]; string(r.Key) == schema.ControlKeyHistory {
@@ -163,8 +163,8 @@ func (c *control) checkHistory(ctx context.Context, batch eventlog.Batch) error 
 	return nil
 }
 
-// orphans looks at what this worker holds, and returns what is to end now and is
-// not about to. Nothing counts as held while there is more to read.
+// orphans checks what this worker holds, and returns what must end now and is
+// not being ended already. Nothing counts as held while there is more to read.
 func (c *control) orphans(current bool) []lease.Holding {
 	var held iter.Seq[lease.Holding] = func(func(lease.Holding) bool) {}
 	if current {

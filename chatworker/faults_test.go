@@ -36,7 +36,7 @@ func (r *rig) process() *os.Process {
 	return cmd.Process
 }
 
-// speaker says one numbered message after the other, in turns in each
+// speaker sends one numbered message after the other, in turns in each
 // partition.
 type speaker struct {
 	*rig
@@ -50,7 +50,7 @@ func newSpeaker(r *rig) *speaker {
 	return &speaker{rig: r}
 }
 
-// say goes on up to a number and waits until everything said was taken.
+// say continues up to a number and waits until every message was taken.
 func (s *speaker) say(to int) {
 	s.t.Helper()
 	for ; s.said < to; s.said++ {
@@ -113,7 +113,7 @@ func TestSleepingWorker(t *testing.T) {
 	r.checkCheckpoints()
 }
 
-// checkCheckpoints holds the state against the fold of the log.
+// checkCheckpoints compares the state with the fold of the log.
 func (r *rig) checkCheckpoints() {
 	r.t.Helper()
 	for p := range partitions {

@@ -11,7 +11,7 @@ import (
 )
 
 // flushIfDue takes a snapshot of what changed, when it is time and no flush is
-// under way, and has it written while the loop goes on.
+// under way, and has it written while the loop continues.
 func (p *partition) flushIfDue(ctx context.Context) error {
 	if p.flushing != nil || time.Since(p.lastFlush) < p.w.cfg.FlushEvery || !p.fold.Changed() {
 		return nil
@@ -27,11 +27,11 @@ func (p *partition) flushIfDue(ctx context.Context) error {
 }
 
 // errTooLate ends a flush when the partition has to be given up.
-var errTooLate = errors.New("there was no time left to write the state: who takes the partition over repeats some pushes")
+var errTooLate = errors.New("there was no time left to write the state: the partition's next owner repeats some pushes")
 
 // leave ends the flush under way and writes what changed since. A partition
-// whose state could not be written in time is left nevertheless: whoever takes
-// it over repeats some pushes.
+// whose state could not be written in time is given up all the same: its next
+// owner repeats some pushes.
 func (p *partition) leave(ctx context.Context) error {
 	if p.flushing != nil {
 		err := <-p.flushing
@@ -88,7 +88,7 @@ func (p *partition) write(ctx context.Context, records []fold.Record) error {
 	return nil
 }
 
-// commit tells the group where the state stands. Only tools that measure lag
+// commit commits the offset of the state to the group. Only tools that measure lag
 // read it, so a failure, as after a rebalance, is of no consequence.
 func (p *partition) commit(ctx context.Context, a eventlog.Assignment, next int64) {
 	if err := a.Commit(ctx, next); err != nil {

@@ -102,13 +102,13 @@ func TestOrphansAreDeclaredDown(t *testing.T) {
 }
 
 // The ticks of an owner whose claim is not the newest do not count, and it
-// buries nobody.
+// declares nobody down.
 func TestNewerClaimTakesTheLeases(t *testing.T) {
 	r := newRig(t)
 	w, _ := r.run(fastTicks)
 	r.eventually("the worker claims", func() bool { return w.control.newestClaim() >= 0 })
 	// The claim of another owner, from outside of the group, so that the worker
-	// goes on; a producer without the name does not fence it.
+	// continues; a producer without the name does not fence it.
 	other := r.producer(eventlog.ProducerConfig{Topic: schema.TopicControl})
 	r.writeMessage(other, 0, schema.ControlKeyClaim, &schema.ControlClaim{Worker: "other"})
 	r.beat("silent", false)

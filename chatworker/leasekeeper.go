@@ -120,7 +120,7 @@ func (k *leaseKeeper) tick(ctx context.Context) error {
 }
 
 // declareDown declares dead connectors down, everywhere, and then removes their beats.
-// Those that wait for a partition that cannot be written hold up no others.
+// Those that wait for a partition that cannot be written do not hold up the others.
 func (k *leaseKeeper) declareDown(ctx context.Context) error {
 	declaring := newUnderWay[string]()
 	g, ctx := errgroup.WithContext(ctx)
@@ -158,8 +158,8 @@ func (k *leaseKeeper) declare(ctx context.Context, dead []lease.Death) error {
 	return k.w.control.reach(ctx, last+1)
 }
 
-// tell logs who is declared down. That a connector has drained is as it should
-// be; that one crashed is not.
+// tell logs which connectors are declared down. That one has drained is normal;
+// that one crashed is not.
 func (k *leaseKeeper) tell(dead []lease.Death) {
 	var drained, crashed []string
 	for _, d := range dead {

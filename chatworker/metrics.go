@@ -45,7 +45,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			"Time from a partition's assignment until it was served, by where its state came from: memory, or the checkpoint of the owner before.",
 			meter.Seconds, meter.By("from", takenFromMemory, takenFromCheckpoint)),
 		replayed: m.Counter("parley.chatworker.replayed", "{event}",
-			"Events that were behind the state of a partition when it was taken over: connectors may know their pushes already, and drop them."),
+			"Events after the saved state of a partition when it was taken over: connectors may have their pushes already, and drop them."),
 		checkpoints: m.Histogram("parley.chatworker.checkpoint.duration", "s",
 			"Time in which a partition's changed state was written, the wait for its pushes included, by result.",
 			meter.Seconds, meter.By("result", outcomeOK, outcomeFailed)),

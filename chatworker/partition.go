@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// housekeeping is how often a partition looks whether a flush is due and
-	// says which connectors have members in it.
+	// housekeeping is how often a partition checks whether a flush is due and
+	// reports which connectors have members in it.
 	housekeeping = time.Second
 	// finalFlush is how long a partition that is given up may take to write
 	// its state; less than the group's rebalance time-out.
@@ -24,7 +24,7 @@ const (
 )
 
 // partition is one partition of parley.events while this worker owns it. It
-// is for one goroutine, run's, except for what is said to be otherwise.
+// is for one goroutine, run's, except where a field says otherwise.
 type partition struct {
 	w          *Worker
 	assignment eventlog.Assignment
@@ -39,7 +39,7 @@ type partition struct {
 
 	flushing  chan error // gets the result of the flush under way; nil: none
 	lastFlush time.Time
-	// The next batch is the first behind a checkpoint that was taken over.
+	// The next batch is the first after a checkpoint that was taken over.
 	fresh bool
 	// An event was applied and not all of its pushes were queued: the state is
 	// ahead of the pushes and must not be written.
@@ -58,7 +58,7 @@ func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) erro
 	}
 	w.metrics.takeovers.Record(time.Since(began).Seconds(), p.from)
 	if p.fresh = p.from == takenFromCheckpoint; !p.fresh {
-		w.metrics.lags.set(a.Partition, 0) // until the next batch tells
+		w.metrics.lags.set(a.Partition, 0) // until the next batch reports it
 	}
 	if p.from != takenFromMemory { // else a rebalance left it where it was
 		w.log.Info("serving a partition", "partition", a.Partition, "offset", p.fold.Next(),
@@ -82,7 +82,7 @@ func (p *partition) run(ctx context.Context) error {
 		defer close(stopped)
 		p.read(reading, known, batches)
 	}()
-	// A flush goes on when the partition is taken away, for a while.
+	// A flush may continue for a while after the partition is taken away.
 	flushing, abandon := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer abandon(nil)
 
@@ -177,7 +177,7 @@ func (p *partition) loop(ctx, flushing context.Context, batches <-chan fetched) 
 	}
 }
 
-// readError says what to do about a log that cannot be read any more.
+// readError adds to the error of a log that can no longer be read what to do.
 func (p *partition) readError(ctx context.Context, err error) error {
 	var gone *eventlog.OffsetError
 	switch {

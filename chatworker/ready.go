@@ -15,9 +15,9 @@ const idleGrace = 10 * time.Second
 // spare worker, to which it gives nothing, is ready after 10 s.
 func (w *Worker) Ready() bool { return len(w.waits()) == 0 }
 
-// Unready says why the worker does not do its part, a sentence for each reason;
-// nothing when it does. It asks Kafka for a sign of life where there was none
-// lately, for 2 s at most.
+// Unready lists why the worker is not doing its work, a sentence for each reason;
+// nothing when it is. It probes Kafka where there was no recent answer, for 2 s at
+// most.
 func (w *Worker) Unready(ctx context.Context) []string {
 	reasons := w.waits()
 	if err := w.client.Reachable(ctx); err != nil {
@@ -26,8 +26,8 @@ func (w *Worker) Unready(ctx context.Context) []string {
 	return reasons
 }
 
-// Warnings say what is wrong with the worker's machine, a sentence each, though
-// the worker does its part.
+// Warnings list what is wrong with the worker's machine although the worker does
+// its work, a sentence each.
 func (w *Worker) Warnings() []string { return sentences(w.control.clock.Trouble()) }
 
 // sentences are those that are not empty.
@@ -35,11 +35,11 @@ func sentences(all ...string) []string {
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
-// waits says what the worker waits for.
+// waits lists what the worker waits for.
 func (w *Worker) waits() (reasons []string) {
 	started := w.started.Load()
 	if started == nil {
-		return []string{"the log is not open yet: where there is none, a connector or a projector has to begin it"}
+		return []string{"the log is not open yet: if it does not exist, start a connector or a projector, which creates it"}
 	}
 	if w.watch.controlGone.Load() {
 		reasons = append(reasons, controlGone)

@@ -119,7 +119,7 @@ func (c damagedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(bytes.ReplaceAll(b, mark, spoiled))
 }
 
-// A corrupt record at the end of parley.control is passed like any other: nobody
+// A corrupt record at the end of parley.control is skipped like any other: nobody
 // waits for a record after it, and whoever starts can read on.
 func TestCorruptEndOfControl(t *testing.T) {
 	r, _ := newFakeRig(t, kfake.ListenFn(func(network, address string) (net.Listener, error) {

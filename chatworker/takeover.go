@@ -13,7 +13,7 @@ import (
 )
 
 // takeOver makes this worker the owner of a partition's state and restores it.
-// The claim comes first: nobody else can write the state behind it.
+// The claim comes first: nobody else can write the state after it.
 func (w *Worker) takeOver(ctx context.Context, a eventlog.Assignment) (*partition, error) {
 	if p, err := w.resume(ctx, a); p != nil || err != nil {
 		return p, err
@@ -30,8 +30,8 @@ func (w *Worker) takeOver(ctx context.Context, a eventlog.Assignment) (*partitio
 	return &partition{w: w, assignment: a, fold: f, readFrom: f.ReadFrom(), from: takenFromCheckpoint, state: state, stateEnd: end}, nil
 }
 
-// resume goes on with a partition that this worker had before the rebalance,
-// when nobody claimed it since.
+// resume continues with a partition that this worker had before the rebalance,
+// if nobody has claimed it since.
 func (w *Worker) resume(ctx context.Context, a eventlog.Assignment) (*partition, error) {
 	p := w.kept.claim(a.Partition)
 	if p == nil {
@@ -47,7 +47,7 @@ func (w *Worker) resume(ctx context.Context, a eventlog.Assignment) (*partition,
 }
 
 // claim fences the owner before, claims the partition's state and restores it.
-// It returns the end of the state, too, which is behind the claim.
+// It also returns the end of the state, which is just after the claim.
 func (w *Worker) claim(ctx context.Context, state *eventlog.Producer, partition int) (*fold.Fold, int64, error) {
 	if err := state.Init(ctx); err != nil {
 		return nil, 0, fmt.Errorf("fence the owner before: %w", err)
@@ -128,7 +128,7 @@ func (k *keptPartitions) put(p *partition) {
 	k.partitions[id] = kept
 }
 
-// remove takes out a partition whose time is over, if it is still there, and
+// remove takes out a partition whose time is up, if it is still there, and
 // counts it as closing.
 func (k *keptPartitions) remove(id int, kept *keptPartition) bool {
 	k.mu.Lock()

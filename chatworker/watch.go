@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// watchEvery is how often the log is looked at for events that were deleted.
+	// watchEvery is how often the log is checked for deleted events.
 	watchEvery = time.Minute
-	// topicEvery is how often its topic is asked for: a reader waits for one that
+	// topicEvery is how often its topic is looked up: a reader waits for one that
 	// is gone, which may come back when a broker starts.
 	topicEvery = 5 * time.Second
 )
 
-// watch looks whether the topics are still there, and whether Kafka deletes
+// watch checks that the topics are still there, and whether Kafka deletes
 // events, which nothing else would notice before a partition has to be restored.
-// That it only reports: what is served goes on.
+// Deleted events are only reported: what is served continues.
 type watch struct {
 	w           *Worker
 	cut, unsafe atomic.Int64 // partitions, settings
 	controlGone atomic.Bool  // there is no parley.control
 }
 
-// run looks until ctx ends. It fails when the log is gone, or parley.control is
+// run checks until ctx ends. It fails when the log is gone, or parley.control is
 // another topic than the one that was read.
 func (o *watch) run(ctx context.Context) error {
 	tick := time.NewTicker(min(topicEvery, o.w.timing.watch))
@@ -45,7 +45,7 @@ func (o *watch) run(ctx context.Context) error {
 				o.note(last, found)
 				last = found
 			} else if ctx.Err() == nil && !errors.Is(err, eventlog.ErrUnknownTopic) {
-				o.w.log.Warn("it could not be seen whether Kafka deletes events", "error", err)
+				o.w.log.Warn("cannot check whether Kafka deletes events", "error", err)
 			}
 		}
 		select {
@@ -88,7 +88,7 @@ func (o *watch) lookAtControl(ctx context.Context) error {
 	return err
 }
 
-// controlGone is what a worker says that waits for parley.control.
+// controlGone is what a worker reports while it waits for parley.control.
 const controlGone = "topic " + schema.TopicControl + " is gone, and connectors that crash are not noticed: restart a connector, which creates it again, and then the chat workers"
 
 // lostControl explains that parley.control ends below what was read or written,

@@ -1,4 +1,4 @@
-// Package chatworker folds the log of events into pushes: it tells each
+// Package chatworker folds the log of events into pushes: it sends each
 // connector what happened in the channels in which it has members. Any number
 // of workers share the partitions of parley.events as one consumer group.
 //
@@ -52,7 +52,7 @@ const (
 	pushCost = 128
 )
 
-// Config says how a Worker works.
+// Config configures a Worker.
 type Config struct {
 	Kafka eventlog.Config
 	// Group is the consumer group that shares the partitions. Its name is part
@@ -77,10 +77,10 @@ type Config struct {
 type timing struct {
 	// From a tick's acknowledgement to the next tick.
 	tick time.Duration
-	// How long a worker that was fenced waits to hear from the group that its
-	// partition is another's. Several heartbeats.
+	// How long a worker that was fenced waits for the group to revoke its
+	// partition. Several heartbeats.
 	fenced time.Duration
-	// From one look at whether events are deleted to the next.
+	// From one check for deleted events to the next.
 	watch time.Duration
 }
 
@@ -210,7 +210,7 @@ func (w *Worker) open(ctx context.Context) error {
 	return nil
 }
 
-// close ends what open and the handlers left behind.
+// close closes what open and the handlers left open.
 func (w *Worker) close() {
 	w.keeper.close()
 	w.kept.close()
@@ -239,8 +239,8 @@ func (w *Worker) serve(ctx context.Context, a eventlog.Assignment) error {
 
 // own runs serve, and runs it again when it was fenced although the group
 // still gives the partition to this worker: an owner that woke up late can do
-// that, once. Where it happens again and again, someone writes who is no member
-// of the group.
+// that, once. Where it happens again and again, someone outside the group is
+// writing.
 func (w *Worker) own(ctx context.Context, a eventlog.Assignment, serve func(context.Context) error) error {
 	const attempts = 3
 	for n := 1; ; n++ {
@@ -262,7 +262,7 @@ func (w *Worker) own(ctx context.Context, a eventlog.Assignment, serve func(cont
 	}
 }
 
-// stopped turns the error of a stop that was asked for into none.
+// stopped returns nil for the error of a stop that was requested.
 func (w *Worker) stopped(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return nil
@@ -283,7 +283,7 @@ func (w *Worker) Stats() Stats {
 	}
 }
 
-// guard refuses a log that is not the one that was opened any more.
+// guard refuses a log that is no longer the one that was opened.
 func (w *Worker) guard(ctx context.Context) error { return w.epoch.Check(ctx, w.client) }
 
 // skipCorrupt counts and logs records that are skipped.

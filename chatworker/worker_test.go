@@ -107,7 +107,7 @@ func TestWorkersShareThePartitions(t *testing.T) {
 	}
 }
 
-// A worker that keeps its partitions over a rebalance goes on where it was.
+// A worker that keeps its partitions over a rebalance continues where it was.
 func TestRebalanceKeepsState(t *testing.T) {
 	r := newRig(t)
 	w, _ := r.start()
@@ -200,8 +200,8 @@ func TestForeignCheckpointIsRefused(t *testing.T) {
 	}
 }
 
-// A partition that grew again behind its readers is noticed when they connect
-// anew.
+// A partition that lost its end and grew again is noticed when its readers
+// reconnect.
 func TestTailIsChecked(t *testing.T) {
 	r := newRig(t)
 	w := r.openWorker(func(*Worker) {})

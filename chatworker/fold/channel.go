@@ -7,7 +7,7 @@ import (
 )
 
 // channel is one channel's membership. It exists while it has a member or a
-// public message; without members, as most are in a long life, it has no maps.
+// public message; without members, as most are in the long run, it has no maps.
 type channel struct {
 	name    string
 	last    int64             // newest public message that is not void; 0: none
@@ -29,7 +29,7 @@ type subscription struct {
 	sessions  int
 }
 
-// add makes a session that is no member one. first: its user had no session
+// add makes a session a member that is not one yet. first: its user had no session
 // here; subscribed: its connector had none.
 func (c *channel) add(session string, m member) (first, subscribed bool) {
 	if c.members == nil {

@@ -42,7 +42,7 @@ func (d *dirtyKeys) member(session, channel string) {
 
 func (d *dirtyKeys) channel(name string) { d.channels[name] = struct{}{} }
 
-// Changed reports whether a flush would tell anything new.
+// Changed reports whether a flush would write anything new.
 func (f *Fold) Changed() bool { return f.next > f.saved }
 
 // Flush returns what changed since the flush before, each key at most once,
@@ -71,7 +71,7 @@ func (f *Fold) Flush(time int64) ([]Record, error) {
 func (f *Fold) flushConnectors(b *builder) (kept dirtyKeys) {
 	kept = newDirtyKeys()
 	for _, id := range slices.Sorted(maps.Keys(f.dirty.connectors)) {
-		if f.sent[id].offset >= f.next { // what a torn flush says of it must not be lost
+		if f.sent[id].offset >= f.next { // what a torn flush recorded of it must not be lost
 			kept.connector(id)
 			continue
 		}
@@ -126,7 +126,7 @@ func (b *builder) put(key string, value proto.Message) {
 		b.err = fmt.Errorf("encode checkpoint record %q: %w", key, err)
 	}
 	if v == nil {
-		v = []byte{} // a message of defaults only is no tombstone
+		v = []byte{} // a message of defaults only is not a tombstone
 	}
 	b.records = append(b.records, Record{key, v})
 }

@@ -17,7 +17,7 @@ type partition struct {
 	events    []*schema.Event
 	state     map[string][]byte
 	receivers receivers
-	truth     map[string]string // each push, to the byte, by where it stands
+	truth     map[string]string // each push, to the byte, by its place
 	zombies   [][]Out           // what owners that are no more have yet to send
 }
 
@@ -66,7 +66,7 @@ func (p *partition) deliver(t *rapid.T, out []Out, n int) []Out {
 	return out[n:]
 }
 
-// place is where a push stands among all of its partition.
+// place is the place of a push among all of its partition.
 func place(o Out) string {
 	return fmt.Sprintf("%s@%d.%d", o.Push.Connector, o.Push.Offset, o.Push.Index)
 }

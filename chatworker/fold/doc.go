@@ -27,7 +27,7 @@
 //   - Until then pushes could be wrong, but none of these is sent: a flush
 //     begins with the connectors, each with the stamp of its last push, and
 //     begins after these pushes were acknowledged. So a stamp above the marker
-//     tells which pushes of its connector are in parley.push already, and
+//     shows which pushes of its connector are in parley.push already, and
 //     Apply leaves them out; a connector without such a stamp was sent nothing
 //     in between. No later flush lowers such a stamp, and a connector that is
 //     declared down keeps its record, with its last stamp, until the next

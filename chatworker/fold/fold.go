@@ -107,11 +107,11 @@ func (f *Fold) Connectors() iter.Seq[string] {
 }
 
 // Apply takes the event at offset into the state and returns the pushes that
-// it means, those of one connector in their order. Offsets must ascend; holes
+// it causes, those of one connector in order. Offsets must ascend; holes
 // are allowed. An event below Next, which a restored Fold is given first, only
 // fills the void window. The pushes are the caller's, but they share their
-// updates and must not be changed. An error means that the log is another one
-// than the Fold's.
+// updates and must not be changed. An error means that the log is not the one
+// the Fold belongs to.
 func (f *Fold) Apply(offset int64, e *schema.Event) ([]Out, error) {
 	if m := e.GetMarker(); m != nil {
 		return nil, f.marker(offset, m)
@@ -145,10 +145,10 @@ func (f *Fold) Apply(offset int64, e *schema.Event) ([]Out, error) {
 // checkpoint keeps. Applying an event or advancing forgets it.
 func (f *Fold) Remember(digest uint64) { f.digest = digest }
 
-// Digest is what was remembered of the record below Next; 0: nothing.
+// Digest is the digest remembered of the record below Next; 0: none.
 func (f *Fold) Digest() uint64 { return f.digest }
 
-// Advance says that no event below next is to come: the records in between
+// Advance records that no event below next will follow: the records in between
 // are corrupt, or there are none.
 func (f *Fold) Advance(next int64) {
 	if next > f.next {
@@ -156,7 +156,7 @@ func (f *Fold) Advance(next int64) {
 	}
 }
 
-// marker takes what the marker at offset 0 says. One above it is ignored.
+// marker applies the marker at offset 0. One above it is ignored.
 func (f *Fold) marker(offset int64, m *schema.Marker) error {
 	if offset == 0 && m.Epoch != f.log.Epoch {
 		return &MismatchError{Partition: f.log.Partition, What: "marker", Have: "epoch " + m.Epoch, Want: "epoch " + f.log.Epoch}

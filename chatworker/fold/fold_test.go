@@ -26,7 +26,7 @@ func join(connector string, counter uint64, channel, session, user string) *sche
 	}}}
 }
 
-// pushPartition gives each connector of a test a partition that tells it.
+// pushPartition gives each connector of a test a partition that identifies it.
 func pushPartition(connector string) int32 { return int32(connector[0]) }
 
 func leave(connector string, counter uint64, channel, session, user string) *schema.Event {
@@ -100,7 +100,7 @@ func showUpdate(u *schema.Update) string {
 	return "{" + strings.Join(words, " ") + "}"
 }
 
-// TestRules tells what each event means, step by step.
+// TestRules lists what each event means, step by step.
 func TestRules(t *testing.T) {
 	type step struct {
 		event *schema.Event

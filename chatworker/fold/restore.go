@@ -37,8 +37,8 @@ func (c *Checkpoint) Put(r Record) {
 	}
 }
 
-// putChannel leaves a damaged record to Restore, which looks first whether a
-// newer parley wrote it. A newer record of the channel mends it.
+// putChannel leaves a damaged record to Restore, which checks first whether a
+// newer parley wrote it. A newer record of the channel replaces it.
 func (c *Checkpoint) putChannel(name string, r Record) {
 	delete(c.damaged, r.Key)
 	if r.Value == nil {
@@ -52,7 +52,7 @@ func (c *Checkpoint) putChannel(name string, r Record) {
 	c.channels[name] = &channel{name: name, last: c.scratch.Last}
 }
 
-// Restore rebuilds the Fold from a checkpoint, which is the Fold's then.
+// Restore rebuilds the Fold from a checkpoint, which the Fold then owns.
 // Without a marker, as after a torn first flush, it begins at offset 0. The
 // error is a *MismatchError when the checkpoint is another log's, a
 // *schema.NewerError when a newer parley wrote it.

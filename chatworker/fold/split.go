@@ -11,7 +11,7 @@ import (
 // connector, the channel and a dozen numbers.
 const headroom = 512
 
-// snapshots tell a connector what it needs to know of a channel: the users in
+// snapshots give a connector what it needs to know about a channel: the users in
 // it, then its void chats.
 func (s *step) snapshots(ch *channel) []*schema.Update {
 	half := (s.fold.limit - headroom) / 2
@@ -34,7 +34,7 @@ func (s *step) snapshots(ch *channel) []*schema.Update {
 	return updates
 }
 
-// departed tells that users are gone from a channel; with none of them, that a
+// departed reports that users are gone from a channel; without users, that a
 // connector is.
 func (s *step) departed(ch *channel, gone []string, reason schema.Reason) []*schema.Update {
 	lists := chunks(gone, s.fold.limit-headroom, userSize)

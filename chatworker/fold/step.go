@@ -19,7 +19,7 @@ type step struct {
 }
 
 // chat is shown to every connector that has members, private or not: the
-// connector filters. It stands whether or not its sender is a member.
+// connector filters. It is valid whether or not its sender is a member.
 func (s *step) chat(c *schema.Chat, void bool) {
 	ch := s.fold.channel(c.Channel)
 	u := &schema.Update{Channel: c.Channel}
@@ -44,7 +44,7 @@ func (s *step) chat(c *schema.Chat, void bool) {
 
 // join makes a session a member. A repeated join is shown like any other but
 // changes nothing. A void one is not shown: it repeats one that was, or its
-// connector was declared down, which is then told to it.
+// connector was declared down, which is then reported to it.
 func (s *step) join(from string, j *schema.Join, void bool) {
 	if void {
 		if s.fold.window.IsDown(from) {
@@ -90,8 +90,8 @@ func ended() *schema.Update {
 	return &schema.Update{Kind: &schema.Update_Ended{Ended: &schema.Ended{}}}
 }
 
-// leave ends a session's membership. The leave of no member changes nothing;
-// its connector is told nevertheless, so that the request is answered.
+// leave ends a session's membership. A leave by a session that is not a member
+// changes nothing; its connector gets a push all the same, so that the request is answered.
 func (s *step) leave(from string, l *schema.Leave, void bool) {
 	if void {
 		return
@@ -196,7 +196,7 @@ func (f *Fold) channel(name string) *channel {
 	return ch
 }
 
-// release forgets a channel of which there is nothing to know.
+// release forgets a channel that has no state left.
 func (f *Fold) release(ch *channel) {
 	if ch.empty() {
 		delete(f.channels, ch.name)

@@ -11,7 +11,7 @@
 //
 // A worker may also hold members of a connector that has no beat in
 // parley.control at all, for example when its down was missed. It ends these
-// memberships after as many looks as a silent connector has ticks.
+// memberships after as many checks as a silent connector has ticks.
 package lease
 
 import (
@@ -33,7 +33,7 @@ const (
 	LeavingTicks = 10
 )
 
-// Machine knows what parley.control says. Not safe for concurrent use.
+// Machine is the state that parley.control describes. Not safe for concurrent use.
 type Machine struct {
 	claim      int64 // offset of the newest claim; -1: none
 	number     int64 // of the newest tick of that claim
@@ -41,7 +41,7 @@ type Machine struct {
 	claimedAt  int64 // ticks at the newest claim
 	connectors map[string]connector
 
-	lookedAt int64 // ticks at the newest look at orphans
+	lookedAt int64 // ticks at the newest check for orphans
 	orphans  map[Holding]int
 }
 
@@ -113,7 +113,7 @@ func (m *Machine) tick(value []byte) error {
 func (m *Machine) Claim() int64 { return m.claim }
 
 // Due returns, sorted, the connectors that are to be declared down by the
-// owner whose claim stands at that offset: none when there is a newer claim.
+// owner whose claim is at that offset: none when there is a newer claim.
 // They stay due until their tombstone is read, or another beat.
 func (m *Machine) Due(claim int64) []Death {
 	if claim < 0 || claim != m.claim {
@@ -133,10 +133,10 @@ func (m *Machine) Due(claim int64) []Death {
 	return due
 }
 
-// Orphans takes one look at what this worker holds and returns, in order, the
-// holdings whose connector had no beat in parley.control at this look and the
-// SilentTicks before it. Looks between two ticks count as one, so ticks that
-// come in a heap, after a pause, are one look too: nobody is judged by what
+// Orphans checks once what this worker holds and returns, in order, the
+// holdings whose connector had no beat in parley.control at this check and the
+// SilentTicks before it. Checks between two ticks count as one, so ticks that
+// arrive in a burst, after a pause, are one check too: nobody is judged by what
 // was read before its beat was. It must be called only when everything that
 // parley.control holds was read, and with nothing held otherwise.
 func (m *Machine) Orphans(held iter.Seq[Holding]) []Holding {
