@@ -26,7 +26,7 @@ type block struct {
 	spans     []tracing.Span
 	bytes     int
 	marks     map[int32]watermark
-	oldest    map[int32]int64 // when each partition's first event was said, Unix milliseconds
+	oldest    map[int32]int64 // when each partition's first event was published, Unix milliseconds
 }
 
 func newBlock() *block { return &block{marks: map[int32]watermark{}, oldest: map[int32]int64{}} }

@@ -10,7 +10,7 @@ import (
 )
 
 // carryEpochs copies the rows of earlier epochs, whose logs are gone. The
-// watermarks follow the rows, and tell the next attempt what is done.
+// watermarks follow the rows, and show the next attempt what is done.
 func (r *rebuild) carryEpochs(ctx context.Context) error {
 	var earlier []string
 	err := r.db.Retry(ctx, "find earlier epochs in ClickHouse", func(ctx context.Context) (err error) {
@@ -62,8 +62,8 @@ func (r *rebuild) earlierEpochs(ctx context.Context) ([]string, error) {
 }
 
 // carryBeginning copies the rows of a partition's events that the log does not
-// hold, and those of the window behind them, whose verdicts depend on what is
-// gone. It returns from where the partition is replayed.
+// hold, and those of the one window after them, whose verdicts depend on what is
+// gone. It returns the watermark after which the partition is replayed.
 func (r *rebuild) carryBeginning(ctx context.Context, partition int, first int64, done watermark) (watermark, error) {
 	known, err := r.old.watermark(ctx, partition)
 	if err != nil {

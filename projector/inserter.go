@@ -150,7 +150,7 @@ func (in *inserter) attempt(ctx context.Context, b *block) error {
 	return err
 }
 
-// finish tries to write the batch under way and what has gathered behind it,
+// finish tries to write the batch under way and what has gathered since,
 // so that the next start finds less to do. The second must not be written
 // without the first: its watermark would be ahead of the rows.
 func (in *inserter) finish(ctx context.Context, b *block) {

@@ -2,7 +2,7 @@ package projector
 
 import "time"
 
-// follow notes that a partition is followed from behind offset written on.
+// follow records that a partition is followed from the offset after written.
 func (in *inserter) follow(partition int, written int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -12,22 +12,22 @@ func (in *inserter) follow(partition int, written int64) {
 	}
 }
 
-// reach notes where the log of a partition ends.
+// reach records where the log of a partition ends.
 func (in *inserter) reach(partition int, end int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.ends[int32(partition)] = end
 }
 
-// abandon notes that a partition is not followed any more.
+// abandon records that a partition is no longer followed.
 func (in *inserter) abandon(partition int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.ends, int32(partition))
 }
 
-// lags tells of each partition that is followed how many events it is behind,
-// and how old the oldest of them is that was read.
+// lags reports for each partition that is followed how many events it lags, and
+// the age of the oldest of them that was read.
 func (in *inserter) lags(tell func(partition int, behind int64, age time.Duration)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -46,8 +46,7 @@ func (m *metrics) wrote(b *block, took time.Duration, err error) {
 	m.rows.Add(len(b.seq))
 }
 
-// gauges begins to show how far the projector is, whenever somebody asks, until
-// stop is called.
+// gauges registers the gauges of the projector's progress, until stop is called.
 func (p *Projector) gauges() (stop func()) {
 	g := meter.New(p.cfg.Meters).Gauges()
 	g.AddBy("parley.projector.partitions", "{partition}", "Partitions that the consumer group gave to this projector, and those of them that it follows.", "state",

@@ -7,7 +7,7 @@
 //	                                                   ├─▶ one inserter: rows, then watermarks
 //	a loop per partition: …                          ──┘
 //
-// A projector resumes behind the watermark in ClickHouse, and reads one window
+// A projector resumes after the watermark in ClickHouse, and reads one window
 // before it for the rule of void events. Rows may be written again, after a
 // crash or by a projector that wakes up late: they are the same rows, and the
 // tables and their readers drop repeats. The offsets committed to the group are
@@ -100,7 +100,7 @@ func New(cfg Config) (*Projector, error) {
 func (p *Projector) Stats() Stats { return Stats{Rows: p.rows.Load(), Corrupt: p.corrupt.Load()} }
 
 // Run follows the log until ctx ends, and returns nil then. It waits for
-// servers that are away. Its error is one that another try would not mend: a
+// servers that are away. Its error is one that another try would not fix: a
 // log that is not the one of the tables, an event newer than this binary, or
 // refused credentials.
 func (p *Projector) Run(ctx context.Context) error {
@@ -139,6 +139,6 @@ func (p *Projector) run(ctx context.Context) error {
 		if !errors.Is(err, errMoved) {
 			return err
 		}
-		p.cfg.Logger.Info("other tables are current now, going on behind their watermarks")
+		p.cfg.Logger.Info("other tables are current now, continuing after their watermarks")
 	}
 }

@@ -81,7 +81,7 @@ func TestEmptyLog(t *testing.T) {
 	}
 }
 
-// A projector resumes behind the watermark, and knows the void window before
+// A projector resumes after the watermark, and knows the void window before
 // it.
 func TestRestart(t *testing.T) {
 	s := newSystem(t)
@@ -176,7 +176,7 @@ func TestWatermarkIsNeverAhead(t *testing.T) {
 	}
 }
 
-// While ClickHouse is away the projector waits, says so once, and goes on when
+// While ClickHouse is away the projector waits, logs so once, and continues when
 // it is back.
 func TestClickHouseAway(t *testing.T) {
 	s := newSystem(t)
@@ -255,7 +255,7 @@ func TestCorruptRecord(t *testing.T) {
 }
 
 // When tables are dropped, a running projector fills others from the log's
-// beginning, with the same rows, although nothing is said meanwhile. Events come
+// beginning, with the same rows, although nothing is published meanwhile. Events come
 // back as the next generation.
 func TestTablesDropped(t *testing.T) {
 	for _, c := range []struct {
@@ -382,7 +382,7 @@ func TestNextGeneration(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	if _, err := New(Config{ClickHouse: "http://x"}); err == nil {
-		t.Error("a DSN that is none was taken")
+		t.Error("an invalid DSN was accepted")
 	}
 	p, err := New(Config{})
 	if err != nil {

@@ -30,9 +30,9 @@ type progress struct {
 // Ready reports whether the projector follows the log now.
 func (p *Projector) Ready() bool { return p.progress.since.Load() != nil }
 
-// Unready says why the projector does not do its part, a sentence for each
-// reason; nothing when it does. It asks ClickHouse for a sign of life, and Kafka
-// where there was none lately, each for 2 s at most.
+// Unready lists why the projector is not doing its work, a sentence for each
+// reason; nothing when it is. It probes ClickHouse, and Kafka where there was no
+// recent answer, each for 2 s at most.
 func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 	at := &p.progress
 	kafka, db, since := at.kafka.Load(), at.db.Load(), at.since.Load()
@@ -69,7 +69,7 @@ func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 	return reasons
 }
 
-// Warnings are none: a projector stamps nothing with its machine's clock.
+// Warnings is always empty: a projector stamps nothing with its machine's clock.
 func (p *Projector) Warnings() []string { return nil }
 
 func ping(ctx context.Context, db *clickhouse.DB) error {

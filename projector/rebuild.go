@@ -17,8 +17,8 @@ import (
 // rebuildPoll is how often a rebuild compares the watermarks.
 const rebuildPoll = 250 * time.Millisecond
 
-// RebuildProgress tells how far a rebuild is, in offsets of all partitions.
-// What is to be done grows while chat goes on.
+// RebuildProgress is how far a rebuild is, in offsets of all partitions.
+// The total grows while chat continues.
 type RebuildProgress struct {
 	Generation uint32 // that is built
 	Done, Of   int64
@@ -31,10 +31,10 @@ type RebuildProgress struct {
 //
 // Rows that the log cannot give are carried over from the old tables: those of
 // earlier epochs and, where a partition lost its older events, those of these.
-// When a rebuild is interrupted, the next one goes on where it was. progress
+// When a rebuild is interrupted, the next one continues where it stopped. progress
 // may be nil; it is called a few times a second and must not block.
 func Rebuild(ctx context.Context, cfg Config, progress func(RebuildProgress)) (uint32, error) {
-	cfg.Tracers = nil // the messages' traces were told when they were new
+	cfg.Tracers = nil // the messages' traces were exported when they were new
 	p, err := New(cfg)
 	if err != nil {
 		return 0, err
@@ -106,7 +106,7 @@ func (r *rebuild) prepare(ctx context.Context) error {
 	})
 }
 
-// starts tells from where each partition is replayed, and carries over what
+// starts returns where the replay of each partition begins, and carries over what
 // the log does not hold.
 func (r *rebuild) starts(ctx context.Context) ([]watermark, error) {
 	from := make([]watermark, r.log.Partitions)

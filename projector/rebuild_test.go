@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/schema/sql"
 )
 
-// The log gives the same rows again while chat goes on, and the projector
+// The log gives the same rows again while chat continues, and the projector
 // follows to the new tables.
 func TestRebuildUnderLoad(t *testing.T) {
 	s := newSystem(t)
@@ -71,7 +71,7 @@ func isWithin(part, whole []string) bool {
 }
 
 // A rebuild that is interrupted changes nothing for readers, and the next one
-// goes on.
+// continues.
 func TestRebuildInterrupted(t *testing.T) {
 	s := newSystem(t)
 	st := s.store()
@@ -156,8 +156,8 @@ func TestRebuildAfterAnotherEpoch(t *testing.T) {
 	}
 }
 
-// Where the log begins behind what ClickHouse holds, something is lost, which
-// no rebuild hides.
+// Where the log begins past the end of what ClickHouse holds, something is lost,
+// which no rebuild hides.
 func TestRebuildRefusesAHole(t *testing.T) {
 	s := newSystemWindow(t, 4)
 	st := s.store()

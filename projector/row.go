@@ -33,7 +33,7 @@ func (r *row) size() int {
 	return rowSize + len(r.channel) + len(r.user) + len(r.to) + len(r.id) + len(r.body) + len(r.session) + len(r.connector) + len(r.trace)
 }
 
-// rowOf is the event at seq as a row; false for one that is about the log
+// rowOf is the event at seq as a row; false for an event of the log
 // itself.
 func rowOf(seq int64, e *schema.Event) (row, bool) {
 	r := row{seq: seq, channel: e.Channel(), connector: e.Connector, time: min(max(e.Time, 0), maxTime)}

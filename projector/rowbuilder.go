@@ -15,7 +15,7 @@ import (
 type watermark struct {
 	seq    int64  // -1: nothing
 	digest uint64 // of the record at seq; 0: unknown
-	format int32  // in force behind seq
+	format int32  // in force after seq
 }
 
 // batch is what a row builder made of some records of one partition.
@@ -79,7 +79,7 @@ func (f *rowBuilder) apply(rec *eventlog.Record) error {
 	return nil
 }
 
-// skip says that there is nothing up to offset seq.
+// skip records that there is nothing up to offset seq.
 func (f *rowBuilder) skip(seq int64) {
 	if seq > f.out.upTo.seq {
 		f.out.upTo = watermark{seq: seq, format: f.format}

@@ -45,8 +45,8 @@ func drawLog(t *rapid.T) []eventlog.Record {
 	return log
 }
 
-// foldFrom folds a log behind a watermark, as a projector does that starts
-// there, and returns the rows and the new watermark.
+// foldFrom folds a log from a watermark on, as a projector that starts there
+// does, and returns the rows and the new watermark.
 func foldFrom(t *rapid.T, log []eventlog.Record, from watermark, window int64) ([]row, watermark) {
 	f := newRowBuilder(epoch.Log{Window: window, Format: 1}, 3, from)
 	for i := range log {
@@ -71,11 +71,11 @@ func TestFoldFromAnywhere(t *testing.T) {
 		cut := rapid.IntRange(0, len(log)-1).Draw(t, "cut")
 		head, mark := foldFrom(t, log[:cut+1], watermark{seq: -1}, window)
 		if mark.seq != log[cut].Offset {
-			t.Fatalf("the watermark is %d behind offset %d", mark.seq, log[cut].Offset)
+			t.Fatalf("the watermark is %d after offset %d", mark.seq, log[cut].Offset)
 		}
 		tail, tailEnd := foldFrom(t, log, mark, window)
 		if got := append(head, tail...); len(got)+len(all) > 0 && !reflect.DeepEqual(got, all) {
-			t.Fatalf("cut behind %d:\ngot  %+v\nwant %+v", mark.seq, got, all)
+			t.Fatalf("cut after %d:\ngot  %+v\nwant %+v", mark.seq, got, all)
 		}
 		if tailEnd != end {
 			t.Fatalf("the watermark is %+v, want %+v", tailEnd, end)
@@ -92,7 +92,7 @@ func TestTake(t *testing.T) {
 	}
 	f.skip(7)
 	if b, ok := f.drain(); !ok || b.upTo.seq != 7 || len(b.rows) != 0 {
-		t.Errorf("behind a hole: %+v, %v", b, ok)
+		t.Errorf("after a hole: %+v, %v", b, ok)
 	}
 	if _, ok := f.drain(); ok {
 		t.Error("it was handed over twice")

@@ -16,15 +16,15 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// errMoved ends a session: its tables are not the current ones any more, or
+// errMoved ends a session: its tables are no longer the current ones, or
 // were dropped.
 var errMoved = errors.New("the tables are not the current ones any more")
 
-// lookEvery is how often a session looks whether its tables are still the
-// current ones. With each batch it does so, too.
+// lookEvery is how often a session checks that its tables are still the
+// current ones. Each batch checks it, too.
 const lookEvery = 3 * time.Second
 
-// commitEvery is how often the group is told how far a partition is.
+// commitEvery is how often a partition's progress is committed to the group.
 const commitEvery = 5 * time.Second
 
 // A row waits for its batch, so a fetch may wait too: a fetch for each message
@@ -246,7 +246,7 @@ func (s *session) checkEnd(ctx context.Context, partition int, from watermark) e
 	return nil
 }
 
-// skipped counts and logs records that are no events.
+// skipped counts and logs records that are not events.
 func (s *session) skipped(ctx context.Context, partition int, offset int64, records int, err error) {
 	s.p.corrupt.Add(int64(records))
 	s.p.metrics.corrupt.Add(records, schema.TopicEvents)
@@ -254,7 +254,7 @@ func (s *session) skipped(ctx context.Context, partition int, offset int64, reco
 		"topic", schema.TopicEvents, "partition", partition, "offset", offset, "records", records, "error", err)
 }
 
-// commit tells the group now and then how far the partition is in ClickHouse.
+// commit commits to the group, now and then, how far the partition is in ClickHouse.
 func (s *session) commit(ctx context.Context, a eventlog.Assignment, done int64) {
 	tick := time.NewTicker(commitEvery)
 	defer tick.Stop()
@@ -269,7 +269,7 @@ func (s *session) commit(ctx context.Context, a eventlog.Assignment, done int64)
 			continue
 		}
 		if err := a.Commit(context.WithoutCancel(ctx), seq+1); err != nil {
-			s.p.cfg.Logger.Debug("the lag cannot be told to the group", "partition", a.Partition, "error", err)
+			s.p.cfg.Logger.Debug("cannot commit the group's offset", "partition", a.Partition, "error", err)
 			continue
 		}
 		done = seq

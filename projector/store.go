@@ -19,7 +19,7 @@ import (
 // then; writing it again is harmless.
 const writeTime = 30 * time.Second
 
-// permanent marks an error that trying again does not mend.
+// permanent marks an error that trying again does not fix.
 func permanent(err error) error { return backoff.Permanent(err) }
 
 // store is one generation of the tables, for one epoch.
@@ -86,8 +86,8 @@ func (s *store) insertRows(ctx context.Context, b *block) error {
 
 // insertWatermarks writes the watermarks of rows that are stored, unless the
 // tables were dropped and are there again without these rows: where everything
-// was dropped, nothing tells a process that starts which names were in use.
-// The server takes the table to write to before it looks at the condition.
+// was dropped, a process that starts cannot know which names were in use.
+// The server resolves the table to write to before it evaluates the condition.
 func (s *store) insertWatermarks(ctx context.Context, b *block) error {
 	marks := b.watermarks(s.epoch, time.Now())
 	if s.building {
