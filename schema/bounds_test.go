@@ -15,7 +15,7 @@ import (
 // partition takes.
 const windowBytes = 15_000_000
 
-// The void window takes no more memory than is said, whatever its events are:
+// The void window takes no more memory than documented, whatever its events are:
 // the longest messages of one connector or of many, or a connector's counters
 // that go down.
 //

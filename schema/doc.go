@@ -1,5 +1,5 @@
-// Package schema is what the parts of Parley say to each other: events, pushes
-// and workers' state as Protocol Buffers, topics and keys, and the pure rules
+// Package schema is what the parts of Parley exchange: events, pushes and
+// workers' state as Protocol Buffers, topics and keys, and the pure rules
 // of the log that every reader must apply alike. It does no I/O.
 //
 // The client protocol is in schema/rpc, the ClickHouse tables are in schema/sql.

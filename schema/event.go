@@ -12,8 +12,8 @@ import (
 // NewestFormat is the newest format of the log that this binary understands.
 const NewestFormat = 1
 
-// ErrCorrupt marks a record that is no event. Every consumer counts it, logs
-// its position and goes on behind it, all in the same way.
+// ErrCorrupt marks a record that is not an event. Every consumer counts it, logs
+// its position and continues after it, all in the same way.
 var ErrCorrupt = errors.New("corrupt record")
 
 // NewerError is an event kind or a format that this binary does not know. A

@@ -13,7 +13,7 @@ const (
 	MaxBody = 64 << 10
 )
 
-// ErrName tells what is wrong with a channel's or a user's name.
+// ErrName describes what is wrong with a channel's or a user's name.
 var ErrName = errors.New("must be 1 to 128 bytes of UTF-8 without control characters")
 
 // CheckName reports whether s may name a channel or a user: 1 to 128 bytes of

@@ -6,11 +6,11 @@ import (
 	"unicode"
 )
 
-// ErrNewName tells what is wrong with a name that the log has not seen yet.
+// ErrNewName describes what is wrong with a name that the log has not seen yet.
 var ErrNewName = errors.New("must not hold invisible, zero-width or direction-changing characters, nor begin or end with white space")
 
-// CheckNewName is CheckName for names that the log need not have already. It
-// refuses those, too, that can pass for another name. The error is ErrName or
+// CheckNewName is CheckName for names that the log may not have yet. It also
+// refuses those that can pass for another name. The error is ErrName or
 // ErrNewName.
 func CheckNewName(s string) error {
 	if err := CheckName(s); err != nil {
@@ -53,7 +53,7 @@ var joining = []*unicode.RangeTable{
 	unicode.Sinhala, unicode.Khmer, unicode.Myanmar, unicode.Tibetan, unicode.Balinese, unicode.Javanese, unicode.Sundanese, unicode.Meetei_Mayek, unicode.Chakma,
 }
 
-// mayStand reports whether the ignorable character at i has a meaning there: a
+// mayStand reports whether the ignorable character at i is meaningful there: a
 // style after a symbol or in a keycap, a joiner between two emoji or, in scripts
 // that know it, right after what is visible.
 func mayStand(runes []rune, i int, base rune) bool {
@@ -81,7 +81,7 @@ func isEmoji(r rune) bool {
 	return r > unicode.MaxASCII && unicode.Is(unicode.S, r) && !isBlank(r) || strings.ContainsRune("‼⁉〰ℹ", r)
 }
 
-// isBlank reports a character of which nothing is seen: white space, the blank
+// isBlank reports whether a character is invisible: white space, the blank
 // of Braille and the empty head of a note, which are called symbols.
 func isBlank(r rune) bool {
 	return unicode.Is(unicode.White_Space, r) || r == '\u2800' || r == '\U0001d159'

@@ -1,6 +1,6 @@
 package schema
 
-// PartitionOf is the partition of parley.events in which channel lives: the
+// PartitionOf is the partition of parley.events that holds channel: the
 // murmur2 hash of its name that Kafka's own Java producer uses for keys, so
 // that foreign producers and consumers agree.
 func PartitionOf(channel string, partitions int) int {

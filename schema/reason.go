@@ -1,7 +1,7 @@
 package schema
 
-// Name is the reason as the client protocol and the tables of history say it;
-// "" for one that is none.
+// Name is the reason as the client protocol and the tables of history spell it;
+// "" for an invalid one.
 func (r Reason) Name() string {
 	switch r {
 	case Reason_REASON_LEAVE:

@@ -106,7 +106,7 @@ func (w *VoidWindow) counted(offset int64, e *Event) (by *counters, void bool) {
 	return by, void
 }
 
-// forget drops what stands below offset.
+// forget drops what is below offset.
 func (w *VoidWindow) forget(offset int64) {
 	for w.seen.len() > 0 && w.seen.front().offset < offset {
 		s := w.seen.pop()

@@ -16,7 +16,7 @@ type ChatPush struct {
 	Prev int64 `json:"prev"`
 }
 
-// JoinedPush says that a user came.
+// JoinedPush announces that a user came.
 type JoinedPush struct {
 	Channel string `json:"channel"`
 	Seq     int64  `json:"seq"`
@@ -31,7 +31,7 @@ const (
 	LeftTimeout    = "timeout"
 )
 
-// LeftPush says that a user's last session in the channel ended.
+// LeftPush announces that a user's last session in the channel ended.
 type LeftPush struct {
 	Channel string `json:"channel"`
 	Seq     int64  `json:"seq"`
@@ -40,7 +40,7 @@ type LeftPush struct {
 	Reason  string `json:"reason"`
 }
 
-// PresencePush stands for joined and left in a channel with many members.
+// PresencePush replaces joined and left in a channel with many members.
 type PresencePush struct {
 	Channel string `json:"channel"`
 	Seq     int64  `json:"seq"`

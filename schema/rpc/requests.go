@@ -84,7 +84,7 @@ type JoinResult struct {
 	Count    int       `json:"count"`
 	Messages []Message `json:"messages"`
 	More     bool      `json:"more"`
-	// Partition of the log in which the channel lives.
+	// Partition of the log that holds the channel.
 	Partition int `json:"partition"`
 	// Recovered answers Since; Reason says why it is false.
 	Recovered *bool  `json:"recovered,omitempty"`

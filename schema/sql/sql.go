@@ -25,7 +25,7 @@ const FirstGeneration = 1
 // Events is the table of generation g that holds the events as rows.
 func Events(g uint32) string { return fmt.Sprintf("events_%d", g) }
 
-// Watermarks is the table of generation g that tells up to which offset of a
+// Watermarks is the table of generation g that holds up to which offset of a
 // partition everything is in Events.
 func Watermarks(g uint32) string { return fmt.Sprintf("watermarks_%d", g) }
 

@@ -13,7 +13,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // There is no cluster to try the replicated tables on: what is rendered for
-// one is held against a file that was read by people.
+// one is compared with a file that people have reviewed.
 func TestRendered(t *testing.T) {
 	for name, layout := range map[string]sql.Layout{
 		"single.sql":  {Database: "chat"},

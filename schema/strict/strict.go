@@ -87,7 +87,7 @@ func Unmarshal(text []byte, v any) error {
 	return &Error{Err: ErrType}
 }
 
-// brokenAt tells a text that is not JSON, or too deep, from one that is.
+// brokenAt distinguishes a text that is not JSON, or too deep, from one that is.
 func brokenAt(text []byte) (at jsontext.Pointer, broken bool) {
 	d := jsontext.NewDecoder(bytes.NewReader(text), lenient, twice)
 	err := d.SkipValue()

@@ -49,7 +49,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 	}
 }
 
-// Numbers are taken as exact arithmetic has them.
+// Numbers are decoded as by exact arithmetic.
 func FuzzIntegers(f *testing.F) {
 	for _, text := range []string{"50.0", "5e1", "-0.0", "1e999999999", "0e99999999999999999999", "1e-99999999999999999999", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
 		"0.000000000000000000000000000001e30", "92233720368547758070e-1", "1.5", "100000000000000000000000e-23"} {
