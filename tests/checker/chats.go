@@ -15,10 +15,10 @@ type attempts struct {
 	acked  *Entry        // the first that was acknowledged
 	failed bool          // every attempt was refused
 	began  time.Duration // of the first
-	stands []int64       // where it stands in the log, once per occurrence that is not void
+	stands []int64       // its places in the log, once per occurrence that is not void
 }
 
-// checkChats holds what clients sent against what stands in the log.
+// checkChats compares what clients sent with what is in the log.
 func (c *check) checkChats() {
 	sent := c.attempts()
 	for _, ch := range c.truth.channels {
@@ -62,7 +62,7 @@ func (c *check) attempts() map[chatKey]*attempts {
 	return sent
 }
 
-// checkContent holds a message in the log against what was sent.
+// checkContent compares a message in the log with what was sent.
 func (c *check) checkContent(ch *channel, m *message, a *attempts) {
 	fits := func(e *Entry) bool {
 		return e.Chat.Body == m.chat.Body && e.Chat.To == m.chat.To && e.Session == m.chat.Session
@@ -93,7 +93,7 @@ func (c *check) checkAttempts(key chatKey, a *attempts) {
 }
 
 // checkRealTime checks that a message that was first sent after another one
-// was acknowledged stands behind it.
+// was acknowledged comes after it in the log.
 func (c *check) checkRealTime(sent map[chatKey]*attempts) {
 	byChannel := map[string][]*attempts{}
 	for key, a := range sent {

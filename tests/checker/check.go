@@ -15,11 +15,11 @@ type Rule string
 // The rules, in the order of the guarantees they stand for.
 const (
 	Durable    Rule = "durable"    // acknowledged means in the log, failed means never seen
-	Idempotent Rule = "idempotent" // a message id stands once and is shown once
-	Genuine    Rule = "genuine"    // what is shown is what stands in the log there
+	Idempotent Rule = "idempotent" // a message id is stored once and shown once
+	Genuine    Rule = "genuine"    // what is shown is what the log has there
 	Complete   Rule = "complete"   // a member gets the log's slice, in order, chained
 	Seam       Rule = "seam"       // history and live meet without a gap or a repeat
-	Recovery   Rule = "recovery"   // a resume is complete or says that it is not
+	Recovery   Rule = "recovery"   // a resume is complete or reports that it is not
 	Private    Rule = "private"    // nothing reaches who must not see it
 	Ghost      Rule = "ghost"      // who is gone has left in time
 	Evicted    Rule = "evicted"    // who is there is not thrown out
@@ -27,11 +27,11 @@ const (
 	Fold       Rule = "fold"       // workers emit the fold of the log, once and for all
 	Projection Rule = "projection" // the rows are the log
 	Drained    Rule = "drained"    // in the end nothing is unseen
-	RealTime   Rule = "real-time"  // what was sent behind an ack stands behind it
+	RealTime   Rule = "real-time"  // what was sent after an ack comes after it
 	Members    Rule = "members"    // the list of members is the log's
 )
 
-// Violation is one thing that must not be.
+// Violation is one broken rule.
 type Violation struct {
 	Rule    Rule
 	Session string
@@ -56,7 +56,7 @@ type Input struct {
 	// leaves them out.
 	Rows       []Row
 	Watermarks map[int32]int64
-	// Drained says that the run ended with a quiet time in which everything
+	// Drained reports that the run ended with a quiet time in which everything
 	// that was under way had to arrive.
 	Drained bool
 	// Recover is the limit of messages that a join with since returns.
@@ -78,14 +78,14 @@ type Report struct {
 	Figures    Figures
 }
 
-// Figures say how much a run has exercised.
+// Figures are how much a run has exercised.
 type Figures struct {
 	Events, Void       int
 	Sessions           int
 	Acked, Unknown     int // chats
 	Deliveries         int // chat pushes
 	Joins              int
-	Recovered, Partial int // joins with since: in full, or told that not
+	Recovered, Partial int // joins with since: in full, or reported as not
 	Degraded           int
 	HistoryPages       int
 	Downs              int
@@ -94,7 +94,7 @@ type Figures struct {
 	LongestGhost, PlainGhost time.Duration
 }
 
-// Check holds the recordings, the pushes and the rows against the log. The
+// Check checks the recordings, the pushes and the rows against the log. The
 // error means that the input cannot be read as a log.
 func Check(in Input) (*Report, error) {
 	if in.Recover == 0 {
@@ -179,8 +179,8 @@ func (c *check) violate(rule Rule, s *session, channel string, seq int64, format
 	c.report.Violations = append(c.report.Violations, v)
 }
 
-// genuine checks that a message that a session was shown is the one that
-// stands there, and that the session's user may see it.
+// genuine checks that a message that a session was shown is the one in the
+// log at its seq, and that the session's user may see it.
 func (c *check) genuine(s *session, m *rpc.Message) {
 	e, found := c.truth.at(m.Channel, m.Seq)
 	chat := e.Event.GetChat()

@@ -1,5 +1,5 @@
-// Package checker holds what clients recorded against the log, which is the
-// truth, and against what workers and the projector made of the log. It knows
+// Package checker compares what clients recorded with the log, which is the
+// truth, and with what workers and the projector made of the log. It knows
 // nothing of how a run was made: it reads recordings, events, pushes and rows,
 // and returns violations of the guarantees.
 //

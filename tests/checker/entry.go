@@ -11,7 +11,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// Op is what an Entry is about.
+// Op is the operation that an Entry records.
 type Op string
 
 // What clients do, what they are pushed, how their connections end, and what
@@ -44,7 +44,7 @@ const (
 	Unknown Outcome = "unknown"
 )
 
-// Entry is one line of a recording. Those of one session stand in the order in
+// Entry is one line of a recording. Those of one session are in the order in
 // which its client got the frames. Times count from the start of the run, on
 // one monotonic clock for all clients.
 type Entry struct {

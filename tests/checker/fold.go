@@ -23,8 +23,8 @@ type pushKey struct {
 
 func keyOf(p *schema.Push) pushKey { return pushKey{p.Connector, p.Partition, p.Offset, p.Index} }
 
-// checkFold folds the log with the workers' own code and holds the result
-// against the membership that the log says, and against what workers pushed.
+// checkFold folds the log with the workers' own code and compares the result
+// with the membership according to the log, and with what workers pushed.
 func (c *check) checkFold() {
 	expected := map[pushKey]*schema.Push{}
 	for p, records := range c.Log.Partitions {
@@ -46,7 +46,7 @@ func (c *check) checkFold() {
 	}
 }
 
-// checkState holds the fold's memberships against those of the log.
+// checkState compares the fold's memberships with those of the log.
 func (c *check) checkState(partition int, f *fold.Fold) {
 	records, err := f.Flush(0)
 	if err != nil {

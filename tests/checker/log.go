@@ -6,7 +6,7 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// Record is one event of the log and where it stands.
+// Record is one event of the log and its place.
 type Record struct {
 	Offset int64
 	Event  *schema.Event
@@ -28,7 +28,7 @@ type event struct {
 	void      bool
 }
 
-// message is a chat that stands, and the public one before it.
+// message is a chat that is not void, and the public one before it.
 type message struct {
 	seq, prev int64
 	chat      *schema.Chat
@@ -39,7 +39,7 @@ func (m *message) visibleTo(user string) bool {
 	return m.chat.To == "" || m.chat.User == user || m.chat.To == user
 }
 
-// notice says that a user came to a channel or left it.
+// notice records that a user came to a channel or left it.
 type notice struct {
 	seq    int64
 	user   string
@@ -66,7 +66,7 @@ type crowd struct {
 // channel is everything that happened in one channel.
 type channel struct {
 	name     string
-	messages []message // that stand, private ones too
+	messages []message // that are not void, private ones too
 	notices  []notice
 	crowds   []crowd
 	stays    map[string][]*stay // by session
@@ -75,12 +75,12 @@ type channel struct {
 	last     int64              // newest public message
 }
 
-// truth is what the log says.
+// truth is the history according to the log.
 type truth struct {
 	log      Log
 	events   [][]event // by partition
 	channels map[string]*channel
-	ends     []int64 // by partition, the offset behind the last event
+	ends     []int64 // by partition, the offset after the last event
 }
 
 func newTruth(log Log) (*truth, error) {
@@ -89,7 +89,7 @@ func newTruth(log Log) (*truth, error) {
 		window := schema.NewVoidWindow(log.Window)
 		for _, r := range records {
 			if r.Offset < t.ends[p] {
-				return nil, fmt.Errorf("partition %d: offset %d does not stand behind %d", p, r.Offset, t.ends[p]-1)
+				return nil, fmt.Errorf("partition %d: offset %d does not follow %d", p, r.Offset, t.ends[p]-1)
 			}
 			t.ends[p] = r.Offset + 1
 			void := r.Event.GetMarker() == nil && window.Judge(r.Offset, r.Event)
@@ -142,7 +142,7 @@ func (t *truth) at(channel string, seq int64) (event, bool) {
 	return events[i], true
 }
 
-// end is the offset behind the last event of the channel's partition.
+// end is the offset after the last event of the channel's partition.
 func (t *truth) end(channel string) int64 {
 	return t.ends[schema.PartitionOf(channel, len(t.log.Partitions))]
 }

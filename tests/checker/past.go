@@ -31,7 +31,7 @@ func (c *channel) newest(user string, to int64, n int) (found []*message, more b
 	return found, more
 }
 
-// checkResult holds what a join's result says of the channel against the log.
+// checkResult checks the channel's state in a join's result against the log.
 func (c *check) checkResult(s *session, ch *channel, e *Entry) {
 	r := e.Joined
 	if r.Epoch != c.Log.Epoch || r.Channel != ch.name || r.Partition != schema.PartitionOf(ch.name, len(c.Log.Partitions)) {
@@ -135,8 +135,8 @@ func (c *check) checkAfter(s *session, p *place, e *Entry) {
 	c.checkRest(s, p, e, all[len(want):], e.Page.More, len(want) < limitOf(e.History.Limit))
 }
 
-// checkRest checks what a page of history that goes forward leaves out, and what
-// it says of that.
+// checkRest checks what a forward page of history leaves out, and what it
+// reports of that.
 func (c *check) checkRest(s *session, p *place, e *Entry, rest []*message, more, short bool) {
 	knew := p.known.before(e.Began)
 	switch {

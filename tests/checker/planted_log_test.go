@@ -9,7 +9,7 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// chatBugs are in what becomes of what clients send.
+// chatBugs are in the handling of what clients send.
 var chatBugs = []bug{
 	{"a message is acknowledged and lost", Durable, func(g *garden) bool {
 		return g.edit(func(p int, r Record) bool { return g.attempts(r) == 1 }, g.unlog)
@@ -144,7 +144,7 @@ var presenceBugs = []bug{
 	{"a user who is back in time flickers", Flicker, (*garden).flicker},
 }
 
-// flicker lets the leave of a cut session stand before the join with which its
+// flicker puts the leave of a cut session before the join with which its
 // user came back.
 func (g *garden) flicker() bool {
 	truth, err := newTruth(g.Log)
@@ -274,7 +274,7 @@ var downstreamBugs = []bug{
 
 func isChat(_ int, r Record) bool { return r.Event.GetChat() != nil }
 
-// stands reports whether the record is a chat that is not void.
+// stands reports whether the record is a chat and not void.
 func (g *garden) stands(p int, r Record) bool {
 	void := func(row Row) bool { return row.Partition == int32(p) && row.Seq == r.Offset && row.Void }
 	return r.Event.GetChat() != nil && !slices.ContainsFunc(g.Rows, void)

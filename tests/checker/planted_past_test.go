@@ -8,7 +8,7 @@ import (
 
 // pastBugs are in what joins and history answer.
 var pastBugs = []bug{
-	{"the first push behind a join is lost", Seam, func(g *garden) bool {
+	{"the first push after a join is lost", Seam, func(g *garden) bool {
 		for i := range g.Entries {
 			if e := &g.Entries[i]; e.Op != OpJoin || e.Outcome != OK {
 				continue

@@ -75,7 +75,7 @@ var pushBugs = []bug{
 		g.insert(i+1, leaked)
 		return true
 	}},
-	{"a push comes behind the leave", Private, func(g *garden) bool {
+	{"a push comes after the leave", Private, func(g *garden) bool {
 		left, i := g.pick(okay(OpLeave))
 		if left == nil {
 			return false
@@ -151,7 +151,7 @@ var pushBugs = []bug{
 	}},
 }
 
-// dropInside drops an entry behind which its session was pushed more.
+// dropInside drops an entry after which its session was pushed more.
 func (g *garden) dropInside(i int) bool {
 	if i < 0 {
 		return false
@@ -160,7 +160,7 @@ func (g *garden) dropInside(i int) bool {
 	if next == nil || next.Op == OpJoin || next.Op == OpLeave || next.Seq == g.Entries[i].Seq {
 		return false
 	}
-	// Directly behind the join it would be a gap at the seam.
+	// Directly after the join it would be a gap at the seam.
 	for k := i - 1; k >= 0; k-- {
 		e := &g.Entries[k]
 		if e.Session != g.Entries[i].Session || e.Channel != g.Entries[i].Channel {

@@ -30,7 +30,7 @@ func (g *garden) pick(fits func(*Entry) bool) (*Entry, int) {
 	return nil, -1
 }
 
-// after returns the first entry behind i of the same session and channel that
+// after returns the first entry after i of the same session and channel that
 // fits.
 func (g *garden) after(i int, fits func(*Entry) bool) (*Entry, int) {
 	from := g.Entries[i]

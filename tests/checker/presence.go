@@ -27,7 +27,7 @@ func (c *check) since(millis int64) time.Duration {
 	return time.UnixMilli(millis).Sub(c.Start)
 }
 
-// checkPresence holds the memberships of the log against the connections.
+// checkPresence compares the memberships of the log with the connections.
 func (c *check) checkPresence() {
 	byID := map[string]*session{}
 	for _, s := range c.sessions {
@@ -136,7 +136,7 @@ func (c *check) checkEviction(s *session, ch *channel, st *stay) {
 }
 
 // mayHaveLeft reports whether the session asked to leave the channel, or made
-// a join that was not answered, behind which the connector publishes a leave.
+// a join that was not answered, after which the connector publishes a leave.
 func (s *session) mayHaveLeft(channel string) bool {
 	for _, e := range s.entries {
 		if e.Channel == channel && (e.Op == OpLeave || e.Op == OpJoin && e.Outcome != OK) {

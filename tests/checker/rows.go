@@ -92,7 +92,7 @@ func (c *check) checkRows() {
 	}
 }
 
-// strayRows drops the rows before want, which stand for no event, or twice.
+// strayRows drops the rows before want, which match no event, or repeat one.
 func (c *check) strayRows(rows []Row, want Row) []Row {
 	for len(rows) > 0 && (rows[0].Partition < want.Partition || rows[0].Partition == want.Partition && rows[0].Seq < want.Seq) {
 		c.violate(Projection, nil, rows[0].Channel, rows[0].Seq, "the row of partition %d stands for no event, or twice", rows[0].Partition)

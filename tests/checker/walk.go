@@ -142,7 +142,7 @@ func (c *check) pushed(s *session, p *place, e *Entry) {
 		if m.Seq <= p.stay.from {
 			rule = Seam
 		}
-		c.violate(rule, s, e.Channel, m.Seq, "pushed a message behind or beside the one at %d", p.chat)
+		c.violate(rule, s, e.Channel, m.Seq, "pushed a message at or before the one at %d", p.chat)
 		return
 	}
 	c.skipTo(s, p, m.Seq)
@@ -167,7 +167,7 @@ func (c *check) mayBePushed(s *session, p *place, e *Entry) bool {
 		return false
 	}
 	if p.stay.to != 0 && e.Seq > p.stay.to {
-		c.violate(Private, s, e.Channel, e.Seq, "a push behind the session's leave at %d", p.stay.to)
+		c.violate(Private, s, e.Channel, e.Seq, "a push after the session's leave at %d", p.stay.to)
 		return false
 	}
 	if e.Seq < p.highest {
@@ -175,7 +175,7 @@ func (c *check) mayBePushed(s *session, p *place, e *Entry) bool {
 		if e.Seq <= p.stay.from {
 			rule = Seam
 		}
-		c.violate(rule, s, e.Channel, e.Seq, "a push behind a later one, at %d", p.highest)
+		c.violate(rule, s, e.Channel, e.Seq, "a push after a later one, at %d", p.highest)
 		return e.Op != PushChat
 	}
 	return true
