@@ -171,7 +171,7 @@ func secretsIn(processes []*process) (string, error) {
 }
 
 // slowestDelivery is the longest time from an event's append to its arrival at
-// a client, for what was said while a fault struck a server of that role, and
+// a client, for messages sent while a fault struck a server of that role, and
 // none that connectors or the log depend on.
 func slowestDelivery(in *checker.Input, role string) (slowest time.Duration) {
 	var faults []*checker.Entry

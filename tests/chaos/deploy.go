@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// lookEvery is how often it is looked who is ready.
+	// lookEvery is how often readiness is polled.
 	lookEvery = 50 * time.Millisecond
-	// readyPatience bounds the time until a role is ready, and has its share.
+	// readyPatience bounds the time until a role is ready and has its share.
 	readyPatience = time.Minute
-	// talkFor is for how long clients go on between two parts of the run.
+	// talkFor is for how long clients chat between two parts of the run.
 	talkFor = 3 * time.Second
-	// partitions of a log of which nobody says otherwise.
+	// partitions of a log unless configured otherwise.
 	partitions = 12
 )
 
-// deployFlags let a connector go in order: it says that it is not ready, is
+// deployFlags let a connector go in order: it reports that it is not ready, is
 // still there for those who have not noted it, and then closes one by one.
 var deployFlags = []string{"--drain-delay", "1s", "--drain", "2s"}
 
@@ -60,7 +60,7 @@ func (s *system) watch(ctx context.Context) {
 
 var adminClient = &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// unready is why the process is not ready, by its own word; nil when it is.
+// unready is why the process reports that it is not ready; nil when it is.
 func (p *process) unready(ctx context.Context) error {
 	said, code, err := p.ask(ctx, "/readyz")
 	if err == nil && code != http.StatusOK {
@@ -102,7 +102,7 @@ func (p *process) measures(ctx context.Context, series string) float64 {
 }
 
 // deploy restarts every role, adds one of each, and takes it away again. It
-// goes on when the role at hand is ready, and not before.
+// continues when the role at hand is ready, and not before.
 func (r *run) deploy(ctx context.Context) error {
 	if err := r.awaitReady(ctx); err != nil {
 		return err

@@ -213,7 +213,7 @@ func (f *faults) spoil(what string, door int, how func(*proxy, time.Duration)) p
 }
 
 // moveLeaders lets other brokers lead. Where a broker is away just then, or no
-// majority of them is there, nothing moves, which is no harm.
+// majority of them is there, nothing moves, which is harmless.
 func (f *faults) moveLeaders() plan {
 	return plan{"move the leaders", []string{"leaders"}, func(time.Duration) error {
 		defer f.rec.fault("leaders", "move")()

@@ -31,7 +31,7 @@ type person struct {
 	sys    *system
 	rec    *recorder
 	rng    *rand.Rand
-	quiet  <-chan struct{} // closed when no more is to be said
+	quiet  <-chan struct{} // closed when no more is to be sent
 	others []string
 
 	wants   map[string]bool // channels
@@ -166,7 +166,7 @@ func (p *person) act(ctx context.Context, s *session) bool {
 	}
 }
 
-// again repeats a message whose fate is unknown.
+// again resends a message whose fate is unknown.
 func (p *person) again(ctx context.Context, s *session) bool {
 	m := p.unsent[0]
 	if !p.wants[m.Channel] {

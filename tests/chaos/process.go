@@ -19,7 +19,7 @@ type process struct {
 	name  string
 	args  []string
 	addr  string // where it listens; "" for nowhere
-	admin string // of a role: where it says whether it is ready
+	admin string // of a role: where it reports whether it is ready
 	log   string // path
 
 	binary string
@@ -31,7 +31,7 @@ type process struct {
 	died     error
 }
 
-// start starts the process; its log goes on where it was.
+// start starts the process; its log is appended to.
 func (p *process) start() error {
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

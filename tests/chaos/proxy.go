@@ -12,7 +12,7 @@ import (
 // proxy passes TCP connections on, and can spoil them.
 type proxy struct {
 	target string
-	ready  atomic.Bool // what is behind it wants more connections
+	ready  atomic.Bool // the target accepts more connections
 	ln     net.Listener
 	work   sync.WaitGroup
 
@@ -116,7 +116,7 @@ func (p *proxy) spoiled() (time.Duration, int, chan struct{}) {
 	return p.delay, p.slice, p.open
 }
 
-// reset cuts every connection, without a word.
+// reset cuts every connection with a TCP reset.
 func (p *proxy) reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

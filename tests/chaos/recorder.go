@@ -19,7 +19,7 @@ type recorder struct {
 	mu      sync.Mutex
 	entries []checker.Entry
 	ends    map[int]int // of connections that servers ended, by close code
-	refused []string    // connections that were not had
+	refused []string    // connections that could not be made
 }
 
 func newRecorder() *recorder { return &recorder{start: time.Now(), ends: map[int]int{}} }
@@ -35,8 +35,8 @@ func (r *recorder) add(e checker.Entry) {
 	r.entries = append(r.entries, e)
 }
 
-// fault records that something is being done to a server; the function that
-// is returned says that it is over.
+// fault records that something is being done to a server; the returned function
+// records that it is over.
 func (r *recorder) fault(server, what string) (over func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,7 +57,7 @@ func (r *recorder) end(code int) {
 	r.ends[code]++
 }
 
-// refuse notes a connection that was not had.
+// refuse records a connection that could not be made.
 func (r *recorder) refuse(server string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,7 +21,7 @@ const (
 	collectEvery  = time.Second
 )
 
-// Config says what to run.
+// Config configures a run.
 type Config struct {
 	// Binary is the program, as Build made it.
 	Binary string
@@ -41,7 +41,7 @@ type Config struct {
 	Nodes int
 	// Slow is what limits of time are multiplied with; 0 means 1.
 	Slow int
-	// Mode says what is done to the system. Default Chaos.
+	// Mode is what is done to the system. Default Chaos.
 	Mode Mode
 	// Impatient takes the first look at what came of the run as the last.
 	Impatient bool
@@ -246,7 +246,7 @@ func (r *run) settled() bool {
 	return true
 }
 
-// finish adds what only the processes tell, and writes the recording.
+// finish adds what only the processes report, and writes the recording.
 func (r *run) finish(result *Result, in *checker.Input) error {
 	result.Ends, result.Refused = r.rec.met(in)
 	if !r.settled() {

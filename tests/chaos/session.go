@@ -20,7 +20,7 @@ import (
 type session struct {
 	c      *client.Client
 	rec    *recorder
-	base   checker.Entry // what every entry says
+	base   checker.Entry // what every entry has
 	closed bool          // by us, with a close frame
 	over   sync.Once
 
@@ -30,7 +30,7 @@ type session struct {
 	greeted bool             // the session has a name
 }
 
-// openSession connects to a connector and says hello.
+// openSession connects to a connector and sends hello.
 func openSession(ctx context.Context, rec *recorder, user, server, addr string) (*session, error) {
 	s := &session{rec: rec, base: checker.Entry{User: user, Server: server}, at: map[string]place{}}
 	var err error
@@ -250,7 +250,7 @@ func (s *session) close() {
 	s.end(func() { s.c.Close(websocket.CloseNormalClosure) })
 }
 
-// cut ends the connection without a word.
+// cut ends the connection without a close frame.
 func (s *session) cut() { s.end(s.c.Cut) }
 
 // end ends the connection and records how it ended.

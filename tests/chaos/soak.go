@@ -65,7 +65,7 @@ func markSmall(brokers []string, replication int) error {
 	return nil
 }
 
-// Grown says which roles took more in the last third of a run than in the
+// Grown lists which roles took more in the last third of a run than in the
 // first, beyond what varies. The memory of the embedded broker does not count:
 // its log is in it.
 func (r *Result) Grown() (grown []string) {

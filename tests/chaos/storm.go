@@ -15,12 +15,12 @@ import (
 type StormResult struct {
 	checker.Report
 	// Back is the time from the kill of all connectors until the last client is
-	// in all its channels again and knows everything that was said meanwhile.
+	// in all its channels again and has every message sent meanwhile.
 	Back time.Duration
 }
 
 // Storm lets clients join, kills all connectors at once, starts them again and
-// measures until everybody is back. Nothing is said and nothing else harmed.
+// measures until everybody is back. Nothing is sent and nothing else harmed.
 func Storm(ctx context.Context, cfg Config) (result *StormResult, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -17,7 +17,7 @@ import (
 const (
 	// upgradeEvery is the time between two roles that are replaced.
 	upgradeEvery = 500 * time.Millisecond
-	// sayFirst is for how long clients talk before that.
+	// sayFirst is for how long clients chat before that.
 	sayFirst = 2 * time.Second
 )
 
@@ -54,7 +54,7 @@ func (r *run) upgrade(ctx context.Context) error {
 			return fmt.Errorf("the format cannot be raised although every role knows it: %w: %s", err, said)
 		}
 	}
-	// A connector that comes anew subscribes to channels, and a worker restores
+	// A new connector subscribes to channels, and a worker restores
 	// what it has from before and after the raise.
 	for _, p := range []*process{r.sys.named("chatworker")[0], r.sys.named("connector")[0]} {
 		if err := r.replace(p); err != nil {
@@ -167,7 +167,7 @@ func put(ctx context.Context, kafka *eventlog.Client, topic string, partition in
 }
 
 // oldRolesEnd starts an old role of each kind: it must end at once, with one
-// sentence that says what to do.
+// sentence that explains what to do.
 func (r *run) oldRolesEnd(ctx context.Context) error {
 	const want = "start a newer parley"
 	ctx, cancel := context.WithTimeout(ctx, startPatience)

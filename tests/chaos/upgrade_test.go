@@ -37,7 +37,7 @@ const upgradeEnv = "PARLEY_TEST_UPGRADE_FROM"
 
 // A version that knows a newer format runs side by side with the one before,
 // replaces it role by role under load, and the log is raised to its format.
-// The test itself is built anew with the newer format, because what reads the
+// The test itself is rebuilt with the newer format, because what reads the
 // log must know it.
 func TestRollingUpgrade(t *testing.T) {
 	if os.Getenv(upgradeEnv) != "" {
@@ -94,7 +94,7 @@ func TestNewerSide(t *testing.T) {
 	after.judge()
 }
 
-// Where parley.control was lost, the log's events tell its format: raised, or
+// Where parley.control was lost, the log's events give its format: raised, or
 // half-way.
 func TestNewerFormatIsRecalled(t *testing.T) {
 	if os.Getenv(upgradeEnv) == "" {
@@ -149,7 +149,7 @@ type aftermath struct {
 func (a *aftermath) look(in *checker.Input) { a.in = in }
 
 // judge checks that every partition was raised, once, and that the rule of the
-// newer format is seen behind that, and only there.
+// newer format is seen after that, and only there.
 func (a *aftermath) judge() {
 	for p, records := range a.in.Log.Partitions {
 		raised := 0
@@ -176,7 +176,7 @@ func (a *aftermath) judge() {
 	}
 }
 
-// overlayOf writes the altered files, and what tells the compiler of them.
+// overlayOf writes the altered files, and the overlay file for the compiler.
 func overlayOf(t *testing.T, folder string, pieces []planted) string {
 	t.Helper()
 	replace := map[string]string{}

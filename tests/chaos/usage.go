@@ -28,11 +28,11 @@ type sample struct {
 // Usage is what a process takes.
 type Usage struct {
 	MB         int // resident
-	Goroutines int // 0: it does not tell
+	Goroutines int // 0: not reported
 }
 
 // watch takes a sample of every process each second or so until the duration is
-// over or ctx ends. Where the system does not tell, there are none.
+// over or ctx ends. Where the system does not report it, there are none.
 func (u *usage) watch(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, u.duration)
 	defer cancel()
@@ -81,7 +81,7 @@ func (u *usage) thirds() map[string][2]Usage {
 }
 
 // residentMB is the resident memory of a process; false where the system does
-// not tell.
+// not report it.
 func residentMB(pid int) (int, bool) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -1,6 +1,6 @@
 // Command run runs the fault suite: `make chaos`. It exits with 1 when a
 // guarantee was violated or a soak's processes grew, and leaves the recording, the data and the logs of
-// such a run where it says.
+// such a run in the folder that it prints.
 package main
 
 import (
