@@ -50,7 +50,7 @@ func rights(t *testing.T, user string) (all []kfake.ACL) {
 			kind, known := kinds[row[2]]
 			operation, known2 := operations[name]
 			if !known || !known2 {
-				t.Fatalf("%q is no right that Kafka knows", row[0])
+				t.Fatalf("%q is not a right that Kafka knows", row[0])
 			}
 			all = append(all, kfake.ACL{
 				Resource: kind, Name: row[3], Pattern: kmsg.ACLResourcePatternTypePrefixed, Operation: operation, Allow: true,
@@ -147,7 +147,7 @@ func TestListedRightsAreEnough(t *testing.T) {
 }
 
 // operator carries out commands as a user of Kafka; the second argument is what
-// they have to say.
+// they have to print.
 func (c *cluster) operator(user string) func(command, says string, more ...string) {
 	c.t.Helper()
 	password := filepath.Join(c.t.TempDir(), "password")
@@ -165,7 +165,7 @@ func (c *cluster) operator(user string) func(command, says string, more ...strin
 	}
 }
 
-// Without one of them every role ends, and says what it may not do.
+// Without one of them every role ends, and reports what it may not do.
 func TestMissingRightsAreSaid(t *testing.T) {
 	t.Parallel()
 	all := rights(t, "roles")

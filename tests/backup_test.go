@@ -141,7 +141,7 @@ func TestMoveByBackup(t *testing.T) {
 	s.equal()
 }
 
-// The backups are older than what was said last, or there is none of the log:
+// The backups are older than the last messages, or there is no backup of the log:
 // a new epoch begins, what the backups hold is history, and clients are told.
 func TestRestoreAfterALoss(t *testing.T) {
 	for name, logSaved := range map[string]bool{"log and ClickHouse": true, "ClickHouse alone": false} {

@@ -33,7 +33,7 @@ func TestTableOfBounds(t *testing.T) {
 	for _, path := range testFiles(t) {
 		for _, row := range boundsOf(t, path) {
 			if tested[row] = true; !slices.Contains(rows, row) {
-				t.Errorf("%s has a test of %q, which is no row of the table of bounds", path, row)
+				t.Errorf("%s has a test of %q, which is not a row of the table of bounds", path, row)
 			}
 		}
 	}
@@ -44,7 +44,7 @@ func TestTableOfBounds(t *testing.T) {
 	}
 }
 
-// boundsOf are the rows that the tests of a file are of.
+// boundsOf are the rows that the tests of a file cover.
 func boundsOf(t *testing.T, path string) (rows []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)

@@ -199,8 +199,8 @@ func TestJoiningTwice(t *testing.T) {
 	}
 }
 
-// Requests need not wait for each other: what is sent behind a join is done
-// behind it.
+// Requests need not wait for each other: what is sent after a join is done
+// after it.
 func TestPipelining(t *testing.T) {
 	_, first, _ := up(t)
 	ada := enter(t, first, "ada")
@@ -228,7 +228,7 @@ func TestPipelining(t *testing.T) {
 	for i, chat := range chats {
 		var r rpc.ChatResult
 		if err := chat(&r); err != nil || r.Seq <= last {
-			t.Fatalf("chat %d: %+v behind %d, %v", i, r, last, err)
+			t.Fatalf("chat %d: %+v after %d, %v", i, r, last, err)
 		}
 		last = r.Seq
 	}

@@ -93,7 +93,7 @@ func TestNamedTestsExist(t *testing.T) {
 	for name, text := range documents(t) {
 		for _, found := range testName.FindAllStringSubmatch(text, -1) {
 			if !exists[found[1]] {
-				t.Errorf("%s names %s, which is no test", name, found[1])
+				t.Errorf("%s names %s, which is not a test", name, found[1])
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// A stop is told first, then new clients are refused, then those that are in
+// A stop is announced first, then new clients are refused, then those that are in
 // are closed one by one; what was acknowledged meanwhile is there.
 func TestDrainTakesItsTime(t *testing.T) {
 	c := newCluster(t)

@@ -35,8 +35,8 @@ func comesBack(t *testing.T, url, name string) *user {
 	}
 }
 
-// Those who were cut come back at once, whatever places their old sessions still
-// have; and so many sessions that wait for their users are enough.
+// Clients that were cut come back to a full connector at once, although their
+// old sessions still wait for them.
 func TestCutClientsComeBackToAFullConnector(t *testing.T) {
 	c := newCluster(t)
 	c.worker()
@@ -144,7 +144,7 @@ func TestRatesOfJoinsAndMessages(t *testing.T) {
 	ada.chat("c1", "another channel")
 }
 
-// A connector whose listener is gone ends: it would stay ready, and deaf.
+// A connector whose listener is gone ends: it would stay ready, but accept nobody.
 func TestConnectorEndsWithItsListener(t *testing.T) {
 	c := newCluster(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -109,7 +109,7 @@ func (c *cluster) markAnew() {
 	}
 }
 
-// refusals starts one of each role and returns what they say when they give up.
+// refusals starts one of each role and returns the errors with which they give up.
 func (c *cluster) refusals() map[string]error {
 	c.t.Helper()
 	w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
@@ -128,7 +128,7 @@ func (c *cluster) refusals() map[string]error {
 }
 
 // A new epoch is the way out of a log that was replaced: the roles refuse it,
-// the operator begins a new epoch, and what was said before can be read.
+// the operator begins a new epoch, and earlier messages can be read.
 func TestNewEpoch(t *testing.T) {
 	c := newCluster(t)
 	roles := []*role{c.worker(), c.projector()}

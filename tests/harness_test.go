@@ -234,7 +234,7 @@ func (u *user) members(channel string) []string {
 	return names(r.Members)
 }
 
-// hears waits for the next chat and holds it against the chain.
+// hears waits for the next chat and checks it against the chain.
 func (u *user) hears() rpc.ChatPush {
 	u.t.Helper()
 	m, err := u.NextChat(soon(u.t))

@@ -60,7 +60,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			}
 			to, below := floorOf(imported)
 			switch {
-			case to == nil: // said above
+			case to == nil: // reported above
 			case to == from && (from.apart || below < at):
 				t.Errorf("%s imports %s, of the same floor", p.ImportPath, imported)
 			case to != from && !slices.Contains(from.on, to.name):

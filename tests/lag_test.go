@@ -19,7 +19,7 @@ import (
 
 // The projector lags by more than the budget of the tail (PARLEY_TEST_LAG says
 // by how many events): who joins gets the newest messages from the log, who was there recovers, chat
-// goes on, and what only a long read of the log could answer is 1008: the tail
+// continues, and what only a long read of the log could answer is 1008: the tail
 // that ClickHouse lacks is never read without a bound.
 func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
 	if testing.Short() {
@@ -43,7 +43,7 @@ func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
 	ada.leave("lobby")
 	began := time.Now()
 	a := ada.join("lobby")
-	t.Logf("a join behind %d events took %v", lag, time.Since(began))
+	t.Logf("a join with a lag of %d events took %v", lag, time.Since(began))
 	if !a.More || len(a.Messages) != 50 || !strings.HasPrefix(a.Messages[49].Body, fmt.Sprint("event ", lag-1)) {
 		t.Errorf("more %v, %d messages", a.More, len(a.Messages))
 	}
@@ -66,7 +66,7 @@ func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
 	}
 	quiet := neighbour("lobby")
 	if q := ada.join(quiet); !q.Degraded || !q.More {
-		t.Errorf("a channel whose past is behind %d events of another: degraded %v, more %v", lag, q.Degraded, q.More)
+		t.Errorf("a channel whose past is followed by %d events of another: degraded %v, more %v", lag, q.Degraded, q.More)
 	}
 	ada.refused(rpc.CodeHistoryUnavailable, rpc.MethodHistory, rpc.HistoryParams{Channel: quiet, After: ptr(int64(0))})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// Without parley.control nobody notices connectors that crash: chat workers say
+// Without parley.control nobody notices connectors that crash: chat workers report
 // so, and read the next one from its beginning.
 func TestControlIsDeleted(t *testing.T) {
 	d := newDamaged(t)

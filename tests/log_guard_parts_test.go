@@ -14,7 +14,7 @@ func part(topic string, partition int) string {
 	return filepath.Join("partitions", fmt.Sprintf("%s-%d", topic, partition))
 }
 
-// lobby is the partition in which everything was said.
+// lobby is the partition that holds every message.
 func lobby() int { return schema.PartitionOf("lobby", schema.LaptopPartitions) }
 
 // lose empties one partition of the broker, or puts an older copy in its place.

@@ -30,7 +30,7 @@ type damaged struct {
 	roles  map[string]*watched
 }
 
-// watched is a role whose end is looked for.
+// watched is a role that is expected to end.
 type watched struct {
 	ready  func() bool
 	listen string
@@ -156,7 +156,7 @@ func (d *damaged) ready(names ...string) {
 	}
 }
 
-// say lets a user say n things and waits until they are in ClickHouse.
+// say sends n messages as a user and waits until they are in ClickHouse.
 func (d *damaged) say(n int) {
 	d.t.Helper()
 	ada := enter(d.t, d.roles["connector"].listen, "ada")
@@ -216,7 +216,7 @@ func (d *damaged) untouched() {
 	}
 }
 
-// doctor says what it should.
+// doctor reports what it should.
 func (d *damaged) doctor(says string) {
 	d.t.Helper()
 	if code, output := d.parley("doctor"); code != 1 || !strings.Contains(output, says) {

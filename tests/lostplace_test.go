@@ -13,7 +13,7 @@ import (
 )
 
 // A connector that lost its place takes sessions again at once: it does not wait
-// for those clients of before that do not read, or are not there any more.
+// for earlier clients that do not read, or are gone.
 func TestLostPlaceIsNotHeldUpBySilentClients(t *testing.T) {
 	c := newCluster(t)
 	c.logger = quietLogger

@@ -14,7 +14,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// Whoever was away gets exactly what he missed, and the chain goes on.
+// Whoever was away gets exactly what they missed, and the chain continues.
 func TestReconnectWithSince(t *testing.T) {
 	_, first, second := up(t)
 	ada, bob := enter(t, first, "ada"), enter(t, first, "bob")
@@ -235,7 +235,7 @@ func TestLeavingByDisconnect(t *testing.T) {
 	}
 }
 
-// A connector that stops says so; its clients go on elsewhere and miss nothing.
+// A connector that stops announces it; its clients continue elsewhere and miss nothing.
 func TestPlannedStop(t *testing.T) {
 	c := newCluster(t)
 	c.worker()
@@ -296,7 +296,7 @@ func TestRolesRestartUnderLoad(t *testing.T) {
 	}
 }
 
-// ClickHouse is away, and chat goes on: joins get what log and ring hold.
+// ClickHouse is away, and chat continues: joins get what log and ring hold.
 func TestWithoutClickHouse(t *testing.T) {
 	c := newCluster(t)
 	c.createLog("") // none is begun without asking ClickHouse

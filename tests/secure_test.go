@@ -206,7 +206,7 @@ func (s *secured) refusals() map[string]refusal {
 		"Kafka, wrong CA":               {with("--kafka-ca", stranger.file), "its certificate is not trusted"},
 		"Kafka, no such CA":             {with("--kafka-ca", "/none.pem"), "the file of CA certificates /none.pem cannot be read"},
 		"Kafka, no such password":       {with("--kafka-password-file", "/none"), "the file of the password /none cannot be read"},
-		"Kafka, CA that is no CA":       {with("--kafka-ca", s.password), "holds no certificates: it takes them in PEM"},
+		"Kafka, invalid CA":             {with("--kafka-ca", s.password), "holds no certificates: it takes them in PEM"},
 		"Kafka, no password":            {s.command("chatworker", "SCRAM-SHA-512")[:9], "--kafka-sasl needs a password"},
 		"ClickHouse, wrong password":    {history("ca=" + s.ca.file + "&password-file=" + wrong), `it refuses user "parley" with this password`},
 		"ClickHouse, wrong CA":          {history("ca=" + stranger.file + "&password-file=" + s.password), "its certificate is not trusted"},

@@ -157,7 +157,7 @@ func (s *stage) slowConsumers(connector *process) func() bool {
 }
 
 // readSlowly reads until the connection ends, slowly until it is thrown out: a
-// close frame is not kept for ever behind what is on its way.
+// close frame does not wait for ever for what was queued before it.
 func readSlowly(ws *websocket.Conn, thrownOut func() bool) error {
 	hurry := false
 	for n := 1; ; n++ {

@@ -152,7 +152,7 @@ func showExactlyOnce(s *stage) {
 	s.sees(len(times) == 180 && public == 160, "bob hears the 160 public messages and the 20 that are his, each of them once")
 	s.sees(!s.t.Failed(), "each public message names the one before it in prev: the chain has no gap")
 	ada.chat("lobby", "the end")
-	s.sees(bob.hears().Body == "the end", "and nothing comes twice behind them")
+	s.sees(bob.hears().Body == "the end", "and nothing comes twice after them")
 }
 
 func showNoSeam(s *stage) {
@@ -183,7 +183,7 @@ func showNoSeam(s *stage) {
 		more = append(more, fmt.Sprint("ada ", i))
 	}
 	s.sees(back.Recovered != nil && *back.Recovered, "he is told recovered: true")
-	s.sees(slices.Equal(got, more), "he has all 150, without a gap or a repeat: %d in the answer, %d live behind it", missed, 150-missed)
+	s.sees(slices.Equal(got, more), "he has all 150, without a gap or a repeat: %d in the answer, %d live after it", missed, 150-missed)
 	newcomer := enter(s.t, r.urls[0], "eve").joinWith(rpc.JoinParams{Channel: "lobby", Limit: ptr(300)})
 	s.sees(slices.Equal(bodies(newcomer.Messages), append(said, more...)), "and so has eve, who joins now, all 170")
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // Whatever happens to a message, neither the logs nor the traces of any part
-// tell what it says, whom it is for or who a token belongs to.
+// reveal its text, whom it is for or who a token belongs to.
 func TestLogsAndTracesHoldNothingPrivate(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	got, url := telemetrytest.HTTP(t)
@@ -104,7 +104,7 @@ func codeOf(err error) int {
 	return -1
 }
 
-// What fails is told of although no trace is sampled: an insert into a
+// What fails is exported although no trace is sampled: an insert into a
 // ClickHouse that is gone. Nothing else is, and messages name no trace.
 func TestFailuresAreToldOfUnsampled(t *testing.T) {
 	embeddedtest.NeedEngine(t)

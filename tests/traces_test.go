@@ -125,7 +125,7 @@ func (s *store) traces(service, operation string) (ids []string) {
 }
 
 // hops are the spans of a trace as "service: name < name of the parent", in
-// order. An orphan is told as one.
+// order. An orphan is marked as one.
 func hops(trace *jaeger.Trace) (all []string) {
 	var walk func(n *jaeger.Node, parent string)
 	walk = func(n *jaeger.Node, parent string) {
@@ -238,7 +238,7 @@ func checkTraces(t *testing.T, where string, messages []rpc.Message, want ...rpc
 	}
 }
 
-// checkAttributes holds a message's trace against the semantic conventions.
+// checkAttributes checks a message's trace against the semantic conventions.
 func checkAttributes(t *testing.T, trace *jaeger.Trace, m rpc.ChatPush, client string) {
 	t.Helper()
 	want := map[string]map[string]string{

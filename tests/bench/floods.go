@@ -18,7 +18,7 @@ const (
 	floodBody     = 4096
 )
 
-// floods are what clients do that mean harm, each for a while, and all of it at
+// floods are attacks by hostile clients, each for a while, and all of it at
 // once. It prints the most memory that the process and the engine took meanwhile,
 // beside the bounds that they state.
 func (b *bench) floods(ctx context.Context) error {
@@ -161,7 +161,7 @@ func (b *bench) sendHalf(ctx context.Context, i int) error {
 	return err
 }
 
-// fillChannels says large messages, of characters that JSON takes six bytes for.
+// fillChannels sends large messages, of characters that JSON takes six bytes for.
 func (b *bench) fillChannels() error {
 	errs := make(chan error, floodChannels)
 	body := strings.Repeat(`\u0001`, floodBody)
@@ -185,7 +185,7 @@ func (b *bench) fillChannels() error {
 	return nil
 }
 
-// stillServes tells whether a new client is served as if nothing had been.
+// stillServes reports whether a new client is served as if nothing had happened.
 func (b *bench) stillServes() error {
 	begin := time.Now()
 	r, err := b.enter("afterwards", "quiet")

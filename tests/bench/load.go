@@ -145,7 +145,7 @@ func (b *bench) fanout(ctx context.Context, members int) error {
 			}
 		}()
 	}
-	time.Sleep(2 * time.Second) // for everybody to have been told of everybody's join
+	time.Sleep(2 * time.Second) // until everybody has received everybody's join
 	best := "none within 250 ms"
 	for _, rate := range []int{80, 250, 500, 750, 1000, 1500, 2000, 2500, 3000, 4000} {
 		mu.Lock()
@@ -270,7 +270,7 @@ func drain(r *raw) {
 	}
 }
 
-// pace calls f n times at that rate a second, until f says no.
+// pace calls f n times at that rate a second, until f returns false.
 func pace(rate, n int, f func() bool) {
 	begin := time.Now()
 	for i := range n {

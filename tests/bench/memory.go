@@ -30,7 +30,7 @@ func (b *bench) statedBounds() (memory, error) {
 	return memory{process, engine}, nil
 }
 
-// sampleEvery is how often memory is looked at: the peak that the kernel notes
+// sampleEvery is how often memory is sampled: the peak that the kernel records
 // counts pages of files, too.
 const sampleEvery = 50 * time.Millisecond
 
@@ -58,7 +58,7 @@ func (b *bench) watchMemory(do func()) (peak memory) {
 	}
 }
 
-// anonymous is the memory of a process that no file stands behind, in bytes.
+// anonymous is the memory of a process that is not backed by a file, in bytes.
 func anonymous(pid int) int64 {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
 	_, rest, _ := strings.Cut(string(status), "RssAnon:")

@@ -28,14 +28,14 @@ func (p Push) Chat() rpc.ChatPush {
 	return c
 }
 
-// Seq is the position the push says; 0 for none.
+// Seq is the position that the push carries; 0 for none.
 func (p Push) Seq() int64 {
 	var s struct{ Seq int64 }
 	_ = json.Unmarshal(p.Params, &s)
 	return s.Seq
 }
 
-// Channel is the channel the push is about; "" for none.
+// Channel is the channel of the push; "" for none.
 func (p Push) Channel() string {
 	var s struct{ Channel string }
 	_ = json.Unmarshal(p.Params, &s)
@@ -84,7 +84,7 @@ func DialObserved(ctx context.Context, url string, header http.Header, onPush fu
 	return c, nil
 }
 
-// Enter connects and says hello as user.
+// Enter connects and sends hello as user.
 func Enter(ctx context.Context, url, user string) (*Client, rpc.HelloResult, error) {
 	c, err := Dial(ctx, url, nil)
 	if err != nil {
