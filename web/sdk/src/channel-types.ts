@@ -13,7 +13,7 @@ export interface Recovery {
   after: Message | undefined;
   /** How many came since. */
   missed: number;
-  /** False when a gap is left, or when the log began anew. */
+  /** False when a gap is left, or when the log started again. */
   complete: boolean;
 }
 
@@ -28,7 +28,7 @@ export type ChannelEvents = {
   recovered: Recovery;
   /** Messages in between were too many to fetch; see {@link Channel.fill}. */
   gap: Gap;
-  /** The log began anew: `messages` starts again, in another epoch. */
+  /** The log started again: so does `messages`, in another epoch. */
   reset: void;
   /** The server's chain of messages had a hole, which is being repaired. */
   broken: { expected: number; got: number };

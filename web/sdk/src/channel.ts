@@ -104,7 +104,7 @@ export class Channel extends Emitter<ChannelEvents> {
     return this.#roster.count;
   }
 
-  /** The partition of the log in which the channel lives. */
+  /** The partition of the log that holds the channel. */
   get partition(): number {
     return this.#partition;
   }
@@ -283,7 +283,7 @@ export class Channel extends Emitter<ChannelEvents> {
     if (again) this.emit("reset", undefined);
   }
 
-  /** Adds messages at the end, and tells the application of each. */
+  /** Adds messages at the end, and emits an event for each. */
   #take(messages: readonly WireMessage[], epoch: string): void {
     const added = this.#timeline.append(messages, epoch);
     this.#matchOutbox(added);
@@ -323,7 +323,7 @@ export class Channel extends Emitter<ChannelEvents> {
     this.#setState("joined");
     if (returned) this.emit("recovered", { ...this.#away, complete: outcome === "complete" });
     this.#waiters.settle();
-    // Behind this event: the pushes that waited for the result come first.
+    // After this event: the pushes that waited for the result come first.
     queueMicrotask(() => this.#outbox.resume());
   }
 
@@ -348,7 +348,7 @@ export class Channel extends Emitter<ChannelEvents> {
     const before = oldest ? oldest.seq : position.seq + 1;
     const inSameEpoch = !oldest || oldest.epoch === epoch;
     const page = await this.history({ epoch, limit, ...(inSameEpoch ? { before } : {}) });
-    // What it was to stand before is gone: the page would leave a gap that nobody knows of.
+    // The message that it precedes is gone: the page would leave a gap that nobody knows of.
     if (this.#timeline.oldest !== oldest) return 0;
     const added = this.#timeline.prepend(page.messages, page.epoch);
     this.#matchOutbox(added);
@@ -365,7 +365,7 @@ export class Channel extends Emitter<ChannelEvents> {
     return find(pages, (message) => message.id === id && message.user === this.#link.user);
   }
 
-  /** Says that the channel is left, until the server takes it or there is nothing left to leave. */
+  /** Sends the leave until the server accepts it or there is nothing left to leave. */
   #leave(attempt: number, done: () => void): void {
     if (this.#link.has(this.name)) return done(); // it was joined again
     this.#link.request("leave", { channel: this.name }, (error) => {

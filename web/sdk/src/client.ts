@@ -20,7 +20,7 @@ export interface ClientOptions {
   WebSocket?: WebSocketClass;
   /** What channels use that do not say otherwise. */
   channels?: ChannelOptions;
-  /** Is told in a line of text what the connection does, such as `console.debug`. */
+  /** Gets a line of text for whatever the connection does; for example `console.debug`. */
   debug?: (line: string) => void;
 }
 
@@ -39,7 +39,7 @@ export type ClientEvents = {
   drain: { after: number };
 };
 
-/** An established connection this old starts the back-off anew. */
+/** An established connection this old resets the back-off. */
 const STABLE_AFTER = 5_000;
 /** Close codes: others wait for the place, and the user has too many connections. */
 const TRY_LATER = 3014;
@@ -84,7 +84,7 @@ export class Client extends Emitter<ClientEvents> {
     return this.#state;
   }
 
-  /** What the server said about the newest session. */
+  /** What the server reported about the newest session. */
   get session(): HelloResult | undefined {
     return this.#session;
   }

@@ -16,7 +16,7 @@ export type WebSocketClass = new (url: string) => WebSocketLike;
 /** Called once, before any later frame is read, with an error or a result. */
 export type Answer<Result> = (error: ParleyError | undefined, result: Result) => void;
 
-/** What a connection tells its owner. Nothing is called after `closed`. */
+/** What a connection reports to its owner. Nothing is called after `closed`. */
 export interface ConnectionOwner {
   opened(): void;
   pushed(push: Push): void;
@@ -88,14 +88,14 @@ export class Connection {
     this.#socket.onmessage = (event: { data: unknown }) => this.#arrived(event.data);
     this.#socket.onclose = (event: { code: number; reason: string }) =>
       this.#end(event.code, event.reason || (event.code === 1006 ? this.#trouble : ""));
-    // A close event follows. Browsers keep the cause to themselves, Node tells it here.
+    // A close event follows. Browsers hide the cause, Node gives it here.
     this.#socket.onerror = ({ message, error }: SocketError) => {
       this.#trouble = message || error?.code || this.#trouble;
     };
     this.#timer = setTimeout(() => this.close(3000, "no connection in time"), OPEN_WITHIN);
   }
 
-  /** Takes over what `hello` said; until then one request at a time is sent. */
+  /** Applies the limits of `hello`'s result; until then one request at a time is sent. */
   established(options: { ping: number; pipeline: number; frame: number }): void {
     this.#ping = options.ping;
     this.#pipeline = options.pipeline;
@@ -104,7 +104,7 @@ export class Connection {
     this.#sendBacklog();
   }
 
-  /** Sends a request, behind those that wait for room in the pipeline. */
+  /** Sends a request, after those that wait for room in the pipeline. */
   request<Result>(method: string, params: object, answer: Answer<Result>): void {
     if (this.#ended) return fail(answer, disconnected());
     const id = this.#nextId++;
@@ -116,7 +116,7 @@ export class Connection {
     this.#sendBacklog();
   }
 
-  /** Ends the connection; the owner is told `closed` before this returns. */
+  /** Ends the connection; the owner's `closed` is called before this returns. */
   close(code: number, reason = ""): void {
     if (this.#ended) return;
     // At most 123 bytes are allowed, and three are the most that one of these takes.

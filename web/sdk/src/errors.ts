@@ -35,7 +35,7 @@ export class ParleyError extends Error {
     /** One of {@link ErrorCode}, or a close code of the connection. */
     readonly code: number,
     message: string,
-    /** What the server said beside the code. */
+    /** What the server sent with the code. */
     readonly data: ErrorData = {},
   ) {
     super(message);
@@ -44,7 +44,7 @@ export class ParleyError extends Error {
   /** Milliseconds after which the server suggests to try again. */
   get retry(): number | undefined {
     const { retry } = this.data;
-    // Timers take what is longer, or no number, for nothing.
+    // Timers treat what is longer, or not a number, as 0.
     return typeof retry === "number" && retry >= 0 ? Math.min(retry, 2 ** 31 - 1) : undefined;
   }
 

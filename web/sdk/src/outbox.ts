@@ -32,7 +32,7 @@ export interface Position {
 interface Entry extends Outgoing {
   settle?: { resolve(sent: ChatResult): void; reject(error: ParleyError): void };
   inFlight: boolean;
-  /** Where it stands, once that is acknowledged. */
+  /** Its seq, once it is acknowledged. */
   seq?: number;
   failures: number;
 }
@@ -52,7 +52,7 @@ export interface Postman {
   changed(): void;
 }
 
-/** Messages sent and not acknowledged, at a time; fewer after the server said that it is too fast. */
+/** Messages sent and not acknowledged, at a time; fewer after the server answered that it is too fast. */
 const WINDOW = 32;
 
 /**
@@ -148,7 +148,7 @@ export class Outbox {
 
   /**
    * The channel has moved on to a seq. What was acknowledged at or below it and
-   * did not come was a repetition: the original stands further back.
+   * did not come was a repetition: the original is further back.
    */
   passed(seq: number): void {
     this.#remove((entry) => entry.status === "sent" && entry.seq! <= seq);
@@ -170,7 +170,7 @@ export class Outbox {
     this.flush();
   }
 
-  /** Stops: what was not acknowledged has failed, and stays to be looked at. */
+  /** Stops: what was not acknowledged has failed, and is kept for the application to see. */
   stop(error: ParleyError): void {
     clearTimeout(this.#pause);
     this.#pause = undefined;
@@ -189,7 +189,7 @@ export class Outbox {
     const position = this.#postman.position();
     if (!position) return;
     // Where a rate may refuse one, the next waits for its answer: it would be
-    // taken, a moment later, and stand before it.
+    // accepted, a moment later, and come before it.
     const window = this.#postman.limited() ? 1 : Math.floor(this.#window);
     let room = window - this.#entries.filter((e) => e.inFlight).length;
     for (const entry of [...this.#entries]) {
@@ -238,7 +238,7 @@ export class Outbox {
     return this.#entries.filter(({ status }) => status !== "failed").length;
   }
 
-  /** Failed messages are there to be looked at; of too many the oldest are forgotten. */
+  /** Failed messages are kept for the application; of too many the oldest are forgotten. */
   #forgetFailed(): void {
     const failed = this.#entries.filter(({ status }) => status === "failed");
     if (failed.length <= this.#limit) return;

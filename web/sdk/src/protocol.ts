@@ -19,7 +19,7 @@ export interface WireMessage {
   trace?: string;
 }
 
-/** What the server accepts, said in the result of `hello`. */
+/** What the server accepts, given in the result of `hello`. */
 export interface Limits {
   /** Bytes of a message's body. */
   body: number;
@@ -55,7 +55,7 @@ export interface HelloResult {
   version: number;
   /** Milliseconds of silence after which the client sends `ping`. */
   ping: number;
-  /** A URL with `{trace}` in it, where the server says where traces are. */
+  /** A URL with `{trace}` in it, where the server is configured with a place for traces. */
   traces?: string;
   limits: Limits;
 }
@@ -124,5 +124,5 @@ export type ChannelPush =
     }
   | { method: "presence"; params: { channel: string; seq: number; count: number } };
 
-/** Everything the server says of its own accord. */
+/** Everything the server sends unasked. */
 export type Push = ChannelPush | { method: "drain"; params: { after: number } };

@@ -30,7 +30,7 @@ export class Roster {
   joined(user: string): void {
     const complete = this.complete;
     this.count++;
-    // A user behind the last one loaded comes with a later page.
+    // A user after the last one loaded comes with a later page.
     if (complete || compareNames(user, this.last ?? "") < 0) this.#insert(user);
   }
 
@@ -72,7 +72,7 @@ export function compareNames(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Lifts surrogates, which stand for the highest code points, above the rest. */
+/** Lifts surrogates, which encode the highest code points, above the rest. */
 function codePointRank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }

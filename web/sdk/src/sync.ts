@@ -13,7 +13,7 @@ import type {
 
 /** How a rejoin went. */
 export type Outcome =
-  /** The first join, or the log began anew: `messages` starts again. */
+  /** The first join, or the log started again: so does `messages`. */
   | "fresh"
   /** Nothing is missing. */
   | "complete"
@@ -52,7 +52,7 @@ export class Sync {
   readonly #limit: number;
   readonly #maxMissed: number;
 
-  /** Where the channel's pushes are: what `since` of the next join will say. */
+  /** Where the channel's pushes are: the `since` of the next join. */
   #position: Position | undefined;
   /** The newest public message: what `prev` of the next one has to say. */
   #last = 0;
@@ -197,7 +197,7 @@ export class Sync {
   /** Pages from the position to the result's messages, up to a cap. */
   async #bridge(result: JoinResult, from: Position, alive: () => boolean): Promise<Outcome> {
     const { epoch, messages } = result;
-    // A recovery that its own chain proves incomplete is not to be relied on.
+    // A recovery that its own chain proves incomplete cannot be relied on.
     const to = (result.recovered ? undefined : messages[0]?.seq) ?? result.seq + 1;
     const ask = (query: HistoryQuery) => this.#follower.history(query);
     let reached = from.seq;
@@ -212,7 +212,7 @@ export class Sync {
         if (complete) break;
       }
     } catch {
-      // History cannot be read: what is missing is said to be a gap.
+      // History cannot be read: what is missing is reported as a gap.
     }
     if (!alive()) return "partial";
     if (!complete) this.#follower.gap(reached, to, epoch);
@@ -220,7 +220,7 @@ export class Sync {
     return complete ? "complete" : "partial";
   }
 
-  /** The result is dealt with: goes on live. */
+  /** The result is dealt with: continues live. */
   #settled(result: JoinResult, outcome: Outcome): void {
     this.#position = { epoch: result.epoch, seq: result.seq };
     this.#last = result.last;

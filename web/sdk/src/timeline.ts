@@ -17,7 +17,7 @@ export interface Gap {
 
 /**
  * The messages of a channel that this client holds, in the channel's order,
- * and the gaps between them. It decides nothing: the channel says what to add.
+ * and the gaps between them. It decides nothing: the channel chooses what to add.
  */
 export class Timeline {
   /** Oldest first. Changed in place: copy it to keep it. */

@@ -1,6 +1,6 @@
 import { ErrorCode, ParleyError } from "./errors.js";
 
-/** Ends a wait early. What was waited for goes on all the same. */
+/** Ends a wait early. What was waited for continues all the same. */
 export interface WaitOptions {
   /** Milliseconds after which the promise rejects with {@link ErrorCode.Timeout}. */
   timeout?: number;
@@ -32,7 +32,7 @@ export class Waiters {
       signal?.addEventListener("abort", abort);
       if (signal?.aborted) abort();
     });
-    promise.then(end, end); // and nobody has to look at it
+    promise.then(end, end); // and nobody has to handle it
     return promise;
   }
 
@@ -43,14 +43,14 @@ export class Waiters {
   }
 }
 
-/** The error of a wait that took too long, with what stood in the way. */
+/** The error of a wait that took too long, with what prevented it. */
 export function tooLate(what: string, within: number, cause: string | undefined): ParleyError {
   const text = `${what} within ${within} ms${cause ? `: ${cause}` : ""}`;
   return new ParleyError(ErrorCode.Timeout, text);
 }
 
 /**
- * Marks a promise as looked at: whoever does not care about the outcome must
+ * Marks a promise as handled: whoever does not care about the outcome must
  * not see the process end by it.
  */
 export function handled<T>(promise: Promise<T>): Promise<T> {
