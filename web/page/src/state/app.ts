@@ -6,7 +6,7 @@ import { channelOf, hashOf } from "./route.ts";
 import { browser, isString, tab } from "./storage.ts";
 import { ChannelView } from "./view.ts";
 
-/** Who signs in. With a token the user is who the token says, and may be "". */
+/** Who signs in. With a token the user is the one that it names, and may be "". */
 export interface Credentials {
   user: string;
   token?: string;
@@ -14,7 +14,7 @@ export interface Credentials {
 
 interface Saved extends Credentials {
   channels: string[];
-  /** Who that is, once the server has said it. */
+  /** Who that is, once the server has confirmed it. */
   known?: string;
 }
 
@@ -196,7 +196,7 @@ export class App {
     this.#save();
   }
 
-  /** Without a token one is who one says; with one, who the server says. */
+  /** Without a token users name themselves; with one, the server names them. */
   #connect(credentials: Credentials, known = credentials.token ? "" : credentials.user): void {
     this.client.value?.close();
     this.#credentials = credentials;
@@ -225,7 +225,7 @@ export class App {
     void client.connect(); // the state says how it went
   }
 
-  /** The server has said who one is: what the tab kept for that user is taken up. */
+  /** The server has confirmed the user: what the tab kept for them is restored. */
   #identified(user: string): void {
     this.user.value = user;
     for (const view of this.views.value) view.restore(user);

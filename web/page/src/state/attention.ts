@@ -6,7 +6,7 @@ import { browser, isBoolean } from "./storage.ts";
 /** Desktop notifications, where the user asked for them. */
 export class Attention {
   readonly enabled = signal(browser.get("notify", isBoolean) === true && permitted());
-  /** The browser or its user said no. */
+  /** The browser or its user refused. */
   readonly denied = signal(false);
 
   async enable(wanted: boolean): Promise<void> {
@@ -24,7 +24,7 @@ export class Attention {
     try {
       const options: NotificationOptions & { renotify: boolean } = {
         body: message.body.slice(0, 200),
-        // One for each channel, of which every message is told.
+        // One for each channel; every message of it alerts.
         tag: message.channel,
         renotify: true,
         icon: "icon.svg",

@@ -1,7 +1,7 @@
 /** A piece of a message: plain text, or an address to be shown as a link. */
 export type Piece = string | { href: string; text: string };
 
-/** Chinese punctuation never belongs to an address, and no space stands before it. */
+/** Chinese punctuation never belongs to an address, and no space comes before it. */
 const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^。，：；！？、…（）【】「」《》“”]+/giu;
 /** Characters that end a sentence rather than an address. */
 const TRAILING = ".,:;!?";

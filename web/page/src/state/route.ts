@@ -4,7 +4,7 @@ export function channelOf(hash: string): string | undefined {
   try {
     return decodeURIComponent(hash.slice(2)) || undefined;
   } catch {
-    return undefined; // not a valid escape: as good as none
+    return undefined; // not a valid escape: treated as no channel
   }
 }
 

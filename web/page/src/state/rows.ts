@@ -16,9 +16,9 @@ export interface RowSource {
   gaps: readonly Gap[];
   /** One's own name. */
   user: string;
-  /** The message above which "new messages" stands. */
+  /** The message above which "new messages" is shown. */
   firstNew?: string | undefined;
-  /** The message below which "since you were away" stands. */
+  /** The message below which "since you were away" is shown. */
   away?: { after: string; missed: number; complete: boolean } | undefined;
   /** Messages that head their group whatever comes before them. */
   heads: ReadonlySet<string>;
@@ -33,7 +33,7 @@ export function keyOf(message: { epoch?: string; seq?: number; id: string }): st
 }
 
 /**
- * Lays the messages out. The oldest day has no row of its own: what stands at
+ * Lays the messages out. The oldest day has no row of its own: what is at
  * the very top must not move when older messages are put before it.
  */
 export function buildRows(source: RowSource): Row[] {

@@ -42,7 +42,7 @@ export class ChannelView {
   #saved = false;
   #forgotten = false;
 
-  /** `user` is one's own name; `arrived` is told of every new message of others. */
+  /** `user` is one's own name; `arrived` is called for every new message of others. */
   constructor(
     channel: Channel,
     user: ReadonlySignal<string>,
@@ -171,7 +171,7 @@ export class ChannelView {
     this.channel.restore(outbox);
   }
 
-  /** Goes on with what was written in an earlier view of the same user and channel. */
+  /** Continues with what was written in an earlier view of the same user and channel. */
   inherit(earlier: ChannelView): void {
     const drafts = earlier.#drafts.save();
     if (drafts) this.#drafts.restore(drafts);
@@ -190,7 +190,7 @@ export class ChannelView {
     this.#saveSoon();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    // A page that is not drawn has no frames, and goes on all the same.
+    // A page that is not drawn has no frames, and continues all the same.
     const show = () => {
       if (!this.#scheduled) return;
       this.#scheduled = false;

@@ -31,7 +31,7 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
   const onKeyDown = (event: KeyboardEvent) => {
     if (composing(event)) return;
     if (event.key === "Enter" && !event.shiftKey) send(event);
-    // Whoever goes on writing, without a look, must not write to everybody.
+    // Whoever keeps writing without looking must not write to everybody.
     if (event.key === "Escape" && to !== undefined && draft === "") view.writeToAll();
   };
   const label = to === undefined ? t("write", { name }) : t("writePrivate", { user: to });

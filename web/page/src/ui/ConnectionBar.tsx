@@ -4,7 +4,7 @@ import { t } from "../state/i18n.ts";
 import { reasonOf } from "../state/reason.ts";
 import { useFocusKept } from "./focus.ts";
 
-/** Says how the connection is, where it is not simply there. */
+/** Shows the state of the connection while it is not online. */
 export function ConnectionBar({ app }: { app: App }) {
   const state = app.connection.value;
   const left = useSecondsUntil(state.status === "waiting" ? state.retryAt : undefined);

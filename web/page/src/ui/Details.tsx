@@ -4,7 +4,7 @@ import type { App } from "../state/app.ts";
 import { moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 
-/** The message that is looked at, and the partition in which it stands. */
+/** The message that is shown, and the partition that holds it. */
 export interface Subject {
   message: Message;
   partition: number;
@@ -16,7 +16,7 @@ interface Props {
   close(): void;
 }
 
-/** Where a message stands in the log, and the way to its trace. */
+/** Where a message is in the log, and a link to its trace. */
 export function Details({ app, subject, close }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {

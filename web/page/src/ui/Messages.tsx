@@ -13,7 +13,7 @@ import { RowView } from "./RowView.tsx";
 import { Text } from "./Text.tsx";
 import { rangeWith, runOf, useVirtualizer } from "./virtual.ts";
 
-/** Height in pixels of what stands above the oldest message. */
+/** Height in pixels of what is above the oldest message. */
 const HEADER = 64;
 /** Pixels from the top at which the next older page is asked for. */
 const NEAR_TOP = 600;

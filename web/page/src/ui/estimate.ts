@@ -7,7 +7,7 @@ const PADDING = 2;
 const HEAD = 32;
 const PRIVATE_NOTE = 19;
 const RULE = 32;
-/** What stands beside a message's text: its time, and room for a button. */
+/** What is beside a message's text: its time, and room for a button. */
 const BESIDE = 111;
 
 /**

@@ -39,7 +39,7 @@ export function useVirtualizer(
 /**
  * Where the list is. Browsers report a scroll with the next frame, before which
  * more messages may come, and a page in the background has no frames: what the
- * list does itself it is told at once, so that it knows that it is at its end.
+ * list does itself is reported at once, so that it knows that it is at its end.
  */
 class Offsets {
   #report: ((offset: number, scrolling: boolean) => void) | undefined;
@@ -55,14 +55,14 @@ class Offsets {
 
   readonly scroll: Options["scrollToFn"] = (offset, options, list) => {
     elementScroll(offset, options, list);
-    if (options.adjustments !== undefined) return; // by which the list reckons itself
+    if (options.adjustments !== undefined) return; // which the list accounts for itself
     if (list.scrollElement) this.#report?.(list.scrollElement.scrollTop, false);
   };
 }
 
 /**
  * A row's exact height. The library's own measure rounds, and the rows of one
- * screen together would be several pixels away from where it believes them.
+ * screen together would be several pixels away from where it expects them.
  */
 function height(row: Element, entry: ResizeObserverEntry | undefined): number {
   return entry?.borderBoxSize[0]?.blockSize ?? row.getBoundingClientRect().height;
@@ -77,7 +77,7 @@ export function rangeWith(kept: number): NonNullable<Options["rangeExtractor"]> 
   };
 }
 
-/** Tells the run of rows that follow one another from one that was kept beside it. */
+/** Separates the run of rows that follow one another from one that was kept beside it. */
 export function runOf(items: readonly VirtualItem[]): readonly VirtualItem[] {
   const follows = (i: number) => items[i]!.index === items[i - 1]!.index + 1;
   if (items.length > 1 && !follows(1)) return items.slice(1);
