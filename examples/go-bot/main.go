@@ -31,7 +31,7 @@ func main() {
 }
 
 // run serves one connection. Missed questions are not answered late, so every
-// connection joins anew; a bot that must see all joins with since and epoch.
+// connection joins afresh; a bot that must see all joins with since and epoch.
 func run(url, channel string) error {
 	conn, _, err := websocket.DefaultDialer.Dial(url, nil) // answers pings by itself
 	if err != nil {
