@@ -110,12 +110,13 @@ test-websocket: ## run Autobahn's test suite against the connection layer (a min
 test-docker: check ## start the docker stack on a Docker engine of its own, chat on it and harm it (minutes; root)
 	@scripts/test-docker.sh
 
-lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck
+lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck, language of the docs
 	@scripts/gofmt.sh
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@scripts/filesize.sh
 	@scripts/shellcheck.sh
+	@scripts/language.sh
 
 generate: ## generate code from the schema again
 	go generate ./...
