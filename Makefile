@@ -12,6 +12,7 @@ BIN     := bin/parley
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 ENGINE  := deploy/engine/node_modules/.package-lock.json
 WEB     := web/node_modules/.package-lock.json
+DOCS    := scripts/docs/node_modules/.package-lock.json
 PAGE    := web/dist/index.html
 # The page is rebuilt when anything it is made of changes.
 PAGE_SOURCES := $(shell find web/page web/sdk web/scripts web/package-lock.json -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
@@ -36,7 +37,7 @@ export LISTEN DATA STACK PARTS
 
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
-.PHONY: build kafka jaeger generate
+.PHONY: build kafka jaeger generate docs
 .PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker lint sim
 .PHONY: bench floods chaos soak handover storm planted
 .DEFAULT_GOAL := help
@@ -120,6 +121,17 @@ lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck, language 
 
 generate: ## generate code from the schema again
 	go generate ./...
+
+$(DOCS): scripts/docs/package-lock.json
+	@echo "installing what the documentation is rendered with (once, about 150 MB)"
+	@cd scripts/docs && $(NPM_CI) --ignore-scripts
+	@touch $@
+
+# A browser then opens every page, to see that it is whole.
+docs: check $(DOCS) $(WEB) ## render the client protocol and the SDK's reference as pages in bin/docs
+	@node scripts/docs/render.js
+	@cd web && PARLEY_TEST_DOCS=1 npx vitest run --project docs
+	@printf 'open in a browser:\n  %s\n  %s\n' "$(CURDIR)/bin/docs/protocol/index.html" "$(CURDIR)/bin/docs/sdk/index.html"
 
 bench: build ## measure this machine (minutes)
 	go run ./tests/bench --binary $(BIN)

@@ -27,6 +27,19 @@ export default defineConfig({
           testTimeout: 120_000,
         },
       },
+      // What `make docs` rendered.
+      ...(process.env.PARLEY_TEST_DOCS
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: "docs",
+                include: ["tests/docs/**/*.test.ts"],
+                globalSetup: ["tests/docs/setup.ts"],
+              },
+            },
+          ]
+        : []),
       // On a Docker engine that scripts/test-docker.sh starts.
       ...(process.env.PARLEY_TEST_DOCKER
         ? [

@@ -4,7 +4,7 @@ import type { ParleyError } from "./errors.js";
 import type { LeaveReason, Limits } from "./protocol.js";
 import type { Gap, Message } from "./timeline.js";
 
-/** `joining` lasts while the connection is away, too. */
+/** What a channel is doing; `joining` lasts while the connection is away, too. */
 export type ChannelState = "idle" | "joining" | "joined" | "failed";
 
 /** How a rejoin after a cut went. */
@@ -17,14 +17,19 @@ export interface Recovery {
   complete: boolean;
 }
 
+/** The events of a {@link Channel}, and what each passes to its listeners. */
 export type ChannelEvents = {
   /** Anything that can be read from the channel changed. */
   change: void;
+  /** `state` changed. */
   state: ChannelState;
   /** Every message after the first join, once and in order, missed ones too. */
   message: Message;
+  /** A user came; absent in large channels, which only count. */
   joined: { user: string; time: number };
+  /** A user's last session left; absent in large channels, which only count. */
   left: { user: string; time: number; reason: LeaveReason };
+  /** Joined again after a cut; comes after the missed messages. */
   recovered: Recovery;
   /** Messages in between were too many to fetch; see {@link Channel.fill}. */
   gap: Gap;
@@ -34,6 +39,7 @@ export type ChannelEvents = {
   broken: { expected: number; got: number };
 };
 
+/** How much a channel fetches and holds. */
 export interface ChannelOptions {
   /** Messages fetched on the first join, 0 to 300. Default 50. */
   limit?: number;

@@ -25,6 +25,7 @@ import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
  * {@link leave}.
  */
 export class Channel extends Emitter<ChannelEvents> {
+  /** Its name. */
   readonly name: string;
   readonly #link: Link;
   readonly #options: Required<ChannelOptions>;
@@ -59,7 +60,10 @@ export class Channel extends Emitter<ChannelEvents> {
     this.#sync = this.#newSync();
     this.#outbox = new Outbox(
       {
-        position: () => this.#ready ? this.#sync.position : undefined,
+        position: () => {
+          const ready = this.#state === "joined" && this.#link.online && this.#sync.live;
+          return ready ? this.#sync.position : undefined;
+        },
         post: (message, answer) => this.#post(message, answer),
         lookup: (id, after) => this.#lookup(id, after),
         limited: () => (this.#link.limits?.chats || this.#link.limits?.rate || 0) > 0,
@@ -71,6 +75,7 @@ export class Channel extends Emitter<ChannelEvents> {
     );
   }
 
+  /** What the channel is doing. */
   get state(): ChannelState {
     return this.#state;
   }
@@ -85,6 +90,7 @@ export class Channel extends Emitter<ChannelEvents> {
     return this.#timeline.messages;
   }
 
+  /** The gaps between `messages`, oldest first; see {@link fill}. */
   get gaps(): readonly Gap[] {
     return this.#timeline.gaps;
   }
@@ -249,10 +255,6 @@ export class Channel extends Emitter<ChannelEvents> {
     this.emit("change", undefined);
   }
 
-  get #ready(): boolean {
-    return this.#state === "joined" && this.#link.online && this.#sync.live;
-  }
-
   #newSync(): Sync {
     return new Sync(
       {
@@ -335,9 +337,7 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 
   #matchOutbox(messages: readonly Message[]): void {
-    for (const message of messages) {
-      if (message.user === this.#link.user) this.#outbox.arrived(message);
-    }
+    for (const m of messages) if (m.user === this.#link.user) this.#outbox.arrived(m);
   }
 
   async #loadOlder(limit: number): Promise<number> {

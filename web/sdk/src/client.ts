@@ -7,6 +7,7 @@ import { ErrorCode, isTransient, ParleyError } from "./errors.js";
 import type { HelloResult, Push } from "./protocol.js";
 import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
 
+/** Where to connect, and as whom. */
 export interface ClientOptions {
   /** The connector: `wss://host/ws`, or `https://host` for short. */
   url: string;
@@ -24,6 +25,7 @@ export interface ClientOptions {
   debug?: (line: string) => void;
 }
 
+/** What the connection is doing. */
 export type ClientState =
   | { status: "idle" }
   | { status: "connecting" }
@@ -33,9 +35,11 @@ export type ClientState =
   /** Does not connect again by itself; `error` says why, unless `close` was called. */
   | { status: "closed"; error?: ParleyError };
 
+/** The events of a {@link Client}, and what each passes to its listeners. */
 export type ClientEvents = {
+  /** `state` changed. */
   state: ClientState;
-  /** The server is about to shut down; the client moves by itself. */
+  /** The server shuts down in about `after` milliseconds; the client moves by itself. */
   drain: { after: number };
 };
 
@@ -71,6 +75,7 @@ export class Client extends Emitter<ClientEvents> {
   #drain: ReturnType<typeof setTimeout> | undefined;
   #unwatch: (() => void) | undefined;
 
+  /** Connects to nothing yet; throws where the address is no URL, or there is no WebSocket class. */
   constructor(options: ClientOptions) {
     super();
     this.#url = endpoint(options.url);
@@ -80,6 +85,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#WebSocket = found;
   }
 
+  /** What the connection is doing. */
   get state(): ClientState {
     return this.#state;
   }
@@ -89,6 +95,7 @@ export class Client extends Emitter<ClientEvents> {
     return this.#session;
   }
 
+  /** The channels that were asked for and not left, by name. */
   get channels(): ReadonlyMap<string, Channel> {
     return this.#channels;
   }

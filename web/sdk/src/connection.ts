@@ -3,14 +3,21 @@ import type { Push } from "./protocol.js";
 
 /** The part of the standard `WebSocket` that is used; the class of `ws` has it too. */
 export interface WebSocketLike {
+  /** Set by the client. */
   onopen: ((event: never) => void) | null;
+  /** Set by the client. */
   onmessage: ((event: never) => void) | null;
+  /** Set by the client. */
   onclose: ((event: never) => void) | null;
+  /** Set by the client. */
   onerror: ((event: never) => void) | null;
+  /** Queues a text frame. */
   send(data: string): void;
+  /** Begins the closing handshake. */
   close(code?: number, reason?: string): void;
 }
 
+/** A class of WebSockets: the global one, or that of `ws`. */
 export type WebSocketClass = new (url: string) => WebSocketLike;
 
 /** Called once, before any later frame is read, with an error or a result. */

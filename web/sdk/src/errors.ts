@@ -1,17 +1,28 @@
 /** Codes of {@link ParleyError}: the protocol's own, and this library's (negative). */
 export const ErrorCode = {
+  /** The frame is not a request. */
   InvalidRequest: -32600,
+  /** The server has no such method. */
   UnknownMethod: -32601,
+  /** `data.field` and `data.reason` say which parameter is wrong, and why. */
   InvalidParams: -32602,
+  /** The server failed; its log says why. */
   Internal: -32603,
+  /** The token was not accepted. */
   Unauthenticated: 1001,
+  /** The user may not do this, or has too many connections (`data.limit`). */
   Forbidden: 1002,
+  /** The session is not in the channel. */
   NotJoined: 1003,
+  /** The session is in as many channels as it may be (`data.limit`). */
   TooManyChannels: 1004,
+  /** Too fast; nothing was stored. */
   RateLimited: 1005,
+  /** The body has more bytes than `data.limit`. */
   TooLarge: 1006,
   /** The log cannot take it now, or it is unknown whether it did. */
   Unavailable: 1007,
+  /** History cannot be read now. */
   HistoryUnavailable: 1008,
   /** The connection ended before the answer came. */
   Disconnected: -1,
@@ -29,6 +40,7 @@ export const ErrorCode = {
 
 /** Everything that this library rejects with. */
 export class ParleyError extends Error {
+  /** Tells it from other errors, also across copies of this library. */
   override readonly name = "ParleyError";
 
   constructor(
@@ -54,10 +66,15 @@ export class ParleyError extends Error {
   }
 }
 
+/** What the server adds to an error; which fields depends on the code. */
 export interface ErrorData {
+  /** The parameter that is wrong. */
   field?: string;
+  /** What is wrong with it. */
   reason?: string;
+  /** The limit that was exceeded. */
   limit?: number;
+  /** Milliseconds after which to try again. */
   retry?: number;
 }
 

@@ -5,8 +5,11 @@ import type { ChatResult, WireMessage } from "./protocol.js";
 
 /** A message of one's own that has not come back through the channel yet. */
 export interface Outgoing {
+  /** The message's id, the same in every attempt. */
   readonly id: string;
+  /** Its text. */
   readonly body: string;
+  /** Whom it is for alone, where it is private. */
   readonly to?: string;
   /** When it was written, in milliseconds since the Unix epoch. */
   readonly time: number;
@@ -20,12 +23,15 @@ export interface Outgoing {
 
 /** What to keep of an {@link Outgoing} message over the end of the program. */
 export type Saved = Pick<Outgoing, "id" | "body" | "to" | "time" | "status" | "attempted"> & {
+  /** Why it failed. */
   error?: Pick<ParleyError, "code" | "message" | "data">;
 };
 
 /** Where the channel was when a message was sent first. */
 export interface Position {
+  /** The epoch in which `seq` counts. */
   epoch: string;
+  /** The newest seq known of the channel. */
   seq: number;
 }
 

@@ -6,14 +6,19 @@
 
 /** One message of a channel, live and in history alike. */
 export interface WireMessage {
+  /** The channel's name. */
   channel: string;
+  /** Its position in the channel. */
   seq: number;
   /** The sender's own id for the message, unique per user and channel. */
   id: string;
+  /** Who wrote it. */
   user: string;
   /** Present when the message is private to `user` and `to`. */
   to?: string;
+  /** Its text. */
   body: string;
+  /** Milliseconds since the Unix epoch, for people to read: `seq` orders. */
   time: number;
   /** The W3C trace id of the message's way through the system. */
   trace?: string;
@@ -47,16 +52,23 @@ export interface Limits {
   page: number;
 }
 
+/** What the server reports about a new session. */
 export interface HelloResult {
+  /** The session's id, also in the server's log. */
   session: string;
+  /** The user, as the server knows them. */
   user: string;
+  /** The incarnation of the connector that serves the session. */
   connector: string;
+  /** The current epoch of the log. */
   epoch: string;
+  /** The version of the protocol. */
   version: number;
   /** Milliseconds of silence after which the client sends `ping`. */
   ping: number;
   /** A URL with `{trace}` in it, where the server is configured with a place for traces. */
   traces?: string;
+  /** What the server accepts. */
   limits: Limits;
 }
 
@@ -78,16 +90,23 @@ export interface JoinResult {
   degraded?: boolean;
 }
 
+/** The acknowledgement of a durable message. */
 export interface ChatResult {
+  /** The message's id. */
   id: string;
+  /** Its position in the channel. */
   seq: number;
+  /** When the server took it, in milliseconds since the Unix epoch. */
   time: number;
 }
 
 /** At most one of `before`, `after` and `around`; none means the newest. */
 export interface HistoryQuery {
+  /** Messages below this seq. */
   before?: number;
+  /** Messages above this seq. */
   after?: number;
+  /** Messages on both sides of this seq, itself included. */
   around?: number;
   /** The epoch in which the seq counts; the current one by default. */
   epoch?: string;
@@ -95,12 +114,15 @@ export interface HistoryQuery {
   limit?: number;
 }
 
+/** One page of history. */
 export interface HistoryResult {
+  /** The epoch of all messages of the page. */
   epoch: string;
   /** Oldest first. */
   messages: WireMessage[];
   /** There are older ones (with `after`: newer ones). */
   more: boolean;
+  /** With `around`: there are newer ones. */
   newer?: boolean;
   /** An earlier epoch that has older messages of the channel. */
   older?: string;

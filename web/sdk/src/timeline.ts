@@ -8,6 +8,7 @@ export interface Message extends WireMessage {
 
 /** Messages between these two seqs exist, but were too many to fetch. */
 export interface Gap {
+  /** The epoch in which `from` and `to` count. */
   epoch: string;
   /** The newest message before the gap. */
   from: number;
