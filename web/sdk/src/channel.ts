@@ -349,7 +349,9 @@ export class Channel extends Emitter<ChannelEvents> {
     const inSameEpoch = !oldest || oldest.epoch === epoch;
     const page = await this.history({ epoch, limit, ...(inSameEpoch ? { before } : {}) });
     // The message that it precedes is gone: the page would leave a gap that nobody knows of.
-    if (this.#timeline.oldest !== oldest) return 0;
+    if (oldest && this.#timeline.oldest !== oldest) return 0;
+    // The first message came meanwhile: what is older precedes that one.
+    if (this.#timeline.oldest !== oldest) return this.#loadOlder(limit);
     const added = this.#timeline.prepend(page.messages, page.epoch);
     this.#matchOutbox(added);
     if (page.more && added.length > 0) this.#older = {};

@@ -1,6 +1,7 @@
 import { Channel, Client, ErrorCode, type ClientOptions, type Gap } from "@parley-chat/sdk";
 import { expect, test } from "vitest";
 import { make, server } from "../support/clients.ts";
+import { type Call } from "../support/fake-server.ts";
 import { until } from "../support/wait.ts";
 
 let client: Client;
@@ -304,6 +305,22 @@ test("older pages go before the messages until the beginning", async () => {
   expect(await channel.loadOlder(50)).toBe(20);
   expect(channel.hasOlder).toBe(false);
   expect(bodies(channel)).toEqual(Array.from({ length: 120 }, (_, i) => `${i}`));
+});
+
+test("a message that comes while the first older page is read does not stop it", async () => {
+  server.say("bob", "one");
+  const [channel] = await join({ channels: { limit: 0 } });
+  expect(channel.hasOlder).toBe(true);
+  const asked: Call[] = [];
+  server.intercept = (call) => call.method === "history" && asked.push(call) === 1;
+  const older = channel.loadOlder(50);
+  await until("the request", () => asked.length === 1);
+  const two = server.say("bob", "two");
+  await until("the message", () => channel.messages.some(({ seq }) => seq === two.seq));
+  server.answer(asked[0]!);
+  expect(await older).toBe(1);
+  expect(channel.hasOlder).toBe(false);
+  expect(bodies(channel)).toEqual(["one", "two"]);
 });
 
 test("the number of messages held is bounded", async () => {
