@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -17,7 +18,7 @@ func Check(cfg Config, at net.Addr) error {
 	return err
 }
 
-func check(cfg *Config, at net.Addr) (*gate, error) {
+func check(cfg *Config, at net.Addr) (*gate.Gate, error) {
 	if cfg.Limits.Body > schema.MaxBody {
 		return nil, fmt.Errorf("a body of %d bytes is more than the log takes: the limit is at most %d", cfg.Limits.Body, schema.MaxBody)
 	}
@@ -29,7 +30,9 @@ func check(cfg *Config, at net.Addr) (*gate, error) {
 			return nil, err
 		}
 	}
-	return newGate(cfg, at)
+	return gate.New(gate.Config{
+		Authenticated: cfg.Auth != nil, Open: cfg.Open, Hosts: cfg.Hosts, Origins: cfg.Origins, Proxies: cfg.Proxies,
+	}, at)
 }
 
 // checkTraces refuses a pattern that no client could make a link of.
@@ -42,4 +45,16 @@ func checkTraces(pattern string) error {
 		return errors.New("--traces: it takes the address of a trace, of the form https://traces.example.com/trace/{trace}")
 	}
 	return nil
+}
+
+// Access says in a few words how users are known.
+func (c *Config) Access() string {
+	switch {
+	case c.Auth != nil:
+		return "authenticated by tokens, " + strings.Join(c.Auth.Algorithms, " or ")
+	case c.Open:
+		return "open to everybody"
+	default:
+		return "open to this machine"
+	}
 }

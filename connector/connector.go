@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
@@ -90,7 +91,7 @@ type Config struct {
 type Connector struct {
 	cfg       Config
 	listener  net.Listener
-	gate      *gate
+	gate      *gate.Gate
 	current   atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving   atomic.Bool                 // a planned stop has begun
 	metrics   *metrics

@@ -27,7 +27,7 @@ func (c *Connector) handler() http.Handler {
 // sentence for whoever runs the connector.
 func (c *Connector) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if why := c.gate.refuse(r); why != "" {
+		if why := c.gate.Refuse(r); why != "" {
 			if r.URL.Path == "/ws" {
 				c.metrics.upgrades.Add(1, outcomeRefused)
 			}
@@ -77,7 +77,7 @@ func (c *Connector) admit(inc *incarnation, r *http.Request) (t *ticket, refused
 	if inc.overfull() {
 		return nil, refusedFull
 	}
-	address, untrusted := c.cfg.clientAddress(r)
+	address, untrusted := c.gate.ClientAddress(r)
 	if untrusted.IsValid() {
 		c.doubted.Do(func() {
 			c.cfg.Logger.Warn("a proxy that is not in --proxies forwards requests: the limits of connections per address are off for it", "peer", untrusted)

@@ -39,7 +39,7 @@ var floors = []floor{
 	{"servers", []string{"internal/embedded", "internal/jaeger", "internal/telemetry", "web"}, []string{"foundation", "contracts"}, true},
 	{"roles", []string{"connector", "chatworker", "projector"}, []string{"cores", "plumbing", "foundation", "contracts"}, true},
 	{"cores", []string{"chatworker/fold", "chatworker/lease", "connector/ws"}, []string{"contracts"}, true},
-	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse"},
+	{"plumbing", []string{"connector/gate", "internal/history", "internal/guard", "internal/capacity", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse"},
 		[]string{"foundation", "contracts"}, false},
 	{"foundation", []string{"internal/eventlog", "internal/meter", "internal/plain", "internal/trust", "internal/quote", "internal/hostname", "internal/files", "internal/child", "internal/memory"}, nil, false},
 	{"contracts", []string{"schema", "schema/rpc", "schema/sql", "schema/strict"}, nil, false},

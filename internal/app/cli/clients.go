@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/internal/quote"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -60,7 +61,7 @@ func (f *clientFlags) config(listen address) (connector.Config, error) {
 	if err != nil {
 		return connector.Config{}, err
 	}
-	proxies, err := connector.ParseProxies(f.Proxies)
+	proxies, err := gate.ParseProxies(f.Proxies)
 	if err != nil {
 		return connector.Config{}, err
 	}

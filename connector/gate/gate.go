@@ -1,4 +1,7 @@
-package connector
+// Package gate decides from an HTTP request alone who may connect: by the
+// names of this machine, the origins of pages, and the proxies that are trusted
+// to say for whom they ask.
+package gate
 
 import (
 	"errors"
@@ -22,21 +25,32 @@ const (
 	foreignOrigin = "pages of this origin may not connect: name it with --origins"
 )
 
-// gate decides which requests are served at all. It never changes.
-type gate struct {
+// Config says who may connect.
+type Config struct {
+	Authenticated bool     // users have tokens
+	Open          bool     // everybody is served without authentication
+	Hosts         []string // names of this machine besides localhost, where there is neither
+	// Origins that pages may come from besides the connector's own host:
+	// https://chat.example.com, https://*.example.com for the names below, or *.
+	Origins []string
+	Proxies []netip.Prefix // that may pass requests on, and say for whom
+}
+
+// Gate decides which requests are served at all. It never changes.
+type Gate struct {
 	local   bool // open to this machine alone
 	proxies []netip.Prefix
 	hosts   []string
 	origins origins
 }
 
-// newGate checks who may connect to a connector that listens at an address.
-func newGate(cfg *Config, at net.Addr) (*gate, error) {
-	g := &gate{proxies: cfg.Proxies}
+// New checks who may connect to a connector that listens at an address.
+func New(cfg Config, at net.Addr) (*Gate, error) {
+	g := &Gate{proxies: cfg.Proxies}
 	switch {
-	case cfg.Auth != nil && cfg.Open:
+	case cfg.Authenticated && cfg.Open:
 		return nil, errors.New("--open means no authentication, and there is a key: keep one")
-	case cfg.Auth != nil || cfg.Open:
+	case cfg.Authenticated || cfg.Open:
 	case !isLoopback(at):
 		return nil, fmt.Errorf("the connector listens at %s, beyond this machine, and %s", at, beyondLoopback)
 	default:
@@ -59,8 +73,8 @@ func isLoopback(at net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// refuse says why a request is not served; "" when it is.
-func (g *gate) refuse(r *http.Request) string {
+// Refuse says why a request is not served; "" when it is.
+func (g *Gate) Refuse(r *http.Request) string {
 	if g.local && isForwarded(r) && !among(g.proxies, peer(r)) {
 		return forwardedOpen
 	}
@@ -77,23 +91,11 @@ func (g *gate) refuse(r *http.Request) string {
 
 // knows reports whether a Host names this machine to itself. A name that
 // somebody else's DNS resolves to a loopback address does not.
-func (g *gate) knows(host string) bool {
+func (g *Gate) knows(host string) bool {
 	name, _, err := splitHost(host)
 	if err != nil {
 		return false
 	}
 	a, err := netip.ParseAddr(name)
 	return name == "localhost" || err == nil && a.IsLoopback() || slices.Contains(g.hosts, name)
-}
-
-// Access says in a few words how users are known.
-func (c *Config) Access() string {
-	switch {
-	case c.Auth != nil:
-		return "authenticated by tokens, " + strings.Join(c.Auth.Algorithms, " or ")
-	case c.Open:
-		return "open to everybody"
-	default:
-		return "open to this machine"
-	}
 }

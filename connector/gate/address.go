@@ -1,4 +1,4 @@
-package connector
+package gate
 
 import (
 	"net/http"
@@ -8,13 +8,13 @@ import (
 	"github.com/parley-chat/parley/internal/plain"
 )
 
-// clientAddress is where a request comes from: the peer, or what a proxy that
+// ClientAddress is where a request comes from: the peer, or what a proxy that
 // we trust reports. It is invalid where nobody can tell: a trusted proxy that names
 // nobody, or, named by the second result, one of the same network that is not
 // among those that we trust.
-func (c *Config) clientAddress(r *http.Request) (address, untrusted netip.Addr) {
+func (g *Gate) ClientAddress(r *http.Request) (address, untrusted netip.Addr) {
 	from := peer(r)
-	if !among(c.Proxies, from) {
+	if !among(g.proxies, from) {
 		if isForwarded(r) && (from.IsPrivate() || from.IsLoopback()) {
 			return netip.Addr{}, from
 		}
@@ -28,7 +28,7 @@ func (c *Config) clientAddress(r *http.Request) (address, untrusted netip.Addr) 
 		if !ok {
 			break
 		}
-		if address = hop; !among(c.Proxies, hop) {
+		if address = hop; !among(g.proxies, hop) {
 			break
 		}
 	}

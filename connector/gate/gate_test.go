@@ -1,4 +1,4 @@
-package connector
+package gate
 
 import (
 	"bufio"
@@ -11,20 +11,22 @@ import (
 	"testing"
 )
 
-// gated serves a connector's handler and page at a socket of its own. It has no
-// place in the log: whoever passes the gate gets 503 for a WebSocket.
+var loopback = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
+
+// gated serves what a gate lets pass at a socket of its own.
 func gated(t *testing.T, cfg Config) (at string) {
 	t.Helper()
-	cfg.Page = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") })
-	cfg.Listen = "127.0.0.1:0"
-	c, err := New(cfg)
+	g, err := New(cfg, loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &httptest.Server{Listener: c.listener, Config: &http.Server{Handler: c.handler()}}
-	server.Start()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if why := g.Refuse(r); why != "" {
+			http.Error(w, why, http.StatusForbidden)
+		}
+	}))
 	t.Cleanup(server.Close)
-	return c.Addr().String()
+	return server.Listener.Addr().String()
 }
 
 // ask sends one request as it is written, with \n for CRLF, and returns the
@@ -141,13 +143,12 @@ func TestOpenConnectorServesThisMachineAlone(t *testing.T) {
 		{"Host: localhost\nX-Forward: 1", true},
 	} {
 		head := strings.ReplaceAll(c.head, "PORT", port)
-		for what, want := range map[string]int{"/": http.StatusOK, "/ws": http.StatusServiceUnavailable} {
-			if !c.ok {
-				want = http.StatusForbidden
-			}
-			if got, text := ask(t, at, "GET "+what+" HTTP/1.1\n"+head+upgrade); got != want && (c.ok || got != http.StatusBadRequest) {
-				t.Errorf("%s with %q is answered %d %s", what, head, got, text)
-			}
+		want := http.StatusOK
+		if !c.ok {
+			want = http.StatusForbidden
+		}
+		if got, text := ask(t, at, "GET /ws HTTP/1.1\n"+head+upgrade); got != want && (c.ok || got != http.StatusBadRequest) {
+			t.Errorf("%q is answered %d %s", head, got, text)
 		}
 	}
 	for request, want := range map[string]int{
@@ -203,8 +204,7 @@ func TestNamedProxiesPassOn(t *testing.T) {
 // With authentication, and with --open, any host is served, and pages of the
 // connector's own.
 func TestPublicConnectorChecksOrigins(t *testing.T) {
-	auth := &Auth{Key: []byte(strings.Repeat("k", 32)), Algorithms: []string{"HS256"}}
-	for name, cfg := range map[string]Config{"authenticated": {Auth: auth}, "open": {Open: true}} {
+	for name, cfg := range map[string]Config{"authenticated": {Authenticated: true}, "open": {Open: true}} {
 		own, listed, all := cfg, cfg, cfg
 		listed.Origins = []string{"https://*.example.com", "http://*.dev.test:8080", "https://chat.example.net:443", "chrome-extension://abcdef"}
 		all.Origins = []string{"*"}
@@ -239,7 +239,7 @@ func TestPublicConnectorChecksOrigins(t *testing.T) {
 			{all, "null", true},
 		} {
 			at := gated(t, c.cfg)
-			want := http.StatusServiceUnavailable
+			want := http.StatusOK
 			if !c.ok {
 				want = http.StatusForbidden
 			}
@@ -259,12 +259,12 @@ func TestOriginsAndHostsAreChecked(t *testing.T) {
 		"https://a..b", "https://-", "https://..", "https://1.2.3", "https://::1", "https://[::1", "https://a,b", "https://chat.example:", "https://chat.example:-1",
 		"javascript://x", "data://x", "file://x", "wss://chat.example", "://chat.example", "1http://chat.example",
 	} {
-		if _, err := New(Config{Listen: "127.0.0.1:0", Origins: []string{bad}}); err == nil || !strings.Contains(err.Error(), "--origins: it takes") {
+		if _, err := New(Config{Origins: []string{bad}}, loopback); err == nil || !strings.Contains(err.Error(), "--origins: it takes") {
 			t.Errorf("the origin %q: %v", bad, err)
 		}
 	}
 	for _, bad := range []string{"", "http://box", "box:8080", "a b", "box/", "*", "*.example.com", "[", "a,b", "-", "..", "a..b", "1.2.3"} {
-		if _, err := New(Config{Listen: "127.0.0.1:0", Hosts: []string{bad}}); err == nil || !strings.Contains(err.Error(), "--hosts: it takes") {
+		if _, err := New(Config{Hosts: []string{bad}}, loopback); err == nil || !strings.Contains(err.Error(), "--hosts: it takes") {
 			t.Errorf("the host %q: %v", bad, err)
 		}
 	}
@@ -285,20 +285,52 @@ func TestOriginsAreReadAsBrowsersSendThem(t *testing.T) {
 
 // Without keys nobody beyond this machine is served by accident.
 func TestOpenBeyondLoopbackIsADecision(t *testing.T) {
-	auth := &Auth{Key: []byte(strings.Repeat("k", 32)), Algorithms: []string{"HS256"}}
-	for _, listen := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
-		if _, err := New(Config{Listen: listen}); err == nil || !strings.Contains(err.Error(), "--open") {
+	for _, listen := range []net.Addr{&net.TCPAddr{IP: net.IPv4zero}, &net.TCPAddr{}, &net.TCPAddr{IP: net.IPv6zero}, &net.UnixAddr{}} {
+		if _, err := New(Config{}, listen); err == nil || !strings.Contains(err.Error(), "--open") {
 			t.Errorf("it listens at %s: %v", listen, err)
 		}
-		for _, cfg := range []Config{{Listen: listen, Open: true}, {Listen: listen, Auth: auth}} {
-			c, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
+		for _, cfg := range []Config{{Open: true}, {Authenticated: true}} {
+			if _, err := New(cfg, listen); err != nil {
+				t.Errorf("it listens at %s with %+v: %v", listen, cfg, err)
 			}
-			c.listener.Close()
 		}
 	}
-	if _, err := New(Config{Listen: "127.0.0.1:0", Open: true, Auth: auth}); err == nil {
+	if _, err := New(Config{Open: true, Authenticated: true}, loopback); err == nil {
 		t.Error("it takes --open with a key")
+	}
+}
+
+// Whom a request is from is what the nearest trusted proxy says. Nobody knows
+// where that proxy names nobody, or where it is not among those that are trusted.
+func TestClientAddress(t *testing.T) {
+	g, err := New(Config{Authenticated: true, Proxies: mustProxies(t, "10.0.0.0/8")}, loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ from, header, value, address, untrusted string }{
+		{"203.0.113.7:5", "", "", "203.0.113.7", ""},
+		{"203.0.113.7:5", "X-Forwarded-For", "192.0.2.1", "203.0.113.7", ""}, // a stranger's word
+		{"192.168.0.1:5", "", "", "192.168.0.1", ""},
+		{"192.168.0.1:5", "Via", "1.1 proxy", "", "192.168.0.1"},
+		{"127.0.0.1:5", "Forwarded", "for=192.0.2.1", "", "127.0.0.1"},
+		{"10.0.0.1:5", "X-Forwarded-For", "192.0.2.1", "192.0.2.1", ""},
+		{"10.0.0.1:5", "X-Forwarded-For", "198.51.100.9, 192.0.2.1, 10.0.0.2", "192.0.2.1", ""},
+		{"10.0.0.1:5", "X-Forwarded-For", "192.0.2.1, unknown", "", ""},
+		{"10.0.0.1:5", "Forwarded", `for="[2001:db8::1]:443";proto=https`, "2001:db8::1", ""},
+		{"[::ffff:10.0.0.1]:5", "X-Forwarded-For", "::ffff:192.0.2.1", "192.0.2.1", ""},
+		{"10.0.0.1:5", "", "", "", ""},
+		{"@", "", "", "", ""},
+	} {
+		r := &http.Request{RemoteAddr: c.from, Header: http.Header{}}
+		if c.header != "" {
+			r.Header.Set(c.header, c.value)
+		}
+		address, untrusted := g.ClientAddress(r)
+		if want, _ := netip.ParseAddr(c.address); address != want {
+			t.Errorf("%s with %s %q comes from %v, want %v", c.from, c.header, c.value, address, want)
+		}
+		if want, _ := netip.ParseAddr(c.untrusted); untrusted != want {
+			t.Errorf("%s with %s %q: not trusted is %v, want %v", c.from, c.header, c.value, untrusted, want)
+		}
 	}
 }
