@@ -102,7 +102,7 @@ test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apac
 	@deploy/kafka/get.sh || { [ "$$CI" != true ] && echo "the tests against Apache Kafka are skipped"; }
 	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -p 3 -timeout 25m $(KAFKA_TESTED)
 
-test-deploy: check $(ENGINE) ## hold what is shipped in deploy/ against the program and the servers it is for
+test-deploy: check $(ENGINE) ## check what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 20m ./...
 
 test-websocket: ## run Autobahn's test suite against the connection layer (a minute; Python 2.7 with pip, else skipped)
@@ -145,7 +145,7 @@ show: $(ENGINE) ## show the guarantees on real processes, or one of them (G=1 to
 sim: ## simulate log, workers, connectors and clients: 10,000 seeds, and planted bugs
 	go test -count=1 -timeout 30m -run TestSim ./connector
 
-chaos: $(ENGINE) ## harm a running Parley, hold every guarantee against what came of it (DURATION=30s SEED=n RUNS=n BROKERS=3)
+chaos: $(ENGINE) ## harm a running Parley, then check every guarantee (DURATION=30s SEED=n RUNS=n BROKERS=3)
 	go run ./tests/chaos/run $(CHAOS_FLAGS) --results docs/chaos-results.md
 
 soak: $(ENGINE) ## restart every role in turn under load, see that nothing grows (DURATION=10m)

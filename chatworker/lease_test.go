@@ -64,7 +64,7 @@ func TestSilentConnectorIsDeclaredDown(t *testing.T) {
 			t.Errorf("partition %d has downs %v, want %v", p, found, want)
 		}
 	}
-	r.eventually("the other is told", func() bool {
+	r.eventually("the other gets a push", func() bool {
 		pushes, _ := r.taken("alive")
 		users := pushes[len(pushes)-1].Updates[0].GetDeparted().GetUsers()
 		return len(users) == 1 && users[0] == "bob"
@@ -72,8 +72,8 @@ func TestSilentConnectorIsDeclaredDown(t *testing.T) {
 	if r.state(schema.TopicControl, 0)[schema.ControlKeyBeat("alive")] == nil {
 		t.Error("the connector that beats is gone from parley.control")
 	}
-	if warned, told := r.logs("level=WARN", "[silent]"), r.logs("level=INFO", "[leaving]"); len(warned) != 1 || len(told) != 1 {
-		t.Errorf("logged of the one that crashed %q, of the one that drained %q", warned, told)
+	if warned, noted := r.logs("level=WARN", "[silent]"), r.logs("level=INFO", "[leaving]"); len(warned) != 1 || len(noted) != 1 {
+		t.Errorf("logged of the one that crashed %q, of the one that drained %q", warned, noted)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestOrphansAreDeclaredDown(t *testing.T) {
 		return down
 	})
 	if len(r.logs("level=WARN", "orphan")) == 0 {
-		t.Error("no warning tells of the orphan")
+		t.Error("the orphan is not in a warning")
 	}
 	for p := range partitions {
 		if _, down := r.downs(p)["orphan"]; down != (p == 1) {

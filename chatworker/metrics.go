@@ -51,7 +51,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			meter.Seconds, meter.By("result", outcomeOK, outcomeFailed)),
 		records: m.Counter("parley.chatworker.checkpoint.records", "{record}", "Records of state that were written."),
 		downs: m.Tally("parley.chatworker.downs", "{connector}",
-			"Connectors that were declared down, by why: silent (it beats no more), drained (it said goodbye), or orphan (a partition holds members of one without a beat).",
+			"Connectors that were declared down, by reason: silent (its beats stopped), drained (it announced that it leaves), or orphan (a partition holds members of one without a beat).",
 			meter.By("reason", "silent", "drained", "orphan")),
 		corrupt: eventlog.CorruptRecords(m, schema.TopicEvents, schema.TopicControl),
 	}

@@ -109,7 +109,7 @@ func (o *watch) note(last, found epoch.Erosion) {
 			"partitions", found.Cut)
 	}
 	if len(found.Settings) > 0 && !slices.Equal(found.Settings, last.Settings) {
-		o.w.log.Error("Kafka is told to delete events from the log, which is kept for ever: set the topic right with kafka-configs.sh --alter",
+		o.w.log.Error("Kafka is set to delete events from the log, which is kept for ever: correct the topic's settings with kafka-configs.sh --alter",
 			slog.Any("needed", found.Settings))
 	}
 	if found.Whole() && !last.Whole() {

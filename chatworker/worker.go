@@ -123,7 +123,7 @@ type Worker struct {
 	events, corrupt   atomic.Int64
 	pushed            atomic.Int64
 	member            roles.Membership
-	served            atomic.Bool  // a partition was served once: it is no spare
+	served            atomic.Bool  // a partition was served once: it is not a spare
 	keeping           atomic.Bool  // this worker keeps the leases
 	queued            atomic.Int64 // bytes of pushes that are not acknowledged
 	metrics           *metrics

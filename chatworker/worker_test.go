@@ -137,8 +137,8 @@ func TestRebalanceKeepsState(t *testing.T) {
 	if after := claims(); int64(after-before) != 2*moved {
 		t.Errorf("%d claims when %d partitions went to another worker and back", after-before, moved)
 	}
-	if told := len(r.logs("serving a partition")); int64(told) != int64(partitions)+2*moved {
-		t.Errorf("%d lines tell of a partition that is served, and %d partitions moved", told, moved)
+	if lines := len(r.logs("serving a partition")); int64(lines) != int64(partitions)+2*moved {
+		t.Errorf("%d lines report a partition that is served, and %d partitions moved", lines, moved)
 	}
 	r.chat("a", channels[0], "ann", "2")
 	r.awaitChat("a", "2")

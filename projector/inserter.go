@@ -19,7 +19,7 @@ const maxSpans = 4096
 type inserter struct {
 	p     *Projector
 	store *store
-	wake  chan struct{} // holds one token: the filling batch has become due, or begun
+	wake  chan struct{} // holds one token: the filling batch was started, or has become due
 
 	mu      sync.Mutex // guards what follows
 	filling *block

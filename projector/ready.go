@@ -24,7 +24,7 @@ type progress struct {
 	assigned, serving atomic.Int64                    // partitions
 	lost              atomic.Int64                    // partitions that lack events they need
 	member            roles.Membership
-	served            atomic.Bool // a partition was served once: it is no spare
+	served            atomic.Bool // a partition was served once: it is not a spare
 }
 
 // Ready reports whether the projector follows the log now.

@@ -41,7 +41,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 		t.Errorf("generation %d, error %v", g, err)
 	}
 	if told.Generation != 2 || told.Done != told.Of || told.Of == 0 {
-		t.Errorf("it told %+v last", told)
+		t.Errorf("its last report is %+v", told)
 	}
 	close(stop)
 	talking.Wait()

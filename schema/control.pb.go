@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: control.proto
 
-// How connectors and workers tell who is alive: topic parley.control, one
+// How connectors and workers know who is alive: topic parley.control, one
 // partition, compacted. See ControlKey… for the keys. Its owner's ticks are
 // the only clock by which a connector is declared down.
 
@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Beat says that a connector lives; one a second. A tombstone ends it.
+// Beat says that a connector is alive; one a second. A tombstone ends it.
 type Beat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PushPartition int32                  `protobuf:"varint,1,opt,name=push_partition,json=pushPartition,proto3" json:"push_partition,omitempty"`
@@ -39,7 +39,7 @@ type Beat struct {
 	Leaving bool `protobuf:"varint,5,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	// What is wrong with its process or its machine, a sentence each, for people.
 	Trouble []string `protobuf:"bytes,6,rep,name=trouble,proto3" json:"trouble,omitempty"`
-	// The version of its program, for people; empty: it is one that did not tell.
+	// The version of its program, for people; empty: it is too old to report it.
 	Version       string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -309,7 +309,7 @@ type LogFormat struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number int32                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	// Where each partition of the events ended when the raise began: the event
-	// that raises its format stands there or later.
+	// that raises its format is there or later.
 	From []int64 `protobuf:"varint,2,rep,packed,name=from,proto3" json:"from,omitempty"`
 	// Every partition has that event.
 	Done          bool `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
@@ -494,7 +494,7 @@ func (x *HistoryMark) GetDigest() uint64 {
 	return 0
 }
 
-// Member is what a chat worker or a projector tells of itself in its consumer
+// Member is what a chat worker or a projector reports of itself in its consumer
 // group, as the user data of its membership.
 type Member struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -504,7 +504,7 @@ type Member struct {
 	Format int32 `protobuf:"varint,2,opt,name=format,proto3" json:"format,omitempty"`
 	// host/pid, for people.
 	Process string `protobuf:"bytes,3,opt,name=process,proto3" json:"process,omitempty"`
-	// The version of its program, for people; empty: it is one that did not tell.
+	// The version of its program, for people; empty: it is too old to report it.
 	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

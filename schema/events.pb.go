@@ -261,7 +261,7 @@ func (*Event_Leave) isEvent_Kind() {}
 
 func (*Event_Down) isEvent_Kind() {}
 
-// Marker stands at offset 0 of every partition and nowhere else; one above
+// Marker is at offset 0 of every partition and nowhere else; one above
 // offset 0 is ignored.
 type Marker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: push.proto
 
-// What chat workers tell connectors: topic parley.push, keyed by connector id,
+// What chat workers send to connectors: topic parley.push, keyed by connector id,
 // in the partition that the connector named in its joins.
 
 package schema
@@ -752,7 +752,7 @@ func (x *Departed) GetCount() int64 {
 }
 
 // Ended tells a connector that it was declared down, or that its join came
-// after that: it ends its sessions and starts anew.
+// after that: it ends its sessions and begins a new incarnation.
 type Ended struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

@@ -86,7 +86,7 @@ const (
 // ControlKeyBeat is the key under which a connector beats.
 func ControlKeyBeat(connector string) string { return controlBeat + connector }
 
-// ControlBeatOf is the connector of a beat's key; false when it is no beat's.
+// ControlBeatOf is the connector of a beat's key; false for any other key.
 func ControlBeatOf(key string) (connector string, ok bool) {
 	return strings.CutPrefix(key, controlBeat)
 }

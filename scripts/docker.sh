@@ -24,7 +24,7 @@ started() { [ -e "$data/running" ]; }
 # Without an engine nothing runs, whatever was started.
 running() { started && docker info >/dev/null 2>&1; }
 
-# password makes one, of letters and digits: it stands in a URL and in XML.
+# password makes one, of letters and digits: it is put into a URL and into XML.
 password() { od -An -N 16 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # choose settles the settings: those of the stack that was started, else those
@@ -101,7 +101,7 @@ up() {
 	fi
 	# Containers that stopped are started again, those that run are left alone.
 	compose up --detach --no-build --wait --wait-timeout 300 ||
-		fail "Not every part is ready; \`make ps$this\` says which, \`make logs$this\` what they said."
+		fail "Not every part is ready; \`make ps$this\` says which, \`make logs$this\` shows why."
 	describe
 }
 

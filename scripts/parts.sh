@@ -37,7 +37,7 @@ owned() {
 	esac
 }
 
-# died NAME: was the part started, and has it ended without being told to?
+# died NAME: was the part started, and has it ended by itself?
 died() { [ -e "$run/$1.pid" ] && ! alive "$1" >/dev/null; }
 
 # alive NAME prints the part's process id, or fails when it does not run. The
@@ -100,7 +100,7 @@ stop() {
 }
 
 # await SECONDS NAME CONDITION... waits until the condition holds. A part that
-# ends meanwhile ends the start, with the last that it said.
+# ends meanwhile ends the start, with its last output.
 await() {
 	local tenths=$(($1 * 10)) name=$2
 	shift 2
@@ -160,7 +160,7 @@ any_free() { free $((10000 + RANDOM % 20000)); }
 no_jaeger() { echo "none: traces are off (\`make jaeger\` builds it, once, in minutes; then \`make down$this\` and \`make up$this\`)"; }
 
 # start_jaeger starts Jaeger where it is there and nothing else was asked for,
-# and tells the parts that follow where their traces go. `start_jaeger again`
+# and sets for the parts that follow where their traces go. `start_jaeger again`
 # starts one that has died, at the ports that the running parts know.
 start_jaeger() {
 	[ -z "${OTEL_EXPORTER_OTLP_ENDPOINT:-}${OTEL_TRACES_EXPORTER:-}" ] || return 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the docker stack for real: an engine of its own starts `make up
 # STACK=docker` on images that are made here, and web/tests/docker chats on it
-# and harms it. The engine, its containers, mounts and networks live in
+# and harms it. The engine, its containers, mounts and networks are in
 # namespaces of their own, which end with this script, however it ends; an
 # engine that runs already is not touched.
 set -euo pipefail

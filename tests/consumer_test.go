@@ -57,7 +57,7 @@ func python(t *testing.T) (folder string, environment []string) {
 	return folder, environment
 }
 
-// run runs Python and returns what it printed and said.
+// run runs Python and returns what it printed, on stdout and stderr.
 func run(t *testing.T, folder string, environment []string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	stdout, stderr, err := tryRun(folder, environment, args...)

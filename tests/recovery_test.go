@@ -119,7 +119,7 @@ func number(t *testing.T, s string) int {
 	t.Helper()
 	var n int
 	if _, err := fmt.Sscan(s, &n); err != nil {
-		t.Fatalf("%q is no number", s)
+		t.Fatalf("%q is not a number", s)
 	}
 	return n
 }
@@ -299,7 +299,7 @@ func TestRolesRestartUnderLoad(t *testing.T) {
 // ClickHouse is away, and chat continues: joins get what log and ring hold.
 func TestWithoutClickHouse(t *testing.T) {
 	c := newCluster(t)
-	c.createLog("") // none is begun without asking ClickHouse
+	c.createLog("") // no role creates one without asking ClickHouse
 	c.worker()
 	c.clickhouse = "clickhouse://127.0.0.1:1/default"
 	url := c.connector(nil).addr

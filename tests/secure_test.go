@@ -77,7 +77,7 @@ func (s *secured) startClickHouse() (addr string) {
 			s.t.Error(err)
 		}
 		if said, err := os.ReadFile(filepath.Join(data, "clickhouse.log")); s.t.Failed() {
-			s.t.Logf("ClickHouse said at last (%v):\n%s", err, said[max(0, len(said)-4000):])
+			s.t.Logf("the last output of ClickHouse (%v):\n%s", err, said[max(0, len(said)-4000):])
 		}
 	})
 	return server.Addr()

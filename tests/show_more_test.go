@@ -35,7 +35,7 @@ func showPrivate(s *stage) {
 	s.sees(slices.Equal(bodies(back.Messages), []string{"hello all"}), "what she recovers has nothing of it")
 	outsider := enter(s.t, r.urls[0], "mallory")
 	refused := outsider.refused(rpc.CodeNotJoined, rpc.MethodHistory, rpc.HistoryParams{Channel: "lobby"})
-	s.sees(refused != nil, "mallory, who is no member, is refused: %v", refused)
+	s.sees(refused != nil, "mallory, who is not a member, is refused: %v", refused)
 	logs := 0
 	for _, p := range append(slices.Clone(r.connectors), r.workers...) {
 		logs += strings.Count(p.out.String(), secret)

@@ -87,7 +87,7 @@ func showDurable(s *stage) {
 	s.does("`parley up` on the same data")
 	page := enter(s.t, served(s.t, addr), "bob").joinWith(rpc.JoinParams{Channel: "lobby", Limit: ptr(300)})
 	s.sees(slices.Equal(bodies(page.Messages), said), "bob joins and reads all 100 messages")
-	s.sees(page.Messages[99].Seq == last, "the last one stands at seq %d still", last)
+	s.sees(page.Messages[99].Seq == last, "the last one is still at seq %d", last)
 }
 
 func showOneOrder(s *stage) {

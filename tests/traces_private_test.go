@@ -77,14 +77,14 @@ func TestLogsAndTracesHoldNothingPrivate(t *testing.T) {
 	call(rpc.MethodMembers, rpc.MembersParams{Channel: "lobby"}, 0)
 	call(rpc.MethodLeave, rpc.LeaveParams{Channel: "lobby"}, 0)
 	call(rpc.MethodJoin, rpc.JoinParams{Channel: "lobby"}, 0)
-	eventually(t, "every part told of its work", func() bool {
+	eventually(t, "every part reported its work", func() bool {
 		return len(got.Named("chat")) >= 5 && len(got.Named("process parley.push")) >= 5 &&
 			len(got.Named("INSERT events_1")) > 0 && len(got.Named("read history")) > 0
 	})
 	up.signal(syscall.SIGTERM)
 	for where, told := range map[string][]byte{"traces": got.Raw(), "logs": []byte(up.out.String())} {
 		if len(told) < 1000 {
-			t.Errorf("the %s tell too little to be of use here: %d bytes", where, len(told))
+			t.Errorf("the %s are too short to be of use here: %d bytes", where, len(told))
 		}
 		for _, private := range append(tokens, "canary", secret) {
 			if at := bytes.Index(told, []byte(private)); at >= 0 {
@@ -127,14 +127,14 @@ func TestFailuresAreToldOfUnsampled(t *testing.T) {
 	r.store.signal(syscall.SIGKILL)
 	for i := 0; len(got.Named("INSERT events_1")) == 0; i++ {
 		if i > int(patience/(100*time.Millisecond)) {
-			t.Fatalf("no failed insert is told of, only %v", got.Spans())
+			t.Fatalf("no failed insert is reported, only %v", got.Spans())
 		}
 		ada.chat("lobby", fmt.Sprint("after ", i))
 		time.Sleep(100 * time.Millisecond)
 	}
 	for _, s := range got.Spans() {
 		if !s.Failed() || s.Parent() != "" || s.Attributes["error.type"] == "" {
-			t.Errorf("told of %s: %v", s.Service(), s)
+			t.Errorf("reported by %s: %v", s.Service(), s)
 		}
 	}
 	if s := got.Named("INSERT events_1")[0]; s.Service() != "parley-projector" {

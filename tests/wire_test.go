@@ -62,7 +62,7 @@ func TestWireIsAsRecorded(t *testing.T) {
 	}
 }
 
-// step is a line of the file that is no answer, and how many answers each
+// step is a line of the file other than an answer, and how many answers each
 // client gets after it.
 type step struct {
 	line    string

@@ -18,7 +18,7 @@ type partition struct {
 	state     map[string][]byte
 	receivers receivers
 	truth     map[string]string // each push, to the byte, by its place
-	zombies   [][]Out           // what owners that are no more have yet to send
+	zombies   [][]Out           // what former owners have yet to send
 }
 
 // owner is the life of one owner of the partition.

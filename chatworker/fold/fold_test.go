@@ -131,7 +131,7 @@ func TestRules(t *testing.T) {
 			{leave("a", 4, "c", "s1", "ann"), nil},
 			{chat("b", 1, "c", "eve", "1", ""), []string{"a@4.0<1.0: {c message eve/1/hi prev 0}"}},
 		},
-		"chats go to every connector with members, private ones are no link": {
+		"chats go to every connector with members, private ones are not links": {
 			{join("a", 1, "c", "s1", "ann"), []string{"a@1.0<0.0: {c first users [ann] voids []} {c joined s1/ann/a first last 0 count 1 subscribed}"}},
 			{chat("a", 2, "c", "ann", "1", ""), []string{"a@2.0<1.0: {c message ann/1/hi prev 0}"}},
 			{chat("b", 1, "c", "bob", "2", "ann"), []string{"a@3.0<2.0: {c message bob/2/hi to ann prev 2}"}},
@@ -183,7 +183,7 @@ func TestRules(t *testing.T) {
 			{leave("b", 5, "c", "s1", "ann"), []string{"a@9.0<6.0: {c left s1/ann/1 count 1}"}},
 			{chat("b", 6, "c", "ann", "1", ""), []string{"a@10.0<9.0: {c message ann/1/hi prev 0}"}},
 		},
-		"a connector without members is told of its down": {
+		"a connector without members gets its down": {
 			{join("a", 1, "c", "s1", "ann"), []string{"a@1.0<0.0: {c first users [ann] voids []} {c joined s1/ann/a first last 0 count 1 subscribed}"}},
 			{leave("a", 2, "c", "s1", "ann"), []string{"a@2.0<1.0: {c left s1/ann/1 gone count 0 unsubscribed}"}},
 			{down("a"), []string{"a@3.0<2.0: {ended}"}},

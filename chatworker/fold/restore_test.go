@@ -54,7 +54,7 @@ func TestCheckpointKeepsTheNewest(t *testing.T) {
 		"two":               {[][]byte{first, second}, 2},
 		"removed":           {[][]byte{first, nil}, 0},
 		"removed and again": {[][]byte{first, nil, second}, 2},
-		"mended":            {[][]byte{first, noise, second}, 2},
+		"repaired":          {[][]byte{first, noise, second}, 2},
 		"damaged, removed":  {[][]byte{noise, nil}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
-// Records that are no events move the position and nothing else.
+// Records that are not events move the position and nothing else.
 func TestAdvance(t *testing.T) {
 	f := New(testLog)
 	apply(t, f, 0, marker())

@@ -63,7 +63,7 @@ func (s *script) apply(t *testing.T, word string) {
 		if b, err = proto.Marshal(value); err != nil {
 			t.Fatal(err)
 		}
-		b = append([]byte{}, b...) // an empty message is no tombstone
+		b = append([]byte{}, b...) // an empty message is not a tombstone
 	}
 	if err := s.m.Apply(s.offset, key, b); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestDue(t *testing.T) {
 		"nobody beats":                         {"claim T20", nil},
 		"eight ticks without a beat":           {"claim a T8", []Death{{"a", timeout}}},
 		"seven are not enough":                 {"claim a T7", nil},
-		"a beat counts anew":                   {"claim a T7 a T7", nil},
+		"a beat restarts the count":            {"claim a T7 a T7", nil},
 		"in order, whatever the map says":      {"claim c a b T8", []Death{{"a", timeout}, {"b", timeout}, {"c", timeout}}},
 		"dead until the tombstone":             {"claim a T8 -a", nil},
 		"one that beats again is not dead":     {"claim a T8 a", nil},
@@ -94,7 +94,7 @@ func TestDue(t *testing.T) {
 		"an outage kills nobody": {"claim a T3 T2 a T1 a", nil},
 		// The owner slept; what others wrote meanwhile lies before its tick.
 		"a sleeping owner kills nobody": {"claim a T1 a a a a a a a a a a T1", nil},
-		// The connector dies, then the owner, then the one after it tells.
+		// The connector dies, then the owner; the next owner reports it.
 		"a connector and the owner die": {"claim a b T5 b claim b T1 b T7 b", []Death{{"a", timeout}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestDamagedRecords(t *testing.T) {
 	m := New()
 	for _, key := range []string{schema.ControlKeyBeat("a"), schema.ControlKeyTick} {
 		if err := m.Apply(1, key, []byte("\xff")); err == nil {
-			t.Errorf("a damaged %s is no error", key)
+			t.Errorf("a damaged %s is accepted", key)
 		}
 	}
 	if err := m.Apply(2, "something/new", []byte("\xff")); err != nil {
@@ -181,7 +181,7 @@ func TestOrphans(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a beat in between counts anew", func(t *testing.T) {
+	t.Run("a beat in between restarts the count", func(t *testing.T) {
 		s := start(t, "claim")
 		after(t, s, SilentTicks, a)
 		s.play(t, "a")
@@ -191,7 +191,7 @@ func TestOrphans(t *testing.T) {
 			t.Errorf("orphans %v, want none yet", due)
 		}
 	})
-	t.Run("not held in between counts anew", func(t *testing.T) {
+	t.Run("not held in between restarts the count", func(t *testing.T) {
 		s := start(t, "claim")
 		after(t, s, SilentTicks, a)
 		after(t, s, 1)

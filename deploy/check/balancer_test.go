@@ -283,7 +283,7 @@ func say(c *client, from, to int) {
 	}
 }
 
-// whole holds what a reader got against what was said: everything, once, in
+// whole compares what a reader got with what was sent: everything, once, in
 // order.
 func whole(t *testing.T, got []message, want int) {
 	t.Helper()

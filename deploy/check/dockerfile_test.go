@@ -133,7 +133,7 @@ func finalProblems(s instructions.Stage) (found []string) {
 
 func healthProblems(test, environment []string) []string {
 	if len(test) < 3 || test[0] != "CMD" || test[1] != "/parley" {
-		return []string{fmt.Sprintf("the health check %q needs a shell, or is none of ours", test)}
+		return []string{fmt.Sprintf("the health check %q needs a shell, or does not run parley", test)}
 	}
 	if err := accepts(test[2:], environment); err != nil {
 		return []string{"health check: " + err.Error()}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The real Kafka starts with what the compose file tells the image, which turns
+// The real Kafka starts with the compose file's settings for the image, which turns
 // KAFKA_LOG_DIRS into log.dirs: listeners, roles and values fit together.
 func TestKafkaTakesTheComposeSettings(t *testing.T) {
 	need(t, "java", "Java 17 runs Apache Kafka")

@@ -42,8 +42,8 @@ var (
 	documented = regexp.MustCompile("(?m)^\\| `(parley_[a-z_]+)` \\| ([a-z]+) \\|")
 )
 
-// measured holds what autoscalers ask for against what the adapter gives, and
-// that against the metrics that the program has. All are gauges.
+// measured compares what autoscalers ask for with what the adapter gives, and
+// that with the metrics that the program has. All are gauges.
 func measured(o *objects, rules *adapter, page string) (found []string) {
 	gauges := map[string]bool{}
 	for _, m := range documented.FindAllStringSubmatch(page, -1) {

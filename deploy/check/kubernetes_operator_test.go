@@ -57,8 +57,8 @@ func TestOperatorsJob(t *testing.T) {
 	for _, args := range [][]string{c.Args, {"verify"}, {"epoch", "new", "--yes"}} {
 		err := accepts(args, environment)
 		if err != nil {
-			// Some of the roles' settings are none of the command's: it starts
-			// with them all the same, and is asked about the others.
+			// The command does not have some of the roles' settings: it starts
+			// all the same, and is asked about the others.
 			if _, others, found := strings.Cut(err.Error(), "has no flag for the environment variable "); found {
 				err = accepts(args, without(environment, strings.Split(strings.TrimSpace(others), ", ")))
 			}

@@ -84,7 +84,7 @@ func (o *objects) secret(name string) *corev1.Secret {
 	return &o.secrets[i]
 }
 
-// starts holds image, arguments and environment against the program.
+// starts checks image, arguments and environment with the program itself.
 func (o *objects) starts(d *appsv1.Deployment) []string {
 	values, found := o.environment(d)
 	c := container(d)
@@ -98,7 +98,7 @@ func (o *objects) starts(d *appsv1.Deployment) []string {
 	for name, value := range values {
 		environment = append(environment, name+"="+o.here(d, value))
 		if strings.HasPrefix(name, "OTEL_") && !slices.Contains(standard, name) {
-			found = append(found, name+" is no variable of OpenTelemetry that we use")
+			found = append(found, name+" is not a variable of OpenTelemetry that we use")
 		}
 	}
 	slices.Sort(environment)
@@ -111,7 +111,7 @@ func (o *objects) starts(d *appsv1.Deployment) []string {
 	return found
 }
 
-// stops holds the time that a pod is given to stop against what a drain takes.
+// stops compares the time that a pod is given to stop with what a drain takes.
 func (o *objects) stops(d *appsv1.Deployment) []string {
 	grace := 30 * time.Second
 	if s := d.Spec.Template.Spec.TerminationGracePeriodSeconds; s != nil {
@@ -127,7 +127,7 @@ func (o *objects) stops(d *appsv1.Deployment) []string {
 	delay, err1 := time.ParseDuration(values["PARLEY_DRAIN_DELAY"])
 	over, err2 := time.ParseDuration(values["PARLEY_DRAIN"])
 	if err1 != nil || err2 != nil {
-		return []string{"its drain is no time"}
+		return []string{"its drain is not a duration"}
 	}
 	if grace < delay+over+drainSlack {
 		return []string{fmt.Sprintf("it is killed after %v, and takes %v to drain", grace, delay+over)}
@@ -138,7 +138,7 @@ func (o *objects) stops(d *appsv1.Deployment) []string {
 	return nil
 }
 
-// probed holds probes and ports against where the program listens.
+// probed compares probes and ports with where the program listens.
 func (o *objects) probed(d *appsv1.Deployment) (found []string) {
 	c := container(d)
 	values, _ := o.environment(d)

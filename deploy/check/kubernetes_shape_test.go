@@ -33,8 +33,8 @@ func (o *objects) selecting(s *metav1.LabelSelector) (found []*appsv1.Deployment
 	return found
 }
 
-// selected holds a deployment's selectors against its own pods, and against
-// those of others.
+// selected compares a deployment's selectors with its own pods, and with those
+// of others.
 func (o *objects) selected(d *appsv1.Deployment) (found []string) {
 	if !matches(d.Spec.Selector, d) {
 		found = append(found, "its selector does not match its own pods")
@@ -179,7 +179,7 @@ func (o *objects) served() (found []string) {
 // their answer, by default 25 s and 8 s.
 const pings = 33
 
-// webSockets holds an ingress against what lasting connections need.
+// webSockets compares an ingress with what lasting connections need.
 func webSockets(in *networkingv1.Ingress) (found []string) {
 	const nginx = "nginx.ingress.kubernetes.io/"
 	for _, name := range []string{"proxy-read-timeout", "proxy-send-timeout"} {
@@ -196,7 +196,7 @@ func webSockets(in *networkingv1.Ingress) (found []string) {
 	return found
 }
 
-// connected holds the servers that a role names against what the network lets
+// connected compares the servers that a role names with what the network lets
 // out.
 func (o *objects) connected(d *appsv1.Deployment) (found []string) {
 	values, _ := o.environment(d)

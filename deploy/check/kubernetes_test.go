@@ -21,7 +21,7 @@ import (
 
 const manifests = root + "/deploy/kubernetes"
 
-// overlays are what people apply; the base alone is none.
+// overlays are what people apply; the base alone is not one.
 var overlays = []string{"production"}
 
 // objects are Kubernetes' objects by kind, as the API server reads them.

@@ -252,7 +252,7 @@ func speak(t *testing.T, url string) {
 	}
 }
 
-// Whoever is called by an alert sees what it is about on the dashboard.
+// Whoever is called by an alert finds its metric on the dashboard.
 func TestAlertsAreOnTheDashboard(t *testing.T) {
 	shown := map[string]bool{}
 	for _, p := range panels(t) {

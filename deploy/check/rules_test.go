@@ -122,7 +122,7 @@ func limits(_ *types.Project, s types.ServiceConfig) (found []string) {
 	return found
 }
 
-// memory holds what Go is told of the memory against what the container has.
+// memory compares Go's limit of memory with what the container has.
 func memory(_ *types.Project, s types.ServiceConfig) []string {
 	if !ours(s) || s.Deploy == nil || s.Deploy.Resources.Limits == nil {
 		return nil
@@ -144,7 +144,7 @@ func restarts(_ *types.Project, s types.ServiceConfig) []string {
 	return nil
 }
 
-// stopped holds the time that a role is given to stop against what it takes.
+// stopped compares the time that a role is given to stop with what it takes.
 func stopped(_ *types.Project, s types.ServiceConfig) []string {
 	if !ours(s) {
 		return nil
@@ -154,7 +154,7 @@ func stopped(_ *types.Project, s types.ServiceConfig) []string {
 	}
 	takes := drainSlack
 	for _, name := range []string{"PARLEY_DRAIN_DELAY", "PARLEY_DRAIN"} {
-		d, _ := time.ParseDuration(variable(s, name)) // the program itself says what is none
+		d, _ := time.ParseDuration(variable(s, name)) // the program itself refuses an invalid one
 		takes += d
 	}
 	if grace := time.Duration(*s.StopGracePeriod); grace < takes {
@@ -195,7 +195,7 @@ func mounts(p *types.Project, s types.ServiceConfig) (found []string) {
 	return found
 }
 
-// program holds command, flags and environment against those that the program
+// program compares command, flags and environment with those that the program
 // has.
 func program(_ *types.Project, s types.ServiceConfig) []string {
 	if !ours(s) {

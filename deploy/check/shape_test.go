@@ -29,7 +29,7 @@ func listens(p *types.Project) []string {
 	return all
 }
 
-// addresses looks whether somebody listens where a service is told to connect.
+// addresses checks that something listens where a service is to connect.
 func addresses(p *types.Project, s types.ServiceConfig) (found []string) {
 	if !ours(s) {
 		return nil
@@ -62,7 +62,7 @@ func addresses(p *types.Project, s types.ServiceConfig) (found []string) {
 	return found
 }
 
-// credentials holds a DSN against what the server is told to create.
+// credentials compares a DSN with the user that the server is to create.
 func credentials(server types.ServiceConfig, dsn *url.URL) (found []string) {
 	password, _ := dsn.User.Password()
 	for what, pair := range map[string][2]string{
@@ -86,7 +86,7 @@ var standard = []string{
 func otel(_ *types.Project, s types.ServiceConfig) (found []string) {
 	for name := range s.Environment {
 		if strings.HasPrefix(name, "OTEL_") && !slices.Contains(standard, name) {
-			found = append(found, name+" is no variable of OpenTelemetry that we use")
+			found = append(found, name+" is not a variable of OpenTelemetry that we use")
 		}
 	}
 	return found
@@ -133,7 +133,7 @@ func shape(p *types.Project) (found []string) {
 	return found
 }
 
-// kafka holds the broker's settings against those that Parley's own nodes have,
+// kafka compares the broker's settings with those that Parley's own nodes have,
 // in the part of their file that the guarantees hang on.
 func kafka(p *types.Project) (found []string) {
 	s := p.Services["kafka"]
@@ -157,7 +157,7 @@ func kafka(p *types.Project) (found []string) {
 		}
 	}
 	if id := variable(s, "CLUSTER_ID"); len(id) != 22 {
-		found = append(found, fmt.Sprintf("kafka: %q is no cluster id", id))
+		found = append(found, fmt.Sprintf("kafka: %q is not a cluster id", id))
 	}
 	return found
 }

@@ -56,7 +56,7 @@ func newLocal(t *testing.T, docker string) *local {
 	return l
 }
 
-// tellLogs prints the last that each part said.
+// tellLogs prints the last output of each part.
 func (l *local) tellLogs() {
 	logs, _ := filepath.Glob(l.data + "*/*.log") // the pattern is right
 	for _, name := range logs {
@@ -145,7 +145,7 @@ func talk(t *testing.T, at, body string) (before []string, trace string) {
 }
 
 // traced looks for a trace in the Jaeger of the stack, where there is one, and
-// else for a word that there is none.
+// else for the advice to build one.
 func (l *local) traced(said, trace string) {
 	l.t.Helper()
 	if _, err := os.Stat(root + "/bin/jaeger"); err != nil {

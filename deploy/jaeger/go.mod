@@ -1,5 +1,5 @@
 // The trace store that the tests and `make up` use, built from its own module:
-// its dependencies are none of Parley's.
+// Parley does not share its dependencies.
 module github.com/parley-chat/parley/deploy/jaeger
 
 go 1.26.0

@@ -4,8 +4,8 @@
 #   deploy/kafka/node.sh DIR [NAME=VALUE ...]
 #
 # DIR holds its log, formatted at the first start. The settings are those of
-# server.properties, and those given here; port=N and controller.port=N stand
-# for listeners on 127.0.0.1.
+# server.properties, and those given here; port=N and controller.port=N are
+# short for listeners on 127.0.0.1.
 #
 #   KAFKA_CLUSTER  id of the cluster, the same for all its nodes
 #   KAFKA_JVM      flags of Java in place of those below

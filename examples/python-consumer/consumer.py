@@ -138,7 +138,7 @@ def load(file, epoch):
 
 
 def save(file, epoch, positions):
-    """Behind the printing: after a crash lines may come twice, and none is missed."""
+    """Called after the printing: after a crash lines may be repeated, but none is missing."""
     if file:
         with open(file + ".new", "w", encoding="utf-8") as text:
             json.dump({"epoch": epoch, "positions": positions}, text)

@@ -14,7 +14,7 @@ MAX_NAME, MAX_ID, MAX_BODY = 128, 64, 64 << 10  # bytes of UTF-8
 
 
 class Corrupt(Exception):
-    """The record is no event. Every reader counts it and goes on behind it."""
+    """The record is not an event. Every reader counts it and continues after it."""
 
 
 class Newer(Exception):

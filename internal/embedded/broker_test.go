@@ -123,7 +123,7 @@ func TestBrokerNamesAnAddressThatClientsCanReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	if ip := net.ParseIP(meta.Brokers[0].Host); ip != nil && ip.IsUnspecified() {
-		t.Errorf("clients are told to connect to %s", ip)
+		t.Errorf("the broker advertises %s", ip)
 	}
 }
 

@@ -40,7 +40,7 @@ func TestBrokerOutlivesStrangers(t *testing.T) {
 			"2 GiB, announced":             announced,
 			"2 GiB, announced second":      append(versions, announced...),
 			"an array of 2 Gi elements":    request(3, 0, 0x7f, 0xff, 0xff, 0xff),
-			"a login that was not begun":   request(36, 0, 0, 0, 0, 1, 'x'),
+			"a login that never started":   request(36, 0, 0, 0, 0, 1, 'x'),
 			"a login with a negative size": append(request(17, 1, 0, 13), append([]byte("SCRAM-SHA-256"), request(36, 0, 0x80, 0, 0, 0)...)...),
 		} {
 			before := reserved()

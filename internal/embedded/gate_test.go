@@ -32,7 +32,7 @@ func TestClickHouseOutlivesItsClients(t *testing.T) {
 	odd := owner
 	odd.Database = "chat-ö"
 	if err := ping(c.Addr(), odd); err != nil {
-		t.Errorf("a database whose name is no word: %v", err)
+		t.Errorf("a database with a letter beyond ASCII in its name: %v", err)
 	}
 	pid := c.Pid()
 	for what, harm := range map[string]func(){

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The engine is found wherever the source tree is: its path is no pattern.
+// The engine is found wherever the source tree is: its path is not taken as a pattern.
 func TestEngineIsFoundInAnyFolder(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "[prod] {a,b}*?")
 	folder := filepath.Join(root, packageFolder, "lib-linux-x64-gnu")

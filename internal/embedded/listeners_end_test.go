@@ -40,6 +40,6 @@ func TestServersEndWithTheirListeners(t *testing.T) {
 	}
 	ended("ClickHouse", c.Done())
 	if err := c.Stop(t.Context()); !errors.Is(err, errListener) {
-		t.Errorf("its end is told as %v", err)
+		t.Errorf("its end is reported as %v", err)
 	}
 }

@@ -38,7 +38,7 @@ type Options struct {
 	Partitions int
 	// Replication factor of its topics; 0 leaves it to the brokers.
 	Replication int
-	// Approve is asked before a log is begun, by roles that can ask ClickHouse
+	// Approve is asked before a log is created, by roles that can ask ClickHouse
 	// whether it holds the history of one; its error is Open's. With nil nobody
 	// is asked.
 	Approve func(context.Context) error

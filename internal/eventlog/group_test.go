@@ -293,11 +293,11 @@ func TestGroupSaysWhoIsAMember(t *testing.T) {
 	last, turns := false, 0
 	for member := range said {
 		if member == last {
-			t.Errorf("said %v twice", member)
+			t.Errorf("reported %v twice", member)
 		}
 		last, turns = member, turns+1
 	}
 	if last || turns == 0 {
-		t.Errorf("after leaving, member is %v, said %d times", last, turns)
+		t.Errorf("after leaving, member is %v, reported %d times", last, turns)
 	}
 }

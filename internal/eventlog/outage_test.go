@@ -71,7 +71,7 @@ func TestOutageIsOneLine(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 			}
 			if n := strings.Count(log.String(), "Kafka answers again"); n != 1 {
-				t.Errorf("its end is told %d times:\n%s", n, &log)
+				t.Errorf("its end is logged %d times:\n%s", n, &log)
 			}
 		})
 	}

@@ -73,7 +73,7 @@ func TestOnePartitionsTroubleDoesNotHoldUpOthers(t *testing.T) {
 	var failures atomic.Int64
 	p := newProducer(t, c, ProducerConfig{Topic: topic, OnError: func(err error) {
 		if !errors.Is(err, kafka.NotEnoughReplicas) {
-			t.Errorf("OnError was told %v", err)
+			t.Errorf("OnError got %v", err)
 		}
 		failures.Add(1)
 	}})

@@ -50,7 +50,7 @@ func TestRequestsAreLinkedToTheirRecords(t *testing.T) {
 	p.spans.request(flights)(fmt.Errorf("write: %w", kafka.NotLeaderForPartition))
 	for i, want := range []string{"timeout", "Not Leader For Partition"} {
 		if got := ended.Ended()[i+1].Attributes(); !slices.Contains(got, semconv.ErrorTypeKey.String(want)) {
-			t.Errorf("a failure is told as %v, want %s", got, want)
+			t.Errorf("a failure is recorded as %v, want %s", got, want)
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package guard compares the log with what ClickHouse holds of it, for the
-// roles that can ask both, and makes sure that no log is begun for a
+// roles that can ask both, and makes sure that no log is created for a
 // database that holds the history of another.
 package guard
 

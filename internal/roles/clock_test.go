@@ -12,7 +12,7 @@ import (
 func TestClockFarFromTheTicks(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
-		off  []time.Duration // of this clock against each tick
+		off  []time.Duration // of this clock from each tick
 		says string
 	}{
 		"in step":               {[]time.Duration{0, time.Second, -4 * time.Second, 2 * time.Second}, ""},

@@ -86,9 +86,9 @@ func TestServiceNameOfTheEnvironmentWins(t *testing.T) {
 // Off means no provider at all, so that it costs nothing.
 func TestOffIsNothing(t *testing.T) {
 	for name, pairs := range map[string][]string{
-		"nothing said": nil,
-		"none":         {"OTEL_TRACES_EXPORTER", "none", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"},
-		"disabled":     {"OTEL_SDK_DISABLED", "true", "OTEL_TRACES_EXPORTER", "otlp"},
+		"nothing set": nil,
+		"none":        {"OTEL_TRACES_EXPORTER", "none", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"},
+		"disabled":    {"OTEL_SDK_DISABLED", "true", "OTEL_TRACES_EXPORTER", "otlp"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			environment(t, pairs...)

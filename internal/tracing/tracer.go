@@ -28,7 +28,7 @@ func New(provider trace.TracerProvider, component string) *Tracer {
 	return &Tracer{provider.Tracer(scope+component, trace.WithSchemaURL(semconv.SchemaURL))}
 }
 
-// Span is one piece of work. The zero Span is no span; its methods do
+// Span is one piece of work. The zero Span is not a span; its methods do
 // nothing. Ending a span twice is harmless.
 type Span struct {
 	span trace.Span // nil: none (yet)

@@ -79,10 +79,10 @@ func TestFailuresAreToldByTheirKind(t *testing.T) {
 		spans := ended.Ended()
 		attributes := spans[len(spans)-1].Attributes()
 		if !slices.Contains(attributes, semconv.ErrorTypeKey.String(c.want)) {
-			t.Errorf("%v is told as %v, want %s", c.err, attributes, c.want)
+			t.Errorf("%v is recorded as %v, want %s", c.err, attributes, c.want)
 		}
 		if answered := slices.Contains(attributes, semconv.DBResponseStatusCode(c.want)); answered != (c.want == "241") {
-			t.Errorf("%v is told as %v", c.err, attributes)
+			t.Errorf("%v is recorded as %v", c.err, attributes)
 		}
 	}
 }

@@ -94,7 +94,7 @@ func (p *process) measures(ctx context.Context, series string) float64 {
 	}
 	for _, line := range lines {
 		if value, found := strings.CutPrefix(line, series+" "); found {
-			v, _ := strconv.ParseFloat(value, 64) // 0 where it is no number
+			v, _ := strconv.ParseFloat(value, 64) // 0 where it is not a number
 			return v
 		}
 	}

@@ -80,7 +80,7 @@ var plantedBugs = []planted{
 		[]checker.Rule{checker.Complete},
 	},
 	{
-		"who joins is not told to others", "chatworker/fold/step.go",
+		"a join is not announced to others", "chatworker/fold/step.go",
 		"	for _, sub := range ch.subs {\n		if subscribed && sub.connector == m.connector {",
 		"	for _, sub := range ch.subs {\n		if sub.connector != m.connector {\n			continue\n		}\n		if subscribed && sub.connector == m.connector {",
 		[]checker.Rule{checker.Fold},

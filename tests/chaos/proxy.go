@@ -21,7 +21,7 @@ type proxy struct {
 	closed bool
 	delay  time.Duration // of every chunk
 	slice  int           // bytes of a chunk; 0: as they come
-	open   chan struct{} // closed unless everything stands still
+	open   chan struct{} // closed unless everything is stalled
 }
 
 // newProxy listens at a port of its own and passes on to target.

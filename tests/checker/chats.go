@@ -75,11 +75,11 @@ func (c *check) checkContent(ch *channel, m *message, a *attempts) {
 func (c *check) checkAttempts(key chatKey, a *attempts) {
 	switch {
 	case len(a.stands) > 1:
-		c.violate(Idempotent, nil, key.channel, a.stands[1], "message %q of %s stands %d times in the log, at %v", key.id, key.user, len(a.stands), a.stands)
+		c.violate(Idempotent, nil, key.channel, a.stands[1], "message %q of %s is in the log %d times, at %v", key.id, key.user, len(a.stands), a.stands)
 	case a.failed && len(a.stands) > 0:
-		c.violate(Durable, nil, key.channel, a.stands[0], "message %q of %s was refused, and stands in the log", key.id, key.user)
+		c.violate(Durable, nil, key.channel, a.stands[0], "message %q of %s was refused, and is in the log", key.id, key.user)
 	case a.acked != nil && len(a.stands) == 0:
-		c.violate(Durable, nil, key.channel, a.acked.Seq, "message %q of %s was acknowledged and does not stand in the log", key.id, key.user)
+		c.violate(Durable, nil, key.channel, a.acked.Seq, "message %q of %s was acknowledged and is not in the log", key.id, key.user)
 	}
 	for _, e := range a.all {
 		if e.Outcome != OK {
@@ -112,7 +112,7 @@ func (c *check) checkRealTime(sent map[chatKey]*attempts) {
 				acked = acked[1:]
 			}
 			if a.stands[0] < highest {
-				c.violate(RealTime, nil, name, a.stands[0], "message %q was sent after the one at %d was acknowledged, and stands before it", a.all[0].Chat.ID, highest)
+				c.violate(RealTime, nil, name, a.stands[0], "message %q was sent after the one at %d was acknowledged, and comes before it", a.all[0].Chat.ID, highest)
 			}
 		}
 	}

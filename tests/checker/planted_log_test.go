@@ -29,7 +29,7 @@ var chatBugs = []bug{
 		e.Outcome = Failed
 		return true
 	}},
-	{"a retry stands twice", Idempotent, func(g *garden) bool {
+	{"a retry is stored twice", Idempotent, func(g *garden) bool {
 		g.Log.Window = 1
 		truth, err := newTruth(g.Log)
 		if err != nil {
@@ -47,7 +47,7 @@ var chatBugs = []bug{
 		}
 		return false
 	}},
-	{"a message stands that nobody sent", Genuine, func(g *garden) bool {
+	{"a message is stored that nobody sent", Genuine, func(g *garden) bool {
 		return g.edit(isChat, func(p, i int) bool {
 			g.change(p, i, func(e *schema.Event) { e.GetChat().Id = "made up" })
 			return true
@@ -59,7 +59,7 @@ var chatBugs = []bug{
 			return true
 		})
 	}},
-	{"a later message stands before an acknowledged one", RealTime, func(g *garden) bool {
+	{"a later message comes before an acknowledged one", RealTime, func(g *garden) bool {
 		truth, err := newTruth(g.Log)
 		if err != nil {
 			return false
@@ -124,7 +124,7 @@ var presenceBugs = []bug{
 			return g.quiet(g.Entries[end].Server)
 		})
 	}},
-	{"a leave stands that nobody asked for", Evicted, func(g *garden) bool {
+	{"a leave is stored that nobody asked for", Evicted, func(g *garden) bool {
 		return g.edit(leftBy(schema.Reason_REASON_DISCONNECT), func(p, i int) bool {
 			l := g.Log.Partitions[p][i].Event.GetLeave()
 			_, asked := g.pick(func(e *Entry) bool {
@@ -245,7 +245,7 @@ var downstreamBugs = []bug{
 		g.Rows = slices.Delete(g.Rows, i, i+1)
 		return true
 	}},
-	{"a row stands twice", Projection, func(g *garden) bool {
+	{"a row is stored twice", Projection, func(g *garden) bool {
 		g.Rows = append(g.Rows, g.Rows[g.rng.IntN(len(g.Rows))])
 		return true
 	}},
@@ -260,7 +260,7 @@ var downstreamBugs = []bug{
 		}
 		return i >= 0
 	}},
-	{"a row stands for nothing", Projection, func(g *garden) bool {
+	{"a row has no event", Projection, func(g *garden) bool {
 		r := g.Rows[0]
 		r.Seq = 1 << 40
 		g.Rows = append(g.Rows, r)

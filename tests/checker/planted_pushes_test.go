@@ -64,7 +64,7 @@ var pushBugs = []bug{
 		}
 		return false
 	}},
-	{"a push reaches who is no member", Private, func(g *garden) bool {
+	{"a push reaches somebody who is not a member", Private, func(g *garden) bool {
 		e, i := g.pick(isA(PushChat))
 		stranger, _ := g.pick(func(o *Entry) bool { return o.Op == OpHello && !g.everIn(o.Session, e.Channel) })
 		if stranger == nil {
@@ -121,7 +121,7 @@ var pushBugs = []bug{
 		g.insert(i+1, left)
 		return true
 	}},
-	{"a left push is told twice", Complete, func(g *garden) bool {
+	{"a left push is repeated", Complete, func(g *garden) bool {
 		e, i := g.pick(isA(PushLeft))
 		if e == nil {
 			return false

@@ -88,14 +88,14 @@ func (c *check) checkRows() {
 		}
 	}
 	for _, r := range rows {
-		c.violate(Projection, nil, r.Channel, r.Seq, "the row of partition %d stands for no event", r.Partition)
+		c.violate(Projection, nil, r.Channel, r.Seq, "the row of partition %d has no event", r.Partition)
 	}
 }
 
 // strayRows drops the rows before want, which match no event, or repeat one.
 func (c *check) strayRows(rows []Row, want Row) []Row {
 	for len(rows) > 0 && (rows[0].Partition < want.Partition || rows[0].Partition == want.Partition && rows[0].Seq < want.Seq) {
-		c.violate(Projection, nil, rows[0].Channel, rows[0].Seq, "the row of partition %d stands for no event, or twice", rows[0].Partition)
+		c.violate(Projection, nil, rows[0].Channel, rows[0].Seq, "the row of partition %d has no event, or is a duplicate", rows[0].Partition)
 		rows = rows[1:]
 	}
 	return rows

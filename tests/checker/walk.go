@@ -211,10 +211,10 @@ func (c *check) noticed(s *session, p *place, e *Entry) {
 		stands = stands || known == n
 	}
 	if !stands {
-		c.violate(Genuine, s, e.Channel, e.Seq, "told that %s %s (%s), which the log does not say", e.Who, e.Op, e.Reason)
+		c.violate(Genuine, s, e.Channel, e.Seq, "a push says that %s %s (%s), which is not in the log", e.Who, e.Op, e.Reason)
 	}
 	if p.notices[n]++; p.notices[n] > 1 {
-		c.violate(Complete, s, e.Channel, e.Seq, "told twice that %s %s", e.Who, e.Op)
+		c.violate(Complete, s, e.Channel, e.Seq, "two pushes say that %s %s", e.Who, e.Op)
 	}
 	p.highest = max(p.highest, e.Seq)
 	p.learn(e.At, e.Seq)
@@ -254,7 +254,7 @@ func (c *check) finish(s *session, p *place, whole bool) {
 	}
 	for _, n := range p.ch.between(p.stay.from, end) {
 		if p.notices[n] == 0 {
-			c.violate(rule(n.seq), s, p.ch.name, n.seq, "never told that %s came (%t) or left", n.user, n.joined)
+			c.violate(rule(n.seq), s, p.ch.name, n.seq, "no push says that %s came (%t) or left", n.user, n.joined)
 		}
 	}
 }

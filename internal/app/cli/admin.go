@@ -29,7 +29,7 @@ type healthy interface {
 
 // startAdmin begins to serve at addr, or nothing when addr is empty. /healthz
 // answers while the process runs. /readyz answers 200 when h names no reason
-// against it, else 503 with a line for each; warnings are lines of either. The
+// not to be ready, else 503 with a line for each; warnings are lines of either. The
 // first reason is that ctx has ended: what it runs is being stopped. alive ends
 // with ctx, or when nobody can ask any more: then the command is to end, with
 // the error of stop.

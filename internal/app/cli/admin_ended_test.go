@@ -33,6 +33,6 @@ func TestCommandEndsWithItsAdminListener(t *testing.T) {
 		t.Error("what runs beside it goes on")
 	}
 	if err := a.stop(); err == nil {
-		t.Error("its end is no error")
+		t.Error("its end is not an error")
 	}
 }

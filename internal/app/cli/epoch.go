@@ -54,7 +54,7 @@ func (c *epochNewCommand) Run(ctx context.Context, p process) error {
 		return err
 	}
 	if plan.Done {
-		_, err = fmt.Fprintf(p.stdout, "Epoch %s was already begun, and nothing was published in it: nothing was changed. Start the roles, or begin another one with --recreate.\n", plan.Found)
+		_, err = fmt.Fprintf(p.stdout, "Epoch %s has already begun, and nothing was published in it: nothing was changed. Start the roles, or begin another one with --recreate.\n", plan.Found)
 		return err
 	}
 	explain(p.stdout, plan)

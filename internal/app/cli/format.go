@@ -42,7 +42,7 @@ func (c *formatShowCommand) Run(ctx context.Context, p process) error {
 func (c *formatShowCommand) print(w io.Writer, s *format.Status) error {
 	fmt.Fprintf(w, "The log is in format %d. This parley knows formats up to %d.\n", s.Format, s.Known)
 	if s.Raising > 0 {
-		fmt.Fprintf(w, "A raise to format %d was begun and is not complete: `parley format raise %d` completes it. Until then older roles do not start.\n", s.Raising, s.Raising)
+		fmt.Fprintf(w, "A raise to format %d was started and is not complete: `parley format raise %d` completes it. Until then older roles do not start.\n", s.Raising, s.Raising)
 	}
 	if len(s.Roles) == 0 {
 		_, err := fmt.Fprintln(w, "No role runs.")

@@ -27,9 +27,8 @@ type tailCommand struct {
 func (c *tailCommand) Help() string {
 	return `Prints the events of the log as JSON, one a line, those of a partition in their
 order. Void ones, such as a retried message, have "void":true. Terminals and
-their logs are kept longer than one thinks: what was said is shown only with
---bodies, and private messages show to whom they are, and what they say, only
-with --private.`
+their logs are kept longer than one thinks: the text of messages is shown only
+with --bodies, and recipient and text of private messages only with --private.`
 }
 
 // Run prints events until it has them all or, with --follow, ctx ends.

@@ -45,7 +45,7 @@ func TestSettingsOfBrokers(t *testing.T) {
 	}
 	for _, f := range r.Findings {
 		if f.Severity == doctor.Note {
-			t.Errorf("a broker of Apache Kafka tells everything, but: %v", f)
+			t.Errorf("a broker of Apache Kafka reports every setting, but: %v", f)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func TestEpochAndFormat(t *testing.T) {
 		}
 	}
 	put(schema.ControlKeyFormat, &schema.LogFormat{Number: 1})
-	s.awaits(doctor.Warning, "format", "was begun and is not complete")
+	s.awaits(doctor.Warning, "format", "was started and is not complete")
 	put(schema.ControlKeyFormat, &schema.LogFormat{Number: schema.NewestFormat + 1, Done: true})
 	s.awaits(doctor.Error, "format", "use a newer parley")
 	put(schema.ControlKeyEpoch, &schema.LogEpoch{Epoch: "another", Partitions: partitions})

@@ -136,7 +136,7 @@ func (x *examination) checkFormat(ctx context.Context) error {
 	case n > schema.NewestFormat:
 		x.find(Error, "format", "use a newer parley")("the log is in format %d, and this parley knows formats up to %d", n, schema.NewestFormat)
 	case raised != nil && !raised.Done:
-		x.find(Warning, "format", "complete it with `parley format raise`")("a raise of the log's format to %d was begun and is not complete", n)
+		x.find(Warning, "format", "complete it with `parley format raise`")("a raise of the log's format to %d was started and is not complete", n)
 	}
 	return nil
 }

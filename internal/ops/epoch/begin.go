@@ -38,7 +38,7 @@ type Plan struct {
 	Keep bool
 	// Found is the epoch of the topic of the events; "" when it has none.
 	Found string
-	// Done: a new epoch was already begun, and nothing was published in it
+	// Done: a new epoch has already begun, and nothing was published in it
 	// since. There is nothing to do.
 	Done bool
 	// Why the log is kept, or cannot be.

@@ -184,7 +184,7 @@ func TestInterrupted(t *testing.T) {
 		log := s.begin(p)
 		s.agrees(log)
 		if log.Epoch != made.Epoch {
-			t.Errorf("the epoch is %s, want %s, which was begun", log.Epoch, made.Epoch)
+			t.Errorf("the epoch is %s, want %s, which has begun", log.Epoch, made.Epoch)
 		}
 	})
 }

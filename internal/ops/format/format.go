@@ -19,7 +19,7 @@ import (
 type Status struct {
 	// Format is in force in every partition.
 	Format int32 `json:"format"`
-	// Raising is the format of a raise that was begun and not completed;
+	// Raising is the format of a raise that was started and not completed;
 	// otherwise 0.
 	Raising int32 `json:"raising,omitempty"`
 	// Known is the newest format that this program knows.
@@ -70,7 +70,7 @@ func (s *Status) check(number int32) error {
 	case number < s.Format:
 		return fmt.Errorf("the log is already in format %d: a format is never lowered", s.Format)
 	case number < s.Raising:
-		return fmt.Errorf("a raise to format %d was begun: complete it with `parley format raise %d`", s.Raising, s.Raising)
+		return fmt.Errorf("a raise to format %d was started: complete it with `parley format raise %d`", s.Raising, s.Raising)
 	}
 	return s.checkRoles(number)
 }

@@ -161,7 +161,7 @@ func eachEvent(ctx context.Context, kafka *eventlog.Client, partition int, from,
 	return nil
 }
 
-// giveUp withdraws a raise that was begun, so that older roles may start again.
+// giveUp withdraws a raise that was started, so that older roles may start again.
 // It cannot where a partition was already raised. The error is why, with the
 // outcome of the withdrawal.
 func giveUp(ctx context.Context, kafka *eventlog.Client, inForce int32, why error) error {
@@ -180,7 +180,7 @@ func giveUp(ctx context.Context, kafka *eventlog.Client, inForce int32, why erro
 		}
 	}
 	if err := remember(ctx, kafka, &schema.LogFormat{Number: inForce, Done: true}); err != nil {
-		return fmt.Errorf("%w; and the raise that was begun could not be withdrawn: %w", why, err)
+		return fmt.Errorf("%w; and the raise that was started could not be withdrawn: %w", why, err)
 	}
 	return why
 }

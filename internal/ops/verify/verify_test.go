@@ -54,7 +54,7 @@ func TestVerify(t *testing.T) {
 			s.exec("INSERT INTO events_1 SELECT * FROM backup")
 		})
 	}
-	t.Run("repeated rows are no difference", func(t *testing.T) {
+	t.Run("repeated rows are not a difference", func(t *testing.T) {
 		s.exec("INSERT INTO events_1 SELECT * FROM backup")
 		if r := s.verify(); !r.Equal() {
 			t.Errorf("the report is %+v", r)

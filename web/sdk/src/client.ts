@@ -75,7 +75,7 @@ export class Client extends Emitter<ClientEvents> {
   #drain: ReturnType<typeof setTimeout> | undefined;
   #unwatch: (() => void) | undefined;
 
-  /** Connects to nothing yet; throws where the address is no URL, or there is no WebSocket class. */
+  /** Connects to nothing yet; throws where the address is not a URL, or there is no WebSocket class. */
   constructor(options: ClientOptions) {
     super();
     this.#url = endpoint(options.url);

@@ -18,7 +18,7 @@ test("it says hello and is online", async () => {
   expect(states).toEqual(["connecting", "online"]);
 });
 
-test("an address of the server stands for that of its socket", async () => {
+test("an address of the server is as good as that of its socket", async () => {
   client = make({ url: server.url.replace("ws:", "http:").replace("/ws", ""), user: "a" });
   await client.connect();
   expect(client.state.status).toBe("online");

@@ -126,7 +126,7 @@ test("refused messages do not fill the outbox, and are not kept without end", as
 test.each([
   ["ftp://127.0.0.1/ws", /ftp:\/\/127\.0\.0\.1\/ws/],
   ["mailto:ada", /mailto:ada/],
-])("an address that the WebSocket refuses, %s, is said to be the cause", async (url, cause) => {
+])("an address that the WebSocket refuses, %s, is named as the cause", async (url, cause) => {
   const client = make({ url });
   const states: ClientState[] = [];
   client.on("state", (state) => states.push(state));

@@ -18,7 +18,7 @@ async function join(options: Partial<ClientOptions> = {}): Promise<[Channel, str
 const bodies = (channel: Channel) => channel.messages.map((message) => message.body);
 const joins = () => server.calls.filter((call) => call.method === "join");
 
-test("the first join returns history, later messages are told of", async () => {
+test("the first join returns history, later messages are emitted", async () => {
   server.say("bob", "before");
   const [channel, seen] = await join();
   server.say("bob", "after");
@@ -152,7 +152,7 @@ test("what is too much to page leaves a gap, which can be filled", async () => {
   expect(bodies(channel)).toEqual(["first", ...Array.from({ length: 1000 }, (_, i) => `${i}`)]);
 });
 
-test("messages that come while a gap is paged stay behind it", async () => {
+test("messages that come while a gap is paged stay after it", async () => {
   server.recover = 5;
   const [, seen] = await join();
   server.cut();
@@ -184,7 +184,7 @@ test("a hole in the chain is repaired by rejoining from before it", async () => 
   expect(client.state.status).toBe("online");
 });
 
-test("private messages are no links of the chain, and prove it all the same", async () => {
+test("private messages are not links of the chain, and prove it all the same", async () => {
   const [channel, seen] = await join();
   server.say("bob", "1");
   server.say("bob", "secret", { to: "ada" });
@@ -205,7 +205,7 @@ test("a repeated push is dropped", async () => {
   expect(joins()).toHaveLength(1);
 });
 
-test("another epoch starts the channel anew and says so", async () => {
+test("another epoch restarts the channel and says so", async () => {
   const [channel, seen] = await join();
   server.say("bob", "old");
   await until("the push", () => seen.length === 1);

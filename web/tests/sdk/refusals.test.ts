@@ -198,7 +198,7 @@ test.each(["null", "1", '"text"', "[]", "{}", '{"id":1}', '{"method":"chat"}'])(
   },
 );
 
-test.each([[-1], [Number.NaN], ["soon"], [1e12]])("a retry after %j is no hot loop", async (retry) => {
+test.each([[-1], [Number.NaN], ["soon"], [1e12]])("a retry after %j is not a hot loop", async (retry) => {
   const channel = await make().join("lobby");
   server.intercept = (call) => {
     if (call.method !== "chat") return false;

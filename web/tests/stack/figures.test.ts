@@ -9,7 +9,7 @@ import WebSocket from "ws";
 import { enter, launchBrowser, openWindow } from "../support/browser.ts";
 import { until } from "../support/wait.ts";
 
-/** What the page costs, printed and held against its limits. */
+/** What the page costs, printed and compared with its limits. */
 
 const MESSAGES = 10_000;
 const channel = `figures-${process.pid}`;
@@ -36,7 +36,7 @@ function report(what: string, value: string | number): void {
 }
 
 /**
- * Traces the page's main thread. The returned function ends that, and tells the
+ * Traces the page's main thread. The returned function ends that, and returns the
  * processor time in ms of the longest tasks: time in which the machine did
  * something else does not count.
  */

@@ -106,7 +106,7 @@ test("several channels side by side: unread counts, title, links, drafts", async
   await page.getByLabel("Open a channel").press("Enter");
   await page.getByRole("heading", { name: two }).waitFor();
   expect(new URL(page.url()).hash).toBe(`#/${two}`);
-  await page.getByText("2 here").waitFor(); // what comes before the join is no news
+  await page.getByText("2 here").waitFor(); // what comes before the join is not news
   await page.locator("#composer").fill("half a thought");
   await page.getByRole("link", { name: one }).click();
   await page.getByRole("heading", { name: one }).waitFor();
@@ -254,7 +254,7 @@ test("Chinese, and the language is remembered", async () => {
   await page.getByRole("navigation", { name: "Channels" }).waitFor();
 });
 
-test("the server is killed and comes back: nothing is lost, and one is told", async () => {
+test("the server is killed and comes back: nothing is lost, and the page says so", async () => {
   const server = await Server.start(inject("binary"), `127.0.0.1:${await freePort()}`);
   const { page } = await openWindow(browser);
   await enter(page, server.url, "ada", "lobby");
@@ -323,7 +323,7 @@ test("away for a while: a divider says what came meanwhile, nothing is lost by a
   await proxy.stop();
 });
 
-test("away for long: a gap is said to be one, and is filled when asked for", async () => {
+test("away for long: a gap is shown as one, and is filled when asked for", async () => {
   const proxy = await Proxy.start(inject("server"));
   const name = fresh("long");
   const bob = await somebody("bob").join(name, { maxPending: 5000 });
@@ -338,7 +338,7 @@ test("away for long: a gap is said to be one, and is filled when asked for", asy
   const gap = page.getByRole("button", { name: "Load them" });
   await scrollUpTo(page, "the gap", async () => (await gap.count()) > 0);
   await until("all of it", async () => {
-    // It may be gone, or drawn anew, between the look and the click.
+    // It may be gone, or redrawn, between the look and the click.
     if ((await gap.count()) > 0) await gap.click({ timeout: 1000 }).catch(() => undefined);
     return (await gap.count()) === 0;
   });

@@ -71,7 +71,7 @@ test.each(["127.0.0.1", "localhost"])("the README's first sample works at %s", a
 
 const rubbish = ["", "{", "null", "42", '"text"', "[1]", '{"user":"ada"}', '{"to":1,"texts":[["",2]]}'];
 
-test("what another version left in the browser's memory is no hindrance", async () => {
+test("what another version left in the browser's memory does no harm", async () => {
   const name = fresh("older");
   const { page, problems } = await openWindow(browser);
   await page.goto(inject("server"));
@@ -130,7 +130,7 @@ test("a name that turns text around turns nothing but itself", async () => {
     page,
     (frame) => frame,
     (frame) => {
-      // Such names may stand in old logs.
+      // Such names may be in old logs.
       if (frame.params?.user === "bob") frame.params.user = evil;
       if (frame.params?.to) frame.params.user = evil;
       return frame;

@@ -74,7 +74,7 @@ test("a token that expires is asked for again, and the channels are still open",
   await page.getByRole("link", { name: one }).waitFor();
 });
 
-test("a name that the server does not accept is said to be one", async () => {
+test("a name that the server does not accept is reported as one", async () => {
   const { page } = await openWindow(browser);
   await page.goto(inject("server"));
   await page.getByLabel("Your name").fill("中".repeat(100)); // 300 bytes

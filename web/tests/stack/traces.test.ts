@@ -85,7 +85,7 @@ describe.skipIf(!existsSync(program))("the pages of traces", () => {
     expect(problems).toEqual([]);
   });
 
-  test("what Jaeger does not have is said, and markup in it is text", async () => {
+  test("what Jaeger does not have is reported as missing, and markup in it is text", async () => {
     const { page, problems } = await openWindow(browser);
     await page.goto(`${query}/trace/${"12".repeat(16)}`);
     await page.getByRole("status").getByText("No span of this trace is here yet.").waitFor();

@@ -45,7 +45,7 @@ test("clocks that went back make no second day", () => {
   expect(lay({ messages })).toEqual(["e/1*", "e/2", "e/3*"]);
 });
 
-test("markers stand where they belong and begin a new group", () => {
+test("markers are where they belong and begin a new group", () => {
   const messages = [1, 2, 3, 9].map((seq) => message(seq, "bob", noon));
   const rows = lay({
     messages,

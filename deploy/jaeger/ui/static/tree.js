@@ -1,5 +1,5 @@
-// A trace as Jaeger's query API tells it, put in order. Nothing in it is to be
-// relied on: spans may be missing, stand twice, or name parents in a circle.
+// A trace as Jaeger's query API returns it, put in order. Nothing in it is to be
+// relied on: spans may be missing, occur twice, or name parents in a circle.
 
 /** The rows of a tree, from the top: {span, by, depth, orphan, failed, links}. */
 export function rowsOf(trace) {
@@ -66,7 +66,7 @@ export function time(micros) {
 }
 
 /**
- * Where a moment stands between 0 and 1. A message is with its readers after a
+ * Where a moment is between 0 and 1. A message is with its readers after a
  * millisecond and in the database after half a second: where the longest is so
  * much longer than the shortest, the scale is logarithmic.
  */

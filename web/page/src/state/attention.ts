@@ -18,7 +18,7 @@ export class Attention {
     browser.set("notify", this.enabled.value);
   }
 
-  /** Tells of a message while the page is out of sight. */
+  /** Announces a message while the page is out of sight. */
   notify(message: Message, open: () => unknown): void {
     if (!this.enabled.value || document.visibilityState === "visible") return;
     try {

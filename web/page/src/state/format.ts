@@ -12,7 +12,7 @@ function format(kind: string, options: Intl.DateTimeFormatOptions): Intl.DateTim
 
 /**
  * The reader's own variant of the language in use: 14:05 in London, 2:05 PM in
- * Boston. Browsers may name what is no language tag, such as `en-US@posix`.
+ * Boston. Browsers may name an invalid language tag, such as `en-US@posix`.
  */
 function locale(): string {
   const own = navigator.languages.filter((tag) => tag.startsWith(language.value));
