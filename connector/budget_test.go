@@ -11,9 +11,11 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/testing/inuse"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -53,7 +55,7 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 			s.mu.Lock()
 			clear(s.places) // there is no log to take leaves
 			s.mu.Unlock()
-			s.conn.Abort()
+			connOf(s).Abort()
 		}
 		cancel()
 		inc.work.Wait()
@@ -89,13 +91,13 @@ func (v *served) enterBy(dialer *websocket.Dialer, user string, channels ...*cha
 		o.mu.Unlock()
 	}
 	for _, ch := range channels {
-		p := &place{session: s, name: ch.name, channel: ch, member: true, stage: live}
-		ch.mu.Lock()
-		p.index = len(ch.members)
-		ch.members = append(ch.members, p)
-		ch.mu.Unlock()
+		p := &place{session: s, name: ch.Name(), channel: ch, entered: true}
+		ch.Lock()
+		p.attach(ch)
+		ch.GoLive(&p.member)
+		ch.Unlock()
 		s.mu.Lock()
-		s.places[ch.name] = p
+		s.places[ch.Name()] = p
 		s.mu.Unlock()
 	}
 	return ws, s
@@ -109,13 +111,25 @@ func (v *served) ask(ws *websocket.Conn, request string) {
 }
 
 // fillRing gives the channel messages of that many bytes each.
-func fillRing(ch *channel, n int, body string) {
+func fillRing(t testing.TB, ch *channel, n int, body string) {
 	for i := range n {
-		m := rpc.Message{Channel: ch.name, Seq: int64(i + 1), ID: fmt.Sprint(i), User: "ada", Body: body}
-		ch.ring.add(entry{seq: m.Seq, user: m.User, id: m.ID, json: appendMessage(nil, &m)})
+		m := &schema.Message{Id: fmt.Sprint(i), User: "ada", Body: body}
+		applyTo(t, ch, int64(i+1), &schema.Update{Kind: &schema.Update_Message{Message: m}})
 	}
-	ch.replica.position = int64(n)
 }
+
+// applyTo applies an update to a channel.
+func applyTo(t testing.TB, ch *channel, seq int64, u *schema.Update) {
+	t.Helper()
+	ch.Lock()
+	defer ch.Unlock()
+	if err := ch.Apply(&schema.Push{Offset: seq}, u); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connOf is what carries a session.
+func connOf(s *session) jsonrpc.Conn { return s.front.(jsonrpc.Conn) }
 
 const askHistory = `{"jsonrpc":"2.0","id":1,"method":"history","params":{"channel":"a","limit":300}}`
 
@@ -127,7 +141,7 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 	const sessions, bound = 200, 64 << 20
 	v := serveAlone(t, func(inc *incarnation) { inc.budget = ws.NewBudget(bound, nil) })
 	ch := v.inc.subscribe("a")
-	fillRing(ch, 200, strings.Repeat("x", 4000))
+	fillRing(t, ch, 200, strings.Repeat("x", 4000))
 	before := inuse.Heap()
 	for i := range sessions {
 		ws, _ := v.enter(fmt.Sprint("deaf", i), ch)
@@ -145,7 +159,7 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 	}
 	closed := 0
 	for _, s := range v.inc.allSessions() {
-		if s.conn.ClosedWith() == rpc.CloseSlow {
+		if connOf(s).ClosedWith() == rpc.CloseSlow {
 			closed++
 		}
 	}
@@ -161,13 +175,13 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 func TestAnswersWaitForRoom(t *testing.T) {
 	v := serveAlone(t, nil)
 	ch := v.inc.subscribe("a")
-	fillRing(ch, 200, strings.Repeat("x", 4000))
+	fillRing(t, ch, 200, strings.Repeat("x", 4000))
 	ws, s := v.enter("slow", ch)
 	const asked = 40 // 32 MB
 	for range asked {
 		v.ask(ws, askHistory)
 	}
-	for deadline := time.Now().Add(10 * time.Second); s.conn.RoomNow(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); connOf(s).RoomNow(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the queue never fills")
 		}

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -19,9 +18,8 @@ func (inc *incarnation) drain(alive context.Context) {
 	}
 	inc.draining.Store(true)
 	sessions := inc.allSessions()
-	frame := ws.TextFrame(rpc.AppendPush(nil, rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()}))
 	for _, s := range sessions {
-		s.conn.Send(frame)
+		s.front.Push(rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()})
 	}
 	if over > 0 && !inc.closeInTurn(alive, sessions, over) {
 		return
@@ -44,14 +42,14 @@ func (inc *incarnation) closeInTurn(alive context.Context, sessions []*session, 
 	rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
 	next := time.Now()
 	for _, s := range sessions {
-		if s.conn.Closing() {
+		if s.front.Closing() {
 			continue
 		}
 		next = next.Add(over / time.Duration(len(sessions)))
 		if !until(alive, next) {
 			return false
 		}
-		s.conn.Close(rpc.CloseShutdown, "shutting down")
+		s.front.Close(rpc.CloseShutdown, "shutting down")
 	}
 	return true
 }

@@ -56,7 +56,7 @@ func (inc *incarnation) queues() (sum, largest int) {
 	inc.mu.RLock()
 	defer inc.mu.RUnlock()
 	for _, s := range inc.sessions {
-		n := s.conn.Waiting()
+		n := s.front.Waiting()
 		sum += n
 		largest = max(largest, n)
 	}

@@ -1,10 +1,11 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strconv"
 
+	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -32,28 +33,28 @@ func (h *historyCall) answer(ch *channel) {
 		return
 	}
 	inc := h.session.inc
-	ch.mu.Lock()
-	if ch.replica.position >= h.acked && h.epoch == "" {
-		if found, ok := ch.page(h, ch.replica.position+1); ok && h.session.conn.RoomNow() {
-			ch.mu.Unlock()
+	ch.Lock()
+	if ch.Position() >= h.acked && h.epoch == "" {
+		if found, ok := ch.page(h, ch.Position()+1); ok && h.session.front.RoomNow() {
+			ch.Unlock()
 			inc.metrics.fromRing()
 			inc.replyHistory(h, found)
 			return
 		}
 	}
-	reached := ch.reached(h.acked)
-	ch.mu.Unlock()
+	reached := ch.Reached(h.acked)
+	ch.Unlock()
 	if !h.reserve(waitBytes) {
 		h.fail(rpc.HistoryUnavailable(retryAfter))
 		return
 	}
 	inc.spawn(func() {
-		conn := h.session.conn
-		if !conn.AwaitRoom(inc.ctx, inc.limits.Page) {
+		front := h.session.front
+		if !front.AwaitRoom(inc.ctx, inc.limits.Page) {
 			h.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
 			return
 		}
-		defer conn.FreeRoom(inc.limits.Page)
+		defer front.FreeRoom(inc.limits.Page)
 		ctx := h.within(inc.ctx)
 		found, err := inc.readHistory(ctx, ch, h, reached)
 		if errors.Is(err, history.ErrEpoch) {
@@ -69,28 +70,28 @@ func (h *historyCall) answer(ch *channel) {
 	})
 }
 
-func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *historyCall, reached <-chan struct{}) (page, error) {
+func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *historyCall, reached <-chan struct{}) (room.Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, inc.cfg.HistoryTime)
 	defer cancel()
 	select {
 	case <-reached:
 	case <-ctx.Done():
-		return page{}, errBehind
+		return room.Page{}, errBehind
 	}
-	ch.mu.Lock()
-	end := ch.replica.position + 1
-	found, ok := page{}, false
+	ch.Lock()
+	end := ch.Position() + 1
+	found, ok := room.Page{}, false
 	if h.epoch == "" {
 		found, ok = ch.page(h, end)
 	}
-	ch.mu.Unlock()
+	ch.Unlock()
 	if ok {
 		inc.metrics.fromRing()
 		return found, nil
 	}
 	done, err := inc.shares.await(ctx, h.user)
 	if err != nil {
-		return page{}, err
+		return room.Page{}, err
 	}
 	defer done()
 	q := inc.query(ch, h.user, end)
@@ -100,59 +101,42 @@ func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *history
 }
 
 // page answers a history request from the ring. The lock is held.
-func (ch *channel) page(h *historyCall, end int64) (page, bool) {
-	s := span{h.user, end, messageBytes(h.session.inc.limits)}
+func (ch *channel) page(h *historyCall, end int64) (room.Page, bool) {
+	s := room.Span{User: h.user, End: end, Bytes: messageBytes(h.session.inc.limits)}
 	switch h.mode {
 	case history.Before:
-		return ch.ring.before(s, h.seq, h.limit)
+		return ch.Before(s, h.seq, h.limit)
 	case history.After:
-		return ch.ring.after(s, h.seq, h.limit)
+		return ch.After(s, h.seq, h.limit)
 	case history.Around:
-		return ch.ring.around(s, h.seq, h.limit)
+		return ch.Around(s, h.seq, h.limit)
 	default:
-		return ch.ring.before(s, end, h.limit)
+		return ch.Before(s, end, h.limit)
 	}
 }
 
-// replyHistory answers as encoding/json would write rpc.HistoryResult.
-func (inc *incarnation) replyHistory(h *historyCall, p page) {
-	epoch := h.epoch
-	if epoch == "" {
-		epoch = inc.log.Epoch
-	}
-	h.reply(func(b []byte) []byte {
-		b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), h.id...), `,"result":{"epoch":`...)
-		b = appendString(b, epoch)
-		b = appendList(append(b, `,"messages":`...), p.messages)
-		b = strconv.AppendBool(append(b, `,"more":`...), p.more)
-		if p.newer {
-			b = append(b, `,"newer":true`...)
-		}
-		if p.older != "" {
-			b = appendString(append(b, `,"older":`...), p.older)
-		}
-		return append(b, `}}`...)
-	})
+func (inc *incarnation) replyHistory(h *historyCall, p room.Page) {
+	r := rpc.HistoryResult{Epoch: cmp.Or(h.epoch, inc.log.Epoch), More: p.More, Newer: p.Newer, Older: p.Older}
+	h.reply(func(b []byte) []byte { return rpc.AppendHistoryResult(b, &r, p.Messages) })
 }
 
 // membersCall is a request for members that waits for its turn. Its answer
 // is the replica's as of then.
 type membersCall struct {
 	*call
-	after string
-	limit int
-	users []string
-	count int
-	crowd bool // there is no room to wait
+	after  string
+	limit  int
+	listed rpc.MembersResult
+	crowd  bool // there is no room to wait
 }
 
 func (m *membersCall) passed(ch *channel) {
-	users, size := ch.replica.page(m.after, m.limit), 0
-	for _, u := range users {
-		size += 16 + len(u)
+	v, size := ch.View(m.after, m.limit), 0
+	for i := range v.Members {
+		size += 16 + len(v.Members[i].User)
 	}
 	if m.crowd = !m.reserve(size); !m.crowd {
-		m.users, m.count = users, len(ch.replica.users)
+		m.listed = rpc.MembersResult{Members: v.Members, Count: v.Count}
 	}
 }
 
@@ -161,8 +145,8 @@ func (m *membersCall) answer(ch *channel) {
 		m.fail(rpc.NotJoined())
 		return
 	}
-	conn := m.session.conn
-	if !m.crowd && conn.RoomNow() {
+	front := m.session.front
+	if !m.crowd && front.RoomNow() {
 		m.list()
 		return
 	}
@@ -172,18 +156,13 @@ func (m *membersCall) answer(ch *channel) {
 	}
 	inc := m.session.inc
 	inc.spawn(func() {
-		if conn.AwaitRoom(inc.ctx, inc.limits.Page) {
-			defer conn.FreeRoom(inc.limits.Page)
+		if front.AwaitRoom(inc.ctx, inc.limits.Page) {
+			defer front.FreeRoom(inc.limits.Page)
 		}
 		m.list()
 	})
 }
 
-// list answers as encoding/json would write rpc.MembersResult.
 func (m *membersCall) list() {
-	m.reply(func(b []byte) []byte {
-		b = append(append(append(b, `{"jsonrpc":"2.0","id":`...), m.id...), `,"result":{"members":`...)
-		b = appendMembers(b, m.users)
-		return append(strconv.AppendInt(append(b, `,"count":`...), int64(m.count), 10), `}}`...)
-	})
+	m.reply(func(b []byte) []byte { return rpc.AppendMembersResult(b, &m.listed) })
 }

@@ -57,15 +57,9 @@ func (inc *incarnation) silent(now time.Time) bool {
 // tellCrowds sends crowded channels the number of their members.
 func (inc *incarnation) tellCrowds() {
 	for _, ch := range inc.allChannels() {
-		ch.mu.Lock()
-		if ch.crowded {
-			ch.crowded = false
-			ch.publish(rpc.AppendPush(nil, rpc.PushPresence, rpc.PresencePush{
-				Channel: ch.name, Seq: ch.replica.position, Count: len(ch.replica.users),
-			}))
-			ch.flush()
-		}
-		ch.mu.Unlock()
+		ch.Lock()
+		ch.Presence()
+		ch.Unlock()
 	}
 }
 
@@ -79,11 +73,11 @@ func (s *session) keep(now time.Time) {
 	case ended:
 		s.leaveAll(now)
 	case user == "" && now.Sub(s.opened) > helloTimeout:
-		s.conn.Close(rpc.CloseNoHello, "no hello in time")
+		s.front.Close(rpc.CloseNoHello, "no hello in time")
 	case !expires.IsZero() && now.After(expires):
-		s.conn.Close(rpc.CloseExpired, "the token has expired")
+		s.front.Close(rpc.CloseExpired, "the token has expired")
 	}
-	s.conn.Probe(now, s.inc.cfg.PingEvery, s.inc.cfg.PongTimeout, account.askedAfter)
+	s.front.Probe(now, s.inc.cfg.PingEvery, s.inc.cfg.PongTimeout, account.askedAfter)
 }
 
 // end takes note that the connection is gone. The session leaves its channels
@@ -123,8 +117,8 @@ func (p *place) watchForReturn() {
 	if ch == nil {
 		return
 	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
+	ch.Lock()
+	defer ch.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.channel == ch && !slices.Contains(ch.departing, p) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/schema"
@@ -103,17 +105,17 @@ func bearer(r *http.Request) string {
 }
 
 func (inc *incarnation) accept(conn *ws.Conn, t *ticket, token string) {
-	s := inc.newSession(conn, token)
+	s := inc.newSession(jsonrpc.Conn{Conn: conn}, token)
 	s.ticket = t
-	t.upgraded(func() { s.conn.Dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
+	t.upgraded(func() { s.front.Dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
 	if inc.admit(s) {
 		inc.metrics.upgrades.Add(1, outcomeOK)
 		return
 	}
 	inc.metrics.upgrades.Add(1, "draining")
-	inc.metrics.closed(rpc.CloseShutdown, nil)
-	s.conn.Close(rpc.CloseShutdown, "not now")
-	s.conn.Discard()
+	inc.metrics.closed(front.Ending{Ours: rpc.CloseShutdown})
+	s.front.Close(rpc.CloseShutdown, "not now")
+	s.front.Discard()
 	t.release()
 }
 
@@ -126,10 +128,10 @@ func (inc *incarnation) bounds() ws.Options {
 	}
 }
 
-func (inc *incarnation) newSession(conn *ws.Conn, token string) *session {
+func (inc *incarnation) newSession(f front.Front, token string) *session {
 	l := inc.limits
 	return &session{
-		id: ulid.Make().String(), inc: inc, conn: conn, bearer: token,
+		id: ulid.Make().String(), inc: inc, front: f, bearer: token,
 		unanswered: make(chan struct{}, l.Pipeline),
 		requests:   newBucket(l.Rate, requestBurst(l)),
 		joins:      newBucket(l.Joins, l.Channels),
@@ -140,11 +142,11 @@ func (inc *incarnation) newSession(conn *ws.Conn, token string) *session {
 
 // serve reads until the connection ends.
 func (s *session) serve() {
-	err := s.conn.Read(s.handle)
-	clean, reason := s.howEnded(err)
+	ending := s.front.Serve(s.handle)
+	clean, reason := s.howEnded(ending)
 	s.end(clean, reason)
-	s.inc.metrics.closed(s.conn.ClosedWith(), err)
-	s.conn.Discard()
+	s.inc.metrics.closed(ending)
+	s.front.Discard()
 	s.inc.metrics.connections.Add(-1)
 	if s.account != nil {
 		s.inc.edge.leave(s.user)
@@ -153,13 +155,13 @@ func (s *session) serve() {
 }
 
 // howEnded distinguishes a clean end, whose leaves are published at once, from a cut.
-func (s *session) howEnded(err error) (clean bool, reason schema.Reason) {
-	code := s.conn.ClosedWith()
-	if code == rpc.CloseNoPong {
+func (s *session) howEnded(e front.Ending) (clean bool, reason schema.Reason) {
+	switch {
+	case e.Ours == rpc.CloseNoPong:
 		return false, schema.Reason_REASON_TIMEOUT
+	case e.Ours != 0:
+		return e.Ours >= rpc.CloseBadToken, schema.Reason_REASON_DISCONNECT
+	default:
+		return e.Clean && !s.inc.draining.Load(), schema.Reason_REASON_DISCONNECT
 	}
-	if code != 0 {
-		return code >= rpc.CloseBadToken, schema.Reason_REASON_DISCONNECT
-	}
-	return ws.InOrder(err) && !s.inc.draining.Load(), schema.Reason_REASON_DISCONNECT
 }

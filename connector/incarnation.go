@@ -12,6 +12,8 @@ import (
 	"github.com/oklog/ulid/v2"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/connector/quota"
+	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -52,10 +54,10 @@ type incarnation struct {
 	noHistory     sample
 	noOlder       sample
 	flushers      *ws.Flushers
-	budget        *ws.Budget // of all connections' queues
-	requests      *ws.Tally  // of what sessions ask
-	reading       *ws.Tally  // of messages that are being read
-	backlogs      *ws.Tally  // of the channels' backlogs
+	budget        *ws.Budget  // of all connections' queues
+	requests      *quota.Pool // of what sessions ask
+	reading       *quota.Pool // of messages that are being read
+	backlogs      *quota.Pool // of the channels' backlogs
 
 	ctx      context.Context // of everything that works for sessions
 	work     sync.WaitGroup  // what spawn started, and connections
@@ -107,9 +109,9 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, reader a
 		noHistory: sample{message: "history cannot be read"}, noOlder: sample{message: "joins are answered without older history"},
 		flushers: ws.NewFlushers(),
 		budget:   ws.NewBudget(maxQueued, nil), // until the connector's takes its place
-		requests: ws.NewTally(requestBytes, requestShare),
-		reading:  ws.NewTally(readingBytes, 0),
-		backlogs: ws.NewTally(backlogTotal, 0),
+		requests: quota.NewPool(requestBytes, requestShare),
+		reading:  quota.NewPool(readingBytes, 0),
+		backlogs: quota.NewPool(backlogTotal, 0),
 		broken:   make(chan error, 1),
 		writers:  make([]writer, log.Partitions),
 		left:     map[string]time.Time{},
@@ -236,9 +238,9 @@ func (inc *incarnation) channel(name string) *channel {
 }
 
 func (inc *incarnation) subscribe(name string) *channel {
-	ch := &channel{name: name, partition: inc.partitionOf(name), backlogs: inc.backlogs}
-	ch.replica.window = inc.log.Window
-	ch.ring.maxEntries = 3 * inc.limits.Recover
+	ch := &channel{Channel: room.New(name, room.Options{
+		Window: inc.log.Window, Entries: 3 * inc.limits.Recover, Presence: inc.limits.Presence, Backlogs: inc.backlogs,
+	}), partition: inc.partitionOf(name)}
 	inc.mu.Lock()
 	defer inc.mu.Unlock()
 	inc.channels[name] = ch
@@ -249,9 +251,9 @@ func (inc *incarnation) subscribe(name string) *channel {
 func (inc *incarnation) unsubscribe(ch *channel) {
 	inc.mu.Lock()
 	defer inc.mu.Unlock()
-	delete(inc.channels, ch.name)
-	if len(ch.replica.users) > inc.large {
-		inc.left[ch.name] = time.Now()
+	delete(inc.channels, ch.Name())
+	if ch.Count() > inc.large {
+		inc.left[ch.Name()] = time.Now()
 	}
 }
 
@@ -307,7 +309,7 @@ func (inc *incarnation) closeSessions(code int, reason string) {
 	inc.over = true
 	inc.mu.Unlock()
 	for _, s := range inc.allSessions() {
-		s.conn.Close(code, reason)
+		s.front.Close(code, reason)
 	}
 }
 

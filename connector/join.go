@@ -3,6 +3,7 @@ package connector
 import (
 	"time"
 
+	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -26,17 +27,8 @@ type joinCall struct {
 	epoch string
 }
 
-// view is a channel at one position: what a join's result says of it.
-type view struct {
-	seq, last int64
-	users     []string
-	count     int
-}
-
-func (ch *channel) view() view {
-	r := &ch.replica
-	return view{r.position, r.last, r.page("", firstMembers), len(r.users)}
-}
+// view is what a join's result says of the channel as it is now.
+func (ch *channel) view() room.View { return ch.View("", firstMembers) }
 
 // join takes part in a channel. A join that is under way already, or a
 // membership, is not repeated in the log.
@@ -60,7 +52,7 @@ func (s *session) join(channel string, j *joinCall) {
 		s.mu.Unlock()
 		p.takeUp(ch)
 		return
-	case op == nil && p != nil && p.member:
+	case op == nil && p != nil && p.entered:
 		s.mu.Unlock()
 		p.afterJoin(j)
 		return
@@ -151,7 +143,7 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 		return // it ended, and its leave is in the log already
 	}
 	s.mu.Lock()
-	p := s.places[ch.name]
+	p := s.places[ch.Name()]
 	var op *operation
 	if p != nil {
 		op = p.pass(true)
@@ -160,13 +152,13 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 		s.mu.Unlock()
 		return
 	}
-	if p.member { // the leave between this join and the one before was refused
+	if p.entered { // the leave between this join and the one before was refused
 		waiting := p.giveUp(op)
 		s.mu.Unlock()
 		unavailable(waiting)
 		return
 	}
-	p.member, p.channel = true, ch
+	p.entered, p.channel = true, ch
 	if len(op.asked) == 0 {
 		p.undoJoin(ch)
 		s.mu.Unlock()
@@ -181,12 +173,19 @@ func (inc *incarnation) passJoin(ch *channel, id string) {
 // made. Both locks are held.
 func (p *place) begin(op *operation) {
 	ch := p.channel
-	ch.attach(p)
-	p.leaving.Store(false)
-	p.result, p.since = op, ch.replica.position
+	p.attach(ch)
+	p.member.Leaving.Store(false)
+	p.result, p.since = op, ch.Position()
 	for _, f := range op.behind {
 		f.passed(ch)
 	}
+}
+
+// attach makes the place's session a member of the channel. Both locks are held.
+func (p *place) attach(ch *channel) {
+	s := p.session
+	p.member.User, p.member.Outlet, p.member.Dialect = s.user, s.front, s.front.Dialect()
+	ch.Attach(&p.member)
 }
 
 // undoJoin follows a join that nobody waits for with a leave; the session is
@@ -198,7 +197,7 @@ func (p *place) undoJoin(ch *channel) {
 		ch.departing = append(ch.departing, p)
 	case len(p.ops) > 0: // a leave is under way
 	case p.publishLeave(schema.Reason_REASON_LEAVE) != nil:
-		s.conn.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
+		s.front.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
 	}
 }
 
@@ -208,7 +207,7 @@ func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation) {
 	for op != nil {
 		v := ch.view()
 		past, ok := ch.past(op.asked[0], v, inc.limits, inc.log.Epoch)
-		if !ok || !p.session.conn.RoomNow() {
+		if !ok || !p.session.front.RoomNow() {
 			inc.spawn(func() { inc.answerFromHistory(ch, p, op, v) })
 			return
 		}
@@ -220,13 +219,13 @@ func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation) {
 	}
 }
 
-func (inc *incarnation) answerFromHistory(ch *channel, p *place, op *operation, v view) {
+func (inc *incarnation) answerFromHistory(ch *channel, p *place, op *operation, v room.View) {
 	past, sent := inc.recallInTurn(ch, op.asked[0], v)
 	defer sent()
-	ch.mu.Lock()
+	ch.Lock()
 	behind, next := inc.finishJoin(ch, p, op, v, past)
 	inc.answerJoin(ch, p, next)
-	ch.mu.Unlock()
+	ch.Unlock()
 	answerAll(behind, ch)
 }
 
@@ -239,7 +238,7 @@ func answerAll(behind []follower, ch *channel) {
 // finishJoin sends the result and the pushes that follow it, and returns what
 // else waits for it, and the join whose result is to be made next. The channel's
 // lock is held.
-func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view, past past) (behind []follower, next *operation) {
+func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v room.View, past past) (behind []follower, next *operation) {
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,14 +248,15 @@ func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v view,
 		behind = append(behind, again)
 	}
 	op.asked, op.behind = nil, nil
-	inc.metrics.deliveries.Add(ch.goLive(p))
+	inc.metrics.deliveries.Add(ch.GoLive(&p.member))
 	p.result = nil
 	return behind, p.goOn()
 }
 
-func (inc *incarnation) replyJoin(j *joinCall, ch *channel, v view, past past) {
+func (inc *incarnation) replyJoin(j *joinCall, ch *channel, v room.View, past past) {
 	inc.metrics.joined(&past)
-	j.reply(func(b []byte) []byte { return inc.appendJoinResult(b, j, ch, v, past) })
+	r := inc.joinResult(ch, v, past)
+	j.reply(func(b []byte) []byte { return rpc.AppendJoinResult(b, r, past.Messages) })
 }
 
 func (j *joinCall) passed(*channel) {}
@@ -269,11 +269,11 @@ func (j *joinCall) answer(ch *channel) {
 		return
 	}
 	inc := j.session.inc
-	ch.mu.Lock()
+	ch.Lock()
 	v := ch.view()
 	past, ok := ch.past(j, v, inc.limits, inc.log.Epoch)
-	ch.mu.Unlock()
-	if ok && j.session.conn.RoomNow() {
+	ch.Unlock()
+	if ok && j.session.front.RoomNow() {
 		inc.metrics.fromRing()
 		inc.replyJoin(j, ch, v, past)
 		return

@@ -94,7 +94,7 @@ func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 	if err != nil {
 		return err
 	}
-	p.leaving.Store(true)
+	p.member.Leaving.Store(true)
 	if c != nil {
 		op.timer = time.AfterFunc(leaveTimeout, func() { s.expireLeave(op) })
 	}
@@ -130,7 +130,7 @@ func (p *place) end(ch *channel, op *operation) {
 	if ch != nil {
 		ch.detach(p)
 	}
-	p.member, p.channel = false, nil
+	p.entered, p.channel = false, nil
 	if len(p.ops) == 0 {
 		delete(s.places, p.name)
 	}
@@ -169,7 +169,7 @@ func (p *place) leaveNow() {
 		if p.publishLeave(s.reason) == nil {
 			p.ops = slices.DeleteFunc(p.ops, func(o *operation) bool { return o == op })
 		}
-	case op.stored && !p.member && s.places[p.name] == p:
+	case op.stored && !p.entered && s.places[p.name] == p:
 		delete(s.places, p.name)
 	}
 }

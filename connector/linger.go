@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/schema"
@@ -58,8 +57,8 @@ func (p *place) takeUp(ch *channel) {
 	if ch == nil {
 		return
 	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
+	ch.Lock()
+	defer ch.Unlock()
 	s.mu.Lock()
 	var next *operation
 	if p.channel == ch && len(p.ops) == 0 && p.result == nil {
@@ -86,7 +85,7 @@ func (p *place) goOn() (next *operation) {
 		p.begin(next)
 		return next
 	}
-	if s.inc.leftLately(p.name) && p.channel.isLast(p) {
+	if s.inc.leftLately(p.name) && p.channel.IsLast(&p.member) {
 		leave.lingers = time.Now().Add(lingerFor)
 		s.lingering++
 		return nil
@@ -96,12 +95,6 @@ func (p *place) goOn() (next *operation) {
 		leave.leave.fail(rpc.Unavailable(retryAfter))
 	}
 	return nil
-}
-
-// isLast reports whether all other members of the connector are leaving. The
-// channel's lock is held.
-func (ch *channel) isLast(p *place) bool {
-	return !slices.ContainsFunc(ch.members, func(o *place) bool { return o != p && !o.leaving.Load() })
 }
 
 // publishKept publishes a place's leave that was kept back. The lock is held.
@@ -146,7 +139,7 @@ func (s *session) publishLingering(now time.Time) {
 func (s *session) lingersAtEnd() bool {
 	for name, p := range s.places {
 		underWay := len(p.ops) > 0 && p.ops[len(p.ops)-1].join
-		if underWay || p.member && s.inc.leftLately(name) {
+		if underWay || p.entered && s.inc.leftLately(name) {
 			return true
 		}
 	}

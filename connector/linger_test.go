@@ -5,7 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/gorilla/websocket"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/schema"
@@ -75,7 +74,7 @@ func TestConnectionsThatOnlyJoinLinger(t *testing.T) {
 		l := newLingerWorld(t)
 		for range 60 {
 			l.eve.join(l.name)
-			l.eve.disconnect(&websocket.CloseError{Code: websocket.CloseNormalClosure})
+			l.eve.disconnect(true)
 			l.flow()
 			l.eve.connect(l.nodes[0], l.cfg.Limits.Queue)
 		}
@@ -130,7 +129,7 @@ func TestWaitingSessionsAreBounded(t *testing.T) {
 			l.clients = append(l.clients, c)
 			c.connect(l.nodes[0], l.cfg.Limits.Queue)
 			c.join(l.name)
-			c.disconnect(&websocket.CloseError{Code: websocket.CloseNormalClosure})
+			c.disconnect(true)
 			l.flow()
 			if n := l.nodes[0].inc.ended; n > l.cfg.MaxConnections {
 				t.Fatalf("%d sessions wait, %d may", n, l.cfg.MaxConnections)

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -10,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
@@ -123,12 +125,9 @@ func closeCodes() (all []string) {
 	return append(all, "other")
 }
 
-// closed counts how a connection ends: code is what this side began to close
-// with, 0 if it did not, and err is what ended it.
-func (m *metrics) closed(code int, err error) {
-	if code == 0 {
-		code = ws.CodeOf(err)
-	}
+// closed counts how a connection ends.
+func (m *metrics) closed(e front.Ending) {
+	code := cmp.Or(e.Ours, e.Theirs)
 	if code == rpc.CloseSlow {
 		m.slow.Add(1)
 	}

@@ -147,7 +147,7 @@ func (s *session) drawRequest() (retry time.Duration, flooding bool) {
 func (s *session) slowDown(c *call, retry time.Duration, flooding bool) {
 	c.fail(rateLimited(retry))
 	if flooding {
-		s.conn.Close(rpc.CloseMisuse, "too many requests")
+		s.front.Close(rpc.CloseMisuse, "too many requests")
 		return
 	}
 	timer := time.NewTimer(min(retry, time.Second))

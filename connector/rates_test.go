@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -129,7 +130,7 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 	v := serveAlone(t, func(inc *incarnation) { inc.limits.Rate, inc.limits.Channels = 20, 20 })
 	ch := v.inc.subscribe("a")
 	for i := range maxMembers {
-		ch.replica.add(fmt.Sprintf("user%04d", i))
+		applyTo(t, ch, int64(i+1), &schema.Update{Kind: &schema.Update_Joined{Joined: &schema.Joined{User: fmt.Sprintf("user%04d", i), First: true}}})
 	}
 	ws, s := v.enter("eve", ch)
 	s.mu.Lock()

@@ -8,20 +8,18 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// handle takes one text message. It runs on the connection's reading
-// goroutine, which waits here while too many requests are unanswered.
-func (s *session) handle(frame []byte) {
-	if s.conn.Closing() {
-		return
-	}
-	r, bad := rpc.Parse(frame)
+// handle takes one request, or the error to answer it with. It runs on the
+// connection's reading goroutine, which waits here while too many requests are
+// unanswered.
+func (s *session) handle(r rpc.Request, bad *rpc.Error) {
 	if bad != nil && s.flood.exceeds(maxMalformed) {
-		s.conn.Close(rpc.CloseMisuse, "too many malformed frames")
+		s.front.Close(rpc.CloseMisuse, "too many malformed frames")
 		return
 	}
 	select {
@@ -52,7 +50,7 @@ func (s *session) handle(frame []byte) {
 func (s *session) dispatch(c *call, r rpc.Request) *rpc.Error {
 	if r.Method != rpc.MethodHello && s.user == "" && known(r.Method) {
 		if s.flood.exceeds(maxMalformed) {
-			s.conn.Close(rpc.CloseMisuse, "too many requests before hello")
+			s.front.Close(rpc.CloseMisuse, "too many requests before hello")
 		}
 		return &rpc.Error{Code: rpc.CodeUnauthenticated, Message: "say hello first"}
 	}
@@ -91,7 +89,7 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	if bad != nil {
 		if bad.Code == rpc.CodeUnauthenticated {
 			c.fail(bad)
-			s.conn.Close(rpc.CloseBadToken, "invalid token")
+			s.front.Close(rpc.CloseBadToken, "invalid token")
 			return nil
 		}
 		return bad
@@ -126,12 +124,12 @@ func (s *session) turnAway(c *call, why error) {
 	s.inc.metrics.limited.Add(1, "user_connections")
 	refusal := &rpc.Error{Code: rpc.CodeForbidden, Message: why.Error(), Data: &rpc.ErrorData{Limit: s.inc.cfg.Edge.UserConnections}}
 	if errors.Is(why, errAsked) {
-		s.conn.Close(rpc.CloseTryLater, why.Error())
+		s.front.Close(rpc.CloseTryLater, why.Error())
 		c.fail(refusal)
 		return
 	}
 	c.fail(refusal)
-	s.conn.Close(rpc.CloseConnections, why.Error())
+	s.front.Close(rpc.CloseConnections, why.Error())
 }
 
 func (s *session) greeting() rpc.HelloResult {
@@ -207,7 +205,7 @@ func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
 	if m.ID == "" {
 		m.ID = ulid.Make().String()
 	} else if e, ok := p.already(m.ID, s.inc.limits.Recover); ok {
-		c.result(rpc.ChatResult{ID: m.ID, Seq: e.seq, Time: e.time})
+		c.result(rpc.ChatResult{ID: m.ID, Seq: e.Seq, Time: e.Time})
 		return nil
 	}
 	if bad := s.drawChat(m.Channel); bad != nil {
@@ -244,17 +242,17 @@ func (s *session) checkChat(m *chatParams) *rpc.Error {
 
 // already finds the message that a retry repeats, when it was pushed to this
 // session and is among the channel's newest.
-func (p *place) already(id string, newest int) (entry, bool) {
+func (p *place) already(id string, newest int) (room.Found, bool) {
 	p.session.mu.Lock()
 	ch := p.channel
 	p.session.mu.Unlock()
 	if ch == nil {
-		return entry{}, false
+		return room.Found{}, false
 	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	e, ok := ch.ring.find(p.session.user, id, newest)
-	return e, ok && e.seq > p.since
+	ch.Lock()
+	defer ch.Unlock()
+	e, ok := ch.Find(p.session.user, id, newest)
+	return e, ok && e.Seq > p.since
 }
 
 func (s *session) publishChat(c *call, p *place, m *rpc.ChatParams) *rpc.Error {

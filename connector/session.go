@@ -5,20 +5,21 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// session is one WebSocket; it has a user from its hello on. It outlives its
+// session is one client's connection; it has a user from its hello on. It outlives its
 // connection until the leaves of its channels have passed.
 //
-// Lock order: channel.mu, then session.mu, then conn.mu.
+// Lock order: channel, then session.mu, then what its front has.
 type session struct {
-	id   string
-	inc  *incarnation
-	conn *ws.Conn
+	id    string
+	inc   *incarnation
+	front front.Front
 
 	// A slot for each request that is not answered yet.
 	unanswered chan struct{}
@@ -57,31 +58,15 @@ type place struct {
 	// Guarded by session.mu.
 	ops     []*operation // published, not yet passed
 	later   []*operation // kept back, unpublished: a leave, then joins and leaves in turn
-	member  bool         // as of the stream
+	entered bool         // it is a member, as of the stream
 	result  *operation   // the join that has passed and whose result is being made
 	channel *channel     // where it is a member
 	acked   int64        // the highest seq acknowledged to the session here
 
-	// Guarded by channel.mu.
+	// Guarded by the channel's lock.
 	since  int64 // the seq of its join
-	stage  stage
-	index  int // among the channel's members, unless it is outside
-	cursor int // into all that was ever in the channel's backlog, while it is catching up
-	batch  int // the channel's batch that from counts in
-	from   int // where this place's part of that batch begins
-	had    int // messages of that batch before there
-
-	leaving atomic.Bool // the leave that ends this stay is published
+	member room.Member
 }
-
-// stage is what a channel's pushes are to a place.
-type stage uint8
-
-const (
-	outside    stage = iota // it gets none
-	catchingUp              // its result is being made: they wait in the channel's backlog
-	live                    // it gets them as they come
-)
 
 // operation is a join or a leave under way.
 type operation struct {
@@ -111,7 +96,7 @@ func (p *place) joined() bool {
 	if op := p.last(); op != nil {
 		return op.join && len(op.asked) > 0
 	}
-	return p.member
+	return p.entered
 }
 
 // last is the newest operation that has not taken effect; nil: there is none,
@@ -152,7 +137,7 @@ func (s *session) refused(op *operation) {
 	s.mu.Lock()
 	op.refused = true
 	s.mu.Unlock()
-	s.conn.Close(rpc.CloseLostPlace, "the log refused a join or a leave: rejoin")
+	s.front.Close(rpc.CloseLostPlace, "the log refused a join or a leave: rejoin")
 }
 
 // place returns the session's place in a channel that it has joined, or is
@@ -186,9 +171,9 @@ func (p *place) afterJoin(f follower) {
 	ch := p.channel
 	s.mu.Unlock()
 	if ch != nil {
-		ch.mu.Lock()
+		ch.Lock()
 		f.passed(ch)
-		ch.mu.Unlock()
+		ch.Unlock()
 	}
 	s.mu.Lock()
 	if p.result != nil {
@@ -220,27 +205,29 @@ type call struct {
 }
 
 func (c *call) result(result any) {
-	c.reply(func(b []byte) []byte { return rpc.AppendResult(b, c.id, result) })
+	c.reply(func(b []byte) []byte { return rpc.AppendJSON(b, result) })
 }
 
-func (c *call) fail(e *rpc.Error) {
-	c.respond(e, func(b []byte) []byte { return rpc.AppendError(b, c.id, e) })
-}
+// reply answers with the result that write appends.
+func (c *call) reply(write func([]byte) []byte) { c.respond(nil, write) }
 
-// reply answers with what encode appends: the whole response.
-func (c *call) reply(encode func([]byte) []byte) { c.respond(nil, encode) }
+// fail answers with an error.
+func (c *call) fail(e *rpc.Error) { c.respond(e, nil) }
 
-// respond answers with what encode appends. e is the error in it; nil for a
-// result.
-func (c *call) respond(e *rpc.Error, encode func([]byte) []byte) {
+// respond answers with an error, or with the result that write appends.
+func (c *call) respond(e *rpc.Error, write func([]byte) []byte) {
 	if c.answered.Swap(true) {
 		return
 	}
 	c.session.inc.metrics.answered(c.method, e)
 	<-c.session.unanswered
-	if c.id != nil {
-		c.session.conn.Send(ws.TextFrame(encode(nil)))
+	switch front := c.session.front; {
+	case c.id == nil:
+	case e != nil:
+		front.Refuse(c.id, e)
+	default:
+		front.Answer(c.id, write)
 	}
-	c.session.conn.Release(c.cost)
+	c.session.front.Release(c.cost)
 	c.endSpan(e)
 }

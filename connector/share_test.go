@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -45,7 +46,8 @@ func TestFloodOfHistoryHoldsUpItsOwnUser(t *testing.T) {
 		inc.logger = slog.New(slog.NewTextHandler(said, nil))
 	})
 	ch := v.inc.subscribe("secret-plans")
-	ch.ring.floor, ch.replica.position = 1000, 2000
+	applyTo(t, ch, 1000, &schema.Update{Kind: &schema.Update_Joined{Joined: &schema.Joined{Subscribed: true}}})
+	applyTo(t, ch, 2000, &schema.Update{Kind: &schema.Update_VoidChat{VoidChat: &schema.VoidChat{}}})
 	ask := `{"jsonrpc":"2.0","id":1,"method":"history","params":{"channel":"secret-plans","before":500}}`
 	for range 50 {
 		ws, _ := v.enter("eve", ch)

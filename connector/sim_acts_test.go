@@ -2,9 +2,6 @@ package connector
 
 import (
 	"fmt"
-	"io"
-
-	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -38,9 +35,9 @@ func (c *simClient) act() {
 	case k < 88:
 		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
 	case k < 92:
-		c.disconnect(&websocket.CloseError{Code: websocket.CloseNormalClosure})
+		c.disconnect(true)
 	case k < 99:
-		c.disconnect(io.EOF)
+		c.disconnect(false)
 	default:
 		c.w.pass(joinTimeout)
 	}

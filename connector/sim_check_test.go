@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -155,15 +156,15 @@ func simNames(members []rpc.Member) []string {
 // positions.
 func (w *world) checkReplicas(n *simNode) {
 	for _, ch := range n.inc.allChannels() {
-		r, truth := &ch.replica, w.channel(ch.name)
-		if want := truth.users(r.position); !slices.Equal(r.users, want) {
-			w.fail("%s has %v in %s at %d, want %v", n.inc.id, r.users, ch.name, r.position, want)
+		v, truth := ch.View("", math.MaxInt32), w.channel(ch.Name())
+		if want := truth.users(v.Seq); !slices.Equal(simNames(v.Members), want) {
+			w.fail("%s has %v in %s at %d, want %v", n.inc.id, simNames(v.Members), ch.Name(), v.Seq, want)
 		}
-		if want := truth.last(r.position); r.last != want {
-			w.fail("%s has last %d in %s at %d, want %d", n.inc.id, r.last, ch.name, r.position, want)
+		if want := truth.last(v.Seq); v.Last != want {
+			w.fail("%s has last %d in %s at %d, want %d", n.inc.id, v.Last, ch.Name(), v.Seq, want)
 		}
-		if want := truth.voidsAt(r.position); !slices.Equal(r.voids, want) {
-			w.fail("%s has void chats %v in %s at %d, want %v", n.inc.id, r.voids, ch.name, r.position, want)
+		if voids, _ := ch.Voids(); !slices.Equal(voids, truth.voidsAt(v.Seq)) {
+			w.fail("%s has void chats %v in %s at %d, want %v", n.inc.id, voids, ch.Name(), v.Seq, truth.voidsAt(v.Seq))
 		}
 	}
 }

@@ -4,9 +4,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 
+	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -24,6 +25,8 @@ type simClient struct {
 	calls   map[int]*simCall
 	last    int // id of the newest call
 	rooms   map[string]*simRoom
+
+	joinAnswered bool // by the newest frame
 }
 
 // simCall is a request that is not answered.
@@ -84,12 +87,12 @@ func (c *simClient) gone() {
 	}
 }
 
-// disconnect ends the connection, for the server with that error.
-func (c *simClient) disconnect(err error) {
+// disconnect ends the connection, in order or by a cut.
+func (c *simClient) disconnect(inOrder bool) {
 	s := c.session
-	c.w.tracef("%s/%s disconnects: %v", c.user, s.id, err)
-	s.conn.Abort()
-	clean, reason := s.howEnded(err)
+	c.w.tracef("%s/%s disconnects, in order: %v", c.user, s.id, inOrder)
+	connOf(s).Abort()
+	clean, reason := s.howEnded(front.Ending{Ours: connOf(s).ClosedWith(), Clean: inOrder})
 	c.gone()
 	if c.w.plant != plantNoLeave {
 		s.end(clean, reason)
@@ -122,7 +125,9 @@ func (c *simClient) call(method, channel string, params any) {
 	if method != rpc.MethodHello {
 		c.w.tracef("%s/%s asks %d: %s %s", c.user, c.session.id, c.last, method, b)
 	}
-	c.session.handle(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.last, method, b))
+	if !connOf(c.session).Closing() {
+		c.session.handle(rpc.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.last, method, b)))
+	}
 	c.w.settle()
 }
 
@@ -154,6 +159,10 @@ func (c *simClient) read() {
 			var opcode byte
 			var payload []byte
 			opcode, payload, f = nextFrame(f)
+			if c.w.plant == plantCursor && c.joinAnswered && strings.Contains(string(payload), `"method":"chat"`) {
+				c.joinAnswered = false
+				continue
+			}
 			c.frame(opcode, payload)
 		}
 	}
@@ -176,7 +185,7 @@ func (c *simClient) frame(opcode byte, payload []byte) {
 		c.w.tracef("%s/%s is closed with %d", c.user, c.session.id, binary.BigEndian.Uint16(payload))
 		c.w.count(fmt.Sprint("closed with ", binary.BigEndian.Uint16(payload)))
 		if !c.node.over {
-			c.disconnect(io.EOF)
+			c.disconnect(false)
 		}
 		return
 	}
@@ -208,6 +217,7 @@ func (c *simClient) frame(opcode byte, payload []byte) {
 			c.w.fail("%s: an answer to call %d, which waits for none", c.user, m.ID)
 		}
 		delete(c.calls, m.ID)
+		c.joinAnswered = call.method == rpc.MethodJoin
 		c.answered(call, m.Result, m.Error)
 	}
 }

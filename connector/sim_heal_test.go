@@ -2,7 +2,6 @@ package connector
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -16,7 +15,7 @@ func (w *world) heal() {
 	w.stragglers = nil
 	for _, c := range w.clients {
 		if c.session != nil && c.line.slow {
-			c.disconnect(io.EOF)
+			c.disconnect(false)
 		}
 	}
 	w.flow()

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -77,7 +77,7 @@ func (n *simNode) open(c *simClient, limit int) *session {
 		unanswered: make(chan struct{}, n.inc.limits.Pipeline), opened: time.Now(),
 	}
 	c.line = &simLine{slow: limit < n.w.cfg.Limits.Queue}
-	s.conn = ws.New(c.line, ws.Options{Queue: limit, Flushers: n.inc.flushers})
+	s.front = jsonrpc.Conn{Conn: ws.New(c.line, ws.Options{Queue: limit, Flushers: n.inc.flushers})}
 	n.inc.sessions[s.id] = s
 	n.clients[s.id] = c
 	return s
@@ -107,25 +107,12 @@ func (n *simNode) deliver(most int) {
 		n.w.settle()
 		n.w.checkReplicas(n)
 		switch n.w.plant {
-		case plantCursor:
-			n.skip()
 		case plantKeptLeave:
 			n.forgetKept()
 		}
 	}
 	n.stream.flush()
 	n.w.settle()
-}
-
-// skip moves the cursors of joins under way on by one.
-func (n *simNode) skip() {
-	for _, ch := range n.inc.allChannels() {
-		for _, p := range ch.members {
-			if p.stage == catchingUp && p.cursor == ch.passed && len(ch.backlog) == 1 {
-				p.cursor++
-			}
-		}
-	}
 }
 
 // forgetKept forgets leaves that are kept back while a join is under way.
@@ -147,7 +134,7 @@ func (n *simNode) forgetRefused() {
 	for _, s := range n.inOrder() {
 		s.mu.Lock()
 		for name, p := range s.places {
-			if len(p.ops) == 1 && p.ops[0].join && len(p.ops[0].asked) == 0 && !p.member {
+			if len(p.ops) == 1 && p.ops[0].join && len(p.ops[0].asked) == 0 && !p.entered {
 				delete(s.places, name)
 			}
 		}
@@ -195,7 +182,7 @@ func (n *simNode) stop(code int) {
 			c.read()
 		}
 		if c.session != nil {
-			c.disconnect(io.EOF)
+			c.disconnect(false)
 		}
 	}
 }

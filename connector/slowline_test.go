@@ -42,7 +42,7 @@ func TestSlowLinesGetEverything(t *testing.T) {
 	var all []*channel
 	for i := range channels {
 		ch := v.inc.subscribe(fmt.Sprint("c", i))
-		fillRing(ch, 70, strings.Repeat("x", 4000))
+		fillRing(t, ch, 70, strings.Repeat("x", 4000))
 		all = append(all, ch)
 	}
 	stop := make(chan struct{})

@@ -108,9 +108,9 @@ func (s *stream) membersOf(p *schema.Push) int {
 	if ch == nil {
 		return 0
 	}
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	return len(ch.members)
+	ch.Lock()
+	defer ch.Unlock()
+	return ch.Members()
 }
 
 // endFanOuts ends the spans of the batch's pushes.

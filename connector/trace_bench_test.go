@@ -13,6 +13,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/tracing"
@@ -84,8 +85,10 @@ func crowd(tb testing.TB, inc *incarnation, members int) (*stream, *channel) {
 		null.Close()
 	})
 	for i := range members {
-		session := &session{inc: inc, user: fmt.Sprint(i), conn: ws.New(nullLine{raw: raw}, ws.Options{Queue: 1 << 30, Flushers: inc.flushers})}
-		ch.members = append(ch.members, &place{session: session, index: i, stage: live})
+		conn := ws.New(nullLine{raw: raw}, ws.Options{Queue: 1 << 30, Flushers: inc.flushers})
+		p := &place{session: &session{inc: inc, user: fmt.Sprint(i), front: jsonrpc.Conn{Conn: conn}}}
+		p.attach(ch)
+		ch.GoLive(&p.member)
 	}
 	return &stream{inc: inc, seen: pushChain{}}, ch
 }

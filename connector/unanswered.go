@@ -13,7 +13,7 @@ const (
 // reserve counts n bytes more until the call is answered; false: there is no room
 // for them, and the call is to be refused.
 func (c *call) reserve(n int) bool {
-	if !c.session.conn.Reserve(n) {
+	if !c.session.front.Reserve(n) {
 		return false
 	}
 	c.cost += n

@@ -8,8 +8,9 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/internal/testing/inuse"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -30,10 +31,10 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestUnansweredRequestsAreBounded(t *testing.T) {
 	const sessions, each, bound = 40, 30, 8 << 20
 	v := serveAlone(t, func(inc *incarnation) {
-		inc.requests, inc.cfg.HistoryTime = ws.NewTally(bound, requestShare), 2*time.Second
+		inc.requests, inc.cfg.HistoryTime = quota.NewPool(bound, requestShare), 2*time.Second
 	})
 	ch := v.inc.subscribe("a")
-	fillRing(ch, 10, "x")
+	fillRing(t, ch, 10, "x")
 	before := inuse.Heap()
 	id := strings.Repeat("i", 50_000)
 	var all []*websocket.Conn
@@ -69,7 +70,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 //parley:bound messages that are being read
 func TestHalfRequestsAreBounded(t *testing.T) {
 	const sessions, bound = 200, 2 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.reading = ws.NewTally(bound, 0) })
+	v := serveAlone(t, func(inc *incarnation) { inc.reading = quota.NewPool(bound, 0) })
 	ch := v.inc.subscribe("a")
 	half := []byte(`{"jsonrpc":"2.0","id":"` + strings.Repeat("i", 50_000))
 	var all []*websocket.Conn
@@ -86,7 +87,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 	}
 	closed := func() (n int) {
 		for _, s := range v.inc.allSessions() {
-			if s.conn.ClosedWith() == rpc.CloseSlow {
+			if connOf(s).ClosedWith() == rpc.CloseSlow {
 				n++
 			}
 		}
@@ -115,10 +116,10 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 //
 //parley:bound unanswered requests
 func TestWaitingMembersAreBounded(t *testing.T) {
-	v := serveAlone(t, func(inc *incarnation) { inc.requests = ws.NewTally(256<<10, requestShare) })
+	v := serveAlone(t, func(inc *incarnation) { inc.requests = quota.NewPool(256<<10, requestShare) })
 	ch := v.inc.subscribe("a")
 	for i := range maxMembers {
-		ch.replica.add(fmt.Sprintf("user%04d", i))
+		applyTo(t, ch, int64(i+1), &schema.Update{Kind: &schema.Update_Joined{Joined: &schema.Joined{User: fmt.Sprintf("user%04d", i), First: true}}})
 	}
 	ws, s := v.enter("many", ch)
 	op := &operation{join: true, asked: []*joinCall{{}}}
@@ -153,67 +154,4 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 		t.Errorf("%d of %d are refused", refused, asked)
 	}
 	eventually(t, "nothing counts", func() bool { return v.inc.requests.Used() == 0 })
-}
-
-// What channels keep for joins in the making is bounded over all channels.
-//
-//parley:bound pushes that wait for joins
-func TestBacklogsTogetherAreBounded(t *testing.T) {
-	const channels, bound = 40, 4 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.backlogs = ws.NewTally(bound, 0) })
-	payload := []byte(strings.Repeat("x", 10_000))
-	for i := range channels {
-		ch := v.inc.subscribe(fmt.Sprint("c", i))
-		_, s := v.enter(fmt.Sprint("joins", i))
-		ch.mu.Lock()
-		ch.attach(&place{session: s, name: ch.name, channel: ch})
-		for range 20 {
-			ch.publishMessage(payload)
-		}
-		ch.mu.Unlock()
-		if used := v.inc.backlogs.Used(); used > bound {
-			t.Fatalf("backlogs keep %d bytes, the bound is %d", used, bound)
-		}
-	}
-	closed := 0
-	for _, s := range v.inc.allSessions() {
-		if s.conn.ClosedWith() == rpc.CloseSlow {
-			closed++
-		}
-	}
-	if closed == 0 || closed == channels {
-		t.Errorf("%d of %d were closed", closed, channels)
-	}
-}
-
-// What every join in the making has passed is not kept for them: where there is
-// always one, as when many come back to a busy channel, none is closed for it.
-func TestBacklogsKeepWhatJoinsNeed(t *testing.T) {
-	v := serveAlone(t, func(inc *incarnation) { inc.backlogs = ws.NewTally(backlogTotal, 0) })
-	ch := v.inc.subscribe("a")
-	payload := []byte(strings.Repeat("x", 10_000))
-	_, s := v.enter("joins")
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	before := &place{session: s, name: ch.name, channel: ch}
-	ch.attach(before)
-	for range 2 * backlogBytes / len(payload) {
-		next := &place{session: s, name: ch.name, channel: ch}
-		ch.attach(next)
-		ch.publishPrivate(payload, "ada", "bob") // which the queues of those who join do not get
-		ch.detach(before)
-		ch.goLive(before)
-		before = next
-		if kept := len(ch.backlog); kept > 1 {
-			t.Fatalf("%d pushes are kept for one join that needs the newest", kept)
-		}
-	}
-	if code := s.conn.ClosedWith(); code == rpc.CloseSlow {
-		t.Error("it was closed for what joins before it needed")
-	}
-	ch.detach(before)
-	ch.goLive(before)
-	if used := v.inc.backlogs.Used(); used != 0 || len(ch.backlog) > 0 {
-		t.Errorf("%d pushes of %d bytes are kept for nobody", len(ch.backlog), used)
-	}
 }

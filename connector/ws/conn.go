@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -41,9 +42,9 @@ type Conn struct {
 	limit    int     // bytes that may wait
 	flushers *Flushers
 	budget   *Budget      // of all connections together; nil: none
-	requests *Tally       // of what all connections ask; nil: none
+	requests *quota.Pool  // of what all connections ask; nil: none
 	asked    atomic.Int64 // bytes of it
-	reading  *Tally       // of the messages that are being read of all; nil: none
+	reading  *quota.Pool  // of the messages that are being read of all; nil: none
 	incoming atomic.Int64 // bytes of it, of the message that is being read
 	life     life
 	ponged   atomic.Bool
@@ -357,3 +358,10 @@ func (c *Conn) Discard() {
 	c.Abort()
 	c.awaitIdle()
 }
+
+// Reserve counts n bytes of what the connection has asked; false: they are too
+// many.
+func (c *Conn) Reserve(n int) bool { return c.requests.Reserve(&c.asked, n, c.limit) }
+
+// Release counts n bytes less.
+func (c *Conn) Release(n int) { c.requests.Release(&c.asked, n) }

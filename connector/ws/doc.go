@@ -3,5 +3,5 @@
 //
 // A [Listener] accepts connections, an [Upgrader] makes a [Conn] of one. What
 // all connections share are [Flushers], which write, a [Budget] of what waits to
-// be sent, and a [Tally] of what was asked. Read conn.go first.
+// be sent, and what was asked is counted. Read conn.go first.
 package ws

@@ -15,23 +15,34 @@ const FrameHeader = 10
 
 // appendFrame appends payload as one unmasked frame.
 func appendFrame(b []byte, opcode byte, payload []byte) []byte {
+	return append(appendHeader(b, opcode, len(payload)), payload...)
+}
+
+func appendHeader(b []byte, opcode byte, payload int) []byte {
 	b = append(b, final|opcode)
-	switch n := len(payload); {
-	case n < 126:
-		b = append(b, byte(n))
-	case n < 1<<16:
-		b = append(b, 126)
-		b = binary.BigEndian.AppendUint16(b, uint16(n))
+	switch {
+	case payload < 126:
+		return append(b, byte(payload))
+	case payload < 1<<16:
+		return binary.BigEndian.AppendUint16(append(b, 126), uint16(payload))
 	default:
-		b = append(b, 127)
-		b = binary.BigEndian.AppendUint64(b, uint64(n))
+		return binary.BigEndian.AppendUint64(append(b, 127), uint64(payload))
 	}
-	return append(b, payload...)
 }
 
 // TextFrame returns payload as a frame of its own.
 func TextFrame(payload []byte) []byte {
 	return appendFrame(make([]byte, 0, len(payload)+FrameHeader), opText, payload)
+}
+
+// AppendText appends a text frame, whose payload write appends.
+func AppendText(b []byte, write func([]byte) []byte) []byte {
+	start := len(b)
+	var reserved, header [FrameHeader]byte
+	b = write(append(b, reserved[:]...))
+	payload := b[start+FrameHeader:]
+	b = append(b[:start], appendHeader(header[:0], opText, len(payload))...)
+	return append(b, payload...)
 }
 
 // closeFrame returns a close frame; the reason is cut to what a control frame
@@ -41,6 +52,3 @@ func closeFrame(code int, reason string) []byte {
 	payload = append(payload, reason[:min(len(reason), 123)]...)
 	return appendFrame(nil, opClose, payload)
 }
-
-// AppendText appends payload as one text frame.
-func AppendText(b, payload []byte) []byte { return appendFrame(b, opText, payload) }

@@ -12,6 +12,9 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
+// smallMessage is the size of a message that is read without being counted.
+const smallMessage = 4 << 10
+
 // errNotText and errNotUTF8 end a connection with the code RFC 6455 names.
 var (
 	errNotText = errors.New("a binary frame")

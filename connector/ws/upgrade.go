@@ -8,6 +8,7 @@ import (
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
 
+	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -21,10 +22,10 @@ type Options struct {
 	Queue    int // bytes that may wait to be sent
 	ReadRate int // bytes a second that are read, four times that at once; 0: any
 	Flushers *Flushers
-	Budget   *Budget // of all queues together; nil: none
-	Requests *Tally  // of what all connections ask; nil: none
-	Reading  *Tally  // of the messages that are being read of all; nil: none
-	OnSlowed func()  // called when reading waits for ReadRate; nil: nothing to do
+	Budget   *Budget     // of all queues together; nil: none
+	Requests *quota.Pool // of what all connections ask; nil: none
+	Reading  *quota.Pool // of the messages that are being read of all; nil: none
+	OnSlowed func()      // called when reading waits for ReadRate; nil: nothing to do
 }
 
 // Upgrader makes WebSockets of requests that a [Listener] has accepted. Safe for

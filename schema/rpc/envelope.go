@@ -114,11 +114,15 @@ const maxField = 64
 
 // AppendResult appends the response that carries result.
 func AppendResult(b []byte, id json.RawMessage, result any) []byte {
+	return AppendResponse(b, id, func(b []byte) []byte { return AppendJSON(b, result) })
+}
+
+// AppendResponse appends the response that carries the result that write appends.
+func AppendResponse(b []byte, id json.RawMessage, write func([]byte) []byte) []byte {
 	b = append(b, `{"jsonrpc":"2.0","id":`...)
 	b = append(b, id...)
 	b = append(b, `,"result":`...)
-	b = AppendJSON(b, result)
-	return append(b, '}')
+	return append(write(b), '}')
 }
 
 // AppendError appends the response that carries e.

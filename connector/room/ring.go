@@ -1,9 +1,10 @@
-package connector
+package room
 
 import "slices"
 
-// A ring keeps at least what a recovery may ask for, and not more than this.
-const ringBytes = 1 << 20
+// RingBytes bounds what a channel keeps of its newest messages. That is at least
+// what a recovery may ask for.
+const RingBytes = 1 << 20
 
 // entry is a message in a ring.
 type entry struct {
@@ -45,7 +46,7 @@ func (r *ring) prepend(entries []entry, floor int64, older string) {
 
 func (r *ring) trim() {
 	drop := 0
-	for len(r.entries)-drop > r.maxEntries || (r.bytes > ringBytes && len(r.entries)-drop > 1) {
+	for len(r.entries)-drop > r.maxEntries || (r.bytes > RingBytes && len(r.entries)-drop > 1) {
 		r.bytes -= len(r.entries[drop].json)
 		r.floor = r.entries[drop].seq + 1
 		drop++
@@ -59,7 +60,7 @@ func (r *ring) trim() {
 
 // full reports whether reading further back would not stay.
 func (r *ring) full() bool {
-	return r.floor == 0 || len(r.entries) >= r.maxEntries/2 || r.bytes >= ringBytes/2
+	return r.floor == 0 || len(r.entries) >= r.maxEntries/2 || r.bytes >= RingBytes/2
 }
 
 // find looks among the newest messages for one of user with that id.
@@ -72,51 +73,22 @@ func (r *ring) find(user, id string, newest int) (entry, bool) {
 	return entry{}, false
 }
 
-// page is a part of a channel's messages, oldest first.
-type page struct {
-	messages [][]byte
-	more     bool
-	newer    bool
-	older    string
-}
-
-// span says which messages: those below end, as user sees them, as many as fit
-// into bytes once encoded, and one at least.
-type span struct {
-	user  string
-	end   int64
-	bytes int
-}
-
-// fitted counts encoded messages into a page's bytes.
-type fitted struct{ bytes, used int }
-
-// fits reports whether one more message fits; the first one always does.
-func (f *fitted) fits(json []byte) bool {
-	n := len(json) + 1 // and a comma
-	if f.used > 0 && f.used+n > f.bytes {
-		return false
-	}
-	f.used += n
-	return true
-}
-
 // before returns the newest limit messages below seq. It is false when the
 // ring does not reach back far enough to tell.
-func (r *ring) before(s span, seq int64, limit int) (page, bool) {
+func (r *ring) before(s Span, seq int64, limit int) (Page, bool) {
 	found, more, ok := r.foundBefore(s, seq, limit)
 	p := pageOf(found, more)
 	if !more {
-		p.older = r.older
+		p.Older = r.older
 	}
 	return p, ok
 }
 
-func (r *ring) foundBefore(s span, seq int64, limit int) (found []*entry, more, ok bool) {
-	seq = min(seq, s.end)
-	size := fitted{bytes: s.bytes}
+func (r *ring) foundBefore(s Span, seq int64, limit int) (found []*entry, more, ok bool) {
+	seq = min(seq, s.End)
+	size := fitted{bytes: s.Bytes}
 	for i := len(r.entries) - 1; i >= 0 && !more; i-- {
-		if e := &r.entries[i]; e.seq < seq && e.visibleTo(s.user) {
+		if e := &r.entries[i]; e.seq < seq && e.visibleTo(s.User) {
 			if more = len(found) == limit || !size.fits(e.json); !more {
 				found = append(found, e)
 			}
@@ -127,19 +99,19 @@ func (r *ring) foundBefore(s span, seq int64, limit int) (found []*entry, more, 
 }
 
 // after returns the oldest limit messages above seq.
-func (r *ring) after(s span, seq int64, limit int) (page, bool) {
+func (r *ring) after(s Span, seq int64, limit int) (Page, bool) {
 	found, more, ok := r.foundAfter(s, seq, limit)
 	return pageOf(found, more), ok
 }
 
-func (r *ring) foundAfter(s span, seq int64, limit int) (found []*entry, more, ok bool) {
+func (r *ring) foundAfter(s Span, seq int64, limit int) (found []*entry, more, ok bool) {
 	if seq+1 < r.floor {
 		return nil, false, false
 	}
 	i, _ := slices.BinarySearchFunc(r.entries, seq+1, func(e entry, seq int64) int { return int(e.seq - seq) })
-	size := fitted{bytes: s.bytes}
-	for ; i < len(r.entries) && r.entries[i].seq < s.end && !more; i++ {
-		if e := &r.entries[i]; e.visibleTo(s.user) {
+	size := fitted{bytes: s.Bytes}
+	for ; i < len(r.entries) && r.entries[i].seq < s.End && !more; i++ {
+		if e := &r.entries[i]; e.visibleTo(s.User) {
 			if more = len(found) == limit || !size.fits(e.json); !more {
 				found = append(found, e)
 			}
@@ -150,48 +122,22 @@ func (r *ring) foundAfter(s span, seq int64, limit int) (found []*entry, more, o
 
 // around returns half of limit before seq and half from it on; of these what is
 // nearest to seq, if not all fit.
-func (r *ring) around(s span, seq int64, limit int) (page, bool) {
+func (r *ring) around(s Span, seq int64, limit int) (Page, bool) {
 	if seq < r.floor {
-		return page{}, false
+		return Page{}, false
 	}
 	old, more, ok := r.foundBefore(s, seq, limit/2)
 	if !ok {
-		return page{}, false
+		return Page{}, false
 	}
 	recent, newer, ok := r.foundAfter(s, seq-1, limit-limit/2)
 	seqOf := func(e *entry) int64 { return e.seq }
-	n, m := nearest(old, recent, seq, seqOf, func(e *entry) []byte { return e.json }, s.bytes)
+	n, m := nearest(old, recent, seq, seqOf, func(e *entry) []byte { return e.json }, s.Bytes)
 	more, newer = more || n < len(old), newer || m < len(recent)
 	p := pageOf(append(old[len(old)-n:], recent[:m]...), more)
-	p.newer = newer
+	p.Newer = newer
 	if !more {
-		p.older = r.older
+		p.Older = r.older
 	}
 	return p, ok
-}
-
-// nearest returns how many of old, from its end, and of recent, from its
-// beginning, are nearest to seq and fit into bytes together.
-func nearest[T any](old, recent []T, seq int64, seqOf func(T) int64, json func(T) []byte, bytes int) (n, m int) {
-	size := fitted{bytes: bytes}
-	for n < len(old) || m < len(recent) {
-		back := m == len(recent) || n < len(old) && seq-seqOf(old[len(old)-1-n]) < seqOf(recent[m])-seq
-		switch {
-		case back && size.fits(json(old[len(old)-1-n])):
-			n++
-		case !back && size.fits(json(recent[m])):
-			m++
-		default:
-			return n, m
-		}
-	}
-	return n, m
-}
-
-func pageOf(found []*entry, more bool) page {
-	p := page{messages: make([][]byte, len(found)), more: more}
-	for i, e := range found {
-		p.messages[i] = e.json
-	}
-	return p
 }

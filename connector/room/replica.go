@@ -1,9 +1,10 @@
-package connector
+package room
 
 import (
 	"slices"
 
 	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // replica is what the push stream has brought of one channel: who is there, the
@@ -51,7 +52,7 @@ func (r *replica) remove(user string) {
 }
 
 // page returns up to limit users that follow after ("" for the first).
-func (r *replica) page(after string, limit int) []string {
+func (r *replica) page(after string, limit int) []rpc.Member {
 	i := 0
 	if after != "" {
 		var found bool
@@ -59,5 +60,10 @@ func (r *replica) page(after string, limit int) []string {
 			i++
 		}
 	}
-	return slices.Clone(r.users[i:min(i+limit, len(r.users))])
+	users := r.users[i:min(i+limit, len(r.users))]
+	members := make([]rpc.Member, len(users))
+	for i, user := range users {
+		members[i].User = user
+	}
+	return members
 }

@@ -1,0 +1,39 @@
+package room
+
+import "sync/atomic"
+
+// Outlet is where the bytes for a member go.
+type Outlet interface {
+	// Send queues frames, which are shared and never change. It does not wait.
+	Send(frames []byte)
+	// Close ends the member's connection, for the reason that a code gives.
+	Close(code int, reason string)
+}
+
+// Member is one session among a channel's members. It is guarded by the
+// channel's lock, but for Leaving.
+type Member struct {
+	User    string
+	Outlet  Outlet
+	Dialect Dialect
+
+	// Leaving says that the member's leave is on its way.
+	Leaving atomic.Bool
+
+	fan    *fan // nil: it was never attached
+	stage  stage
+	index  int // among the fan's members, unless it is outside
+	cursor int // into all that was ever in the fan's backlog, while it is catching up
+	batch  int // the fan's batch that from counts in
+	from   int // where this member's part of that batch begins
+	had    int // messages of that batch before there
+}
+
+// stage is what a channel's pushes are to a member.
+type stage uint8
+
+const (
+	outside    stage = iota // it gets none
+	catchingUp              // its result is being made: they wait in the backlog
+	live                    // it gets them as they come
+)

@@ -1,0 +1,84 @@
+package room
+
+import (
+	"slices"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// Found is a message that the channel still has in memory.
+type Found struct{ Seq, Time int64 }
+
+// Find looks among the newest messages for one of a user with that id.
+func (c *Channel) Find(user, id string, newest int) (Found, bool) {
+	e, ok := c.ring.find(user, id, newest)
+	return Found{e.seq, e.time}, ok
+}
+
+// Before returns the newest limit messages below seq. It is false when memory
+// does not reach back far enough to tell; what it has is the page all the same.
+func (c *Channel) Before(s Span, seq int64, limit int) (Page, bool) {
+	return c.ring.before(s, seq, limit)
+}
+
+// After returns the oldest limit messages above seq; false: see Before.
+func (c *Channel) After(s Span, seq int64, limit int) (Page, bool) {
+	return c.ring.after(s, seq, limit)
+}
+
+// Around returns half of limit before seq and half from it on; of these what is
+// nearest to seq, if not all fit. False: see Before.
+func (c *Channel) Around(s Span, seq int64, limit int) (Page, bool) {
+	return c.ring.around(s, seq, limit)
+}
+
+// Floor is the seq from which on memory has every message; 0: from the channel's
+// beginning in this epoch.
+func (c *Channel) Floor() int64 { return c.ring.floor }
+
+// Full reports whether older messages would not stay in memory.
+func (c *Channel) Full() bool { return c.ring.full() }
+
+// Older is what history has from before a channel's floor.
+type Older struct {
+	entries []entry
+	floor   int64
+	epoch   string
+}
+
+// NewOlder encodes what a read from below a channel's floor found. more says that
+// there is more before these messages; else they are all from seq on. epoch is the
+// one before, where this one has no more.
+func NewOlder(messages []rpc.Message, more bool, from int64, epoch string) Older {
+	entries := entriesOf(messages)
+	if len(entries) < len(messages) {
+		more, epoch = true, ""
+	}
+	if more && len(entries) > 0 {
+		from = entries[0].seq
+	}
+	return Older{entries, from, epoch}
+}
+
+// Extend has memory reach further back, unless its floor is another one by now.
+func (c *Channel) Extend(floor int64, o Older) {
+	if c.ring.floor == floor {
+		c.ring.prepend(o.entries, o.floor, o.epoch)
+	}
+}
+
+// entriesOf makes entries of the newest messages, as many as a ring holds.
+func entriesOf(messages []rpc.Message) []entry {
+	entries := make([]entry, 0, len(messages))
+	size := fitted{bytes: RingBytes}
+	for i := len(messages) - 1; i >= 0; i-- {
+		m := &messages[i]
+		e := entry{seq: m.Seq, time: m.Time, user: m.User, to: m.To, id: m.ID, json: rpc.AppendMessage(nil, m)}
+		if !size.fits(e.json) {
+			break
+		}
+		entries = append(entries, e)
+	}
+	slices.Reverse(entries)
+	return entries
+}

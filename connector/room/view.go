@@ -1,0 +1,35 @@
+package room
+
+import (
+	"slices"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// View is a channel at one position.
+type View struct {
+	Seq     int64 // the position
+	Last    int64 // the newest public message; 0: none
+	Members []rpc.Member
+	Count   int // of all members, of whom Members may be the first
+}
+
+// View shows the channel as it is now, with up to limit of its members, those
+// that follow after; "" for the first.
+func (c *Channel) View(after string, limit int) View {
+	r := &c.replica
+	return View{r.position, r.last, r.page(after, limit), len(r.users)}
+}
+
+// Position is the offset up to which everything was applied.
+func (c *Channel) Position() int64 { return c.replica.position }
+
+// Count is how many users are in the channel.
+func (c *Channel) Count() int { return len(c.replica.users) }
+
+// Voids returns the void chats that are known, ascending, and the offset from
+// which on they are all of them.
+func (c *Channel) Voids() (voids []int64, from int64) {
+	r := &c.replica
+	return slices.Clone(r.voids), max(0, r.position-r.window)
+}
