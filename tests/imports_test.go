@@ -32,7 +32,7 @@ var floors = []floor{
 		"internal/testing/krafttest", "internal/testing/kraft", "internal/testing/freeport", "internal/testing/inuse"},
 		[]string{"servers", "plumbing", "foundation", "contracts"}, false},
 	{"what main starts", []string{".", "internal/app/settings", "internal/app/cli", "internal/app/stack"},
-		[]string{"operators' commands", "servers", "roles", "plumbing", "foundation", "contracts"}, false},
+		[]string{"operators' commands", "servers", "roles", "rooms of the connector", "plumbing", "foundation", "contracts"}, false},
 	{"operators' commands", []string{"internal/ops/doctor", "internal/ops/epoch", "internal/ops/format", "internal/ops/history", "internal/ops/tail",
 		"internal/ops/topics", "internal/ops/verify"},
 		[]string{"cores", "plumbing", "foundation", "contracts"}, false},
