@@ -111,7 +111,7 @@ test-websocket: ## run Autobahn's test suite against the connection layer (a min
 test-docker: check ## start the docker stack on a Docker engine of its own, chat on it and harm it (minutes; root)
 	@scripts/test-docker.sh
 
-lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck, language of the docs
+lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck, language of texts and comments
 	@scripts/gofmt.sh
 	go vet ./...
 	go run $(STATICCHECK) ./...

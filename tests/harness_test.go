@@ -120,7 +120,7 @@ func (c *cluster) connector(change func(*connector.Config)) *role {
 	cfg := connector.Config{
 		Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0",
 		Meters: c.meters, Logger: c.logger.With("role", "connector"),
-		HistoryTime: patience, // a busy machine is no reason to answer with less
+		HistoryTime: patience, // a busy machine must not shorten an answer
 	}
 	if change != nil {
 		change(&cfg)

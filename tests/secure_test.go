@@ -184,7 +184,7 @@ type refusal struct {
 	says string
 }
 
-// refusals are wrong flags, and what is said about them.
+// refusals are wrong flags, and the errors that they get.
 func (s *secured) refusals() map[string]refusal {
 	stranger := newAuthority(s.t, "a stranger's CA")
 	wrong := s.ca.write("wrong", []byte("battery-staple"))

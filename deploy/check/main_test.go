@@ -34,7 +34,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// answers are what the program said already: most rules ask the same again.
+// answers are the program's earlier ones: most rules ask the same again.
 var answers = map[string]error{}
 
 // fileOf is a file with that text, the same one for the same text.

@@ -171,7 +171,7 @@ func lookAtTail(t *testing.T, data string) {
 	}
 	for _, e := range chats {
 		if e["body"] != nil || e["to"] != nil {
-			t.Errorf("nobody asked for what was said: %v", e)
+			t.Errorf("the text of a message is shown without --bodies: %v", e)
 		}
 	}
 	bodies, private := lines("--channel", "lobby", "--kinds", "chat", "--bodies"), lines("--channel", "lobby", "--kinds", "chat", "--private")
