@@ -16,7 +16,7 @@ generated='^docs/metrics\.md:.*`parley_connector_'
 # of a word) ; why not ; what to write ; and, where there are any, what around
 # it is fine
 turns='
-\<(resumes?|goe?s? on|continues?|queued?|moves?|begins?|closes? .*|chats?|page|stays?|comes?|follows?) (right )?behind (it|them|the|that)\> ; behind means that something lags ; after, past, above
+\<(resumes?|goe?s? on|continues?|queued?|moves?|begins?|closes? .*|chats?|page|stays?|comes?|follows?|live) (right )?behind (it|them|the|that)\> ; behind means that something lags ; after, past, above
 \<(everything|events|records|messages|positions?|offsets?) behind (it|the (log|offset|event|marker|state))\> ; behind means that something lags ; downstream of, after
 \<(hold|holds|held|holding) .*\<against\> ; to hold something against somebody is to resent it ; compare X with Y, check X against Y
 \<(that|which|and|it|what) is none\> ; puzzling ; is not a ..., invalid, none given
