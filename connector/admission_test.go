@@ -49,7 +49,7 @@ func (r *edgeRig) keepSessions() {
 		for {
 			select {
 			case now := <-tick.C:
-				for _, s := range r.inc.allSessions() {
+				for _, s := range r.inc.sessions.list() {
 					s.keep(now)
 				}
 			case <-r.inc.ctx.Done():

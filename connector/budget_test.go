@@ -51,7 +51,7 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 		_ = server.Serve(c.sockets())
 	}()
 	t.Cleanup(func() {
-		for _, s := range inc.allSessions() {
+		for _, s := range inc.sessions.list() {
 			s.mu.Lock()
 			clear(s.places) // there is no log to take leaves
 			s.mu.Unlock()
@@ -83,7 +83,7 @@ func (v *served) enterBy(dialer *websocket.Dialer, user string, channels ...*cha
 		v.t.Fatal(err)
 	}
 	var s *session
-	for _, o := range v.inc.allSessions() {
+	for _, o := range v.inc.sessions.list() {
 		o.mu.Lock()
 		if o.user == user && len(o.places) == 0 {
 			s = o
@@ -140,7 +140,7 @@ const askHistory = `{"jsonrpc":"2.0","id":1,"method":"history","params":{"channe
 func TestQueuesTogetherAreBounded(t *testing.T) {
 	const sessions, bound = 200, 64 << 20
 	v := serveAlone(t, func(inc *incarnation) { inc.budget = ws.NewBudget(bound, nil) })
-	ch := v.inc.subscribe("a")
+	ch := v.inc.channels.subscribe("a")
 	fillRing(t, ch, 200, strings.Repeat("x", 4000))
 	before := inuse.Heap()
 	for i := range sessions {
@@ -158,7 +158,7 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 		}
 	}
 	closed := 0
-	for _, s := range v.inc.allSessions() {
+	for _, s := range v.inc.sessions.list() {
 		if connOf(s).ClosedWith() == rpc.CloseSlow {
 			closed++
 		}
@@ -174,7 +174,7 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 // answers wait for room, and reading waits with them.
 func TestAnswersWaitForRoom(t *testing.T) {
 	v := serveAlone(t, nil)
-	ch := v.inc.subscribe("a")
+	ch := v.inc.channels.subscribe("a")
 	fillRing(t, ch, 200, strings.Repeat("x", 4000))
 	ws, s := v.enter("slow", ch)
 	const asked = 40 // 32 MB

@@ -285,7 +285,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	reader.Probe()
 	inc = newIncarnation(&c.cfg, log, kafka, reader)
 	inc.budget, inc.edge = c.budget, c.edge
-	inc.watch, inc.heights, inc.clock, inc.troubles = watch, &c.heights, &c.clock, c.troubles
+	inc.watch, inc.events.heights, inc.clock, inc.troubles = watch, &c.heights, &c.clock, c.troubles
 	return inc, func() { reader.Close(); kafka.Close() }, nil
 }
 
@@ -320,7 +320,7 @@ func (c *Connector) serveAs(ctx context.Context, inc *incarnation) error {
 	}
 	c.current.Store(nil)
 	if alive.Err() != nil {
-		inc.closeSessions(rpc.CloseLostPlace, "the server lost its place: rejoin with since")
+		inc.sessions.close(rpc.CloseLostPlace, "the server lost its place: rejoin with since")
 	}
 	stop()
 	c.before = <-ended

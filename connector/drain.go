@@ -12,12 +12,12 @@ import (
 // returns early when alive ends: the incarnation ended on its own meanwhile.
 func (inc *incarnation) drain(alive context.Context) {
 	delay, over := inc.cfg.DrainDelay, inc.cfg.Drain
-	inc.logger.Info("draining", "sessions", len(inc.allSessions()), "delay", delay, "over", over)
+	inc.logger.Info("draining", "sessions", len(inc.sessions.list()), "delay", delay, "over", over)
 	if !until(alive, time.Now().Add(delay)) {
 		return
 	}
 	inc.draining.Store(true)
-	sessions := inc.allSessions()
+	sessions := inc.sessions.list()
 	for _, s := range sessions {
 		s.front.Push(rpc.PushDrain, rpc.DrainPush{After: over.Milliseconds()})
 	}
@@ -26,10 +26,10 @@ func (inc *incarnation) drain(alive context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(alive, 2*beatTimeout)
 	defer cancel()
-	if err := inc.producer.Flush(ctx); err != nil {
+	if err := inc.events.producer.Flush(ctx); err != nil {
 		inc.logger.Warn("stopped with events that the log has not acknowledged; their senders will repeat them", "error", err)
 	}
-	inc.closeSessions(rpc.CloseShutdown, "shutting down")
+	inc.sessions.close(rpc.CloseShutdown, "shutting down")
 	if err := inc.heart.leave(ctx); err != nil {
 		inc.logger.Warn("could not say goodbye; the lease will run out instead", "error", err)
 	}

@@ -63,7 +63,7 @@ func newEdgeRig(t *testing.T, changes ...func(*Config)) *edgeRig {
 	served := make(chan error, 1)
 	go func() { served <- c.server.Serve(c.sockets()) }()
 	t.Cleanup(func() {
-		inc.closeSessions(rpc.CloseShutdown, "over")
+		inc.sessions.close(rpc.CloseShutdown, "over")
 		cancel()
 		_ = c.server.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {

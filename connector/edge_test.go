@@ -148,7 +148,7 @@ func TestTokensAreBoundedAndForgotten(t *testing.T) {
 			t.Fatalf("hello %d is answered %s", i, answer)
 		}
 	}
-	for _, s := range r.inc.allSessions() {
+	for _, s := range r.inc.sessions.list() {
 		s.mu.Lock()
 		if s.user == "ada" && s.bearer != "" {
 			t.Error("the token is kept after hello")

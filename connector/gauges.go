@@ -17,21 +17,13 @@ func (c *Connector) gauges() (stop func()) {
 	g.Add("parley.connector.connections.plain", "{connection}", "Open connections that are not WebSockets.",
 		func() (float64, bool) { return float64(c.server.Count()), true })
 	g.Add("parley.connector.sessions", "{session}", "Sessions, those whose connection is gone and whose leaves have not passed yet included.",
-		c.ask(func(inc *incarnation) float64 {
-			inc.mu.RLock()
-			defer inc.mu.RUnlock()
-			return float64(len(inc.sessions))
-		}))
+		c.ask(func(inc *incarnation) float64 { return float64(inc.sessions.count()) }))
 	g.Add("parley.connector.channels", "{channel}", "Channels that have members here.",
-		c.ask(func(inc *incarnation) float64 {
-			inc.mu.RLock()
-			defer inc.mu.RUnlock()
-			return float64(len(inc.channels))
-		}))
+		c.ask(func(inc *incarnation) float64 { return float64(inc.channels.count()) }))
 	g.Add("parley.connector.queue", "By", "Bytes that wait in the queues of all sockets for clients to read them.",
-		c.ask(func(inc *incarnation) float64 { sum, _ := inc.queues(); return float64(sum) }))
+		c.ask(func(inc *incarnation) float64 { sum, _ := inc.sessions.queued(); return float64(sum) }))
 	g.Add("parley.connector.queue.largest", "By", "Bytes in the longest queue of a socket. At the limit its client is closed as a slow consumer.",
-		c.ask(func(inc *incarnation) float64 { _, largest := inc.queues(); return float64(largest) }))
+		c.ask(func(inc *incarnation) float64 { _, largest := inc.sessions.queued(); return float64(largest) }))
 	g.Add("parley.connector.queue.held", "By", "Bytes that the queues of clients who read slowly hold together; a frame that waits in many of them counts once.",
 		c.ask(func(inc *incarnation) float64 { return float64(inc.budget.Held()) }))
 	g.Add("parley.connector.queue.limit", "By", "Bytes that the queues may hold together. At the limit the longest is closed.",
@@ -51,22 +43,10 @@ func (c *Connector) ask(read func(*incarnation) float64) func() (float64, bool) 
 	}
 }
 
-// queues adds up what waits for clients, and finds the longest queue.
-func (inc *incarnation) queues() (sum, largest int) {
-	inc.mu.RLock()
-	defer inc.mu.RUnlock()
-	for _, s := range inc.sessions {
-		n := s.front.Waiting()
-		sum += n
-		largest = max(largest, n)
-	}
-	return sum, largest
-}
-
 // owed is for how long the log has acknowledged nothing although it should.
 func (inc *incarnation) owed(now time.Time) time.Duration {
 	owed := now.Sub(inc.heart.lastAck()) - beatEvery
-	if oldest, n := inc.producer.Unacked(); n > 0 {
+	if oldest, n := inc.events.producer.Unacked(); n > 0 {
 		owed = max(owed, now.Sub(oldest))
 	}
 	return max(0, owed)

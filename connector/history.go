@@ -56,13 +56,13 @@ func (h *historyCall) answer(ch *channel) {
 		}
 		defer front.FreeRoom(inc.limits.Page)
 		ctx := h.within(inc.ctx)
-		found, err := inc.readHistory(ctx, ch, h, reached)
+		found, err := inc.past.page(ctx, ch, h, reached)
 		if errors.Is(err, history.ErrEpoch) {
 			h.fail(rpc.InvalidParams("epoch", "is not known here"))
 			return
 		}
 		if err != nil {
-			inc.noHistory.warn(ctx, inc.logger, err)
+			inc.past.noHistory.warn(ctx, inc.logger, err)
 			h.fail(rpc.HistoryUnavailable(retryAfter))
 			return
 		}
@@ -70,8 +70,10 @@ func (h *historyCall) answer(ch *channel) {
 	})
 }
 
-func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *historyCall, reached <-chan struct{}) (room.Page, error) {
-	ctx, cancel := context.WithTimeout(ctx, inc.cfg.HistoryTime)
+// page answers a history request once the channel has reached what was
+// acknowledged to its session.
+func (x *reader) page(ctx context.Context, ch *channel, h *historyCall, reached <-chan struct{}) (room.Page, error) {
+	ctx, cancel := context.WithTimeout(ctx, x.inc.cfg.HistoryTime)
 	defer cancel()
 	select {
 	case <-reached:
@@ -86,18 +88,18 @@ func (inc *incarnation) readHistory(ctx context.Context, ch *channel, h *history
 	}
 	ch.Unlock()
 	if ok {
-		inc.metrics.fromRing()
+		x.inc.metrics.fromRing()
 		return found, nil
 	}
-	done, err := inc.shares.await(ctx, h.user)
+	done, err := x.shares.await(ctx, h.user)
 	if err != nil {
 		return room.Page{}, err
 	}
 	defer done()
-	q := inc.query(ch, h.user, end)
+	q := x.query(ch, h.user, end)
 	q.Epoch, q.Mode, q.Limit = h.epoch, h.mode, h.limit
 	q.Before, q.After, q.Around = h.seq, h.seq, h.seq
-	return inc.read(ctx, q)
+	return x.read(ctx, q)
 }
 
 // page answers a history request from the ring. The lock is held.

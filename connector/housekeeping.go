@@ -34,33 +34,24 @@ func (inc *incarnation) keep(ctx context.Context) error {
 			if inc.silent(now) {
 				return errSilentLog
 			}
-			for _, s := range inc.allSessions() {
+			for _, s := range inc.sessions.list() {
 				s.keep(now)
 			}
 			inc.edge.expire(now)
 			if round%2 == 0 {
-				inc.tellCrowds()
-				inc.forgetLeft(now)
+				inc.channels.presence()
+				inc.channels.forgetLeft(now)
 			}
 		}
 	}
 }
 
 func (inc *incarnation) silent(now time.Time) bool {
-	oldest, n := inc.producer.Unacked()
+	oldest, n := inc.events.producer.Unacked()
 	if n > 0 && now.Sub(oldest) > giveUp {
 		return true
 	}
 	return now.Sub(inc.heart.lastAck()) > giveUp
-}
-
-// tellCrowds sends crowded channels the number of their members.
-func (inc *incarnation) tellCrowds() {
-	for _, ch := range inc.allChannels() {
-		ch.Lock()
-		ch.Presence()
-		ch.Unlock()
-	}
 }
 
 // keep looks after one session. It runs on the goroutine of the housekeeping.
@@ -85,7 +76,7 @@ func (s *session) keep(now time.Time) {
 // time to come back.
 func (s *session) end(clean bool, reason schema.Reason) {
 	now := time.Now()
-	mayWait := s.inc.noteEnded()
+	mayWait := s.inc.sessions.end()
 	s.mu.Lock()
 	s.ended, s.reason, s.leaveAt = true, reason, now.Add(cutGrace)
 	if !mayWait || clean && !s.lingersAtEnd() {
@@ -131,7 +122,7 @@ func (s *session) leaveAll(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.places) == 0 {
-		s.inc.forget(s)
+		s.inc.sessions.forget(s)
 	}
 	if now.Before(s.leaveAt) || s.inc.draining.Load() {
 		return // a draining connector's sessions leave with it

@@ -76,7 +76,7 @@ func tryLater(w http.ResponseWriter, text string) {
 // admit gives a place to the request's connection, or says what it is refused
 // for.
 func (c *Connector) admit(inc *incarnation, r *http.Request) (t *ticket, refused string) {
-	if inc.overfull() {
+	if inc.sessions.overfull() {
 		return nil, refusedFull
 	}
 	address, untrusted := c.gate.ClientAddress(r)

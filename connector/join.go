@@ -77,13 +77,13 @@ func (s *session) joinedChannels() int {
 // beginJoin publishes a join. The lock is held.
 func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	if p == nil {
-		p = &place{session: s, name: channel, partition: s.inc.partitionOf(channel)}
+		p = &place{session: s, name: channel, partition: s.inc.channels.partitionOf(channel)}
 	}
 	op := &operation{join: true, asked: []*joinCall{j}}
 	event := &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
 		Channel: channel, Session: s.id, User: s.user, PushPartition: int32(s.inc.pushPartition),
 	}}}
-	err := s.inc.publish(p.partition, channel, event, j.span, func(_ int64, err error) {
+	err := s.inc.events.publish(p.partition, channel, event, j.span, func(_ int64, err error) {
 		if err != nil {
 			p.expireJoin(op)
 			s.refused(op)
@@ -138,7 +138,7 @@ func unavailable(waiting []*operation) {
 // passJoin is called when the join of one of our sessions passes in the
 // stream. The channel's lock is held.
 func (inc *incarnation) passJoin(ch *channel, id string) {
-	s := inc.session(id)
+	s := inc.sessions.get(id)
 	if s == nil {
 		return // it ended, and its leave is in the log already
 	}
@@ -220,7 +220,7 @@ func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation) {
 }
 
 func (inc *incarnation) answerFromHistory(ch *channel, p *place, op *operation, v room.View) {
-	past, sent := inc.recallInTurn(ch, op.asked[0], v)
+	past, sent := inc.past.recallInTurn(ch, op.asked[0], v)
 	defer sent()
 	ch.Lock()
 	behind, next := inc.finishJoin(ch, p, op, v, past)
@@ -283,8 +283,16 @@ func (j *joinCall) answer(ch *channel) {
 		return
 	}
 	inc.spawn(func() {
-		past, sent := inc.recallInTurn(ch, j, v)
+		past, sent := inc.past.recallInTurn(ch, j, v)
 		defer sent()
 		inc.replyJoin(j, ch, v, past)
 	})
+}
+
+// joinResult is what a join's result says of the channel.
+func (inc *incarnation) joinResult(ch *channel, v room.View, p past) *rpc.JoinResult {
+	return &rpc.JoinResult{
+		Channel: ch.Name(), Epoch: inc.log.Epoch, Seq: v.Seq, Last: v.Last, Members: v.Members, Count: v.Count,
+		More: p.More, Partition: ch.partition, Recovered: p.recovered, Reason: p.reason, Degraded: p.degraded,
+	}
 }

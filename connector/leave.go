@@ -81,7 +81,7 @@ func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 	if c != nil {
 		within = c.span
 	}
-	err := s.inc.publish(p.partition, p.name, event, within, func(_ int64, err error) {
+	err := s.inc.events.publish(p.partition, p.name, event, within, func(_ int64, err error) {
 		if err != nil {
 			s.expireLeave(op)
 			s.refused(op)
@@ -104,7 +104,7 @@ func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 // passLeave is called when the leave of a session passes in the stream. ch is
 // nil when the connector has no member of it; else its lock is held.
 func (inc *incarnation) passLeave(ch *channel, name, id string) {
-	s := inc.session(id)
+	s := inc.sessions.get(id)
 	if s == nil {
 		return // another connector's
 	}
@@ -120,7 +120,7 @@ func (inc *incarnation) passLeave(ch *channel, name, id string) {
 	}
 	p.end(ch, op)
 	if s.ended && len(s.places) == 0 {
-		inc.forget(s)
+		inc.sessions.forget(s)
 	}
 }
 

@@ -23,26 +23,6 @@ const (
 	lingerAbove  = 100         // users in the channel
 )
 
-// leftLately reports whether the connector has left a large channel of that
-// name a moment ago.
-func (inc *incarnation) leftLately(name string) bool {
-	inc.mu.RLock()
-	defer inc.mu.RUnlock()
-	at, known := inc.left[name]
-	return known && time.Since(at) < lingerWindow
-}
-
-// forgetLeft forgets channels that were left long ago.
-func (inc *incarnation) forgetLeft(now time.Time) {
-	inc.mu.Lock()
-	defer inc.mu.Unlock()
-	for name, at := range inc.left {
-		if now.Sub(at) >= lingerWindow {
-			delete(inc.left, name)
-		}
-	}
-}
-
 // keepBack keeps an operation back, for takeUp to deal with, and returns the
 // place's channel. session.mu is held.
 func (p *place) keepBack(op *operation) *channel {
@@ -85,7 +65,7 @@ func (p *place) goOn() (next *operation) {
 		p.begin(next)
 		return next
 	}
-	if s.inc.leftLately(p.name) && p.channel.IsLast(&p.member) {
+	if s.inc.channels.leftLately(p.name) && p.channel.IsLast(&p.member) {
 		leave.lingers = time.Now().Add(lingerFor)
 		s.lingering++
 		return nil
@@ -139,7 +119,7 @@ func (s *session) publishLingering(now time.Time) {
 func (s *session) lingersAtEnd() bool {
 	for name, p := range s.places {
 		underWay := len(p.ops) > 0 && p.ops[len(p.ops)-1].join
-		if underWay || p.entered && s.inc.leftLately(name) {
+		if underWay || p.entered && s.inc.channels.leftLately(name) {
 			return true
 		}
 	}

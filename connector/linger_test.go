@@ -123,7 +123,7 @@ func TestLeavesOfTwoLinger(t *testing.T) {
 func TestWaitingSessionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLingerWorld(t)
-		l.cfg.MaxConnections = 3
+		l.cfg.MaxConnections, l.nodes[0].inc.sessions.most = 3, 3
 		for i := range 4 * l.cfg.MaxConnections {
 			c := l.newClient(fmt.Sprint("user", i))
 			l.clients = append(l.clients, c)
@@ -131,7 +131,7 @@ func TestWaitingSessionsAreBounded(t *testing.T) {
 			c.join(l.name)
 			c.disconnect(true)
 			l.flow()
-			if n := l.nodes[0].inc.ended; n > l.cfg.MaxConnections {
+			if n := l.nodes[0].inc.sessions.ended; n > l.cfg.MaxConnections {
 				t.Fatalf("%d sessions wait, %d may", n, l.cfg.MaxConnections)
 			}
 		}
@@ -162,7 +162,7 @@ func newLingerWorld(t *testing.T) *lingerWorld {
 		}
 		l.writeEvent(schema.PartitionOf(l.name, simPartitions), l.name, value)
 	}
-	l.nodes[0].inc.large = lingerAbove
+	l.nodes[0].inc.channels.large = lingerAbove
 	l.eve = l.newClient("eve")
 	l.clients = append(l.clients, l.eve)
 	l.eve.connect(l.nodes[0], l.cfg.Limits.Queue)

@@ -32,7 +32,7 @@ func (s *session) checkChannel(c *call, name string) *rpc.Error {
 	}
 	ctx, cancel := context.WithTimeout(c.within(s.inc.ctx), s.inc.cfg.HistoryTime)
 	defer cancel()
-	known, err := s.inc.holds(ctx, s.user, name)
+	known, err := s.inc.past.holds(ctx, s.user, name)
 	switch {
 	case err != nil:
 		return rpc.HistoryUnavailable(retryAfter)
@@ -43,16 +43,16 @@ func (s *session) checkChannel(c *call, name string) *rpc.Error {
 }
 
 // holds looks a channel up in history when it is the user's turn.
-func (inc *incarnation) holds(ctx context.Context, user, channel string) (bool, error) {
-	done, err := inc.shares.await(ctx, user)
+func (x *reader) holds(ctx context.Context, user, channel string) (bool, error) {
+	done, err := x.shares.await(ctx, user)
 	if err != nil {
 		return false, err
 	}
 	defer done()
 	select {
-	case inc.reads <- struct{}{}:
-		defer func() { <-inc.reads }()
-		return inc.history.Holds(ctx, channel)
+	case x.turns <- struct{}{}:
+		defer func() { <-x.turns }()
+		return x.archive.Holds(ctx, channel)
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}

@@ -128,7 +128,7 @@ func TestFloodBeforeHello(t *testing.T) {
 // gets no more answers than others.
 func TestRefusedForRoomIsRated(t *testing.T) {
 	v := serveAlone(t, func(inc *incarnation) { inc.limits.Rate, inc.limits.Channels = 20, 20 })
-	ch := v.inc.subscribe("a")
+	ch := v.inc.channels.subscribe("a")
 	for i := range maxMembers {
 		applyTo(t, ch, int64(i+1), &schema.Update{Kind: &schema.Update_Joined{Joined: &schema.Joined{User: fmt.Sprintf("user%04d", i), First: true}}})
 	}

@@ -53,58 +53,58 @@ func (ch *channel) past(j *joinCall, v room.View, l rpc.Limits, epoch string) (p
 
 // recallInTurn is recall once the connection has room for the result; sent is
 // called when it is queued. A connection that has ended gets nothing.
-func (inc *incarnation) recallInTurn(ch *channel, j *joinCall, v room.View) (p past, sent func()) {
+func (x *reader) recallInTurn(ch *channel, j *joinCall, v room.View) (p past, sent func()) {
 	front := j.session.front
 	switch {
-	case front.AwaitRoom(inc.ctx, inc.limits.Page):
-		return inc.recall(ch, j, v), func() { front.FreeRoom(inc.limits.Page) }
+	case front.AwaitRoom(x.inc.ctx, x.inc.limits.Page):
+		return x.recall(ch, j, v), func() { front.FreeRoom(x.inc.limits.Page) }
 	case front.Closing():
 		return past{}, func() {}
 	default: // the incarnation ends
-		return inc.recall(ch, j, v), func() {}
+		return x.recall(ch, j, v), func() {}
 	}
 }
 
 // recall answers a join from history: the ring filled up by one read that all
 // joins of the channel share, else a read of its own, else what the ring has.
-func (inc *incarnation) recall(ch *channel, j *joinCall, v room.View) past {
+func (x *reader) recall(ch *channel, j *joinCall, v room.View) past {
 	ch.Lock()
-	fromRing, ok := ch.past(j, v, inc.limits, inc.log.Epoch)
+	fromRing, ok := ch.past(j, v, x.inc.limits, x.inc.log.Epoch)
 	ch.Unlock()
 	if ok { // it has waited for room alone
-		inc.metrics.fromRing()
+		x.inc.metrics.fromRing()
 		return fromRing
 	}
-	ctx, cancel := context.WithTimeout(j.within(inc.ctx), inc.cfg.HistoryTime)
+	ctx, cancel := context.WithTimeout(j.within(x.inc.ctx), x.inc.cfg.HistoryTime)
 	defer cancel()
-	done, err := inc.shares.await(ctx, j.user)
+	done, err := x.shares.await(ctx, j.user)
 	if err == nil {
 		defer done()
-		err = inc.fill(ctx, ch, j.span)
+		err = x.fill(ctx, ch, j.span)
 	}
 	ch.Lock()
-	fromRing, ok = ch.past(j, v, inc.limits, inc.log.Epoch)
+	fromRing, ok = ch.past(j, v, x.inc.limits, x.inc.log.Epoch)
 	ch.Unlock()
 	if ok {
 		return fromRing
 	}
 	if err == nil {
 		var p past
-		if p, err = inc.readPast(ctx, ch, j, v, fromRing); err == nil {
+		if p, err = x.readPast(ctx, ch, j, v, fromRing); err == nil {
 			return p
 		}
 	}
-	inc.noOlder.warn(ctx, inc.logger, err)
+	x.noOlder.warn(ctx, x.inc.logger, err)
 	fromRing.More, fromRing.degraded = true, true
 	return fromRing
 }
 
 // readPast reads what the ring could not answer.
-func (inc *incarnation) readPast(ctx context.Context, ch *channel, j *joinCall, v room.View, fromRing past) (past, error) {
-	q := inc.query(ch, j.user, v.Seq+1)
+func (x *reader) readPast(ctx context.Context, ch *channel, j *joinCall, v room.View, fromRing past) (past, error) {
+	q := x.query(ch, j.user, v.Seq+1)
 	if fromRing.reason == rpc.ReasonUnavailable {
-		q.Mode, q.After, q.Limit = history.After, j.since, inc.limits.Recover
-		missed, err := inc.read(ctx, q)
+		q.Mode, q.After, q.Limit = history.After, j.since, x.inc.limits.Recover
+		missed, err := x.read(ctx, q)
 		if err != nil {
 			return past{}, err
 		}
@@ -115,7 +115,7 @@ func (inc *incarnation) readPast(ctx context.Context, ch *channel, j *joinCall, 
 		fromRing.reason = rpc.ReasonTooMany
 	}
 	q.Mode, q.Limit = history.Newest, max(j.limit, 1)
-	newest, err := inc.read(ctx, q)
+	newest, err := x.read(ctx, q)
 	if j.limit == 0 {
 		newest.More = newest.More || len(newest.Messages) > 0
 		newest.Messages = nil
@@ -125,22 +125,22 @@ func (inc *incarnation) readPast(ctx context.Context, ch *channel, j *joinCall, 
 }
 
 // query asks for a channel's messages below end, as user may see them.
-func (inc *incarnation) query(ch *channel, user string, end int64) history.Query {
+func (x *reader) query(ch *channel, user string, end int64) history.Query {
 	ch.Lock()
 	defer ch.Unlock()
 	voids, from := ch.Voids()
 	return history.Query{
-		Channel: ch.Name(), User: user, End: end, Bytes: messageBytes(inc.limits), Voids: voids, VoidsFrom: from,
+		Channel: ch.Name(), User: user, End: end, Bytes: messageBytes(x.inc.limits), Voids: voids, VoidsFrom: from,
 	}
 }
 
 // read reads a page.
-func (inc *incarnation) read(ctx context.Context, q history.Query) (room.Page, error) {
-	found, err := inc.readTurn(ctx, q)
+func (x *reader) read(ctx context.Context, q history.Query) (room.Page, error) {
+	found, err := x.readTurn(ctx, q)
 	if err != nil {
 		return room.Page{}, err
 	}
-	return pageFrom(&q, &found, messageBytes(inc.limits)), nil
+	return pageFrom(&q, &found, messageBytes(x.inc.limits)), nil
 }
 
 // pageFrom encodes what was found, as much of it as fits into bytes, from the
@@ -168,16 +168,16 @@ func pageFrom(q *history.Query, found *history.Page, bytes int) room.Page {
 }
 
 // readTurn reads when it is its turn: the reads under way are bounded.
-func (inc *incarnation) readTurn(ctx context.Context, q history.Query) (found history.Page, err error) {
+func (x *reader) readTurn(ctx context.Context, q history.Query) (found history.Page, err error) {
 	began := time.Now()
-	defer func() { inc.metrics.read(sourceClickHouse, time.Since(began), err) }()
+	defer func() { x.inc.metrics.read(sourceClickHouse, time.Since(began), err) }()
 	select {
-	case inc.reads <- struct{}{}:
-		defer func() { <-inc.reads }()
-		found, err := inc.history.Read(ctx, q)
+	case x.turns <- struct{}{}:
+		defer func() { <-x.turns }()
+		found, err := x.archive.Read(ctx, q)
 		var newer *schema.NewerError
 		if errors.As(err, &newer) {
-			inc.fail(err)
+			x.inc.fail(err)
 		}
 		return found, err
 	case <-ctx.Done():
@@ -194,7 +194,7 @@ type load struct {
 
 // fill makes the ring reach further back, if it can. Its error says that the
 // store could not be read; the ring may have got what the log has.
-func (inc *incarnation) fill(ctx context.Context, ch *channel, within tracing.Span) error {
+func (x *reader) fill(ctx context.Context, ch *channel, within tracing.Span) error {
 	ch.Lock()
 	if ch.Full() {
 		ch.Unlock()
@@ -204,7 +204,7 @@ func (inc *incarnation) fill(ctx context.Context, ch *channel, within tracing.Sp
 	if l == nil {
 		l = &load{done: make(chan struct{}), by: within}
 		ch.loading = l
-		inc.spawn(func() { inc.fillNow(ch, l) })
+		x.inc.spawn(func() { x.fillNow(ch, l) })
 	}
 	ch.Unlock()
 	within.Link(l.by.Context())
@@ -216,24 +216,24 @@ func (inc *incarnation) fill(ctx context.Context, ch *channel, within tracing.Sp
 	}
 }
 
-func (inc *incarnation) fillNow(ch *channel, l *load) {
-	ctx, cancel := context.WithTimeout(l.by.In(inc.ctx), inc.cfg.HistoryTime)
+func (x *reader) fillNow(ch *channel, l *load) {
+	ctx, cancel := context.WithTimeout(l.by.In(x.inc.ctx), x.inc.cfg.HistoryTime)
 	defer cancel()
 	ch.Lock()
 	floor := ch.Floor()
 	ch.Unlock()
-	q := inc.query(ch, "", floor)
-	q.Everyone, q.Mode, q.Limit, q.Bytes = true, history.Newest, inc.limits.Recover+1, room.RingBytes
-	found, err := inc.readTurn(ctx, q)
+	q := x.query(ch, "", floor)
+	q.Everyone, q.Mode, q.Limit, q.Bytes = true, history.Newest, x.inc.limits.Recover+1, room.RingBytes
+	found, err := x.readTurn(ctx, q)
 	below := int64(0)
 	if err != nil {
 		l.err = err
-		below = max(1, floor-inc.log.Window)
+		below = max(1, floor-x.inc.log.Window)
 		began := time.Now()
-		if found, err = inc.history.ReadLog(ctx, q, below); err != nil {
+		if found, err = x.archive.ReadLog(ctx, q, below); err != nil {
 			below = floor
 		}
-		inc.metrics.read(sourceLog, time.Since(began), err)
+		x.inc.metrics.read(sourceLog, time.Since(began), err)
 	}
 	older := room.NewOlder(found.Messages, found.More, below, found.Older)
 	ch.Lock()
@@ -241,12 +241,4 @@ func (inc *incarnation) fillNow(ch *channel, l *load) {
 	ch.Extend(floor, older)
 	ch.loading = nil
 	close(l.done)
-}
-
-// joinResult is what a join's result says of the channel.
-func (inc *incarnation) joinResult(ch *channel, v room.View, p past) *rpc.JoinResult {
-	return &rpc.JoinResult{
-		Channel: ch.Name(), Epoch: inc.log.Epoch, Seq: v.Seq, Last: v.Last, Members: v.Members, Count: v.Count,
-		More: p.More, Partition: ch.partition, Recovered: p.recovered, Reason: p.reason, Degraded: p.degraded,
-	}
 }

@@ -259,7 +259,7 @@ func (s *session) publishChat(c *call, p *place, m *rpc.ChatParams) *rpc.Error {
 	event := &schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{
 		Channel: m.Channel, Session: s.id, User: s.user, Id: m.ID, Body: m.Body, To: m.To, Trace: c.span.TraceID(),
 	}}}
-	err := s.inc.publish(p.partition, m.Channel, event, c.span, func(seq int64, err error) {
+	err := s.inc.events.publish(p.partition, m.Channel, event, c.span, func(seq int64, err error) {
 		if err != nil {
 			c.fail(rpc.Unavailable(retryAfter))
 			return

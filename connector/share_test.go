@@ -42,10 +42,10 @@ func (a *slowArchive) Holds(context.Context, string) (bool, error) { return true
 func TestFloodOfHistoryHoldsUpItsOwnUser(t *testing.T) {
 	store, said := &slowArchive{}, &safeBuffer{}
 	v := serveAlone(t, func(inc *incarnation) {
-		inc.history, inc.cfg.HistoryTime = store, 2*time.Second
+		inc.past.archive, inc.cfg.HistoryTime = store, 2*time.Second
 		inc.logger = slog.New(slog.NewTextHandler(said, nil))
 	})
-	ch := v.inc.subscribe("secret-plans")
+	ch := v.inc.channels.subscribe("secret-plans")
 	applyTo(t, ch, 1000, &schema.Update{Kind: &schema.Update_Joined{Joined: &schema.Joined{Subscribed: true}}})
 	applyTo(t, ch, 2000, &schema.Update{Kind: &schema.Update_VoidChat{VoidChat: &schema.VoidChat{}}})
 	ask := `{"jsonrpc":"2.0","id":1,"method":"history","params":{"channel":"secret-plans","before":500}}`

@@ -155,7 +155,7 @@ func simNames(members []rpc.Member) []string {
 // checkReplicas holds a connector's replicas against the log, at their
 // positions.
 func (w *world) checkReplicas(n *simNode) {
-	for _, ch := range n.inc.allChannels() {
+	for _, ch := range n.inc.channels.list() {
 		v, truth := ch.View("", math.MaxInt32), w.channel(ch.Name())
 		if want := truth.users(v.Seq); !slices.Equal(simNames(v.Members), want) {
 			w.fail("%s has %v in %s at %d, want %v", n.inc.id, simNames(v.Members), ch.Name(), v.Seq, want)

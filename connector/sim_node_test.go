@@ -42,13 +42,13 @@ func (w *world) newNode() *simNode {
 	log := epoch.Log{Epoch: simEpoch, Partitions: simPartitions, Window: simWindow}
 	n.inc = newIncarnation(&w.cfg, log, nil, &simArchive{w, id})
 	n.inc.id, n.inc.pushPartition = id, w.rng.IntN(simPartitions)
-	if n.inc.large = 1000; w.chance(50) {
-		n.inc.large = 0
+	if n.inc.channels.large = 1000; w.chance(50) {
+		n.inc.channels.large = 0
 	}
 	n.inc.ctx, n.cancel = context.WithCancel(context.Background())
 	n.inc.heart = newHeart(n.inc)
 	n.producer = &simProducer{write: w.writeEvent, reuses: w.plant == plantReuse}
-	n.inc.producer = n.producer
+	n.inc.events.connector, n.inc.events.producer = id, n.producer
 	n.stream = &stream{inc: n.inc, seen: pushChain{}}
 	n.at = len(w.pushes[n.inc.pushPartition])
 	w.tracef("%s starts, reading push partition %d from %d", id, n.inc.pushPartition, n.at)
@@ -78,7 +78,7 @@ func (n *simNode) open(c *simClient, limit int) *session {
 	}
 	c.line = &simLine{slow: limit < n.w.cfg.Limits.Queue}
 	s.front = jsonrpc.Conn{Conn: ws.New(c.line, ws.Options{Queue: limit, Flushers: n.inc.flushers})}
-	n.inc.sessions[s.id] = s
+	n.inc.sessions.all[s.id] = s
 	n.clients[s.id] = c
 	return s
 }
@@ -176,7 +176,7 @@ func (n *simNode) stop(code int) {
 	n.cancel()
 	n.w.settle()
 	_ = n.producer.Close()
-	n.inc.closeSessions(code, "")
+	n.inc.sessions.close(code, "")
 	for _, c := range n.w.clientsOf(n) {
 		if n.w.chance(80) {
 			c.read()
@@ -217,8 +217,8 @@ func (n *simNode) keep() {
 	for _, s := range n.inOrder() {
 		s.keep(now)
 	}
-	n.inc.tellCrowds()
-	n.inc.forgetLeft(now)
+	n.inc.channels.presence()
+	n.inc.channels.forgetLeft(now)
 	select {
 	case err := <-n.inc.broken:
 		n.w.fail("%s is broken: %v", n.inc.id, err)
@@ -227,7 +227,7 @@ func (n *simNode) keep() {
 }
 
 func (n *simNode) inOrder() []*session {
-	all := n.inc.allSessions()
+	all := n.inc.sessions.list()
 	sortBy(all, func(s *session) string { return s.id })
 	return all
 }

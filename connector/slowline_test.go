@@ -41,7 +41,7 @@ func TestSlowLinesGetEverything(t *testing.T) {
 	})
 	var all []*channel
 	for i := range channels {
-		ch := v.inc.subscribe(fmt.Sprint("c", i))
+		ch := v.inc.channels.subscribe(fmt.Sprint("c", i))
 		fillRing(t, ch, 70, strings.Repeat("x", 4000))
 		all = append(all, ch)
 	}
@@ -53,7 +53,7 @@ func TestSlowLinesGetEverything(t *testing.T) {
 			case <-stop:
 				return
 			case now := <-time.After(housekeepEvery):
-				for _, s := range v.inc.allSessions() {
+				for _, s := range v.inc.sessions.list() {
 					s.keep(now)
 				}
 			}

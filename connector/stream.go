@@ -81,7 +81,7 @@ func (s *stream) record(r *eventlog.Record) error {
 
 // update applies one update to its channel.
 func (s *stream) update(p *schema.Push, u *schema.Update) error {
-	ch := s.inc.channel(u.Channel)
+	ch := s.inc.channels.get(u.Channel)
 	if ch == nil {
 		if left := u.GetLeft(); left != nil {
 			s.inc.passLeave(nil, u.Channel, left.Session)
@@ -124,7 +124,7 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 		}
 	}
 	if left.GetUnsubscribed() {
-		s.inc.unsubscribe(ch)
+		s.inc.channels.unsubscribe(ch)
 	}
 	if u.GetMessage() != nil {
 		s.sentAt = append(s.sentAt, p.Time)
@@ -138,7 +138,7 @@ func (s *stream) subscribe(u *schema.Update) *channel {
 	if snapshot, joined := u.GetSnapshot(), u.GetJoined(); !snapshot.GetFirst() && !joined.GetSubscribed() {
 		return nil
 	}
-	return s.inc.subscribe(u.Channel)
+	return s.inc.channels.subscribe(u.Channel)
 }
 
 // flush sends what the batch brought.

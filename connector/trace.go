@@ -104,7 +104,7 @@ func (s *stream) membersOf(p *schema.Push) int {
 	if len(p.Updates) == 0 {
 		return 0
 	}
-	ch := s.inc.channel(p.Updates[0].Channel)
+	ch := s.inc.channels.get(p.Updates[0].Channel)
 	if ch == nil {
 		return 0
 	}

@@ -79,7 +79,7 @@ func crowd(tb testing.TB, inc *incarnation, members int) (*stream, *channel) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	ch := inc.subscribe("lobby")
+	ch := inc.channels.subscribe("lobby")
 	tb.Cleanup(func() {
 		inc.flushers.Await(time.Minute)
 		null.Close()

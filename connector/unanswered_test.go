@@ -33,7 +33,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 	v := serveAlone(t, func(inc *incarnation) {
 		inc.requests, inc.cfg.HistoryTime = quota.NewPool(bound, requestShare), 2*time.Second
 	})
-	ch := v.inc.subscribe("a")
+	ch := v.inc.channels.subscribe("a")
 	fillRing(t, ch, 10, "x")
 	before := inuse.Heap()
 	id := strings.Repeat("i", 50_000)
@@ -71,7 +71,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 func TestHalfRequestsAreBounded(t *testing.T) {
 	const sessions, bound = 200, 2 << 20
 	v := serveAlone(t, func(inc *incarnation) { inc.reading = quota.NewPool(bound, 0) })
-	ch := v.inc.subscribe("a")
+	ch := v.inc.channels.subscribe("a")
 	half := []byte(`{"jsonrpc":"2.0","id":"` + strings.Repeat("i", 50_000))
 	var all []*websocket.Conn
 	for i := range sessions {
@@ -86,7 +86,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 		all = append(all, ws)
 	}
 	closed := func() (n int) {
-		for _, s := range v.inc.allSessions() {
+		for _, s := range v.inc.sessions.list() {
 			if connOf(s).ClosedWith() == rpc.CloseSlow {
 				n++
 			}
@@ -117,7 +117,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 //parley:bound unanswered requests
 func TestWaitingMembersAreBounded(t *testing.T) {
 	v := serveAlone(t, func(inc *incarnation) { inc.requests = quota.NewPool(256<<10, requestShare) })
-	ch := v.inc.subscribe("a")
+	ch := v.inc.channels.subscribe("a")
 	for i := range maxMembers {
 		applyTo(t, ch, int64(i+1), &schema.Update{Kind: &schema.Update_Joined{Joined: &schema.Joined{User: fmt.Sprintf("user%04d", i), First: true}}})
 	}

@@ -7,19 +7,19 @@ import "github.com/parley-chat/parley/tests/checker"
 var plantedBugs = []planted{
 	{
 		"a message is acknowledged and dropped", "connector/requests.go",
-		"	err := s.inc.publish(p.partition, m.Channel, event,",
+		"	err := s.inc.events.publish(p.partition, m.Channel, event,",
 		`	if m.ID[len(m.ID)-1] == 'Z' {
 		c.result(rpc.ChatResult{ID: m.ID, Seq: 1, Time: event.Time})
 		return nil
 	}
-	err := s.inc.publish(p.partition, m.Channel, event,`,
+	err := s.inc.events.publish(p.partition, m.Channel, event,`,
 		[]checker.Rule{checker.Durable},
 	},
 	{
 		"a private message is logged", "connector/requests.go",
-		"	err := s.inc.publish(p.partition, m.Channel, event,",
+		"	err := s.inc.events.publish(p.partition, m.Channel, event,",
 		`	s.inc.logger.Info("chat", "body", m.Body)
-	err := s.inc.publish(p.partition, m.Channel, event,`,
+	err := s.inc.events.publish(p.partition, m.Channel, event,`,
 		[]checker.Rule{checker.Private},
 	},
 	{

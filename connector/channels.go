@@ -1,0 +1,118 @@
+package connector
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/connector/room"
+	"github.com/parley-chat/parley/schema"
+)
+
+// channel is a channel with local members, and what sessions wait for in it. Its
+// lock guards all of it, but for what never changes.
+type channel struct {
+	*room.Channel
+	partition int
+
+	departing []*place // members whose connection is gone and whose leave waits
+	loading   *load    // the read of history that fills its memory; nil: there is none
+	dirty     bool     // among those that the stream flushes at the end of the batch
+}
+
+// detach ends p's membership.
+func (ch *channel) detach(p *place) {
+	ch.departing = slices.DeleteFunc(ch.departing, func(o *place) bool { return o == p })
+	ch.Detach(&p.member)
+}
+
+// channels are those that have members on a connector. Safe for concurrent use.
+type channels struct {
+	options    room.Options
+	partitions int
+	large      int // users above which a channel is large
+
+	mu   sync.RWMutex
+	all  map[string]*channel
+	left map[string]time.Time // when large channels were left
+}
+
+func newChannels(partitions int, o room.Options) *channels {
+	return &channels{
+		options: o, partitions: partitions, large: lingerAbove,
+		all: map[string]*channel{}, left: map[string]time.Time{},
+	}
+}
+
+func (l *channels) partitionOf(name string) int { return schema.PartitionOf(name, l.partitions) }
+
+// get is the channel of that name; nil when it has no member here.
+func (l *channels) get(name string) *channel {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.all[name]
+}
+
+func (l *channels) subscribe(name string) *channel {
+	ch := &channel{Channel: room.New(name, l.options), partition: l.partitionOf(name)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all[name] = ch
+	return ch
+}
+
+// unsubscribe forgets a channel, whose lock is held.
+func (l *channels) unsubscribe(ch *channel) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.all, ch.Name())
+	if ch.Count() > l.large {
+		l.left[ch.Name()] = time.Now()
+	}
+}
+
+// list is a copy, in no order.
+func (l *channels) list() []*channel {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	all := make([]*channel, 0, len(l.all))
+	for _, ch := range l.all {
+		all = append(all, ch)
+	}
+	return all
+}
+
+func (l *channels) count() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.all)
+}
+
+// presence sends crowded channels the number of their members.
+func (l *channels) presence() {
+	for _, ch := range l.list() {
+		ch.Lock()
+		ch.Presence()
+		ch.Unlock()
+	}
+}
+
+// leftLately reports whether the connector has left a large channel of that
+// name a moment ago.
+func (l *channels) leftLately(name string) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	at, known := l.left[name]
+	return known && time.Since(at) < lingerWindow
+}
+
+// forgetLeft forgets channels that were left long ago.
+func (l *channels) forgetLeft(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, at := range l.left {
+		if now.Sub(at) >= lingerWindow {
+			delete(l.left, name)
+		}
+	}
+}

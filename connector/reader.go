@@ -1,0 +1,35 @@
+package connector
+
+import (
+	"context"
+
+	"github.com/parley-chat/parley/internal/history"
+)
+
+// concurrentReads bounds the reads of history under way.
+const concurrentReads = 32
+
+// archive reads history: a *history.Reader, or a simulated one.
+type archive interface {
+	Read(ctx context.Context, q history.Query) (history.Page, error)
+	ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error)
+	Holds(ctx context.Context, channel string) (bool, error)
+}
+
+// reader answers what is asked of the past: from a channel's memory, else from
+// history. Safe for concurrent use.
+type reader struct {
+	inc     *incarnation
+	archive archive
+	turns   chan struct{} // a slot for each read of history
+	shares  *shares       // of these, by user
+
+	noHistory, noOlder sample
+}
+
+func newReader(inc *incarnation, from archive) *reader {
+	return &reader{
+		inc: inc, archive: from, turns: make(chan struct{}, concurrentReads), shares: newShares(),
+		noHistory: sample{message: "history cannot be read"}, noOlder: sample{message: "joins are answered without older history"},
+	}
+}
