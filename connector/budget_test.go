@@ -91,11 +91,7 @@ func (v *served) enterBy(dialer *websocket.Dialer, user string, channels ...*cha
 		o.mu.Unlock()
 	}
 	for _, ch := range channels {
-		p := &place{session: s, name: ch.Name(), channel: ch, entered: true}
-		ch.Lock()
-		p.attach(ch)
-		ch.GoLive(&p.member)
-		ch.Unlock()
+		p := memberOf(ch, s)
 		s.mu.Lock()
 		s.places[ch.Name()] = p
 		s.mu.Unlock()
@@ -116,6 +112,19 @@ func fillRing(t testing.TB, ch *channel, n int, body string) {
 		m := &schema.Message{Id: fmt.Sprint(i), User: "ada", Body: body}
 		applyTo(t, ch, int64(i+1), &schema.Update{Kind: &schema.Update_Message{Message: m}})
 	}
+}
+
+// memberOf makes a session a member of a channel.
+func memberOf(ch *channel, s *session) *place {
+	ch.Lock()
+	defer ch.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &place{session: s, name: ch.Name(), channel: ch, state: catchingUp}
+	p.begin(&operation{join: true})
+	ch.GoLive(&p.member)
+	p.on(resultSent)
+	return p
 }
 
 // applyTo applies an update to a channel.

@@ -1,10 +1,8 @@
 package connector
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -57,7 +55,7 @@ func (inc *incarnation) silent(now time.Time) bool {
 // keep looks after one session. It runs on the goroutine of the housekeeping.
 func (s *session) keep(now time.Time) {
 	s.mu.Lock()
-	s.publishLingering(now)
+	s.places.publishLingering(now)
 	user, ended, expires, account := s.user, s.ended, s.expires, s.account
 	s.mu.Unlock()
 	switch {
@@ -82,14 +80,14 @@ func (s *session) end(clean bool, reason schema.Reason) {
 	if !mayWait || clean && !s.lingersAtEnd() {
 		s.leaveAt = now
 	}
-	s.lingering = 0
-	var stay []*place
-	for _, p := range s.inOrder() {
+	stay := s.places.inOrder()
+	for _, p := range stay {
 		for _, op := range p.ops {
 			op.asked = nil
 		}
-		p.later = nil
-		stay = append(stay, p)
+		if p.later = nil; p.state == lingering {
+			p.on(leaveDropped)
+		}
 	}
 	s.mu.Unlock()
 	for _, p := range stay {
@@ -127,13 +125,7 @@ func (s *session) leaveAll(now time.Time) {
 	if now.Before(s.leaveAt) || s.inc.draining.Load() {
 		return // a draining connector's sessions leave with it
 	}
-	for _, p := range s.inOrder() {
+	for _, p := range s.places.inOrder() {
 		p.leaveNow()
 	}
-}
-
-// inOrder returns the session's places by their names, so that what follows
-// does not depend on a map's order. The session's lock is held.
-func (s *session) inOrder() []*place {
-	return slices.SortedFunc(maps.Values(s.places), func(a, b *place) int { return cmp.Compare(a.name, b.name) })
 }

@@ -52,6 +52,7 @@ type incarnation struct {
 
 	channels *channels
 	sessions *sessions
+	stepped  func(step, state) // called with each step of a place and the state before it; nil: nobody asks
 }
 
 func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from archive) *incarnation {

@@ -23,7 +23,7 @@ type joinCall struct {
 	*call
 	user  string
 	limit int
-	since int64 // -1: none
+	since *int64 // what the client has seen; nil: nothing is to be recovered
 	epoch string
 }
 
@@ -35,7 +35,7 @@ func (ch *channel) view() room.View { return ch.View("", firstMembers) }
 func (s *session) join(channel string, j *joinCall) {
 	s.mu.Lock()
 	p := s.places[channel]
-	if (p == nil || !p.joined()) && s.joinedChannels() >= s.inc.limits.Channels {
+	if (p == nil || !p.joined()) && s.places.joined() >= s.inc.limits.Channels {
 		s.mu.Unlock()
 		j.fail(rpc.TooMany(s.inc.limits.Channels))
 		return
@@ -43,7 +43,7 @@ func (s *session) join(channel string, j *joinCall) {
 	op := p.last()
 	switch {
 	case op != nil && op.join:
-		if len(op.asked) == 0 { // given up, and asked for again
+		if !op.awaited() { // given up, and asked for again
 			op.timer.Reset(joinTimeout)
 		}
 		op.asked = append(op.asked, j)
@@ -52,41 +52,30 @@ func (s *session) join(channel string, j *joinCall) {
 		s.mu.Unlock()
 		p.takeUp(ch)
 		return
-	case op == nil && p != nil && p.entered:
+	case op == nil && p != nil && p.state.member():
 		s.mu.Unlock()
 		p.afterJoin(j)
 		return
 	default:
-		s.beginJoin(p, channel, j)
+		if p == nil {
+			p = &place{session: s, name: channel, partition: s.inc.channels.partitionOf(channel)}
+		}
+		p.publishJoin(j)
 	}
 	s.mu.Unlock()
 }
 
-// joinedChannels counts the channels that the session has joined or is
-// joining. The lock is held.
-func (s *session) joinedChannels() int {
-	n := 0
-	for _, p := range s.places {
-		if p.joined() {
-			n++
-		}
-	}
-	return n
-}
-
-// beginJoin publishes a join. The lock is held.
-func (s *session) beginJoin(p *place, channel string, j *joinCall) {
-	if p == nil {
-		p = &place{session: s, name: channel, partition: s.inc.channels.partitionOf(channel)}
-	}
+// publishJoin publishes a join. session.mu is held.
+func (p *place) publishJoin(j *joinCall) {
+	s := p.session
 	op := &operation{join: true, asked: []*joinCall{j}}
 	event := &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
-		Channel: channel, Session: s.id, User: s.user, PushPartition: int32(s.inc.pushPartition),
+		Channel: p.name, Session: s.id, User: s.user, PushPartition: int32(s.inc.pushPartition),
 	}}}
-	err := s.inc.events.publish(p.partition, channel, event, j.span, func(_ int64, err error) {
+	err := s.inc.events.publish(p.partition, p.name, event, j.span, func(_ int64, err error) {
 		if err != nil {
 			p.expireJoin(op)
-			s.refused(op)
+			p.refuse(op)
 		}
 	})
 	if err != nil {
@@ -95,7 +84,8 @@ func (s *session) beginJoin(p *place, channel string, j *joinCall) {
 	}
 	op.timer = time.AfterFunc(joinTimeout, func() { p.expireJoin(op) })
 	p.ops = append(p.ops, op)
-	s.places[channel] = p
+	p.on(joinPublished)
+	s.places[p.name] = p
 }
 
 // expireJoin answers those who wait for a join, or for what follows it, with
@@ -105,7 +95,7 @@ func (p *place) expireJoin(op *operation) {
 	s := p.session
 	s.mu.Lock()
 	var waiting []*operation
-	if op.timer != nil {
+	if !op.passed {
 		waiting = p.giveUp(op)
 	}
 	s.mu.Unlock()
@@ -137,94 +127,79 @@ func unavailable(waiting []*operation) {
 
 // passJoin is called when the join of one of our sessions passes in the
 // stream. The channel's lock is held.
-func (inc *incarnation) passJoin(ch *channel, id string) {
-	s := inc.sessions.get(id)
-	if s == nil {
-		return // it ended, and its leave is in the log already
-	}
+func (s *session) passJoin(ch *channel) {
 	s.mu.Lock()
 	p := s.places[ch.Name()]
 	var op *operation
 	if p != nil {
 		op = p.pass(true)
 	}
-	if op == nil { // its event is in the log twice, or its leave was enough
+	switch {
+	case op == nil: // its event is in the log twice, or its leave was enough
 		s.mu.Unlock()
-		return
-	}
-	if p.entered { // the leave between this join and the one before was refused
-		waiting := p.giveUp(op)
+	case !op.awaited():
+		p.channel = ch
+		p.undoJoin()
 		s.mu.Unlock()
-		unavailable(waiting)
-		return
-	}
-	p.entered, p.channel = true, ch
-	if len(op.asked) == 0 {
-		p.undoJoin(ch)
+	default:
+		p.channel = ch
+		p.on(joinPassed)
+		p.begin(op)
 		s.mu.Unlock()
-		return
+		p.answerJoin(ch, op)
 	}
-	p.begin(op)
-	s.mu.Unlock()
-	inc.answerJoin(ch, p, op)
 }
 
 // begin begins a stay in the channel at its position of now, with a result to be
 // made. Both locks are held.
 func (p *place) begin(op *operation) {
-	ch := p.channel
-	p.attach(ch)
-	p.member.Leaving.Store(false)
+	s, ch := p.session, p.channel
+	p.member.User, p.member.Outlet, p.member.Dialect = s.user, s.front, s.front.Dialect()
+	ch.Attach(&p.member)
 	p.result, p.since = op, ch.Position()
 	for _, f := range op.behind {
 		f.passed(ch)
 	}
 }
 
-// attach makes the place's session a member of the channel. Both locks are held.
-func (p *place) attach(ch *channel) {
-	s := p.session
-	p.member.User, p.member.Outlet, p.member.Dialect = s.user, s.front, s.front.Dialect()
-	ch.Attach(&p.member)
-}
-
 // undoJoin follows a join that nobody waits for with a leave; the session is
 // shown nothing of it. Both locks are held.
-func (p *place) undoJoin(ch *channel) {
+func (p *place) undoJoin() {
 	s := p.session
-	switch {
+	switch p.on(joinUnwanted); {
+	case p.state == leaving: // its leave is on its way
 	case s.ended:
-		ch.departing = append(ch.departing, p)
-	case len(p.ops) > 0: // a leave is under way
+		p.channel.departing = append(p.channel.departing, p)
 	case p.publishLeave(schema.Reason_REASON_LEAVE) != nil:
 		s.front.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
 	}
 }
 
 // answerJoin makes the result of a join, and of those that follow: at once when
-// the ring has it, else once history is read. The channel's lock is held.
-func (inc *incarnation) answerJoin(ch *channel, p *place, op *operation) {
+// memory has it, else once history is read. The channel's lock is held.
+func (p *place) answerJoin(ch *channel, op *operation) {
+	inc := p.session.inc
 	for op != nil {
 		v := ch.view()
 		past, ok := ch.past(op.asked[0], v, inc.limits, inc.log.Epoch)
 		if !ok || !p.session.front.RoomNow() {
-			inc.spawn(func() { inc.answerFromHistory(ch, p, op, v) })
+			inc.spawn(func() { p.answerFromHistory(ch, op, v) })
 			return
 		}
 		inc.metrics.fromRing()
 		var behind []follower
-		if behind, op = inc.finishJoin(ch, p, op, v, past); len(behind) > 0 {
+		if behind, op = p.finishJoin(ch, op, v, past); len(behind) > 0 {
 			inc.spawn(func() { answerAll(behind, ch) })
 		}
 	}
 }
 
-func (inc *incarnation) answerFromHistory(ch *channel, p *place, op *operation, v room.View) {
-	past, sent := inc.past.recallInTurn(ch, op.asked[0], v)
+func (p *place) answerFromHistory(ch *channel, op *operation, v room.View) {
+	past, sent := p.session.inc.past.recallInTurn(ch, op.asked[0], v)
 	defer sent()
 	ch.Lock()
-	behind, next := inc.finishJoin(ch, p, op, v, past)
-	inc.answerJoin(ch, p, next)
+	behind, next := p.finishJoin(ch, op, v, past)
+	p.answerJoin(ch, next)
 	ch.Unlock()
 	answerAll(behind, ch)
 }
@@ -238,25 +213,22 @@ func answerAll(behind []follower, ch *channel) {
 // finishJoin sends the result and the pushes that follow it, and returns what
 // else waits for it, and the join whose result is to be made next. The channel's
 // lock is held.
-func (inc *incarnation) finishJoin(ch *channel, p *place, op *operation, v room.View, past past) (behind []follower, next *operation) {
+func (p *place) finishJoin(ch *channel, op *operation, v room.View, past past) (behind []follower, next *operation) {
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	inc.replyJoin(op.asked[0], ch, v, past)
+	op.asked[0].send(ch, v, past)
 	behind = op.behind
 	for _, again := range op.asked[1:] {
 		behind = append(behind, again)
 	}
 	op.asked, op.behind = nil, nil
-	inc.metrics.deliveries.Add(ch.GoLive(&p.member))
-	p.result = nil
+	s.inc.metrics.deliveries.Add(ch.GoLive(&p.member))
+	if p.result = nil; p.state != catchingUp {
+		return behind, nil // the session has ended, and leaves
+	}
+	p.on(resultSent)
 	return behind, p.goOn()
-}
-
-func (inc *incarnation) replyJoin(j *joinCall, ch *channel, v room.View, past past) {
-	inc.metrics.joined(&past)
-	r := inc.joinResult(ch, v, past)
-	j.reply(func(b []byte) []byte { return rpc.AppendJoinResult(b, r, past.Messages) })
 }
 
 func (j *joinCall) passed(*channel) {}
@@ -275,7 +247,7 @@ func (j *joinCall) answer(ch *channel) {
 	ch.Unlock()
 	if ok && j.session.front.RoomNow() {
 		inc.metrics.fromRing()
-		inc.replyJoin(j, ch, v, past)
+		j.send(ch, v, past)
 		return
 	}
 	if !j.reserve(waitBytes) {
@@ -285,14 +257,17 @@ func (j *joinCall) answer(ch *channel) {
 	inc.spawn(func() {
 		past, sent := inc.past.recallInTurn(ch, j, v)
 		defer sent()
-		inc.replyJoin(j, ch, v, past)
+		j.send(ch, v, past)
 	})
 }
 
-// joinResult is what a join's result says of the channel.
-func (inc *incarnation) joinResult(ch *channel, v room.View, p past) *rpc.JoinResult {
-	return &rpc.JoinResult{
+// send sends the result of a join.
+func (j *joinCall) send(ch *channel, v room.View, p past) {
+	inc := j.session.inc
+	inc.metrics.joined(&p)
+	r := rpc.JoinResult{
 		Channel: ch.Name(), Epoch: inc.log.Epoch, Seq: v.Seq, Last: v.Last, Members: v.Members, Count: v.Count,
 		More: p.More, Partition: ch.partition, Recovered: p.recovered, Reason: p.reason, Degraded: p.degraded,
 	}
+	j.reply(func(b []byte) []byte { return rpc.AppendJoinResult(b, &r, p.Messages) })
 }

@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/internal/tracing"
@@ -37,40 +36,41 @@ func (s *session) leaveChannel(channel string, c *call) {
 // is one. session.mu is held.
 func (p *place) askAgain(c *call) bool {
 	op := p.last()
-	if op == nil || !op.abandoned {
+	if op == nil || !op.givenUp {
 		return false
 	}
-	op.leave, op.abandoned = c, false
+	op.leave, op.givenUp = c, false
 	op.timer.Reset(leaveTimeout)
 	return true
 }
 
 // expireLeave answers a leave with 1007, unless it has passed. It is in the log
 // all the same.
-func (s *session) expireLeave(op *operation) {
+func (p *place) expireLeave(op *operation) {
+	s := p.session
 	s.mu.Lock()
 	c := op.leave
-	if op.timer == nil || c == nil {
+	if op.passed || c == nil {
 		s.mu.Unlock()
 		return
 	}
-	op.leave, op.abandoned = nil, true
+	op.leave, op.givenUp = nil, true
 	s.mu.Unlock()
 	c.fail(rpc.Unavailable(retryAfter))
 }
 
-// publishLeave publishes a leave that nobody asked for. The session's lock is
-// held.
+// publishLeave publishes a leave that nobody asked for. session.mu is held.
 func (p *place) publishLeave(reason schema.Reason) error {
 	op := new(operation)
 	if err := p.sendLeave(op, reason); err != nil {
 		return err
 	}
 	p.ops = append(p.ops, op)
+	p.on(leavePublished)
 	return nil
 }
 
-// sendLeave publishes the event of a leave. The session's lock is held.
+// sendLeave publishes the event of a leave. session.mu is held.
 func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 	s := p.session
 	c := op.leave
@@ -83,8 +83,8 @@ func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 	}
 	err := s.inc.events.publish(p.partition, p.name, event, within, func(_ int64, err error) {
 		if err != nil {
-			s.expireLeave(op)
-			s.refused(op)
+			p.expireLeave(op)
+			p.refuse(op)
 			return
 		}
 		s.mu.Lock()
@@ -94,20 +94,16 @@ func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 	if err != nil {
 		return err
 	}
-	p.member.Leaving.Store(true)
 	if c != nil {
-		op.timer = time.AfterFunc(leaveTimeout, func() { s.expireLeave(op) })
+		op.timer = time.AfterFunc(leaveTimeout, func() { p.expireLeave(op) })
 	}
 	return nil
 }
 
-// passLeave is called when the leave of a session passes in the stream. ch is
-// nil when the connector has no member of it; else its lock is held.
-func (inc *incarnation) passLeave(ch *channel, name, id string) {
-	s := inc.sessions.get(id)
-	if s == nil {
-		return // another connector's
-	}
+// passLeave is called when the leave of one of our sessions passes in the
+// stream. ch is nil when the connector has no member of the channel; else its
+// lock is held.
+func (s *session) passLeave(ch *channel, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.places[name]
@@ -120,19 +116,18 @@ func (inc *incarnation) passLeave(ch *channel, name, id string) {
 	}
 	p.end(ch, op)
 	if s.ended && len(s.places) == 0 {
-		inc.sessions.forget(s)
+		s.inc.sessions.forget(s)
 	}
 }
 
 // end ends a membership whose leave has passed. Both locks are held.
 func (p *place) end(ch *channel, op *operation) {
-	s := p.session
 	if ch != nil {
 		ch.detach(p)
 	}
-	p.entered, p.channel = false, nil
-	if len(p.ops) == 0 {
-		delete(s.places, p.name)
+	p.channel = nil
+	if p.on(leavePassed); p.state == absent {
+		delete(p.session.places, p.name)
 	}
 	if op.leave != nil {
 		op.leave.result(rpc.Empty{})
@@ -141,7 +136,7 @@ func (p *place) end(ch *channel, op *operation) {
 
 // userIsBack publishes the waiting leaves of sessions of a user who is in the
 // channel again: nobody sees them. The channel's lock is held.
-func (inc *incarnation) userIsBack(ch *channel, j *schema.Joined) {
+func (ch *channel) userIsBack(j *schema.Joined) {
 	for _, p := range ch.departing {
 		if p.session.user != j.User || p.session.id == j.Session {
 			continue
@@ -166,10 +161,12 @@ func (p *place) leaveNow() {
 	case op == nil || op.join:
 		_ = p.publishLeave(s.reason)
 	case op.refused:
-		if p.publishLeave(s.reason) == nil {
-			p.ops = slices.DeleteFunc(p.ops, func(o *operation) bool { return o == op })
+		again := new(operation)
+		if p.sendLeave(again, s.reason) == nil {
+			p.ops[len(p.ops)-1] = again
 		}
-	case op.stored && !p.entered && s.places[p.name] == p:
+	case op.stored && p.state == withdrawing && s.places[p.name] == p:
+		p.on(leaveStored)
 		delete(s.places, p.name)
 	}
 }

@@ -41,33 +41,32 @@ func (p *place) takeUp(ch *channel) {
 	defer ch.Unlock()
 	s.mu.Lock()
 	var next *operation
-	if p.channel == ch && len(p.ops) == 0 && p.result == nil {
+	if p.channel == ch && (p.state == live || p.state == lingering) {
 		next = p.goOn()
 	}
 	s.mu.Unlock()
-	s.inc.answerJoin(ch, p, next)
+	p.answerJoin(ch, next)
 }
 
 // goOn takes up what a member's session has asked for meanwhile. A leave that a
 // join follows is taken back; that join is returned, for its result to be made.
 // One without lingers, or is published. Both locks are held.
 func (p *place) goOn() (next *operation) {
-	s := p.session
 	if len(p.later) == 0 {
 		return nil
 	}
 	leave := p.later[0]
-	s.unlinger(leave)
 	if len(p.later) > 1 {
 		next, p.later = p.later[1], p.later[2:]
 		p.channel.detach(p)
 		leave.leave.result(rpc.Empty{})
+		p.on(leaveTakenBack)
 		p.begin(next)
 		return next
 	}
-	if s.inc.channels.leftLately(p.name) && p.channel.IsLast(&p.member) {
-		leave.lingers = time.Now().Add(lingerFor)
-		s.lingering++
+	if p.session.inc.channels.leftLately(p.name) && p.channel.IsLast(&p.member) {
+		leave.until = time.Now().Add(lingerFor)
+		p.on(leaveKeptBack)
 		return nil
 	}
 	if err := p.publishKept(); err != nil {
@@ -77,49 +76,42 @@ func (p *place) goOn() (next *operation) {
 	return nil
 }
 
-// publishKept publishes a place's leave that was kept back. The lock is held.
+// publishKept publishes a place's leave that was kept back. session.mu is held.
 func (p *place) publishKept() error {
 	op := p.later[0]
 	if err := p.sendLeave(op, schema.Reason_REASON_LEAVE); err != nil {
 		return err
 	}
 	p.ops, p.later = append(p.ops, op), nil
+	p.on(leavePublished)
 	return nil
 }
 
-// unlinger ends a leave's lingering. The lock is held.
-func (s *session) unlinger(leave *operation) {
-	if !leave.lingers.IsZero() {
-		leave.lingers = time.Time{}
-		s.lingering--
-	}
-}
-
-// publishLingering publishes the leaves that have lingered long enough. The
-// lock is held.
-func (s *session) publishLingering(now time.Time) {
-	if s.lingering == 0 {
-		return
-	}
-	for _, p := range s.inOrder() {
-		if len(p.later) != 1 {
-			continue // else a join is about to take it back
+// publishLingering publishes the leaves that have lingered long enough. session.mu
+// is held.
+func (all places) publishLingering(now time.Time) {
+	var due places
+	for name, p := range all {
+		// Where a join follows the leave it is about to be taken back.
+		if p.state == lingering && len(p.later) == 1 && !now.Before(p.later[0].until) {
+			if due == nil {
+				due = places{}
+			}
+			due[name] = p
 		}
-		leave := p.later[0]
-		due := !leave.lingers.IsZero() && !now.Before(leave.lingers)
-		if due && p.publishKept() == nil { // else at the next round
-			s.unlinger(leave)
-		}
+	}
+	for _, p := range due.inOrder() {
+		_ = p.publishKept() // else at the next round
 	}
 }
 
 // lingersAtEnd reports whether the session's leaves wait for its user to come
 // back although it ended in order: a channel would be left and entered at each
-// connection. Nobody knows yet what a join under way brings. The lock is held.
+// connection. Nobody knows yet what a join under way brings. session.mu is held.
 func (s *session) lingersAtEnd() bool {
 	for name, p := range s.places {
 		underWay := len(p.ops) > 0 && p.ops[len(p.ops)-1].join
-		if underWay || p.entered && s.inc.channels.leftLately(name) {
+		if underWay || p.state.member() && s.inc.channels.leftLately(name) {
 			return true
 		}
 	}

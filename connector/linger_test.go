@@ -32,7 +32,7 @@ func TestLeavesLingerInLargeChannels(t *testing.T) {
 		s, p := l.eve.session, l.eve.session.places[l.name]
 		l.nodes[0].inc.limits.Channels = 0
 		s.unanswered <- struct{}{}
-		s.join(l.name, &joinCall{call: &call{session: s, method: rpc.MethodJoin}, since: -1})
+		s.join(l.name, &joinCall{call: &call{session: s, method: rpc.MethodJoin}})
 		if p.joined() || len(p.later) != 1 {
 			t.Error("a join takes a leave back although the session is in as many channels as it may")
 		}

@@ -134,7 +134,8 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 	}
 	ws, s := v.enter("eve", ch)
 	s.mu.Lock()
-	s.places["a"].result = &operation{join: true, asked: []*joinCall{{}}} // which is long in the making
+	p := s.places["a"]
+	p.state, p.result = catchingUp, &operation{join: true, asked: []*joinCall{{}}} // which is long in the making
 	s.mu.Unlock()
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a","limit":1000}}`)
 	eventually(t, "it waits", func() bool { return v.inc.requests.Used() > requestShare })

@@ -34,19 +34,19 @@ func (ch *channel) past(j *joinCall, v room.View, l rpc.Limits, epoch string) (p
 	s := room.Span{User: j.user, End: v.Seq + 1, Bytes: messageBytes(l)}
 	newest, enough := ch.Before(s, s.End, j.limit)
 	switch {
-	case j.since < 0:
+	case j.since == nil:
 		return past{Page: newest}, enough
-	case j.epoch != epoch || j.since > v.Seq:
+	case j.epoch != epoch || *j.since > v.Seq:
 		return recovery(newest, false, rpc.ReasonEpoch), enough
 	}
-	missed, ok := ch.After(s, j.since, l.Recover)
+	missed, ok := ch.After(s, *j.since, l.Recover)
 	switch {
 	case !ok:
 		return recovery(newest, false, rpc.ReasonUnavailable), false
 	case missed.More:
 		return recovery(newest, false, rpc.ReasonTooMany), enough
 	}
-	older, known := ch.Before(s, j.since+1, 0)
+	older, known := ch.Before(s, *j.since+1, 0)
 	missed.More = older.More || !known
 	return recovery(missed, true, ""), true
 }
@@ -103,13 +103,13 @@ func (x *reader) recall(ch *channel, j *joinCall, v room.View) past {
 func (x *reader) readPast(ctx context.Context, ch *channel, j *joinCall, v room.View, fromRing past) (past, error) {
 	q := x.query(ch, j.user, v.Seq+1)
 	if fromRing.reason == rpc.ReasonUnavailable {
-		q.Mode, q.After, q.Limit = history.After, j.since, x.inc.limits.Recover
+		q.Mode, q.After, q.Limit = history.After, *j.since, x.inc.limits.Recover
 		missed, err := x.read(ctx, q)
 		if err != nil {
 			return past{}, err
 		}
 		if !missed.More {
-			missed.More = j.since > 0
+			missed.More = *j.since > 0
 			return recovery(missed, true, ""), nil
 		}
 		fromRing.reason = rpc.ReasonTooMany

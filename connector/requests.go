@@ -151,7 +151,7 @@ func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	j := &joinCall{call: c, user: s.user, limit: limit, since: -1, epoch: p.Epoch}
+	j := &joinCall{call: c, user: s.user, limit: limit, since: p.Since, epoch: p.Epoch}
 	if p.Since != nil {
 		if *p.Since < 0 {
 			return rpc.InvalidParams("since", "must be 0 or more")
@@ -159,7 +159,6 @@ func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
 		if p.Epoch == "" {
 			return rpc.InvalidParams("epoch", "must come with since")
 		}
-		j.since = *p.Since
 	}
 	if bad := s.drawJoin(); bad != nil {
 		return bad

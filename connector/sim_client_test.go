@@ -109,7 +109,7 @@ func (c *simClient) call(method, channel string, params any) {
 		call.member = r.gaveUp < r.by && !c.leaves(channel)
 	}
 	if p := c.session.places[channel]; p != nil && method == rpc.MethodLeave {
-		call.early = len(p.ops) > 0 || p.result != nil
+		call.early = len(p.ops) > 0 || p.state == catchingUp
 	}
 	c.calls[c.last] = call
 	switch method {
@@ -125,7 +125,7 @@ func (c *simClient) call(method, channel string, params any) {
 	if method != rpc.MethodHello {
 		c.w.tracef("%s/%s asks %d: %s %s", c.user, c.session.id, c.last, method, b)
 	}
-	if !connOf(c.session).Closing() {
+	if forgotten := c.w.plant == plantKeptLeave && call.early; !forgotten && !connOf(c.session).Closing() {
 		c.session.handle(rpc.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.last, method, b)))
 	}
 	c.w.settle()

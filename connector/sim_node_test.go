@@ -45,6 +45,7 @@ func (w *world) newNode() *simNode {
 	if n.inc.channels.large = 1000; w.chance(50) {
 		n.inc.channels.large = 0
 	}
+	n.inc.stepped = func(s step, from state) { w.count(simStep(s, from)) }
 	n.inc.ctx, n.cancel = context.WithCancel(context.Background())
 	n.inc.heart = newHeart(n.inc)
 	n.producer = &simProducer{write: w.writeEvent, reuses: w.plant == plantReuse}
@@ -106,26 +107,9 @@ func (n *simNode) deliver(most int) {
 		}
 		n.w.settle()
 		n.w.checkReplicas(n)
-		switch n.w.plant {
-		case plantKeptLeave:
-			n.forgetKept()
-		}
 	}
 	n.stream.flush()
 	n.w.settle()
-}
-
-// forgetKept forgets leaves that are kept back while a join is under way.
-func (n *simNode) forgetKept() {
-	for _, s := range n.inOrder() {
-		s.mu.Lock()
-		for _, p := range s.places {
-			if len(p.later) == 1 && p.later[0].lingers.IsZero() {
-				p.later = nil
-			}
-		}
-		s.mu.Unlock()
-	}
 }
 
 // forgetRefused forgets joins that nobody waits for any more, as if they were
@@ -134,7 +118,7 @@ func (n *simNode) forgetRefused() {
 	for _, s := range n.inOrder() {
 		s.mu.Lock()
 		for name, p := range s.places {
-			if len(p.ops) == 1 && p.ops[0].join && len(p.ops[0].asked) == 0 && !p.entered {
+			if len(p.ops) == 1 && p.ops[0].join && len(p.ops[0].asked) == 0 && !p.state.member() {
 				delete(s.places, name)
 			}
 		}

@@ -84,11 +84,22 @@ func TestSim(t *testing.T) {
 	if *simSeeds < 1000 || t.Failed() {
 		return
 	}
-	for _, k := range simMeets {
+	meets := simMeets
+	for s, table := range transitions {
+		for from := range table {
+			meets = append(meets, simStep(step(s), from))
+		}
+	}
+	for _, k := range meets {
 		if total[k] == 0 {
 			t.Errorf("no run has met: %s", k)
 		}
 	}
+}
+
+// simStep names a step of a place, from a state.
+func simStep(s step, from state) string {
+	return fmt.Sprintf("%v: %v → %v", s, from, transitions[s][from])
 }
 
 // simMeets is what runs must meet, else they prove little.

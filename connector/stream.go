@@ -84,7 +84,7 @@ func (s *stream) update(p *schema.Push, u *schema.Update) error {
 	ch := s.inc.channels.get(u.Channel)
 	if ch == nil {
 		if left := u.GetLeft(); left != nil {
-			s.inc.passLeave(nil, u.Channel, left.Session)
+			s.passLeave(nil, u.Channel, left.Session)
 			return nil
 		}
 		if ch = s.subscribe(u); ch == nil {
@@ -112,15 +112,15 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 	}
 	left := u.GetLeft()
 	if left != nil { // before others hear of it
-		s.inc.passLeave(ch, u.Channel, left.Session)
+		s.passLeave(ch, u.Channel, left.Session)
 	}
 	if err := ch.Apply(p, u); err != nil {
 		return err
 	}
 	if joined := u.GetJoined(); joined != nil {
-		s.inc.userIsBack(ch, joined)
+		ch.userIsBack(joined)
 		if joined.Connector == s.inc.id {
-			s.inc.passJoin(ch, joined.Session)
+			s.passJoin(ch, joined.Session)
 		}
 	}
 	if left.GetUnsubscribed() {
@@ -130,6 +130,21 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 		s.sentAt = append(s.sentAt, p.Time)
 	}
 	return nil
+}
+
+// passJoin has a session of ours note that its join has passed. One that is
+// gone has its leave in the log already.
+func (s *stream) passJoin(ch *channel, id string) {
+	if session := s.inc.sessions.get(id); session != nil {
+		session.passJoin(ch)
+	}
+}
+
+// passLeave has a session note that its leave has passed, if it is ours.
+func (s *stream) passLeave(ch *channel, name, id string) {
+	if session := s.inc.sessions.get(id); session != nil {
+		session.passLeave(ch, name)
+	}
 }
 
 // subscribe makes the channel that a snapshot, or a join that needs none,

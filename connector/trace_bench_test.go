@@ -86,9 +86,7 @@ func crowd(tb testing.TB, inc *incarnation, members int) (*stream, *channel) {
 	})
 	for i := range members {
 		conn := ws.New(nullLine{raw: raw}, ws.Options{Queue: 1 << 30, Flushers: inc.flushers})
-		p := &place{session: &session{inc: inc, user: fmt.Sprint(i), front: jsonrpc.Conn{Conn: conn}}}
-		p.attach(ch)
-		ch.GoLive(&p.member)
+		memberOf(ch, &session{inc: inc, user: fmt.Sprint(i), front: jsonrpc.Conn{Conn: conn}})
 	}
 	return &stream{inc: inc, seen: pushChain{}}, ch
 }

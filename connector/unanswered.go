@@ -9,13 +9,3 @@ const (
 	backlogTotal = 64 << 20  // of all channels' backlogs together
 	maxQueued    = 256 << 20 // that wait to be sent to all sessions together, where Config says nothing
 )
-
-// reserve counts n bytes more until the call is answered; false: there is no room
-// for them, and the call is to be refused.
-func (c *call) reserve(n int) bool {
-	if !c.session.front.Reserve(n) {
-		return false
-	}
-	c.cost += n
-	return true
-}

@@ -124,7 +124,7 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 	ws, s := v.enter("many", ch)
 	op := &operation{join: true, asked: []*joinCall{{}}}
 	s.mu.Lock()
-	s.places["a"].result = op
+	s.places["a"].state, s.places["a"].result = catchingUp, op
 	s.mu.Unlock()
 	const asked = 40
 	for i := range asked {

@@ -51,7 +51,7 @@ var plantedBugs = []planted{
 	},
 	{
 		"a recovery is silently partial", "connector/recall.go",
-		"ch.After(s, j.since, l.Recover)", "ch.After(s, j.since+30, l.Recover)",
+		"ch.After(s, *j.since, l.Recover)", "ch.After(s, *j.since+30, l.Recover)",
 		[]checker.Rule{checker.Recovery},
 	},
 	{
