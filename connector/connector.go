@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/clickhouse"
@@ -55,10 +56,10 @@ type Config struct {
 
 	// Limits that are 0 have defaults; for rates see Edge.
 	Limits         rpc.Limits
-	MaxConnections int   // open WebSockets; default 100,000
-	MaxQueued      int   // bytes in all outgoing queues together, default 256 MiB
-	Auth           *Auth // nil: users are who they say they are
-	Edge           Edge  // what clients may take beside
+	MaxConnections int              // open WebSockets; default 100,000
+	MaxQueued      int              // bytes in all outgoing queues together, default 256 MiB
+	Auth           *Auth            // nil: users are who they say they are
+	Edge           admission.Limits // what clients may take beside
 	// Open serves everybody without authentication. Without it and without Auth
 	// a connector listens on loopback alone, answers to localhost, loopback
 	// addresses and Hosts, and serves what a proxy passed on only where Proxies
@@ -95,8 +96,8 @@ type Connector struct {
 	current   atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving   atomic.Bool                 // a planned stop has begun
 	metrics   *metrics
-	budget    *ws.Budget // shared by the incarnations: one may end while the next serves
-	edge      *admission
+	budget    *ws.Budget         // shared by the incarnations: one may end while the next serves
+	edge      *admission.Control // counts sockets, whatever incarnation they belong to
 	server    *plain.Server
 	accepting accepting
 	doubted   sync.Once      // a proxy that is not trusted was named
@@ -141,7 +142,7 @@ func New(cfg Config) (*Connector, error) {
 	cfg.fit()
 	m := newMetrics(cfg.Meters)
 	c := &Connector{
-		cfg: cfg, listener: l, gate: g, metrics: m, edge: newAdmission(&cfg, m),
+		cfg: cfg, listener: l, gate: g, metrics: m, edge: admission.New(cfg.admission(m)),
 		budget: ws.NewBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
 	c.server = newServer(c.handler(), cfg.Edge.Plain, m)

@@ -14,8 +14,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/ws"
-	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -175,7 +175,7 @@ func TestSilentSockets(t *testing.T) {
 			t.Fatalf("silent socket %d: %d, Retry-After %q", i, status, retry)
 		}
 	}
-	time.Sleep(silentAfter + 100*time.Millisecond)
+	time.Sleep(admission.SilentAfter + 100*time.Millisecond)
 	for i := range 20 {
 		r.enter(fmt.Sprint("user", i))
 	}
@@ -216,51 +216,6 @@ func TestWhereLimitsAreOff(t *testing.T) {
 		if off := c.cfg.Edge.UserConnections == 0; off != (name == "open on loopback" || name == "set on loopback") {
 			t.Errorf("%s: %d connections a user", name, c.cfg.Edge.UserConnections)
 		}
-	}
-}
-
-// Who has gone is remembered until nothing is left to hold against them, and no
-// longer; and never more of them than there may be connections.
-//
-//parley:bound users and addresses that have gone
-func TestHoldersAreBoundedAndEmptied(t *testing.T) {
-	cfg := Config{MaxConnections: 100}
-	cfg.setLimits(&net.TCPAddr{IP: net.IPv4zero})
-	cfg.Edge.Upgrades = 0
-	a := newAdmission(&cfg, newMetrics(nil))
-	now := time.Now()
-	for i := range 10_000 {
-		var ip [4]byte
-		ip[0], ip[1], ip[2] = 11, byte(i>>8), byte(i)
-		ticket, refused := a.admit(plain.Neighbourhood(netip.AddrFrom4(ip)), now)
-		if refused != "" {
-			t.Fatal(refused)
-		}
-		user := fmt.Sprint("user", i)
-		account, err := a.enter(user, now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for n := range 5000 {
-			if i < 2 {
-				account.chat(fmt.Sprint("channel", n), 10, now)
-			}
-		}
-		if len(account.chats) > maxPaced {
-			t.Fatalf("%d channels are remembered", len(account.chats))
-		}
-		a.leave(user)
-		ticket.release()
-		if _, users, addresses := a.counts(); users > 100 || addresses > 100 {
-			t.Fatalf("%d users and %d addresses are remembered", users, addresses)
-		}
-	}
-	if a.open != 0 || a.silent.Len() != 0 {
-		t.Errorf("%d connections are open, %d silent", a.open, a.silent.Len())
-	}
-	a.expire(time.Now().Add(time.Minute))
-	if _, users, addresses := a.counts(); users+addresses+a.users.idle.Len()+a.addresses.idle.Len() != 0 {
-		t.Errorf("%d users and %d addresses are remembered after a minute", users, addresses)
 	}
 }
 

@@ -13,7 +13,7 @@ func (c *Connector) gauges() (stop func()) {
 	g.Add("parley.connector.connections.limit", "{connection}", "Open WebSockets that the connector admits.",
 		func() (float64, bool) { return float64(c.cfg.MaxConnections), true })
 	g.Add("parley.connector.connections.silent", "{connection}", "Open WebSockets that have not sent hello yet.",
-		func() (float64, bool) { silent, _, _ := c.edge.counts(); return float64(silent), true })
+		func() (float64, bool) { return float64(c.edge.Counts().Silent), true })
 	g.Add("parley.connector.connections.plain", "{connection}", "Open connections that are not WebSockets.",
 		func() (float64, bool) { return float64(c.server.Count()), true })
 	g.Add("parley.connector.sessions", "{session}", "Sessions, those whose connection is gone and whose leaves have not passed yet included.",

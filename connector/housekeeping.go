@@ -35,7 +35,7 @@ func (inc *incarnation) keep(ctx context.Context) error {
 			for _, s := range inc.sessions.list() {
 				s.keep(now)
 			}
-			inc.edge.expire(now)
+			inc.edge.Expire(now)
 			if round%2 == 0 {
 				inc.channels.presence()
 				inc.channels.forgetLeft(now)
@@ -56,7 +56,7 @@ func (inc *incarnation) silent(now time.Time) bool {
 func (s *session) keep(now time.Time) {
 	s.mu.Lock()
 	s.places.publishLingering(now)
-	user, ended, expires, account := s.user, s.ended, s.expires, s.account
+	user, ended, expires, account := s.user, s.ended, s.expires, s.pace.account
 	s.mu.Unlock()
 	switch {
 	case ended:
@@ -66,7 +66,7 @@ func (s *session) keep(now time.Time) {
 	case !expires.IsZero() && now.After(expires):
 		s.front.Close(rpc.CloseExpired, "the token has expired")
 	}
-	s.front.Probe(now, s.inc.cfg.PingEvery, s.inc.cfg.PongTimeout, account.askedAfter)
+	s.front.Probe(now, s.inc.cfg.PingEvery, s.inc.cfg.PongTimeout, account.AskedAfter)
 }
 
 // end takes note that the connection is gone. The session leaves its channels

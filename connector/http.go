@@ -7,6 +7,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/connector/ws"
@@ -61,7 +62,7 @@ func (c *Connector) serve(upgrader *ws.Upgrader, w http.ResponseWriter, r *http.
 	}
 	conn, err := upgrader.Upgrade(w, r, inc.bounds())
 	if err != nil {
-		t.release()
+		t.Release()
 		c.metrics.upgrades.Add(1, outcomeFailed)
 		return // the upgrader has answered
 	}
@@ -75,9 +76,9 @@ func tryLater(w http.ResponseWriter, text string) {
 
 // admit gives a place to the request's connection, or says what it is refused
 // for.
-func (c *Connector) admit(inc *incarnation, r *http.Request) (t *ticket, refused string) {
+func (c *Connector) admit(inc *incarnation, r *http.Request) (t *admission.Ticket, refused string) {
 	if inc.sessions.overfull() {
-		return nil, refusedFull
+		return nil, admission.RefusedFull
 	}
 	address, untrusted := c.gate.ClientAddress(r)
 	if untrusted.IsValid() {
@@ -85,7 +86,7 @@ func (c *Connector) admit(inc *incarnation, r *http.Request) (t *ticket, refused
 			c.cfg.Logger.Warn("a proxy that is not in --proxies forwards requests: the limits of connections per address are off for it", "peer", untrusted)
 		})
 	}
-	return c.edge.admit(plain.Neighbourhood(address), time.Now())
+	return c.edge.Admit(plain.Neighbourhood(address), time.Now())
 }
 
 func bearer(r *http.Request) string {
@@ -104,10 +105,10 @@ func bearer(r *http.Request) string {
 	return strings.Clone(token[:min(len(token), maxToken+1)])
 }
 
-func (inc *incarnation) accept(conn *ws.Conn, t *ticket, token string) {
+func (inc *incarnation) accept(conn *ws.Conn, t *admission.Ticket, token string) {
 	s := inc.newSession(jsonrpc.Conn{Conn: conn}, token)
 	s.ticket = t
-	t.upgraded(func() { s.front.Dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
+	t.Upgraded(func() { s.front.Dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
 	if inc.admit(s) {
 		inc.metrics.upgrades.Add(1, outcomeOK)
 		return
@@ -116,7 +117,7 @@ func (inc *incarnation) accept(conn *ws.Conn, t *ticket, token string) {
 	inc.metrics.closed(front.Ending{Ours: rpc.CloseShutdown})
 	s.front.Close(rpc.CloseShutdown, "not now")
 	s.front.Discard()
-	t.release()
+	t.Release()
 }
 
 // bounds are what a session's connection is bounded by.
@@ -129,12 +130,10 @@ func (inc *incarnation) bounds() ws.Options {
 }
 
 func (inc *incarnation) newSession(f front.Front, token string) *session {
-	l := inc.limits
 	return &session{
 		id: ulid.Make().String(), inc: inc, front: f, bearer: token,
-		unanswered: make(chan struct{}, l.Pipeline),
-		requests:   newBucket(l.Rate, requestBurst(l)),
-		joins:      newBucket(l.Joins, l.Channels),
+		unanswered: make(chan struct{}, inc.limits.Pipeline),
+		pace:       newPace(inc),
 		places:     map[string]*place{},
 		opened:     time.Now(),
 	}
@@ -148,10 +147,10 @@ func (s *session) serve() {
 	s.inc.metrics.closed(ending)
 	s.front.Discard()
 	s.inc.metrics.connections.Add(-1)
-	if s.account != nil {
-		s.inc.edge.leave(s.user)
+	if s.pace.account != nil {
+		s.inc.edge.Leave(s.user)
 	}
-	s.ticket.release()
+	s.ticket.Release()
 }
 
 // howEnded distinguishes a clean end, whose leaves are published at once, from a cut.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/connector/ws"
@@ -33,7 +34,7 @@ type incarnation struct {
 	kafka         *eventlog.Client
 	events        *publisher
 	past          *reader
-	edge          *admission
+	edge          *admission.Control
 	heart         *heart
 	watch         *guard.Guard // compares the log with ClickHouse
 	clock         *roles.Clock // of the connector

@@ -2,15 +2,13 @@ package connector
 
 import (
 	"net"
-	"time"
 
+	"github.com/parley-chat/parley/connector/admission"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-const (
-	maxMalformed = 100 // malformed frames within floodWindow
-	floodWindow  = 10 * time.Second
-)
+const maxMalformed = 100 // malformed frames within admission.FloodWindow
 
 const (
 	escaped    = 6        // bytes that JSON takes for one of a body at most: a control character
@@ -62,22 +60,15 @@ func (cfg *Config) setLimits(listen net.Addr) {
 	set(&l.Page, 1<<20)
 }
 
+// admission is how many the connector lets in, once its limits are set.
+func (cfg *Config) admission(m *metrics) admission.Config {
+	return admission.Config{
+		Limits: cfg.Edge, Connections: cfg.MaxConnections, Channels: cfg.Limits.Channels,
+		Verdict: cfg.PongTimeout + ws.WriteTimeout,
+		Limited: func(limit string) { m.limited.Add(1, limit) },
+	}
+}
+
 // requestBurst is how many requests a session may send at once: one that comes
 // back joins all of its channels again.
 func requestBurst(l rpc.Limits) int { return l.Rate + l.Channels }
-
-// flood counts what should be rare. Not safe for concurrent use.
-type flood struct {
-	since time.Time
-	n     int
-}
-
-// exceeds counts one more and reports whether there were more than most within
-// the window.
-func (f *flood) exceeds(most int) bool {
-	if now := time.Now(); now.Sub(f.since) > floodWindow {
-		f.since, f.n = now, 0
-	}
-	f.n++
-	return f.n > most
-}

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -67,7 +68,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		connections: m.Level("parley.connector.connections", "{connection}", "Open WebSockets."),
 		upgrades: m.Tally("parley.connector.upgrades", "{request}",
 			"WebSockets that were asked for, by what became of them: ok; full, address (too many of it), rate or hello (too many that have not sent it), all answered with 503; refused for its host, origin or proxy; not_ready, draining, or failed for a bad request.",
-			meter.By("result", outcomeOK, refusedFull, refusedAddress, refusedRate, refusedHello, "not_ready", "draining", outcomeRefused, outcomeFailed)),
+			meter.By("result", outcomeOK, admission.RefusedFull, admission.RefusedAddress, admission.RefusedRate, admission.RefusedHello, "not_ready", "draining", outcomeRefused, outcomeFailed)),
 		limited: m.Tally("parley.connector.limited", "{event}",
 			"Times that a client met a limit, by which: requests and joins of a session, those of its user, chats, user_connections; bytes, for which reading waited; hello, for the lack of which a connection made room; plain, one that was not a WebSocket and did.",
 			meter.By("limit", limitNames...)),

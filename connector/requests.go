@@ -8,6 +8,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
@@ -18,7 +19,7 @@ import (
 // connection's reading goroutine, which waits here while too many requests are
 // unanswered.
 func (s *session) handle(r rpc.Request, bad *rpc.Error) {
-	if bad != nil && s.flood.exceeds(maxMalformed) {
+	if bad != nil && s.flood.Exceeds(maxMalformed) {
 		s.front.Close(rpc.CloseMisuse, "too many malformed frames")
 		return
 	}
@@ -30,8 +31,8 @@ func (s *session) handle(r rpc.Request, bad *rpc.Error) {
 	c := &call{session: s, method: r.Method, id: bytes.Clone(r.ID)} // which must not hold on to the frame
 	s.begin(c)
 	if bad == nil {
-		if retry, flooding := s.drawRequest(); retry > 0 {
-			s.slowDown(c, retry, flooding)
+		if retry, flooding := s.pace.request(); retry > 0 {
+			s.pace.slowDown(c, retry, flooding)
 			return
 		}
 		if c.reserve(callBytes + len(c.id)) {
@@ -49,7 +50,7 @@ func (s *session) handle(r rpc.Request, bad *rpc.Error) {
 // answered elsewhere.
 func (s *session) dispatch(c *call, r rpc.Request) *rpc.Error {
 	if r.Method != rpc.MethodHello && s.user == "" && known(r.Method) {
-		if s.flood.exceeds(maxMalformed) {
+		if s.flood.Exceeds(maxMalformed) {
 			s.front.Close(rpc.CloseMisuse, "too many requests before hello")
 		}
 		return &rpc.Error{Code: rpc.CodeUnauthenticated, Message: "say hello first"}
@@ -101,15 +102,15 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	}
 	s.mu.Unlock()
 	if s.user == "" {
-		account, err := s.inc.edge.enter(who.user, time.Now())
+		account, err := s.inc.edge.Enter(who.user, time.Now())
 		if err != nil {
 			s.turnAway(c, err)
 			return nil
 		}
 		s.mu.Lock()
-		s.account, s.bearer = account, ""
+		s.pace.account, s.bearer = account, ""
 		s.mu.Unlock()
-		s.ticket.greeted()
+		s.ticket.Greeted()
 	}
 	s.mu.Lock()
 	s.user, s.expires = who.user, who.expires
@@ -123,7 +124,7 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 func (s *session) turnAway(c *call, why error) {
 	s.inc.metrics.limited.Add(1, "user_connections")
 	refusal := &rpc.Error{Code: rpc.CodeForbidden, Message: why.Error(), Data: &rpc.ErrorData{Limit: s.inc.cfg.Edge.UserConnections}}
-	if errors.Is(why, errAsked) {
+	if errors.Is(why, admission.ErrAsked) {
 		s.front.Close(rpc.CloseTryLater, why.Error())
 		c.fail(refusal)
 		return
@@ -160,7 +161,7 @@ func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
 			return rpc.InvalidParams("epoch", "must come with since")
 		}
 	}
-	if bad := s.drawJoin(); bad != nil {
+	if bad := s.pace.join(); bad != nil {
 		return bad
 	}
 	s.join(p.Channel, j)
@@ -207,7 +208,7 @@ func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
 		c.result(rpc.ChatResult{ID: m.ID, Seq: e.Seq, Time: e.Time})
 		return nil
 	}
-	if bad := s.drawChat(m.Channel); bad != nil {
+	if bad := s.pace.chat(m.Channel); bad != nil {
 		return bad
 	}
 	return s.publishChat(c, p, &m)

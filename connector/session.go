@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -21,16 +22,15 @@ type session struct {
 	// A slot for each request that is not answered yet.
 	unanswered chan struct{}
 
-	ticket *ticket // of its connection
+	ticket *admission.Ticket // of its connection
 
 	spans openSpans
 
 	// Owned by the reading goroutine.
-	bearer          string // the token of the upgrade request, until hello
-	flood, excess   flood  // malformed frames, and requests above the rate
-	requests, joins *bucket
+	bearer string          // the token of the upgrade request, until hello
+	flood  admission.Flood // malformed frames
 
-	account *account // of the user; nil before hello. Set by the reading goroutine, with mu
+	pace pace
 
 	mu      sync.Mutex
 	user    string        // "" before hello; set once

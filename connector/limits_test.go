@@ -1,12 +1,15 @@
 package connector
 
 import (
+	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -22,7 +25,7 @@ func TestSilentSocketsFillNoSmallConnector(t *testing.T) {
 	if _, status, _ := r.dial(nil); status != 503 {
 		t.Errorf("beyond the limit a connection is answered with %d", status)
 	}
-	time.Sleep(silentAfter + 100*time.Millisecond)
+	time.Sleep(admission.SilentAfter + 100*time.Millisecond)
 	var all []*websocket.Conn
 	for _, user := range []string{"ada", "bob", "eve"} {
 		all = append(all, r.enter(user))
@@ -30,11 +33,8 @@ func TestSilentSocketsFillNoSmallConnector(t *testing.T) {
 	if code := closeCode(silent, 5*time.Second); code != rpc.CloseTryLater {
 		t.Errorf("the oldest silent socket is closed with %d", code)
 	}
-	r.c.edge.mu.Lock()
-	open := r.c.edge.open
-	r.c.edge.mu.Unlock()
-	if open != 50 {
-		t.Errorf("%d connections count as open, of 50", open)
+	if n := r.c.edge.Counts(); n.Open != 50 {
+		t.Errorf("%d connections count as open, of 50", n.Open)
 	}
 	for _, ws := range all {
 		answerTo(t, ws, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
@@ -91,7 +91,10 @@ func TestDeadConnectionsOfAUser(t *testing.T) {
 func TestConnectionsOfAUser(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.UserConnections, cfg.PongTimeout = 3, 5*time.Second })
-	r.c.edge.verdict = 500 * time.Millisecond // rather than a quarter of a minute
+	limits := r.c.cfg.admission(r.c.metrics)
+	limits.Verdict = 500 * time.Millisecond // rather than a quarter of a minute
+	r.c.edge = admission.New(limits)
+	r.inc.edge = r.c.edge
 	r.keepSessions()
 	first := r.enter("ada")
 	for _, ws := range []*websocket.Conn{first, r.enter("ada"), r.enter("ada")} {
@@ -121,4 +124,81 @@ func TestConnectionsOfAUser(t *testing.T) {
 	soon(t, "there is room again", func() bool {
 		return strings.Contains(r.hello(r.open(), "ada"), `"result"`)
 	})
+}
+
+// A client address has so many connections and no more, and cannot take all
+// upgrades; those behind a trusted proxy are told apart by what it says.
+func TestConnectionsOfAnAddress(t *testing.T) {
+	t.Parallel()
+	from := func(address string) http.Header { return http.Header{"X-Forwarded-For": {address}} }
+	r := newEdgeRig(t, withAuth, func(cfg *Config) {
+		cfg.Edge.AddressConnections = 3
+		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	for _, c := range []struct {
+		from string
+		want int
+	}{
+		{"192.0.2.1", 101}, {"192.0.2.1", 101}, {"192.0.2.1", 101}, {"192.0.2.1", 503},
+		{"198.51.100.9, 192.0.2.1", 503}, // invented by the client
+		{"192.0.2.1, 127.0.0.9", 503},    // two proxies of ours
+		{"192.0.2.2", 101},
+		{"2001:db8::1", 101}, {"2001:db8::2", 101}, {"[2001:db8::3]:443", 101}, {"2001:db8::4", 503}, {"2001:db8:0:1::4", 101},
+	} {
+		if _, status, _ := r.dial(from(c.from)); status != c.want {
+			t.Errorf("a connection from %s is answered with %d, want %d", c.from, status, c.want)
+		}
+	}
+	if n := r.c.edge.Counts(); n.Addresses != 4 {
+		t.Errorf("%d addresses are remembered, want 4", n.Addresses)
+	}
+}
+
+// A proxy of the same network that nobody said to trust is not taken for one
+// client.
+func TestUntrustedProxy(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.AddressConnections = 2 })
+	for i := range 5 {
+		if _, status, _ := r.dial(http.Header{"Forwarded": {"for=192.0.2.1"}}); status != 101 {
+			t.Fatalf("connection %d is answered with %d", i, status)
+		}
+	}
+	r.open()
+	r.open()
+	if _, status, _ := r.dial(nil); status != http.StatusServiceUnavailable {
+		t.Errorf("the third connection of an address is answered with %d", status)
+	}
+}
+
+func TestRateOfUpgrades(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.Upgrades = 9 })
+	refused := 0
+	for range 40 {
+		if _, status, retry := r.dial(nil); status == http.StatusServiceUnavailable && retry != "" {
+			refused++
+		}
+	}
+	if refused < 10 {
+		t.Errorf("%d of 40 upgrades at once were refused, at 9 a second and 18 at once", refused)
+	}
+}
+
+// What one connection sends beyond its rate waits in its own socket.
+func TestBytesOfAConnection(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.ReadRate = 128 << 10; cfg.Limits.Rate = -1; cfg.Edge.UserRate = -1 })
+	ws := r.enter("ada")
+	frame := []byte(`{"jsonrpc":"2.0","method":"ping","params":{"x":"` + strings.Repeat("x", 60<<10) + `"}}`)
+	begun := time.Now()
+	for range 16 { // 960 KiB, 512 KiB of them at once
+		if err := ws.WriteMessage(websocket.TextMessage, frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answerTo(t, ws, `{"jsonrpc":"2.0","id":7,"method":"ping"}`)
+	if took := time.Since(begun); took < 3*time.Second || took > 15*time.Second {
+		t.Errorf("960 KiB were read in %v, at 128 KiB a second and 512 KiB at once", took)
+	}
 }

@@ -1,4 +1,4 @@
-package connector
+package admission
 
 import (
 	"container/list"

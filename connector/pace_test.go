@@ -3,8 +3,6 @@ package connector
 import (
 	"bytes"
 	"fmt"
-	"net/http"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -156,82 +154,5 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 	}
 	if answers == 0 || answers > 40+20*10 {
 		t.Errorf("%d requests are answered in 2 s, at 20 a second and 40 at once", answers)
-	}
-}
-
-// A client address has so many connections and no more, and cannot take all
-// upgrades; those behind a trusted proxy are told apart by what it says.
-func TestConnectionsOfAnAddress(t *testing.T) {
-	t.Parallel()
-	from := func(address string) http.Header { return http.Header{"X-Forwarded-For": {address}} }
-	r := newEdgeRig(t, withAuth, func(cfg *Config) {
-		cfg.Edge.AddressConnections = 3
-		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	})
-	for _, c := range []struct {
-		from string
-		want int
-	}{
-		{"192.0.2.1", 101}, {"192.0.2.1", 101}, {"192.0.2.1", 101}, {"192.0.2.1", 503},
-		{"198.51.100.9, 192.0.2.1", 503}, // invented by the client
-		{"192.0.2.1, 127.0.0.9", 503},    // two proxies of ours
-		{"192.0.2.2", 101},
-		{"2001:db8::1", 101}, {"2001:db8::2", 101}, {"[2001:db8::3]:443", 101}, {"2001:db8::4", 503}, {"2001:db8:0:1::4", 101},
-	} {
-		if _, status, _ := r.dial(from(c.from)); status != c.want {
-			t.Errorf("a connection from %s is answered with %d, want %d", c.from, status, c.want)
-		}
-	}
-	if _, _, addresses := r.c.edge.counts(); addresses != 4 {
-		t.Errorf("%d addresses are remembered, want 4", addresses)
-	}
-}
-
-// A proxy of the same network that nobody said to trust is not taken for one
-// client.
-func TestUntrustedProxy(t *testing.T) {
-	t.Parallel()
-	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.AddressConnections = 2 })
-	for i := range 5 {
-		if _, status, _ := r.dial(http.Header{"Forwarded": {"for=192.0.2.1"}}); status != 101 {
-			t.Fatalf("connection %d is answered with %d", i, status)
-		}
-	}
-	r.open()
-	r.open()
-	if _, status, _ := r.dial(nil); status != http.StatusServiceUnavailable {
-		t.Errorf("the third connection of an address is answered with %d", status)
-	}
-}
-
-func TestRateOfUpgrades(t *testing.T) {
-	t.Parallel()
-	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.Upgrades = 9 })
-	refused := 0
-	for range 40 {
-		if _, status, retry := r.dial(nil); status == http.StatusServiceUnavailable && retry != "" {
-			refused++
-		}
-	}
-	if refused < 10 {
-		t.Errorf("%d of 40 upgrades at once were refused, at 9 a second and 18 at once", refused)
-	}
-}
-
-// What one connection sends beyond its rate waits in its own socket.
-func TestBytesOfAConnection(t *testing.T) {
-	t.Parallel()
-	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.ReadRate = 128 << 10; cfg.Limits.Rate = -1; cfg.Edge.UserRate = -1 })
-	ws := r.enter("ada")
-	frame := []byte(`{"jsonrpc":"2.0","method":"ping","params":{"x":"` + strings.Repeat("x", 60<<10) + `"}}`)
-	begun := time.Now()
-	for range 16 { // 960 KiB, 512 KiB of them at once
-		if err := ws.WriteMessage(websocket.TextMessage, frame); err != nil {
-			t.Fatal(err)
-		}
-	}
-	answerTo(t, ws, `{"jsonrpc":"2.0","id":7,"method":"ping"}`)
-	if took := time.Since(begun); took < 3*time.Second || took > 15*time.Second {
-		t.Errorf("960 KiB were read in %v, at 128 KiB a second and 512 KiB at once", took)
 	}
 }
