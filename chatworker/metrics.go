@@ -47,7 +47,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		replayed: m.Counter("parley.chatworker.replayed", "{event}",
 			"Events after the saved state of a partition when it was taken over: connectors may have their pushes already, and drop them."),
 		checkpoints: m.Histogram("parley.chatworker.checkpoint.duration", "s",
-			"Time in which a partition's changed state was written, the wait for its pushes included, by result.",
+			"Time to write a partition's changed state, including the wait for its pushes, by result.",
 			meter.Seconds, meter.By("result", outcomeOK, outcomeFailed)),
 		records: m.Counter("parley.chatworker.checkpoint.records", "{record}", "Records of state that were written."),
 		downs: m.Tally("parley.chatworker.downs", "{connector}",

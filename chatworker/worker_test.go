@@ -176,7 +176,7 @@ func TestForeignCheckpointIsRefused(t *testing.T) {
 		"of another epoch":        {func(m *schema.StateMarker) { m.Epoch = "another" }, "belongs to epoch another"},
 		"of another topic":        {func(m *schema.StateMarker) { m.TopicId = make([]byte, 16) }, "topic 0000"},
 		"of events that are lost": {func(m *schema.StateMarker) { m.Next = 7 }, "events were lost"},
-		"of another tail":         {func(m *schema.StateMarker) { m.Digest = 7 }, "holds another record than before"},
+		"of another tail":         {func(m *schema.StateMarker) { m.Digest = 7 }, "holds a different record than before"},
 		"of this log":             {func(m *schema.StateMarker) {}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,7 +30,7 @@ func TestRefusals(t *testing.T) {
 		{"another topic", func(s *system) { s.register(s.log.Epoch, [16]byte{1}, s.log.Partitions) }, "created again"},
 		{"another number of partitions", func(s *system) { s.register(s.log.Epoch, s.log.TopicID, 5) }, "channels would move"},
 		{"a log that lost its end", func(s *system) { s.mark(watermark{seq: 9, format: 1}) }, "lost its end"},
-		{"a log that grew again", func(s *system) { s.mark(watermark{seq: 0, digest: 7, format: 1}) }, "another record"},
+		{"a log that grew again", func(s *system) { s.mark(watermark{seq: 0, digest: 7, format: 1}) }, "a different record"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSystem(t)

@@ -53,7 +53,7 @@ func newRowBuilder(log epoch.Log, partition int, from watermark) *rowBuilder {
 func (f *rowBuilder) apply(rec *eventlog.Record) error {
 	digest := xxhash.Sum64(rec.Value)
 	if rec.Offset == f.from.seq && f.from.digest != 0 && digest != f.from.digest {
-		return epoch.Refuse("offset %d of partition %d of %s is another record than the one in ClickHouse: the log lost its end and grew again; "+epoch.Remedy,
+		return epoch.Refuse("offset %d of partition %d of %s is not the record that ClickHouse has of it: the log lost its end and grew again; "+epoch.Remedy,
 			rec.Offset, f.partition, schema.TopicEvents)
 	}
 	e, err := schema.DecodeEvent(rec.Value)

@@ -26,9 +26,9 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			"Statements that failed in ClickHouse, by kind of failure: timeout, connection, or the server's exception.",
 			meter.By("error.type", "timeout", "connection", "exception")),
 		retries: m.Counter("parley.clickhouse.retries", "{retry}",
-			"Statements that are tried again after they failed."),
+			"Statements that were retried after a failure."),
 		away: m.Level("parley.clickhouse.away", "{client}",
-			"Users of ClickHouse in this process for which it does not work now, and that keep trying."),
+			"Parts of this process for which ClickHouse does not work at the moment, and that keep trying."),
 	}
 }
 

@@ -75,7 +75,7 @@ func cannotListen(addr, flag string, err error) error {
 	case errors.As(err, &name):
 		err = errors.New(name.Err)
 	}
-	return fmt.Errorf("%s: nobody can listen at %s here: %w", flag, addr, err)
+	return fmt.Errorf("%s: this machine cannot listen at %s: %w", flag, addr, err)
 }
 
 // reserve finds a port for a server that binds it itself: it listens at addr,

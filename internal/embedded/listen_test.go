@@ -43,5 +43,5 @@ func TestPortIsWaitedFor(t *testing.T) {
 
 func TestAddressThatIsNotOurs(t *testing.T) {
 	_, err := embedded.Listen(within(t), "192.0.2.1:80", "--listen")
-	wantSentence(t, err, "nobody can listen at 192.0.2.1:80")
+	wantSentence(t, err, "cannot listen at 192.0.2.1:80")
 }

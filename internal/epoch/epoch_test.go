@@ -192,7 +192,7 @@ func TestHistoryThatTheLogLacks(t *testing.T) {
 		"as far as the log":  {history(log.Epoch, 0, 0), ""},
 		"of another log":     {history("another", 99, 0), ""},
 		"more than the log":  {history(log.Epoch, 99, 0), "ClickHouse holds 99 offsets more than the log"},
-		"a different record": {history(log.Epoch, 0, 42), "holds another record"},
+		"a different record": {history(log.Epoch, 0, 42), "holds a different record"},
 	} {
 		err := log.CheckHistory(ctx, c, test.h)
 		if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {

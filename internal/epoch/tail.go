@@ -58,7 +58,7 @@ func (t Tail) Check(ctx context.Context, c *eventlog.Client) error {
 		return fmt.Errorf("check offset %d of %s/%d: %w", t.Offset, schema.TopicEvents, t.Partition, err)
 	}
 	if len(batch.Records) == 0 || batch.Records[0].Offset != t.Offset || Digest(&batch.Records[0]) != t.Digest {
-		return Refuse("offset %d of partition %d of %s holds another record than before: the log lost its end and grew again; "+Remedy, t.Offset, t.Partition, schema.TopicEvents)
+		return Refuse("offset %d of partition %d of %s holds a different record than before: the log lost its end and grew again; "+Remedy, t.Offset, t.Partition, schema.TopicEvents)
 	}
 	return nil
 }

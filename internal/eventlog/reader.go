@@ -260,7 +260,7 @@ func (r *Reader) decode(p *kmsg.FetchResponseTopicPartition) (Batch, error) {
 		return Batch{}, &CorruptError{r.cfg.Topic, r.cfg.Partition, next, skip, err}
 	}
 	if len(p.RecordBatches) > 0 && next == r.offset {
-		return Batch{}, fmt.Errorf("a fetch of %s/%d at %d brought no whole batch at or above it",
+		return Batch{}, fmt.Errorf("a fetch of %s/%d at %d returned no complete batch at or above it",
 			r.cfg.Topic, r.cfg.Partition, r.offset)
 	}
 	return Batch{Records: records, NextOffset: next, End: p.HighWatermark}, nil

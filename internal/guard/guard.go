@@ -44,7 +44,7 @@ func MayBegin(db *clickhouse.DB) func(context.Context) error {
 		if err != nil || known == nil {
 			return err
 		}
-		return epoch.Refuse("Kafka has no log, and ClickHouse at %s holds the history of epoch %s: this is another Kafka than the one of that history, or its topics are gone; correct --kafka or --clickhouse, restore %s, or begin a new epoch with `parley epoch new`",
+		return epoch.Refuse("Kafka has no log, and ClickHouse at %s holds the history of epoch %s: this is not the Kafka of that history, or its topics are gone; correct --kafka or --clickhouse, restore %s, or begin a new epoch with `parley epoch new`",
 			db.Addresses(), known.Name, schema.TopicEvents)
 	}
 }

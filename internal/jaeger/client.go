@@ -120,7 +120,7 @@ func Fetch(ctx context.Context, base, id string) (*Trace, error) {
 		if errors.As(err, &failed) {
 			err = failed.Err // without the URL, which is in the message already
 		}
-		return nil, fmt.Errorf("nobody answers at %s, start Jaeger or name another address: %w", shown, err)
+		return nil, fmt.Errorf("nothing answers at %s, start Jaeger or name another address: %w", shown, err)
 	}
 	defer response.Body.Close()
 	return decode(response, shown)

@@ -126,7 +126,7 @@ func TestFetchFails(t *testing.T) {
 	}{
 		"unknown":     {answer(t, http.StatusNotFound, "text/plain", `{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}`), jaeger.ErrNotFound.Error()},
 		"empty":       {answer(t, http.StatusOK, someJSON, `{"data":[]}`), jaeger.ErrNotFound.Error()},
-		"away":        {"http://127.0.0.1:1", "nobody answers at http://127.0.0.1:1"},
+		"away":        {"http://127.0.0.1:1", "nothing answers at http://127.0.0.1:1"},
 		"another":     {answer(t, http.StatusTeapot, "text/html", "tea"), "does not know this request"},
 		"no JSON":     {answer(t, http.StatusOK, "text/html", "<html>"), "is it Jaeger's query API?"},
 		"twice":       {answer(t, http.StatusOK, someJSON, `{"data":[{"spans":[{"spanID":"a"}]}],"data":[{"spans":[{"spanID":"b"}]}]}`), "is it Jaeger's query API?"},

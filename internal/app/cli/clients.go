@@ -25,10 +25,10 @@ type clientFlags struct {
 	MaxConnections int           `default:"100000" placeholder:"N" help:"Connections at once. Default: ${default}."`
 	MaxChannels    int           `default:"128" placeholder:"N" help:"Channels that a session may join. Default: ${default}."`
 	MaxBody        int           `default:"4096" placeholder:"BYTES" help:"Size of a message. Default: ${default}."`
-	MaxQueued      int           `default:"268435456" placeholder:"BYTES" help:"What may wait for all clients together to read it; beyond it the longest queue is closed as a slow consumer. Default: ${default}."`
+	MaxQueued      int           `default:"268435456" placeholder:"BYTES" help:"What may wait in the queues of all clients together; beyond it the longest queue is closed as a slow consumer. Default: ${default}."`
 	PingEvery      time.Duration `default:"25s" placeholder:"TIME" help:"Time between the server's pings. Default: ${default}."`
 	PongTimeout    time.Duration `default:"8s" placeholder:"TIME" help:"Time for a client's pong. Default: ${default}."`
-	DrainDelay     time.Duration `default:"0s" placeholder:"TIME" help:"Time from a stop, when /readyz says so, until new connections are refused: as long as load balancers take to note it. Default: ${default}."`
+	DrainDelay     time.Duration `default:"0s" placeholder:"TIME" help:"Time from a stop, when /readyz says so, until new connections are refused: as long as load balancers take to notice. Default: ${default}."`
 	Drain          time.Duration `default:"0s" placeholder:"TIME" help:"Time over which a stop closes connections. Default: ${default}, all at once."`
 	Traces         string        `placeholder:"URL" help:"Where clients find a trace: a URL with {trace} in it."`
 

@@ -15,9 +15,9 @@ type edgeFlags struct {
 	MaxSilentConnections  *int `placeholder:"N" help:"Connections that have not sent hello yet; 0 for no limit. Default: 2000, none for an open connector on loopback."`
 	MaxPlainConnections   *int `placeholder:"N" help:"Connections that are not WebSockets; 0 for no limit. Default: 500, none for an open connector on loopback."`
 	ConnectRate           *int `placeholder:"N" help:"Connections a second, a tenth of them from one address; 0 for no limit. Default: 500, none for an open connector on loopback."`
-	Rate                  *int `placeholder:"N" help:"Requests a second and session; 0 for no limit. Default: 100, none for an open connector on loopback."`
+	Rate                  *int `placeholder:"N" help:"Requests a second of one session; 0 for no limit. Default: 100, none for an open connector on loopback."`
 	UserRate              *int `placeholder:"N" help:"Requests a second of all sessions of a user; 0 for no limit. Default: 200, none for an open connector on loopback."`
-	JoinRate              *int `placeholder:"N" help:"Joins a second and session; 0 for no limit. Default: 20, none for an open connector on loopback."`
+	JoinRate              *int `placeholder:"N" help:"Joins a second of one session; 0 for no limit. Default: 20, none for an open connector on loopback."`
 	UserJoinRate          *int `placeholder:"N" help:"Joins a second of all sessions of a user; 0 for no limit. Default: 40, none for an open connector on loopback."`
 	ChatRate              *int `placeholder:"N" help:"Messages a second of a user in a channel; 0 for no limit. Default: 10, none for an open connector on loopback."`
 	ReadRate              *int `placeholder:"BYTES" help:"Bytes a second that are read from a connection; 0 for no limit. Default: 1048576, none for an open connector on loopback."`

@@ -15,7 +15,7 @@ import (
 const healthPatience = 3 * time.Second
 
 type healthCommand struct {
-	Admin address `required:"" placeholder:"ADDR" help:"The --admin of the command that is asked about."`
+	Admin address `required:"" placeholder:"ADDR" help:"The --admin address of the process to ask."`
 }
 
 // Run asks a running command whether it is ready. It is the health check of
@@ -30,7 +30,7 @@ func (c *healthCommand) Run(ctx context.Context, p process) error {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("nobody answers at %s, the address given by --admin: %w", at, err)
+		return fmt.Errorf("nothing answers at %s, the address given by --admin: %w", at, err)
 	}
 	defer res.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(res.Body, 4096))

@@ -33,7 +33,7 @@ func TestHealthAsksARunningCommand(t *testing.T) {
 		t.Errorf("exit code %d, says %q", code, said)
 	}
 	broker.kill()
-	if code, said := ask(at); code != 1 || !strings.Contains(said, "nobody answers at "+at) {
+	if code, said := ask(at); code != 1 || !strings.Contains(said, "nothing answers at "+at) {
 		t.Errorf("exit code %d, says %q", code, said)
 	}
 }

@@ -26,7 +26,7 @@ func (e *coded) Unwrap() error { return e.error }
 // kafkaFlags select the system for an operator's command that needs only the
 // log.
 type kafkaFlags struct {
-	Data string `placeholder:"DIR" help:"Data folder of \"parley up\", in place of addresses. Where it does not run, its servers are started for the command."`
+	Data string `placeholder:"DIR" help:"Data folder of \"parley up\", in place of addresses. If it is not running, the command starts its servers."`
 	clusterFlags
 	Wait time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait for servers that do not answer. Default: ${default}."`
 }

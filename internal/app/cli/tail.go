@@ -18,7 +18,7 @@ type tailCommand struct {
 	Partition partition   `default:"-1" placeholder:"N" help:"Only this partition. Default: all, or the channel's."`
 	From      tailFrom    `placeholder:"WHERE" help:"Where to begin: beginning, end, or an offset of one partition. Default: beginning; with --follow end."`
 	Follow    bool        `short:"f" help:"Continue at the end and wait for more; Ctrl-C stops it."`
-	Kinds     []string    `placeholder:"KIND,..." enum:"marker,format,join,chat,leave,down,corrupt" help:"Only events of these kinds: ${enum}."`
+	Kinds     []string    `placeholder:"KIND,..." enum:"marker,format,join,chat,leave,down,corrupt" help:"Only events of these kinds: ${enum}. Default: all."`
 	Bodies    bool        `help:"Show the bodies of public messages."`
 	Private   bool        `help:"Show the bodies and recipients of private messages."`
 }

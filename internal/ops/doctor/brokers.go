@@ -66,7 +66,7 @@ func (x *examination) checkBrokers(ctx context.Context) error {
 		subject := fmt.Sprint("broker ", id)
 		have, err := x.cfg.Kafka.BrokerSettings(ctx, id)
 		if eventlog.IsRefused(err) {
-			x.find(Note, subject, "grant the user DescribeConfigs on the cluster, or check them yourself")("its settings may not be read: not checked: %v", err)
+			x.find(Note, subject, "grant the user DescribeConfigs on the cluster, or check them yourself")("its settings were not checked, because this user may not read them: %v", err)
 			continue
 		}
 		if err != nil {

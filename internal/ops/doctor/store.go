@@ -120,7 +120,7 @@ func (x *examination) checkTables(ctx context.Context) error {
 		case engine == "":
 			x.find(Error, subject, "restart a projector, which creates it and fills it from the log")("it is missing")
 		case engine != wanted:
-			x.find(Error, subject, "rename it and restart the projectors: they create another, and fill it from the log; rows of earlier epochs are in the old one alone")("its engine is %s, and %s is needed: repeated rows are kept, or one server alone has them", engine, wanted)
+			x.find(Error, subject, "rename it and restart the projectors: they create another, and fill it from the log; rows of earlier epochs are only in the old one")("its engine is %s, and %s is needed: repeated rows are kept, or only one server has them", engine, wanted)
 		case strings.Contains(statement, " TTL "):
 			x.find(Error, subject, "remove it with ALTER TABLE … REMOVE TTL, and refill the tables with `parley rebuild`")("it has a TTL: history is deleted")
 		}

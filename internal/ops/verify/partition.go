@@ -149,10 +149,10 @@ func (p *pass) record(rec *eventlog.Record) error {
 // compareDigests compares the records that others remember with the log's.
 func (p *pass) compareDigests(rec *eventlog.Record) {
 	if rec.Offset == p.mark.seq && p.mark.digest != 0 && xxhash.Sum64(rec.Value) != p.mark.digest {
-		p.v.out.differ(PlaceHistory, p.partition, rec.Offset, "", "the watermark remembers another record: the log lost its end and grew again")
+		p.v.out.differ(PlaceHistory, p.partition, rec.Offset, "", "the watermark remembers a different record: the log lost its end and grew again")
 	}
 	if m := p.stored.marker; m != nil && rec.Offset == m.Next-1 && m.Digest != 0 && xxhash.Sum64(rec.Value) != m.Digest {
-		p.v.out.differ(PlaceCheckpoint, p.partition, rec.Offset, "", "the marker remembers another record: the log lost its end and grew again")
+		p.v.out.differ(PlaceCheckpoint, p.partition, rec.Offset, "", "the marker remembers a different record: the log lost its end and grew again")
 	}
 }
 

@@ -348,10 +348,8 @@ export class Channel extends Emitter<ChannelEvents> {
     const before = oldest ? oldest.seq : position.seq + 1;
     const inSameEpoch = !oldest || oldest.epoch === epoch;
     const page = await this.history({ epoch, limit, ...(inSameEpoch ? { before } : {}) });
-    // The message that it precedes is gone: the page would leave a gap that nobody knows of.
-    if (oldest && this.#timeline.oldest !== oldest) return 0;
-    // The first message came meanwhile: what is older precedes that one.
-    if (this.#timeline.oldest !== oldest) return this.#loadOlder(limit);
+    // The message that the page precedes is gone, or was not there yet: it would leave a gap.
+    if (this.#timeline.oldest !== oldest) return oldest ? 0 : this.#loadOlder(limit);
     const added = this.#timeline.prepend(page.messages, page.epoch);
     this.#matchOutbox(added);
     if (page.more && added.length > 0) this.#older = {};
