@@ -38,7 +38,7 @@ func (h *historyCall) answer(ch *channel) {
 		if found, ok := ch.page(h, ch.Position()+1); ok && h.session.front.RoomNow() {
 			ch.Unlock()
 			inc.metrics.fromRing()
-			inc.replyHistory(h, found)
+			h.send(found)
 			return
 		}
 	}
@@ -66,7 +66,7 @@ func (h *historyCall) answer(ch *channel) {
 			h.fail(rpc.HistoryUnavailable(retryAfter))
 			return
 		}
-		inc.replyHistory(h, found)
+		h.send(found)
 	})
 }
 
@@ -117,7 +117,8 @@ func (ch *channel) page(h *historyCall, end int64) (room.Page, bool) {
 	}
 }
 
-func (inc *incarnation) replyHistory(h *historyCall, p room.Page) {
+func (h *historyCall) send(p room.Page) {
+	inc := h.session.inc
 	r := rpc.HistoryResult{Epoch: cmp.Or(h.epoch, inc.log.Epoch), More: p.More, Newer: p.Newer, Older: p.Older}
 	h.reply(func(b []byte) []byte { return rpc.AppendHistoryResult(b, &r, p.Messages) })
 }
@@ -149,7 +150,7 @@ func (m *membersCall) answer(ch *channel) {
 	}
 	front := m.session.front
 	if !m.crowd && front.RoomNow() {
-		m.list()
+		m.send()
 		return
 	}
 	if m.crowd || !m.reserve(waitBytes) {
@@ -161,10 +162,10 @@ func (m *membersCall) answer(ch *channel) {
 		if front.AwaitRoom(inc.ctx, inc.limits.Page) {
 			defer front.FreeRoom(inc.limits.Page)
 		}
-		m.list()
+		m.send()
 	})
 }
 
-func (m *membersCall) list() {
+func (m *membersCall) send() {
 	m.reply(func(b []byte) []byte { return rpc.AppendMembersResult(b, &m.listed) })
 }

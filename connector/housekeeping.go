@@ -93,7 +93,7 @@ func (s *session) end(clean bool, reason schema.Reason) {
 	for _, p := range stay {
 		p.watchForReturn()
 	}
-	s.endSpans()
+	s.spans.end()
 	s.leaveAll(now)
 }
 

@@ -150,7 +150,7 @@ func (m *metrics) answered(method string, e *rpc.Error) {
 			m.joins.Add(1, outcomeFailed)
 		}
 	}
-	if !known(method) {
+	if _, known := requestOf(method); !known {
 		method = "other"
 	}
 	m.requests.Add(1, method, result)

@@ -25,7 +25,8 @@ func checkNewName(field, name string) *rpc.Error {
 // checkChannel refuses to begin a channel whose name can pass for another's.
 // Those that the log has already stay readable: only for them it waits, which
 // holds up the session's next requests and nobody else's.
-func (s *session) checkChannel(c *call, name string) *rpc.Error {
+func (c *call) checkChannel(name string) *rpc.Error {
+	s := c.session
 	bad := checkNewName("channel", name)
 	if bad == nil || schema.CheckName(name) != nil {
 		return bad

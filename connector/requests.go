@@ -3,7 +3,6 @@ package connector
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -29,14 +28,14 @@ func (s *session) handle(r rpc.Request, bad *rpc.Error) {
 		return
 	}
 	c := &call{session: s, method: r.Method, id: bytes.Clone(r.ID)} // which must not hold on to the frame
-	s.begin(c)
+	c.begin()
 	if bad == nil {
 		if retry, flooding := s.pace.request(); retry > 0 {
 			s.pace.slowDown(c, retry, flooding)
 			return
 		}
 		if c.reserve(callBytes + len(c.id)) {
-			bad = s.dispatch(c, r)
+			bad = c.dispatch(r)
 		} else {
 			bad = rpc.Unavailable(retryAfter)
 		}
@@ -46,38 +45,58 @@ func (s *session) handle(r rpc.Request, bad *rpc.Error) {
 	}
 }
 
-// dispatch starts a request. An error answers it; else it is or will be
-// answered elsewhere.
-func (s *session) dispatch(c *call, r rpc.Request) *rpc.Error {
-	if r.Method != rpc.MethodHello && s.user == "" && known(r.Method) {
+// dispatch starts a request, as start of its method does.
+func (c *call) dispatch(r rpc.Request) *rpc.Error {
+	s := c.session
+	method, known := requestOf(r.Method)
+	if !known {
+		return &rpc.Error{Code: rpc.CodeNoMethod, Message: "no such method"}
+	}
+	if s.user == "" && r.Method != rpc.MethodHello {
 		if s.flood.Exceeds(maxMalformed) {
 			s.front.Close(rpc.CloseMisuse, "too many requests before hello")
 		}
 		return &rpc.Error{Code: rpc.CodeUnauthenticated, Message: "say hello first"}
 	}
-	switch r.Method {
-	case rpc.MethodHello:
-		return s.hello(c, r)
-	case rpc.MethodPing:
-		c.result(rpc.Empty{})
-		return nil
-	case rpc.MethodChat:
-		return s.onChat(c, r)
-	case rpc.MethodJoin:
-		return s.onJoin(c, r)
-	case rpc.MethodLeave:
-		return s.onLeave(c, r)
-	case rpc.MethodHistory:
-		return s.onHistory(c, r)
-	case rpc.MethodMembers:
-		return s.onMembers(c, r)
-	}
-	return &rpc.Error{Code: rpc.CodeNoMethod, Message: "no such method"}
+	return method.start(c, r)
 }
 
-func known(method string) bool { return slices.Contains(rpc.Methods, method) }
+// request is one of the methods that clients may call.
+type request struct {
+	// start begins the request. An error answers it; else it is or will be
+	// answered elsewhere.
+	start  func(*call, rpc.Request) *rpc.Error
+	traced bool
+}
 
-func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
+// requestOf is the method of that name.
+func requestOf(name string) (m request, known bool) {
+	switch name {
+	case rpc.MethodHello:
+		return request{start: (*call).hello}, true
+	case rpc.MethodPing:
+		return request{start: (*call).ping}, true
+	case rpc.MethodJoin:
+		return request{start: (*call).join, traced: true}, true
+	case rpc.MethodLeave:
+		return request{start: (*call).leave, traced: true}, true
+	case rpc.MethodChat:
+		return request{start: (*call).chat, traced: true}, true
+	case rpc.MethodHistory:
+		return request{start: (*call).history, traced: true}, true
+	case rpc.MethodMembers:
+		return request{start: (*call).members, traced: true}, true
+	}
+	return request{}, false
+}
+
+func (c *call) ping(rpc.Request) *rpc.Error {
+	c.result(rpc.Empty{})
+	return nil
+}
+
+func (c *call) hello(r rpc.Request) *rpc.Error {
+	s := c.session
 	var p rpc.HelloParams
 	if bad := rpc.Decode(r.Params, &p); bad != nil {
 		return bad
@@ -104,7 +123,7 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 	if s.user == "" {
 		account, err := s.inc.edge.Enter(who.user, time.Now())
 		if err != nil {
-			s.turnAway(c, err)
+			c.turnAway(err)
 			return nil
 		}
 		s.mu.Lock()
@@ -121,7 +140,8 @@ func (s *session) hello(c *call, r rpc.Request) *rpc.Error {
 
 // turnAway closes the connection of a user who has too many. One that is to try
 // later gets no answer to hello: an error there says that nothing will change.
-func (s *session) turnAway(c *call, why error) {
+func (c *call) turnAway(why error) {
+	s := c.session
 	s.inc.metrics.limited.Add(1, "user_connections")
 	refusal := &rpc.Error{Code: rpc.CodeForbidden, Message: why.Error(), Data: &rpc.ErrorData{Limit: s.inc.cfg.Edge.UserConnections}}
 	if errors.Is(why, admission.ErrAsked) {
@@ -140,14 +160,15 @@ func (s *session) greeting() rpc.HelloResult {
 	}
 }
 
-func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
+func (c *call) join(r rpc.Request) *rpc.Error {
+	s := c.session
 	var p rpc.JoinParams
 	if bad := rpc.Decode(r.Params, &p); bad != nil {
 		return bad
 	}
 	limit, bad := limitOf(p.Limit, 0, maxLimit, defaultLimit)
 	if bad == nil {
-		bad = s.checkChannel(c, p.Channel)
+		bad = c.checkChannel(p.Channel)
 	}
 	if bad != nil {
 		return bad
@@ -168,7 +189,8 @@ func (s *session) onJoin(c *call, r rpc.Request) *rpc.Error {
 	return nil
 }
 
-func (s *session) onLeave(c *call, r rpc.Request) *rpc.Error {
+func (c *call) leave(r rpc.Request) *rpc.Error {
+	s := c.session
 	var p rpc.LeaveParams
 	if bad := rpc.Decode(r.Params, &p); bad != nil {
 		return bad
@@ -188,12 +210,13 @@ type chatParams struct {
 	ID *string `json:"id"`
 }
 
-func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
+func (c *call) chat(r rpc.Request) *rpc.Error {
+	s := c.session
 	var given chatParams
 	if bad := rpc.Decode(r.Params, &given); bad != nil {
 		return bad
 	}
-	if bad := s.checkChat(&given); bad != nil {
+	if bad := given.check(&s.inc.limits); bad != nil {
 		return bad
 	}
 	m := given.ChatParams
@@ -211,11 +234,11 @@ func (s *session) onChat(c *call, r rpc.Request) *rpc.Error {
 	if bad := s.pace.chat(m.Channel); bad != nil {
 		return bad
 	}
-	return s.publishChat(c, p, &m)
+	return c.publishChat(p, &m)
 }
 
-// checkChat checks m and fills in its recipient and id.
-func (s *session) checkChat(m *chatParams) *rpc.Error {
+// check checks m and fills in its recipient and id.
+func (m *chatParams) check(limits *rpc.Limits) *rpc.Error {
 	if bad := checkName("channel", m.Channel); bad != nil {
 		return bad
 	}
@@ -234,8 +257,8 @@ func (s *session) checkChat(m *chatParams) *rpc.Error {
 	switch {
 	case m.Body == "":
 		return rpc.InvalidParams("body", "must not be empty")
-	case len(m.Body) > s.inc.limits.Body:
-		return rpc.TooLarge(s.inc.limits.Body)
+	case len(m.Body) > limits.Body:
+		return rpc.TooLarge(limits.Body)
 	}
 	return nil
 }
@@ -255,7 +278,8 @@ func (p *place) already(id string, newest int) (room.Found, bool) {
 	return e, ok && e.Seq > p.since
 }
 
-func (s *session) publishChat(c *call, p *place, m *rpc.ChatParams) *rpc.Error {
+func (c *call) publishChat(p *place, m *rpc.ChatParams) *rpc.Error {
+	s := c.session
 	event := &schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{
 		Channel: m.Channel, Session: s.id, User: s.user, Id: m.ID, Body: m.Body, To: m.To, Trace: c.span.TraceID(),
 	}}}
@@ -273,7 +297,8 @@ func (s *session) publishChat(c *call, p *place, m *rpc.ChatParams) *rpc.Error {
 	return nil
 }
 
-func (s *session) onHistory(c *call, r rpc.Request) *rpc.Error {
+func (c *call) history(r rpc.Request) *rpc.Error {
+	s := c.session
 	var q rpc.HistoryParams
 	if bad := rpc.Decode(r.Params, &q); bad != nil {
 		return bad
@@ -324,7 +349,8 @@ func (h *historyCall) position(q *rpc.HistoryParams) *rpc.Error {
 	return nil
 }
 
-func (s *session) onMembers(c *call, r rpc.Request) *rpc.Error {
+func (c *call) members(r rpc.Request) *rpc.Error {
+	s := c.session
 	var q rpc.MembersParams
 	if bad := rpc.Decode(r.Params, &q); bad != nil {
 		return bad

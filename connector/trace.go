@@ -33,8 +33,9 @@ type openSpans struct {
 }
 
 // begin gives a request its span, if requests of that method have one.
-func (s *session) begin(c *call) {
-	if s.inc.tracers.requests == nil || c.method == rpc.MethodHello || c.method == rpc.MethodPing || !known(c.method) {
+func (c *call) begin() {
+	s := c.session
+	if method, _ := requestOf(c.method); s.inc.tracers.requests == nil || !method.traced {
 		return
 	}
 	c.span = s.inc.tracers.requests.Request(c.method)
@@ -69,12 +70,12 @@ func (c *call) endSpan(refused *rpc.Error) {
 	}
 }
 
-// endSpans ends the spans of requests that nobody waits for any more.
-func (s *session) endSpans() {
-	s.spans.mu.Lock()
-	open := s.spans.calls
-	s.spans.calls = nil
-	s.spans.mu.Unlock()
+// end ends the spans of requests that nobody waits for any more.
+func (o *openSpans) end() {
+	o.mu.Lock()
+	open := o.calls
+	o.calls = nil
+	o.mu.Unlock()
 	for c := range open {
 		c.span.Set(attribute.Bool("parley.unanswered", true))
 		c.span.End(nil)
