@@ -143,7 +143,7 @@ show: $(ENGINE) ## show the guarantees on real processes, or one of them (G=1 to
 	@scripts/show.sh $(G)
 
 sim: ## simulate log, workers, connectors and clients: 10,000 seeds, and planted bugs
-	go test -count=1 -timeout 30m -run TestSim ./connector
+	go test -count=1 -timeout 30m -run TestSim ./tests/sim
 
 chaos: $(ENGINE) ## harm a running Parley, then check every guarantee (DURATION=30s SEED=n RUNS=n BROKERS=3)
 	go run ./tests/chaos/run $(CHAOS_FLAGS) --results docs/chaos-results.md

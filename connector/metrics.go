@@ -205,23 +205,27 @@ func (m *metrics) fromRing() { m.reads.Add(1, sourceRing, outcomeOK) }
 
 // began counts a new incarnation, by what ended the one before; nil for the
 // first.
-func (m *metrics) began(before error) {
+func (m *metrics) began(before error) { m.incarnations.Add(1, EndReason(before)) }
+
+// EndReason names, as the metric of incarnations does, what ended one of them;
+// nil: there was none.
+func EndReason(err error) string {
 	var lost *lostPush
 	var cut *lostPushes
-	reason := "other"
 	switch {
-	case before == nil:
-		reason = "start"
-	case errors.As(before, &lost):
-		reason = "lost_push"
-	case errors.Is(before, errDown):
-		reason = "declared_down"
-	case errors.Is(before, errSilentLog):
-		reason = "silent_log"
-	case errors.As(before, &cut):
-		reason = "pushes_cut"
+	case err == nil:
+		return "start"
+	case errors.As(err, &lost):
+		return "lost_push"
+	case errors.Is(err, errDown):
+		return "declared_down"
+	case errors.Is(err, errSilentLog):
+		return "silent_log"
+	case errors.As(err, &cut):
+		return "pushes_cut"
+	default:
+		return "other"
 	}
-	m.incarnations.Add(1, reason)
 }
 
 // delivered records the times of messages, in Unix milliseconds, that were

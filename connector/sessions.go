@@ -1,6 +1,10 @@
 package connector
 
-import "sync"
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
 
 // sessions are those of one incarnation. One whose connection is gone counts
 // until its leaves have passed. Safe for concurrent use.
@@ -43,6 +47,11 @@ func (l *sessions) list() []*session {
 		all = append(all, s)
 	}
 	return all
+}
+
+// inOrder is a copy, in the order of their ids.
+func (l *sessions) inOrder() []*session {
+	return slices.SortedFunc(slices.Values(l.list()), func(a, b *session) int { return cmp.Compare(a.id, b.id) })
 }
 
 func (l *sessions) count() int {

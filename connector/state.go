@@ -1,5 +1,7 @@
 package connector
 
+import "fmt"
+
 // state is where a session is between outside of a channel and a member of it,
 // as the push stream and its own requests have it.
 //
@@ -61,6 +63,11 @@ var stepNames = [steps]string{
 }
 
 func (s step) String() string { return stepNames[s] }
+
+// transition says what a step does to a state.
+func transition(by step, from state) string {
+	return fmt.Sprintf("%v: %v → %v", by, from, transitions[by][from])
+}
 
 // transitions are all there are.
 var transitions = [steps]map[state]state{

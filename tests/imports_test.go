@@ -26,7 +26,7 @@ type floor struct {
 
 // floors has every package once, from the top down.
 var floors = []floor{
-	{"tests", []string{"tests/chaos/run", "tests/chaos", "tests/bench", "tests/checker", "tests/client", "tests", "examples/go-bot"},
+	{"tests", []string{"tests/chaos/run", "tests/chaos", "tests/bench", "tests/sim", "tests/checker", "tests/client", "tests", "examples/go-bot"},
 		[]string{"test support", "servers", "cores", "plumbing", "foundation", "contracts"}, false},
 	{"test support", []string{"internal/testing/embeddedtest", "internal/testing/clickhousetest", "internal/testing/plaintest", "internal/testing/telemetrytest",
 		"internal/testing/krafttest", "internal/testing/kraft", "internal/testing/freeport", "internal/testing/inuse"},

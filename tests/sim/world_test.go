@@ -1,4 +1,4 @@
-package connector
+package sim
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -19,7 +20,8 @@ type world struct {
 	weights []int // of simActions, summed up to each
 	total   int
 	plant   plant
-	cfg     Config
+	cfg     connector.Config
+	large   int          // users above which channels are large; 0: by chance
 	trace   func(string) // nil: no trace
 	counts  map[string]int
 
@@ -27,6 +29,7 @@ type world struct {
 	state      [simPartitions]map[string][]byte // parley.state, compacted
 	pushes     [simPartitions][]simPush
 	drops      map[string]bool // connectors that a push was lost of
+	refused    map[string]bool // joins that were refused: session and channel
 	owners     [simPartitions]*simOwner
 	zombies    []*simOwner
 	stragglers []*simProducer // of processes that are no more
@@ -51,7 +54,7 @@ func (v *violation) Error() string { return v.what }
 func newWorld(seed int64, planted plant, trace func(string)) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(uint64(seed), 0)), plant: planted, trace: trace,
-		counts: map[string]int{}, drops: map[string]bool{},
+		counts: map[string]int{}, drops: map[string]bool{}, refused: map[string]bool{},
 	}
 	presence := 1000
 	if w.chance(10) {
@@ -133,12 +136,22 @@ func (w *world) remove(n *simNode) {
 
 // writeEvent appends to parley.events.
 func (w *world) writeEvent(partition int, _ string, value []byte) int64 {
+	if w.plant == plantRefusal && w.leavesRefused(value) {
+		return 0
+	}
 	seq := w.logs[partition].append(value)
 	if w.trace != nil {
 		r := w.logs[partition].records[seq]
 		w.tracef("partition %d: %d: %v void=%v", partition, seq, r.event, r.void)
 	}
 	return seq
+}
+
+// leavesRefused reports whether an event is the leave that follows a join which
+// was refused.
+func (w *world) leavesRefused(value []byte) bool {
+	e, err := schema.DecodeEvent(value)
+	return err == nil && e.GetLeave() != nil && w.refused[e.GetLeave().Session+" "+e.GetLeave().Channel]
 }
 
 // writePush appends to parley.push. Now and then a message is lost there.
@@ -154,4 +167,20 @@ func (w *world) writePush(partition int, key string, value []byte) int64 {
 	}
 	w.pushes[partition] = append(w.pushes[partition], simPush{key, value})
 	return int64(len(w.pushes[partition]))
+}
+
+// isMember says whether the log has the session in the channel.
+func (c *simClient) isMember(channel string) bool {
+	_, known := c.w.channel(channel).members[c.session.id]
+	return known
+}
+
+func (w *world) channel(name string) *simChannel { return w.logOf(name).channels[name] }
+
+func (w *world) logOf(channel string) *simLog {
+	return w.logs[schema.PartitionOf(channel, simPartitions)]
+}
+
+func (w *world) clientsOf(n *simNode) []*simClient {
+	return slices.DeleteFunc(slices.Clone(w.clients), func(c *simClient) bool { return c.node != n })
 }

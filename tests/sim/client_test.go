@@ -1,14 +1,12 @@
-package connector
+package sim
 
 import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/parley-chat/parley/connector/front"
-	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -20,7 +18,7 @@ type simClient struct {
 
 	// Of the connection; session is nil while there is none.
 	node    *simNode
-	session *session
+	session *simSession
 	line    *simLine // of the session's connection
 	calls   map[int]*simCall
 	last    int // id of the newest call
@@ -73,7 +71,7 @@ func (w *world) newClient(user string) *simClient {
 func (c *simClient) connect(n *simNode, queue int) {
 	c.node, c.calls, c.last = n, map[int]*simCall{}, 0
 	c.session = n.open(c, queue)
-	c.w.tracef("%s connects to %s as %s", c.user, n.inc.id, c.session.id)
+	c.w.tracef("%s connects to %s as %s", c.user, n.id, c.session.id)
 	c.call(rpc.MethodHello, "", rpc.HelloParams{User: c.user})
 }
 
@@ -91,11 +89,10 @@ func (c *simClient) gone() {
 func (c *simClient) disconnect(inOrder bool) {
 	s := c.session
 	c.w.tracef("%s/%s disconnects, in order: %v", c.user, s.id, inOrder)
-	connOf(s).Abort()
-	clean, reason := s.howEnded(front.Ending{Ours: connOf(s).ClosedWith(), Clean: inOrder})
+	s.conn.Abort()
 	c.gone()
 	if c.w.plant != plantNoLeave {
-		s.end(clean, reason)
+		s.End(front.Ending{Ours: s.conn.ClosedWith(), Clean: inOrder})
 	}
 	c.w.settle()
 }
@@ -108,9 +105,7 @@ func (c *simClient) call(method, channel string, params any) {
 		call.least = max(call.seen, r.acked)
 		call.member = r.gaveUp < r.by && !c.leaves(channel)
 	}
-	if p := c.session.places[channel]; p != nil && method == rpc.MethodLeave {
-		call.early = len(p.ops) > 0 || p.state == catchingUp
-	}
+	call.early = method == rpc.MethodLeave && c.joins(channel)
 	c.calls[c.last] = call
 	switch method {
 	case rpc.MethodJoin:
@@ -125,10 +120,20 @@ func (c *simClient) call(method, channel string, params any) {
 	if method != rpc.MethodHello {
 		c.w.tracef("%s/%s asks %d: %s %s", c.user, c.session.id, c.last, method, b)
 	}
-	if forgotten := c.w.plant == plantKeptLeave && call.early; !forgotten && !connOf(c.session).Closing() {
-		c.session.handle(rpc.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.last, method, b)))
+	if forgotten := c.w.plant == plantKeptLeave && call.early; !forgotten && !c.session.conn.Closing() {
+		c.session.Handle(rpc.Parse(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.last, method, b)))
 	}
 	c.w.settle()
+}
+
+// joins says whether a join is under way.
+func (c *simClient) joins(channel string) bool {
+	for _, call := range c.calls {
+		if call.method == rpc.MethodJoin && call.channel == channel {
+			return true
+		}
+	}
+	return false
 }
 
 // leaves says whether a leave is under way.
@@ -344,6 +349,10 @@ func (c *simClient) refused(call *simCall, bad *rpc.Error) {
 		if call.method == rpc.MethodLeave {
 			c.rooms[call.channel].gaveUp = call.id
 		}
+	case rpc.CodeTooManyChannels:
+		if c.w.cfg.Limits.Channels >= len(simChannels) {
+			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
+		}
 	case rpc.CodeHistoryUnavailable:
 		if !c.w.trouble {
 			c.w.fail("%s: no history although every read succeeded", c.user)
@@ -373,20 +382,4 @@ func simShow(messages []rpc.Message) string {
 		s += fmt.Sprintf(" %d:%s", m.Seq, m.ID)
 	}
 	return s + " ]"
-}
-
-// isMember says whether the log has the session in the channel.
-func (c *simClient) isMember(channel string) bool {
-	_, known := c.w.channel(channel).members[c.session.id]
-	return known
-}
-
-func (w *world) channel(name string) *simChannel { return w.logOf(name).channels[name] }
-
-func (w *world) logOf(channel string) *simLog {
-	return w.logs[schema.PartitionOf(channel, simPartitions)]
-}
-
-func (w *world) clientsOf(n *simNode) []*simClient {
-	return slices.DeleteFunc(slices.Clone(w.clients), func(c *simClient) bool { return c.node != n })
 }

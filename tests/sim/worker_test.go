@@ -1,4 +1,4 @@
-package connector
+package sim
 
 import (
 	"github.com/parley-chat/parley/chatworker/fold"

@@ -1,12 +1,14 @@
-package connector
+package sim
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -28,13 +30,6 @@ func TestLeavesLingerInLargeChannels(t *testing.T) {
 		l.sent(t, 2)
 		if l.counts["leaves"] < cycles-1 {
 			t.Errorf("%d leaves were answered", l.counts["leaves"])
-		}
-		s, p := l.eve.session, l.eve.session.places[l.name]
-		l.nodes[0].inc.limits.Channels = 0
-		s.unanswered <- struct{}{}
-		s.join(l.name, &joinCall{call: &call{session: s, method: rpc.MethodJoin}})
-		if p.joined() || len(p.later) != 1 {
-			t.Error("a join takes a leave back although the session is in as many channels as it may")
 		}
 		l.pass(lingerFor)
 		l.keep()
@@ -89,6 +84,28 @@ func TestConnectionsThatOnlyJoinLinger(t *testing.T) {
 	})
 }
 
+// A join takes no leave back where its session is in as many channels as it may.
+func TestJoinBeyondTheLimitTakesNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLingerWorld(t, func(cfg *connector.Config) { cfg.Limits.Channels = 1 })
+		for range 3 { // the second leave lingers
+			l.eve.join(l.name)
+			l.flow()
+			l.leave(l.eve)
+			l.flow()
+		}
+		l.eve.join("b")
+		l.flow()
+		taken := l.counts["leaves taken back"]
+		l.eve.join(l.name)
+		l.flow()
+		if l.counts["refused with 1004"] != 1 || l.counts["leaves taken back"] != taken {
+			t.Error("a join takes a leave back although the session is in as many channels as it may")
+		}
+		l.end()
+	})
+}
+
 // Two sessions that join and leave together cost no more than one.
 func TestLeavesOfTwoLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -122,8 +139,7 @@ func TestLeavesOfTwoLinger(t *testing.T) {
 // their joins are under way.
 func TestWaitingSessionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLingerWorld(t)
-		l.cfg.MaxConnections, l.nodes[0].inc.sessions.most = 3, 3
+		l := newLingerWorld(t, func(cfg *connector.Config) { cfg.MaxConnections = 3 })
 		for i := range 4 * l.cfg.MaxConnections {
 			c := l.newClient(fmt.Sprint("user", i))
 			l.clients = append(l.clients, c)
@@ -131,7 +147,7 @@ func TestWaitingSessionsAreBounded(t *testing.T) {
 			c.join(l.name)
 			c.disconnect(true)
 			l.flow()
-			if n := l.nodes[0].inc.sessions.ended; n > l.cfg.MaxConnections {
+			if n := l.nodes[0].inc.Ended(); n > l.cfg.MaxConnections {
 				t.Fatalf("%d sessions wait, %d may", n, l.cfg.MaxConnections)
 			}
 		}
@@ -149,8 +165,16 @@ type lingerWorld struct {
 	eve  *simClient
 }
 
-func newLingerWorld(t *testing.T) *lingerWorld {
+func newLingerWorld(t *testing.T, changes ...func(*connector.Config)) *lingerWorld {
 	l := &lingerWorld{world: newWorld(1, plantNone, nil), name: "a"}
+	l.large = lingerAbove
+	for _, change := range changes {
+		change(&l.cfg)
+	}
+	for _, n := range slices.Clone(l.nodes) {
+		n.kill()
+	}
+	l.nodes = []*simNode{l.newNode()}
 	l.healing = true // nothing is lost
 	for i := range lingerMembers {
 		e := &schema.Event{Time: 1, Connector: "k0", Counter: uint64(i + 1), Kind: &schema.Event_Join{Join: &schema.Join{
@@ -162,7 +186,6 @@ func newLingerWorld(t *testing.T) *lingerWorld {
 		}
 		l.writeEvent(schema.PartitionOf(l.name, simPartitions), l.name, value)
 	}
-	l.nodes[0].inc.channels.large = lingerAbove
 	l.eve = l.newClient("eve")
 	l.clients = append(l.clients, l.eve)
 	l.eve.connect(l.nodes[0], l.cfg.Limits.Queue)
@@ -177,11 +200,11 @@ func (l *lingerWorld) leave(c *simClient) {
 // sent checks how many lists of members the connector was sent at most.
 func (l *lingerWorld) sent(t *testing.T, most int) {
 	lists, bytes := 0, 0
-	for _, p := range l.pushes[l.nodes[0].inc.pushPartition] {
+	for _, p := range l.pushes[l.nodes[0].pushPartition] {
 		push := new(schema.Push)
 		simDecode(p.value, push)
 		for _, u := range push.Updates {
-			if u.GetSnapshot().GetFirst() && p.key == l.nodes[0].inc.id {
+			if u.GetSnapshot().GetFirst() && p.key == l.nodes[0].id {
 				lists++
 				bytes += len(p.value)
 			}

@@ -1,4 +1,4 @@
-package connector
+package sim
 
 import (
 	"fmt"
@@ -100,7 +100,7 @@ func (w *world) flow() {
 			}
 		}
 		for _, n := range slices.Clone(w.nodes) {
-			moved = moved || n.at < len(w.pushes[n.inc.pushPartition])
+			moved = moved || n.at < len(w.pushes[n.pushPartition])
 			n.deliver(1 << 20)
 		}
 		for _, key := range w.reads.keys() {

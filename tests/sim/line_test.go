@@ -1,9 +1,15 @@
-package connector
+package sim
 
 import (
 	"net"
 	"sync"
 	"time"
+)
+
+// Of RFC 6455, section 5.2.
+const (
+	opClose = 0x8
+	final   = 0x80
 )
 
 // simLine is what a client reads from. It takes everything at once, a slow one

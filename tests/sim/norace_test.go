@@ -1,6 +1,6 @@
 //go:build !race
 
-package connector
+package sim
 
 // simDefaultSeeds take less than a minute on two cores.
 const simDefaultSeeds = 10_000

@@ -1,4 +1,4 @@
-package connector
+package sim
 
 import (
 	"cmp"
@@ -10,6 +10,9 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/parley-chat/parley/connector"
 )
 
 // The simulation runs the code that decides what people see (the fold with
@@ -26,6 +29,15 @@ import (
 var (
 	simSeed  = flag.Int64("seed", -1, "play this seed of the simulation alone; -v prints what happens")
 	simSeeds = flag.Int64("seeds", simDefaultSeeds, "how many seeds of the simulation to play")
+)
+
+// What a connector has of its own, in time and number.
+const (
+	joinTimeout = 10 * time.Second // for the log to answer a join
+	cutGrace    = 5 * time.Second  // for the user of a cut connection to come back
+	lingerFor   = 5 * time.Second  // for a join to take a leave back
+	lingerAbove = 100              // users in a large channel
+	maxLimit    = 300              // messages in an answer
 )
 
 // plant is a bug that the simulation puts into the wiring, to be found.
@@ -84,22 +96,11 @@ func TestSim(t *testing.T) {
 	if *simSeeds < 1000 || t.Failed() {
 		return
 	}
-	meets := simMeets
-	for s, table := range transitions {
-		for from := range table {
-			meets = append(meets, simStep(step(s), from))
-		}
-	}
-	for _, k := range meets {
+	for _, k := range append(connector.Transitions(), simMeets...) {
 		if total[k] == 0 {
 			t.Errorf("no run has met: %s", k)
 		}
 	}
-}
-
-// simStep names a step of a place, from a state.
-func simStep(s step, from state) string {
-	return fmt.Sprintf("%v: %v → %v", s, from, transitions[s][from])
 }
 
 // simMeets is what runs must meet, else they prove little.
@@ -134,7 +135,7 @@ func playAll(t *testing.T, n int64) map[string]int {
 				for seed := shard; seed < n; seed += shards {
 					counts, err := play(t, seed, plantNone, nil)
 					if err != nil {
-						t.Fatalf("seed %d: %v\nrepeat it with: go test ./connector -run 'TestSim$' -seed %d -v", seed, err, seed)
+						t.Fatalf("seed %d: %v\nrepeat it with: go test ./tests/sim -run 'TestSim$' -seed %d -v", seed, err, seed)
 					}
 					mu.Lock()
 					for k, n := range counts {

@@ -1,4 +1,4 @@
-package connector
+package sim
 
 import (
 	"bytes"
@@ -155,16 +155,16 @@ func simNames(members []rpc.Member) []string {
 // checkReplicas holds a connector's replicas against the log, at their
 // positions.
 func (w *world) checkReplicas(n *simNode) {
-	for _, ch := range n.inc.channels.list() {
+	for _, ch := range n.inc.Channels() {
 		v, truth := ch.View("", math.MaxInt32), w.channel(ch.Name())
 		if want := truth.users(v.Seq); !slices.Equal(simNames(v.Members), want) {
-			w.fail("%s has %v in %s at %d, want %v", n.inc.id, simNames(v.Members), ch.Name(), v.Seq, want)
+			w.fail("%s has %v in %s at %d, want %v", n.id, simNames(v.Members), ch.Name(), v.Seq, want)
 		}
 		if want := truth.last(v.Seq); v.Last != want {
-			w.fail("%s has last %d in %s at %d, want %d", n.inc.id, v.Last, ch.Name(), v.Seq, want)
+			w.fail("%s has last %d in %s at %d, want %d", n.id, v.Last, ch.Name(), v.Seq, want)
 		}
 		if voids, _ := ch.Voids(); !slices.Equal(voids, truth.voidsAt(v.Seq)) {
-			w.fail("%s has void chats %v in %s at %d, want %v", n.inc.id, voids, ch.Name(), v.Seq, truth.voidsAt(v.Seq))
+			w.fail("%s has void chats %v in %s at %d, want %v", n.id, voids, ch.Name(), v.Seq, truth.voidsAt(v.Seq))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package connector
+package sim
 
 import (
 	"slices"
@@ -101,7 +101,7 @@ func (c *simControl) land(partition int) {
 		}
 		b.missing[partition] = false
 		for _, n := range c.w.nodes {
-			if n.inc.id == b.Connector && n.inc.heart.newest.Load().offset > b.at {
+			if n.id == b.Connector && n.beaten > b.at {
 				c.w.fail("%s has beaten since it was declared down, and loses its members in partition %d now", b.Connector, partition)
 			}
 		}
@@ -169,5 +169,5 @@ func (w *world) mayBury(connector string) {
 
 // beat appends a connector's beat.
 func (c *simControl) beat(n *simNode) int64 {
-	return c.append(schema.ControlKeyBeat(n.inc.id), &schema.Beat{PushPartition: int32(n.inc.pushPartition), Leaving: n.inc.draining.Load()})
+	return c.append(schema.ControlKeyBeat(n.id), &schema.Beat{PushPartition: int32(n.pushPartition), Leaving: n.draining})
 }

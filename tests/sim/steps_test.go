@@ -1,10 +1,11 @@
-package connector
+package sim
 
 import (
 	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema"
 )
 
 // simAction is something that may happen next, to a partition where it is
@@ -194,13 +195,16 @@ func (w *world) stepProducer(p *simProducer) {
 
 // refuse has the log refuse a record, which may be there all the same.
 func (w *world) refuse(p *simProducer, partition int) {
+	w.noteRefused(p.oldest(partition))
 	if landed := len(p.landed(partition)) > 0; p.fail(partition, w.logs[partition].end()) && landed {
 		w.count("refused although they are in the log")
 	}
-	if w.plant == plantRefusal {
-		for _, n := range w.nodes {
-			n.forgetRefused()
-		}
+}
+
+// noteRefused remembers a join that is refused.
+func (w *world) noteRefused(value []byte) {
+	if e, err := schema.DecodeEvent(value); err == nil && e.GetJoin() != nil {
+		w.refused[e.GetJoin().Session+" "+e.GetJoin().Channel] = true
 	}
 }
 

@@ -1,6 +1,6 @@
 //go:build race
 
-package connector
+package sim
 
 // simDefaultSeeds is fewer with the race detector, which takes ten times as
 // long.

@@ -1,4 +1,4 @@
-package connector
+package sim
 
 import (
 	"context"
@@ -77,6 +77,17 @@ func (p *simProducer) Close() error {
 		for _, r := range q {
 			r.done(0, errSimProducer)
 		}
+	}
+	return nil
+}
+
+// oldest is the oldest record of a partition that is not answered; nil: there is
+// none.
+func (p *simProducer) oldest(partition int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if q := p.queues[partition]; len(q) > 0 {
+		return q[0].value
 	}
 	return nil
 }
