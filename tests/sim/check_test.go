@@ -71,7 +71,7 @@ func (c *simClient) joined(call *simCall, r *simRoom, j *rpc.JoinResult) {
 	c.w.count("joins")
 }
 
-// past holds what a join's result says of the time before it against the log.
+// past compares what a join's result says of the time before it with the log.
 func (c *simClient) past(p *rpc.JoinParams, ch *simChannel, j *rpc.JoinResult) {
 	all := ch.seen(c.user, 0, j.Seq)
 	if p.Since != nil {
@@ -152,7 +152,7 @@ func simNames(members []rpc.Member) []string {
 	return users
 }
 
-// checkReplicas holds a connector's replicas against the log, at their
+// checkReplicas compares a connector's replicas with the log, at their
 // positions.
 func (w *world) checkReplicas(n *simNode) {
 	for _, ch := range n.inc.Channels() {
@@ -169,7 +169,7 @@ func (w *world) checkReplicas(n *simNode) {
 	}
 }
 
-// checkClients holds what connected clients know against the log, when
+// checkClients compares what connected clients know with the log, when
 // everything has arrived.
 func (w *world) checkClients() {
 	present := map[string]bool{}
@@ -209,7 +209,7 @@ func (w *world) checkClients() {
 	}
 }
 
-// checkStores holds checkpoints and rows against the log.
+// checkStores compares checkpoints and rows with the log.
 func (w *world) checkStores() {
 	for p, l := range w.logs {
 		f := fold.New(fold.Log{Partition: int32(p), Epoch: simEpoch, Window: simWindow})

@@ -237,7 +237,7 @@ func (c *simClient) decode(b []byte, v any) {
 func (c *simClient) room(channel string, seq int64) (*simRoom, *simChannel) {
 	r := c.rooms[channel]
 	if r == nil || !r.member {
-		c.w.fail("%s/%s gets a push of channel %s at %d and is no member", c.user, c.session.id, channel, seq)
+		c.w.fail("%s/%s gets a push of channel %s at %d and is not a member", c.user, c.session.id, channel, seq)
 	}
 	if seq < r.pushed {
 		c.w.fail("%s/%s gets a push of channel %s at %d behind one at %d", c.user, c.session.id, channel, seq, r.pushed)

@@ -8,7 +8,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// heal ends the faults, lets everything arrive and holds it against the log.
+// heal ends the faults, lets everything arrive and compares it with the log.
 func (w *world) heal() {
 	w.tracef("no more faults")
 	w.healing = true

@@ -146,7 +146,7 @@ func (w *world) down(l *simLog, d lease.Death) {
 	l.append(simEncode(&schema.Event{Time: 1, Kind: &schema.Event_Down{Down: &schema.Down{Connector: d.Connector, Reason: d.Reason}}}))
 }
 
-// mayBury holds a death against the log: eight ticks of the newest claim
+// mayBury checks a death with the log: eight ticks of the newest claim
 // without a beat in between.
 func (w *world) mayBury(connector string) {
 	ticks := 0

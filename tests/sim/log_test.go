@@ -74,7 +74,7 @@ func simEncode(m proto.Message) []byte {
 	if err != nil {
 		panic(err)
 	}
-	return append([]byte{}, b...) // not nil: a message of defaults is no tombstone
+	return append([]byte{}, b...) // not nil: a message of defaults is not a tombstone
 }
 
 func (l *simLog) end() int64 { return int64(len(l.records)) }
@@ -126,7 +126,7 @@ func (l *simLog) isVoid(seq int64, e *schema.Event) bool {
 	return false
 }
 
-// age is how far behind the next offset a message stands; -1 when it does not.
+// age is how far before the next offset a message is; -1 when it is not there.
 func (l *simLog) age(m *simSaid) int64 {
 	for seq := l.end() - 1; seq >= 0; seq-- {
 		if c := l.records[seq].event.GetChat(); c != nil && c.Channel == m.channel && c.User == m.user && c.Id == m.id {

@@ -21,10 +21,10 @@ import (
 // clock. A scheduler picks by a seed what happens next: what arrives, what is
 // repeated, what is late, what fails, who crashes, hangs or wakes up as a
 // zombie. All along, and in the end when everything has arrived, what every
-// client was told is held against the log (sim_client_test.go,
-// sim_check_test.go), by definitions of their own (sim_log_test.go).
+// client received is compared with the log (client_test.go, check_test.go), by
+// definitions of their own (log_test.go).
 //
-// Read sim_world_test.go first. A seed plays the same every time, but for the
+// Read world_test.go first. A seed plays the same every time, but for the
 // order of answers to one session that nothing orders.
 var (
 	simSeed  = flag.Int64("seed", -1, "play this seed of the simulation alone; -v prints what happens")
@@ -49,10 +49,10 @@ const (
 	plantRepeats         plant = "a connector takes pushes again that it has seen"
 	plantNoChain         plant = "a connector does not notice lost pushes"
 	plantHandOff         plant = "history ends one offset too early"
-	plantCursor          plant = "a joining session misses the first push behind its result"
+	plantCursor          plant = "a joining session misses the first push after its result"
 	plantOneWindow       plant = "a restored worker reads one window instead of two"
 	plantWindowShort     plant = "a restored worker reads one offset too few"
-	plantUnfenced        plant = "an owner that is none any more writes its state"
+	plantUnfenced        plant = "a former owner writes its state"
 	plantLateMark        plant = "the watermark is read after the rows"
 	plantProjectorWindow plant = "a restarted projector does not read the window before"
 	plantLeak            plant = "history shows private messages to everyone"

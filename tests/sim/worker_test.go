@@ -139,7 +139,7 @@ func (w *world) takeOver(partition int, dead bool) {
 	}
 }
 
-// stepZombie lets an owner that is none any more go on.
+// stepZombie lets a former owner go on.
 func (w *world) stepZombie(i int) {
 	z := w.zombies[i]
 	switch w.rng.IntN(6) {

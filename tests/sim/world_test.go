@@ -124,7 +124,7 @@ func (w *world) count(what string) { w.counts[what]++ }
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
 
 // settle waits until nothing runs beside the scheduler. It lets a little time
-// pass, so that what is begun one after the other times out in that order.
+// pass, so that what starts one after the other times out in that order.
 func (w *world) settle() {
 	time.Sleep(time.Microsecond)
 	synctest.Wait()
