@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -94,7 +95,7 @@ func BenchmarkClaim(b *testing.B) {
 	if _, err := appendAll(r.ctx(), r.producer(eventlog.ProducerConfig{Topic: schema.TopicState}), checkpoint...); err != nil {
 		b.Fatal(err)
 	}
-	w, err := New(Config{Kafka: eventlog.Config{Brokers: []string{r.addr}}})
+	w, err := New(Config{Base: roles.Base{Kafka: eventlog.Config{Brokers: []string{r.addr}}}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -34,9 +35,11 @@ func TestMain(m *testing.M) {
 
 func runProcess(addr string) {
 	w, err := New(Config{
-		Kafka:      eventlog.Config{Brokers: []string{addr}},
+		Base: roles.Base{
+			Kafka:  eventlog.Config{Brokers: []string{addr}},
+			Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		},
 		FlushEvery: 200 * time.Millisecond,
-		Logger:     slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err == nil {
 		err = w.Run(context.Background())
@@ -162,7 +165,7 @@ func (r *rig) start(change ...func(*Worker)) (w *Worker, stop func()) {
 // run runs a worker. wait returns what it ended with, and may end it.
 func (r *rig) run(change ...func(*Worker)) (w *Worker, wait func(end bool) error) {
 	r.t.Helper()
-	w, err := New(Config{Kafka: eventlog.Config{Brokers: []string{r.addr}}, FlushEvery: 100 * time.Millisecond, Logger: r.logger()})
+	w, err := New(Config{Base: roles.Base{Kafka: eventlog.Config{Brokers: []string{r.addr}}, Logger: r.logger()}, FlushEvery: 100 * time.Millisecond})
 	if err != nil {
 		r.t.Fatal(err)
 	}

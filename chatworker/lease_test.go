@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -161,7 +162,7 @@ func TestClaimOutlivesRebalance(t *testing.T) {
 // openWorker returns a worker that follows parley.control and is in no group.
 func (r *rig) openWorker(change func(*Worker)) *Worker {
 	r.t.Helper()
-	w, err := New(Config{Kafka: eventlog.Config{Brokers: []string{r.addr}}, Logger: r.logger()})
+	w, err := New(Config{Base: roles.Base{Kafka: eventlog.Config{Brokers: []string{r.addr}}, Logger: r.logger()}})
 	if err != nil {
 		r.t.Fatal(err)
 	}

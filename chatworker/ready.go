@@ -3,36 +3,27 @@ package chatworker
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
+
+	"github.com/parley-chat/parley/internal/roles"
 )
 
 // idleGrace is how long a worker waits for partitions before it counts as a
 // spare.
 const idleGrace = 10 * time.Second
 
-// Ready reports whether the worker serves all that the group gave to it. A
-// spare worker, to which it gives nothing, is ready after 10 s.
-func (w *Worker) Ready() bool { return len(w.waits()) == 0 }
-
-// Unready lists why the worker is not doing its work, a sentence for each reason;
-// nothing when it is. It probes Kafka where there was no recent answer, for 2 s at
-// most.
-func (w *Worker) Unready(ctx context.Context) []string {
-	reasons := w.waits()
+// Health reports whether the worker serves all that the group gave to it. A
+// spare worker, to which it gives nothing, is ready after 10 s. It probes Kafka
+// where there was no recent answer, for 2 s at most.
+func (w *Worker) Health(ctx context.Context) roles.Health {
+	h := roles.Health{Unready: w.waits()}
 	if err := w.client.Reachable(ctx); err != nil {
-		reasons = append(reasons, err.Error())
+		h.Unready = append(h.Unready, err.Error())
 	}
-	return reasons
-}
-
-// Warnings list what is wrong with the worker's machine although the worker does
-// its work, a sentence each.
-func (w *Worker) Warnings() []string { return sentences(w.control.clock.Trouble()) }
-
-// sentences are those that are not empty.
-func sentences(all ...string) []string {
-	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+	if trouble := w.control.clock.Trouble(); trouble != "" {
+		h.Warnings = append(h.Warnings, trouble)
+	}
+	return h
 }
 
 // waits lists what the worker waits for.

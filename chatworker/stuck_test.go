@@ -132,5 +132,5 @@ func TestCorruptEndOfControl(t *testing.T) {
 		t.Fatalf("the record is not corrupt: %v", err)
 	}
 	w, _ := r.start(fastTicks)
-	r.eventually("a worker is ready and keeps the leases", func() bool { return w.Ready() && w.keeping.Load() })
+	r.eventually("a worker is ready and keeps the leases", func() bool { return w.Health(r.ctx()).Ready() && w.keeping.Load() })
 }

@@ -52,8 +52,8 @@ func TestCutPartitionDoesNotEndTheOthers(t *testing.T) {
 		}
 	}
 	r.eventually("the partition that lacks events is given up", func() bool { return w.lost.Load() == 1 && w.serving.Load() == partitions-1 })
-	if !w.Ready() {
-		t.Errorf("the worker is not ready because of one partition: %v", w.waits())
+	if h := w.Health(r.ctx()); !h.Ready() {
+		t.Errorf("the worker is not ready because of one partition: %v", h.Unready)
 	}
 	ids, _ := r.chats("a")
 	for _, id := range ids {

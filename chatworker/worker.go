@@ -20,6 +20,7 @@
 package chatworker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -42,7 +41,6 @@ import (
 )
 
 const (
-	defaultGroup      = roles.ChatworkerGroup
 	defaultFlushEvery = 5 * time.Second
 
 	// pushBudget bounds the bytes of pushes that are not acknowledged, over all
@@ -54,23 +52,14 @@ const (
 
 // Config configures a Worker.
 type Config struct {
-	Kafka eventlog.Config
+	roles.Base
 	// Group is the consumer group that shares the partitions. Its name is part
 	// of the names that fence writers of state, so workers of one log must not
 	// be split over several. Defaults to parley-chatworker.
 	Group string
-	// Partitions and Replication are for creating the topics; 0 means the
-	// default of the epoch package.
-	Partitions, Replication int
 	// FlushEvery is how often changed state is written. A worker that takes
 	// over repeats the pushes since the last time. Defaults to 5 s.
 	FlushEvery time.Duration
-	// Meters measure what the worker does; nothing is measured when it is nil.
-	Meters metric.MeterProvider
-	// Tracers make spans of events and pushes; nil for none.
-	Tracers trace.TracerProvider
-	// Logger gets what an operator should know; none is used when it is nil.
-	Logger *slog.Logger
 }
 
 // timing are the times that tests make shorter.
@@ -131,21 +120,9 @@ type Worker struct {
 
 // New returns a Worker. It checks cfg and does nothing else.
 func New(cfg Config) (*Worker, error) {
-	if cfg.Group == "" {
-		cfg.Group = defaultGroup
-	}
-	if cfg.FlushEvery <= 0 {
-		cfg.FlushEvery = defaultFlushEvery
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Kafka.Logger == nil {
-		cfg.Kafka.Logger = cfg.Logger
-	}
-	if cfg.Kafka.ClientID == "" {
-		cfg.Kafka.ClientID = defaultGroup
-	}
+	cfg.SetDefaults(roles.Chatworker)
+	cfg.Group = cmp.Or(cfg.Group, roles.ChatworkerGroup)
+	cfg.FlushEvery = cmp.Or(cfg.FlushEvery, defaultFlushEvery)
 	client, err := eventlog.New(cfg.Kafka)
 	if err != nil {
 		return nil, fmt.Errorf("chat worker: %w", err)

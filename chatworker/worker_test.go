@@ -13,6 +13,7 @@ import (
 	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -40,7 +41,7 @@ func TestEventsBecomePushes(t *testing.T) {
 	if p.Offset != chat || p.PrevOffset != joined || p.Format != schema.NewestFormat {
 		t.Errorf("the chat's push is %v", p)
 	}
-	r.eventually("the worker is ready", w.Ready)
+	r.eventually("the worker is ready", func() bool { return w.Health(r.ctx()).Ready() })
 	r.eventually("the counters are right", func() bool {
 		s := w.Stats()
 		return s.Partitions == partitions && s.Pushes == 2 && s.Corrupt == 0 && s.Events >= 2
@@ -92,7 +93,7 @@ func TestWorkersShareThePartitions(t *testing.T) {
 	second, stop := r.start()
 	r.eventually("both serve partitions", func() bool {
 		a, b := first.Stats().Partitions, second.Stats().Partitions
-		return a > 0 && b > 0 && a+b == partitions && first.Ready() && second.Ready()
+		return a > 0 && b > 0 && a+b == partitions && first.Health(r.ctx()).Ready() && second.Health(r.ctx()).Ready()
 	})
 	say(30)
 	stop()
@@ -228,7 +229,7 @@ func TestTailIsChecked(t *testing.T) {
 func (r *rig) steal(partition int) {
 	r.t.Helper()
 	thief := r.client.NewProducer(eventlog.ProducerConfig{
-		Topic: schema.TopicState, TransactionalID: fmt.Sprintf("worker-%s-%d", defaultGroup, partition),
+		Topic: schema.TopicState, TransactionalID: fmt.Sprintf("worker-%s-%d", roles.ChatworkerGroup, partition),
 	})
 	defer thief.Close()
 	if err := thief.Init(r.ctx()); err != nil {

@@ -21,8 +21,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/gate"
@@ -41,7 +39,7 @@ import (
 // Config is what a connector needs. The zero value of a field with a default
 // means the default.
 type Config struct {
-	Kafka      eventlog.Config
+	roles.Base
 	ClickHouse string // DSN
 
 	// Listen is the address for clients; Listener, when set, is used instead
@@ -50,9 +48,6 @@ type Config struct {
 	Listener net.Listener
 	// Page is served at /; nil for none.
 	Page http.Handler
-
-	// Partitions and Replication of a log that does not exist yet.
-	Partitions, Replication int
 
 	// Limits that are 0 have defaults; for rates see Edge.
 	Limits         rpc.Limits
@@ -82,10 +77,6 @@ type Config struct {
 	// fifths of it a query of ClickHouse, one fifth the tail of the log. What
 	// takes longer is answered with less, marked as such. Default 5 s.
 	HistoryTime time.Duration
-
-	Meters  metric.MeterProvider // nil: nothing is measured
-	Tracers trace.TracerProvider // nil: no spans of requests, pushes and reads of history
-	Logger  *slog.Logger
 }
 
 // Connector serves clients. Its methods may be called concurrently.
@@ -111,18 +102,13 @@ type Connector struct {
 
 // New checks cfg and begins to listen, so that Addr is known; Run serves.
 func New(cfg Config) (*Connector, error) {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.SetDefaults(roles.Connector)
 	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, 100_000)
 	cfg.MaxQueued = cmp.Or(cfg.MaxQueued, maxQueued)
 	cfg.PingEvery = cmp.Or(cfg.PingEvery, 25*time.Second)
 	cfg.PongTimeout = cmp.Or(cfg.PongTimeout, 8*time.Second)
 	cfg.ClientPing = cmp.Or(cfg.ClientPing, 25*time.Second)
 	cfg.HistoryTime = cmp.Or(cfg.HistoryTime, defaultHistoryTime)
-	if cfg.Kafka.Outage == nil {
-		cfg.Kafka.Outage = eventlog.NewOutage(cfg.Logger)
-	}
 	l := cfg.Listener
 	if l == nil {
 		var err error

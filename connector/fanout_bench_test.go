@@ -12,6 +12,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -41,7 +42,7 @@ func BenchmarkMeasuredFanOut(b *testing.B) {
 
 // newBenchIncarnation is one without servers.
 func newBenchIncarnation(meters metric.MeterProvider) *incarnation {
-	cfg := &Config{Logger: slog.New(slog.DiscardHandler), Meters: meters}
+	cfg := &Config{Base: roles.Base{Logger: slog.New(slog.DiscardHandler), Meters: meters}}
 	cfg.Limits.Recover, cfg.Limits.Presence = 300, 500
 	return newIncarnation(cfg, epoch.Log{Partitions: 1, Window: 100}, nil, nil)
 }

@@ -6,22 +6,20 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/files"
+	"github.com/parley-chat/parley/internal/roles"
 )
 
 // beatPatience is how old the newest acknowledged beat may be while Kafka
 // counts as reachable.
 const beatPatience = 5 * time.Second
 
-// Ready reports whether clients are served now.
-func (c *Connector) Ready() bool {
-	inc := c.current.Load()
-	return inc != nil && !inc.draining.Load() && c.accepting.failing(time.Now()) == nil
+// Health reports whether clients should be sent here. ClickHouse does not count:
+// chat continues without it.
+func (c *Connector) Health(context.Context) roles.Health {
+	return roles.Health{Unready: c.unready(), Warnings: c.warnings()}
 }
 
-// Unready says why clients should not be sent here, a sentence for each reason;
-// nothing when they should. ClickHouse is not among them: chat continues without it.
-func (c *Connector) Unready(context.Context) []string {
-	var reasons []string
+func (c *Connector) unready() (reasons []string) {
 	if c.leaving.Load() {
 		reasons = append(reasons, "it is draining")
 	}
@@ -41,9 +39,7 @@ func (c *Connector) Unready(context.Context) []string {
 	return reasons
 }
 
-// Warnings say what is wrong with the connector's machine, a sentence each,
-// though clients may be sent here.
-func (c *Connector) Warnings() []string {
+func (c *Connector) warnings() []string {
 	if trouble := c.clock.Trouble(); trouble != "" {
 		return []string{trouble}
 	}
@@ -53,7 +49,7 @@ func (c *Connector) Warnings() []string {
 // troubles are what beats report, for `parley doctor`: the process may not be
 // able to answer anybody else.
 func (c *Connector) troubles() []string {
-	all := c.Warnings()
+	all := c.warnings()
 	if err := c.accepting.failing(time.Now()); err != nil {
 		all = append(all, "clients cannot connect: "+err.Error())
 	}

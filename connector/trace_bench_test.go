@@ -16,6 +16,7 @@ import (
 	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )
@@ -29,7 +30,7 @@ func (nowhere) Shutdown(context.Context) error                        { return n
 // The way of one push from the log to a thousand members: with traces off, with
 // a message that is not sampled, and with one that is.
 func BenchmarkFanOutTraced(b *testing.B) {
-	on := &Config{Tracers: sdk.NewTracerProvider(sdk.WithBatcher(nowhere{}))}
+	on := &Config{Base: roles.Base{Tracers: sdk.NewTracerProvider(sdk.WithBatcher(nowhere{}))}}
 	sampled := newTracers(on).events.Send(tracing.Span{}, 0, 100).Headers()
 	for _, members := range []int{1, 1000} {
 		for _, c := range []struct {
@@ -109,7 +110,7 @@ func (l nullLine) TryWrite(p []byte) (n int, err error) {
 // it is not sampled.
 func TestFanOutIsOneSpan(t *testing.T) {
 	counted := &counter{}
-	on := newTracers(&Config{Tracers: sdk.NewTracerProvider(sdk.WithSyncer(counted))})
+	on := newTracers(&Config{Base: roles.Base{Tracers: sdk.NewTracerProvider(sdk.WithSyncer(counted))}})
 	inc := newBenchIncarnation(nil)
 	inc.tracers = on
 	s, _ := crowd(t, inc, 1000)

@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
@@ -109,8 +110,11 @@ func (o *output) count(s string) int {
 // config is a projector's, which writes its log into the system's output.
 func (s *system) config() Config {
 	return Config{
-		Kafka: eventlog.Config{Brokers: []string{s.addr}}, ClickHouse: s.dsn, BatchAge: 20 * time.Millisecond,
-		Logger: slog.New(slog.NewTextHandler(s.output, nil)),
+		Base: roles.Base{
+			Kafka:  eventlog.Config{Brokers: []string{s.addr}},
+			Logger: slog.New(slog.NewTextHandler(s.output, nil)),
+		},
+		ClickHouse: s.dsn, BatchAge: 20 * time.Millisecond,
 	}
 }
 

@@ -18,12 +18,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"sync/atomic"
 	"time"
-
-	"go.opentelemetry.io/otel/metric"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parley-chat/parley/internal/capacity"
 	"github.com/parley-chat/parley/internal/clickhouse"
@@ -41,22 +37,15 @@ const DefaultGroup = roles.ProjectorGroup
 // Config is what a projector needs. The zero value of a field with a default
 // means the default.
 type Config struct {
-	Kafka      eventlog.Config
+	roles.Base
 	ClickHouse string // DSN
 	Group      string // default DefaultGroup
-
-	// Partitions and Replication of a log that does not exist yet.
-	Partitions, Replication int
 
 	// A batch is written when it holds that many rows or bytes, or when its
 	// first row is that old. While it is being written the next one fills up;
 	// when that is full, reading waits. Default 100,000 rows, 32 MiB, 500 ms.
 	BatchRows, BatchBytes int
 	BatchAge              time.Duration
-
-	Meters  metric.MeterProvider // nil: nothing is measured
-	Tracers trace.TracerProvider // nil: no spans of events and inserts
-	Logger  *slog.Logger
 }
 
 // Stats counts what a projector did since it was made.
@@ -80,9 +69,7 @@ type Projector struct {
 
 // New checks cfg. It does no I/O.
 func New(cfg Config) (*Projector, error) {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.SetDefaults(roles.Projector)
 	cfg.Group = cmp.Or(cfg.Group, DefaultGroup)
 	cfg.BatchRows = cmp.Or(cfg.BatchRows, 100_000)
 	cfg.BatchBytes = cmp.Or(cfg.BatchBytes, 32<<20)

@@ -27,13 +27,16 @@ type progress struct {
 	served            atomic.Bool // a partition was served once: it is not a spare
 }
 
-// Ready reports whether the projector follows the log now.
-func (p *Projector) Ready() bool { return p.progress.since.Load() != nil }
+// Health reports whether the projector follows all that the group gave to it. A
+// spare projector, to which it gives nothing, is ready after 10 s. It probes
+// ClickHouse, and Kafka where there was no recent answer, each for 2 s at most.
+// There are no warnings: a projector stamps nothing with its machine's clock.
+func (p *Projector) Health(ctx context.Context) roles.Health {
+	return roles.Health{Unready: p.waits(ctx)}
+}
 
-// Unready lists why the projector is not doing its work, a sentence for each
-// reason; nothing when it is. It probes ClickHouse, and Kafka where there was no
-// recent answer, each for 2 s at most.
-func (p *Projector) Unready(ctx context.Context) (reasons []string) {
+// waits lists what the projector waits for.
+func (p *Projector) waits(ctx context.Context) (reasons []string) {
 	at := &p.progress
 	kafka, db, since := at.kafka.Load(), at.db.Load(), at.since.Load()
 	switch {
@@ -68,9 +71,6 @@ func (p *Projector) Unready(ctx context.Context) (reasons []string) {
 	}
 	return reasons
 }
-
-// Warnings is always empty: a projector stamps nothing with its machine's clock.
-func (p *Projector) Warnings() []string { return nil }
 
 func ping(ctx context.Context, db *clickhouse.DB) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

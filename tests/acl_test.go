@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/internal/app/cli"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/kraft"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
@@ -184,17 +185,17 @@ func TestMissingRightsAreSaid(t *testing.T) {
 }
 
 // end runs roles as a user, and expects that Kafka's refusal ends each.
-func (c *cluster) end(user string, roles ...string) {
+func (c *cluster) end(user string, named ...string) {
 	c.t.Helper()
 	c.as = user
-	w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
-	p, err2 := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse})
-	conn, err3 := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
+	w, err1 := chatworker.New(chatworker.Config{Base: roles.Base{Kafka: c.config("chatworker")}})
+	p, err2 := projector.New(projector.Config{Base: roles.Base{Kafka: c.config("projector")}, ClickHouse: c.clickhouse})
+	conn, err3 := connector.New(connector.Config{Base: roles.Base{Kafka: c.config("connector")}, ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		c.t.Fatal(err)
 	}
 	run := map[string]func(context.Context) error{"chatworker": w.Run, "connector": conn.Run, "projector": p.Run}
-	for _, role := range roles {
+	for _, role := range named {
 		if err := run[role](soon(c.t)); err == nil || !strings.Contains(err.Error(), "Authorization Failed") {
 			c.t.Errorf("without a right of the %s, a %s ends with %v", user, role, err)
 		}

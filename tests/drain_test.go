@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -19,22 +20,23 @@ func TestDrainTakesItsTime(t *testing.T) {
 	c.worker()
 	c.projector()
 	cfg := connector.Config{
-		Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0",
-		DrainDelay: 3 * time.Second, Drain: 2 * time.Second, Logger: c.logger,
+		Base:       roles.Base{Kafka: c.config("connector"), Logger: c.logger},
+		ClickHouse: c.clickhouse, Listen: "127.0.0.1:0",
+		DrainDelay: 3 * time.Second, Drain: 2 * time.Second,
 	}
 	conn, err := connector.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	old := c.run("connector", conn.Run)
-	eventually(t, "the connector is ready", func() bool { return len(conn.Unready(t.Context())) == 0 })
+	eventually(t, "the connector is ready", ready(t, conn))
 	url := "ws://" + conn.Addr().String() + "/ws"
 	users := []*user{enter(t, url, "ada"), enter(t, url, "bob"), enter(t, url, "eve")}
 	first := users[0].join("lobby")
 
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); old.stop() }()
-	eventually(t, "it says that it is draining", func() bool { return slices.Contains(conn.Unready(t.Context()), "it is draining") })
+	eventually(t, "it says that it is draining", func() bool { return slices.Contains(conn.Health(t.Context()).Unready, "it is draining") })
 	users = append(users, enter(t, url, "late")) // whoever has not heard of it is served
 	users[0].chat("lobby", "while it drains")
 	for _, u := range users {

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )
@@ -151,13 +152,13 @@ func TestConnectorEndsWithItsListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listener: l})
+	conn, err := connector.New(connector.Config{Base: roles.Base{Kafka: c.config("connector")}, ClickHouse: c.clickhouse, Listener: l})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- conn.Run(t.Context()) }()
-	eventually(t, "the connector is ready", conn.Ready)
+	eventually(t, "the connector is ready", ready(t, conn))
 	_ = l.Close()
 	select {
 	case err := <-ended:

@@ -17,6 +17,7 @@ import (
 	"github.com/parley-chat/parley/internal/app/cli"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -112,9 +113,9 @@ func (c *cluster) markAnew() {
 // refusals starts one of each role and returns the errors with which they give up.
 func (c *cluster) refusals() map[string]error {
 	c.t.Helper()
-	w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
-	p, err2 := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse})
-	conn, err3 := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
+	w, err1 := chatworker.New(chatworker.Config{Base: roles.Base{Kafka: c.config("chatworker")}})
+	p, err2 := projector.New(projector.Config{Base: roles.Base{Kafka: c.config("projector")}, ClickHouse: c.clickhouse})
+	conn, err3 := connector.New(connector.Config{Base: roles.Base{Kafka: c.config("connector")}, ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		c.t.Fatal(err)
 	}
@@ -190,9 +191,9 @@ func TestNewEpoch(t *testing.T) {
 // what they end with.
 func (c *cluster) started() map[string]chan error {
 	c.t.Helper()
-	w, err1 := chatworker.New(chatworker.Config{Kafka: c.config("chatworker")})
-	p, err2 := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse})
-	conn, err3 := connector.New(connector.Config{Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
+	w, err1 := chatworker.New(chatworker.Config{Base: roles.Base{Kafka: c.config("chatworker")}})
+	p, err2 := projector.New(projector.Config{Base: roles.Base{Kafka: c.config("projector")}, ClickHouse: c.clickhouse})
+	conn, err3 := connector.New(connector.Config{Base: roles.Base{Kafka: c.config("connector")}, ClickHouse: c.clickhouse, Listen: "127.0.0.1:0"})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		c.t.Fatal(err)
 	}
@@ -205,7 +206,7 @@ func (c *cluster) started() map[string]chan error {
 		running.Go(func() { end <- run(ctx) })
 	}
 	c.t.Cleanup(func() { cancel(); running.Wait() })
-	eventually(c.t, "all roles work", func() bool { return w.Ready() && p.Ready() && conn.Ready() })
+	eventually(c.t, "all roles work", func() bool { return ready(c.t, w)() && ready(c.t, p)() && ready(c.t, conn)() })
 	return ended
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/parley-chat/parley/projector"
@@ -97,8 +98,13 @@ func (c *cluster) run(name string, run func(context.Context) error) *role {
 	return &role{stop: stop}
 }
 
+// base is what a role of the cluster needs.
+func (c *cluster) base(name string) roles.Base {
+	return roles.Base{Kafka: c.config(name), Meters: c.meters, Logger: c.logger.With("role", name)}
+}
+
 func (c *cluster) worker() *role {
-	w, err := chatworker.New(chatworker.Config{Kafka: c.config("chatworker"), Meters: c.meters, Logger: c.logger.With("role", "chatworker")})
+	w, err := chatworker.New(chatworker.Config{Base: c.base("chatworker")})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -106,20 +112,19 @@ func (c *cluster) worker() *role {
 }
 
 func (c *cluster) projector() *role {
-	p, err := projector.New(projector.Config{Kafka: c.config("projector"), ClickHouse: c.clickhouse, Meters: c.meters, Logger: c.logger.With("role", "projector")})
+	p, err := projector.New(projector.Config{Base: c.base("projector"), ClickHouse: c.clickhouse})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	r := c.run("projector", p.Run)
-	eventually(c.t, "the projector is ready, its tables made", p.Ready)
+	eventually(c.t, "the projector is ready, its tables made", ready(c.t, p))
 	return r
 }
 
 // connector starts one and waits until clients may come.
 func (c *cluster) connector(change func(*connector.Config)) *role {
 	cfg := connector.Config{
-		Kafka: c.config("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0",
-		Meters: c.meters, Logger: c.logger.With("role", "connector"),
+		Base: c.base("connector"), ClickHouse: c.clickhouse, Listen: "127.0.0.1:0",
 		HistoryTime: patience, // a busy machine must not shorten an answer
 	}
 	if change != nil {
@@ -131,8 +136,15 @@ func (c *cluster) connector(change func(*connector.Config)) *role {
 	}
 	r := c.run("connector", conn.Run)
 	r.addr = fmt.Sprintf("ws://%s/ws", conn.Addr())
-	eventually(c.t, "the connector is ready", conn.Ready)
+	eventually(c.t, "the connector is ready", ready(c.t, conn))
 	return r
+}
+
+// ready is whether a role is.
+func ready(t *testing.T, r interface {
+	Health(context.Context) roles.Health
+}) func() bool {
+	return func() bool { return r.Health(t.Context()).Ready() }
 }
 
 // eventually waits until the condition holds.

@@ -13,6 +13,7 @@ import (
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/projector"
@@ -104,19 +105,19 @@ func (d *damaged) start(name string) {
 	switch name {
 	case "chatworker":
 		var r *chatworker.Worker
-		if r, err = chatworker.New(chatworker.Config{Kafka: d.config(name), Logger: d.logger}); err == nil {
-			run, w.ready = r.Run, r.Ready
+		if r, err = chatworker.New(chatworker.Config{Base: roles.Base{Kafka: d.config(name), Logger: d.logger}}); err == nil {
+			run, w.ready = r.Run, ready(d.t, r)
 		}
 	case "projector":
 		var r *projector.Projector
-		if r, err = projector.New(projector.Config{Kafka: d.config(name), ClickHouse: d.cluster.clickhouse, Logger: d.logger}); err == nil {
-			run, w.ready = r.Run, r.Ready
+		if r, err = projector.New(projector.Config{Base: roles.Base{Kafka: d.config(name), Logger: d.logger}, ClickHouse: d.cluster.clickhouse}); err == nil {
+			run, w.ready = r.Run, ready(d.t, r)
 		}
 	case "connector":
 		var r *connector.Connector
-		r, err = connector.New(connector.Config{Kafka: d.config(name), ClickHouse: d.cluster.clickhouse, Listen: "127.0.0.1:0", Logger: d.logger})
+		r, err = connector.New(connector.Config{Base: roles.Base{Kafka: d.config(name), Logger: d.logger}, ClickHouse: d.cluster.clickhouse, Listen: "127.0.0.1:0"})
 		if err == nil {
-			run, w.ready, w.listen = r.Run, r.Ready, "ws://"+r.Addr().String()+"/ws"
+			run, w.ready, w.listen = r.Run, ready(d.t, r), "ws://"+r.Addr().String()+"/ws"
 		}
 	}
 	if err != nil {

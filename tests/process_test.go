@@ -182,8 +182,8 @@ func TestKilledConnectorsUsersLeave(t *testing.T) {
 	}
 }
 
-// roles is every role as a process of its own, two of those that matter.
-type roles struct {
+// roleProcesses are every role as a process of its own, two of those that matter.
+type roleProcesses struct {
 	broker, clickhouse string // address and DSN
 	connectors         []*process
 	workers            []*process
@@ -191,11 +191,11 @@ type roles struct {
 	urls               []string
 }
 
-func startRoles(t *testing.T) *roles {
+func startRoles(t *testing.T) *roleProcesses {
 	t.Helper()
 	store, folder := freeAddr(t), t.TempDir()
 	dsn := embeddedtest.DSN(t, store, folder)
-	r := &roles{broker: freeAddr(t), clickhouse: dsn}
+	r := &roleProcesses{broker: freeAddr(t), clickhouse: dsn}
 	// Roles wait for their servers, so the order does not matter.
 	r.projector = start(t, "projector", "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0")
 	for range 2 {

@@ -60,7 +60,7 @@ func (s *stage) sees(holds bool, format string, args ...any) {
 }
 
 // roles starts every role as a process, two of connector and worker.
-func (s *stage) roles() (*roles, *cluster) {
+func (s *stage) roles() (*roleProcesses, *cluster) {
 	r := startRoles(s.t)
 	for _, url := range r.urls {
 		probe := enter(s.t, url, "probe")

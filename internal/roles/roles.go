@@ -1,6 +1,7 @@
 // Package roles finds out which roles run on a log, and what they report about
 // themselves: connectors by their beats in parley.control, chat workers and
-// projectors as members of consumer groups. It only reads.
+// projectors as members of consumer groups. It only reads. What all roles have in
+// common is here too: [Base] of their Config, and [Health].
 package roles
 
 import (

@@ -12,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -220,7 +221,7 @@ func (w *world) lost(n *simNode, err error) {
 func simConfig(recover, presence int) connector.Config {
 	return connector.Config{
 		HistoryTime: 5 * time.Second,
-		Logger:      slog.New(slog.DiscardHandler),
+		Base:        roles.Base{Logger: slog.New(slog.DiscardHandler)},
 		PingEvery:   time.Hour, PongTimeout: time.Hour, MaxConnections: 1000,
 		Limits: rpc.Limits{
 			Body: 4096, Frame: 64 << 10, Channels: 128, Recover: recover, Pipeline: 1000,

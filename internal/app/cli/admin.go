@@ -12,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/files"
 	"github.com/parley-chat/parley/internal/plain"
+	"github.com/parley-chat/parley/internal/roles"
 )
 
 // admin serves health and metrics of a running command over HTTP.
@@ -23,8 +24,7 @@ type admin struct {
 
 // healthy reports whether it is ready, and what is wrong all the same.
 type healthy interface {
-	Unready(context.Context) []string
-	Warnings() []string
+	Health(context.Context) roles.Health
 }
 
 // startAdmin begins to serve at addr, or nothing when addr is empty. /healthz
@@ -57,8 +57,9 @@ func serveAdmin(ctx context.Context, ln net.Listener, h healthy, t *tools) (*adm
 		if trouble := files.Trouble(); trouble != "" {
 			reasons = append(reasons, trouble)
 		}
-		reasons = append(reasons, h.Unready(r.Context())...)
-		warnings := h.Warnings()
+		health := h.Health(r.Context())
+		reasons = append(reasons, health.Unready...)
+		warnings := health.Warnings
 		for i := range warnings {
 			warnings[i] = "warning: " + warnings[i]
 		}

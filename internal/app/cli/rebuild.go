@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/projector"
 )
 
@@ -40,7 +41,7 @@ func (c *rebuildCommand) Run(ctx context.Context, p process) error {
 	}
 	said := time.Now()
 	g, err := projector.Rebuild(ctx, projector.Config{
-		Kafka: s.cluster, ClickHouse: s.dsn, Logger: log,
+		Base: roles.Base{Kafka: s.cluster, Logger: log}, ClickHouse: s.dsn,
 	}, func(at projector.RebuildProgress) {
 		if now := time.Now(); at.Done == at.Of || now.Sub(said) >= rebuildSays {
 			said = now

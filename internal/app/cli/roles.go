@@ -7,7 +7,7 @@ import (
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/clickhouse"
-	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/web"
 )
@@ -19,11 +19,14 @@ type logFlags struct {
 	Replication count `default:"0" placeholder:"N" help:"Replication factor of a log that does not exist yet. Default: the brokers' own."`
 }
 
-func (f *logFlags) config(client string, t *tools) (eventlog.Config, error) {
-	cfg, err := f.cluster()
-	cfg.ClientID, cfg.Logger = client, t.log
-	cfg.Meters, cfg.Tracers = t.telemetry.Meters(), t.telemetry.Tracers()
-	return cfg, err
+// base is what a role needs, by the flags.
+func (f *logFlags) base(client string, t *tools) (roles.Base, error) {
+	cluster, err := f.cluster()
+	cluster.ClientID = client
+	return roles.Base{
+		Kafka: cluster, Partitions: int(f.Partitions), Replication: int(f.Replication),
+		Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
+	}, err
 }
 
 // historyFlags are where the history is.
@@ -64,7 +67,7 @@ func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Conne
 	}
 	t.access = cfg.Access()
 	t.log.Info("the connector starts", "clients", t.access)
-	if cfg.Kafka, err = c.logFlags.config("connector", t); err != nil {
+	if cfg.Base, err = c.base("connector", t); err != nil {
 		return nil, err
 	}
 	if cfg.ClickHouse, err = c.history(); err != nil {
@@ -74,10 +77,7 @@ func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Conne
 	if err != nil {
 		return nil, err
 	}
-	cfg.Listener = listener
-	cfg.Partitions, cfg.Replication = int(c.Partitions), int(c.Replication)
-	cfg.Page, cfg.Logger = web.Handler(), t.log
-	cfg.Meters, cfg.Tracers = t.telemetry.Meters(), t.telemetry.Tracers()
+	cfg.Listener, cfg.Page = listener, web.Handler()
 	conn, err := connector.New(cfg)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -94,15 +94,11 @@ type chatworkerCommand struct {
 // Run pushes what happens in channels to connectors until ctx ends.
 func (c *chatworkerCommand) Run(ctx context.Context, p process) error {
 	return c.runWithTools(ctx, p, "parley-chatworker", false, func(t *tools) error {
-		kafka, err := c.config("chatworker", t)
+		base, err := c.base("chatworker", t)
 		if err != nil {
 			return err
 		}
-		w, err := chatworker.New(chatworker.Config{
-			Kafka: kafka, Group: c.Group,
-			Partitions: int(c.Partitions), Replication: int(c.Replication),
-			Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
-		})
+		w, err := chatworker.New(chatworker.Config{Base: base, Group: c.Group})
 		if err != nil {
 			return err
 		}
@@ -120,7 +116,7 @@ type projectorCommand struct {
 // Run writes history until ctx ends.
 func (c *projectorCommand) Run(ctx context.Context, p process) error {
 	return c.runWithTools(ctx, p, "parley-projector", false, func(t *tools) error {
-		kafka, err := c.config("projector", t)
+		base, err := c.base("projector", t)
 		if err != nil {
 			return err
 		}
@@ -128,11 +124,7 @@ func (c *projectorCommand) Run(ctx context.Context, p process) error {
 		if err != nil {
 			return err
 		}
-		w, err := projector.New(projector.Config{
-			Kafka: kafka, ClickHouse: dsn, Group: c.Group,
-			Partitions: int(c.Partitions), Replication: int(c.Replication),
-			Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
-		})
+		w, err := projector.New(projector.Config{Base: base, ClickHouse: dsn, Group: c.Group})
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/roles"
 )
 
 // stopPatience bounds an orderly stop.
@@ -122,6 +123,4 @@ func (r *running) serve(ctx context.Context, p process, service string, engine w
 // alwaysReady is the health of a server that is ready as long as it runs.
 type alwaysReady struct{}
 
-func (alwaysReady) Unready(context.Context) []string { return nil }
-
-func (alwaysReady) Warnings() []string { return nil }
+func (alwaysReady) Health(context.Context) roles.Health { return roles.Health{} }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/parley-chat/parley/internal/app/stack"
+	"github.com/parley-chat/parley/internal/roles"
 )
 
 type upCommand struct {
@@ -83,18 +84,10 @@ func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
 // starting is the health of a stack that may not exist yet.
 type starting struct{ stack *atomic.Pointer[stack.Stack] }
 
-// Unready returns why the stack is not ready.
-func (s starting) Unready(ctx context.Context) []string {
+// Health is that of the stack.
+func (s starting) Health(ctx context.Context) roles.Health {
 	if running := s.stack.Load(); running != nil {
-		return running.Unready(ctx)
+		return running.Health(ctx)
 	}
-	return []string{"it is starting"}
-}
-
-// Warnings are what is wrong although the stack is ready.
-func (s starting) Warnings() []string {
-	if running := s.stack.Load(); running != nil {
-		return running.Warnings()
-	}
-	return nil
+	return roles.Health{Unready: []string{"it is starting"}}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/web"
 )
@@ -98,7 +99,7 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 
 // StartServers starts the embedded servers alone, on a data folder that no
 // stack runs on: for operators' commands, which may need every role stopped.
-// Chat is not among its Addresses, and it is never Ready.
+// Chat is not among its Addresses, and it is never ready.
 func StartServers(ctx context.Context, dataDir string, log *slog.Logger) (*Stack, error) {
 	s := &Stack{cfg: Config{DataDir: dataDir}, log: log, failed: make(chan struct{})}
 	folder, err := s.openFolder(ctx)
@@ -114,24 +115,15 @@ func StartServers(ctx context.Context, dataDir string, log *slog.Logger) (*Stack
 // Addresses returns how the stack is reached.
 func (s *Stack) Addresses() Addresses { return s.addr }
 
-// Ready reports whether clients are served now.
-func (s *Stack) Ready() bool { return s.connector != nil && s.connector.Ready() && s.worker.Ready() }
-
-// Unready returns why the stack is not ready, a sentence for each reason; none
-// when it is. The history may lag: chat continues without it.
-func (s *Stack) Unready(ctx context.Context) []string {
+// Health reports whether clients are served. The history may lag: chat continues
+// without it.
+func (s *Stack) Health(ctx context.Context) roles.Health {
 	if s.connector == nil {
-		return []string{"no component runs: only the servers were started"}
+		return roles.Health{Unready: []string{"no component runs: only the servers were started"}}
 	}
-	return append(s.connector.Unready(ctx), s.worker.Unready(ctx)...)
-}
-
-// Warnings are what is wrong with the machine although the stack is ready.
-func (s *Stack) Warnings() []string {
-	if s.connector == nil {
-		return nil
-	}
-	return s.connector.Warnings()
+	h := s.connector.Health(ctx) // its warnings are of the one machine
+	h.Unready = append(h.Unready, s.worker.Health(ctx).Unready...)
+	return h
 }
 
 // Failed is closed when a part of the stack ended on its own; Err returns
@@ -258,7 +250,7 @@ func (s *Stack) awaitReady(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
-	for !s.Ready() {
+	for !s.Health(ctx).Ready() {
 		select {
 		case <-s.failed:
 			return s.failure
@@ -272,27 +264,19 @@ func (s *Stack) awaitReady(ctx context.Context) error {
 
 // startComponents starts one component of each kind.
 func (s *Stack) startComponents(listener net.Listener) (err error) {
-	s.worker, err = chatworker.New(chatworker.Config{
-		Kafka: s.kafka("chatworker"), Partitions: s.cfg.Partitions,
-		Meters: s.cfg.Meters, Tracers: s.cfg.Tracers, Logger: s.log.With("part", "chatworker"),
-	})
+	s.worker, err = chatworker.New(chatworker.Config{Base: s.base("chatworker")})
 	if err != nil {
 		return err
 	}
 	s.run("chatworker", s.worker.Run)
-	history, err := projector.New(projector.Config{
-		Kafka: s.kafka("projector"), ClickHouse: s.addr.ClickHouse,
-		Partitions: s.cfg.Partitions,
-		Meters:     s.cfg.Meters, Tracers: s.cfg.Tracers, Logger: s.log.With("part", "projector"),
-	})
+	history, err := projector.New(projector.Config{Base: s.base("projector"), ClickHouse: s.addr.ClickHouse})
 	if err != nil {
 		return err
 	}
 	s.run("projector", history.Run)
 	cfg := s.cfg.Clients
-	cfg.Kafka, cfg.ClickHouse, cfg.Listener = s.kafka("connector"), s.addr.ClickHouse, listener
-	cfg.Partitions, cfg.Page = s.cfg.Partitions, web.Handler()
-	cfg.Meters, cfg.Tracers, cfg.Logger = s.cfg.Meters, s.cfg.Tracers, s.log.With("part", "connector")
+	cfg.Base, cfg.ClickHouse = s.base("connector"), s.addr.ClickHouse
+	cfg.Listener, cfg.Page = listener, web.Handler()
 	if s.connector, err = connector.New(cfg); err != nil {
 		return err
 	}
@@ -300,8 +284,12 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 	return nil
 }
 
-func (s *Stack) kafka(client string) eventlog.Config {
-	cfg := s.cluster
-	cfg.ClientID, cfg.Meters, cfg.Tracers, cfg.Logger = client, s.cfg.Meters, s.cfg.Tracers, s.log.With("part", client)
-	return cfg
+// base is what a component needs.
+func (s *Stack) base(part string) roles.Base {
+	cluster := s.cluster
+	cluster.ClientID = part
+	return roles.Base{
+		Kafka: cluster, Partitions: s.cfg.Partitions,
+		Meters: s.cfg.Meters, Tracers: s.cfg.Tracers, Logger: s.log.With("part", part),
+	}
 }

@@ -35,7 +35,7 @@ func TestDamagedAddressesAreRefused(t *testing.T) {
 func TestStackServesThePageAndSaysWhereItIs(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, stack.Config{Listen: "127.0.0.1:0", DataDir: dir})
-	if !s.Ready() {
+	if !s.Health(t.Context()).Ready() {
 		t.Error("the stack has started and is not ready")
 	}
 	written, err := stack.ReadAddresses(dir)

@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/ops/doctor"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/projector"
 )
@@ -71,11 +72,11 @@ func (s *system) role(name string) (stop func()) {
 	var err error
 	switch name {
 	case "connector":
-		r, err = connector.New(connector.Config{Kafka: cfg, ClickHouse: s.dsn, Listen: "127.0.0.1:0"})
+		r, err = connector.New(connector.Config{Base: roles.Base{Kafka: cfg}, ClickHouse: s.dsn, Listen: "127.0.0.1:0"})
 	case "chatworker":
-		r, err = chatworker.New(chatworker.Config{Kafka: cfg})
+		r, err = chatworker.New(chatworker.Config{Base: roles.Base{Kafka: cfg}})
 	case "projector":
-		r, err = projector.New(projector.Config{Kafka: cfg, ClickHouse: s.dsn})
+		r, err = projector.New(projector.Config{Base: roles.Base{Kafka: cfg}, ClickHouse: s.dsn})
 	}
 	if err != nil {
 		s.Fatal(err)

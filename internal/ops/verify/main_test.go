@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/ops/verify"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"
@@ -76,12 +77,13 @@ func newSystem(t *testing.T) *system {
 // roles starts a worker and a projector.
 func (s *system) roles() {
 	s.t.Helper()
-	w, err := chatworker.New(chatworker.Config{Kafka: eventlog.Config{Brokers: []string{s.addr}}, FlushEvery: 50 * time.Millisecond})
+	base := roles.Base{Kafka: eventlog.Config{Brokers: []string{s.addr}}}
+	w, err := chatworker.New(chatworker.Config{Base: base, FlushEvery: 50 * time.Millisecond})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	p, err := projector.New(projector.Config{
-		Kafka: eventlog.Config{Brokers: []string{s.addr}}, ClickHouse: s.dsn, BatchAge: 20 * time.Millisecond,
+		Base: base, ClickHouse: s.dsn, BatchAge: 20 * time.Millisecond,
 	})
 	if err != nil {
 		s.t.Fatal(err)
