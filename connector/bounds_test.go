@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 )
 
@@ -18,13 +19,13 @@ import (
 func TestOtherConnectionsTakeWhatTheyMay(t *testing.T) {
 	const reckoned = 64 << 10
 	r := newEdgeRig(t, withAuth)
-	head := "GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", maxHead-200)
+	head := "GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", jsonrpc.MaxHead-200)
 	most := r.c.cfg.Edge.Plain
 	before := memoryInUse()
 	for i := range 2 * most {
 		plaintest.Send(t, fmt.Sprint("127.0.0.", 1+i%100), r.addr, head)
 	}
-	soon(t, "as many are there as may be", func() bool { return r.c.server.Count() == most })
+	soon(t, "as many are there as may be", func() bool { return r.c.server.Plain() == most })
 	took := math.MaxInt
 	for range 20 { // the least: what is garbage already counts in some
 		time.Sleep(50 * time.Millisecond)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -44,11 +43,10 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 	}
 	inc.edge = c.edge
 	c.current.Store(inc)
-	server := &http.Server{Handler: c.handler(), ReadHeaderTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = server.Serve(c.sockets())
+		_ = c.server.Serve(ln)
 	}()
 	t.Cleanup(func() {
 		for _, s := range inc.sessions.list() {
@@ -59,7 +57,7 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 		}
 		cancel()
 		inc.work.Wait()
-		_ = server.Close()
+		_ = c.server.Close()
 		<-done
 	})
 	return &served{t, inc, ln.Addr().String()}
@@ -148,7 +146,7 @@ const askHistory = `{"jsonrpc":"2.0","id":1,"method":"history","params":{"channe
 //parley:bound all clients' queues
 func TestQueuesTogetherAreBounded(t *testing.T) {
 	const sessions, bound = 200, 64 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.budget = ws.NewBudget(bound, nil) })
+	v := serveAlone(t, func(inc *incarnation) { inc.shared.Queues = ws.NewBudget(bound, nil) })
 	ch := v.inc.channels.subscribe("a")
 	fillRing(t, ch, 200, strings.Repeat("x", 4000))
 	before := inuse.Heap()
@@ -172,7 +170,7 @@ func TestQueuesTogetherAreBounded(t *testing.T) {
 			closed++
 		}
 	}
-	held, heap := v.inc.budget.Held(), inuse.Heap()-before
+	held, heap := v.inc.shared.Queues.Held(), inuse.Heap()-before
 	t.Logf("%d of %d closed, queues hold %d MiB, the heap grew by %d MiB", closed, sessions, held>>20, heap>>20)
 	if closed == 0 || held > bound || heap > bound*5/4+sessions*128<<10 {
 		t.Errorf("queues hold %d bytes and the heap grew by %d, the bound is %d; %d sessions were closed", held, heap, bound, closed)

@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,13 +23,12 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/gate"
-	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/files"
 	"github.com/parley-chat/parley/internal/history"
-	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -81,23 +79,22 @@ type Config struct {
 
 // Connector serves clients. Its methods may be called concurrently.
 type Connector struct {
-	cfg       Config
-	listener  net.Listener
-	gate      *gate.Gate
-	current   atomic.Pointer[incarnation] // nil: clients have to wait
-	leaving   atomic.Bool                 // a planned stop has begun
-	metrics   *metrics
-	budget    *ws.Budget         // shared by the incarnations: one may end while the next serves
-	edge      *admission.Control // counts sockets, whatever incarnation they belong to
-	server    *plain.Server
-	accepting accepting
-	doubted   sync.Once      // a proxy that is not trusted was named
-	before    error          // what ended the incarnation before; owned by Run
-	db        *clickhouse.DB // for comparing the log with it; set by Run
-	asking    atomic.Bool    // there is no log, and ClickHouse is asked whether it holds the history of one
-	heights   heights
-	clock     roles.Clock
-	ending    sync.WaitGroup // what is left of the incarnations before
+	cfg      Config
+	listener net.Listener
+	gate     *gate.Gate
+	current  atomic.Pointer[incarnation] // nil: clients have to wait
+	leaving  atomic.Bool                 // a planned stop has begun
+	metrics  *metrics
+	queues   *jsonrpc.Queues    // shared by the incarnations: one may end while the next serves
+	edge     *admission.Control // counts sockets, whatever incarnation they belong to
+	server   *jsonrpc.Server
+	doubted  sync.Once      // a proxy that is not trusted was named
+	before   error          // what ended the incarnation before; owned by Run
+	db       *clickhouse.DB // for comparing the log with it; set by Run
+	asking   atomic.Bool    // there is no log, and ClickHouse is asked whether it holds the history of one
+	heights  heights
+	clock    roles.Clock
+	ending   sync.WaitGroup // what is left of the incarnations before
 }
 
 // New checks cfg and begins to listen, so that Addr is known; Run serves.
@@ -129,11 +126,12 @@ func New(cfg Config) (*Connector, error) {
 	m := newMetrics(cfg.Meters)
 	c := &Connector{
 		cfg: cfg, listener: l, gate: g, metrics: m, edge: admission.New(cfg.admission(m)),
-		budget: ws.NewBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
+		queues: jsonrpc.NewQueues(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
-	c.server = newServer(c.handler(), cfg.Edge.Plain, m)
-	c.server.OnAcceptError = c.accepting.failed
-	c.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
+	c.server = jsonrpc.NewServer(jsonrpc.Config{
+		Host: arrivals{c}, Page: cfg.Page, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
+		MaxToken: maxToken, Logger: cfg.Logger,
+	})
 	return c, nil
 }
 
@@ -172,7 +170,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
-		served <- c.server.Serve(c.sockets())
+		served <- c.server.Serve(c.listener)
 		stop() // nobody can come any more
 	}()
 	err = c.runIncarnations(ctx)
@@ -182,11 +180,6 @@ func (c *Connector) Run(ctx context.Context) error {
 		err = fmt.Errorf("serve clients: %w", e)
 	}
 	return err
-}
-
-// sockets accepts clients' connections.
-func (c *Connector) sockets() net.Listener {
-	return ws.Listener{Listener: c.listener}
 }
 
 // runIncarnations lives one incarnation after the other.
@@ -271,7 +264,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	}
 	reader.Probe()
 	inc = newIncarnation(&c.cfg, log, kafka, reader)
-	inc.budget, inc.edge = c.budget, c.edge
+	inc.shared.Queues, inc.edge = c.queues, c.edge
 	inc.watch, inc.events.heights, inc.clock, inc.troubles = watch, &c.heights, &c.clock, c.troubles
 	return inc, func() { reader.Close(); kafka.Close() }, nil
 }

@@ -58,10 +58,10 @@ func newEdgeRig(t *testing.T, changes ...func(*Config)) *edgeRig {
 	}
 	inc := newIncarnation(&c.cfg, epoch.Log{Epoch: "e", Partitions: 1, Window: 100}, nil, nil)
 	ctx, cancel := context.WithCancel(context.Background())
-	inc.ctx, inc.edge, inc.budget, inc.heart = ctx, c.edge, c.budget, newHeart(inc)
+	inc.ctx, inc.edge, inc.shared.Queues, inc.heart = ctx, c.edge, c.queues, newHeart(inc)
 	c.current.Store(inc)
 	served := make(chan error, 1)
-	go func() { served <- c.server.Serve(c.sockets()) }()
+	go func() { served <- c.server.Serve(c.listener) }()
 	t.Cleanup(func() {
 		inc.sessions.close(rpc.CloseShutdown, "over")
 		cancel()

@@ -16,7 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/connector/admission"
-	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -36,9 +36,9 @@ func TestStuckBodies(t *testing.T) {
 	if status := plaintest.Status(r.raw("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), 5*time.Second); status != http.StatusOK {
 		t.Fatalf("with %d stuck requests the page is answered with %d", len(stuck), status)
 	}
-	soon(t, "no more connections than the limit", func() bool { return r.c.server.Count() <= 20 })
+	soon(t, "no more connections than the limit", func() bool { return r.c.server.Plain() <= 20 })
 	for i, c := range stuck {
-		_ = c.SetReadDeadline(time.Now().Add(requestTimeout + 5*time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(jsonrpc.RequestTimeout + 5*time.Second))
 		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
 			t.Fatalf("the connection of stuck request %d is still open", i)
 		}
@@ -50,48 +50,12 @@ func isTimeout(err error) bool {
 	return ok && e.Timeout()
 }
 
-// A page that is not read does not hold its connection for ever.
-func TestUnreadPage(t *testing.T) {
-	t.Parallel()
-	served := make(chan error, 1)
-	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, err := w.Write(make([]byte, 64<<20))
-		served <- err
-	}), 0, newMetrics(nil))
-	if server.WriteTimeout <= 0 || server.ReadTimeout <= 0 || server.IdleTimeout <= 0 {
-		t.Fatalf("the server waits for ever: %+v", server)
-	}
-	server.WriteTimeout = time.Second // rather than half a minute
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = server.Serve(ws.Listener{Listener: l}) }()
-	defer server.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-served:
-		if err == nil {
-			t.Error("64 MiB were written to a client that reads nothing")
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("the page is still being written")
-	}
-}
-
 // An upgrade clears the deadlines of requests: sessions last.
 func TestUpgradeClearsDeadlines(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t)
 	ws := r.enter("ada")
-	time.Sleep(requestTimeout + time.Second)
+	time.Sleep(jsonrpc.RequestTimeout + time.Second)
 	if answer := answerTo(t, ws, `{"jsonrpc":"2.0","id":2,"method":"ping"}`); !strings.Contains(answer, `"result"`) {
 		t.Errorf("ping is answered %s", answer)
 	}
@@ -104,9 +68,9 @@ func TestHugeHeads(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t)
 	for range 30 {
-		c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + strings.Repeat("x", maxHead+1))
+		c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + strings.Repeat("x", jsonrpc.MaxHead+1))
 		if status := plaintest.Status(c, 3*time.Second); status != http.StatusRequestHeaderFieldsTooLarge {
-			t.Fatalf("half a request with %d bytes of head is answered with %d", maxHead+1, status)
+			t.Fatalf("half a request with %d bytes of head is answered with %d", jsonrpc.MaxHead+1, status)
 		}
 	}
 	c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 9<<10) + "\r\n\r\n")

@@ -75,6 +75,6 @@ func (f *fanning) send(n int) time.Duration {
 		}
 		f.stream.flush()
 	}
-	f.stream.inc.flushers.Await(time.Minute)
+	f.stream.inc.shared.Flushers.Await(time.Minute)
 	return time.Since(began)
 }

@@ -15,7 +15,7 @@ func (c *Connector) gauges() (stop func()) {
 	g.Add("parley.connector.connections.silent", "{connection}", "Open WebSockets that have not sent hello yet.",
 		func() (float64, bool) { return float64(c.edge.Counts().Silent), true })
 	g.Add("parley.connector.connections.plain", "{connection}", "Open connections that are not WebSockets.",
-		func() (float64, bool) { return float64(c.server.Count()), true })
+		func() (float64, bool) { return float64(c.server.Plain()), true })
 	g.Add("parley.connector.sessions", "{session}", "Sessions, those whose connection is gone and whose leaves have not passed yet included.",
 		c.ask(func(inc *incarnation) float64 { return float64(inc.sessions.count()) }))
 	g.Add("parley.connector.channels", "{channel}", "Channels that have members here.",
@@ -25,7 +25,7 @@ func (c *Connector) gauges() (stop func()) {
 	g.Add("parley.connector.queue.largest", "By", "Bytes in the longest queue of a socket. At the limit its client is closed as a slow consumer.",
 		c.ask(func(inc *incarnation) float64 { _, largest := inc.sessions.queued(); return float64(largest) }))
 	g.Add("parley.connector.queue.held", "By", "Bytes that the queues of clients who read slowly hold together; a frame that waits in many of them counts once.",
-		c.ask(func(inc *incarnation) float64 { return float64(inc.budget.Held()) }))
+		c.ask(func(inc *incarnation) float64 { return float64(inc.shared.Queues.Held()) }))
 	g.Add("parley.connector.queue.limit", "By", "Bytes that the queues may hold together. At the limit the longest is closed.",
 		func() (float64, bool) { return float64(c.cfg.MaxQueued), true })
 	g.Add("parley.connector.ack.age", "s", "Time for which the log has owed an acknowledgement, of an event or of the beat that is due each second. After 30 s the connector begins anew.",

@@ -10,9 +10,9 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/parley-chat/parley/connector/admission"
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/connector/room"
-	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/guard"
@@ -41,10 +41,7 @@ type incarnation struct {
 	troubles      func() []string
 	tracers       tracers
 	pushPartition int
-	flushers      *ws.Flushers
-	budget        *ws.Budget  // of all connections' queues
-	requests      *quota.Pool // of what sessions ask
-	reading       *quota.Pool // of messages that are being read
+	shared        *jsonrpc.Shared // by all connections
 
 	ctx      context.Context // of everything that works for sessions
 	work     sync.WaitGroup  // what spawn started, and connections
@@ -65,13 +62,11 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 		logger:   cfg.Logger.With("connector", id),
 		metrics:  newMetrics(cfg.Meters),
 		tracers:  newTracers(cfg),
-		flushers: ws.NewFlushers(),
-		budget:   ws.NewBudget(maxQueued, nil), // until the connector's takes its place
-		requests: quota.NewPool(requestBytes, requestShare),
-		reading:  quota.NewPool(readingBytes, 0),
 		broken:   make(chan error, 1),
 		sessions: newSessions(cfg.MaxConnections),
 	}
+	// The queues are those of the connector, where there is one.
+	inc.shared = jsonrpc.NewShared(limits, cfg.Edge.ReadRate, jsonrpc.NewQueues(maxQueued, nil), func() { inc.metrics.limited.Add(1, "bytes") })
 	inc.channels = newChannels(log.Partitions, room.Options{
 		Window: log.Window, Entries: 3 * limits.Recover, Presence: limits.Presence, Backlogs: quota.NewPool(backlogTotal, 0),
 	})

@@ -4,7 +4,7 @@ import (
 	"net"
 
 	"github.com/parley-chat/parley/connector/admission"
-	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -64,7 +64,7 @@ func (cfg *Config) setLimits(listen net.Addr) {
 func (cfg *Config) admission(m *metrics) admission.Config {
 	return admission.Config{
 		Limits: cfg.Edge, Connections: cfg.MaxConnections, Channels: cfg.Limits.Channels,
-		Verdict: cfg.PongTimeout + ws.WriteTimeout,
+		Verdict: cfg.PongTimeout + jsonrpc.WriteTimeout,
 		Limited: func(limit string) { m.limited.Add(1, limit) },
 	}
 }
@@ -72,3 +72,18 @@ func (cfg *Config) admission(m *metrics) admission.Config {
 // requestBurst is how many requests a session may send at once: one that comes
 // back joins all of its channels again.
 func requestBurst(l rpc.Limits) int { return l.Rate + l.Channels }
+
+// ownDescriptors are what a process needs beside its clients' connections:
+// Kafka, ClickHouse, files, and the embedded servers of `parley up`.
+const ownDescriptors = 256
+
+// fitDescriptors lowers what is admitted to what the process may have open:
+// one client too many would take the descriptor that Kafka needs.
+func fitDescriptors(open uint64, connections, plain int) (fitConnections, fitPlain int) {
+	most := int(min(open, 1<<30))
+	free := most - min(ownDescriptors, most/2)
+	if plain > 0 {
+		plain = max(1, min(plain, free/4))
+	}
+	return max(1, min(connections, free-plain)), plain
+}

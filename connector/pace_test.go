@@ -136,9 +136,9 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 	p.state, p.result = catchingUp, &operation{join: true, asked: []*joinCall{{}}} // which is long in the making
 	s.mu.Unlock()
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a","limit":1000}}`)
-	eventually(t, "it waits", func() bool { return v.inc.requests.Used() > requestShare })
+	eventually(t, "it waits", func() bool { return v.inc.shared.Requests.Used() > 2<<10 })
 	var others atomic.Int64
-	v.inc.requests.Reserve(&others, requestBytes-int(v.inc.requests.Used()), requestBytes)
+	v.inc.shared.Requests.Reserve(&others, 128<<20-int(v.inc.shared.Requests.Used()), 128<<20)
 	go func() {
 		for ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":7,"method":"ping"}`)) == nil {
 		}

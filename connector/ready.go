@@ -23,7 +23,7 @@ func (c *Connector) unready() (reasons []string) {
 	if c.leaving.Load() {
 		reasons = append(reasons, "it is draining")
 	}
-	if err := c.accepting.failing(time.Now()); err != nil {
+	if err := c.server.Failing(time.Now()); err != nil {
 		reasons = append(reasons, "clients cannot connect: "+err.Error())
 	}
 	inc := c.current.Load()
@@ -50,7 +50,7 @@ func (c *Connector) warnings() []string {
 // able to answer anybody else.
 func (c *Connector) troubles() []string {
 	all := c.warnings()
-	if err := c.accepting.failing(time.Now()); err != nil {
+	if err := c.server.Failing(time.Now()); err != nil {
 		all = append(all, "clients cannot connect: "+err.Error())
 	}
 	if trouble := files.Trouble(); trouble != "" {

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/schema"
@@ -41,6 +43,42 @@ type session struct {
 	expires time.Time     // of the token; zero: never
 
 	opened time.Time
+}
+
+func (inc *incarnation) newSession(f front.Front, token string) *session {
+	return &session{
+		id: ulid.Make().String(), inc: inc, front: f, bearer: token,
+		unanswered: make(chan struct{}, inc.limits.Pipeline),
+		pace:       newPace(inc),
+		places:     map[string]*place{},
+		opened:     time.Now(),
+	}
+}
+
+// serve reads until the connection ends.
+func (s *session) serve() {
+	ending := s.front.Serve(s.handle)
+	clean, reason := s.howEnded(ending)
+	s.end(clean, reason)
+	s.inc.metrics.closed(ending)
+	s.front.Discard()
+	s.inc.metrics.connections.Add(-1)
+	if s.pace.account != nil {
+		s.inc.edge.Leave(s.user)
+	}
+	s.ticket.Release()
+}
+
+// howEnded distinguishes a clean end, whose leaves are published at once, from a cut.
+func (s *session) howEnded(e front.Ending) (clean bool, reason schema.Reason) {
+	switch {
+	case e.Ours == rpc.CloseNoPong:
+		return false, schema.Reason_REASON_TIMEOUT
+	case e.Ours != 0:
+		return e.Ours >= rpc.CloseBadToken, schema.Reason_REASON_DISCONNECT
+	default:
+		return e.Clean && !s.inc.draining.Load(), schema.Reason_REASON_DISCONNECT
+	}
 }
 
 // place returns the session's place in a channel that it has joined, or is

@@ -20,7 +20,8 @@ type Surroundings struct {
 	Large         int // users above which a channel is large
 	Producer      appender
 	Archive       archive
-	// Step is called with each transition of a place, one of Transitions.
+	// Step is called with each transition of a place, one of Transitions, from any
+	// goroutine.
 	Step func(transition string)
 }
 

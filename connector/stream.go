@@ -96,7 +96,7 @@ func (s *stream) update(p *schema.Push, u *schema.Update) error {
 	cut := ch.Cut()
 	ch.Unlock()
 	if cut {
-		s.inc.flushers.Await(flushWait)
+		s.inc.shared.Flushers.Await(flushWait)
 	}
 	return err
 }

@@ -82,11 +82,11 @@ func crowd(tb testing.TB, inc *incarnation, members int) (*stream, *channel) {
 	}
 	ch := inc.channels.subscribe("lobby")
 	tb.Cleanup(func() {
-		inc.flushers.Await(time.Minute)
+		inc.shared.Flushers.Await(time.Minute)
 		null.Close()
 	})
 	for i := range members {
-		conn := ws.New(nullLine{raw: raw}, ws.Options{Queue: 1 << 30, Flushers: inc.flushers})
+		conn := ws.New(nullLine{raw: raw}, ws.Options{Queue: 1 << 30, Flushers: inc.shared.Flushers})
 		memberOf(ch, &session{inc: inc, user: fmt.Sprint(i), front: jsonrpc.Conn{Conn: conn}})
 	}
 	return &stream{inc: inc, seen: pushChain{}}, ch

@@ -1,9 +1,6 @@
 package connector
 
 const (
-	requestBytes = 128 << 20 // of what all sessions have asked, together
-	readingBytes = 64 << 20  // of messages that are being read or wait to be handled, together
-	requestShare = 2 << 10   // that each session has beyond them
 	callBytes    = 512       // that an unanswered request takes besides its id
 	waitBytes    = 12 << 10  // that one takes besides while its answer waits for room or history
 	backlogTotal = 64 << 20  // of all channels' backlogs together

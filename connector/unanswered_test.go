@@ -31,7 +31,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestUnansweredRequestsAreBounded(t *testing.T) {
 	const sessions, each, bound = 40, 30, 8 << 20
 	v := serveAlone(t, func(inc *incarnation) {
-		inc.requests, inc.cfg.HistoryTime = quota.NewPool(bound, requestShare), 2*time.Second
+		inc.shared.Requests, inc.cfg.HistoryTime = quota.NewPool(bound, 2<<10), 2*time.Second
 	})
 	ch := v.inc.channels.subscribe("a")
 	fillRing(t, ch, 10, "x")
@@ -47,21 +47,21 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 			_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":"`+id+`","method":"history","params":{"channel":"a","limit":1}}`))
 		}
 	}
-	eventually(t, "the bound is reached", func() bool { return v.inc.requests.Used() > bound*3/4 })
+	eventually(t, "the bound is reached", func() bool { return v.inc.shared.Requests.Used() > bound*3/4 })
 	ws, _ := v.enter("small", ch)
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a"}}`)
 	if _, answer, err := ws.ReadMessage(); err != nil || strings.Contains(string(answer), `"error"`) {
 		t.Errorf("a small request is answered with %s (%v)", answer, err)
 	}
-	used, heap := v.inc.requests.Used(), inuse.Heap()-before
+	used, heap := v.inc.shared.Requests.Used(), inuse.Heap()-before
 	t.Logf("requests keep %d KiB, the heap grew by %d KiB", used>>10, heap>>10)
-	if most := int64(bound + (sessions+1)*requestShare); used > most || used < bound/2 {
+	if most := int64(bound + (sessions+1)*2<<10); used > most || used < bound/2 {
 		t.Errorf("requests keep %d bytes, the bound is %d", used, most)
 	}
 	for _, ws := range all {
 		ws.Close()
 	}
-	eventually(t, "nothing counts once they are gone", func() bool { return v.inc.requests.Used() == 0 })
+	eventually(t, "nothing counts once they are gone", func() bool { return v.inc.shared.Requests.Used() == 0 })
 }
 
 // Messages of which only a part has come are bounded together, and take nothing
@@ -70,7 +70,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 //parley:bound messages that are being read
 func TestHalfRequestsAreBounded(t *testing.T) {
 	const sessions, bound = 200, 2 << 20
-	v := serveAlone(t, func(inc *incarnation) { inc.reading = quota.NewPool(bound, 0) })
+	v := serveAlone(t, func(inc *incarnation) { inc.shared.Reading = quota.NewPool(bound, 0) })
 	ch := v.inc.channels.subscribe("a")
 	half := []byte(`{"jsonrpc":"2.0","id":"` + strings.Repeat("i", 50_000))
 	var all []*websocket.Conn
@@ -94,10 +94,10 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 		return n
 	}
 	eventually(t, "what does not fit is closed", func() bool { return closed() >= sessions-bound/(32<<10)-1 })
-	if used := v.inc.reading.Used(); used > bound || used < bound/2 {
+	if used := v.inc.shared.Reading.Used(); used > bound || used < bound/2 {
 		t.Errorf("halves keep %d bytes, the bound is %d", used, bound)
 	}
-	if used := v.inc.requests.Used(); used != 0 {
+	if used := v.inc.shared.Requests.Used(); used != 0 {
 		t.Errorf("halves take %d bytes of the room for requests", used)
 	}
 	ws, _ := v.enter("whole", ch)
@@ -108,7 +108,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 	for _, ws := range all {
 		ws.Close()
 	}
-	eventually(t, "nothing counts", func() bool { return v.inc.reading.Used() == 0 })
+	eventually(t, "nothing counts", func() bool { return v.inc.shared.Reading.Used() == 0 })
 }
 
 // The pages of members that wait behind joins count, and one that does not fit
@@ -116,7 +116,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 //
 //parley:bound unanswered requests
 func TestWaitingMembersAreBounded(t *testing.T) {
-	v := serveAlone(t, func(inc *incarnation) { inc.requests = quota.NewPool(256<<10, requestShare) })
+	v := serveAlone(t, func(inc *incarnation) { inc.shared.Requests = quota.NewPool(256<<10, 2<<10) })
 	ch := v.inc.channels.subscribe("a")
 	for i := range maxMembers {
 		applyTo(t, ch, int64(i+1), &schema.Update{Kind: &schema.Update_Joined{Joined: &schema.Joined{User: fmt.Sprintf("user%04d", i), First: true}}})
@@ -136,7 +136,7 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 		return op.behind
 	}
 	eventually(t, "all wait", func() bool { return len(waiting()) == asked })
-	if used := v.inc.requests.Used(); used > 256<<10 || used < 128<<10 {
+	if used := v.inc.shared.Requests.Used(); used > 256<<10 || used < 128<<10 {
 		t.Errorf("%d requests keep %d bytes", asked, used)
 	}
 	answerAll(waiting(), ch)
@@ -153,5 +153,5 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 	if refused == 0 || refused == asked {
 		t.Errorf("%d of %d are refused", refused, asked)
 	}
-	eventually(t, "nothing counts", func() bool { return v.inc.requests.Used() == 0 })
+	eventually(t, "nothing counts", func() bool { return v.inc.shared.Requests.Used() == 0 })
 }

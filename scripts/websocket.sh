@@ -20,4 +20,4 @@ if [ "$(cat "$suite/VERSION" 2>/dev/null)" != "$version" ]; then
 	touch "$suite/zope/__init__.py" # pip leaves it to a .pth file, which a folder of one's own does not have
 	echo "$version" >"$suite/VERSION"
 fi
-PYTHONPATH=$suite PARLEY_TEST_AUTOBAHN=$suite/bin/wstest go test -count=1 -v -run '^TestAutobahnSuite$' ./connector
+PYTHONPATH=$suite PARLEY_TEST_AUTOBAHN=$suite/bin/wstest go test -count=1 -v -run '^TestAutobahnSuite$' ./connector/ws

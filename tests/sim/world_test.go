@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing/synctest"
 	"time"
 
@@ -16,14 +17,15 @@ import (
 // Everything runs on one goroutine, but for what a connector does beside its
 // stream, which settle waits for.
 type world struct {
-	rng     *rand.Rand
-	weights []int // of simActions, summed up to each
-	total   int
-	plant   plant
-	cfg     connector.Config
-	large   int          // users above which channels are large; 0: by chance
-	trace   func(string) // nil: no trace
-	counts  map[string]int
+	rng      *rand.Rand
+	weights  []int // of simActions, summed up to each
+	total    int
+	plant    plant
+	cfg      connector.Config
+	large    int          // users above which channels are large; 0: by chance
+	trace    func(string) // nil: no trace
+	counts   map[string]int
+	counting sync.Mutex // guards counts
 
 	logs       [simPartitions]*simLog
 	state      [simPartitions]map[string][]byte // parley.state, compacted
@@ -119,7 +121,13 @@ func (w *world) tracef(format string, args ...any) {
 	}
 }
 
-func (w *world) count(what string) { w.counts[what]++ }
+// count counts what a run meets. What a connector does beside its stream calls it
+// concurrently.
+func (w *world) count(what string) {
+	w.counting.Lock()
+	defer w.counting.Unlock()
+	w.counts[what]++
+}
 
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
 

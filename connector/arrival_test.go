@@ -49,7 +49,7 @@ func TestGateIsBeforeEverything(t *testing.T) {
 				r.Header.Set("X-Forwarded-For", c.forwarded)
 			}
 			w := httptest.NewRecorder()
-			served.handler().ServeHTTP(w, r)
+			served.server.ServeHTTP(w, r)
 			if w.Code != want || !strings.Contains(w.Body.String(), c.refused) {
 				t.Errorf("%s at %q from %q, forwarded for %q: %d %s, want %d and %q", path, c.host, c.origin, c.forwarded, w.Code, w.Body, want, c.refused)
 			}

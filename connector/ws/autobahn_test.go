@@ -1,4 +1,4 @@
-package connector
+package ws
 
 import (
 	"fmt"
@@ -8,29 +8,31 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
-	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/internal/testing/wstest"
 )
 
-// echoing is the connection layer with nothing above it but an echo.
-func echoing(t *testing.T) *edgeRig {
+// echoing is a server with nothing above the connections but an echo; it returns
+// its address.
+func echoing(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	upgrader, flushers := ws.NewUpgrader("", headTimeout), ws.NewFlushers()
-	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := upgrader.Upgrade(w, r, ws.Options{Message: 64 << 10, Queue: 4 << 20, Flushers: flushers})
+	upgrader, flushers := NewUpgrader("", time.Minute), NewFlushers()
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := upgrader.Upgrade(w, r, Options{Message: 64 << 10, Queue: 4 << 20, Flushers: flushers})
 		if err != nil {
 			return
 		}
-		_ = c.Read(func(message []byte) { c.Send(ws.TextFrame(message)) })
+		_ = c.Read(func(message []byte) { c.Send(TextFrame(message)) })
 		c.Discard()
-	}), 0, newMetrics(nil))
-	go func() { _ = server.Serve(ws.Listener{Listener: l}) }()
+	})}
+	go func() { _ = server.Serve(Listener{Listener: l}) }()
 	t.Cleanup(func() { _ = server.Close() })
-	return &edgeRig{t: t, addr: l.Addr().String()}
+	return l.Addr().String()
 }
 
 // autobahnCase is a case of Autobahn's test suite: the frames that it sends and
@@ -43,21 +45,21 @@ type autobahnCase struct {
 }
 
 func frame(first byte, payload string) string {
-	return string(rawFrame(first, uint64(len(payload)), payload))
+	return string(wstest.Frame(first, uint64(len(payload)), payload))
 }
 
 // pieces is a message in frames of so many bytes.
 func pieces(payload string, size int) (frames string) {
-	first := byte(opText)
+	first := byte(wstest.Text)
 	for ; len(payload) > size; payload = payload[size:] {
 		frames += frame(first, payload[:size])
 		first = 0
 	}
-	return frames + frame(final|first, payload)
+	return frames + frame(wstest.Final|first, payload)
 }
 
 const (
-	fin, text, cont, bin, ping, pong = final, opText, 0, 2, opPing, 0xA
+	fin, text, cont, bin, ping, pong = wstest.Final, wstest.Text, 0, 2, wstest.Ping, wstest.Pong
 	greeting                         = "Hello, world!"
 	kosme                            = "\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5"
 	mixed                            = "Hello-\u00b5@\u00df\u00f6\u00e4\u00fc\u00e0\u00e1-UTF-8!!"
@@ -72,7 +74,7 @@ var bye, stars = byeWith(1000), strings.Repeat("*", 256<<10)
 // All cases of 1 to 7 and 10, each with its bytes sent at once and piecemeal.
 func TestAutobahnCases(t *testing.T) {
 	t.Parallel()
-	r := echoing(t)
+	addr := echoing(t)
 	all := slices.Concat(autobahnMessages(), autobahnPings(), autobahnReserved(), autobahnFragments(), autobahnTexts(), autobahnCloses())
 	if len(all) != 247 {
 		t.Errorf("%d cases, of 247", len(all))
@@ -83,7 +85,7 @@ func TestAutobahnCases(t *testing.T) {
 			chop = 997
 		}
 		for _, size := range []int{len(c.frames), chop} {
-			if got, code := r.exchange(c.frames, size); got != c.want || code != c.code {
+			if got, code := exchange(t, addr, c.frames, size); got != c.want || code != c.code {
 				t.Errorf("case %s, %d bytes at once: %.60q and %d, want %.60q and %d", c.id, size, got, code, c.want, c.code)
 			}
 		}
@@ -92,8 +94,12 @@ func TestAutobahnCases(t *testing.T) {
 
 // exchange sends frames, so many bytes at once, and returns what comes back as
 // an autobahnCase has it.
-func (r *edgeRig) exchange(frames string, size int) (came string, code int) {
-	conn := r.upgraded()
+func exchange(t *testing.T, addr, frames string, size int) (came string, code int) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wstest.Upgrade(t, conn)
 	defer conn.Close()
 	var sent sync.WaitGroup
 	defer sent.Wait()
@@ -106,17 +112,17 @@ func (r *edgeRig) exchange(frames string, size int) (came string, code int) {
 	})
 	var all []string
 	for {
-		f, err := readFrame(conn)
+		f, err := wstest.Read(conn)
 		if err != nil {
 			return strings.Join(all, " "), code
 		}
-		switch f.opcode {
+		switch f.First {
 		case fin | text:
-			all = append(all, "t:"+string(f.payload))
+			all = append(all, "t:"+string(f.Payload))
 		case fin | pong:
-			all = append(all, "p:"+string(f.payload))
+			all = append(all, "p:"+string(f.Payload))
 		default:
-			code = f.codeOf()
+			code = f.Code()
 		}
 	}
 }

@@ -1,0 +1,171 @@
+package jsonrpc
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/internal/plain"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+const (
+	headTimeout   = 5 * time.Second  // for a request's head
+	answerTimeout = 30 * time.Second // for the page to be taken
+	idleTimeout   = time.Minute      // between two requests
+	// RequestTimeout is for all of a request: none has a body that we read.
+	RequestTimeout = 10 * time.Second
+	// MaxHead is how many bytes a request's head may have.
+	MaxHead = 16 << 10
+	// acceptPatience is for how long a connection that could not be accepted
+	// counts: accepting is tried again within a second.
+	acceptPatience = 5 * time.Second
+)
+
+// WriteTimeout is how long one write to a client may be under way.
+const WriteTimeout = ws.WriteTimeout
+
+// Codes are the close codes of WebSockets themselves that a connection may end
+// with.
+var Codes = ws.Codes
+
+// Host decides what becomes of requests. Its methods are called concurrently.
+type Host interface {
+	// Refuse says why a request is not served at all; "" when it is.
+	Refuse(r *http.Request) string
+	// Admit gives a place to the WebSocket that a request asks for. Its error says
+	// why there is none now, for the client to try again.
+	Admit(r *http.Request) (Place, error)
+}
+
+// Place is a WebSocket's place in a [Host].
+type Place interface {
+	// Shared is what the connection shares with others.
+	Shared() *Shared
+	// Open begins the session that the connection carries. token is the bearer
+	// token of its request; "": there was none.
+	Open(c Conn, token string)
+	// Fail gives the place back: there will be no connection.
+	Fail()
+}
+
+// Config is what a Server needs.
+type Config struct {
+	Host      Host
+	Page      http.Handler // served at /; nil: nothing is
+	Plain     int          // connections that are not WebSockets, at most; 0: any
+	OnCrowded func()       // called when one of these had to make room for another
+	MaxToken  int          // bytes of a token; of a longer one as much is kept as shows that
+	Logger    *slog.Logger
+}
+
+// Server accepts clients' connections: WebSockets at /ws, and a page. Safe for
+// concurrent use.
+type Server struct {
+	cfg      Config
+	mux      *http.ServeMux
+	upgrader *ws.Upgrader
+	server   *plain.Server
+
+	mu       sync.Mutex
+	failedAt time.Time // when accepting failed last
+	failure  error
+}
+
+// NewServer returns a server that Serve starts.
+func NewServer(cfg Config) *Server {
+	s := &Server{
+		cfg: cfg, mux: http.NewServeMux(),
+		upgrader: ws.NewUpgrader(rpc.Subprotocol, headTimeout), // the host has checked the Origin
+	}
+	s.mux.HandleFunc("GET /ws", s.upgrade)
+	if cfg.Page != nil {
+		s.mux.Handle("/", cfg.Page)
+	}
+	s.server = plain.NewServer(s, plain.Bounds{
+		Head: headTimeout, Request: RequestTimeout, Answer: answerTimeout, Idle: idleTimeout,
+		HeadBytes: MaxHead, Connections: cfg.Plain, OnCrowded: cfg.OnCrowded,
+	})
+	s.server.OnAcceptError = s.acceptFailed
+	s.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
+	return s
+}
+
+// Serve serves the connections of a listener until Close, and goes on after
+// errors of accepting that pass.
+func (s *Server) Serve(l net.Listener) error { return s.server.Serve(ws.Listener{Listener: l}) }
+
+// Close ends Serve, with http.ErrServerClosed, and all connections that are not
+// WebSockets.
+func (s *Server) Close() error { return s.server.Close() }
+
+// Plain is how many connections are not WebSockets.
+func (s *Server) Plain() int { return s.server.Count() }
+
+// acceptFailed takes note that a connection could not be accepted.
+func (s *Server) acceptFailed(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failedAt, s.failure = time.Now(), err
+}
+
+// Failing is why connections cannot be accepted now; nil when they can.
+func (s *Server) Failing(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure == nil || now.Sub(s.failedAt) > acceptPatience {
+		return nil
+	}
+	return s.failure
+}
+
+// ServeHTTP serves what the host does not refuse; the rest gets 403 and a sentence
+// for whoever runs the connector.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if why := s.cfg.Host.Refuse(r); why != "" {
+		http.Error(w, why, http.StatusForbidden)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// upgrade makes a session's connection of a request. It returns at once: a plain
+// goroutine with a small stack reads.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
+	place, err := s.cfg.Host.Admit(r)
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	conn, err := s.upgrader.Upgrade(w, r, place.Shared().options())
+	if err != nil {
+		place.Fail()
+		return // the upgrader has answered
+	}
+	place.Open(Conn{conn}, bearer(r, s.cfg.MaxToken))
+}
+
+func bearer(r *http.Request, most int) string {
+	given := r.Header["Authorization"]
+	if len(given) != 1 {
+		return "" // of two, a proxy may have checked the other one
+	}
+	// The scheme's case does not matter (RFC 9110, section 11.1).
+	scheme, token, _ := strings.Cut(given[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	token = strings.TrimSpace(token)
+	// What is too long is refused at hello, and never kept. The copy does not
+	// hold on to the request.
+	return strings.Clone(token[:min(len(token), most+1)])
+}
