@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The gate stands before the page and before WebSockets, as it is configured.
+// The gate guards the page and WebSockets, as it is configured.
 // Without a place in the log, 503 is the answer to whoever passes it.
 func TestGateIsBeforeEverything(t *testing.T) {
 	auth := &Auth{Key: []byte(strings.Repeat("k", 32)), Algorithms: []string{"HS256"}}

@@ -12,7 +12,7 @@ import (
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 )
 
-// Connections that are no WebSockets, each with as much of a head as it may send,
+// Connections that are not WebSockets, each with as much of a head as it may send,
 // take no more memory than is said.
 //
 //parley:bound other connections

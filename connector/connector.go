@@ -3,8 +3,10 @@
 // workers address to it, and fans them out to its sessions. It knows no other
 // connector: nothing but the log and ClickHouse connects them.
 //
-// Read incarnation.go first, then stream.go (what comes in from the log),
-// channel.go (how it fans out) and join.go (how history and live meet).
+// Read incarnation.go first, then stream.go (what comes in from the log), state.go
+// (a session's way in and out of a channel) and join.go (how history and live
+// meet). Package room has a channel and how it fans out, jsonrpc and ws what
+// carries sessions.
 package connector
 
 import (
@@ -195,7 +197,7 @@ func (c *Connector) runIncarnations(ctx context.Context) error {
 		if fatal(err) {
 			return err
 		}
-		c.cfg.Logger.Error("the connector lost its place and starts anew", "error", err)
+		c.cfg.Logger.Error("the connector lost its place and starts again", "error", err)
 		if time.Since(began) > time.Minute {
 			wait.Reset()
 		}
@@ -270,7 +272,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 }
 
 // serveAs runs inc until it ends, or until ctx does: a planned stop, which drains
-// first and lets the incarnation live on meanwhile.
+// first and lets the incarnation continue meanwhile.
 func (c *Connector) serveAs(ctx context.Context, inc *incarnation) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

@@ -22,7 +22,7 @@ func TestWhatOnlyAPersonCanMend(t *testing.T) {
 		"a log that is refused":        {fmt.Errorf("read the pushes: %w", readError(epoch.Refuse("another log"))), true},
 		"an acknowledgement too low":   {fmt.Errorf("publish: %w", eventlog.ErrLogReplaced), true},
 		"pushes cut past us":           {fmt.Errorf("read the pushes: %w", readError(cut)), false},
-		"the topic of the pushes anew": {fmt.Errorf("read the pushes: %w", readError(eventlog.ErrLogReplaced)), false},
+		"another topic of the pushes": {fmt.Errorf("read the pushes: %w", readError(eventlog.ErrLogReplaced)), false},
 		"a right that is missing":      {fmt.Errorf("beat: %w", kafka.TopicAuthorizationFailed), true},
 		"a wrong password":             {fmt.Errorf("open the log: %w", kafka.SASLAuthenticationFailed), true},
 		"a broker that is away":        {fmt.Errorf("open the log: %w", kafka.BrokerNotAvailable), false},

@@ -8,6 +8,13 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
+const (
+	callBytes    = 512       // that an unanswered request takes besides its id
+	waitBytes    = 12 << 10  // that one takes besides while its answer waits for room or history
+	backlogTotal = 64 << 20  // of all channels' backlogs together
+	maxQueued    = 256 << 20 // that wait to be sent to all sessions together, where Config says nothing
+)
+
 const maxMalformed = 100 // malformed frames within admission.FloodWindow
 
 const (
@@ -21,7 +28,7 @@ func messageBytes(l rpc.Limits) int { return max(l.Page-answerHead, l.Page/2) }
 
 // setLimits fills in the limits that are not set. Rates and shares are for the
 // open internet: an open connector for clients of this machine alone has none
-// unless they are set. A negative one is no limit. From here on 0 is no limit.
+// unless they are set. A negative one means no limit. From here on 0 means that.
 func (cfg *Config) setLimits(listen net.Addr) {
 	local, _ := listen.(*net.TCPAddr)
 	trusted := cfg.Auth == nil && !cfg.Open && len(cfg.Proxies) == 0 && local != nil && local.IP.IsLoopback()

@@ -41,9 +41,9 @@ type writer struct {
 	counter uint64
 }
 
-// publish appends an event, within a request's span. done gets its offset once it is durable on all
-// in-sync replicas, on a goroutine that must not wait. With an error nothing
-// was queued and done is not called.
+// publish appends an event, within a request's span. done gets its offset once it
+// is durable on all in-sync replicas, on a goroutine that must not wait. With an
+// error nothing was queued and done is not called.
 func (l *publisher) publish(partition int, channel string, e *schema.Event, within tracing.Span, done func(int64, error)) error {
 	w := &l.writers[partition]
 	w.mu.Lock()

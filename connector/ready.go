@@ -28,7 +28,7 @@ func (c *Connector) unready() (reasons []string) {
 	}
 	inc := c.current.Load()
 	if inc == nil && c.asking.Load() {
-		return append(reasons, "there is no log yet, and ClickHouse has not said whether it holds the history of one: one is not begun before it answers")
+		return append(reasons, "there is no log yet, and ClickHouse has not said whether it holds the history of one: none is created before it answers")
 	}
 	if inc == nil {
 		return append(reasons, "it has no place in the log: Kafka has not acknowledged its first beat yet")

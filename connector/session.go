@@ -12,8 +12,8 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// session is one client's connection; it has a user from its hello on. It outlives its
-// connection until the leaves of its channels have passed.
+// session is one client's connection; it has a user from its hello on. It outlives
+// its connection until the leaves of its channels have passed.
 //
 // Lock order: channel, then session.mu, then what its front has.
 type session struct {

@@ -15,7 +15,7 @@ import (
 // Limits bounds what clients may take of a connector, beside rpc.Limits, which
 // clients are given. In a connector's configuration 0 means the default, and for
 // an open connector on loopback no limit; a negative number means no limit. From
-// there on 0 is no limit.
+// there on 0 means no limit.
 type Limits struct {
 	AddressConnections int // WebSockets of a client's address, with IPv6 of a /64; default 1,000
 	UserConnections    int // WebSockets of a user; default 50

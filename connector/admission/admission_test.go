@@ -193,7 +193,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// Who has gone is remembered until nothing is left to hold against them, and no
+// Who has gone is remembered until nothing is left that counts against them, and no
 // longer; and never more of them than there may be connections.
 //
 //parley:bound users and addresses that have gone
