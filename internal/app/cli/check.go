@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -21,8 +22,16 @@ type checkCommand struct {
 // Nothing is started. An environment variable that looks like one of ours and
 // is not a flag of the command is an error too: it is probably a typing error.
 func (c *checkCommand) Run(_ context.Context, p process) error {
-	var g grammar
-	parsed, err := parseInto(&g, c.Command, p.stdout)
+	line, err := newCommandLine(p.stdout)
+	if err != nil {
+		return err
+	}
+	return line.check(c.Command, p.stdout)
+}
+
+// check says that the command of args would start with its flags, or why not.
+func (l *commandLine) check(args []string, stdout io.Writer) error {
+	parsed, err := l.read(args)
 	if errors.Is(err, errHelp) {
 		return nil
 	}
@@ -32,14 +41,14 @@ func (c *checkCommand) Run(_ context.Context, p process) error {
 	if unknown := unknownVariables([]*kong.Node{parsed.Selected()}, os.Environ()); len(unknown) > 0 {
 		return fmt.Errorf("`parley %s` has no flag for the environment variable %s", parsed.Command(), strings.Join(unknown, ", "))
 	}
-	command, err := g.command(parsed.Command())
+	command, err := l.command(parsed.Command())
 	if err == nil {
 		err = sound(command)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "parley %s: flags and environment are right\n", parsed.Command())
+	_, err = fmt.Fprintf(stdout, "parley %s: flags and environment are right\n", parsed.Command())
 	return err
 }
 

@@ -115,21 +115,30 @@ var errHelp = errors.New("help was printed")
 // parse finds the command that args ask for, with its flags set, and the names
 // of variables that no command reads.
 func parse(args []string, stdout io.Writer) (command runner, unknown []string, err error) {
-	var g grammar
-	parsed, err := parseInto(&g, args, stdout)
+	line, err := newCommandLine(stdout)
 	if err != nil {
 		return nil, nil, err
 	}
-	command, err = g.command(parsed.Command())
+	parsed, err := line.read(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	command, err = line.command(parsed.Command())
 	return command, unknownVariables(parsed.Model.Leaves(false), os.Environ()), err
 }
 
-// parseInto sets the flags of the command that args ask for in g.
-func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, error) {
-	helped := false
-	parser, err := kong.New(g, append(language(),
+// commandLine is every command, and the parser that sets their flags.
+type commandLine struct {
+	grammar
+	parser *kong.Kong
+	helped bool // help was asked for and printed
+}
+
+func newCommandLine(stdout io.Writer) (*commandLine, error) {
+	line := new(commandLine)
+	parser, err := kong.New(&line.grammar, append(language(),
 		kong.Writers(stdout, stdout),
-		kong.Exit(func(int) { helped = true }),
+		kong.Exit(func(int) { line.helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.UsageOnError(),
 	)...)
@@ -137,11 +146,17 @@ func parseInto(g *grammar, args []string, stdout io.Writer) (*kong.Context, erro
 		return nil, fmt.Errorf("the command line is defined wrongly: %w", err)
 	}
 	guard(parser.Model.Node)
+	line.parser = parser
+	return line, nil
+}
+
+// read sets the flags of the command that args ask for.
+func (l *commandLine) read(args []string) (*kong.Context, error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
-	if helped {
+	parsed, err := l.parser.Parse(args)
+	if l.helped {
 		return nil, errHelp
 	}
 	if err == nil {
