@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/parley-chat/parley/connector/admission"
@@ -223,7 +225,7 @@ type unusable struct{ error }
 func otherLog(err error) bool {
 	var newer *schema.NewerError
 	var refused *epoch.Refused
-	var topic *eventlog.TopicError
+	var topic *admin.TopicError
 	return errors.As(err, &newer) || errors.As(err, &refused) || errors.As(err, &topic) || errors.Is(err, eventlog.ErrLogReplaced)
 }
 

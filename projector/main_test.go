@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"google.golang.org/protobuf/proto"
 
@@ -78,7 +80,7 @@ func (s *system) markWith(window int64) {
 	s.t.Helper()
 	for _, topic := range schema.Topics(partitions) {
 		if topic.Name == schema.TopicEvents {
-			err := s.kafka.EnsureTopics(s.ctx, []eventlog.Topic{{Name: topic.Name, Partitions: topic.Partitions, Config: topic.Config}})
+			err := admin.EnsureTopics(s.ctx, s.kafka, []admin.Topic{{Name: topic.Name, Partitions: topic.Partitions, Config: topic.Config}})
 			if err != nil {
 				s.t.Fatal(err)
 			}

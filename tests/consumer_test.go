@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -203,7 +205,7 @@ func newExampleLog(c *cluster) *exampleLog {
 	l := &exampleLog{c: c, client: c.log(), counter: map[string]uint64{}}
 	for _, topic := range schema.Topics(consumerPartitions) {
 		if topic.Name == schema.TopicEvents {
-			err := l.client.EnsureTopics(soon(c.t), []eventlog.Topic{{Name: topic.Name, Partitions: topic.Partitions, Config: topic.Config}})
+			err := admin.EnsureTopics(soon(c.t), l.client, []admin.Topic{{Name: topic.Name, Partitions: topic.Partitions, Config: topic.Config}})
 			if err != nil {
 				c.t.Fatal(err)
 			}

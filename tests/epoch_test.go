@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/chatworker"
@@ -75,12 +77,12 @@ func (c *cluster) projected(seq int64) {
 func (c *cluster) recreateEvents(partitions int) {
 	c.t.Helper()
 	client := c.log()
-	if err := client.DeleteTopic(soon(c.t), schema.TopicEvents); err != nil {
+	if err := admin.DeleteTopic(soon(c.t), client, schema.TopicEvents); err != nil {
 		c.t.Fatal(err)
 	}
 	for _, topic := range schema.Topics(partitions) {
 		if topic.Name == schema.TopicEvents {
-			err := client.EnsureTopics(soon(c.t), []eventlog.Topic{{Name: topic.Name, Partitions: topic.Partitions, Config: topic.Config}})
+			err := admin.EnsureTopics(soon(c.t), client, []admin.Topic{{Name: topic.Name, Partitions: topic.Partitions, Config: topic.Config}})
 			if err != nil {
 				c.t.Fatal(err)
 			}

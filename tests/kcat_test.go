@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
@@ -27,7 +29,7 @@ func TestKcatReadsOurRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.EnsureTopics(soon(t), []eventlog.Topic{{Name: topic, Partitions: 1}}); err != nil {
+	if err := admin.EnsureTopics(soon(t), client, []admin.Topic{{Name: topic, Partitions: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	producer := client.NewProducer(eventlog.ProducerConfig{Topic: topic})

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -56,7 +58,7 @@ func TestLogIsOfAnEarlierEpoch(t *testing.T) {
 		d := newDamaged(t)
 		d.stopAll()
 		for _, topic := range []string{schema.TopicEvents, schema.TopicControl} { // or epoch new waits for the roles to be forgotten
-			if err := d.log().DeleteTopic(soon(t), topic); err != nil {
+			if err := admin.DeleteTopic(soon(t), d.log(), topic); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,7 +137,7 @@ func testLogIsDeleted(t *testing.T, again bool) {
 	damage := func(d *damaged) {
 		if again {
 			d.recreateEvents(schema.LaptopPartitions)
-		} else if err := d.log().DeleteTopic(soon(d.t), schema.TopicEvents); err != nil {
+		} else if err := admin.DeleteTopic(soon(d.t), d.log(), schema.TopicEvents); err != nil {
 			d.t.Fatal(err)
 		}
 	}

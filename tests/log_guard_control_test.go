@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -14,7 +16,7 @@ func TestControlIsDeleted(t *testing.T) {
 	d := newDamaged(t)
 	d.roles["projector"].end()
 	<-d.roles["projector"].ended
-	if err := d.log().DeleteTopic(soon(t), schema.TopicControl); err != nil {
+	if err := admin.DeleteTopic(soon(t), d.log(), schema.TopicControl); err != nil {
 		t.Fatal(err)
 	}
 	worker := d.roles["chatworker"]

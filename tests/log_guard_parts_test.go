@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -67,7 +69,7 @@ func TestPartitionIsEmpty(t *testing.T) {
 		t.Parallel()
 		d := newDamaged(t)
 		d.stopAll()
-		if err := d.log().DeleteTopic(soon(t), schema.TopicControl); err != nil {
+		if err := admin.DeleteTopic(soon(t), d.log(), schema.TopicControl); err != nil {
 			t.Fatal(err)
 		}
 		d.lose(part(schema.TopicEvents, lobby()), false)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/meter"
@@ -85,7 +87,7 @@ func underReplicated(ctx context.Context, client *eventlog.Client, log *slog.Log
 	found := map[string]float64{}
 	for _, topic := range schema.Topics(1) {
 		limited, cancel := context.WithTimeout(ctx, patience)
-		partitions, err := client.Partitions(limited, topic.Name)
+		partitions, err := admin.Partitions(limited, client, topic.Name)
 		cancel()
 		if err != nil {
 			log.Debug("the replicas of a topic are not known", "topic", topic.Name, "error", err)
@@ -97,7 +99,7 @@ func underReplicated(ctx context.Context, client *eventlog.Client, log *slog.Log
 }
 
 // missing is the number of partitions of which a replica is not in sync.
-func missing(partitions []eventlog.Partition) (n int) {
+func missing(partitions []admin.Partition) (n int) {
 	for _, p := range partitions {
 		if len(p.InSync) < len(p.Replicas) {
 			n++
@@ -109,14 +111,14 @@ func missing(partitions []eventlog.Partition) (n int) {
 func brokerDisks(ctx context.Context, client *eventlog.Client, log *slog.Logger) map[string]float64 {
 	found := map[string]float64{}
 	limited, cancel := context.WithTimeout(ctx, patience)
-	brokers, err := client.Brokers(limited)
+	brokers, err := admin.Brokers(limited, client)
 	cancel()
 	if err != nil {
 		log.Debug("the brokers are not known", "error", err)
 	}
 	for _, id := range brokers {
 		limited, cancel := context.WithTimeout(ctx, patience)
-		disks, err := client.Disks(limited, id)
+		disks, err := admin.Disks(limited, client, id)
 		cancel()
 		if err != nil {
 			log.Debug("a broker does not report its disks", "broker", id, "error", err)
@@ -127,7 +129,7 @@ func brokerDisks(ctx context.Context, client *eventlog.Client, log *slog.Logger)
 }
 
 // fullest is the free share of the fullest disk, NaN where no size is known.
-func fullest(disks []eventlog.Disk) float64 {
+func fullest(disks []admin.Disk) float64 {
 	least := math.NaN() // which nothing is below
 	for _, d := range disks {
 		if share := float64(d.Free) / float64(d.Total); d.Total > 0 && !(share >= least) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -67,7 +69,7 @@ func TestClickHouseIsWatched(t *testing.T) {
 
 // A partition misses a replica where fewer are in sync than it has.
 func TestMissingReplicasAreCounted(t *testing.T) {
-	n := missing([]eventlog.Partition{
+	n := missing([]admin.Partition{
 		{Replicas: []int32{1, 2, 3}, InSync: []int32{1, 2, 3}},
 		{Replicas: []int32{1, 2, 3}, InSync: []int32{1, 3}},
 		{Replicas: []int32{1}, InSync: nil},
@@ -79,10 +81,10 @@ func TestMissingReplicasAreCounted(t *testing.T) {
 
 // The fullest disk of a broker counts, and a size that is not known does not.
 func TestFullestDiskCounts(t *testing.T) {
-	if got := fullest([]eventlog.Disk{{Free: 60, Total: 100}, {Free: 10, Total: 100}, {Free: 0, Total: -1}}); got != 0.1 {
+	if got := fullest([]admin.Disk{{Free: 60, Total: 100}, {Free: 10, Total: 100}, {Free: 0, Total: -1}}); got != 0.1 {
 		t.Errorf("%v is free, want 0.1", got)
 	}
-	if got := fullest([]eventlog.Disk{{Total: -1}}); !math.IsNaN(got) {
+	if got := fullest([]admin.Disk{{Total: -1}}); !math.IsNaN(got) {
 		t.Errorf("%v is free of a size that is not known", got)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"maps"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
@@ -68,7 +70,7 @@ func Replaced(err error) error { return Refuse("%v; "+Remedy, err) }
 // processes may do so at once, and the first marker wins. A log that is
 // remembered and no longer exists is refused before anything is created. Of one
 // that exists, partitions may lack their beginning: see [Cut]. The error is a
-// *Refused, an *eventlog.TopicError, a *schema.NewerError, that of Approve, or
+// *Refused, an *admin.TopicError, a *schema.NewerError, that of Approve, or
 // that of ctx.
 func Open(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	if err := c.WaitReady(ctx); err != nil {
@@ -117,7 +119,7 @@ func resume(ctx context.Context, c *eventlog.Client, memory memory, o Options) (
 	if err := log.CheckHistory(ctx, c, memory.history); err != nil {
 		return Log{}, err
 	}
-	return log, c.EnsureTopics(ctx, Topics(info.Partitions, o.Replication))
+	return log, admin.EnsureTopics(ctx, c, Topics(info.Partitions, o.Replication))
 }
 
 // begin creates topics and markers that are missing.
@@ -129,7 +131,7 @@ func begin(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	if err != nil {
 		return Log{}, err
 	}
-	if err := c.EnsureTopics(ctx, Topics(partitions, o.Replication)); err != nil {
+	if err := admin.EnsureTopics(ctx, c, Topics(partitions, o.Replication)); err != nil {
 		return Log{}, err
 	}
 	info, err := c.TopicInfo(ctx, schema.TopicEvents)
@@ -235,8 +237,8 @@ const safeReplication = 3
 // Topics are the topics of a log with that many partitions and that
 // replication factor, as Open creates them and checks them; 0 leaves the
 // replication to the brokers.
-func Topics(partitions, replication int) []eventlog.Topic {
-	var all []eventlog.Topic
+func Topics(partitions, replication int) []admin.Topic {
+	var all []admin.Topic
 	for _, t := range schema.Topics(partitions) {
 		initial := maps.Clone(t.Initial)
 		if replication >= safeReplication {
@@ -245,7 +247,7 @@ func Topics(partitions, replication int) []eventlog.Topic {
 			}
 			initial["min.insync.replicas"] = "2"
 		}
-		all = append(all, eventlog.Topic{Name: t.Name, Partitions: t.Partitions, ReplicationFactor: replication, Config: t.Config, Initial: initial})
+		all = append(all, admin.Topic{Name: t.Name, Partitions: t.Partitions, ReplicationFactor: replication, Config: t.Config, Initial: initial})
 	}
 	return all
 }

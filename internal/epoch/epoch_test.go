@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/twmb/franz-go/pkg/kfake"
 	"google.golang.org/protobuf/proto"
 
@@ -88,7 +90,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, ctx := broker(t), patient(t)
-			if err := client.EnsureTopics(ctx, Topics(2, 1)); err != nil {
+			if err := admin.EnsureTopics(ctx, client, Topics(2, 1)); err != nil {
 				t.Fatal(err)
 			}
 			c.spoil(t, ctx, client)
@@ -107,7 +109,7 @@ func TestLostLogIsLeftAlone(t *testing.T) {
 	for name, spoil := range map[string]func(*testing.T, context.Context, *eventlog.Client){
 		"gone": func(*testing.T, context.Context, *eventlog.Client) {},
 		"created again": func(t *testing.T, ctx context.Context, c *eventlog.Client) {
-			if err := c.EnsureTopics(ctx, Topics(2, 1)[:1]); err != nil {
+			if err := admin.EnsureTopics(ctx, c, Topics(2, 1)[:1]); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -117,7 +119,7 @@ func TestLostLogIsLeftAlone(t *testing.T) {
 			if _, err := Open(ctx, c, Options{Partitions: 2}); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.DeleteTopic(ctx, schema.TopicEvents); err != nil {
+			if err := admin.DeleteTopic(ctx, c, schema.TopicEvents); err != nil {
 				t.Fatal(err)
 			}
 			spoil(t, ctx, c)

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
@@ -25,7 +27,7 @@ func (e Erosion) Whole() bool { return len(e.Cut) == 0 && len(e.Settings) == 0 }
 // Eroded checks whether events of the log were deleted, or will be.
 func (l Log) Eroded(ctx context.Context, c *eventlog.Client) (Erosion, error) {
 	var e Erosion
-	have, err := c.TopicSettings(ctx, schema.TopicEvents)
+	have, err := admin.TopicSettings(ctx, c, schema.TopicEvents)
 	if err != nil {
 		return e, fmt.Errorf("read the settings of %s: %w", schema.TopicEvents, err)
 	}

@@ -29,9 +29,10 @@ type trial struct {
 func newTrial(t *testing.T, brokers *kraft.Cluster) *trial {
 	c := cluster{addrs: brokers.Brokers()}.client(t)
 	topic := fmt.Sprintf("trial.%d", time.Now().UnixNano())
-	err := c.EnsureTopics(testContext(t), []Topic{{
-		Name: topic, Partitions: 1, ReplicationFactor: 3, Initial: map[string]string{"min.insync.replicas": "2"},
-	}})
+	err := createTopic(testContext(t), c, kafka.TopicConfig{
+		Topic: topic, NumPartitions: 1, ReplicationFactor: 3,
+		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "min.insync.replicas", ConfigValue: "2"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

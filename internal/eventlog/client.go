@@ -144,6 +144,13 @@ func (c *Client) forgetLayout(seen uint64) {
 	}
 }
 
+// Kafka is for requests that this package has no name for, as those of package
+// admin. Each asks once.
+func (c *Client) Kafka() *kafka.Client { return c.kafka }
+
+// Logger gets what an operator should know.
+func (c *Client) Logger() *slog.Logger { return c.log }
+
 // ToolFlags are the flags with which Kafka's own tools reach this cluster. FILE
 // stands for the operator's file with the login for such tools.
 func (c *Client) ToolFlags() string {
@@ -154,19 +161,13 @@ func (c *Client) ToolFlags() string {
 	return flags
 }
 
-// AlterTopic is the command of Kafka's own tools that changes a setting of a
-// topic of this cluster.
-func (c *Client) AlterTopic(topic, setting, value string) string {
-	return alterTopic(c.ToolFlags(), topic, setting, value)
-}
-
 // WaitReady waits until the cluster answers, with back-off, for as long as ctx
 // allows. Refused credentials and certificates are errors at once: waiting does
 // not help.
 func (c *Client) WaitReady(ctx context.Context) error {
 	brokers := strings.Join(c.cfg.Brokers, ",")
 	defer c.cfg.Outage.Forget(c)
-	err := c.retry(ctx, func() error {
+	err := c.Retry(ctx, func() error {
 		err := explainRefusal(c.probe(ctx))
 		if err != nil && !isPermanent(err) {
 			c.cfg.Outage.Note(ctx, c, "waiting for Kafka at "+brokers, err)

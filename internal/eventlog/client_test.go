@@ -93,7 +93,7 @@ func TestEverythingWaitsForTheCluster(t *testing.T) {
 	ctx := testContext(t)
 	var work sync.WaitGroup
 	work.Go(func() {
-		if err := c.EnsureTopics(ctx, []Topic{{Name: "topic", Partitions: 1, ReplicationFactor: 1}}); err != nil {
+		if err := createTopic(ctx, c, kafka.TopicConfig{Topic: "topic", NumPartitions: 1, ReplicationFactor: 1}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -145,7 +145,7 @@ func TestWrongPasswordIsCalledThat(t *testing.T) {
 		if err := c.WaitReady(testContext(t)); err != nil {
 			return err
 		}
-		return c.EnsureTopics(testContext(t), []Topic{{Name: "topic", Partitions: 1}})
+		return createTopic(testContext(t), c, kafka.TopicConfig{Topic: "topic", NumPartitions: 1, ReplicationFactor: 1})
 	}
 	if err := connect("right"); err != nil {
 		t.Errorf("the right password: %v", err)

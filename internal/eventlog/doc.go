@@ -10,7 +10,16 @@
 //   - [Reader]s, which follow one partition from an exact offset;
 //   - [Client.RunGroup], which runs one function for every partition that a
 //     consumer group assigns to this process;
-//   - questions about topics: what they are called, configured and numbered.
+//   - [Client.TopicInfo] and [Client.Offsets]: which topic it is, and what it holds.
+//
+// Package admin describes and changes clusters with it.
+//
+// The wire format, the pool of connections, the login and the group protocol are
+// kafka-go's. Its Writer is not used: it has no producer id and no transactional
+// id. A batch whose answer was lost would be in the log twice after the retry,
+// and nothing would fence the writer that an owner of a partition has replaced.
+// So a [Producer] takes an id, numbers its batches (KIP-98) and sends them over
+// kafka-go's protocol layer.
 //
 // Everything waits for a cluster that is down, with back-off, for as long as
 // its context allows; errors are returned only where waiting cannot help.

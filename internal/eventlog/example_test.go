@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 )
 
 // A topic is created, written to and read from its beginning.
@@ -23,7 +24,7 @@ func Example() {
 	}
 	defer client.Close()
 	ctx := context.Background()
-	if err := client.EnsureTopics(ctx, []eventlog.Topic{{Name: "letters", Partitions: 1}}); err != nil {
+	if err := admin.EnsureTopics(ctx, client, []admin.Topic{{Name: "letters", Partitions: 1}}); err != nil {
 		panic(err)
 	}
 

@@ -46,6 +46,12 @@ func (e *exchange) ApiKey() protocol.ApiKey { return protocol.ApiKey(e.req.Key()
 // ApiKey names the response to the pool.
 func (r exchanged) ApiKey() protocol.ApiKey { return protocol.ApiKey(r.Key()) }
 
+// Ask sends a request of a newer protocol version than kafka-go speaks to a broker,
+// or to any where broker is nil, once.
+func (c *Client) Ask(ctx context.Context, req kmsg.Request, broker *int) (kmsg.Response, error) {
+	return c.exchange(ctx, requestTimeout, &exchange{req: req, broker: broker})
+}
+
 // exchange sends e and waits for its response, for at most timeout. An end of
 // ctx is noticed at once.
 func (c *Client) exchange(ctx context.Context, timeout time.Duration, e *exchange) (kmsg.Response, error) {

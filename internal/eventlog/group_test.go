@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -139,7 +140,7 @@ func TestTopicMayComeAfterTheGroup(t *testing.T) {
 	if err := looks.Wait(testContext(t), 2); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.EnsureTopics(testContext(t), []Topic{{Name: topic, Partitions: 2, ReplicationFactor: 1}}); err != nil {
+	if err := createTopic(testContext(t), c, kafka.TopicConfig{Topic: topic, NumPartitions: 2, ReplicationFactor: 1}); err != nil {
 		t.Fatal(err)
 	}
 	l.await(t, map[string]int{"member": 2})

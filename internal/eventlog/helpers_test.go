@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/parley-chat/parley/internal/testing/krafttest"
@@ -93,11 +95,37 @@ func testContext(t testing.TB) context.Context {
 func newTopic(t testing.TB, c *Client, partitions int, config map[string]string) string {
 	t.Helper()
 	name := fmt.Sprintf("test.%s.%d", strings.NewReplacer("/", ".", " ", "_").Replace(t.Name()), time.Now().UnixNano())
-	err := c.EnsureTopics(testContext(t), []Topic{{Name: name, Partitions: partitions, ReplicationFactor: 1, Config: config}})
-	if err != nil {
+	spec := kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}
+	for setting, value := range config {
+		spec.ConfigEntries = append(spec.ConfigEntries, kafka.ConfigEntry{ConfigName: setting, ConfigValue: value})
+	}
+	if err := createTopic(testContext(t), c, spec); err != nil {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// createTopic creates a topic unless there is one, and waits until it is led.
+func createTopic(ctx context.Context, c *Client, spec kafka.TopicConfig) error {
+	for {
+		err := c.Retry(ctx, func() error {
+			res, err := c.kafka.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{spec}})
+			if err == nil {
+				err = res.Errors[spec.Topic]
+			}
+			if errors.Is(err, kafka.TopicAlreadyExists) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		// Kafka says that a topic exists until it has deleted it.
+		if _, err := c.TopicInfo(ctx, spec.Topic); !errors.Is(err, ErrUnknownTopic) {
+			return err
+		}
+	}
 }
 
 // newProducer returns a producer that is closed with the test.

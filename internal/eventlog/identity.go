@@ -55,7 +55,7 @@ func (i *identity) get(ctx context.Context) (*session, error) {
 		return i.current, nil
 	}
 	var fresh *session
-	err := i.c.retry(ctx, func() error {
+	err := i.c.Retry(ctx, func() error {
 		var err error
 		fresh, err = i.request(ctx)
 		return err

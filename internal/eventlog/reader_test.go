@@ -202,7 +202,7 @@ func recreate(t *testing.T, c *Client, topic string) {
 		t.Fatal(err, res.Errors[topic])
 	}
 	for { // a real cluster deletes at leisure
-		if err := c.EnsureTopics(ctx, []Topic{{Name: topic, Partitions: 1, ReplicationFactor: 1}}); err != nil {
+		if err := createTopic(ctx, c, kafka.TopicConfig{Topic: topic, NumPartitions: 1, ReplicationFactor: 1}); err != nil {
 			t.Fatal(err)
 		}
 		if after, err := c.TopicInfo(ctx, topic); err == nil && after.ID != before.ID {

@@ -33,10 +33,10 @@ func newBackoff() *backoff.ExponentialBackOff {
 	)
 }
 
-// retry calls try until it succeeds, fails for good or ctx ends, and has the
+// Retry calls try until it succeeds, fails for good or ctx ends, and has the
 // cluster's layout fetched again where that may help. When ctx ends, the error
 // names both its cause and the last failure.
-func (c *Client) retry(ctx context.Context, try func() error) error {
+func (c *Client) Retry(ctx context.Context, try func() error) error {
 	var last error
 	failures := 0
 	defer func() {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -34,7 +36,7 @@ const (
 // in any case those with the default names. Other programs' groups, and members
 // that are not roles, are left out.
 func Groups(ctx context.Context, kafka *eventlog.Client) ([]Group, error) {
-	names, err := kafka.Groups(ctx)
+	names, err := admin.Groups(ctx, kafka)
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +56,9 @@ func Groups(ctx context.Context, kafka *eventlog.Client) ([]Group, error) {
 }
 
 // settled describes a group once it has shared its partitions out.
-func settled(ctx context.Context, kafka *eventlog.Client, name string) (eventlog.Group, error) {
+func settled(ctx context.Context, kafka *eventlog.Client, name string) (admin.Group, error) {
 	for deadline := time.Now().Add(settleTime); ; {
-		g, err := kafka.Group(ctx, name)
+		g, err := admin.DescribeGroup(ctx, kafka, name)
 		if err != nil || g.Settled() || time.Now().After(deadline) {
 			return g, err
 		}
@@ -70,7 +72,7 @@ func settled(ctx context.Context, kafka *eventlog.Client, name string) (eventlog
 
 // readGroup keeps what is about roles. A member of a role's group
 // without user data is of a version that knew only one format.
-func readGroup(g *eventlog.Group) Group {
+func readGroup(g *admin.Group) Group {
 	found := Group{Name: g.Name, Kind: defaultKind(g.Name), Assigned: map[string][]int{}}
 	for i := range g.Members {
 		m := &g.Members[i]

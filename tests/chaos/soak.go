@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/oklog/ulid/v2"
 
 	"github.com/parley-chat/parley/internal/epoch"
@@ -52,7 +54,7 @@ func markSmall(brokers []string, replication int) error {
 	if err := kafka.WaitReady(ctx); err != nil {
 		return err
 	}
-	if err := kafka.EnsureTopics(ctx, epoch.Topics(partitions, replication)); err != nil {
+	if err := admin.EnsureTopics(ctx, kafka, epoch.Topics(partitions, replication)); err != nil {
 		return err
 	}
 	marker := &schema.Marker{Epoch: ulid.Make().String(), Format: schema.NewestFormat, Window: soakWindow}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/ops/format"
@@ -106,7 +108,7 @@ func TestNewerFormatIsRecalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer kafka.Close()
-	if err := kafka.EnsureTopics(t.Context(), epoch.Topics(partitions, 1)); err != nil {
+	if err := admin.EnsureTopics(t.Context(), kafka, epoch.Topics(partitions, 1)); err != nil {
 		t.Fatal(err)
 	}
 	recalled := func() *schema.LogFormat {

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/ops/doctor"
 	"github.com/parley-chat/parley/internal/testing/kraft"
@@ -58,10 +60,10 @@ func TestReplication(t *testing.T) {
 	if r := s.topics(); len(without(r.Findings)) > 0 {
 		t.Fatalf("topics as the roles create them: %v", r.Findings)
 	}
-	if err := s.kafka.DeleteTopic(s.ctx, schema.TopicControl); err != nil {
+	if err := admin.DeleteTopic(s.ctx, s.kafka, schema.TopicControl); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.kafka.EnsureTopics(s.ctx, epoch.Topics(partitions, 1)); err != nil {
+	if err := admin.EnsureTopics(s.ctx, s.kafka, epoch.Topics(partitions, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if r := s.topics(); !has(&r, doctor.Error, "topic "+schema.TopicControl, "kept by 1 brokers and 3 are needed") {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 )
 
 // found runs a check of values alone and returns what it found.
@@ -46,9 +46,9 @@ func TestLimitsOfBrokers(t *testing.T) {
 	}{
 		{"10", "5", ""}, {"11", "5", "most=11"}, {"10", "4", "least=4"}, {"", "5", "does not report most"},
 	} {
-		have := map[string]eventlog.Setting{"least": {Value: c.least}}
+		have := map[string]admin.Setting{"least": {Value: c.least}}
 		if c.most != "" {
-			have["most"] = eventlog.Setting{Value: c.most}
+			have["most"] = admin.Setting{Value: c.most}
 		}
 		all := found(func(x *examination) { x.checkBroker("broker 1", have, bounds) })
 		if c.want == "" && len(all) > 0 || c.want != "" && (len(all) != 1 || !strings.Contains(all[0].Text, c.want)) {

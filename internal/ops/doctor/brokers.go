@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/eventlog"
 )
 
@@ -64,7 +66,7 @@ func (x *examination) checkBrokers(ctx context.Context) error {
 	}
 	for _, id := range x.brokers {
 		subject := fmt.Sprint("broker ", id)
-		have, err := x.cfg.Kafka.BrokerSettings(ctx, id)
+		have, err := admin.BrokerSettings(ctx, x.cfg.Kafka, id)
 		if eventlog.IsRefused(err) {
 			x.find(Note, subject, "grant the user DescribeConfigs on the cluster, or check them yourself")("its settings were not checked, because this user may not read them: %v", err)
 			continue
@@ -77,7 +79,7 @@ func (x *examination) checkBrokers(ctx context.Context) error {
 	return nil
 }
 
-func (x *examination) checkBroker(subject string, have map[string]eventlog.Setting, wanted []limit) {
+func (x *examination) checkBroker(subject string, have map[string]admin.Setting, wanted []limit) {
 	var hidden []string
 	for _, l := range wanted {
 		s, told := have[l.setting]
@@ -110,7 +112,7 @@ const (
 func (x *examination) checkDisks(ctx context.Context) error {
 	for _, id := range x.brokers {
 		subject := fmt.Sprint("broker ", id)
-		disks, err := x.cfg.Kafka.Disks(ctx, id)
+		disks, err := admin.Disks(ctx, x.cfg.Kafka, id)
 		if err != nil {
 			x.find(Note, subject, "")("it does not report the free space of its disks: %v", err)
 			continue

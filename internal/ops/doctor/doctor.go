@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -83,9 +85,9 @@ type examination struct {
 	report *Report
 
 	brokers []int
-	topics  map[string][]eventlog.Partition // that exist
-	log     *epoch.Log                      // nil: no usable one
-	before  *string                         // see epochBefore; nil: not looked up yet
+	topics  map[string][]admin.Partition // that exist
+	log     *epoch.Log                   // nil: no usable one
+	before  *string                      // see epochBefore; nil: not looked up yet
 }
 
 // check is one part of an examination.
@@ -120,7 +122,7 @@ func run(ctx context.Context, cfg Config, checks []check) (Report, error) {
 		cfg.Watch = 3 * time.Second
 	}
 	report := Report{Findings: []Finding{}}
-	x := &examination{cfg: cfg, report: &report, topics: map[string][]eventlog.Partition{}}
+	x := &examination{cfg: cfg, report: &report, topics: map[string][]admin.Partition{}}
 	for _, c := range checks {
 		err := c.run(x, ctx)
 		if ctx.Err() != nil {

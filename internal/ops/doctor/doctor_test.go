@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
@@ -90,14 +92,14 @@ func TestSettingsOfTopics(t *testing.T) {
 func TestTopicsThatAreOthers(t *testing.T) {
 	kafka := embeddedtest.Kafka(t)
 	s := newSystem(t, 1, kafka)
-	if err := s.kafka.DeleteTopic(s.ctx, schema.TopicPush); err != nil {
+	if err := admin.DeleteTopic(s.ctx, s.kafka, schema.TopicPush); err != nil {
 		t.Fatal(err)
 	}
 	if r := s.topics(); !has(&r, doctor.Warning, "topic "+schema.TopicPush, "it is missing") {
 		t.Errorf("a topic is missing: %v", r.Findings)
 	}
-	push := eventlog.Topic{Name: schema.TopicPush, Partitions: partitions + 1, ReplicationFactor: 1}
-	if err := s.kafka.EnsureTopics(s.ctx, []eventlog.Topic{push}); err != nil {
+	push := admin.Topic{Name: schema.TopicPush, Partitions: partitions + 1, ReplicationFactor: 1}
+	if err := admin.EnsureTopics(s.ctx, s.kafka, []admin.Topic{push}); err != nil {
 		t.Fatal(err)
 	}
 	if r := s.topics(); !has(&r, doctor.Error, "topic "+schema.TopicPush, "it has 4 partitions and needs 3") {

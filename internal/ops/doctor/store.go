@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/guard"
@@ -195,6 +197,6 @@ func (x *examination) unprojected(ctx context.Context, partition int, offset int
 	if err != nil || max(offset, first) >= end {
 		return 0, err
 	}
-	written, err := x.cfg.Kafka.TimeOf(ctx, schema.TopicEvents, partition, max(offset, first))
+	written, err := admin.TimeOf(ctx, x.cfg.Kafka, schema.TopicEvents, partition, max(offset, first))
 	return time.Since(written), err
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
@@ -25,12 +27,12 @@ const (
 
 // checkTopics compares every topic with how the roles would create it.
 func (x *examination) checkTopics(ctx context.Context) (err error) {
-	if x.brokers, err = x.cfg.Kafka.Brokers(ctx); err != nil {
+	if x.brokers, err = admin.Brokers(ctx, x.cfg.Kafka); err != nil {
 		return err
 	}
 	var missing []string
 	for _, name := range topicNames() {
-		found, err := x.cfg.Kafka.Partitions(ctx, name)
+		found, err := admin.Partitions(ctx, x.cfg.Kafka, name)
 		if errors.Is(err, eventlog.ErrUnknownTopic) {
 			missing = append(missing, name)
 			continue
@@ -95,8 +97,8 @@ func (x *examination) begun(ctx context.Context) bool {
 }
 
 // checkTopic checks the settings of one topic.
-func (x *examination) checkTopic(ctx context.Context, want schema.Topic, found []eventlog.Partition) error {
-	have, err := x.cfg.Kafka.TopicSettings(ctx, want.Name)
+func (x *examination) checkTopic(ctx context.Context, want schema.Topic, found []admin.Partition) error {
+	have, err := admin.TopicSettings(ctx, x.cfg.Kafka, want.Name)
 	if err != nil {
 		return err
 	}
@@ -119,13 +121,13 @@ func (x *examination) checkTopic(ctx context.Context, want schema.Topic, found [
 type topicCheck struct {
 	x      *examination
 	name   string
-	have   map[string]eventlog.Setting
+	have   map[string]admin.Setting
 	hidden []string // settings that the broker does not report
 }
 
 // mend is the command that sets a topic's setting.
 func (t *topicCheck) mend(setting, value string) string {
-	return "set it with " + t.x.cfg.Kafka.AlterTopic(t.name, setting, value)
+	return "set it with " + admin.AlterTopic(t.x.cfg.Kafka, t.name, setting, value)
 }
 
 func (t *topicCheck) find(severity Severity, mend string) func(string, ...any) {
@@ -181,7 +183,7 @@ func (t *topicCheck) number(setting string) (int64, bool) {
 }
 
 // replication compares the copies of a topic with the brokers there are.
-func (t *topicCheck) replication(found []eventlog.Partition) {
+func (t *topicCheck) replication(found []admin.Partition) {
 	copies := len(found[0].Replicas)
 	for _, p := range found {
 		copies = min(copies, len(p.Replicas))

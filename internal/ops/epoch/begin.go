@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -210,7 +212,7 @@ func Begin(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, p Pla
 		topics = append(topics, schema.TopicEvents)
 	}
 	for _, name := range append(topics, schema.TopicControl) {
-		if err := kafka.DeleteTopic(ctx, name); err != nil {
+		if err := admin.DeleteTopic(ctx, kafka, name); err != nil {
 			return epoch.Log{}, err
 		}
 	}

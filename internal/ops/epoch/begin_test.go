@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
@@ -155,7 +157,7 @@ func TestInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSystem(t)
 			for _, topic := range topics {
-				if err := s.kafka.DeleteTopic(s.ctx, topic); err != nil {
+				if err := admin.DeleteTopic(s.ctx, s.kafka, topic); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -169,7 +171,7 @@ func TestInterrupted(t *testing.T) {
 	t.Run("before ClickHouse knew", func(t *testing.T) {
 		s := newSystem(t)
 		for _, topic := range []string{schema.TopicState, schema.TopicPush, schema.TopicEvents, schema.TopicControl} {
-			if err := s.kafka.DeleteTopic(s.ctx, topic); err != nil {
+			if err := admin.DeleteTopic(s.ctx, s.kafka, topic); err != nil {
 				t.Fatal(err)
 			}
 		}

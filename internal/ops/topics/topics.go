@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -17,7 +19,7 @@ import (
 // Partition is where a partition is kept, what it holds, and who lags.
 type Partition struct {
 	Topic string `json:"topic"`
-	eventlog.Partition
+	admin.Partition
 	// It holds the offsets from First up to but not including End.
 	First int64 `json:"first"`
 	End   int64 `json:"end"`
@@ -36,7 +38,7 @@ const Unknown int64 = -1
 func Describe(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB) ([]Partition, error) {
 	var all []Partition
 	for _, t := range schema.Topics(1) {
-		found, err := kafka.Partitions(ctx, t.Name)
+		found, err := admin.Partitions(ctx, kafka, t.Name)
 		if errors.Is(err, eventlog.ErrUnknownTopic) {
 			continue
 		}
@@ -74,7 +76,7 @@ func addLags(ctx context.Context, kafka *eventlog.Client, all []Partition) error
 		if g.Kind != roles.Chatworker {
 			continue
 		}
-		committed, err := kafka.Committed(ctx, g.Name, schema.TopicEvents, partitions)
+		committed, err := admin.Committed(ctx, kafka, g.Name, schema.TopicEvents, partitions)
 		if err != nil {
 			return err
 		}
@@ -125,7 +127,7 @@ func addBehind(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, a
 // Create creates the topics that are missing, as the roles would, and returns
 // their names. Markers and all else are left to the first role that starts: a
 // marker names the format of whoever writes it. An existing topic
-// with the wrong settings is an *eventlog.TopicError.
+// with the wrong settings is an *admin.TopicError.
 func Create(ctx context.Context, kafka *eventlog.Client, partitions, replication int) ([]string, error) {
 	known, err := epoch.Remembered(ctx, kafka)
 	if err != nil {
@@ -154,7 +156,7 @@ func Create(ctx context.Context, kafka *eventlog.Client, partitions, replication
 			return nil, err
 		}
 	}
-	if err := kafka.EnsureTopics(ctx, wanted); err != nil {
+	if err := admin.EnsureTopics(ctx, kafka, wanted); err != nil {
 		return nil, err
 	}
 	slices.Sort(missing)

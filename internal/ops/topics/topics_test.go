@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog/admin"
+
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/ops/topics"
@@ -48,11 +50,11 @@ func TestCreate(t *testing.T) {
 	if err != nil || log.Partitions != 4 {
 		t.Fatalf("the roles open %d partitions, %v", log.Partitions, err)
 	}
-	if err := kafka.DeleteTopic(ctx, schema.TopicPush); err != nil {
+	if err := admin.DeleteTopic(ctx, kafka, schema.TopicPush); err != nil {
 		t.Fatal(err)
 	}
 	create(0, schema.TopicPush)
-	if err := kafka.DeleteTopic(ctx, schema.TopicEvents); err != nil {
+	if err := admin.DeleteTopic(ctx, kafka, schema.TopicEvents); err != nil {
 		t.Fatal(err)
 	}
 	refuses(0, "the log of epoch "+log.Epoch+" was in it")

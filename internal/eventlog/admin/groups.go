@@ -1,4 +1,4 @@
-package eventlog
+package admin
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -28,19 +29,19 @@ func (g *Group) Settled() bool {
 // times out.
 type GroupMember struct {
 	ID, ClientID, Host string
-	// UserData is what it gave to [Client.RunGroup].
+	// UserData is what it gave to [eventlog.Client.RunGroup].
 	UserData []byte
 	// Assigned are the partitions it serves, by topic.
 	Assigned map[string][]int
 }
 
-// Group describes a consumer group. One that does not exist has no members. It
+// DescribeGroup describes a consumer group. One that does not exist has no members. It
 // waits for the cluster while that can help, until ctx ends.
-func (c *Client) Group(ctx context.Context, name string) (Group, error) {
+func DescribeGroup(ctx context.Context, c *eventlog.Client, name string) (Group, error) {
 	var group Group
-	err := c.retry(ctx, func() error {
+	err := c.Retry(ctx, func() error {
 		group = Group{Name: name, State: "Dead"}
-		res, err := c.kafka.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{name}})
+		res, err := c.Kafka().DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{name}})
 		if err != nil {
 			return err
 		}
@@ -74,11 +75,11 @@ func groupMember(m *kafka.DescribeGroupsResponseMember) GroupMember {
 
 // Groups are the names of the cluster's consumer groups, sorted. It waits for
 // the cluster while that can help, until ctx ends.
-func (c *Client) Groups(ctx context.Context) ([]string, error) {
+func Groups(ctx context.Context, c *eventlog.Client) ([]string, error) {
 	var names []string
-	err := c.retry(ctx, func() error {
+	err := c.Retry(ctx, func() error {
 		names = nil
-		res, err := c.kafka.ListGroups(ctx, &kafka.ListGroupsRequest{})
+		res, err := c.Kafka().ListGroups(ctx, &kafka.ListGroupsRequest{})
 		if err != nil {
 			return err
 		}
@@ -99,15 +100,15 @@ func (c *Client) Groups(ctx context.Context) ([]string, error) {
 // Committed are the offsets that a group committed for a topic, by partition.
 // A partition without one is missing. It waits for the cluster while that can
 // help, until ctx ends.
-func (c *Client) Committed(ctx context.Context, group, topic string, partitions int) (map[int]int64, error) {
+func Committed(ctx context.Context, c *eventlog.Client, group, topic string, partitions int) (map[int]int64, error) {
 	all := make([]int, partitions)
 	for p := range all {
 		all[p] = p
 	}
 	committed := map[int]int64{}
-	err := c.retry(ctx, func() error {
+	err := c.Retry(ctx, func() error {
 		clear(committed)
-		res, err := c.kafka.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: all}})
+		res, err := c.Kafka().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: all}})
 		if err != nil {
 			return err
 		}

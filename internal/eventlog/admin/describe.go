@@ -1,4 +1,4 @@
-package eventlog
+package admin
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -22,13 +23,13 @@ type Partition struct {
 }
 
 // Partitions returns where the partitions of a topic are kept, ascending. A
-// topic that does not exist is ErrUnknownTopic. It waits for the cluster while that can
+// topic that does not exist is eventlog.ErrUnknownTopic. It waits for the cluster while that can
 // help, until ctx ends.
-func (c *Client) Partitions(ctx context.Context, topic string) ([]Partition, error) {
+func Partitions(ctx context.Context, c *eventlog.Client, topic string) ([]Partition, error) {
 	var found []Partition
-	err := c.retry(ctx, func() error {
+	err := c.Retry(ctx, func() error {
 		found = nil
-		t, err := c.describeTopic(ctx, topic)
+		t, err := c.DescribeTopic(ctx, topic)
 		if err != nil {
 			return err
 		}
@@ -45,40 +46,13 @@ func (c *Client) Partitions(ctx context.Context, topic string) ([]Partition, err
 	return found, nil
 }
 
-// describeTopic asks once.
-func (c *Client) describeTopic(ctx context.Context, topic string) (*kmsg.MetadataResponseTopic, error) {
-	req := kmsg.NewPtrMetadataRequest()
-	req.SetVersion(12) // the first that works with topic ids
-	req.AllowAutoTopicCreation = false
-	name := kmsg.NewMetadataRequestTopic()
-	name.Topic = kmsg.StringPtr(topic)
-	req.Topics = []kmsg.MetadataRequestTopic{name}
-
-	res, err := c.exchange(ctx, requestTimeout, &exchange{req: req})
-	if err != nil {
-		return nil, err
-	}
-	meta := res.(*kmsg.MetadataResponse)
-	if len(meta.Topics) != 1 {
-		return nil, fmt.Errorf("a broker described %d topics when asked for one", len(meta.Topics))
-	}
-	t := &meta.Topics[0]
-	switch err := kafka.Error(t.ErrorCode); {
-	case err == kafka.UnknownTopicOrPartition:
-		return nil, ErrUnknownTopic
-	case err != 0:
-		return nil, err
-	}
-	return t, nil
-}
-
 // Brokers are the ids of the brokers that are up, ascending. It waits for
 // the cluster while that can help, until ctx ends.
-func (c *Client) Brokers(ctx context.Context) ([]int, error) {
+func Brokers(ctx context.Context, c *eventlog.Client) ([]int, error) {
 	var ids []int
-	err := c.retry(ctx, func() error {
+	err := c.Retry(ctx, func() error {
 		ids = nil
-		res, err := c.kafka.Metadata(ctx, &kafka.MetadataRequest{})
+		res, err := c.Kafka().Metadata(ctx, &kafka.MetadataRequest{})
 		if err != nil {
 			return err
 		}
@@ -103,26 +77,26 @@ type Setting struct {
 }
 
 // TopicSettings are all settings of a topic. A topic that does not exist is
-// [ErrUnknownTopic]. It waits for the cluster while that can help, until ctx
+// [eventlog.ErrUnknownTopic]. It waits for the cluster while that can help, until ctx
 // ends.
-func (c *Client) TopicSettings(ctx context.Context, topic string) (map[string]Setting, error) {
-	return c.settings(ctx, kafka.ResourceTypeTopic, topic)
+func TopicSettings(ctx context.Context, c *eventlog.Client, topic string) (map[string]Setting, error) {
+	return settings(ctx, c, kafka.ResourceTypeTopic, topic)
 }
 
 // BrokerSettings are all settings of a broker. It waits for the cluster while
 // that can help, until ctx ends.
-func (c *Client) BrokerSettings(ctx context.Context, id int) (map[string]Setting, error) {
-	return c.settings(ctx, kafka.ResourceTypeBroker, strconv.Itoa(id))
+func BrokerSettings(ctx context.Context, c *eventlog.Client, id int) (map[string]Setting, error) {
+	return settings(ctx, c, kafka.ResourceTypeBroker, strconv.Itoa(id))
 }
 
 // sourceTopic is Kafka's number for a setting of the topic itself.
 const sourceTopic = 1
 
-func (c *Client) settings(ctx context.Context, kind kafka.ResourceType, name string) (map[string]Setting, error) {
+func settings(ctx context.Context, c *eventlog.Client, kind kafka.ResourceType, name string) (map[string]Setting, error) {
 	have := map[string]Setting{}
-	err := c.retry(ctx, func() error {
+	err := c.Retry(ctx, func() error {
 		clear(have)
-		res, err := c.kafka.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
+		res, err := c.Kafka().DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{
 			Resources: []kafka.DescribeConfigRequestResource{{ResourceType: kind, ResourceName: name}},
 		})
 		if err != nil {
@@ -130,7 +104,7 @@ func (c *Client) settings(ctx context.Context, kind kafka.ResourceType, name str
 		}
 		for _, r := range res.Resources {
 			if errors.Is(r.Error, kafka.UnknownTopicOrPartition) {
-				return ErrUnknownTopic
+				return eventlog.ErrUnknownTopic
 			}
 			if r.Error != nil {
 				return r.Error
@@ -156,14 +130,14 @@ type Disk struct {
 
 // Disks are the folders of a broker's log. A broker that is too old to report
 // them has none. It waits for the cluster while that can help, until ctx ends.
-func (c *Client) Disks(ctx context.Context, broker int) ([]Disk, error) {
+func Disks(ctx context.Context, c *eventlog.Client, broker int) ([]Disk, error) {
 	var found []Disk
-	err := c.retry(ctx, func() error {
+	err := c.Retry(ctx, func() error {
 		found = nil
 		req := kmsg.NewPtrDescribeLogDirsRequest()
 		req.SetVersion(4) // the first that reports the size of the disk
 		req.Topics = []kmsg.DescribeLogDirsRequestTopic{}
-		res, err := c.exchange(ctx, requestTimeout, &exchange{req: req, broker: &broker})
+		res, err := c.Ask(ctx, req, &broker)
 		if err != nil {
 			return err
 		}
@@ -186,9 +160,9 @@ func (c *Client) Disks(ctx context.Context, broker int) ([]Disk, error) {
 }
 
 // TimeOf is the time of the record at an offset, or of the first one after it.
-// The record must exist. The errors are those of [Reader.Next].
-func (c *Client) TimeOf(ctx context.Context, topic string, partition int, offset int64) (time.Time, error) {
-	r := c.NewReader(ReaderConfig{Topic: topic, Partition: partition, Offset: offset, MaxBytes: 1}) // one batch
+// The record must exist. The errors are those of [eventlog.Reader.Next].
+func TimeOf(ctx context.Context, c *eventlog.Client, topic string, partition int, offset int64) (time.Time, error) {
+	r := c.NewReader(eventlog.ReaderConfig{Topic: topic, Partition: partition, Offset: offset, MaxBytes: 1}) // one batch
 	defer r.Close()
 	for {
 		batch, err := r.Next(ctx)
