@@ -100,3 +100,17 @@ func TestClusterSettings(t *testing.T) {
 		t.Errorf("single %v, cluster %v", single, cluster)
 	}
 }
+
+// A plus in a DSN is a plus, so a space in a path has to be written otherwise.
+func TestPasswordFileOfAnyName(t *testing.T) {
+	const file = "/R&D data/a+b=c?#%20ö"
+	for _, dsn := range []string{"", "clickhouse://ch/chat", "clickhouse://ch/chat?cluster=main"} {
+		with, err := WithPasswordFile(dsn, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Parse(with); err != nil || got.PasswordFile != file {
+			t.Errorf("%s names file %q, error %v, want %q", with, got.PasswordFile, err, file)
+		}
+	}
+}

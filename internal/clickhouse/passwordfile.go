@@ -19,5 +19,5 @@ func WithPasswordFile(dsn, file string) (string, error) {
 	if strings.Contains(dsn, "?") {
 		separator = "&"
 	}
-	return dsn + separator + "password-file=" + url.QueryEscape(file), nil
+	return dsn + separator + "password-file=" + strings.ReplaceAll(url.QueryEscape(file), "+", "%20"), nil // + is a plus to Parse
 }

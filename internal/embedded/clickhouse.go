@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,7 +184,8 @@ func (c *ClickHouse) HTTPAddr() string { return c.httpAddr }
 // DSN is how clients name a database of this server. It names the file with the
 // password, which it does not hold.
 func (c *ClickHouse) DSN(database string) string {
-	return "clickhouse://" + User + "@" + c.addr + "/" + database + "?password-file=" + url.QueryEscape(c.PasswordFile())
+	file := strings.ReplaceAll(url.QueryEscape(c.PasswordFile()), "+", "%20") // a plus in a DSN is a plus
+	return "clickhouse://" + User + "@" + c.addr + "/" + database + "?password-file=" + file
 }
 
 // PasswordFile is the path of the file with the password of User.

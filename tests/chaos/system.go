@@ -149,7 +149,7 @@ func (s *system) startStore(launch launcher, folder string) error {
 func (s *system) kafkaFlag() string { return strings.Join(s.kafka, ",") }
 
 func (s *system) dsnOf(addr string) string {
-	return "clickhouse://" + embedded.User + "@" + addr + "/default?password-file=" + url.QueryEscape(s.password)
+	return "clickhouse://" + embedded.User + "@" + addr + "/default?password-file=" + strings.ReplaceAll(url.QueryEscape(s.password), "+", "%20")
 }
 
 // add starts one more of a role; a connector gets a door.

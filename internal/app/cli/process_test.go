@@ -3,6 +3,7 @@ package cli_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,7 +13,7 @@ import (
 
 func TestUpIsReadyStopsAndStartsAgain(t *testing.T) {
 	embeddedtest.NeedEngine(t)
-	dir, listen := t.TempDir(), "127.0.0.1:0"
+	dir, listen := filepath.Join(t.TempDir(), "R&D data+"), "127.0.0.1:0"
 	for range 2 {
 		p := begin(t, "up", "--listen", listen, "--data", dir, "--admin", "127.0.0.1:0")
 		listen = p.find(`(?m)^  chat +http://(\S+)$`)
