@@ -15,8 +15,8 @@ compose() { docker compose -f deploy/compose.yaml "$@"; }
 
 need() {
 	command -v docker >/dev/null || fail "There is no docker on the PATH (https://docs.docker.com/engine/install). Without it: make up$here STACK=embedded"
-	docker info >/dev/null 2>&1 || fail "Docker is installed, and no engine answers (\`docker info\` says why). Without it: make up$here STACK=embedded"
-	docker compose version >/dev/null 2>&1 || fail "Docker runs, and has no compose (https://docs.docker.com/compose/install). Without it: make up$here STACK=embedded"
+	docker info >/dev/null 2>&1 || fail "Docker is installed, but no engine answers (\`docker info\` says why). Without it: make up$here STACK=embedded"
+	docker compose version >/dev/null 2>&1 || fail "Docker has no compose (https://docs.docker.com/compose/install). Without it: make up$here STACK=embedded"
 }
 
 started() { [ -e "$data/running" ]; }
@@ -90,7 +90,7 @@ describe() {
 up() {
 	need
 	if started; then
-		echo "Parley runs already, in Docker."
+		echo "Parley is already running, in Docker."
 	else
 		[ "${listen%:*}" = 127.0.0.1 ] || fail "The docker stack is published at 127.0.0.1 alone: make up$here STACK=docker PORT=8081."
 		if listening "127.0.0.1:$PORT"; then
@@ -107,13 +107,13 @@ up() {
 
 down() {
 	local chosen
-	started || { echo "Parley does not run."; return; }
+	started || { echo "Parley is not running."; return; }
 	need
 	if [ -n "${PARTS:-}" ]; then
 		chosen=$(only "connector-1 connector-2 chatworker projector" "kafka clickhouse jaeger chatworker projector connector-1 connector-2 lb")
 		# shellcheck disable=SC2086 # names, one word each
 		compose stop $chosen
-		echo "Stopped: ${chosen//$'\n'/ }. The others run on; \`make up$this\` starts these again."
+		echo "Stopped: ${chosen//$'\n'/ }. The others keep running; \`make up$this\` starts these again."
 		return
 	fi
 	compose down

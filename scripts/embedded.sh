@@ -38,7 +38,7 @@ ready() { grep -q '^Parley is ready' "$run/parley.out"; }
 up() {
 	local pid
 	if pid=$(alive parley); then
-		echo "Parley runs already, as process $pid."
+		echo "Parley is already running, as process $pid."
 		start_jaeger again
 	else
 		"${MAKE:-make}" --no-print-directory build
@@ -60,7 +60,7 @@ up() {
 running() { alive parley >/dev/null || alive jaeger >/dev/null; }
 
 down() {
-	running || { echo "Parley does not run."; return; }
+	running || { echo "Parley is not running."; return; }
 	[ -z "${PARTS:-}" ] || fail "The embedded stack is one process, whose parts cannot be stopped alone: stop it with make down$this, then give operators' commands --data $(printf %q "$data"), which starts its servers without the roles."
 	stop parley
 	stop jaeger

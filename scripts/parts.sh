@@ -216,7 +216,7 @@ row() {
 	if pid=$(alive "$name"); then
 		columns "$name" "$pid" "$at" "$("$@" && echo yes || echo no)"
 	else
-		columns "$name" - "$at" "no: it does not run; make up$this starts it again"
+		columns "$name" - "$at" "no: it is not running; make up$this starts it again"
 	fi
 }
 

@@ -121,12 +121,12 @@ up() {
 		for name in $parts; do alive "$name" >/dev/null || dead+=" $name"; done
 		if died jaeger; then dead+=" jaeger"; fi
 		if [ -z "$dead" ]; then
-			echo "Parley runs already, as processes."
+			echo "Parley is already running, as processes."
 			for name in $parts; do await "$ready_seconds" "$name" ready "$name"; done
 			describe
 			return
 		fi
-		echo "Parley runs, but for some of its parts, which are started again:$dead"
+		echo "Parley is running, except for these parts, which are started again:$dead"
 	else
 		prepare
 	fi
@@ -163,11 +163,11 @@ prepare() {
 # down stops the parts, those first that use others, or those that PARTS names.
 down() {
 	local name chosen
-	running || { echo "Parley does not run."; return; }
+	running || { echo "Parley is not running."; return; }
 	if [ -n "${PARTS:-}" ]; then
 		chosen=$(only "$roles" "$parts jaeger")
 		for name in $chosen; do stop "$name"; done
-		echo "Stopped: ${chosen//$'\n'/ }. The others run on; \`make up$this\` starts these again."
+		echo "Stopped: ${chosen//$'\n'/ }. The others keep running; \`make up$this\` starts these again."
 		return
 	fi
 	for name in connector-1 connector-2 nginx projector chatworker-1 chatworker-2 clickhouse kafka jaeger; do

@@ -20,9 +20,9 @@ here=''
 [ "${DATA:-data}" = data ] || here=" DATA=$(printf %q "$DATA")"
 stack=${asked:-$running}
 if [ "$action" = up ] && [ -n "$running" ] && [ "$stack" != "$running" ]; then
-	fail "The $running stack runs already: \`make down$here\` stops it, then \`make up$here STACK=$asked\` starts the other."
+	fail "The $running stack is already running: \`make down$here\` stops it, then \`make up$here STACK=$asked\` starts the other."
 elif { [ "$action" = down ] || [ "$action" = ps ]; } && [ "$running" != "${stack:-none}" ]; then
-	echo "Parley does not run${asked:+ in the $asked stack}."
+	echo "Parley is not running${asked:+ in the $asked stack}."
 	exit
 elif [ -n "$stack" ]; then
 	:

@@ -50,7 +50,7 @@ func TestDockerStack(t *testing.T) {
 		says, calls string
 	}{
 		{"up", here, "stack: docker (an engine answers", "build connector-1" + with + "\nup --detach --no-build --wait --wait-timeout 300" + with},
-		{"up", later, "Parley runs already, in Docker.", "up --detach --no-build --wait --wait-timeout 300" + with},
+		{"up", later, "Parley is already running, in Docker.", "up --detach --no-build --wait --wait-timeout 300" + with},
 		{"ps", later, "", "ps --all" + with},
 		{"logs", later, "", "logs --follow --tail 100" + with},
 		{"down", later, "the data stays in Docker's volumes", "down" + with},
@@ -61,10 +61,10 @@ func TestDockerStack(t *testing.T) {
 			t.Errorf("%s calls docker with\n%s\nwant\n%s", c.action, got, c.calls)
 		}
 	}
-	contains(t, l.do("down", here...), "does not run")
+	contains(t, l.do("down", here...), "is not running")
 
 	l.do("up", here...)
-	l.refused("The docker stack runs already", "up", "STACK=embedded")
+	l.refused("The docker stack is already running", "up", "STACK=embedded")
 	contains(t, l.do("clean-data", later...), "http://127.0.0.1:"+port) // and it is up again, there
 	l.do("down", here...)
 
@@ -100,7 +100,7 @@ func TestDockerEngineIsGone(t *testing.T) {
 	needFile(t, "deploy/engine/node_modules/@chdb/lib-*/libchdb.*", "run make build")
 	l := newLocal(t, `[ -z "$GONE" ]`)
 	l.do("up", "STACK=docker")
-	contains(t, l.do("down", "GONE=yes"), "does not run")
+	contains(t, l.do("down", "GONE=yes"), "is not running")
 	contains(t, l.do("up", "GONE=yes"), "stack: embedded", "Parley is ready")
 	contains(t, l.do("down", "GONE=yes"), "Parley has stopped")
 	contains(t, l.do("down"), "All containers are gone")

@@ -180,8 +180,8 @@ func TestProcessesStack(t *testing.T) {
 	for _, name := range parts {
 		pids = append(pids, l.part(name))
 	}
-	contains(t, l.do("up"), "stack: processes", "Parley runs already", at)
-	l.refused("The processes stack runs already", "up", "STACK=embedded")
+	contains(t, l.do("up"), "stack: processes", "Parley is already running", at)
+	l.refused("The processes stack is already running", "up", "STACK=embedded")
 	contains(t, l.do("clean-data", "STACK=embedded"), "There is no data in "+l.data) // and what runs keeps its own
 	if usual := regexp.MustCompile(`:80[89]\d$`); usual.MatchString(at) {
 		t.Errorf("port 0 gives %s, near the usual one", at)
@@ -190,7 +190,7 @@ func TestProcessesStack(t *testing.T) {
 	for _, name := range []string{"connector-1", "nginx", "kafka"} {
 		l.kill(name)
 	}
-	contains(t, l.do("ps"), "no: it does not run; make up DATA=")
+	contains(t, l.do("ps"), "no: it is not running; make up DATA=")
 	contains(t, l.do("up"), "started again: kafka connector-1 nginx", at)
 	if before, _ := talk(t, at, "two"); fmt.Sprint(before) != "[one]" {
 		t.Errorf("history after kill -9 is %v, want [one]", before)
@@ -210,7 +210,7 @@ func TestProcessesStack(t *testing.T) {
 			t.Errorf("process %d still runs", pid)
 		}
 	}
-	contains(t, l.do("down"), "does not run")
+	contains(t, l.do("down"), "is not running")
 	contains(t, l.do("clean-data", "STACK=processes"), "is deleted")
 	gone(t, l.data+"-processes")
 }
@@ -222,7 +222,7 @@ func (l *local) killsJaeger() {
 		return
 	}
 	l.kill("jaeger")
-	contains(l.t, l.do("ps"), "no: it does not run; make up DATA=")
+	contains(l.t, l.do("ps"), "no: it is not running; make up DATA=")
 	said := l.do("up")
 	_, trace := talk(l.t, chatAddress(l.t, said), "three")
 	l.traced(said, trace)
@@ -233,8 +233,8 @@ func (l *local) stopsRoles() {
 	l.t.Helper()
 	contains(l.t, l.do("down", "PARTS=roles"), "Stopped: chatworker-1 chatworker-2 projector connector-1 connector-2.")
 	rows := l.do("ps")
-	if n := strings.Count(rows, "it does not run"); n != 5 {
-		l.t.Errorf("%d parts do not run, want the roles:\n%s", n, rows)
+	if n := strings.Count(rows, "it is not running"); n != 5 {
+		l.t.Errorf("%d parts are not running, want the roles:\n%s", n, rows)
 	}
 	contains(l.t, l.do("up"), "started again: chatworker-1 chatworker-2 projector connector-1 connector-2")
 }
@@ -288,14 +288,14 @@ func running(pid int) bool {
 func TestEmbeddedStack(t *testing.T) {
 	needFile(t, "deploy/engine/node_modules/@chdb/lib-*/libchdb.*", "run make build")
 	l := newLocal(t, noEngine)
-	contains(t, l.do("ps"), "does not run")
+	contains(t, l.do("ps"), "is not running")
 	said := l.do("up")
 	at := chatAddress(t, said)
 	contains(t, said, "stack: embedded", l.data, "Jaeger")
 	_, trace := talk(t, at, "one")
 	l.traced(said, trace)
-	contains(t, l.do("up"), "Parley runs already", at)
-	l.refused("The embedded stack runs already", "up", "STACK=processes")
+	contains(t, l.do("up"), "Parley is already running", at)
+	l.refused("The embedded stack is already running", "up", "STACK=processes")
 	l.kill("parley")
 	if before, _ := talk(t, chatAddress(t, l.do("up")), "two"); fmt.Sprint(before) != "[one]" {
 		t.Errorf("history after kill -9 is %v, want [one]", before)
@@ -330,7 +330,7 @@ func TestUpWhileItStarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := start(t, "env", append(l.environment, l.checkout+"/scripts/stack.sh", "up")...)
-	second.find("(Parley runs already)")
+	second.find("(Parley is already running)")
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
