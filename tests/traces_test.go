@@ -292,7 +292,7 @@ func checkTraceCommand(t *testing.T, s *store, id string, spans int) {
 	}{
 		{[]string{strings.Repeat("12", 16), "--jaeger", s.query}, 1, "there is no trace"},
 		{[]string{"12", "--jaeger", s.query}, 2, "it takes the 32 hex digits"},
-		{[]string{id, "--jaeger", "http://" + freeAddr(t)}, 1, "nobody answers"},
+		{[]string{id, "--jaeger", "http://" + freeAddr(t)}, 1, "nothing answers"},
 	} {
 		if out, code := run(c.args...); code != c.code || !strings.Contains(out, c.want) || strings.Count(out, "\n") != 1 {
 			t.Errorf("%v: exit code %d, %s", c.args, code, out)
