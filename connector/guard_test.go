@@ -19,16 +19,16 @@ func TestWhatOnlyAPersonCanMend(t *testing.T) {
 		err   error
 		fatal bool
 	}{
-		"a log that is refused":        {fmt.Errorf("read the pushes: %w", readError(epoch.Refuse("another log"))), true},
-		"an acknowledgement too low":   {fmt.Errorf("publish: %w", eventlog.ErrLogReplaced), true},
-		"pushes cut past us":           {fmt.Errorf("read the pushes: %w", readError(cut)), false},
+		"a log that is refused":       {fmt.Errorf("read the pushes: %w", readError(epoch.Refuse("another log"))), true},
+		"an acknowledgement too low":  {fmt.Errorf("publish: %w", eventlog.ErrLogReplaced), true},
+		"pushes cut past us":          {fmt.Errorf("read the pushes: %w", readError(cut)), false},
 		"another topic of the pushes": {fmt.Errorf("read the pushes: %w", readError(eventlog.ErrLogReplaced)), false},
-		"a right that is missing":      {fmt.Errorf("beat: %w", kafka.TopicAuthorizationFailed), true},
-		"a wrong password":             {fmt.Errorf("open the log: %w", kafka.SASLAuthenticationFailed), true},
-		"a broker that is away":        {fmt.Errorf("open the log: %w", kafka.BrokerNotAvailable), false},
-		"declared down":                {errDown, false},
-		"a stop":                       {context.Canceled, false},
-		"nothing":                      {nil, false},
+		"a right that is missing":     {fmt.Errorf("beat: %w", kafka.TopicAuthorizationFailed), true},
+		"a wrong password":            {fmt.Errorf("open the log: %w", kafka.SASLAuthenticationFailed), true},
+		"a broker that is away":       {fmt.Errorf("open the log: %w", kafka.BrokerNotAvailable), false},
+		"declared down":               {errDown, false},
+		"a stop":                      {context.Canceled, false},
+		"nothing":                     {nil, false},
 	} {
 		if got := fatal(c.err); got != c.fatal {
 			t.Errorf("%s: %v counts as fatal: %v, want %v", name, c.err, got, c.fatal)

@@ -8,7 +8,7 @@ import (
 )
 
 // act does something a client does.
-func (c *simClient) act() {
+func (c *client) act() {
 	if c.session == nil {
 		c.comeBack()
 		return
@@ -44,7 +44,7 @@ func (c *simClient) act() {
 }
 
 // comeBack connects, and joins what the client knows.
-func (c *simClient) comeBack() {
+func (c *client) comeBack() {
 	if len(c.w.nodes) == 0 {
 		return
 	}
@@ -54,7 +54,7 @@ func (c *simClient) comeBack() {
 	}
 	c.connect(c.w.nodes[c.w.rng.IntN(len(c.w.nodes))], queue)
 	c.join(c.pick())
-	for _, name := range simChannels {
+	for _, name := range channels {
 		if c.rooms[name].since >= 0 && c.w.chance(60) {
 			c.join(name)
 		}
@@ -62,49 +62,49 @@ func (c *simClient) comeBack() {
 }
 
 // pick picks a channel, mostly one that the client is in.
-func (c *simClient) pick() string {
-	for _, name := range simChannels {
+func (c *client) pick() string {
+	for _, name := range channels {
 		if c.rooms[name].asked && c.w.chance(60) {
 			return name
 		}
 	}
 	if c.w.chance(50) {
-		return simChannels[0] // so that it is busy
+		return channels[0] // so that it is busy
 	}
-	return simChannels[c.w.rng.IntN(len(simChannels))]
+	return channels[c.w.rng.IntN(len(channels))]
 }
 
-func (c *simClient) join(channel string) {
+func (c *client) join(channel string) {
 	p := rpc.JoinParams{Channel: channel}
 	limit := c.w.rng.IntN(8)
 	p.Limit = &limit
 	if r := c.rooms[channel]; r.since >= 0 && c.w.chance(80) {
 		since := r.since
-		p.Since, p.Epoch = &since, simEpoch
+		p.Since, p.Epoch = &since, logEpoch
 	}
 	c.call(rpc.MethodJoin, channel, p)
 }
 
 // joinAll joins and asks for everything.
-func (c *simClient) joinAll(channel string) {
+func (c *client) joinAll(channel string) {
 	limit := maxLimit
 	c.call(rpc.MethodJoin, channel, rpc.JoinParams{Channel: channel, Limit: &limit})
 }
 
 // chat says something new, or says again what this user said before.
-func (c *simClient) chat(channel string) {
+func (c *client) chat(channel string) {
 	if c.w.chance(45) {
 		if m := c.repeated(); m != nil {
 			c.say(*m)
 			if c.w.chance(50) { // before anything else, so that it stands where it is meant to
-				for id := schema.PartitionOf(m.channel, simPartitions); c.session != nil && c.node.producer.land(id); {
+				for id := schema.PartitionOf(m.channel, partitions); c.session != nil && c.node.producer.land(id); {
 				}
 			}
 			return
 		}
 	}
 	c.w.messages++
-	m := simSaid{c.user, channel, fmt.Sprintf("m%d", c.w.messages), "", fmt.Sprintf("says %d", c.w.messages)}
+	m := said{c.user, channel, fmt.Sprintf("m%d", c.w.messages), "", fmt.Sprintf("says %d", c.w.messages)}
 	if c.w.chance(25) {
 		m.to = c.w.clients[c.w.rng.IntN(len(c.w.clients))].user
 	}
@@ -112,20 +112,20 @@ func (c *simClient) chat(channel string) {
 	c.say(m)
 }
 
-func (c *simClient) say(m simSaid) {
+func (c *client) say(m said) {
 	c.call(rpc.MethodChat, m.channel, rpc.ChatParams{Channel: m.channel, ID: m.id, To: m.to, Body: m.body})
 }
 
 // repeated picks something that the user has said: best what is about to fall
 // out of the window, else something recent.
-func (c *simClient) repeated() *simSaid {
-	var recent *simSaid
+func (c *client) repeated() *said {
+	var recent *said
 	for i := len(c.w.said) - 1; i >= max(0, len(c.w.said)-10); i-- {
 		m := &c.w.said[i]
 		if m.user != c.user || !c.rooms[m.channel].asked {
 			continue
 		}
-		if age := c.w.logOf(m.channel).age(m); age >= simWindow-1 && age <= simWindow+1 && c.w.chance(70) {
+		if age := c.w.logOf(m.channel).age(m); age >= voidWindow-1 && age <= voidWindow+1 && c.w.chance(70) {
 			return m
 		}
 		if recent == nil || c.w.chance(30) {
@@ -135,7 +135,7 @@ func (c *simClient) repeated() *simSaid {
 	return recent
 }
 
-func (c *simClient) history(channel string) {
+func (c *client) history(channel string) {
 	limit, seq := 1+c.w.rng.IntN(6), int64(c.w.rng.IntN(int(c.w.logOf(channel).end())+2))
 	p := rpc.HistoryParams{Channel: channel, Limit: &limit}
 	switch c.w.rng.IntN(4) {

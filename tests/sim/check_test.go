@@ -15,7 +15,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-func simDecode(b []byte, m proto.Message) {
+func decode(b []byte, m proto.Message) {
 	if err := proto.Unmarshal(b, m); err != nil {
 		panic(err)
 	}
@@ -26,13 +26,13 @@ func sortBy[T any, K cmp.Ordered](all []T, key func(T) K) {
 }
 
 // joined takes a join's result.
-func (c *simClient) joined(call *simCall, r *simRoom, j *rpc.JoinResult) {
+func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 	ch := c.w.channel(j.Channel)
 	if j.Last != ch.last(j.Seq) {
 		c.w.fail("%s/%s joins %s at %d: last is %d, want %d", c.user, c.session.id, j.Channel, j.Seq, j.Last, ch.last(j.Seq))
 	}
-	if want := ch.users(j.Seq); !slices.Equal(simNames(j.Members), want) || j.Count != len(want) {
-		c.w.fail("%s/%s joins %s at %d: members %v, count %d, want %v", c.user, c.session.id, j.Channel, j.Seq, simNames(j.Members), j.Count, want)
+	if want := ch.users(j.Seq); !slices.Equal(names(j.Members), want) || j.Count != len(want) {
+		c.w.fail("%s/%s joins %s at %d: members %v, count %d, want %v", c.user, c.session.id, j.Channel, j.Seq, names(j.Members), j.Count, want)
 	}
 	p := call.params.(rpc.JoinParams)
 	c.past(&p, ch, j)
@@ -72,7 +72,7 @@ func (c *simClient) joined(call *simCall, r *simRoom, j *rpc.JoinResult) {
 }
 
 // past compares what a join's result says of the time before it with the log.
-func (c *simClient) past(p *rpc.JoinParams, ch *simChannel, j *rpc.JoinResult) {
+func (c *client) past(p *rpc.JoinParams, ch *channel, j *rpc.JoinResult) {
 	all := ch.seen(c.user, 0, j.Seq)
 	if p.Since != nil {
 		missed := ch.seen(c.user, *p.Since, j.Seq)
@@ -81,12 +81,12 @@ func (c *simClient) past(p *rpc.JoinParams, ch *simChannel, j *rpc.JoinResult) {
 			c.w.fail("%s/%s: a join of %s since %d is not recovered: %s", c.user, c.session.id, j.Channel, *p.Since, j.Reason)
 		case *j.Recovered:
 			if !slices.EqualFunc(j.Messages, missed, sameMessage) || !j.More && len(missed) < len(all) {
-				c.w.fail("%s/%s recovers %s, more %v, in %s since %d up to %d, want %s", c.user, c.session.id, simShow(j.Messages), j.More, j.Channel, *p.Since, j.Seq, simShow(missed))
+				c.w.fail("%s/%s recovers %s, more %v, in %s since %d up to %d, want %s", c.user, c.session.id, show(j.Messages), j.More, j.Channel, *p.Since, j.Seq, show(missed))
 			}
 			c.w.count("recovered")
 			return
 		case j.Reason == rpc.ReasonTooMany && len(missed) <= c.w.cfg.Limits.Recover:
-			c.w.fail("%s/%s: too many in %s since %d: %s", c.user, c.session.id, j.Channel, *p.Since, simShow(missed))
+			c.w.fail("%s/%s: too many in %s since %d: %s", c.user, c.session.id, j.Channel, *p.Since, show(missed))
 		case j.Reason == rpc.ReasonUnavailable && !c.w.trouble:
 			c.w.fail("%s/%s: recovery is unavailable although every read succeeded", c.user, c.session.id)
 		}
@@ -103,13 +103,13 @@ func (c *simClient) past(p *rpc.JoinParams, ch *simChannel, j *rpc.JoinResult) {
 	}
 	if !slices.EqualFunc(j.Messages, want, sameMessage) || j.More != more {
 		c.w.fail("%s/%s joins %s at %d and gets %s, more %v, degraded %v, want %s, more %v",
-			c.user, c.session.id, j.Channel, j.Seq, simShow(j.Messages), j.More, j.Degraded, simShow(want), more)
+			c.user, c.session.id, j.Channel, j.Seq, show(j.Messages), j.More, j.Degraded, show(want), more)
 	}
 }
 
 // page takes an answer to history: it must be right at some position from the
 // one that the session knows of on.
-func (c *simClient) page(call *simCall, h *rpc.HistoryResult) {
+func (c *client) page(call *call, h *rpc.HistoryResult) {
 	p := call.params.(rpc.HistoryParams)
 	q := history.Query{Mode: history.Newest, Limit: *p.Limit}
 	switch {
@@ -122,29 +122,29 @@ func (c *simClient) page(call *simCall, h *rpc.HistoryResult) {
 	}
 	ch := c.w.channel(call.channel)
 	for end := call.least; end < c.w.logOf(call.channel).end(); end++ {
-		want := simPage(&q, ch.seen(c.user, 0, end))
+		want := page(&q, ch.seen(c.user, 0, end))
 		if slices.EqualFunc(h.Messages, want.Messages, sameMessage) && h.More == want.More && h.Newer == want.Newer {
 			c.w.count("history pages")
 			return
 		}
 	}
 	c.w.fail("%s/%s asks for %+v and gets %s, more %v, newer %v; from %d on the log never has that: %s", c.user, c.session.id, q,
-		simShow(h.Messages), h.More, h.Newer, call.least, simShow(ch.seen(c.user, 0, 1<<60)))
+		show(h.Messages), h.More, h.Newer, call.least, show(ch.seen(c.user, 0, 1<<60)))
 }
 
 // memberList takes an answer to members, which must be right at some position.
-func (c *simClient) memberList(call *simCall, m *rpc.MembersResult) {
+func (c *client) memberList(call *call, m *rpc.MembersResult) {
 	ch := c.w.channel(call.channel)
 	for at := call.seen; at < c.w.logOf(call.channel).end(); at++ {
-		if slices.Equal(ch.users(at), simNames(m.Members)) && m.Count == len(m.Members) {
+		if slices.Equal(ch.users(at), names(m.Members)) && m.Count == len(m.Members) {
 			c.w.count("member lists")
 			return
 		}
 	}
-	c.w.fail("%s/%s gets members %v of %s, who were never there together", c.user, c.session.id, simNames(m.Members), call.channel)
+	c.w.fail("%s/%s gets members %v of %s, who were never there together", c.user, c.session.id, names(m.Members), call.channel)
 }
 
-func simNames(members []rpc.Member) []string {
+func names(members []rpc.Member) []string {
 	var users []string
 	for _, m := range members {
 		users = append(users, m.User)
@@ -154,11 +154,11 @@ func simNames(members []rpc.Member) []string {
 
 // checkReplicas compares a connector's replicas with the log, at their
 // positions.
-func (w *world) checkReplicas(n *simNode) {
+func (w *world) checkReplicas(n *node) {
 	for _, ch := range n.inc.Channels() {
 		v, truth := ch.View("", math.MaxInt32), w.channel(ch.Name())
-		if want := truth.users(v.Seq); !slices.Equal(simNames(v.Members), want) {
-			w.fail("%s has %v in %s at %d, want %v", n.id, simNames(v.Members), ch.Name(), v.Seq, want)
+		if want := truth.users(v.Seq); !slices.Equal(names(v.Members), want) {
+			w.fail("%s has %v in %s at %d, want %v", n.id, names(v.Members), ch.Name(), v.Seq, want)
 		}
 		if want := truth.last(v.Seq); v.Last != want {
 			w.fail("%s has last %d in %s at %d, want %d", n.id, v.Last, ch.Name(), v.Seq, want)
@@ -181,7 +181,7 @@ func (w *world) checkClients() {
 		for _, id := range slices.Sorted(maps.Keys(c.calls)) {
 			w.fail("%s/%s: call %d (%s) is never answered", c.user, c.session.id, id, c.calls[id].method)
 		}
-		for _, name := range simChannels {
+		for _, name := range channels {
 			r, ch := c.rooms[name], w.channel(name)
 			if r.member && r.gaveUp > r.by {
 				r.member = c.isMember(name)
@@ -193,14 +193,14 @@ func (w *world) checkClients() {
 				continue
 			}
 			if missed := ch.seen(c.user, r.cursor, w.logOf(name).end()); len(missed) > 0 {
-				w.fail("%s/%s has never heard %s in %s", c.user, c.session.id, simShow(missed), name)
+				w.fail("%s/%s has never heard %s in %s", c.user, c.session.id, show(missed), name)
 			}
 			if users := ch.users(w.logOf(name).end()); !r.crowded && !slices.Equal(slices.Sorted(maps.Keys(r.members)), users) {
 				w.fail("%s/%s sees %v in %s, want %v", c.user, c.session.id, slices.Sorted(maps.Keys(r.members)), name, users)
 			}
 		}
 	}
-	for _, name := range simChannels {
+	for _, name := range channels {
 		for session, m := range w.channel(name).members {
 			if !present[session] {
 				w.fail("%s (%s of %s) is a ghost in %s", m.user, session, m.connector, name)
@@ -212,8 +212,8 @@ func (w *world) checkClients() {
 // checkStores compares checkpoints and rows with the log.
 func (w *world) checkStores() {
 	for p, l := range w.logs {
-		f := fold.New(fold.Log{Partition: int32(p), Epoch: simEpoch, Window: simWindow})
-		fresh := &simOwner{w: w, log: l, fold: f, open: &simBarrier{}, pushes: &simProducer{}}
+		f := fold.New(fold.Log{Partition: int32(p), Epoch: logEpoch, Window: voidWindow})
+		fresh := &owner{w: w, log: l, fold: f, open: &barrier{}, pushes: &producer{}}
 		for fresh.apply() {
 		}
 		records, err := f.Flush(0)
@@ -238,15 +238,15 @@ func lasting(state map[string][]byte) map[string][]byte {
 	maps.DeleteFunc(state, func(key string, value []byte) bool {
 		var c schema.StateConnector
 		if _, ok := schema.StateConnectorOf(key); ok {
-			simDecode(value, &c)
+			decode(value, &c)
 		}
 		return value == nil || c.Gone
 	})
 	return state
 }
 
-func (w *world) checkRows(p *simProjector) {
-	rows := map[int64]simRow{}
+func (w *world) checkRows(p *projector) {
+	rows := map[int64]row{}
 	for _, r := range p.rows {
 		if before, repeated := rows[r.seq]; repeated && before != r {
 			w.fail("partition %d has two rows for %d: %+v and %+v", p.log.partition, r.seq, before, r)

@@ -10,25 +10,25 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// simClient is a client as the protocol describes it, and the checker of what
+// client is a client as the protocol describes it, and the checker of what
 // it is told.
-type simClient struct {
+type client struct {
 	w    *world
 	user string
 
 	// Of the connection; session is nil while there is none.
-	node    *simNode
-	session *simSession
-	line    *simLine // of the session's connection
-	calls   map[int]*simCall
+	node    *node
+	session *session
+	line    *line // of the session's connection
+	calls   map[int]*call
 	last    int // id of the newest call
-	rooms   map[string]*simRoom
+	rooms   map[string]*room
 
 	joinAnswered bool // by the newest frame
 }
 
-// simCall is a request that is not answered.
-type simCall struct {
+// call is a request that is not answered.
+type call struct {
 	id      int
 	method  string
 	channel string
@@ -39,8 +39,8 @@ type simCall struct {
 	early   bool  // a leave that was asked for while a join was under way or its result being made
 }
 
-// simRoom is what the client knows of a channel. since outlives a connection.
-type simRoom struct {
+// room is what the client knows of a channel. since outlives a connection.
+type room struct {
 	since   int64 // -1: none
 	member  bool
 	asked   bool  // for membership, and not for its end
@@ -57,26 +57,26 @@ type simRoom struct {
 	crowded bool // presence took the place of joined and left
 }
 
-// simSaid is a chat that was sent, and may be sent again.
-type simSaid struct{ user, channel, id, to, body string }
+// said is a chat that was sent, and may be sent again.
+type said struct{ user, channel, id, to, body string }
 
-func (w *world) newClient(user string) *simClient {
-	c := &simClient{w: w, user: user, rooms: map[string]*simRoom{}}
-	for _, ch := range simChannels {
-		c.rooms[ch] = &simRoom{since: -1}
+func (w *world) newClient(user string) *client {
+	c := &client{w: w, user: user, rooms: map[string]*room{}}
+	for _, ch := range channels {
+		c.rooms[ch] = &room{since: -1}
 	}
 	return c
 }
 
-func (c *simClient) connect(n *simNode, queue int) {
-	c.node, c.calls, c.last = n, map[int]*simCall{}, 0
+func (c *client) connect(n *node, queue int) {
+	c.node, c.calls, c.last = n, map[int]*call{}, 0
 	c.session = n.open(c, queue)
 	c.w.tracef("%s connects to %s as %s", c.user, n.id, c.session.id)
 	c.call(rpc.MethodHello, "", rpc.HelloParams{User: c.user})
 }
 
 // gone takes note that the connection is gone. What was not read is lost.
-func (c *simClient) gone() {
+func (c *client) gone() {
 	_ = c.line.Close()
 	delete(c.node.clients, c.session.id)
 	c.node, c.session, c.calls = nil, nil, nil
@@ -86,7 +86,7 @@ func (c *simClient) gone() {
 }
 
 // disconnect ends the connection, in order or by a cut.
-func (c *simClient) disconnect(inOrder bool) {
+func (c *client) disconnect(inOrder bool) {
 	s := c.session
 	c.w.tracef("%s/%s disconnects, in order: %v", c.user, s.id, inOrder)
 	s.conn.Abort()
@@ -97,9 +97,9 @@ func (c *simClient) disconnect(inOrder bool) {
 	c.w.settle()
 }
 
-func (c *simClient) call(method, channel string, params any) {
+func (c *client) call(method, channel string, params any) {
 	c.last++
-	call := &simCall{id: c.last, method: method, channel: channel, params: params}
+	call := &call{id: c.last, method: method, channel: channel, params: params}
 	if r := c.rooms[channel]; r != nil && r.member {
 		call.seen = max(r.joined, r.pushed)
 		call.least = max(call.seen, r.acked)
@@ -127,7 +127,7 @@ func (c *simClient) call(method, channel string, params any) {
 }
 
 // joins says whether a join is under way.
-func (c *simClient) joins(channel string) bool {
+func (c *client) joins(channel string) bool {
 	for _, call := range c.calls {
 		if call.method == rpc.MethodJoin && call.channel == channel {
 			return true
@@ -137,7 +137,7 @@ func (c *simClient) joins(channel string) bool {
 }
 
 // leaves says whether a leave is under way.
-func (c *simClient) leaves(channel string) bool {
+func (c *client) leaves(channel string) bool {
 	for _, call := range c.calls {
 		if call.method == rpc.MethodLeave && call.channel == channel {
 			return true
@@ -147,7 +147,7 @@ func (c *simClient) leaves(channel string) bool {
 }
 
 // read takes what the server has sent.
-func (c *simClient) read() {
+func (c *client) read() {
 	s, line := c.session, c.line
 	for {
 		f := line.take()
@@ -185,7 +185,7 @@ func nextFrame(b []byte) (opcode byte, payload, rest []byte) {
 	return b[0] &^ final, b[head : head+n], b[head+n:]
 }
 
-func (c *simClient) frame(opcode byte, payload []byte) {
+func (c *client) frame(opcode byte, payload []byte) {
 	if opcode == opClose {
 		c.w.tracef("%s/%s is closed with %d", c.user, c.session.id, binary.BigEndian.Uint16(payload))
 		c.w.count(fmt.Sprint("closed with ", binary.BigEndian.Uint16(payload)))
@@ -227,14 +227,14 @@ func (c *simClient) frame(opcode byte, payload []byte) {
 	}
 }
 
-func (c *simClient) decode(b []byte, v any) {
+func (c *client) decode(b []byte, v any) {
 	if err := json.Unmarshal(b, v); err != nil {
 		c.w.fail("%s gets %q: %v", c.user, b, err)
 	}
 }
 
 // room is the room of a push, which only a member gets.
-func (c *simClient) room(channel string, seq int64) (*simRoom, *simChannel) {
+func (c *client) room(channel string, seq int64) (*room, *channel) {
 	r := c.rooms[channel]
 	if r == nil || !r.member {
 		c.w.fail("%s/%s gets a push of channel %s at %d and is not a member", c.user, c.session.id, channel, seq)
@@ -251,7 +251,7 @@ func (c *simClient) room(channel string, seq int64) (*simRoom, *simChannel) {
 }
 
 // joinsAgain says whether a join behind the leave is under way.
-func (c *simClient) joinsAgain(leave *simCall) bool {
+func (c *client) joinsAgain(leave *call) bool {
 	for _, call := range c.calls {
 		if call.method == rpc.MethodJoin && call.channel == leave.channel && call.id > leave.id {
 			return true
@@ -262,7 +262,7 @@ func (c *simClient) joinsAgain(leave *simCall) bool {
 
 // left takes the answer to a leave: everything before it has come. If a join
 // follows, its result tells whether that took the leave back.
-func (c *simClient) left(call *simCall, r *simRoom) {
+func (c *client) left(call *call, r *room) {
 	if r.unsure = r.member && c.joinsAgain(call); r.member && !r.unsure {
 		c.heardAll(call.channel, r)
 	}
@@ -271,21 +271,21 @@ func (c *simClient) left(call *simCall, r *simRoom) {
 }
 
 // heardAll holds that a stay that has ended was heard to its end.
-func (c *simClient) heardAll(channel string, r *simRoom) {
+func (c *client) heardAll(channel string, r *room) {
 	ch := c.w.channel(channel)
 	if stay, had := ch.stayAt(c.session.id, r.joined); had {
 		if missed := ch.seen(c.user, r.cursor, min(stay.to, c.w.logOf(channel).end())); len(missed) > 0 {
-			c.w.fail("%s/%s has left %s at %d and never heard %s", c.user, c.session.id, channel, stay.to, simShow(missed))
+			c.w.fail("%s/%s has left %s at %d and never heard %s", c.user, c.session.id, channel, stay.to, show(missed))
 		}
 	}
 }
 
 // hears takes a chat: it must be the next one of the log that the user may see.
-func (c *simClient) hears(p *rpc.ChatPush) {
+func (c *client) hears(p *rpc.ChatPush) {
 	r, ch := c.room(p.Channel, p.Seq)
 	next := ch.seen(c.user, r.cursor, p.Seq)
 	if len(next) != 1 || !sameMessage(next[0], p.Message) {
-		c.w.fail("%s/%s hears %d (%s) in %s behind %d; the log has %s there", c.user, c.session.id, p.Seq, p.ID, p.Channel, r.cursor, simShow(next))
+		c.w.fail("%s/%s hears %d (%s) in %s behind %d; the log has %s there", c.user, c.session.id, p.Seq, p.ID, p.Channel, r.cursor, show(next))
 	}
 	if want := ch.prev(p.Seq); p.Prev != want {
 		c.w.fail("%s/%s hears %d in %s, which follows %d, not %d", c.user, c.session.id, p.Seq, p.Channel, want, p.Prev)
@@ -295,10 +295,10 @@ func (c *simClient) hears(p *rpc.ChatPush) {
 }
 
 // sees takes a joined, left or presence push.
-func (c *simClient) sees(method, channel string, seq int64, user string) {
+func (c *client) sees(method, channel string, seq int64, user string) {
 	r, ch := c.room(channel, seq)
 	if missed := ch.seen(c.user, r.cursor, seq); len(missed) > 0 {
-		c.w.fail("%s/%s sees %s at %d of %s and has not heard %s", c.user, c.session.id, method, seq, channel, simShow(missed))
+		c.w.fail("%s/%s sees %s at %d of %s and has not heard %s", c.user, c.session.id, method, seq, channel, show(missed))
 	}
 	switch method {
 	case rpc.PushJoined:
@@ -310,7 +310,7 @@ func (c *simClient) sees(method, channel string, seq int64, user string) {
 	}
 }
 
-func (c *simClient) answered(call *simCall, result json.RawMessage, bad *rpc.Error) {
+func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 	r := c.rooms[call.channel]
 	if bad != nil {
 		c.refused(call, bad)
@@ -339,7 +339,7 @@ func (c *simClient) answered(call *simCall, result json.RawMessage, bad *rpc.Err
 }
 
 // refused takes an error: which ones may come depends on what went wrong.
-func (c *simClient) refused(call *simCall, bad *rpc.Error) {
+func (c *client) refused(call *call, bad *rpc.Error) {
 	switch bad.Code {
 	case rpc.CodeNotJoined:
 		if call.member {
@@ -350,7 +350,7 @@ func (c *simClient) refused(call *simCall, bad *rpc.Error) {
 			c.rooms[call.channel].gaveUp = call.id
 		}
 	case rpc.CodeTooManyChannels:
-		if c.w.cfg.Limits.Channels >= len(simChannels) {
+		if c.w.cfg.Limits.Channels >= len(channels) {
 			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
 		}
 	case rpc.CodeHistoryUnavailable:
@@ -364,7 +364,7 @@ func (c *simClient) refused(call *simCall, bad *rpc.Error) {
 }
 
 // acked takes the acknowledgement of a chat: it is in the log.
-func (c *simClient) acked(p rpc.ChatParams, r *simRoom, x *rpc.ChatResult) {
+func (c *client) acked(p rpc.ChatParams, r *room, x *rpc.ChatResult) {
 	l := c.w.logOf(p.Channel)
 	found := x.Seq > 0 && x.Seq < l.end() && l.records[x.Seq].event.GetChat().GetId() == p.ID
 	if !found || x.ID != p.ID {
@@ -376,7 +376,7 @@ func (c *simClient) acked(p rpc.ChatParams, r *simRoom, x *rpc.ChatResult) {
 
 func sameMessage(a, b rpc.Message) bool { return a == b }
 
-func simShow(messages []rpc.Message) string {
+func show(messages []rpc.Message) string {
 	s := "["
 	for _, m := range messages {
 		s += fmt.Sprintf(" %d:%s", m.Seq, m.ID)

@@ -53,7 +53,7 @@ func (w *world) heal() {
 // stays unnoticed.
 func (w *world) speak() {
 	for _, c := range w.clients {
-		for _, name := range simChannels {
+		for _, name := range channels {
 			if c.session != nil && c.rooms[name].member {
 				w.messages++
 				c.call(rpc.MethodChat, name, rpc.ChatParams{Channel: name, ID: fmt.Sprint("m", w.messages), Body: "still here"})
@@ -65,11 +65,11 @@ func (w *world) speak() {
 
 // visit has a newcomer look at the whole of every channel. A connector that was
 // declared down, and was not told yet as it had no members, learns it then.
-func (w *world) visit(n *simNode) {
+func (w *world) visit(n *node) {
 	c := w.newClient("dot")
 	w.clients = append(w.clients, c)
 	c.connect(n, w.cfg.Limits.Queue)
-	for _, name := range simChannels {
+	for _, name := range channels {
 		c.joinAll(name)
 	}
 	w.flow()
@@ -115,7 +115,7 @@ func (w *world) flow() {
 	}
 }
 
-func drainProducer(p *simProducer) (moved bool) {
+func drainProducer(p *producer) (moved bool) {
 	for id := range p.queues {
 		for p.land(id) {
 			moved = true

@@ -13,49 +13,49 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// simProjector writes the rows of one partition, in batches, and its watermark
+// projector writes the rows of one partition, in batches, and its watermark
 // behind them; it may stop between any two writes.
-type simProjector struct {
+type projector struct {
 	w    *world
-	log  *simLog
-	rows []simRow     // as inserted: repeats included
+	log  *log
+	rows []row        // as inserted: repeats included
 	mark atomic.Int64 // the watermark W that is stored; -1: none; reads begin on goroutines of their own
 
 	// In memory, lost in a crash.
 	next   int64
 	from   int64 // rows up to there exist
 	window *schema.VoidWindow
-	batch  []simRow
+	batch  []row
 	upTo   int64 // of the batch
 	stored int   // rows of the batch that are inserted
 }
 
-type simRow struct {
+type row struct {
 	seq     int64
 	void    bool
 	message rpc.Message
 }
 
-func (w *world) newProjector(l *simLog) *simProjector {
-	p := &simProjector{w: w, log: l}
+func (w *world) newProjector(l *log) *projector {
+	p := &projector{w: w, log: l}
 	p.mark.Store(-1)
 	p.restart()
 	return p
 }
 
 // restart begins at the stored watermark, and reads one window before it.
-func (p *simProjector) restart() {
+func (p *projector) restart() {
 	mark := p.mark.Load()
 	p.from, p.upTo, p.batch, p.stored = mark, mark, nil, 0
-	p.next = max(0, mark+1-simWindow)
+	p.next = max(0, mark+1-voidWindow)
 	if p.w.plant == plantProjectorWindow {
 		p.next = mark + 1
 	}
-	p.window = schema.NewVoidWindow(simWindow)
+	p.window = schema.NewVoidWindow(voidWindow)
 }
 
 // read takes the next record of the log into the batch.
-func (p *simProjector) read() bool {
+func (p *projector) read() bool {
 	if p.next >= p.log.end() || p.stored > 0 {
 		return false
 	}
@@ -68,7 +68,7 @@ func (p *simProjector) read() bool {
 	}
 	p.upTo = seq
 	if c := e.GetChat(); c != nil {
-		p.batch = append(p.batch, simRow{seq, void, rpc.Message{
+		p.batch = append(p.batch, row{seq, void, rpc.Message{
 			Channel: c.Channel, Seq: seq, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time,
 		}})
 	}
@@ -76,7 +76,7 @@ func (p *simProjector) read() bool {
 }
 
 // write inserts n more rows of the batch, and when all are there the watermark.
-func (p *simProjector) write(n int) bool {
+func (p *projector) write(n int) bool {
 	if n = min(n, len(p.batch)-p.stored); n > 0 {
 		p.rows = append(p.rows, p.batch[p.stored:p.stored+n]...)
 		p.stored += n
@@ -91,50 +91,50 @@ func (p *simProjector) write(n int) bool {
 	return true
 }
 
-// simArchive is history as an incarnation reads it: the rows up to W, and the
+// archive is history as an incarnation reads it: the rows up to W, and the
 // log above. Reads wait until the scheduler answers them.
-type simArchive struct {
+type archive struct {
 	w    *world
 	node string
 }
 
-// simRead is a read under way.
-type simRead struct {
+// read is a read under way.
+type read struct {
 	key    string // what tells reads apart; equal ones get equal answers
 	query  history.Query
 	logged bool // of the log alone, from the given offset on
 	from   int64
 	mark   int64 // W as it was when the read began
-	answer chan simAnswer
+	answer chan answer
 }
 
-type simAnswer struct {
+type answer struct {
 	page history.Page
 	err  error
 }
 
-// simReads are the reads under way. Several may begin and end at once.
-type simReads struct {
+// reads are the reads under way. Several may begin and end at once.
+type reads struct {
 	mu  sync.Mutex
-	all []*simRead
+	all []*read
 }
 
-func (a *simArchive) Read(ctx context.Context, q history.Query) (history.Page, error) {
+func (a *archive) Read(ctx context.Context, q history.Query) (history.Page, error) {
 	if a.w.plant == plantHandOff {
 		q.End--
 	}
-	return a.wait(ctx, &simRead{query: q})
+	return a.wait(ctx, &read{query: q})
 }
 
-func (a *simArchive) ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error) {
-	return a.wait(ctx, &simRead{query: q, logged: true, from: from})
+func (a *archive) ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error) {
+	return a.wait(ctx, &read{query: q, logged: true, from: from})
 }
 
-func (a *simArchive) Holds(context.Context, string) (bool, error) { return true, nil }
+func (a *archive) Holds(context.Context, string) (bool, error) { return true, nil }
 
-func (a *simArchive) wait(ctx context.Context, r *simRead) (history.Page, error) {
-	partition := schema.PartitionOf(r.query.Channel, simPartitions)
-	r.mark, r.answer = a.w.projectors[partition].mark.Load(), make(chan simAnswer, 1)
+func (a *archive) wait(ctx context.Context, r *read) (history.Page, error) {
+	partition := schema.PartitionOf(r.query.Channel, partitions)
+	r.mark, r.answer = a.w.projectors[partition].mark.Load(), make(chan answer, 1)
 	r.key = fmt.Sprint(a.node, r.query, r.logged, r.from, r.mark)
 	a.w.reads.mu.Lock()
 	a.w.reads.all = append(a.w.reads.all, r)
@@ -144,7 +144,7 @@ func (a *simArchive) wait(ctx context.Context, r *simRead) (history.Page, error)
 		return x.page, x.err
 	case <-ctx.Done():
 		a.w.reads.mu.Lock()
-		a.w.reads.all = slices.DeleteFunc(a.w.reads.all, func(o *simRead) bool { return o == r })
+		a.w.reads.all = slices.DeleteFunc(a.w.reads.all, func(o *read) bool { return o == r })
 		a.w.reads.mu.Unlock()
 		return history.Page{}, ctx.Err()
 	}
@@ -152,7 +152,7 @@ func (a *simArchive) wait(ctx context.Context, r *simRead) (history.Page, error)
 
 // keys are the reads under way, in an order that does not depend on how
 // goroutines run.
-func (r *simReads) keys() []string {
+func (r *reads) keys() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	keys := make([]string, len(r.all))
@@ -164,11 +164,11 @@ func (r *simReads) keys() []string {
 }
 
 // take takes out the reads with that key.
-func (r *simReads) take(key string) []*simRead {
+func (r *reads) take(key string) []*read {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var taken []*simRead
-	r.all = slices.DeleteFunc(r.all, func(o *simRead) bool {
+	var taken []*read
+	r.all = slices.DeleteFunc(r.all, func(o *read) bool {
 		if o.key == key {
 			taken = append(taken, o)
 		}
@@ -182,18 +182,18 @@ func (r *simReads) take(key string) []*simRead {
 func (w *world) answerReads(key string, err error) {
 	for _, r := range w.reads.take(key) {
 		if err != nil {
-			r.answer <- simAnswer{err: err}
+			r.answer <- answer{err: err}
 			continue
 		}
-		r.answer <- simAnswer{page: w.readPast(r)}
+		r.answer <- answer{page: w.readPast(r)}
 	}
 	w.settle()
 }
 
 // readPast is the union of what the projector stored and of the log.
-func (w *world) readPast(r *simRead) history.Page {
+func (w *world) readPast(r *read) history.Page {
 	q := r.query
-	p := w.projectors[schema.PartitionOf(q.Channel, simPartitions)]
+	p := w.projectors[schema.PartitionOf(q.Channel, partitions)]
 	var all []rpc.Message
 	if !r.logged {
 		for _, row := range p.rows {
@@ -213,7 +213,7 @@ func (w *world) readPast(r *simRead) history.Page {
 			all = append(all, m)
 		}
 	}
-	return simPage(&q, all)
+	return page(&q, all)
 }
 
 func (w *world) maySee(q *history.Query, m *rpc.Message) bool {
@@ -224,11 +224,11 @@ func (w *world) maySee(q *history.Query, m *rpc.Message) bool {
 // those that the query lists, or where its list does not reach the rule is
 // applied, from a window earlier.
 func (w *world) readTail(q *history.Query, from int64) []rpc.Message {
-	l := w.logs[schema.PartitionOf(q.Channel, simPartitions)]
+	l := w.logs[schema.PartitionOf(q.Channel, partitions)]
 	judge := from < q.VoidsFrom
-	start, window := from, schema.NewVoidWindow(simWindow)
+	start, window := from, schema.NewVoidWindow(voidWindow)
 	if judge {
-		start = max(0, from-simWindow)
+		start = max(0, from-voidWindow)
 	}
 	var found []rpc.Message
 	for seq := start; seq < min(q.End, l.end()); seq++ {
@@ -247,8 +247,8 @@ func (w *world) readTail(q *history.Query, from int64) []rpc.Message {
 	return found
 }
 
-// simPage cuts the messages below the query's end as its mode says.
-func simPage(q *history.Query, all []rpc.Message) history.Page {
+// page cuts the messages below the query's end as its mode says.
+func page(q *history.Query, all []rpc.Message) history.Page {
 	below := func(seq int64) int {
 		return slices.IndexFunc(append(slices.Clone(all), rpc.Message{Seq: 1 << 60}), func(m rpc.Message) bool { return m.Seq >= seq })
 	}

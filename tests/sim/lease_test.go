@@ -10,10 +10,10 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// simControl is parley.control, and the worker that keeps its leases.
-type simControl struct {
+// control is parley.control, and the worker that keeps its leases.
+type control struct {
 	w       *world
-	records []simControlRecord
+	records []controlRecord
 
 	machine *lease.Machine
 	read    int
@@ -21,33 +21,33 @@ type simControl struct {
 	number  int64
 	claims  []int64
 
-	burials []*simBurial // whose downs are not all in the log
+	burials []*burial // whose downs are not all in the log
 }
 
-// simBurial is a connector that is being declared down.
-type simBurial struct {
+// burial is a connector that is being declared down.
+type burial struct {
 	lease.Death
 	claim   int64
 	at      int64 // where parley.control ended when it was decided
-	missing [simPartitions]bool
+	missing [partitions]bool
 }
 
-type simControlRecord struct {
+type controlRecord struct {
 	key   string
 	value []byte
 }
 
-func (c *simControl) append(key string, m proto.Message) int64 {
+func (c *control) append(key string, m proto.Message) int64 {
 	var value []byte
 	if m != nil {
-		value = simEncode(m)
+		value = encode(m)
 	}
-	c.records = append(c.records, simControlRecord{key, value})
+	c.records = append(c.records, controlRecord{key, value})
 	return int64(len(c.records) - 1)
 }
 
 // take makes another worker the keeper.
-func (c *simControl) take() {
+func (c *control) take() {
 	c.machine, c.read, c.number = lease.New(), 0, 0
 	c.claim = c.append(schema.ControlKeyClaim, &schema.ControlClaim{Worker: "w"})
 	c.claims = append(c.claims, c.claim)
@@ -55,7 +55,7 @@ func (c *simControl) take() {
 }
 
 // follow reads to the end.
-func (c *simControl) follow() {
+func (c *control) follow() {
 	for ; c.read < len(c.records); c.read++ {
 		r := c.records[c.read]
 		if err := c.machine.Apply(int64(c.read), r.key, r.value); err != nil {
@@ -66,7 +66,7 @@ func (c *simControl) follow() {
 
 // tick is a second: those who live beat, and the keeper ticks and buries the
 // dead; it may crash at it.
-func (c *simControl) tick() {
+func (c *control) tick() {
 	if len(c.claims) > 1 && c.w.chance(10) { // one that does not know that it is the keeper no more
 		c.append(schema.ControlKeyTick, &schema.Tick{Claim: c.claims[len(c.claims)-2], Number: 1 << 40})
 	}
@@ -74,13 +74,13 @@ func (c *simControl) tick() {
 	c.append(schema.ControlKeyTick, &schema.Tick{Claim: c.claim, Number: c.number})
 	c.follow()
 	for _, death := range c.machine.Due(c.claim) {
-		if slices.ContainsFunc(c.burials, func(b *simBurial) bool { return b.claim == c.claim && b.Connector == death.Connector }) {
+		if slices.ContainsFunc(c.burials, func(b *burial) bool { return b.claim == c.claim && b.Connector == death.Connector }) {
 			continue
 		}
 		c.w.mayBury(death.Connector)
-		c.burials = append(c.burials, &simBurial{Death: death, claim: c.claim, at: int64(len(c.records)), missing: [simPartitions]bool{true, true}})
+		c.burials = append(c.burials, &burial{Death: death, claim: c.claim, at: int64(len(c.records)), missing: [partitions]bool{true, true}})
 	}
-	for p := range simPartitions {
+	for p := range partitions {
 		if c.w.healing || c.w.chance(70) { // else the partition cannot be written now
 			c.land(p)
 		}
@@ -94,7 +94,7 @@ func (c *simControl) tick() {
 
 // land appends what waits for a partition. A connector whose downs are all there
 // loses its beat, unless another worker keeps the leases meanwhile.
-func (c *simControl) land(partition int) {
+func (c *control) land(partition int) {
 	for _, b := range c.burials {
 		if !b.missing[partition] {
 			continue
@@ -110,11 +110,11 @@ func (c *simControl) land(partition int) {
 			c.append(schema.ControlKeyBeat(b.Connector), nil)
 		}
 	}
-	c.burials = slices.DeleteFunc(c.burials, func(b *simBurial) bool { return !slices.Contains(b.missing[:], true) })
+	c.burials = slices.DeleteFunc(c.burials, func(b *burial) bool { return !slices.Contains(b.missing[:], true) })
 }
 
 // readRange calls fn with the records in [from, to).
-func (c *simControl) readRange(from, to int64, fn func(eventlog.Record) error) error {
+func (c *control) readRange(from, to int64, fn func(eventlog.Record) error) error {
 	for offset := from; offset < to; offset++ {
 		if err := fn(eventlog.Record{Offset: offset, Key: []byte(c.records[offset].key), Value: c.records[offset].value}); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (c *simControl) readRange(from, to int64, fn func(eventlog.Record) error) e
 	return nil
 }
 
-func (c *simControl) orphans() {
+func (c *control) orphans() {
 	held := func(yield func(lease.Holding) bool) {
 		for p, o := range c.w.owners {
 			for _, id := range slices.Sorted(o.fold.Connectors()) {
@@ -140,10 +140,10 @@ func (c *simControl) orphans() {
 	}
 }
 
-func (w *world) down(l *simLog, d lease.Death) {
+func (w *world) down(l *log, d lease.Death) {
 	w.count("downs")
 	w.tracef("partition %d: %d: down %s", l.partition, l.end(), d.Connector)
-	l.append(simEncode(&schema.Event{Time: 1, Kind: &schema.Event_Down{Down: &schema.Down{Connector: d.Connector, Reason: d.Reason}}}))
+	l.append(encode(&schema.Event{Time: 1, Kind: &schema.Event_Down{Down: &schema.Down{Connector: d.Connector, Reason: d.Reason}}}))
 }
 
 // mayBury checks a death with the log: eight ticks of the newest claim
@@ -155,7 +155,7 @@ func (w *world) mayBury(connector string) {
 		var tick schema.Tick
 		switch r.key {
 		case schema.ControlKeyTick:
-			if simDecode(r.value, &tick); tick.Claim == w.control.claim {
+			if decode(r.value, &tick); tick.Claim == w.control.claim {
 				ticks++
 			}
 		case schema.ControlKeyClaim, schema.ControlKeyBeat(connector):
@@ -168,6 +168,6 @@ func (w *world) mayBury(connector string) {
 }
 
 // beat appends a connector's beat.
-func (c *simControl) beat(n *simNode) int64 {
+func (c *control) beat(n *node) int64 {
 	return c.append(schema.ControlKeyBeat(n.id), &schema.Beat{PushPartition: int32(n.pushPartition), Leaving: n.draining})
 }

@@ -12,9 +12,9 @@ const (
 	final   = 0x80
 )
 
-// simLine is what a client reads from. It takes everything at once, a slow one
+// line is what a client reads from. It takes everything at once, a slow one
 // takes nothing until the client reads.
-type simLine struct {
+type line struct {
 	net.Conn
 	slow bool
 
@@ -25,7 +25,7 @@ type simLine struct {
 	closed  bool
 }
 
-func (l *simLine) TryWrite(p []byte) (int, error) {
+func (l *line) TryWrite(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -38,7 +38,7 @@ func (l *simLine) TryWrite(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (l *simLine) Write(p []byte) (int, error) {
+func (l *line) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -52,7 +52,7 @@ func (l *simLine) Write(p []byte) (int, error) {
 }
 
 // take returns what has arrived, and has the write that waits go on.
-func (l *simLine) take() []byte {
+func (l *line) take() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := append(l.arrived, l.offered...)
@@ -62,14 +62,14 @@ func (l *simLine) take() []byte {
 }
 
 // goOn ends the wait of a write. The lock is held.
-func (l *simLine) goOn() {
+func (l *line) goOn() {
 	if l.taken != nil {
 		close(l.taken)
 	}
 	l.offered, l.taken = nil, nil
 }
 
-func (l *simLine) Close() error {
+func (l *line) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
@@ -77,5 +77,5 @@ func (l *simLine) Close() error {
 	return nil
 }
 
-func (l *simLine) SetDeadline(time.Time) error     { return nil }
-func (l *simLine) SetReadDeadline(time.Time) error { return nil }
+func (l *line) SetDeadline(time.Time) error     { return nil }
+func (l *line) SetReadDeadline(time.Time) error { return nil }

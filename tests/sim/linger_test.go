@@ -113,7 +113,7 @@ func TestLeavesOfTwoLinger(t *testing.T) {
 		bob := l.newClient("bob")
 		l.clients = append(l.clients, bob)
 		bob.connect(l.nodes[0], l.cfg.Limits.Queue)
-		two := []*simClient{l.eve, bob}
+		two := []*client{l.eve, bob}
 		for range 60 {
 			for _, c := range two {
 				c.join(l.name)
@@ -162,7 +162,7 @@ const lingerMembers = 150 // a join's result, which the model checks, names 200
 type lingerWorld struct {
 	*world
 	name string
-	eve  *simClient
+	eve  *client
 }
 
 func newLingerWorld(t *testing.T, changes ...func(*connector.Config)) *lingerWorld {
@@ -174,7 +174,7 @@ func newLingerWorld(t *testing.T, changes ...func(*connector.Config)) *lingerWor
 	for _, n := range slices.Clone(l.nodes) {
 		n.kill()
 	}
-	l.nodes = []*simNode{l.newNode()}
+	l.nodes = []*node{l.newNode()}
 	l.healing = true // nothing is lost
 	for i := range lingerMembers {
 		e := &schema.Event{Time: 1, Connector: "k0", Counter: uint64(i + 1), Kind: &schema.Event_Join{Join: &schema.Join{
@@ -184,7 +184,7 @@ func newLingerWorld(t *testing.T, changes ...func(*connector.Config)) *lingerWor
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.writeEvent(schema.PartitionOf(l.name, simPartitions), l.name, value)
+		l.writeEvent(schema.PartitionOf(l.name, partitions), l.name, value)
 	}
 	l.eve = l.newClient("eve")
 	l.clients = append(l.clients, l.eve)
@@ -193,7 +193,7 @@ func newLingerWorld(t *testing.T, changes ...func(*connector.Config)) *lingerWor
 	return l
 }
 
-func (l *lingerWorld) leave(c *simClient) {
+func (l *lingerWorld) leave(c *client) {
 	c.call(rpc.MethodLeave, l.name, rpc.LeaveParams{Channel: l.name})
 }
 
@@ -202,7 +202,7 @@ func (l *lingerWorld) sent(t *testing.T, most int) {
 	lists, bytes := 0, 0
 	for _, p := range l.pushes[l.nodes[0].pushPartition] {
 		push := new(schema.Push)
-		simDecode(p.value, push)
+		decode(p.value, push)
 		for _, u := range push.Updates {
 			if u.GetSnapshot().GetFirst() && p.key == l.nodes[0].id {
 				lists++

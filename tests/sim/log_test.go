@@ -10,66 +10,66 @@ import (
 )
 
 const (
-	simEpoch      = "e1"
-	simWindow     = 6 // N: small, so that runs cross its edges
-	simPartitions = 2
+	logEpoch   = "e1"
+	voidWindow = 6 // N: small, so that runs cross its edges
+	partitions = 2
 )
 
-// simChannels live in both partitions, two of them in one.
-var simChannels = []string{"a", "b", "d"}
+// channels live in both partitions, two of them in one.
+var channels = []string{"a", "b", "d"}
 
-// simLog is a partition of parley.events, and what is true of it: the rule for
+// log is a partition of parley.events, and what is true of it: the rule for
 // void events, memberships and messages, worked out from their definitions and
 // not by the code under test.
-type simLog struct {
+type log struct {
 	partition int
-	records   []simRecord // by offset
-	channels  map[string]*simChannel
+	records   []record // by offset
+	channels  map[string]*channel
 }
 
-// simRecord is an event; nil for a corrupt record.
-type simRecord struct {
+// record is an event; nil for a corrupt record.
+type record struct {
 	event *schema.Event
 	value []byte
 	void  bool
 }
 
-// simChannel is what is true of a channel.
-type simChannel struct {
+// channel is what is true of a channel.
+type channel struct {
 	messages []rpc.Message // not void, ascending
 	prevs    []int64       // of each message
 	voids    []int64
-	members  map[string]simMember // by session
-	crowds   []simCrowd           // ascending: who was there from that offset on
-	stays    map[string][]simStay // by session
+	members  map[string]member // by session
+	crowds   []crowd           // ascending: who was there from that offset on
+	stays    map[string][]stay // by session
 }
 
-// simStay is a membership, from its join to its end.
-type simStay struct{ from, to int64 }
+// stay is a membership, from its join to its end.
+type stay struct{ from, to int64 }
 
-const simStill = 1 << 60 // the end of a membership that lasts
+const still = 1 << 60 // the end of a membership that lasts
 
-type simMember struct{ user, connector string }
+type member struct{ user, connector string }
 
-type simCrowd struct {
+type crowd struct {
 	seq   int64
 	users []string
 }
 
-func newSimLog(partition int) *simLog {
-	l := &simLog{partition: partition, channels: map[string]*simChannel{}}
-	for _, name := range simChannels {
-		if schema.PartitionOf(name, simPartitions) == partition {
-			l.channels[name] = &simChannel{members: map[string]simMember{}, stays: map[string][]simStay{}}
+func newSimLog(partition int) *log {
+	l := &log{partition: partition, channels: map[string]*channel{}}
+	for _, name := range channels {
+		if schema.PartitionOf(name, partitions) == partition {
+			l.channels[name] = &channel{members: map[string]member{}, stays: map[string][]stay{}}
 		}
 	}
-	l.append(simEncode(&schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{
-		Epoch: simEpoch, Format: 1, Window: simWindow,
+	l.append(encode(&schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{
+		Epoch: logEpoch, Format: 1, Window: voidWindow,
 	}}}))
 	return l
 }
 
-func simEncode(m proto.Message) []byte {
+func encode(m proto.Message) []byte {
 	b, err := proto.Marshal(m)
 	if err != nil {
 		panic(err)
@@ -77,18 +77,18 @@ func simEncode(m proto.Message) []byte {
 	return append([]byte{}, b...) // not nil: a message of defaults is not a tombstone
 }
 
-func (l *simLog) end() int64 { return int64(len(l.records)) }
+func (l *log) end() int64 { return int64(len(l.records)) }
 
 // append takes the next record and works out what becomes true by it.
-func (l *simLog) append(value []byte) int64 {
+func (l *log) append(value []byte) int64 {
 	seq := l.end()
 	e, err := schema.DecodeEvent(value)
 	if err != nil {
-		l.records = append(l.records, simRecord{value: value})
+		l.records = append(l.records, record{value: value})
 		return seq
 	}
 	void := l.isVoid(seq, e)
-	l.records = append(l.records, simRecord{e, value, void})
+	l.records = append(l.records, record{e, value, void})
 	if d := e.GetDown(); d != nil {
 		for _, ch := range l.channels {
 			for session, m := range ch.members {
@@ -107,8 +107,8 @@ func (l *simLog) append(value []byte) int64 {
 
 // isVoid is the rule, as it is written down: it looks at each of the N offsets
 // before.
-func (l *simLog) isVoid(seq int64, e *schema.Event) bool {
-	for _, r := range l.records[max(0, seq-simWindow):] {
+func (l *log) isVoid(seq int64, e *schema.Event) bool {
+	for _, r := range l.records[max(0, seq-voidWindow):] {
 		p := r.event
 		if p == nil {
 			continue
@@ -127,7 +127,7 @@ func (l *simLog) isVoid(seq int64, e *schema.Event) bool {
 }
 
 // age is how far before the next offset a message is; -1 when it is not there.
-func (l *simLog) age(m *simSaid) int64 {
+func (l *log) age(m *said) int64 {
 	for seq := l.end() - 1; seq >= 0; seq-- {
 		if c := l.records[seq].event.GetChat(); c != nil && c.Channel == m.channel && c.User == m.user && c.Id == m.id {
 			return l.end() - seq
@@ -136,7 +136,7 @@ func (l *simLog) age(m *simSaid) int64 {
 	return -1
 }
 
-func (ch *simChannel) take(seq int64, e *schema.Event, void bool) {
+func (ch *channel) take(seq int64, e *schema.Event, void bool) {
 	switch k := e.Kind.(type) {
 	case *schema.Event_Chat:
 		if c := k.Chat; void {
@@ -147,8 +147,8 @@ func (ch *simChannel) take(seq int64, e *schema.Event, void bool) {
 		}
 	case *schema.Event_Join:
 		if _, known := ch.members[k.Join.Session]; !known && !void {
-			ch.members[k.Join.Session] = simMember{k.Join.User, e.Connector}
-			ch.stays[k.Join.Session] = append(ch.stays[k.Join.Session], simStay{seq, simStill})
+			ch.members[k.Join.Session] = member{k.Join.User, e.Connector}
+			ch.stays[k.Join.Session] = append(ch.stays[k.Join.Session], stay{seq, still})
 		}
 	case *schema.Event_Leave:
 		if !void {
@@ -159,7 +159,7 @@ func (ch *simChannel) take(seq int64, e *schema.Event, void bool) {
 }
 
 // end ends a session's membership, if it has one.
-func (ch *simChannel) end(session string, seq int64) {
+func (ch *channel) end(session string, seq int64) {
 	if _, known := ch.members[session]; known {
 		delete(ch.members, session)
 		ch.stays[session][len(ch.stays[session])-1].to = seq
@@ -167,26 +167,26 @@ func (ch *simChannel) end(session string, seq int64) {
 }
 
 // stayAt is a session's membership at a position; false when it had none.
-func (ch *simChannel) stayAt(session string, seq int64) (simStay, bool) {
+func (ch *channel) stayAt(session string, seq int64) (stay, bool) {
 	for _, s := range ch.stays[session] {
 		if s.from <= seq && seq <= s.to {
 			return s, true
 		}
 	}
-	return simStay{}, false
+	return stay{}, false
 }
 
-func (ch *simChannel) crowd(seq int64) {
+func (ch *channel) crowd(seq int64) {
 	var users []string
 	for _, m := range ch.members {
 		users = append(users, m.user)
 	}
 	slices.Sort(users)
-	ch.crowds = append(ch.crowds, simCrowd{seq, slices.Compact(users)})
+	ch.crowds = append(ch.crowds, crowd{seq, slices.Compact(users)})
 }
 
 // users are those in the channel at a position.
-func (ch *simChannel) users(seq int64) []string {
+func (ch *channel) users(seq int64) []string {
 	var users []string
 	for _, c := range ch.crowds {
 		if c.seq <= seq {
@@ -197,7 +197,7 @@ func (ch *simChannel) users(seq int64) []string {
 }
 
 // last is the newest public message up to a position; 0: none.
-func (ch *simChannel) last(seq int64) int64 {
+func (ch *channel) last(seq int64) int64 {
 	for i := len(ch.messages) - 1; i >= 0; i-- {
 		if m := &ch.messages[i]; m.Seq <= seq && m.To == "" {
 			return m.Seq
@@ -207,12 +207,12 @@ func (ch *simChannel) last(seq int64) int64 {
 }
 
 // voidsAt are the void chats within the window up to a position.
-func (ch *simChannel) voidsAt(seq int64) []int64 {
-	return slices.DeleteFunc(slices.Clone(ch.voids), func(v int64) bool { return v < seq-simWindow || v > seq })
+func (ch *channel) voidsAt(seq int64) []int64 {
+	return slices.DeleteFunc(slices.Clone(ch.voids), func(v int64) bool { return v < seq-voidWindow || v > seq })
 }
 
 // seen are the messages in (after, upTo] that user may see.
-func (ch *simChannel) seen(user string, after, upTo int64) []rpc.Message {
+func (ch *channel) seen(user string, after, upTo int64) []rpc.Message {
 	var found []rpc.Message
 	for _, m := range ch.messages {
 		if m.Seq > after && m.Seq <= upTo && (m.To == "" || m.User == user || m.To == user) {
@@ -223,7 +223,7 @@ func (ch *simChannel) seen(user string, after, upTo int64) []rpc.Message {
 }
 
 // prev is the public message before the one at seq.
-func (ch *simChannel) prev(seq int64) int64 {
+func (ch *channel) prev(seq int64) int64 {
 	for i := range ch.messages {
 		if ch.messages[i].Seq == seq {
 			return ch.prevs[i]

@@ -17,18 +17,18 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// simNode is one incarnation of a connector: the production one, but for its
+// node is one incarnation of a connector: the production one, but for its
 // sockets, its producer and its archive.
-type simNode struct {
+type node struct {
 	w        *world
 	id       string
 	inc      *connector.Simulated
-	producer *simProducer
+	producer *producer
 
 	pushPartition int
 	at            int // of its push partition, next to read
 	cancel        context.CancelFunc
-	clients       map[string]*simClient // by session
+	clients       map[string]*client // by session
 	flushers      *ws.Flushers
 	seen          map[int32]*schema.Push // the newest by partition, for planted bugs
 	hangs         bool                   // and does not beat
@@ -37,27 +37,27 @@ type simNode struct {
 	over          bool
 }
 
-// simPush is a record of parley.push.
-type simPush struct {
+// push is a record of parley.push.
+type push struct {
 	key   string
 	value []byte
 }
 
-func (w *world) newNode() *simNode {
+func (w *world) newNode() *node {
 	w.lives++
-	n := &simNode{w: w, clients: map[string]*simClient{}, seen: map[int32]*schema.Push{}, flushers: ws.NewFlushers()}
-	n.id, n.pushPartition = fmt.Sprintf("k%d", w.lives), w.rng.IntN(simPartitions)
+	n := &node{w: w, clients: map[string]*client{}, seen: map[int32]*schema.Push{}, flushers: ws.NewFlushers()}
+	n.id, n.pushPartition = fmt.Sprintf("k%d", w.lives), w.rng.IntN(partitions)
 	large := 1000
 	if w.chance(50) {
 		large = 0
 	}
 	var ctx context.Context
 	ctx, n.cancel = context.WithCancel(context.Background())
-	n.producer = &simProducer{write: w.writeEvent, reuses: w.plant == plantReuse}
+	n.producer = &producer{write: w.writeEvent, reuses: w.plant == plantReuse}
 	n.inc = connector.NewSimulated(ctx, &w.cfg, connector.Surroundings{
 		ID: n.id, PushPartition: n.pushPartition, Large: cmp.Or(w.large, large),
-		Log:      epoch.Log{Epoch: simEpoch, Partitions: simPartitions, Window: simWindow},
-		Producer: n.producer, Archive: &simArchive{w, n.id}, Step: w.count,
+		Log:      epoch.Log{Epoch: logEpoch, Partitions: partitions, Window: voidWindow},
+		Producer: n.producer, Archive: &archive{w, n.id}, Step: w.count,
 	})
 	n.at = len(w.pushes[n.pushPartition])
 	w.tracef("%s starts, reading push partition %d from %d", n.id, n.pushPartition, n.at)
@@ -65,7 +65,7 @@ func (w *world) newNode() *simNode {
 	return n
 }
 
-func (n *simNode) beat() {
+func (n *node) beat() {
 	read := n.w.control.readRange
 	if n.w.plant == plantLapsed {
 		read = nil
@@ -79,25 +79,25 @@ func (n *simNode) beat() {
 	n.beaten = now
 }
 
-// simSession is a session, and what carries it.
-type simSession struct {
+// session is a session, and what carries it.
+type session struct {
 	connector.SimulatedSession
 	id   string
 	conn jsonrpc.Conn
 }
 
 // open makes a session whose client reads when the scheduler says so.
-func (n *simNode) open(c *simClient, limit int) *simSession {
+func (n *node) open(c *client, limit int) *session {
 	n.w.lives++
-	c.line = &simLine{slow: limit < n.w.cfg.Limits.Queue}
-	s := &simSession{id: fmt.Sprintf("s%d", n.w.lives), conn: jsonrpc.Conn{Conn: ws.New(c.line, ws.Options{Queue: limit, Flushers: n.flushers})}}
+	c.line = &line{slow: limit < n.w.cfg.Limits.Queue}
+	s := &session{id: fmt.Sprintf("s%d", n.w.lives), conn: jsonrpc.Conn{Conn: ws.New(c.line, ws.Options{Queue: limit, Flushers: n.flushers})}}
 	s.SimulatedSession = n.inc.Open(s.id, s.conn)
 	n.clients[s.id] = c
 	return s
 }
 
 // deliver hands the next pushes to the stream, as one batch.
-func (n *simNode) deliver(most int) {
+func (n *node) deliver(most int) {
 	all := n.w.pushes[n.pushPartition]
 	end := min(len(all), n.at+most)
 	if n.at == end {
@@ -126,9 +126,9 @@ func (n *simNode) deliver(most int) {
 
 // forget makes the chain what the push wants it to be: without what was seen
 // repeats are new, else lost ones go unnoticed.
-func (n *simNode) forget(value []byte) {
+func (n *node) forget(value []byte) {
 	p := new(schema.Push)
-	simDecode(value, p)
+	decode(value, p)
 	seen := n.seen[p.Partition]
 	newer := p.Offset > seen.GetOffset() || p.Offset == seen.GetOffset() && p.Index > seen.GetIndex()
 	if n.w.plant == plantRepeats || newer {
@@ -140,14 +140,14 @@ func (n *simNode) forget(value []byte) {
 }
 
 // end is what the connector does when an incarnation must not go on.
-func (n *simNode) end(err error) {
+func (n *node) end(err error) {
 	n.w.tracef("%s ends: %v", n.id, err)
 	n.stop(rpc.CloseLostPlace)
 	n.cut()
 }
 
 // drain is a planned stop.
-func (n *simNode) drain() {
+func (n *node) drain() {
 	n.w.tracef("%s drains", n.id)
 	n.draining = true
 	n.inc.Drain()
@@ -158,7 +158,7 @@ func (n *simNode) drain() {
 
 // stop closes what the incarnation has; its clients get what was sent to them,
 // unless they are cut before.
-func (n *simNode) stop(code int) {
+func (n *node) stop(code int) {
 	n.w.trouble = true // what is being read fails
 	n.cancel()
 	n.w.settle()
@@ -176,7 +176,7 @@ func (n *simNode) stop(code int) {
 
 // kill is kill -9: what clients have not read yet is lost, and what is under
 // way to the log may still land.
-func (n *simNode) kill() {
+func (n *node) kill() {
 	n.w.tracef("%s is killed", n.id)
 	n.cancel()
 	n.w.settle()
@@ -187,7 +187,7 @@ func (n *simNode) kill() {
 	n.cut()
 }
 
-func (n *simNode) cut() {
+func (n *node) cut() {
 	n.over = true
 	n.w.stragglers = append(n.w.stragglers, n.producer)
 	n.w.remove(n)
@@ -195,7 +195,7 @@ func (n *simNode) cut() {
 }
 
 // keep is a round of housekeeping.
-func (n *simNode) keep() {
+func (n *node) keep() {
 	err := n.inc.Keep()
 	switch {
 	case err == nil:
@@ -207,7 +207,7 @@ func (n *simNode) keep() {
 }
 
 // lost checks the end of a stream against what happened.
-func (w *world) lost(n *simNode, err error) {
+func (w *world) lost(n *node, err error) {
 	switch reason := connector.EndReason(err); {
 	case reason == "declared_down":
 		w.count("connectors told that they are down")
@@ -218,14 +218,14 @@ func (w *world) lost(n *simNode, err error) {
 	}
 }
 
-func simConfig(recover, presence int) connector.Config {
+func config(recover, presence int) connector.Config {
 	return connector.Config{
 		HistoryTime: 5 * time.Second,
 		Base:        roles.Base{Logger: slog.New(slog.DiscardHandler)},
 		PingEvery:   time.Hour, PongTimeout: time.Hour, MaxConnections: 1000,
 		Limits: rpc.Limits{
 			Body: 4096, Frame: 64 << 10, Channels: 128, Recover: recover, Pipeline: 1000,
-			Dedupe: simWindow, Presence: presence, Queue: 4 << 20, Page: 1 << 20,
+			Dedupe: voidWindow, Presence: presence, Queue: 4 << 20, Page: 1 << 20,
 		},
 	}
 }

@@ -2,5 +2,5 @@
 
 package sim
 
-// simDefaultSeeds take less than a minute on two cores.
-const simDefaultSeeds = 10_000
+// defaultSeeds take less than a minute on two cores.
+const defaultSeeds = 10_000

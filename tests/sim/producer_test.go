@@ -11,29 +11,29 @@ import (
 
 var errSimProducer = errors.New("the log did not take it")
 
-// simProducer is a producer of records to the partitions of one topic. The
+// producer is a producer of records to the partitions of one topic. The
 // scheduler decides when the broker takes a record and when the answer arrives.
-type simProducer struct {
+type producer struct {
 	write func(partition int, key string, value []byte) int64
 
 	mu     sync.Mutex // results that are made beside the scheduler may publish
-	queues [simPartitions][]*simPending
-	late   [simPartitions]*simLate // refused, and still on the way
-	firm   bool                    // it never gives up
-	closed bool                    // nobody waits for answers any more; what is under way may still land
+	queues [partitions][]*pending
+	late   [partitions]*late // refused, and still on the way
+	firm   bool              // it never gives up
+	closed bool              // nobody waits for answers any more; what is under way may still land
 
-	reuses bool                 // a planted bug: see plantReuse
-	reused [simPartitions]int64 // the offset that is acknowledged next; 0: none
+	reuses bool              // a planted bug: see plantReuse
+	reused [partitions]int64 // the offset that is acknowledged next; 0: none
 }
 
-// simLate is a record that was refused while an attempt before was on its way.
-type simLate struct {
-	record *simPending
+// late is a record that was refused while an attempt before was on its way.
+type late struct {
+	record *pending
 	until  int64 // where the void rule would not know it any more
 }
 
-// simPending is a record that is not acknowledged.
-type simPending struct {
+// pending is a record that is not acknowledged.
+type pending struct {
 	key    string
 	value  []byte
 	done   func(int64, error)
@@ -41,19 +41,19 @@ type simPending struct {
 	offset int64 // -1: the broker has not taken it
 }
 
-func (p *simProducer) Produce(partition int, r eventlog.Record, done func(int64, error)) error {
+func (p *producer) Produce(partition int, r eventlog.Record, done func(int64, error)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return errSimProducer
 	}
-	p.queues[partition] = append(p.queues[partition], &simPending{
+	p.queues[partition] = append(p.queues[partition], &pending{
 		string(r.Key), append([]byte{}, r.Value...), done, time.Now(), -1,
 	})
 	return nil
 }
 
-func (p *simProducer) Unacked() (oldest time.Time, n int) {
+func (p *producer) Unacked() (oldest time.Time, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, q := range p.queues {
@@ -65,10 +65,10 @@ func (p *simProducer) Unacked() (oldest time.Time, n int) {
 	return oldest, n
 }
 
-func (p *simProducer) Flush(context.Context) error { return nil }
+func (p *producer) Flush(context.Context) error { return nil }
 
 // Close fails what is not acknowledged; it may land all the same.
-func (p *simProducer) Close() error {
+func (p *producer) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	queues := p.queues
@@ -83,7 +83,7 @@ func (p *simProducer) Close() error {
 
 // oldest is the oldest record of a partition that is not answered; nil: there is
 // none.
-func (p *simProducer) oldest(partition int) []byte {
+func (p *producer) oldest(partition int) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if q := p.queues[partition]; len(q) > 0 {
@@ -93,7 +93,7 @@ func (p *simProducer) oldest(partition int) []byte {
 }
 
 // land has the broker take the next record of a partition.
-func (p *simProducer) land(partition int) bool {
+func (p *producer) land(partition int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range p.queues[partition] {
@@ -111,7 +111,7 @@ func (p *simProducer) land(partition int) bool {
 }
 
 // answer acknowledges the oldest record of a partition, if the broker has it.
-func (p *simProducer) answer(partition int) bool {
+func (p *producer) answer(partition int) bool {
 	p.mu.Lock()
 	q := p.queues[partition]
 	if len(q) == 0 || q[0].offset < 0 {
@@ -129,7 +129,7 @@ func (p *simProducer) answer(partition int) bool {
 
 // fail refuses the oldest record, which may be in the log all the same: then it
 // is the answer to a repeat. The log ends at end.
-func (p *simProducer) fail(partition int, end int64) bool {
+func (p *producer) fail(partition int, end int64) bool {
 	p.mu.Lock()
 	q := p.queues[partition]
 	if len(q) == 0 || p.firm || p.closed {
@@ -140,7 +140,7 @@ func (p *simProducer) fail(partition int, end int64) bool {
 	p.mu.Unlock()
 	switch r := q[0]; {
 	case r.offset < 0:
-		p.late[partition] = &simLate{r, end + simWindow}
+		p.late[partition] = &late{r, end + voidWindow}
 	case p.reuses:
 		p.reused[partition] = r.offset
 	}
@@ -150,7 +150,7 @@ func (p *simProducer) fail(partition int, end int64) bool {
 
 // landLate has the broker take a record that was refused meanwhile, while the
 // void rule would still know what came before it.
-func (p *simProducer) landLate(partition int, end int64) bool {
+func (p *producer) landLate(partition int, end int64) bool {
 	l := p.late[partition]
 	p.late[partition] = nil
 	if l == nil || end >= l.until {
@@ -161,7 +161,7 @@ func (p *simProducer) landLate(partition int, end int64) bool {
 }
 
 // landed are the records that the broker has and has not acknowledged.
-func (p *simProducer) landed(partition int) []*simPending {
+func (p *producer) landed(partition int) []*pending {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	q := p.queues[partition]
@@ -174,7 +174,7 @@ func (p *simProducer) landed(partition int) []*simPending {
 }
 
 // waits says whether something is not acknowledged.
-func (p *simProducer) waits(partition int) bool {
+func (p *producer) waits(partition int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.queues[partition]) > 0
@@ -182,7 +182,7 @@ func (p *simProducer) waits(partition int) bool {
 
 // repeat sends again what was not acknowledged, to a broker that has forgotten
 // this producer.
-func (p *simProducer) repeat(partition int) bool {
+func (p *producer) repeat(partition int) bool {
 	landed := p.landed(partition)
 	for _, r := range landed {
 		r.offset = p.write(partition, r.key, r.value)

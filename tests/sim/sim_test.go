@@ -27,8 +27,8 @@ import (
 // Read world_test.go first. A seed plays the same every time, but for the
 // order of answers to one session that nothing orders.
 var (
-	simSeed  = flag.Int64("seed", -1, "play this seed of the simulation alone; -v prints what happens")
-	simSeeds = flag.Int64("seeds", simDefaultSeeds, "how many seeds of the simulation to play")
+	seed  = flag.Int64("seed", -1, "play this seed of the simulation alone; -v prints what happens")
+	seeds = flag.Int64("seeds", defaultSeeds, "how many seeds of the simulation to play")
 )
 
 // What a connector has of its own, in time and number.
@@ -84,27 +84,27 @@ func play(t *testing.T, seed int64, planted plant, trace func(string)) (counts m
 }
 
 func TestSim(t *testing.T) {
-	if *simSeed >= 0 {
-		playOne(t, *simSeed)
+	if *seed >= 0 {
+		playOne(t, *seed)
 		return
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	total := playAll(t, *simSeeds)
+	total := playAll(t, *seeds)
 	for _, k := range slices.SortedFunc(maps.Keys(total), cmp.Compare) {
 		t.Logf("%9d %s", total[k], k)
 	}
-	if *simSeeds < 1000 || t.Failed() {
+	if *seeds < 1000 || t.Failed() {
 		return
 	}
-	for _, k := range append(connector.Transitions(), simMeets...) {
+	for _, k := range append(connector.Transitions(), meets...) {
 		if total[k] == 0 {
 			t.Errorf("no run has met: %s", k)
 		}
 	}
 }
 
-// simMeets is what runs must meet, else they prove little.
-var simMeets = []string{
+// meets is what runs must meet, else they prove little.
+var meets = []string{
 	"checkpoints", "closed with 3001", "closed with 3008", "closed with 3010", "connectors told that they are down",
 	"degraded", "downs", "ended as their lease had run out", "history pages", "joins", "leaves", "leaves taken back", "leaves taken back of joins under way", "lost pushes noticed", "member lists", "messages heard",
 	"not recovered: too_many", "not recovered: unavailable", "orphans", "reads failed", "recovered",

@@ -8,16 +8,16 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// simAction is something that may happen next, to a partition where it is
+// action is something that may happen next, to a partition where it is
 // about one.
-type simAction struct {
+type action struct {
 	weight int
 	do     func(w *world, partition int)
 }
 
-// simActions are all of them. Each run gives some more weight and some less,
+// actions are all of them. Each run gives some more weight and some less,
 // so that runs differ in what goes wrong.
-var simActions = []simAction{
+var actions = []action{
 	{300, func(w *world, _ int) { w.anyClient().act() }},
 	{40, (*world).calm},
 	{80, func(w *world, _ int) {
@@ -67,7 +67,7 @@ var simActions = []simAction{
 
 // mix draws this run's weights.
 func (w *world) mix() {
-	for _, a := range simActions {
+	for _, a := range actions {
 		w.total += a.weight * []int{1, 3, 3, 3, 9}[w.rng.IntN(5)]
 		w.weights = append(w.weights, w.total)
 	}
@@ -80,12 +80,12 @@ func (w *world) step() {
 		p = 1
 	}
 	at, _ := slices.BinarySearch(w.weights, 1+w.rng.IntN(w.total))
-	simActions[at].do(w, p)
+	actions[at].do(w, p)
 }
 
-func (w *world) anyClient() *simClient { return w.clients[w.rng.IntN(len(w.clients))] }
+func (w *world) anyClient() *client { return w.clients[w.rng.IntN(len(w.clients))] }
 
-func (w *world) anyNode() *simNode {
+func (w *world) anyNode() *node {
 	if len(w.nodes) == 0 {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (w *world) calm(p int) {
 	}
 	for o := w.owners[p]; o.apply(); {
 	}
-	for id := range simPartitions {
+	for id := range partitions {
 		for w.owners[p].pushes.land(id) || w.owners[p].pushes.answer(id) {
 		}
 	}
@@ -167,9 +167,9 @@ func (w *world) keep() {
 }
 
 // stepProducer lets some of what is under way arrive, or be answered.
-func (w *world) stepProducer(p *simProducer) {
+func (w *world) stepProducer(p *producer) {
 	for range 1 + w.rng.IntN(4) {
-		id := w.rng.IntN(simPartitions)
+		id := w.rng.IntN(partitions)
 		if !p.waits(id) {
 			id = 1 - id
 		}
@@ -194,7 +194,7 @@ func (w *world) stepProducer(p *simProducer) {
 }
 
 // refuse has the log refuse a record, which may be there all the same.
-func (w *world) refuse(p *simProducer, partition int) {
+func (w *world) refuse(p *producer, partition int) {
 	w.noteRefused(p.oldest(partition))
 	if landed := len(p.landed(partition)) > 0; p.fail(partition, w.logs[partition].end()) && landed {
 		w.count("refused although they are in the log")
@@ -209,15 +209,15 @@ func (w *world) noteRefused(value []byte) {
 }
 
 // mayRepeat keeps to what a log promises: a producer repeats within the window.
-func (w *world) mayRepeat(p *simProducer, partition int) bool {
+func (w *world) mayRepeat(p *producer, partition int) bool {
 	landed := p.landed(partition)
 	if n := len(landed); n > 0 {
-		return landed[n-1].offset+simWindow >= w.logs[partition].end()+int64(n)-1
+		return landed[n-1].offset+voidWindow >= w.logs[partition].end()+int64(n)-1
 	}
 	return false
 }
 
-func (w *world) stepProjector(p *simProjector) {
+func (w *world) stepProjector(p *projector) {
 	for range 1 + w.rng.IntN(6) {
 		if w.chance(70) {
 			p.read()

@@ -6,45 +6,45 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// simOwner is one life of one owner of a partition: the newest one, or one that
+// owner is one life of one owner of a partition: the newest one, or one that
 // does not know that it is not.
-type simOwner struct {
+type owner struct {
 	w      *world
-	log    *simLog
+	log    *log
 	fold   *fold.Fold
 	next   int64 // of the log, to apply
-	pushes *simProducer
-	open   *simBarrier
-	flush  *simFlush // under way; nil: none
+	pushes *producer
+	open   *barrier
+	flush  *flush // under way; nil: none
 }
 
-// simBarrier counts the pushes that are not acknowledged.
-type simBarrier struct{ missing int }
+// barrier counts the pushes that are not acknowledged.
+type barrier struct{ missing int }
 
-// simFlush is a checkpoint that is being written.
-type simFlush struct {
+// flush is a checkpoint that is being written.
+type flush struct {
 	records []fold.Record
-	pushes  *simBarrier // that come first
+	pushes  *barrier // that come first
 }
 
-func (w *world) newOwner(l *simLog) *simOwner {
+func (w *world) newOwner(l *log) *owner {
 	checkpoint := fold.NewCheckpoint()
 	for key, value := range w.state[l.partition] {
 		checkpoint.Put(fold.Record{Key: key, Value: value})
 	}
-	f, err := fold.Restore(fold.Log{Partition: int32(l.partition), Epoch: simEpoch, Window: simWindow}, checkpoint)
+	f, err := fold.Restore(fold.Log{Partition: int32(l.partition), Epoch: logEpoch, Window: voidWindow}, checkpoint)
 	if err != nil {
 		w.fail("restore partition %d: %v", l.partition, err)
 	}
-	o := &simOwner{w: w, log: l, fold: f, next: f.ReadFrom(), open: &simBarrier{}}
+	o := &owner{w: w, log: l, fold: f, next: f.ReadFrom(), open: &barrier{}}
 	switch {
 	case w.plant == plantOneWindow:
-		o.next = max(0, f.Next()-simWindow)
+		o.next = max(0, f.Next()-voidWindow)
 	case w.plant == plantWindowShort && o.next > 0:
 		o.next++
 	}
-	o.pushes = &simProducer{write: w.writePush, firm: true}
-	if f.Next() > 2*simWindow {
+	o.pushes = &producer{write: w.writePush, firm: true}
+	if f.Next() > 2*voidWindow {
 		w.count("restored behind two windows")
 	}
 	w.tracef("partition %d: an owner restores at %d and reads from %d", l.partition, f.Next(), o.next)
@@ -52,7 +52,7 @@ func (w *world) newOwner(l *simLog) *simOwner {
 }
 
 // apply takes the next record of the log.
-func (o *simOwner) apply() bool {
+func (o *owner) apply() bool {
 	if o.next >= o.log.end() {
 		return false
 	}
@@ -73,10 +73,10 @@ func (o *simOwner) apply() bool {
 	return true
 }
 
-func (o *simOwner) send(out fold.Out) {
+func (o *owner) send(out fold.Out) {
 	barrier := o.open
 	barrier.missing++
-	record := eventlog.Record{Key: []byte(out.Push.Connector), Value: simEncode(out.Push)}
+	record := eventlog.Record{Key: []byte(out.Push.Connector), Value: encode(out.Push)}
 	err := o.pushes.Produce(int(out.PushPartition), record, func(_ int64, err error) {
 		if err == nil {
 			barrier.missing--
@@ -88,7 +88,7 @@ func (o *simOwner) send(out fold.Out) {
 }
 
 // checkpoint begins a flush, or writes n more records of it.
-func (o *simOwner) checkpoint(n int) {
+func (o *owner) checkpoint(n int) {
 	if o.flush == nil {
 		if !o.fold.Changed() {
 			return
@@ -97,8 +97,8 @@ func (o *simOwner) checkpoint(n int) {
 		if err != nil {
 			o.w.fail("flush partition %d: %v", o.log.partition, err)
 		}
-		o.flush = &simFlush{records, o.open}
-		o.open = &simBarrier{}
+		o.flush = &flush{records, o.open}
+		o.open = &barrier{}
 		return
 	}
 	if o.flush.pushes.missing > 0 && o.w.plant != plantEarlyMarker {

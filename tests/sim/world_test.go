@@ -27,21 +27,21 @@ type world struct {
 	counts   map[string]int
 	counting sync.Mutex // guards counts
 
-	logs       [simPartitions]*simLog
-	state      [simPartitions]map[string][]byte // parley.state, compacted
-	pushes     [simPartitions][]simPush
+	logs       [partitions]*log
+	state      [partitions]map[string][]byte // parley.state, compacted
+	pushes     [partitions][]push
 	drops      map[string]bool // connectors that a push was lost of
 	refused    map[string]bool // joins that were refused: session and channel
-	owners     [simPartitions]*simOwner
-	zombies    []*simOwner
-	stragglers []*simProducer // of processes that are no more
-	projectors [simPartitions]*simProjector
-	control    *simControl
-	reads      simReads
+	owners     [partitions]*owner
+	zombies    []*owner
+	stragglers []*producer // of processes that are no more
+	projectors [partitions]*projector
+	control    *control
+	reads      reads
 
-	nodes    []*simNode
-	clients  []*simClient
-	said     []simSaid
+	nodes    []*node
+	clients  []*client
+	said     []said
 	messages int
 	lives    int
 	healing  bool
@@ -62,10 +62,10 @@ func newWorld(seed int64, planted plant, trace func(string)) *world {
 	if w.chance(10) {
 		presence = 1
 	}
-	w.cfg = simConfig(2+w.rng.IntN(5), presence)
-	w.control = &simControl{w: w}
+	w.cfg = config(2+w.rng.IntN(5), presence)
+	w.control = &control{w: w}
 	w.control.take()
-	for p := range simPartitions {
+	for p := range partitions {
 		w.logs[p], w.state[p] = newSimLog(p), map[string][]byte{}
 		w.owners[p], w.projectors[p] = w.newOwner(w.logs[p]), w.newProjector(w.logs[p])
 	}
@@ -138,8 +138,8 @@ func (w *world) settle() {
 	synctest.Wait()
 }
 
-func (w *world) remove(n *simNode) {
-	w.nodes = slices.DeleteFunc(w.nodes, func(o *simNode) bool { return o == n })
+func (w *world) remove(n *node) {
+	w.nodes = slices.DeleteFunc(w.nodes, func(o *node) bool { return o == n })
 }
 
 // writeEvent appends to parley.events.
@@ -166,29 +166,29 @@ func (w *world) leavesRefused(value []byte) bool {
 func (w *world) writePush(partition int, key string, value []byte) int64 {
 	if !w.healing && w.rng.IntN(150) == 0 {
 		p := new(schema.Push)
-		simDecode(value, p)
+		decode(value, p)
 		if len(p.Updates) == 1 && p.Updates[0].GetMessage() != nil {
 			w.tracef("the push of partition %d, %d, to %s is lost", p.Partition, p.Offset, key)
 			w.drops[key] = true
 			return 0
 		}
 	}
-	w.pushes[partition] = append(w.pushes[partition], simPush{key, value})
+	w.pushes[partition] = append(w.pushes[partition], push{key, value})
 	return int64(len(w.pushes[partition]))
 }
 
 // isMember says whether the log has the session in the channel.
-func (c *simClient) isMember(channel string) bool {
+func (c *client) isMember(channel string) bool {
 	_, known := c.w.channel(channel).members[c.session.id]
 	return known
 }
 
-func (w *world) channel(name string) *simChannel { return w.logOf(name).channels[name] }
+func (w *world) channel(name string) *channel { return w.logOf(name).channels[name] }
 
-func (w *world) logOf(channel string) *simLog {
-	return w.logs[schema.PartitionOf(channel, simPartitions)]
+func (w *world) logOf(channel string) *log {
+	return w.logs[schema.PartitionOf(channel, partitions)]
 }
 
-func (w *world) clientsOf(n *simNode) []*simClient {
-	return slices.DeleteFunc(slices.Clone(w.clients), func(c *simClient) bool { return c.node != n })
+func (w *world) clientsOf(n *node) []*client {
+	return slices.DeleteFunc(slices.Clone(w.clients), func(c *client) bool { return c.node != n })
 }
