@@ -24,6 +24,7 @@ import (
 // A system in which everything runs has nothing wrong; when its roles end, one
 // after the other, what that means is reported.
 func TestSystemFromHealthToStandstill(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
 	stopConnector, stopWorker, stopProjector := s.role("connector"), s.role("chatworker"), s.role("projector")
 	var r doctor.Report
@@ -109,6 +110,7 @@ func TestTopicsThatAreOthers(t *testing.T) {
 
 // What the log remembers of itself is compared with the log.
 func TestEpochAndFormat(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
 	put := func(key string, m proto.Message) {
 		t.Helper()
@@ -132,6 +134,7 @@ func TestEpochAndFormat(t *testing.T) {
 
 // What a connector reports of its own process and machine is an error.
 func TestTroubleOfAConnector(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, 1, embeddedtest.Kafka(t))
 	s.beats("c1", &schema.Beat{Address: "host:8080", Trouble: []string{"no file descriptor is left"}})
 	s.awaits(doctor.Error, "connector c1 at host:8080", "it reports: no file descriptor is left")
@@ -140,6 +143,7 @@ func TestTroubleOfAConnector(t *testing.T) {
 // An upgrade that was not finished is found; so is a role that is so old that
 // it does not report its version.
 func TestDifferentVersions(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, 1, embeddedtest.Kafka(t))
 	s.beats("c1", &schema.Beat{Address: "host:1", Version: "v1.3.0"})
 	s.beats("c2", &schema.Beat{Address: "host:2"})
@@ -167,6 +171,7 @@ func (s *system) beats(id string, beat *schema.Beat) {
 
 // What is wrong with the tables in ClickHouse is found.
 func TestTables(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t, 1, embeddedtest.Kafka(t)).withStore()
 	s.awaits(doctor.Warning, "ClickHouse", "the tables are missing")
 	if err := s.db.Migrate(s.ctx); err != nil {
