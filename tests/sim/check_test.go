@@ -2,7 +2,6 @@ package sim
 
 import (
 	"bytes"
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -19,10 +18,6 @@ func decode(b []byte, m proto.Message) {
 	if err := proto.Unmarshal(b, m); err != nil {
 		panic(err)
 	}
-}
-
-func sortBy[T any, K cmp.Ordered](all []T, key func(T) K) {
-	slices.SortFunc(all, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
 }
 
 // joined takes a join's result.
