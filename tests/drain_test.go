@@ -16,13 +16,14 @@ import (
 // A stop is announced first, then new clients are refused, then those that are in
 // are closed one by one; what was acknowledged meanwhile is there.
 func TestDrainTakesItsTime(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.worker()
 	c.projector()
 	cfg := connector.Config{
 		Base:       roles.Base{Kafka: c.config("connector"), Logger: c.logger},
 		ClickHouse: c.clickhouse, Listen: "127.0.0.1:0",
-		DrainDelay: 3 * time.Second, Drain: 2 * time.Second,
+		DrainDelay: 10 * time.Second, Drain: 6 * time.Second,
 	}
 	conn, err := connector.New(cfg)
 	if err != nil {

@@ -133,6 +133,7 @@ func (c *cluster) refusals() map[string]error {
 // A new epoch is the way out of a log that was replaced: the roles refuse it,
 // the operator begins a new epoch, and earlier messages can be read.
 func TestNewEpoch(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	roles := []*role{c.worker(), c.projector()}
 	conn := c.connector(nil)

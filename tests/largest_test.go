@@ -18,6 +18,7 @@ import (
 //
 //parley:bound a page
 func TestLargestMessagesAreReceived(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		body   string
 		limit  int
@@ -27,7 +28,10 @@ func TestLargestMessagesAreReceived(t *testing.T) {
 		"bodies of 60,000":                   {strings.Repeat("x", 60_000), 65536, 65},
 		"all of both":                        {strings.Repeat("\x01", 65536), 65536, 10},
 	} {
-		t.Run(name, func(t *testing.T) { receiveLargest(t, c.body, c.limit, c.number) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			receiveLargest(t, c.body, c.limit, c.number)
+		})
 	}
 }
 

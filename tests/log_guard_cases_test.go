@@ -11,6 +11,7 @@ import (
 )
 
 func TestLogIsAnOlderCopy(t *testing.T) {
+	t.Parallel()
 	t.Run("roles that run", func(t *testing.T) {
 		t.Parallel()
 		d := newDamaged(t)
@@ -54,6 +55,7 @@ func TestLogIsAnOlderCopy(t *testing.T) {
 // A copy from before `parley epoch new` agrees with itself: ClickHouse alone
 // knows better.
 func TestLogIsOfAnEarlierEpoch(t *testing.T) {
+	t.Parallel()
 	renewed := func(t *testing.T) *damaged {
 		d := newDamaged(t)
 		d.stopAll()
@@ -85,6 +87,7 @@ func TestLogIsOfAnEarlierEpoch(t *testing.T) {
 }
 
 func TestLogIsEmpty(t *testing.T) {
+	t.Parallel()
 	t.Run("roles that run", func(t *testing.T) {
 		t.Parallel()
 		d := newDamaged(t)
@@ -128,8 +131,12 @@ func TestLogIsEmpty(t *testing.T) {
 }
 
 func TestLogIsDeleted(t *testing.T) {
+	t.Parallel()
 	for name, again := range map[string]bool{"and gone": false, "and made again": true} {
-		t.Run(name, func(t *testing.T) { testLogIsDeleted(t, again) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testLogIsDeleted(t, again)
+		})
 	}
 }
 
@@ -172,6 +179,7 @@ func testLogIsDeleted(t *testing.T, again bool) {
 
 // One partition lost its beginning; the others are served.
 func TestLogIsCut(t *testing.T) {
+	t.Parallel()
 	cut := func(d *damaged) (lobby int) {
 		lobby = schema.PartitionOf("lobby", schema.LaptopPartitions)
 		embeddedtest.DeleteRecords(d.t, d.kafka, schema.TopicEvents, lobby, 5)

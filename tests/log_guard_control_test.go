@@ -13,6 +13,7 @@ import (
 // Without parley.control nobody notices connectors that crash: chat workers report
 // so, and read the next one from its beginning.
 func TestControlIsDeleted(t *testing.T) {
+	t.Parallel()
 	d := newDamaged(t)
 	d.roles["projector"].end()
 	<-d.roles["projector"].ended

@@ -35,6 +35,7 @@ func (d *damaged) lose(partition string, older bool) {
 
 // A connector that never wrote to the partition serves nobody there either.
 func TestPartitionIsAnOlderCopy(t *testing.T) {
+	t.Parallel()
 	d := newDamaged(t)
 	d.roles["connector"].end()
 	<-d.roles["connector"].ended
@@ -49,6 +50,7 @@ func TestPartitionIsAnOlderCopy(t *testing.T) {
 // Nobody begins a partition that was lost, whether parley.control or ClickHouse
 // remembers the log.
 func TestPartitionIsEmpty(t *testing.T) {
+	t.Parallel()
 	still := func(d *damaged) {
 		d.t.Helper()
 		if _, end, err := d.log().Offsets(soon(d.t), schema.TopicEvents, lobby()); err != nil || end != 0 {

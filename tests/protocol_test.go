@@ -365,6 +365,7 @@ func TestNoHelloInTime(t *testing.T) {
 }
 
 func TestNoPong(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	url := c.connector(func(cfg *connector.Config) {
 		cfg.PingEvery, cfg.PongTimeout = time.Second, time.Second
