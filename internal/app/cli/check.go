@@ -41,7 +41,7 @@ func (l *commandLine) check(args []string, stdout io.Writer) error {
 	if unknown := unknownVariables([]*kong.Node{parsed.Selected()}, os.Environ()); len(unknown) > 0 {
 		return fmt.Errorf("`parley %s` has no flag for the environment variable %s", parsed.Command(), strings.Join(unknown, ", "))
 	}
-	command, err := l.command(parsed.Command())
+	command, err := commandOf(parsed)
 	if err == nil {
 		err = sound(command)
 	}

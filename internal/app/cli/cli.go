@@ -123,7 +123,7 @@ func parse(args []string, stdout io.Writer) (command runner, unknown []string, e
 	if err != nil {
 		return nil, nil, err
 	}
-	command, err = line.command(parsed.Command())
+	command, err = commandOf(parsed)
 	return command, unknownVariables(parsed.Model.Leaves(false), os.Environ()), err
 }
 
@@ -205,60 +205,11 @@ func language() []kong.Option {
 	}
 }
 
-// command returns the command of that name.
-func (g *grammar) command(name string) (runner, error) {
-	switch name {
-	case "up":
-		return &g.Up, nil
-	case "connector":
-		return &g.Connector, nil
-	case "chatworker":
-		return &g.Chatworker, nil
-	case "projector":
-		return &g.Projector, nil
-	case "broker":
-		return &g.Broker, nil
-	case "clickhouse":
-		return &g.Clickhouse, nil
-	case "verify":
-		return &g.Verify, nil
-	case "rebuild":
-		return &g.Rebuild, nil
-	case "epoch new":
-		return &g.Epoch.New, nil
-	case "check <command>":
-		return &g.Check, nil
-	case "health":
-		return &g.Health, nil
-	case "trace <id>":
-		return &g.Trace, nil
-	case "version":
-		return &g.Version, nil
+// commandOf is the command that was asked for.
+func commandOf(parsed *kong.Context) (runner, error) {
+	command, ok := parsed.Selected().Target.Addr().Interface().(runner)
+	if !ok {
+		return nil, fmt.Errorf("the command line is defined wrongly: `parley %s` cannot run", parsed.Command())
 	}
-	return g.inspection(name)
-}
-
-// inspection returns the operators' command of that name.
-func (g *grammar) inspection(name string) (runner, error) {
-	switch name {
-	case "topics", "topics show":
-		return &g.Topics.Show, nil
-	case "topics create":
-		return &g.Topics.Create, nil
-	case "topics check":
-		return &g.Topics.Check, nil
-	case "tail":
-		return &g.Tail, nil
-	case "history <channel>":
-		return &g.History, nil
-	case "sql", "sql <query>":
-		return &g.SQL, nil
-	case "doctor":
-		return &g.Doctor, nil
-	case "format", "format show":
-		return &g.Format.Show, nil
-	case "format raise <number>":
-		return &g.Format.Raise, nil
-	}
-	return nil, fmt.Errorf("unknown command %q", name)
+	return command, nil
 }
