@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/jaeger"
+	jaeger "github.com/parley-chat/parley/internal/ops/trace"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 )

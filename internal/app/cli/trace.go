@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
-	"github.com/parley-chat/parley/internal/jaeger"
+	"github.com/parley-chat/parley/internal/ops/trace"
 )
 
 // traceID is a W3C trace id in hex.
@@ -33,12 +31,5 @@ type traceCommand struct {
 func (c *traceCommand) Run(ctx context.Context, p process) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Wait)
 	defer cancel()
-	t, err := jaeger.Fetch(ctx, c.Jaeger, string(c.ID))
-	if errors.Is(err, jaeger.ErrNotFound) {
-		return fmt.Errorf("there is no trace %s in this Jaeger: it has not arrived yet, was dropped on the way, or has expired", c.ID)
-	}
-	if err != nil {
-		return err
-	}
-	return t.Print(p.stdout)
+	return trace.Show(ctx, p.stdout, c.Jaeger, string(c.ID))
 }

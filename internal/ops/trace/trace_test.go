@@ -1,4 +1,4 @@
-package jaeger_test
+package trace_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/jaeger"
+	"github.com/parley-chat/parley/internal/ops/trace"
 )
 
 // answer serves what Jaeger's query API would.
@@ -40,9 +40,9 @@ const (
 	someJSON = "application/json"
 )
 
-func fetch(t *testing.T, url string) (*jaeger.Trace, error) {
+func fetch(t *testing.T, url string) (*trace.Trace, error) {
 	t.Helper()
-	return jaeger.Fetch(t.Context(), url, id)
+	return trace.Fetch(t.Context(), url, id)
 }
 
 func TestPrint(t *testing.T) {
@@ -75,12 +75,12 @@ func TestPrint(t *testing.T) {
 
 // Where one process is all of Parley, its parts are distinguished.
 func TestPartsOfOneProcess(t *testing.T) {
-	trace := jaeger.Trace{
-		Spans: []jaeger.Span{
-			{ID: "a", Trace: "t", Name: "chat", Process: "p", Tags: []jaeger.Tag{{Key: "otel.scope.name", Value: "github.com/parley-chat/parley/connector"}}},
+	trace := trace.Trace{
+		Spans: []trace.Span{
+			{ID: "a", Trace: "t", Name: "chat", Process: "p", Tags: []trace.Tag{{Key: "otel.scope.name", Value: "github.com/parley-chat/parley/connector"}}},
 			{ID: "b", Trace: "t", Name: "other", Process: "p"},
 		},
-		Processes: map[string]jaeger.Process{"p": {Service: "parley"}},
+		Processes: map[string]trace.Process{"p": {Service: "parley"}},
 	}
 	var out strings.Builder
 	if err := trace.Print(&out); err != nil {
@@ -94,14 +94,14 @@ func TestPartsOfOneProcess(t *testing.T) {
 // Whatever the store returns, every span is shown once, and nothing goes round
 // in circles or to the terminal as a command.
 func TestStrangeTraces(t *testing.T) {
-	span := func(id, parent string) jaeger.Span {
-		s := jaeger.Span{ID: id, Trace: "t", Name: "span \x1b[31m" + id}
+	span := func(id, parent string) trace.Span {
+		s := trace.Span{ID: id, Trace: "t", Name: "span \x1b[31m" + id}
 		if parent != "" {
-			s.References = []jaeger.Reference{{Kind: "CHILD_OF", Trace: "t", Span: parent}}
+			s.References = []trace.Reference{{Kind: "CHILD_OF", Trace: "t", Span: parent}}
 		}
 		return s
 	}
-	trace := jaeger.Trace{Spans: []jaeger.Span{
+	trace := trace.Trace{Spans: []trace.Span{
 		span("root", ""), span("child", "root"), span("child", "root"), span("lost", "nowhere"),
 		span("one", "two"), span("two", "one"), span("below", "two"), span("self", "self"),
 	}}
@@ -124,8 +124,8 @@ func TestFetchFails(t *testing.T) {
 		url  string
 		want string
 	}{
-		"unknown":     {answer(t, http.StatusNotFound, "text/plain", `{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}`), jaeger.ErrNotFound.Error()},
-		"empty":       {answer(t, http.StatusOK, someJSON, `{"data":[]}`), jaeger.ErrNotFound.Error()},
+		"unknown":     {answer(t, http.StatusNotFound, "text/plain", `{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}`), trace.ErrNotFound.Error()},
+		"empty":       {answer(t, http.StatusOK, someJSON, `{"data":[]}`), trace.ErrNotFound.Error()},
 		"away":        {"http://127.0.0.1:1", "nothing answers at http://127.0.0.1:1"},
 		"another":     {answer(t, http.StatusTeapot, "text/html", "tea"), "does not know this request"},
 		"no JSON":     {answer(t, http.StatusOK, "text/html", "<html>"), "is it Jaeger's query API?"},
@@ -140,7 +140,7 @@ func TestFetchFails(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
-	if _, err := fetch(t, answer(t, http.StatusNotFound, "text/plain", `{"errors":[{"code":404}]}`)); !errors.Is(err, jaeger.ErrNotFound) {
+	if _, err := fetch(t, answer(t, http.StatusNotFound, "text/plain", `{"errors":[{"code":404}]}`)); !errors.Is(err, trace.ErrNotFound) {
 		t.Errorf("unknown: %v", err)
 	}
 }

@@ -1,5 +1,6 @@
-// Package jaeger reads a trace from Jaeger's query API and shows it as a tree.
-package jaeger
+// Package trace is `parley trace`: it reads a trace from Jaeger's query API and
+// shows it as a tree.
+package trace
 
 import (
 	"context"
