@@ -219,8 +219,6 @@ func (c *Client) Go(method string, params any, done func(result json.RawMessage,
 // Send writes a text frame as it is.
 func (c *Client) Send(frame []byte) error { return c.write(websocket.TextMessage, frame) }
 
-// SendBinary writes a binary frame.
-func (c *Client) SendBinary(frame []byte) error { return c.write(websocket.BinaryMessage, frame) }
 
 func (c *Client) write(kind int, frame []byte) error {
 	c.writes.Lock()
