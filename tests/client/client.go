@@ -219,7 +219,6 @@ func (c *Client) Go(method string, params any, done func(result json.RawMessage,
 // Send writes a text frame as it is.
 func (c *Client) Send(frame []byte) error { return c.write(websocket.TextMessage, frame) }
 
-
 func (c *Client) write(kind int, frame []byte) error {
 	c.writes.Lock()
 	defer c.writes.Unlock()
