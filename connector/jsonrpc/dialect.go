@@ -15,7 +15,7 @@ type Dialect struct{}
 
 // AppendChat appends the push of a message.
 func (Dialect) AppendChat(b []byte, _ *rpc.Message, json []byte, prev int64) []byte {
-	const around = 96 // the message, with the frame's header
+	const around = 82 // the message, at most, with the frame's header
 	b = slices.Grow(b, len(json)+around)
 	return ws.AppendText(b, func(b []byte) []byte { return rpc.AppendChatPush(b, json, prev) })
 }

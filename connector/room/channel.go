@@ -33,9 +33,10 @@ type Channel struct {
 
 	replica replica
 	ring    ring
-	fans    []*fan    // one for each dialect
-	waiting []*waiter // for the position
-	crowded bool      // somebody came or went since the last presence push
+	fans    []*fan      // one for each dialect
+	waiting []*waiter   // for the position
+	crowded bool        // somebody came or went since the last presence push
+	current rpc.Message // the one that is being spread; here it costs no allocation
 }
 
 // New returns a channel that nothing was applied to yet.
@@ -79,11 +80,12 @@ func (c *Channel) Apply(p *schema.Push, u *schema.Update) error {
 }
 
 func (c *Channel) message(p *schema.Push, of *schema.Message) {
-	m := rpc.Message{Channel: c.name, Seq: p.Offset, ID: of.Id, User: of.User, To: of.To, Body: of.Body, Time: p.Time, Trace: of.Trace}
-	json := rpc.AppendMessage(nil, &m)
+	m := &c.current
+	*m = rpc.Message{Channel: c.name, Seq: p.Offset, ID: of.Id, User: of.User, To: of.To, Body: of.Body, Time: p.Time, Trace: of.Trace}
+	json := rpc.AppendMessage(nil, m)
 	c.ring.add(entry{seq: p.Offset, time: p.Time, user: m.User, to: m.To, id: m.ID, json: json})
 	for _, f := range c.fans {
-		push := func(b []byte) []byte { return f.dialect.AppendChat(b, &m, json, of.Prev) }
+		push := func(b []byte) []byte { return f.dialect.AppendChat(b, m, json, of.Prev) }
 		if m.To == "" {
 			f.lay(true, push)
 		} else {
@@ -93,6 +95,7 @@ func (c *Channel) message(p *schema.Push, of *schema.Message) {
 	if m.To == "" {
 		c.replica.last = p.Offset
 	}
+	*m = rpc.Message{}
 }
 
 func (c *Channel) joined(p *schema.Push, j *schema.Joined) {

@@ -13,6 +13,9 @@ import (
 // is longer than a queue throws out nobody who reads.
 const BatchBytes = 256 << 10
 
+// frameSpare is what a dialect may want of a batch's room beyond what it writes.
+const frameSpare = 64
+
 // fan spreads what happens in a channel over those members who speak one
 // dialect.
 type fan struct {
@@ -37,7 +40,7 @@ type fan struct {
 // lay gives every member a frame, which append appends.
 func (f *fan) lay(message bool, append func([]byte) []byte) {
 	if f.out == nil {
-		f.out = make([]byte, 0, f.lastSize)
+		f.out = make([]byte, 0, f.lastSize+frameSpare)
 	}
 	start := len(f.out)
 	out := append(f.out)

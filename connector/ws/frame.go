@@ -37,12 +37,19 @@ func TextFrame(payload []byte) []byte {
 
 // AppendText appends a text frame, whose payload write appends.
 func AppendText(b []byte, write func([]byte) []byte) []byte {
+	const likely = 4 // bytes of the header: where it has others, the payload moves
 	start := len(b)
-	var reserved, header [FrameHeader]byte
-	b = write(append(b, reserved[:]...))
-	payload := b[start+FrameHeader:]
-	b = append(b[:start], appendHeader(header[:0], opText, len(payload))...)
-	return append(b, payload...)
+	b = write(append(b, 0, 0, 0, 0))
+	payload := b[start+likely:]
+	var space [FrameHeader]byte
+	header := appendHeader(space[:0], opText, len(payload))
+	if longer := len(header) - likely; longer != 0 {
+		b = append(b, space[:max(longer, 0)]...)
+		copy(b[start+len(header):], payload)
+		b = b[:start+len(header)+len(payload)]
+	}
+	copy(b[start:], header)
+	return b
 }
 
 // closeFrame returns a close frame; the reason is cut to what a control frame

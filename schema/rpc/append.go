@@ -11,8 +11,7 @@ import (
 
 // AppendMessage appends m as a JSON object.
 func AppendMessage(b []byte, m *Message) []byte {
-	const keys = 96 // and numbers
-	b = slices.Grow(b, len(m.Channel)+len(m.ID)+len(m.User)+len(m.To)+len(m.Body)+len(m.Trace)+keys)
+	b = slices.Grow(b, m.encodedSize())
 	b = appendString(append(b, `{"channel":`...), m.Channel)
 	b = strconv.AppendInt(append(b, `,"seq":`...), m.Seq, 10)
 	b = appendString(append(b, `,"id":`...), m.ID)
@@ -26,6 +25,19 @@ func AppendMessage(b []byte, m *Message) []byte {
 		b = appendString(append(b, `,"trace":`...), m.Trace)
 	}
 	return append(b, '}')
+}
+
+// encodedSize is how many bytes AppendMessage writes at most, where nothing is to
+// be escaped and the numbers are as large as they are in this century.
+func (m *Message) encodedSize() int {
+	n := len(`{"channel":"","seq":,"id":"","user":"","body":"","time":}`) + len("9999999999") + len("1790000000000")
+	if m.To != "" {
+		n += len(`,"to":""`) + len(m.To)
+	}
+	if m.Trace != "" {
+		n += len(`,"trace":""`) + len(m.Trace)
+	}
+	return n + len(m.Channel) + len(m.ID) + len(m.User) + len(m.Body)
 }
 
 // AppendChatPush appends the push of a message, which is given as AppendMessage
