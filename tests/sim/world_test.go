@@ -18,7 +18,7 @@ import (
 // stream, which settle waits for.
 type world struct {
 	rng      *rand.Rand
-	weights  []int // of simActions, summed up to each
+	weights  []int // of actions, summed up to each
 	total    int
 	plant    plant
 	cfg      connector.Config
