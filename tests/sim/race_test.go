@@ -2,10 +2,10 @@
 
 package sim
 
-// simDefaultSeeds is fewer with the race detector, which takes ten times as
+// defaultSeeds is fewer with the race detector, which takes ten times as
 // long.
-const simDefaultSeeds = 300
+const defaultSeeds = 300
 
-// plantsAreSought: `make sim` seeks them, which is fast enough without the race
-// detector, and finds the same.
+// Planted bugs are left to `make sim`, which is fast without the race detector and
+// finds the same.
 const plantsAreSought = false
