@@ -119,19 +119,18 @@ func AppendResult(b []byte, id json.RawMessage, result any) []byte {
 
 // AppendResponse appends the response that carries the result that write appends.
 func AppendResponse(b []byte, id json.RawMessage, write func([]byte) []byte) []byte {
-	b = append(b, `{"jsonrpc":"2.0","id":`...)
-	b = append(b, id...)
-	b = append(b, `,"result":`...)
-	return append(write(b), '}')
+	return append(write(appendHead(b, id, `,"result":`)), '}')
 }
 
 // AppendError appends the response that carries e.
 func AppendError(b []byte, id json.RawMessage, e *Error) []byte {
+	return append(AppendJSON(appendHead(b, id, `,"error":`), e), '}')
+}
+
+// appendHead appends what a response begins with, up to its result or error.
+func appendHead(b []byte, id json.RawMessage, of string) []byte {
 	b = append(b, `{"jsonrpc":"2.0","id":`...)
-	b = append(b, id...)
-	b = append(b, `,"error":`...)
-	b = AppendJSON(b, e)
-	return append(b, '}')
+	return append(append(b, id...), of...)
 }
 
 // AppendPush appends a notification of the server.
