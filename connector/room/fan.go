@@ -37,13 +37,13 @@ type fan struct {
 	readers      []*Member   // whose result is being made, the oldest first; some have left meanwhile
 }
 
-// lay gives every member a frame, which append appends.
-func (f *fan) lay(message bool, append func([]byte) []byte) {
+// lay gives every member a frame, which write appends.
+func (f *fan) lay(message bool, write func([]byte) []byte) {
 	if f.out == nil {
 		f.out = make([]byte, 0, f.lastSize+frameSpare)
 	}
 	start := len(f.out)
-	out := append(f.out)
+	out := write(f.out)
 	if start > 0 && len(out) > BatchBytes {
 		f.flush()
 		f.cut = true
@@ -57,8 +57,8 @@ func (f *fan) lay(message bool, append func([]byte) []byte) {
 }
 
 // whisper gives a message to the sessions of two users.
-func (f *fan) whisper(user, to string, append func([]byte) []byte) {
-	d := delivery{frame: append(nil), message: true, user: user, to: to}
+func (f *fan) whisper(user, to string, write func([]byte) []byte) {
+	d := delivery{frame: write(nil), message: true, user: user, to: to}
 	f.keep(d)
 	for _, m := range f.members {
 		if m.stage == live && d.reaches(m.User) {
