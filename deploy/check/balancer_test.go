@@ -146,7 +146,7 @@ func startBehind(t *testing.T) *behind {
 	history := "clickhouse://parley@" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default?password-file=" + filepath.Join(data, "clickhouse.password")
 	b := &behind{connectors: map[string]*process{}}
 	b.restart = func(at string) {
-		b.connectors[at] = start(t, binary, "connector", "--listen", at, "--kafka", kafka, "--clickhouse", history, "--proxies", "127.0.0.1/32", "--drain", "2s")
+		b.connectors[at] = start(t, binary, "connector", "--listen", at, "--kafka", kafka, "--clickhouse", history, "--proxies", "127.0.0.1/32", "--drain", "6s")
 	}
 	first, second := freeAddr(t), freeAddr(t)
 	b.restart(first)
