@@ -45,6 +45,14 @@ func (c *call) respond(e *rpc.Error, write func([]byte) []byte) {
 	c.endSpan(e)
 }
 
+// abandon lets go of a request that nobody waits for any more: its session has
+// ended.
+func (c *call) abandon() {
+	if !c.answered.Swap(true) {
+		c.session.front.Release(c.cost)
+	}
+}
+
 // reserve counts n bytes more until the call is answered; false: there is no room
 // for them, and the call is to be refused.
 func (c *call) reserve(n int) bool {

@@ -82,10 +82,7 @@ func (s *session) end(clean bool, reason schema.Reason) {
 	}
 	stay := s.places.inOrder()
 	for _, p := range stay {
-		for _, op := range p.ops {
-			op.asked = nil
-		}
-		if p.later = nil; p.state == lingering {
+		if p.abandon(); p.state == lingering {
 			p.on(leaveDropped)
 		}
 	}

@@ -49,12 +49,25 @@ type operation struct {
 // awaited reports whether somebody waits for a join.
 func (op *operation) awaited() bool { return len(op.asked) > 0 }
 
+// abandonJoin lets go of who waits for a join, or for its result.
+func (op *operation) abandonJoin() {
+	for _, j := range op.asked {
+		j.abandon()
+	}
+	for _, f := range op.behind {
+		f.abandon()
+	}
+	op.asked, op.behind = nil, nil
+}
+
 // follower is a request that waits for a join under way.
 type follower interface {
 	// passed is called when the join passes, with the channel's lock held.
 	passed(ch *channel)
 	// answer is called after the join's result; ch is nil when there is no result.
 	answer(ch *channel)
+	// abandon is called instead when the session has ended.
+	abandon()
 }
 
 // on changes the place's state. One that the table does not have would mean that
@@ -96,6 +109,20 @@ func (p *place) last() *operation {
 		return p.ops[n-1]
 	}
 	return nil
+}
+
+// abandon lets go of what a session that has ended asked for, but for leaves
+// on their way. session.mu is held.
+func (p *place) abandon() {
+	for _, op := range p.ops {
+		op.abandonJoin()
+	}
+	for _, op := range p.later {
+		if op.abandonJoin(); op.leave != nil {
+			op.leave.abandon()
+		}
+	}
+	p.later = nil
 }
 
 // pass takes the oldest operation if it is of that kind. session.mu is held.

@@ -20,4 +20,6 @@ type followed struct {
 
 func (f *followed) passed(*channel) {}
 
+func (*followed) abandon() {}
+
 func (f *followed) answer(ch *channel) { f.answers, f.ch = f.answers+1, ch }

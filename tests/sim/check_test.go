@@ -202,6 +202,11 @@ func (w *world) checkClients() {
 			}
 		}
 	}
+	for _, n := range w.nodes {
+		if kept := n.requests.Used(); kept != 0 {
+			w.fail("%s keeps %d bytes for requests that are answered, or whose sessions have ended", n.id, kept)
+		}
+	}
 }
 
 // checkStores compares checkpoints and rows with the log.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -30,6 +31,7 @@ type node struct {
 	cancel        context.CancelFunc
 	clients       map[string]*client // by session
 	flushers      *ws.Flushers
+	requests      *quota.Pool            // of what its clients ask
 	seen          map[int32]*schema.Push // the newest by partition, for planted bugs
 	hangs         bool                   // and does not beat
 	draining      bool
@@ -45,7 +47,7 @@ type push struct {
 
 func (w *world) newNode() *node {
 	w.lives++
-	n := &node{w: w, clients: map[string]*client{}, seen: map[int32]*schema.Push{}, flushers: ws.NewFlushers()}
+	n := &node{w: w, clients: map[string]*client{}, seen: map[int32]*schema.Push{}, flushers: ws.NewFlushers(), requests: quota.NewPool(0, 1<<30)}
 	n.id, n.pushPartition = fmt.Sprintf("k%d", w.lives), w.rng.IntN(partitions)
 	large := 1000
 	if w.chance(50) {
@@ -90,7 +92,8 @@ type session struct {
 func (n *node) open(c *client, limit int) *session {
 	n.w.lives++
 	c.line = &line{slow: limit < n.w.cfg.Limits.Queue}
-	s := &session{id: fmt.Sprintf("s%d", n.w.lives), conn: jsonrpc.Conn{Conn: ws.New(c.line, ws.Options{Queue: limit, Flushers: n.flushers})}}
+	conn := ws.New(c.line, ws.Options{Queue: limit, Flushers: n.flushers, Requests: n.requests})
+	s := &session{id: fmt.Sprintf("s%d", n.w.lives), conn: jsonrpc.Conn{Conn: conn}}
 	s.SimulatedSession = n.inc.Open(s.id, s.conn)
 	n.clients[s.id] = c
 	return s
