@@ -97,7 +97,7 @@ func (h *heights) note(partition int, offset int64) {
 	}
 }
 
-// check refuses a log that lacks what was there, and looks what there is now.
+// check refuses a log that lacks what was there, and notes what there is now.
 func (h *heights) check(ctx context.Context, kafka *eventlog.Client) error {
 	h.mu.Lock()
 	known, partitions := maps.Clone(h.known), h.log.Partitions
@@ -116,8 +116,8 @@ func (h *heights) check(ctx context.Context, kafka *eventlog.Client) error {
 }
 
 // lostPushes is the error of a push partition that cannot be read on. Whatever
-// became of the pushes, the log has every event behind them: the incarnation ends,
-// and the next one knows it again.
+// became of the pushes, the log has every event that they were made of: the
+// incarnation ends, and the next one knows it again.
 type lostPushes struct{ err error }
 
 func (e *lostPushes) Error() string {

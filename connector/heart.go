@@ -19,7 +19,7 @@ import (
 const (
 	beatEvery   = time.Second
 	beatTimeout = 2 * time.Second // after which a beat is sent over a new connection
-	// silence between two beats, after which it is looked whether the lease has
+	// silence between two beats, after which beats check whether the lease has
 	// run out. A lease takes longer: its ticks are a second apart.
 	silence = 5 * time.Second
 )
@@ -201,7 +201,7 @@ func lapse(id string, before, now int64, read func(from, to int64, fn func(event
 	case errors.As(err, &corrupt), errors.As(err, &cut):
 		return errLapsed
 	case err != nil:
-		return fmt.Errorf("look whether the lease has run out: %w", err)
+		return fmt.Errorf("check whether the lease has run out: %w", err)
 	case most >= schema.LeaseTicks || records < now-before-1:
 		return errLapsed
 	}

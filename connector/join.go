@@ -105,9 +105,9 @@ func (p *place) expireJoin(op *operation) {
 // giveUp takes out who waits for a join and for what was kept back until it
 // has passed. session.mu is held.
 func (p *place) giveUp(op *operation) (waiting []*operation) {
-	waiting = append(waiting, &operation{asked: op.asked, behind: op.behind})
+	waiting = append(waiting, &operation{asked: op.asked, followers: op.followers})
 	waiting = append(waiting, p.later...)
-	op.asked, op.behind, p.later = nil, nil, nil
+	op.asked, op.followers, p.later = nil, nil, nil
 	return waiting
 }
 
@@ -116,7 +116,7 @@ func unavailable(waiting []*operation) {
 		for _, j := range op.asked {
 			j.fail(rpc.Unavailable(retryAfter))
 		}
-		for _, f := range op.behind {
+		for _, f := range op.followers {
 			f.answer(nil)
 		}
 		if op.leave != nil {
@@ -157,7 +157,7 @@ func (p *place) begin(op *operation) {
 	p.member.User, p.member.Outlet, p.member.Dialect = s.user, s.front, s.front.Dialect()
 	ch.Attach(&p.member)
 	p.result, p.since = op, ch.Position()
-	for _, f := range op.behind {
+	for _, f := range op.followers {
 		f.passed(ch)
 	}
 }
@@ -187,9 +187,9 @@ func (p *place) answerJoin(ch *channel, op *operation) {
 			return
 		}
 		inc.metrics.fromRing()
-		var behind []follower
-		if behind, op = p.finishJoin(ch, op, v, past); len(behind) > 0 {
-			inc.spawn(func() { answerAll(behind, ch) })
+		var followers []follower
+		if followers, op = p.finishJoin(ch, op, v, past); len(followers) > 0 {
+			inc.spawn(func() { answerAll(followers, ch) })
 		}
 	}
 }
@@ -198,14 +198,14 @@ func (p *place) answerFromHistory(ch *channel, op *operation, v room.View) {
 	past, sent := p.session.inc.past.recallInTurn(ch, op.asked[0], v)
 	defer sent()
 	ch.Lock()
-	behind, next := p.finishJoin(ch, op, v, past)
+	followers, next := p.finishJoin(ch, op, v, past)
 	p.answerJoin(ch, next)
 	ch.Unlock()
-	answerAll(behind, ch)
+	answerAll(followers, ch)
 }
 
-func answerAll(behind []follower, ch *channel) {
-	for _, f := range behind {
+func answerAll(followers []follower, ch *channel) {
+	for _, f := range followers {
 		f.answer(ch)
 	}
 }
@@ -213,22 +213,22 @@ func answerAll(behind []follower, ch *channel) {
 // finishJoin sends the result and the pushes that follow it, and returns what
 // else waits for it, and the join whose result is to be made next. The channel's
 // lock is held.
-func (p *place) finishJoin(ch *channel, op *operation, v room.View, past past) (behind []follower, next *operation) {
+func (p *place) finishJoin(ch *channel, op *operation, v room.View, past past) (followers []follower, next *operation) {
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	op.asked[0].send(ch, v, past)
-	behind = op.behind
+	followers = op.followers
 	for _, again := range op.asked[1:] {
-		behind = append(behind, again)
+		followers = append(followers, again)
 	}
-	op.asked, op.behind = nil, nil
+	op.asked, op.followers = nil, nil
 	s.inc.metrics.deliveries.Add(ch.GoLive(&p.member))
 	if p.result = nil; p.state != catchingUp {
-		return behind, nil // the session has ended, and leaves
+		return followers, nil // the session has ended, and leaves
 	}
 	p.on(resultSent)
-	return behind, p.goOn()
+	return followers, p.goOn()
 }
 
 func (j *joinCall) passed(*channel) {}

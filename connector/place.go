@@ -34,16 +34,16 @@ type place struct {
 
 // operation is a join or a leave.
 type operation struct {
-	join    bool
-	asked   []*joinCall // of a join: who waits for it
-	behind  []follower  // of a join: who waits for its result
-	leave   *call       // of a leave: who waits for it; nil: nobody does
-	timer   *time.Timer // when those who wait are answered; nil: nobody has asked for it
-	passed  bool        // it has taken effect
-	stored  bool        // of a leave: it is in the log
-	givenUp bool        // of a leave: whoever waited was answered that it takes too long
-	refused bool        // by the log, which may have it all the same
-	until   time.Time   // of a leave that lingers
+	join      bool
+	asked     []*joinCall // of a join: who waits for it
+	followers []follower  // of a join: who waits for its result
+	leave     *call       // of a leave: who waits for it; nil: nobody does
+	timer     *time.Timer // when those who wait are answered; nil: nobody has asked for it
+	passed    bool        // it has taken effect
+	stored    bool        // of a leave: it is in the log
+	givenUp   bool        // of a leave: whoever waited was answered that it takes too long
+	refused   bool        // by the log, which may have it all the same
+	until     time.Time   // of a leave that lingers
 }
 
 // awaited reports whether somebody waits for a join.
@@ -54,10 +54,10 @@ func (op *operation) abandonJoin() {
 	for _, j := range op.asked {
 		j.abandon()
 	}
-	for _, f := range op.behind {
+	for _, f := range op.followers {
 		f.abandon()
 	}
-	op.asked, op.behind = nil, nil
+	op.asked, op.followers = nil, nil
 }
 
 // follower is a request that waits for a join under way.
@@ -160,7 +160,7 @@ func (p *place) afterJoin(f follower) {
 	if op := p.last(); op != nil && op.join {
 		awaited := op.awaited() // else it was given up a moment ago
 		if awaited {
-			op.behind = append(op.behind, f)
+			op.followers = append(op.followers, f)
 		}
 		s.mu.Unlock()
 		if !awaited {
@@ -177,7 +177,7 @@ func (p *place) afterJoin(f follower) {
 	}
 	s.mu.Lock()
 	if p.state == catchingUp {
-		p.result.behind = append(p.result.behind, f)
+		p.result.followers = append(p.result.followers, f)
 		s.mu.Unlock()
 		return
 	}

@@ -111,7 +111,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 	eventually(t, "nothing counts", func() bool { return v.inc.shared.Reading.Used() == 0 })
 }
 
-// The pages of members that wait behind joins count, and one that does not fit
+// The pages of members that wait for joins count, and one that does not fit
 // is refused.
 //
 //parley:bound unanswered requests
@@ -133,7 +133,7 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 	waiting := func() []follower {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return op.behind
+		return op.followers
 	}
 	eventually(t, "all wait", func() bool { return len(waiting()) == asked })
 	if used := v.inc.shared.Requests.Used(); used > 256<<10 || used < 128<<10 {

@@ -7,7 +7,8 @@ import "github.com/parley-chat/parley/schema/rpc"
 // are comparable, and safe for concurrent use.
 type Dialect interface {
 	// AppendChat appends the push of m. json is m as a JSON object; prev is the
-	// seq of the channel's public message before it.
+	// seq of the channel's public message before it. m is not kept: the next
+	// message takes its place.
 	AppendChat(b []byte, m *rpc.Message, json []byte, prev int64) []byte
 	// AppendPush appends any other push: params is the type that rpc has for it.
 	AppendPush(b []byte, method string, params any) []byte

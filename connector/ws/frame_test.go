@@ -2,6 +2,7 @@ package ws
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 )
 
@@ -12,9 +13,15 @@ func TestFrames(t *testing.T) {
 		if n > 65535 {
 			head = 10
 		}
-		in := AppendText([]byte("before"), func(b []byte) []byte { return append(b, bytes.Repeat([]byte{'x'}, n)...) })
-		if want := append([]byte("before"), TextFrame(bytes.Repeat([]byte{'x'}, n))...); !bytes.Equal(in, want) {
-			t.Errorf("a payload of %d bytes, written in place, is %.20q", n, in)
+		payload := bytes.Repeat([]byte{'x'}, n)
+		want := append([]byte("before"), TextFrame(payload)...)
+		for name, write := range map[string]func([]byte) []byte{
+			"with room after it": func(b []byte) []byte { return append(b, payload...) },
+			"without":            func(b []byte) []byte { return slices.Clip(append(b, payload...)) },
+		} {
+			if in := AppendText([]byte("before"), write); !bytes.Equal(in, want) {
+				t.Errorf("a payload of %d bytes, written in place %s, is %.20q", n, name, in)
+			}
 		}
 		if len(f) != n+head || f[0] != 0x81 {
 			t.Errorf("a payload of %d bytes makes a frame of %d, first byte %#x", n, len(f), f[0])
