@@ -66,7 +66,7 @@ func TestReplication(t *testing.T) {
 	if err := admin.EnsureTopics(s.ctx, s.kafka, epoch.Topics(partitions, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if r := s.topics(); !has(&r, doctor.Error, "topic "+schema.TopicControl, "kept by 1 brokers and 3 are needed") {
+	if r := s.topics(); !has(&r, doctor.Error, "topic "+schema.TopicControl, "has 1 replicas and needs 3") {
 		t.Errorf("a topic with one copy: %v", r.Findings)
 	}
 	s.alter(schema.TopicEvents, "min.insync.replicas", "1")
