@@ -96,7 +96,7 @@ func (c *client) chat(channel string) {
 	if c.w.chance(45) {
 		if m := c.repeated(); m != nil {
 			c.say(*m)
-			if c.w.chance(50) { // before anything else, so that it stands where it is meant to
+			if c.w.chance(50) { // before anything else, so that it lands where it is meant to
 				for id := schema.PartitionOf(m.channel, partitions); c.session != nil && c.node.producer.land(id); {
 				}
 			}

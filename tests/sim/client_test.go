@@ -47,7 +47,7 @@ type room struct {
 	by      int   // the join that made it a member
 	gaveUp  int   // the newest leave that was given up: it may have passed
 	left    int   // the newest leave that was answered
-	unsure  bool  // whether the join behind it takes it back, so that the log has neither
+	unsure  bool  // whether the join after it takes it back, so that the log has neither
 	early   bool  // and it was asked for while a join was under way
 	joined  int64 // the position of the join's result
 	cursor  int64 // the newest message received, or the join
@@ -240,7 +240,7 @@ func (c *client) room(channel string, seq int64) (*room, *channel) {
 		c.w.fail("%s/%s gets a push of channel %s at %d and is not a member", c.user, c.session.id, channel, seq)
 	}
 	if seq < r.pushed {
-		c.w.fail("%s/%s gets a push of channel %s at %d behind one at %d", c.user, c.session.id, channel, seq, r.pushed)
+		c.w.fail("%s/%s gets a push of channel %s at %d after one at %d", c.user, c.session.id, channel, seq, r.pushed)
 	}
 	ch := c.w.channel(channel)
 	if stay, had := ch.stayAt(c.session.id, seq); !had || stay.from > r.joined {
@@ -250,7 +250,7 @@ func (c *client) room(channel string, seq int64) (*room, *channel) {
 	return r, ch
 }
 
-// joinsAgain says whether a join behind the leave is under way.
+// joinsAgain says whether a join after the leave is under way.
 func (c *client) joinsAgain(leave *call) bool {
 	for _, call := range c.calls {
 		if call.method == rpc.MethodJoin && call.channel == leave.channel && call.id > leave.id {
@@ -285,7 +285,7 @@ func (c *client) hears(p *rpc.ChatPush) {
 	r, ch := c.room(p.Channel, p.Seq)
 	next := ch.seen(c.user, r.cursor, p.Seq)
 	if len(next) != 1 || !sameMessage(next[0], p.Message) {
-		c.w.fail("%s/%s hears %d (%s) in %s behind %d; the log has %s there", c.user, c.session.id, p.Seq, p.ID, p.Channel, r.cursor, show(next))
+		c.w.fail("%s/%s hears %d (%s) in %s after %d; the log has %s there", c.user, c.session.id, p.Seq, p.ID, p.Channel, r.cursor, show(next))
 	}
 	if want := ch.prev(p.Seq); p.Prev != want {
 		c.w.fail("%s/%s hears %d in %s, which follows %d, not %d", c.user, c.session.id, p.Seq, p.Channel, want, p.Prev)
@@ -368,7 +368,7 @@ func (c *client) acked(p rpc.ChatParams, r *room, x *rpc.ChatResult) {
 	l := c.w.logOf(p.Channel)
 	found := x.Seq > 0 && x.Seq < l.end() && l.records[x.Seq].event.GetChat().GetId() == p.ID
 	if !found || x.ID != p.ID {
-		c.w.fail("%s: message %s is acknowledged at %d, where it does not stand", c.user, p.ID, x.Seq)
+		c.w.fail("%s: message %s is acknowledged at %d, where the log does not have it", c.user, p.ID, x.Seq)
 	}
 	r.acked = max(r.acked, x.Seq)
 	c.w.count("messages acknowledged")

@@ -108,7 +108,7 @@ var meets = []string{
 	"degraded", "downs", "ended as their lease had run out", "history pages", "joins", "leaves", "leaves taken back", "leaves taken back of joins under way", "lost pushes noticed", "member lists", "messages heard",
 	"not recovered: too_many", "not recovered: unavailable", "orphans", "reads failed", "recovered",
 	"refused although they are in the log", "refused with 1003", "refused with 1007", "refused with 1008", "repeated by a producer",
-	"restored behind two windows", "takeovers in a flush", "void chats", "void joins", "written after they were refused",
+	"restored after two windows", "takeovers in a flush", "void chats", "void joins", "written after they were refused",
 }
 
 // playOne plays a seed, and with -v says what happens in it.

@@ -45,7 +45,7 @@ func (w *world) newOwner(l *log) *owner {
 	}
 	o.pushes = &producer{write: w.writePush, firm: true}
 	if f.Next() > 2*voidWindow {
-		w.count("restored behind two windows")
+		w.count("restored after two windows")
 	}
 	w.tracef("partition %d: an owner restores at %d and reads from %d", l.partition, f.Next(), o.next)
 	return o
