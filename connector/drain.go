@@ -31,7 +31,7 @@ func (inc *incarnation) drain(alive context.Context) {
 	}
 	inc.sessions.close(rpc.CloseShutdown, "shutting down")
 	if err := inc.heart.leave(ctx); err != nil {
-		inc.logger.Warn("could not say goodbye; the lease will run out instead", "error", err)
+		inc.logger.Warn("the last beat, which announces the stop, was not acknowledged: users are seen to leave when the lease runs out", "error", err)
 	}
 }
 
