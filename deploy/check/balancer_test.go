@@ -233,7 +233,7 @@ func (b *behind) drains(t *testing.T, leaving, staying string) {
 	})
 	came := 0
 	for pace := time.NewTicker(50 * time.Millisecond); ; came++ {
-		c, err := dial(t, b.at, "mae")
+		c, err := dial(t, b.at, fmt.Sprint("mae", came)) // one user has a limit
 		if err != nil {
 			t.Fatalf("after %d others a new client is refused: %v", came, err)
 		}
