@@ -245,7 +245,7 @@ func (w *Worker) stopped(ctx context.Context, err error) error {
 		return nil
 	}
 	if errors.Is(err, eventlog.ErrLogReplaced) { // of pushes or checkpoints, or found by a write
-		return fmt.Errorf("chat worker: %w; start it again: it compares the log with what is remembered of it", err)
+		return fmt.Errorf("chat worker: %w; start it again: it compares the log with what is remembered of it, and says if the log is to be restored, or `parley epoch new` is needed", err)
 	}
 	return fmt.Errorf("chat worker: %w", err)
 }
