@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -75,11 +76,7 @@ func (l *channels) unsubscribe(ch *channel) {
 func (l *channels) list() []*channel {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	all := make([]*channel, 0, len(l.all))
-	for _, ch := range l.all {
-		all = append(all, ch)
-	}
-	return all
+	return slices.AppendSeq(make([]*channel, 0, len(l.all)), maps.Values(l.all))
 }
 
 func (l *channels) count() int {

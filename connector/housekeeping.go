@@ -29,19 +29,27 @@ func (inc *incarnation) keep(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case now := <-tick.C:
-			if inc.silent(now) {
-				return errSilentLog
-			}
-			for _, s := range inc.sessions.list() {
-				s.keep(now)
-			}
-			inc.edge.Expire(now)
-			if round%2 == 0 {
-				inc.channels.presence()
-				inc.channels.forgetLeft(now)
+			if err := inc.keepOnce(now, inc.sessions.list(), round%2 == 0); err != nil {
+				return err
 			}
 		}
 	}
+}
+
+// keepOnce is a round of it, which looks after channels where it is their turn.
+func (inc *incarnation) keepOnce(now time.Time, sessions []*session, channels bool) error {
+	if inc.silent(now) {
+		return errSilentLog
+	}
+	for _, s := range sessions {
+		s.keep(now)
+	}
+	inc.edge.Expire(now)
+	if channels {
+		inc.channels.presence()
+		inc.channels.forgetLeft(now)
+	}
+	return nil
 }
 
 func (inc *incarnation) silent(now time.Time) bool {

@@ -1,7 +1,7 @@
 package connector
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -42,16 +42,7 @@ func (l *sessions) get(id string) *session {
 func (l *sessions) list() []*session {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	all := make([]*session, 0, len(l.all))
-	for _, s := range l.all {
-		all = append(all, s)
-	}
-	return all
-}
-
-// inOrder is a copy, in the order of their ids.
-func (l *sessions) inOrder() []*session {
-	return slices.SortedFunc(slices.Values(l.list()), func(a, b *session) int { return cmp.Compare(a.id, b.id) })
+	return slices.AppendSeq(make([]*session, 0, len(l.all)), maps.Values(l.all))
 }
 
 func (l *sessions) count() int {

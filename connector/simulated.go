@@ -1,7 +1,9 @@
 package connector
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/connector/front"
@@ -80,15 +82,11 @@ func (s *Simulated) Beaten(offset int64, read func(from, to int64, fn func(event
 
 // Keep is a round of housekeeping. The order of sessions is that of their ids.
 func (s *Simulated) Keep() error {
-	now := time.Now()
-	if s.inc.silent(now) {
-		return errSilentLog
+	all := s.inc.sessions.list()
+	slices.SortFunc(all, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
+	if err := s.inc.keepOnce(time.Now(), all, true); err != nil {
+		return err
 	}
-	for _, session := range s.inc.sessions.inOrder() {
-		session.keep(now)
-	}
-	s.inc.channels.presence()
-	s.inc.channels.forgetLeft(now)
 	select {
 	case err := <-s.inc.broken:
 		return err
