@@ -78,12 +78,16 @@ func (a *arrival) Fail() {
 	a.inc.metrics.upgrades.Add(1, outcomeFailed)
 }
 
-// accept begins the session that a front carries.
+// accept begins the session that a front carries, unless the incarnation is over.
 func (inc *incarnation) accept(f front.Front, t *admission.Ticket, token string) {
 	s := inc.newSession(f, token)
 	s.ticket = t
 	t.Upgraded(func() { f.Dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
-	if inc.admit(s) {
+	served := inc.sessions.add(s, func() {
+		inc.metrics.connections.Add(1)
+		inc.spawn(s.serve)
+	})
+	if served {
 		inc.metrics.upgrades.Add(1, outcomeOK)
 		return
 	}

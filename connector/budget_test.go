@@ -37,7 +37,7 @@ func serveAlone(t *testing.T, change func(*incarnation)) *served {
 	}
 	inc := newIncarnation(&c.cfg, epoch.Log{Partitions: 1, Window: 100}, nil, nil)
 	ctx, cancel := context.WithCancel(context.Background())
-	inc.ctx = ctx
+	inc.ctx, inc.shared.Queues = ctx, c.queues
 	if change != nil {
 		change(inc)
 	}

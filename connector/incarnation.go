@@ -65,8 +65,8 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 		broken:   make(chan error, 1),
 		sessions: newSessions(cfg.MaxConnections),
 	}
-	// The queues are those of the connector, where there is one.
-	inc.shared = jsonrpc.NewShared(limits, cfg.Edge.ReadRate, jsonrpc.NewQueues(maxQueued, nil), func() { inc.metrics.limited.Add(1, "bytes") })
+	// The bound of the queues is the connector's, which sets it.
+	inc.shared = jsonrpc.NewShared(limits, cfg.Edge.ReadRate, nil, func() { inc.metrics.limited.Add(1, "bytes") })
 	inc.channels = newChannels(log.Partitions, room.Options{
 		Window: log.Window, Entries: 3 * limits.Recover, Presence: limits.Presence, Backlogs: quota.NewPool(backlogTotal, 0),
 	})
@@ -142,11 +142,3 @@ func (inc *incarnation) fail(err error) {
 
 // spawn runs f, which ends when inc.ctx does.
 func (inc *incarnation) spawn(f func()) { inc.work.Go(f) }
-
-// admit adds a session and serves it, unless the incarnation is over.
-func (inc *incarnation) admit(s *session) bool {
-	return inc.sessions.add(s, func() {
-		inc.metrics.connections.Add(1)
-		inc.spawn(s.serve)
-	})
-}
