@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/internal/testing/wstest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -182,11 +183,11 @@ func nextFrame(b []byte) (opcode byte, payload, rest []byte) {
 	case 127:
 		n, head = int(binary.BigEndian.Uint64(b[2:])), 10
 	}
-	return b[0] &^ final, b[head : head+n], b[head+n:]
+	return b[0] &^ wstest.Final, b[head : head+n], b[head+n:]
 }
 
 func (c *client) frame(opcode byte, payload []byte) {
-	if opcode == opClose {
+	if opcode == wstest.Close {
 		c.w.tracef("%s/%s is closed with %d", c.user, c.session.id, binary.BigEndian.Uint16(payload))
 		c.w.count(fmt.Sprint("closed with ", binary.BigEndian.Uint16(payload)))
 		if !c.node.over {

@@ -6,12 +6,6 @@ import (
 	"time"
 )
 
-// Of RFC 6455, section 5.2.
-const (
-	opClose = 0x8
-	final   = 0x80
-)
-
 // line is what a client reads from. It takes everything at once, a slow one
 // takes nothing until the client reads.
 type line struct {
