@@ -21,8 +21,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/parley-chat/parley/connector/admission"
@@ -31,6 +29,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/files"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/roles"

@@ -9,14 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"

@@ -13,12 +13,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )

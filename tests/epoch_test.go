@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/chatworker"
@@ -19,6 +17,7 @@ import (
 	"github.com/parley-chat/parley/internal/app/cli"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"

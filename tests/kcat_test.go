@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 

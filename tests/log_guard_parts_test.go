@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/parley-chat/parley/schema"
 )
 

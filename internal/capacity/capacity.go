@@ -13,10 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/meter"
 	"github.com/parley-chat/parley/schema"
 )

@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/schema"
 )
 

@@ -7,12 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/oklog/ulid/v2"
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/schema"
 )
 

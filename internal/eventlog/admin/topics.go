@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/segmentio/kafka-go"
+
+	"github.com/parley-chat/parley/internal/eventlog"
 )
 
 // partitionsSetting is what a TopicError calls the number of partitions.

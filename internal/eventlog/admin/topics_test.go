@@ -10,12 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog"
-	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
 
 func TestMain(m *testing.M) { krafttest.Main(m) }

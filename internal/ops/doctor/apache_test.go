@@ -4,9 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/ops/doctor"
 	"github.com/parley-chat/parley/internal/testing/kraft"
 	"github.com/parley-chat/parley/internal/testing/krafttest"

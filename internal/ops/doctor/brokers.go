@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 )
 
 // limit is a bound of a broker's setting.

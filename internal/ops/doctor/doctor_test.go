@@ -9,12 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/ops/doctor"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"

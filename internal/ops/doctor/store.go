@@ -8,10 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/guard"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/sql"

@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/schema"
 )
 

@@ -6,13 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/internal/eventlog/admin"
-
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	renew "github.com/parley-chat/parley/internal/ops/epoch"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
