@@ -7,12 +7,14 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/parley-chat/parley/connector/identity"
 )
 
 // The gate guards the page and WebSockets, as it is configured.
 // Without a place in the log, 503 is the answer to whoever passes it.
 func TestGateIsBeforeEverything(t *testing.T) {
-	auth := &Auth{Key: []byte(strings.Repeat("k", 32)), Algorithms: []string{"HS256"}}
+	auth := &identity.Auth{Keys: []identity.Key{{Material: []byte(strings.Repeat("k", 32))}}, Algorithms: []string{"HS256"}}
 	for _, c := range []struct {
 		cfg                     Config
 		host, origin, forwarded string

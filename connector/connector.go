@@ -25,6 +25,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/gate"
+	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
@@ -54,7 +55,7 @@ type Config struct {
 	Limits         rpc.Limits
 	MaxConnections int              // open WebSockets; default 100,000
 	MaxQueued      int              // bytes in all outgoing queues together, default 256 MiB
-	Auth           *Auth            // nil: users are who they say they are
+	Auth           *identity.Auth   // nil: users are who they say they are
 	Edge           admission.Limits // what clients may take beside
 	// Open serves everybody without authentication. Without it and without Auth
 	// a connector listens on loopback alone, answers to localhost, loopback
@@ -78,6 +79,8 @@ type Config struct {
 	// fifths of it a query of ClickHouse, one fifth the tail of the log. What
 	// takes longer is answered with less, marked as such. Default 5 s.
 	HistoryTime time.Duration
+
+	tokens *identity.Verifier // by Auth; set by New
 }
 
 // Connector serves clients. Its methods may be called concurrently.
@@ -89,6 +92,7 @@ type Connector struct {
 	leaving  atomic.Bool                 // a planned stop has begun
 	metrics  *metrics
 	queues   *jsonrpc.Queues    // shared by the incarnations: one may end while the next serves
+	keys     *identity.Remote   // of tokens, where they are at a URL; else nil
 	edge     *admission.Control // counts sockets, whatever incarnation they belong to
 	server   *jsonrpc.Server
 	doubted  sync.Once      // a proxy that is not trusted was named
@@ -117,6 +121,10 @@ func New(cfg Config) (*Connector, error) {
 		}
 	}
 	g, err := check(&cfg, l.Addr())
+	var keys *identity.Remote
+	if err == nil {
+		keys, err = cfg.setTokens()
+	}
 	if err != nil {
 		if cfg.Listener == nil {
 			err = errors.Join(err, l.Close())
@@ -128,12 +136,12 @@ func New(cfg Config) (*Connector, error) {
 	cfg.fit()
 	m := newMetrics(cfg.Meters)
 	c := &Connector{
-		cfg: cfg, listener: l, gate: g, metrics: m, edge: admission.New(cfg.admission(m)),
+		cfg: cfg, listener: l, gate: g, keys: keys, metrics: m, edge: admission.New(cfg.admission(m)),
 		queues: jsonrpc.NewQueues(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
 	c.server = jsonrpc.NewServer(jsonrpc.Config{
 		Host: arrivals{c}, Page: cfg.Page, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
-		MaxToken: maxToken, Logger: cfg.Logger,
+		MaxToken: identity.MaxToken, Logger: cfg.Logger,
 	})
 	return c, nil
 }
@@ -176,7 +184,9 @@ func (c *Connector) Run(ctx context.Context) error {
 		served <- c.server.Serve(c.listener)
 		stop() // nobody can come any more
 	}()
+	forget := c.fetchKeys(ctx)
 	err = c.runIncarnations(ctx)
+	forget()
 	c.ending.Wait()
 	_ = c.server.Close()
 	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {

@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -44,7 +45,9 @@ func rigToken(t *testing.T, user string, more jwt.MapClaims) string {
 }
 
 // withAuth makes the limits those of the open internet.
-func withAuth(cfg *Config) { cfg.Auth = &Auth{Key: rigKey, Algorithms: []string{"HS256"}} }
+func withAuth(cfg *Config) {
+	cfg.Auth = &identity.Auth{Keys: []identity.Key{{Material: rigKey}}, Algorithms: []string{"HS256"}}
+}
 
 func newEdgeRig(t *testing.T, changes ...func(*Config)) *edgeRig {
 	t.Helper()

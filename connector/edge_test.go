@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/connector/admission"
+	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/connector/jsonrpc"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -85,7 +86,7 @@ func TestHugeHeads(t *testing.T) {
 func TestTokensAreBoundedAndForgotten(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t, withAuth)
-	long := rigToken(t, "ada", jwt.MapClaims{"padding": strings.Repeat("x", maxToken)})
+	long := rigToken(t, "ada", jwt.MapClaims{"padding": strings.Repeat("x", identity.MaxToken)})
 	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 	for name, try := range map[string]struct {
 		header http.Header
@@ -168,11 +169,11 @@ func TestWhereLimitsAreOff(t *testing.T) {
 	}{
 		"open on loopback":    {Config{}, loopback, 0},
 		"said to be open":     {Config{Open: true}, loopback, 100},
-		"with authentication": {Config{Auth: &Auth{}}, loopback, 100},
+		"with authentication": {Config{Auth: &identity.Auth{}}, loopback, 100},
 		"behind a proxy":      {Config{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, loopback, 100},
 		"beyond loopback":     {Config{}, &net.TCPAddr{IP: net.IPv4zero}, 100},
 		"set on loopback":     {Config{Limits: rpc.Limits{Rate: 7}}, loopback, 7},
-		"switched off":        {Config{Auth: &Auth{}, Limits: rpc.Limits{Rate: -1}}, loopback, 0},
+		"switched off":        {Config{Auth: &identity.Auth{}, Limits: rpc.Limits{Rate: -1}}, loopback, 0},
 	} {
 		c.cfg.setLimits(c.listen)
 		if c.cfg.Limits.Rate != c.rate {

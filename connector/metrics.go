@@ -56,6 +56,7 @@ type metrics struct {
 	readTime     meter.Histogram // seconds, by source and result
 	incarnations meter.Tally     // by reason
 	corrupt      meter.Tally     // by topic
+	keyFetches   meter.Tally     // by result
 }
 
 func newMetrics(p metric.MeterProvider) *metrics {
@@ -104,6 +105,9 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		incarnations: m.Tally("parley.connector.incarnations", "{incarnation}",
 			"Lives that the connector began, by why: start, or what ended the one before.",
 			meter.By("reason", "start", "lost_push", "declared_down", "silent_log", "pushes_cut", "other")),
+		keyFetches: m.Tally("parley.connector.key_fetches", "{fetch}",
+			"Times that the keys of tokens were fetched from --auth-jwks, by result: ok or failed. After a failure those there are serve on.",
+			meter.By("result", outcomeOK, outcomeFailed)),
 		corrupt: eventlog.CorruptRecords(m, schema.TopicPush),
 	}
 }
@@ -202,6 +206,15 @@ func (m *metrics) read(source string, took time.Duration, err error) {
 
 // fromRing counts a read of history that memory had.
 func (m *metrics) fromRing() { m.reads.Add(1, sourceRing, outcomeOK) }
+
+// fetchedKeys counts an attempt to fetch the keys of tokens.
+func (m *metrics) fetchedKeys(err error) {
+	result := outcomeOK
+	if err != nil {
+		result = outcomeFailed
+	}
+	m.keyFetches.Add(1, result)
+}
 
 // began counts a new incarnation, by what ended the one before; nil for the
 // first.

@@ -26,6 +26,9 @@ func (c *Connector) unready() (reasons []string) {
 	if err := c.server.Failing(time.Now()); err != nil {
 		reasons = append(reasons, "clients cannot connect: "+err.Error())
 	}
+	if trouble, missing := c.keyTrouble(); missing {
+		return append(reasons, trouble)
+	}
 	inc := c.current.Load()
 	if inc == nil && c.asking.Load() {
 		return append(reasons, "there is no log yet, and ClickHouse has not said whether it holds the history of one: none is created before it answers")
@@ -39,11 +42,14 @@ func (c *Connector) unready() (reasons []string) {
 	return reasons
 }
 
-func (c *Connector) warnings() []string {
+func (c *Connector) warnings() (all []string) {
 	if trouble := c.clock.Trouble(); trouble != "" {
-		return []string{trouble}
+		all = append(all, trouble)
 	}
-	return nil
+	if trouble, missing := c.keyTrouble(); trouble != "" && !missing {
+		all = append(all, trouble)
+	}
+	return all
 }
 
 // troubles are what beats report, for `parley doctor`: the process may not be

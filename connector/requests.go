@@ -105,23 +105,19 @@ func (c *call) hello(r rpc.Request) *rpc.Error {
 		c.result(s.greeting()) // as it is: what hello brought is not kept
 		return nil
 	}
-	who, bad := s.inc.cfg.identify(p, s.bearer)
-	if bad != nil {
-		if bad.Code == rpc.CodeUnauthenticated {
-			c.fail(bad)
-			s.front.Close(rpc.CloseBadToken, "invalid token")
-			return nil
-		}
+	who, err := s.identify(p)
+	if bad, is := err.(*rpc.Error); is {
 		return bad
 	}
-	s.mu.Lock()
-	if s.user != "" && s.user != who.user {
-		s.mu.Unlock()
+	if err != nil {
+		c.distrust(err)
+		return nil
+	}
+	if s.user != "" && s.user != who.Name {
 		return &rpc.Error{Code: rpc.CodeForbidden, Message: "this session is another user's"}
 	}
-	s.mu.Unlock()
 	if s.user == "" {
-		account, err := s.inc.edge.Enter(who.user, time.Now())
+		account, err := s.inc.edge.Enter(who.Name, time.Now())
 		if err != nil {
 			c.turnAway(err)
 			return nil
@@ -131,9 +127,7 @@ func (c *call) hello(r rpc.Request) *rpc.Error {
 		s.mu.Unlock()
 		s.ticket.Greeted()
 	}
-	s.mu.Lock()
-	s.user, s.expires = who.user, who.expires
-	s.mu.Unlock()
+	s.known(who)
 	c.result(s.greeting())
 	return nil
 }
@@ -151,13 +145,6 @@ func (c *call) turnAway(why error) {
 	}
 	c.fail(refusal)
 	s.front.Close(rpc.CloseConnections, why.Error())
-}
-
-func (s *session) greeting() rpc.HelloResult {
-	return rpc.HelloResult{
-		Session: s.id, User: s.user, Connector: s.inc.id, Epoch: s.inc.log.Epoch, Version: rpc.Version,
-		Ping: s.inc.cfg.ClientPing.Milliseconds(), Traces: s.inc.cfg.Traces, Limits: s.inc.limits,
-	}
 }
 
 func (c *call) join(r rpc.Request) *rpc.Error {

@@ -41,6 +41,7 @@ type session struct {
 	leaveAt time.Time     // when an ended session leaves its channels
 	reason  schema.Reason // of these leaves
 	expires time.Time     // of the token; zero: never
+	info    []byte        // JSON that the token tells of the user; nil: nothing
 
 	opened time.Time
 }

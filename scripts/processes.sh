@@ -31,8 +31,8 @@ need() {
 need_access() {
 	case ${listen%:*} in 127.* | localhost | '[::1]') return 0 ;; esac
 	case ${PARLEY_OPEN:-} in true | 1 | yes) return 0 ;; esac
-	[ -n "${PARLEY_AUTH_KEY:-}${PARLEY_AUTH_SECRET:-}" ] ||
-		fail "$listen is beyond this machine, and without authentication anybody could be any user: set PARLEY_AUTH_KEY or PARLEY_AUTH_SECRET, or PARLEY_OPEN=true to serve everybody."
+	[ -n "${PARLEY_AUTH_KEY:-}${PARLEY_AUTH_SECRET:-}${PARLEY_AUTH_JWKS:-}" ] ||
+		fail "$listen is beyond this machine, and without authentication anybody could be any user: set PARLEY_AUTH_KEY, PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS, or PARLEY_OPEN=true to serve everybody."
 }
 
 # choose gives every part a port, near the usual one, and keeps it for restarts

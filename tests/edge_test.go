@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
@@ -91,7 +92,7 @@ func TestRatesOfJoinsAndMessages(t *testing.T) {
 	c := newCluster(t)
 	c.worker()
 	url := c.connector(func(cfg *connector.Config) {
-		cfg.Auth = &connector.Auth{Key: key, Algorithms: []string{"HS256"}}
+		cfg.Auth = &identity.Auth{Keys: []identity.Key{{Material: key}}, Algorithms: []string{"HS256"}}
 		cfg.Limits.Channels = 20
 	}).addr
 	session := func(name string) *user {

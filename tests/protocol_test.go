@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )
@@ -243,7 +244,7 @@ func TestTokens(t *testing.T) {
 	in := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 	c := newCluster(t)
 	url := c.connector(func(cfg *connector.Config) {
-		cfg.Auth = &connector.Auth{Key: key, Algorithms: []string{"HS256"}, Audience: "parley"}
+		cfg.Auth = &identity.Auth{Keys: []identity.Key{{Material: key}}, Algorithms: []string{"HS256"}, Audience: "parley"}
 	}).addr
 	good := jwt.MapClaims{"sub": "ada", "exp": in(time.Hour), "aud": "parley"}
 
@@ -264,7 +265,11 @@ func TestTokens(t *testing.T) {
 		if bad, ok := err.(*rpc.Error); !ok || bad.Code != rpc.CodeUnauthenticated {
 			t.Errorf("%s: %v", name, err)
 		}
-		if code, _ := u.Ended(soon(t)); code != rpc.CloseBadToken {
+		want := rpc.CloseBadToken
+		if name == "expired" {
+			want = rpc.CloseExpired
+		}
+		if code, _ := u.Ended(soon(t)); code != want {
 			t.Errorf("%s: closed with %d", name, code)
 		}
 	}

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"encoding/json"
 	"os"
 	"reflect"
 	"slices"
@@ -104,6 +105,9 @@ func (p property) kind() string {
 }
 
 func kindInDocument(t reflect.Type) string {
+	if t == reflect.TypeFor[json.RawMessage]() {
+		return "" // any
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return kindInDocument(t.Elem())

@@ -1,5 +1,7 @@
 package rpc
 
+import "encoding/json"
+
 // The methods of requests.
 const (
 	MethodHello   = "hello"
@@ -26,11 +28,13 @@ type HelloParams struct {
 
 // HelloResult describes the session and what the server allows.
 type HelloResult struct {
-	Session   string `json:"session"`
-	User      string `json:"user"`
-	Connector string `json:"connector"`
-	Epoch     string `json:"epoch"`
-	Version   int    `json:"version"`
+	Session string `json:"session"`
+	User    string `json:"user"`
+	// Info is what the token tells of the user, any JSON.
+	Info      json.RawMessage `json:"info,omitempty"`
+	Connector string          `json:"connector"`
+	Epoch     string          `json:"epoch"`
+	Version   int             `json:"version"`
 	// Ping is the silence in milliseconds after which a client sends ping.
 	Ping int64 `json:"ping"`
 	// Traces is a URL with {trace} in it, where traces can be looked at.

@@ -63,7 +63,16 @@ func TestCheckSaysWhatAStartSays(t *testing.T) {
 		{args: "connector --auth-secret " + secret + " --auth-algorithms RS256", want: "cannot verify"},
 		{args: "connector --auth-secret " + secret + " --auth-key " + secret, want: "keep one"},
 		{args: "connector --auth-secret " + secret + " --open", want: "keep one"},
-		{args: "connector --auth-audience parley", want: "--auth-key or --auth-secret"},
+		{args: "connector --auth-audience parley", want: "take --auth-key, --auth-secret or --auth-jwks"},
+		{args: "connector --auth-max-age 1h", want: "take --auth-key, --auth-secret or --auth-jwks"},
+		{args: "connector --auth-secret " + secret + " --auth-max-age=-1h", want: "--auth-max-age is -1h0m0s: it takes a time from 0 on"},
+		{args: "connector --auth-jwks https://id.example.com/jwks", want: "--auth-jwks needs --auth-audience"},
+		{args: "up --auth-jwks https://id.example.com/jwks --auth-audience parley --auth-key " + secret, want: "keep one"},
+		{args: "connector --auth-jwks http://id.example.com/jwks --auth-audience parley", want: "--auth-jwks: it takes https://"},
+		{args: "connector --auth-jwks https://ada:s3cr3t@id.example.com/jwks --auth-audience parley", want: "--auth-jwks: it takes an address without user and password"},
+		{args: "connector --auth-jwks id.example.com --auth-audience none", want: "--auth-jwks: it takes the address of a key set"},
+		{args: "connector --auth-jwks https://id.example.com/jwks --auth-audience none --auth-algorithms HS256", want: "cannot verify"},
+		{args: "connector", variable: "PARLEY_AUTH_JWKS", want: "PARLEY_AUTH_JWKS is set and empty"},
 		{args: "connector --listen 0.0.0.0:0", want: "--open"},
 		{args: "up --listen :0", want: "--open"},
 		{args: "connector --origins chat.example.com", want: `--origins: it takes origins of the form https://chat.example.com, https://*.example.com or *, not "chat.example.com"`},
@@ -118,6 +127,7 @@ func TestCheckSaysWhatAStartSays(t *testing.T) {
 // Every command that takes addresses or files is checked before it starts.
 func TestCheckAcceptsWhatStarts(t *testing.T) {
 	for _, args := range []string{
+		"connector --auth-jwks https://id.example.com/jwks --auth-audience none --auth-issuer https://id.example.com/ --auth-user-claim email --auth-max-age 0",
 		"up", "connector --open --listen :0", "connector --kafka a:1,b:2 --origins https://Chat.Example/,https://*.example.com --proxies 127.0.0.1/32 --hosts box",
 		"chatworker", "projector", "broker", "clickhouse", "verify", "doctor", "tail", "history lobby", "topics", "rebuild", "epoch new --yes", "format",
 		"tail --data x --kafka-sasl PLAIN",

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -14,10 +13,7 @@ import (
 
 // clientFlags are who may connect and what clients may do.
 type clientFlags struct {
-	AuthKey        string        `placeholder:"FILE" help:"Public key (PEM) that tokens are verified with. Default: no authentication, users are who they say they are."`
-	AuthSecret     string        `placeholder:"FILE" help:"Secret that tokens are signed and verified with, in place of a public key: 32 bytes or more. Default: none."`
-	AuthAlgorithms []string      `placeholder:"ALG,..." help:"Algorithms of tokens that are accepted. Default: by the kind of key EdDSA, ES256, ES384, ES512, RS256 or HS256."`
-	AuthAudience   string        `placeholder:"NAME" help:"Audience that tokens must name. Default: any."`
+	authFlags
 	Open           bool          `help:"Serve everybody without authentication, also beyond this machine."`
 	Hosts          []string      `placeholder:"NAME,..." help:"Names that browsers on this machine may use besides localhost, where there is no authentication. Default: none."`
 	Proxies        []string      `placeholder:"CIDR,..." help:"Networks of the proxies whose X-Forwarded-For counts. Default: none."`
@@ -77,30 +73,4 @@ func (f *clientFlags) config(listen address) (connector.Config, error) {
 	}
 	f.into(&cfg)
 	return cfg, connector.Check(cfg, at)
-}
-
-// auth loads what tokens are verified with; nil where nothing is given.
-func (f *clientFlags) auth() (*connector.Auth, error) {
-	auth := &connector.Auth{Algorithms: f.AuthAlgorithms, Audience: f.AuthAudience}
-	var err error
-	switch {
-	case f.AuthKey != "" && f.AuthSecret != "":
-		return nil, errors.New("tokens are verified with --auth-key or with --auth-secret: keep one")
-	case f.AuthKey != "":
-		if auth.Key, err = loadPublicKey(f.AuthKey); err != nil {
-			return nil, fmt.Errorf("%s: %w", quote.Named("--auth-key", f.AuthKey), err)
-		}
-	case f.AuthSecret != "":
-		if auth.Key, err = loadSecret(f.AuthSecret); err != nil {
-			return nil, fmt.Errorf("%s: %w", quote.Named("--auth-secret", f.AuthSecret), err)
-		}
-	case len(f.AuthAlgorithms) > 0 || f.AuthAudience != "":
-		return nil, errors.New("--auth-algorithms and --auth-audience are about tokens, which take --auth-key or --auth-secret")
-	default:
-		return nil, nil
-	}
-	if fitting := auth.Fitting(); len(auth.Algorithms) == 0 && len(fitting) > 0 {
-		auth.Algorithms = fitting[:1]
-	}
-	return auth, auth.Validate()
 }

@@ -137,7 +137,7 @@ func TestKeysOfTokens(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		auth, err := (&clientFlags{AuthKey: path}).auth()
+		auth, err := (&authFlags{AuthKey: []string{path}}).auth()
 		if c.public == "" && err == nil || c.public != "" && (err != nil || auth.Algorithms[0] != c.public) {
 			t.Errorf("--auth-key, %s: %+v, %v", name, auth, err)
 		}
@@ -146,12 +146,12 @@ func TestKeysOfTokens(t *testing.T) {
 				t.Errorf("--auth-key, %s: the error quotes the file: %v", name, err)
 			}
 		}
-		auth, err = (&clientFlags{AuthSecret: path}).auth()
-		if c.secret == "" && err == nil || c.secret != "" && (err != nil || auth.Algorithms[0] != "HS256" || string(auth.Key.([]byte)) != c.secret) {
+		auth, err = (&authFlags{AuthSecret: path}).auth()
+		if c.secret == "" && err == nil || c.secret != "" && (err != nil || auth.Algorithms[0] != "HS256" || string(auth.Keys[0].Material.([]byte)) != c.secret) {
 			t.Errorf("--auth-secret, %s: %+v, %v", name, auth, err)
 		}
 	}
-	for _, flags := range []clientFlags{{AuthKey: "/nowhere"}, {AuthSecret: "/nowhere"}, {AuthAudience: "parley"}, {AuthAlgorithms: []string{"RS256"}}} {
+	for _, flags := range []authFlags{{AuthKey: []string{"/nowhere"}}, {AuthSecret: "/nowhere"}, {AuthAudience: "parley"}, {AuthAlgorithms: []string{"RS256"}}} {
 		if auth, err := flags.auth(); err == nil {
 			t.Errorf("%+v gives %+v", flags, auth)
 		}
@@ -177,13 +177,30 @@ func TestAlgorithmsFitTheKey(t *testing.T) {
 		algorithms  string
 		ok          bool
 	}{
+		{ed + "," + rs, "", "EdDSA,RS256", true}, {"a=" + ed + ",b=" + ec, "", "EdDSA,ES384", true}, {ed + "," + rs, "", "EdDSA", false},
+		{"a=" + ed + ",a=" + ec, "", "EdDSA,ES384", false}, {"a=" + ed + "," + ec, "", "EdDSA,HS256", false},
 		{ed, "", "EdDSA", true}, {ec, "", "ES384", true}, {rs, "", "RS256,PS512", true}, {"", short, "HS256", true}, {"", long, "HS256,HS512", true},
 		{ed, "", "HS256", false}, {rs, "", "HS256", false}, {rs, "", "RS256,none", false}, {ec, "", "ES256", false}, {ed, "", "eddsa", false},
 		{"", short, "HS512", false}, {"", long, "RS256", false}, {"", long, "none", false}, {ed, "", "", false}, {ed, short, "EdDSA", false},
 	} {
-		auth, err := (&clientFlags{AuthKey: c.key, AuthSecret: c.secret, AuthAlgorithms: strings.Split(c.algorithms, ",")}).auth()
+		flags := authFlags{AuthSecret: c.secret, AuthAlgorithms: strings.Split(c.algorithms, ",")}
+		if c.key != "" {
+			flags.AuthKey = strings.Split(c.key, ",")
+		}
+		auth, err := flags.auth()
 		if (err == nil) != c.ok || c.ok && !slices.Equal(auth.Algorithms, strings.Split(c.algorithms, ",")) {
 			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// A key's kid is before its file; a = in the file's own path is none.
+func TestKidsOfKeys(t *testing.T) {
+	for given, want := range map[string][2]string{
+		"key.pem": {"", "key.pem"}, "2026=key.pem": {"2026", "key.pem"}, "a=b=c": {"a", "b=c"}, "./a=b": {"", "./a=b"}, "/k/a=b": {"", "/k/a=b"}, "=x": {"", "x"},
+	} {
+		if id, path := splitKey(given); id != want[0] || path != want[1] {
+			t.Errorf("%s: the kid %q of %q", given, id, path)
 		}
 	}
 }

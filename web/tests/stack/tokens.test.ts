@@ -33,8 +33,8 @@ afterAll(async () => {
 /** A JWT of a user that is good for some seconds. */
 function token(sub: string, seconds: number): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const exp = Math.floor(Date.now() / 1000) + seconds;
-  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub, exp })}`;
+  const iat = Math.floor(Date.now() / 1000);
+  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub, iat, exp: iat + seconds })}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 

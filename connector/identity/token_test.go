@@ -1,6 +1,7 @@
-package connector
+package identity
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -40,10 +41,10 @@ func newIssuers(t *testing.T) []issuer {
 	}
 	secret := []byte(strings.Repeat("k", 32))
 	return []issuer{
-		{&Auth{Key: edPublic, Algorithms: []string{"EdDSA"}}, "EdDSA", ed},
-		{&Auth{Key: &ec.PublicKey, Algorithms: []string{"ES256"}}, "ES256", ec},
-		{&Auth{Key: &rs.PublicKey, Algorithms: []string{"RS256", "PS256"}}, "RS256", rs},
-		{&Auth{Key: secret, Algorithms: []string{"HS256"}}, "HS256", secret},
+		{&Auth{Keys: []Key{{Material: edPublic}}, Algorithms: []string{"EdDSA"}}, "EdDSA", ed},
+		{&Auth{Keys: []Key{{Material: &ec.PublicKey}}, Algorithms: []string{"ES256"}}, "ES256", ec},
+		{&Auth{Keys: []Key{{Material: &rs.PublicKey}}, Algorithms: []string{"RS256", "PS256"}}, "RS256", rs},
+		{&Auth{Keys: []Key{{Material: secret}}, Algorithms: []string{"HS256"}}, "HS256", secret},
 	}
 }
 
@@ -61,6 +62,10 @@ func (i issuer) sign(t *testing.T, algorithm string, key any, header, claims str
 func (i issuer) token(t *testing.T, claims string) string {
 	t.Helper()
 	return i.sign(t, i.algorithm, i.private, `{"alg":"`+i.algorithm+`","typ":"JWT"}`, claims)
+}
+
+func (i issuer) verify(token string) (User, error) {
+	return NewVerifier(*i.auth, nil).Verify(context.Background(), token)
 }
 
 func at(d time.Duration) string { return fmt.Sprint(time.Now().Add(d).Unix()) }
@@ -113,12 +118,12 @@ func TestClaims(t *testing.T) {
 			{"\xef\xbb\xbf" + `{"sub":"ada","exp":` + hour + `}`, ""},
 			{`[]`, ""}, {`null`, ""}, {`"ada"`, ""}, {``, ""},
 		} {
-			who, err := i.auth.verify(i.token(t, c.claims))
-			if who.user != c.user || (err == nil) != (c.user != "") {
-				t.Errorf("%s %s: %q, %v", i.algorithm, c.claims, who.user, err)
+			who, err := i.verify(i.token(t, c.claims))
+			if who.Name != c.user || (err == nil) != (c.user != "") {
+				t.Errorf("%s %s: %q, %v", i.algorithm, c.claims, who.Name, err)
 			}
-			if err == nil && time.Until(who.expires) > time.Hour+time.Second {
-				t.Errorf("%s: it expires at %v", c.claims, who.expires)
+			if err == nil && time.Until(who.Expires) > time.Hour+time.Second {
+				t.Errorf("%s: it expires at %v", c.claims, who.Expires)
 			}
 		}
 	}
@@ -131,7 +136,7 @@ func TestAudience(t *testing.T) {
 		`"aud":"parley"`: true, `"aud":["other","parley"]`: true, `"x":1`: false, `"aud":"Parley"`: false, `"AUD":"parley"`: false, `"aud":[]`: false,
 		`"aud":null`: false, `"aud":["other"]`: false, `"aud":["parley",7]`: false, `"aud":{"parley":1}`: false, `"aud":7`: false, `"aud":[["parley"]]`: false,
 	} {
-		if _, err := i.auth.verify(i.token(t, `{"sub":"ada","exp":`+at(time.Hour)+`,`+claim+`}`)); (err == nil) != ok {
+		if _, err := i.verify(i.token(t, `{"sub":"ada","exp":`+at(time.Hour)+`,`+claim+`}`)); (err == nil) != ok {
 			t.Errorf("%s: %v", claim, err)
 		}
 	}
@@ -142,7 +147,7 @@ func TestSignatures(t *testing.T) {
 	claims := `{"sub":"ada","exp":` + at(time.Hour) + `}`
 	all := newIssuers(t)
 	ed, rs, hs := all[0], all[2], all[3]
-	der, err := x509.MarshalPKIXPublicKey(rs.auth.Key)
+	der, err := x509.MarshalPKIXPublicKey(rs.auth.Keys[0].Material)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,11 +195,17 @@ func TestSignatures(t *testing.T) {
 		"nothing":                  {ed, "", false},
 		"dots":                     {ed, "..", false},
 	} {
-		if who, err := c.by.auth.verify(c.token); (err == nil) != c.ok {
+		if who, err := c.by.verify(c.token); (err == nil) != c.ok {
 			t.Errorf("%s: %+v, %v", name, who, err)
 		}
 	}
-	if _, err := ed.auth.verify(good); err != nil {
+	if _, err := ed.verify(good); err != nil {
 		t.Error(err)
+	}
+	rs.auth.Keys[0].Algorithm = "PS256"
+	for algorithm, ok := range map[string]bool{"RS256": false, "PS256": true} {
+		if _, err := rs.verify(rs.sign(t, algorithm, rs.private, `{"alg":"`+algorithm+`"}`, claims)); (err == nil) != ok {
+			t.Errorf("%s with a key for PS256: %v", algorithm, err)
+		}
 	}
 }

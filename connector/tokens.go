@@ -1,0 +1,106 @@
+package connector
+
+import (
+	"context"
+	"errors"
+
+	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// setTokens prepares what tokens are verified with, where there is
+// authentication. keys are those at a URL, else nil.
+func (cfg *Config) setTokens() (keys *identity.Remote, err error) {
+	if cfg.Auth == nil {
+		return nil, nil
+	}
+	if cfg.Auth.JWKS != "" {
+		keys, err = identity.NewRemote(cfg.Auth.JWKS, cfg.Logger)
+	}
+	cfg.tokens = identity.NewVerifier(*cfg.Auth, keys)
+	return keys, err
+}
+
+// fetchKeys fetches the keys of tokens, where they are at a URL, until stop is
+// called. It returns when there are some, or ctx ends.
+func (c *Connector) fetchKeys(ctx context.Context) (stop func()) {
+	if c.keys == nil {
+		return func() {}
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // clients come while it drains, too
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		c.keys.Run(life, c.metrics.fetchedKeys)
+	}()
+	select {
+	case <-c.keys.First():
+	case <-ctx.Done():
+	}
+	return func() {
+		end()
+		<-over
+	}
+}
+
+// keyTrouble is why the keys of tokens cannot be fetched; missing is whether
+// there are none at all.
+func (c *Connector) keyTrouble() (text string, missing bool) {
+	if c.keys == nil {
+		return "", false
+	}
+	return c.keys.Trouble()
+}
+
+// identify says who a session is: by its token, or, without authentication, as
+// it says itself.
+func (s *session) identify(p rpc.HelloParams) (identity.User, error) {
+	tokens := s.inc.cfg.tokens
+	if tokens == nil {
+		if bad := checkNewName("user", p.User); bad != nil {
+			return identity.User{}, bad
+		}
+		return identity.User{Name: p.User}, nil
+	}
+	token := p.Token
+	if token == "" {
+		token = s.bearer
+	}
+	return tokens.Verify(s.inc.ctx, token)
+}
+
+// distrust answers a hello whose token is not accepted, and ends its session.
+// One that is to try later gets no answer: an error there says that nothing
+// will change.
+func (c *call) distrust(why error) {
+	front, refusal := c.session.front, &rpc.Error{Code: rpc.CodeUnauthenticated, Message: "unauthenticated: " + why.Error()}
+	switch {
+	case errors.Is(why, identity.ErrLater):
+		front.Close(rpc.CloseTryLater, why.Error()+": try later")
+		c.fail(refusal)
+	case errors.Is(why, identity.ErrExpired):
+		c.fail(refusal)
+		front.Close(rpc.CloseExpired, why.Error())
+	default:
+		c.fail(refusal)
+		front.Close(rpc.CloseBadToken, "invalid token")
+	}
+}
+
+// known takes note of who the session is.
+func (s *session) known(who identity.User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.user, s.expires, s.info = who.Name, who.Expires, who.Info
+}
+
+// greeting answers hello.
+func (s *session) greeting() rpc.HelloResult {
+	s.mu.Lock()
+	user, info := s.user, s.info
+	s.mu.Unlock()
+	return rpc.HelloResult{
+		Session: s.id, User: user, Info: info, Connector: s.inc.id, Epoch: s.inc.log.Epoch, Version: rpc.Version,
+		Ping: s.inc.cfg.ClientPing.Milliseconds(), Traces: s.inc.cfg.Traces, Limits: s.inc.limits,
+	}
+}
