@@ -50,6 +50,8 @@ const TRY_LATER = 3014;
 const TOO_MANY = 3504;
 /** How long a token may take. */
 const TOKEN_WITHIN = 10_000;
+/** How long the close may take that follows a refused token. */
+const CLOSE_WITHIN = 2_000;
 
 /**
  * A user's connection to Parley. It reconnects by itself and brings its
@@ -227,15 +229,16 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #connect(params: object): void {
+    let refused: ParleyError | undefined;
     const connection: Connection = new Connection(this.#url, this.#WebSocket, {
       opened: () =>
         connection.request<HelloResult>("hello", params, (error, session) => {
-          if (error) this.#turnedAway(error, connection);
+          if (error) refused = this.#turnedAway(error, connection);
           else this.#established(session, connection);
         }),
       pushed: (push) => this.#pushed(push),
       closed: (code, reason) => {
-        if (this.#connection === connection) this.#lost(code, reason);
+        if (this.#connection === connection) this.#lost(code, reason, refused);
       },
     });
     this.#connection = connection;
@@ -258,11 +261,20 @@ export class Client extends Emitter<ClientEvents> {
     for (const channel of this.#channels.values()) channel.connected();
   }
 
-  /** `hello` was answered with an error: only some of them may pass by themselves. */
-  #turnedAway(error: ParleyError, connection: Connection): void {
+  /**
+   * `hello` was answered with an error: only some of them may pass by themselves.
+   * Returns one of which the close that follows says whether it does.
+   */
+  #turnedAway(error: ParleyError, connection: Connection): ParleyError | undefined {
     if (error.code === ErrorCode.Disconnected) return;
     if (isTransient(error) || error.code === ErrorCode.Internal) {
-      return connection.close(3000, error.message);
+      return void connection.close(3000, error.message);
+    }
+    if (error.code === ErrorCode.Unauthenticated && typeof this.#options.token === "function") {
+      // A token that has run out closes with a code that asks for a fresh one.
+      const final: ClientState = { status: "closed", error };
+      this.#retry = setTimeout(() => this.#shut(error, 1000, final), CLOSE_WITHIN);
+      return error;
     }
     // It is the end of this user's connections, not of the rights.
     const tooMany = error.code === ErrorCode.Forbidden && error.data.limit !== undefined;
@@ -286,11 +298,11 @@ export class Client extends Emitter<ClientEvents> {
     this.emit("drain", { after });
   }
 
-  #lost(code: number, reason: string): void {
+  #lost(code: number, reason: string, refused?: ParleyError): void {
     if (!mayReconnect(code)) {
       const why = code === TOO_MANY ? "too many connections" : "the server closed the connection";
       const text = reason || `${why} (${code})`;
-      const error = new ParleyError(code, text);
+      const error = refused ?? new ParleyError(code, text);
       return this.#shut(error, code, { status: "closed", error });
     }
     const stable = this.#since > 0 && performance.now() - this.#since > STABLE_AFTER;

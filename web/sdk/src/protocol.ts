@@ -58,6 +58,8 @@ export interface HelloResult {
   session: string;
   /** The user, as the server knows them. */
   user: string;
+  /** What the token tells of the user, any JSON. */
+  info?: unknown;
   /** The incarnation of the connector that serves the session. */
   connector: string;
   /** The current epoch of the log. */
