@@ -52,6 +52,13 @@ func (c *Connector) keyTrouble() (text string, missing bool) {
 	return c.keys.Trouble()
 }
 
+// AwaitsKeys reports whether the connector waits for the keys of tokens, which it
+// never had: then it takes no clients.
+func (c *Connector) AwaitsKeys() bool {
+	_, missing := c.keyTrouble()
+	return missing
+}
+
 // identify says who a session is: by its token, or, without authentication, as
 // it says itself.
 func (s *session) identify(p rpc.HelloParams) (identity.User, error) {

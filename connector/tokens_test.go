@@ -197,9 +197,15 @@ func TestTokenOfAnUnknownKey(t *testing.T) {
 }
 
 // A connector whose keys cannot be fetched waits for them, takes no clients, and
-// says so; one that has some serves on without more.
+// says so. It can be stopped meanwhile.
 func TestConnectorWaitsForKeys(t *testing.T) {
 	t.Parallel()
+	for _, stopEarly := range []bool{true, false} {
+		waitForKeys(t, stopEarly)
+	}
+}
+
+func waitForKeys(t *testing.T, stopEarly bool) {
 	address, answers, _ := keySet(t)
 	cfg := Config{Listen: "127.0.0.1:0"}
 	withKeySet(address)(&cfg)
@@ -217,8 +223,10 @@ func TestConnectorWaitsForKeys(t *testing.T) {
 	if _, response, _ := websocket.DefaultDialer.Dial("ws://"+c.Addr().String()+"/ws", nil); response == nil || response.StatusCode != 503 {
 		t.Errorf("an upgrade meanwhile: %v", response)
 	}
-	answers.Store(true)
-	soon(t, "it goes on", func() bool { return !strings.Contains(unready(), "keys") })
+	if !stopEarly {
+		answers.Store(true)
+		soon(t, "it goes on", func() bool { return !c.AwaitsKeys() && !strings.Contains(unready(), "keys") })
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

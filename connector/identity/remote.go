@@ -144,13 +144,17 @@ func (r *Remote) try(ctx context.Context, fetched func(error)) (keep time.Durati
 // tell logs what became of an attempt: an outage once, and its end.
 func (r *Remote) tell(err error) {
 	r.mu.Lock()
-	before := r.failure
+	before, missing := r.failure, r.set == nil
 	r.mu.Unlock()
 	switch {
-	case err != nil && (before == nil || before.Error() != err.Error()):
-		r.logger.Warn("the keys of tokens could not be fetched; those there are serve on, and it is tried again", "error", err)
-	case err == nil && before != nil:
-		r.logger.Info("the keys of tokens were fetched again")
+	case err == nil || before != nil && before.Error() == err.Error():
+	case missing:
+		r.logger.Warn("the keys of tokens could not be fetched, and clients wait until they can: look at --auth-jwks", "error", err)
+	default:
+		r.logger.Warn("the keys of tokens could not be fetched again, and those there are serve on", "error", err)
+	}
+	if err == nil && before != nil {
+		r.logger.Info("the keys of tokens were fetched")
 	}
 }
 

@@ -42,6 +42,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	defer func() { err = errors.Join(err, health.stop()) }()
 	s, err := stack.Start(ctx, stack.Config{
 		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients, ClickHouseHTTP: c.ClickhouseHTTP,
+		Begun:  func(s *stack.Stack) { running.Store(s) },
 		Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 	})
 	if err != nil {
@@ -50,7 +51,6 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 		}
 		return err
 	}
-	running.Store(s)
 	c.announce(p, s.Addresses(), t.log)
 	select {
 	case <-ctx.Done():

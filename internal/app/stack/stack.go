@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,6 +49,9 @@ type Config struct {
 	// ClickHouseHTTP makes ClickHouse answer SQL over HTTP too, for those who
 	// have its password.
 	ClickHouseHTTP bool
+	// Begun, when set, gets the stack when its parts run, before clients are
+	// served: its Health says what it waits for.
+	Begun func(*Stack)
 	// Meters measure what the components do; nil for none.
 	Meters metric.MeterProvider
 	// Tracers make spans of what the components do; nil for none.
@@ -186,6 +190,9 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.startComponents(listener); err != nil {
 		return err
 	}
+	if s.cfg.Begun != nil {
+		s.cfg.Begun(s)
+	}
 	if err := s.awaitReady(ctx); err != nil {
 		return err
 	}
@@ -246,17 +253,22 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 
 // awaitReady waits until clients are served.
 func (s *Stack) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyPatience)
-	defer cancel()
+	deadline := time.Now().Add(readyPatience)
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
-	for !s.Health(ctx).Ready() {
+	for h := s.Health(ctx); !h.Ready(); h = s.Health(ctx) {
+		if s.connector.AwaitsKeys() { // from elsewhere, which may take as long as it likes
+			deadline = time.Now().Add(readyPatience)
+		}
 		select {
 		case <-s.failed:
 			return s.failure
 		case <-ctx.Done():
 			return fmt.Errorf("the stack was started and does not serve clients: %w", ctx.Err())
-		case <-tick.C:
+		case now := <-tick.C:
+			if now.After(deadline) {
+				return fmt.Errorf("the stack was started and does not serve clients: %s", strings.Join(h.Unready, "; "))
+			}
 		}
 	}
 	return nil
