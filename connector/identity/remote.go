@@ -218,7 +218,7 @@ func (r *Remote) check(ctx context.Context, t *token) error {
 		return ErrLater
 	}
 	err := t.check(set.keys)
-	if errors.Is(err, errUnknown) && !set.began.After(asked) {
+	if errors.Is(err, errUnknown) && set.began.Before(asked) {
 		return ErrLater
 	}
 	return err
