@@ -47,7 +47,7 @@ func loadPublicKey(path string) (key any, err error) {
 	case block == nil:
 		return nil, errors.New("it is not a public key in PEM: a secret for HS256 goes to --auth-secret")
 	case bytes.Count(text, begins) != 1 || len(bytes.TrimSpace(rest)) > 0:
-		return nil, errors.New("it holds more than one public key in PEM: keep one")
+		return nil, errors.New("it holds more than one public key in PEM: keep one, and give --auth-key for each file")
 	}
 	switch block.Type {
 	case "PUBLIC KEY":
