@@ -1,0 +1,67 @@
+package grants
+
+// Action is what a user does in a channel. The zero value is not an action, and
+// nobody may do it.
+type Action uint8
+
+// What a user may be allowed in a channel.
+const (
+	Join     Action = iota + 1 // joining; live messages, members, presence
+	History                    // past messages, and those in a join's result
+	Chat                       // public messages
+	Private                    // private messages to others
+	Edit                       // one's own messages changed and deleted
+	React                      // reactions
+	Signal                     // signals
+	Moderate                   // what moderators do; implies all others
+)
+
+var names = [...]string{
+	Join: "join", History: "history", Chat: "chat", Private: "private", Edit: "edit", React: "react", Signal: "signal", Moderate: "moderate",
+}
+
+// String is the action's name in grants; "" for what is not an action.
+func (a Action) String() string {
+	if int(a) < len(names) {
+		return names[a]
+	}
+	return ""
+}
+
+// Actions is a set of them.
+type Actions uint16
+
+// everyday is what * stands for. It never grows: whoever wrote * did not mean
+// what came later.
+const everyday Actions = 1<<Join | 1<<History | 1<<Chat | 1<<Private | 1<<Edit | 1<<React | 1<<Signal
+
+// Has reports whether an action is in the set.
+func (s Actions) Has(a Action) bool { return s&(1<<a) != 0 }
+
+// actionsOf is what the names of a grant allow. Those that are not known allow
+// nothing: they may be another version's, or another server's.
+func actionsOf(allow []string) (s Actions, unknown []string) {
+	for _, name := range allow {
+		a := actionOf(name)
+		if a == 0 {
+			unknown = append(unknown, name)
+		}
+		s |= a
+	}
+	return s, unknown
+}
+
+func actionOf(name string) Actions {
+	switch name {
+	case "*":
+		return everyday
+	case Moderate.String():
+		return everyday | 1<<Moderate
+	}
+	for a := Join; a < Moderate; a++ {
+		if name == a.String() {
+			return 1 << a
+		}
+	}
+	return 0
+}

@@ -1,0 +1,63 @@
+// Package grants decides who may do what in which channel. It has no clock and
+// does no I/O: grants are parsed from JSON or made of patterns and names, those
+// of a user are compiled into a Matcher, and a Matcher is asked at every
+// request.
+package grants
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/parley-chat/parley/schema/strict"
+)
+
+// How much a list of grants may hold.
+const (
+	MaxGrants   = 64 // in a list
+	MaxPatterns = 16 // in a grant
+)
+
+var (
+	errGrants   = errors.New("has more than 64 grants: put channels that allow the same into one grant")
+	errPatterns = errors.New("has more than 16 patterns: use *, or several grants")
+)
+
+// Grant allows actions in all channels that its patterns stand for. The zero
+// value allows nothing. Immutable.
+type Grant struct {
+	patterns []Pattern
+	allow    Actions
+}
+
+// List is a list of grants. Grants only add, and their order means nothing. The
+// zero value is an empty list. Immutable.
+type List struct {
+	grants []Grant
+}
+
+// New makes a grant of the patterns of channels and the names of actions, of
+// which unknown ones are ignored. Its error is a *strict.Error, which names the
+// pattern that is wrong.
+func New(channels, allow []string) (Grant, error) {
+	if len(channels) > MaxPatterns {
+		return Grant{}, &strict.Error{Pointer: "/channels", Err: errPatterns}
+	}
+	g := Grant{patterns: make([]Pattern, len(channels))}
+	for i, text := range channels {
+		var err error
+		if g.patterns[i], err = ParsePattern(text); err != nil {
+			return Grant{}, &strict.Error{Pointer: fmt.Sprintf("/channels/%d", i), Err: err}
+		}
+	}
+	g.allow, _ = actionsOf(allow)
+	return g, nil
+}
+
+// NewList makes a list of grants. Its error is a *strict.Error.
+func NewList(grants ...Grant) (List, error) {
+	if len(grants) > MaxGrants {
+		return List{}, &strict.Error{Err: errGrants}
+	}
+	return List{slices.Clone(grants)}, nil
+}

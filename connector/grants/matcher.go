@@ -1,0 +1,161 @@
+package grants
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxTimed is how many channel tokens of a session count, twice what a session
+// may join by default. Of more, those that run out next make room.
+const maxTimed = 256
+
+// Timed is what a channel token grants: actions in exactly one channel, until a
+// time. Immutable.
+type Timed struct {
+	Channel string
+	Allow   Actions
+	Until   time.Time
+}
+
+// Matcher knows what one user may do. The zero value and nil allow nothing.
+// Immutable, so safe for concurrent use; asking it allocates nothing.
+type Matcher struct {
+	user  string
+	exact map[string]Actions
+	wild  []wild
+	timed []Timed // by channel, of which each is there once
+}
+
+// wild is a pattern with at least one *, for one user.
+type wild struct {
+	head, tail string   // before the first and after the last *
+	middle     []string // between two *, in this order
+	length     int      // of all of these together
+	allow      Actions
+}
+
+// Compile makes a Matcher for a user of everything that is granted to them. Its
+// work grows with the number of patterns.
+func Compile(user string, lists ...List) *Matcher { return (&Matcher{user: user}).Replace(lists...) }
+
+// Open makes the Matcher of everybody where users are not authenticated: * on *.
+func Open() *Matcher { return &Matcher{wild: []wild{{allow: everyday}}} }
+
+// Replace is m with the lists in place of those that it was compiled of. What
+// channel tokens granted stays.
+func (m *Matcher) Replace(lists ...List) *Matcher {
+	next := &Matcher{user: m.user, exact: map[string]Actions{}, timed: m.timed}
+	known := map[string]int{} // patterns with *, by their text: where they are in wild
+	for _, l := range lists {
+		for _, g := range l.grants {
+			for _, p := range g.patterns {
+				next.add(p.runs(m.user), g.allow, known)
+			}
+		}
+	}
+	return next
+}
+
+// add adds a pattern, as its runs.
+func (m *Matcher) add(runs []string, allow Actions, known map[string]int) {
+	switch len(runs) {
+	case 0:
+		return
+	case 1:
+		m.exact[runs[0]] |= allow
+		return
+	}
+	text := strings.Join(runs, "\xff") // which is in no name
+	if i, twice := known[text]; twice {
+		m.wild[i].allow |= allow
+		return
+	}
+	last := len(runs) - 1
+	w := wild{head: runs[0], middle: runs[1:last], tail: runs[last], allow: allow}
+	for _, run := range runs {
+		w.length += len(run)
+	}
+	known[text] = len(m.wild)
+	m.wild = append(m.wild, w)
+}
+
+// With is m with what a channel token grants, in place of what an earlier one of
+// the same channel did. Those that have run out are dropped.
+func (m *Matcher) With(t Timed, now time.Time) *Matcher {
+	next := *m
+	next.timed = slices.DeleteFunc(slices.Clone(m.timed), func(old Timed) bool {
+		return old.Channel == t.Channel || !now.Before(old.Until)
+	})
+	if len(next.timed) >= maxTimed {
+		first := 0
+		for i, old := range next.timed {
+			if old.Until.Before(next.timed[first].Until) {
+				first = i
+			}
+		}
+		next.timed = slices.Delete(next.timed, first, first+1)
+	}
+	at, _ := next.find(t.Channel)
+	next.timed = slices.Insert(next.timed, at, t)
+	return &next
+}
+
+// Allows reports whether the user may do something in a channel.
+func (m *Matcher) Allows(a Action, channel string, now time.Time) bool {
+	_, ok := m.Check(a, channel, now)
+	return ok
+}
+
+// Check is Allows, and says which action is missing when it is false: Join where
+// nothing matches the channel, else the one that was asked for.
+func (m *Matcher) Check(a Action, channel string, now time.Time) (missing Action, ok bool) {
+	if m == nil {
+		return Join, false
+	}
+	allow, matched := m.exact[channel]
+	if at, found := m.find(channel); found && now.Before(m.timed[at].Until) {
+		allow, matched = allow|m.timed[at].Allow, true
+	}
+	if allow.Has(a) {
+		return 0, true
+	}
+	for i := range m.wild {
+		w := &m.wild[i]
+		allows := w.allow.Has(a)
+		if (allows || !matched) && w.matches(channel) {
+			if allows {
+				return 0, true
+			}
+			matched = true
+		}
+	}
+	if !matched {
+		return Join, false
+	}
+	return a, false
+}
+
+// find is where the channel token of a channel is, or belongs.
+func (m *Matcher) find(channel string) (at int, found bool) {
+	return slices.BinarySearchFunc(m.timed, channel, func(t Timed, channel string) int {
+		return strings.Compare(t.Channel, channel)
+	})
+}
+
+// matches compares the whole name, byte for byte. Whatever is taken first of
+// what several * could take leaves most for what follows.
+func (w *wild) matches(name string) bool {
+	if len(name) < w.length || !strings.HasPrefix(name, w.head) || !strings.HasSuffix(name, w.tail) {
+		return false
+	}
+	rest := name[len(w.head) : len(name)-len(w.tail)]
+	for _, run := range w.middle {
+		at := strings.Index(rest, run)
+		if at < 0 {
+			return false
+		}
+		rest = rest[at+len(run):]
+	}
+	return true
+}

@@ -1,0 +1,164 @@
+package grants
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/parley-chat/parley/schema/strict"
+)
+
+// MaxFile is the longest file of grants that is read, in bytes: more than any
+// that holds only what is read of it.
+const MaxFile = 1 << 20
+
+var (
+	errMissing = errors.New("is missing: put a list there")
+	errText    = errors.New("must be a string, not null")
+	errLong    = errors.New("the text has more than 1 MiB: a file of grants takes 64 grants of 16 patterns")
+)
+
+// claimed is where a token has its grants.
+const claimed = "/parley/grants"
+
+// written is a grant as it is in JSON. A member that is null or not there is
+// nil.
+type written struct {
+	Channels []*string `json:"channels"`
+	Allow    []*string `json:"allow"`
+}
+
+// ParseClaim reads the claim parley.grants of a token: a list of grants in JSON,
+// or nothing. Unknown actions are ignored. Its error is a *strict.Error, names
+// the value that is wrong, and quotes nothing.
+func ParseClaim(claim []byte) (List, error) {
+	if len(claim) == 0 {
+		return List{}, nil
+	}
+	var all []written
+	err := strict.Unmarshal(claim, &all)
+	if err != nil {
+		return List{}, under(claimed, err)
+	}
+	list, _, err := listOf(all)
+	if err != nil {
+		return List{}, under(claimed, err)
+	}
+	return list, nil
+}
+
+// ParseAllow reads the claim allow of a channel token: a list of actions, of
+// which unknown ones are ignored. Its error is as that of ParseClaim.
+func ParseAllow(claim []byte) (Actions, error) {
+	var list []*string
+	if len(claim) > 0 {
+		if err := strict.Unmarshal(claim, &list); err != nil {
+			return 0, under("/allow", err)
+		}
+	}
+	allow, err := stringsOf("/allow", list)
+	if err != nil {
+		return 0, err
+	}
+	s, _ := actionsOf(allow)
+	return s, nil
+}
+
+// ParseFile reads a file of grants, {"grants": […]}, and which actions in it are
+// unknown, so ignored. Its error is one sentence with the line that is wrong, and
+// what to write there.
+func ParseFile(text []byte) (list List, unknown []string, err error) {
+	if len(text) > MaxFile {
+		return List{}, nil, errLong
+	}
+	var file struct {
+		Grants []written `json:"grants"`
+	}
+	if err = strict.Unmarshal(text, &file); err == nil {
+		if file.Grants == nil {
+			err = &strict.Error{Pointer: "/grants", Err: errMissing}
+		} else if list, unknown, err = listOf(file.Grants); err != nil {
+			err = under("/grants", err)
+		}
+	}
+	if err != nil {
+		return List{}, nil, inFile(text, err)
+	}
+	return list, unknown, nil
+}
+
+func listOf(all []written) (list List, unknown []string, err error) {
+	if len(all) > MaxGrants {
+		return List{}, nil, &strict.Error{Err: errGrants}
+	}
+	list.grants = make([]Grant, len(all))
+	for i, w := range all {
+		var ignored []string
+		if list.grants[i], ignored, err = w.grant(); err != nil {
+			return List{}, nil, under(fmt.Sprintf("/%d", i), err)
+		}
+		unknown = append(unknown, ignored...)
+	}
+	return list, unknown, nil
+}
+
+func (w *written) grant() (g Grant, unknown []string, err error) {
+	channels, err := stringsOf("/channels", w.Channels)
+	if err != nil {
+		return Grant{}, nil, err
+	}
+	allow, err := stringsOf("/allow", w.Allow)
+	if err != nil {
+		return Grant{}, nil, err
+	}
+	if g, err = New(channels, allow); err != nil {
+		return Grant{}, nil, err
+	}
+	_, unknown = actionsOf(allow)
+	return g, unknown, nil
+}
+
+// stringsOf is the text of a list that is there, and has no null in it.
+func stringsOf(pointer string, list []*string) ([]string, error) {
+	if list == nil {
+		return nil, &strict.Error{Pointer: pointer, Err: errMissing}
+	}
+	texts := make([]string, len(list))
+	for i, text := range list {
+		if text == nil {
+			return nil, &strict.Error{Pointer: fmt.Sprintf("%s/%d", pointer, i), Err: errText}
+		}
+		texts[i] = *text
+	}
+	return texts, nil
+}
+
+// under is what is wrong with a value, as part of the one that a pointer names.
+func under(pointer string, err error) error {
+	var wrong *strict.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return &strict.Error{Pointer: pointer + wrong.Pointer, Err: wrong.Err}
+}
+
+// inFile is what is wrong with a file, and in which line.
+func inFile(text []byte, err error) error {
+	var wrong *strict.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	switch wrong.Err {
+	case strict.ErrSyntax:
+		line := brokenLine(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+		return fmt.Errorf("line %d: %w: check the commas, quotes and brackets there", line, err)
+	case strict.ErrDepth, strict.ErrDuplicate, strict.ErrUnicode:
+		return fmt.Errorf("line %d: %w", brokenLine(text), err)
+	}
+	line := lineOf(text, jsontext.Pointer(wrong.Pointer))
+	if wrong.Err == strict.ErrType || wrong.Err == errMissing {
+		return fmt.Errorf(`line %d: %w; the file has the form {"grants": [{"channels": ["room-*"], "allow": ["join", "chat"]}]}`, line, err)
+	}
+	return fmt.Errorf("line %d: %w", line, err)
+}

@@ -1,0 +1,225 @@
+package grants
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/parley-chat/parley/schema/strict"
+)
+
+// repeated is a JSON list of n times the same.
+func repeated(n int, text string) string {
+	return "[" + strings.TrimSuffix(strings.Repeat(text+",", n), ",") + "]"
+}
+
+// TestClaims has a row for each sentence about grants in a token.
+func TestClaims(t *testing.T) {
+	const grant = `{"channels":["a"],"allow":["join"]}`
+	for _, c := range []struct {
+		claim, wrong string // "": it is taken
+	}{
+		{``, ``},
+		{`null`, ``},
+		{`[]`, ``},
+		{`[` + grant + `]`, ``},
+		{`[{"channels":[],"allow":[]}]`, ``},
+		{`[{"channels":["a"],"allow":["join","dance"]}]`, ``},
+		{`[{"channels":["a"],"allow":["join"],"comment":7}]`, ``},
+		{repeated(64, grant), ``},
+		{repeated(65, grant), `parley/grants has more than 64 grants`},
+		{`[{"channels":` + repeated(16, `"a"`) + `,"allow":["join"]}]`, ``},
+		{`[{"channels":` + repeated(17, `"a"`) + `,"allow":["join"]}]`, `parley/grants/0/channels has more than 16 patterns`},
+		{repeated(64, `{"channels":`+repeated(16, `"a"`)+`,"allow":["join"]}`), ``},
+		{`{}`, `parley/grants is of another type`},
+		{`"*"`, `parley/grants is of another type`},
+		{`7`, `parley/grants is of another type`},
+		{`[7]`, `parley/grants/0 is of another type`},
+		{`["a"]`, `parley/grants/0 is of another type`},
+		{`[null]`, `parley/grants/0/channels is missing`},
+		{`[[]]`, `parley/grants/0 is of another type`},
+		{`[{}]`, `parley/grants/0/channels is missing`},
+		{`[` + grant + `,{"channels":["a"]}]`, `parley/grants/1/allow is missing`},
+		{`[{"allow":["join"]}]`, `parley/grants/0/channels is missing`},
+		{`[{"Channels":["a"],"allow":["join"]}]`, `parley/grants/0/channels is missing`},
+		{`[{"channels":["a"],"alow":["join"]}]`, `parley/grants/0/allow is missing`},
+		{`[{"channels":null,"allow":["join"]}]`, `parley/grants/0/channels is missing`},
+		{`[{"channels":["a"],"allow":null}]`, `parley/grants/0/allow is missing`},
+		{`[{"channels":"a","allow":["join"]}]`, `parley/grants/0/channels is of another type`},
+		{`[{"channels":["a"],"allow":"join"}]`, `parley/grants/0/allow is of another type`},
+		{`[{"channels":{"a":1},"allow":["join"]}]`, `parley/grants/0/channels is of another type`},
+		{`[{"channels":["a",7],"allow":["join"]}]`, `parley/grants/0/channels/1 must be a string`},
+		{`[{"channels":["a",null],"allow":["join"]}]`, `parley/grants/0/channels/1 must be a string`},
+		{`[{"channels":["a"],"allow":[true]}]`, `parley/grants/0/allow/0 must be a string`},
+		{`[{"channels":["a"],"allow":["join",null]}]`, `parley/grants/0/allow/1 must be a string`},
+		{`[{"channels":["a"],"channels":["*"],"allow":["join"]}]`, `parley/grants/0/channels is given twice`},
+		{`[{"channels":["a"],"allow":["join"],"\u0061llow":["*"]}]`, `parley/grants/0/allow is given twice`},
+		{`[{"channels":["\ud800"],"allow":["join"]}]`, `parley/grants/0/channels/0 must be Unicode text`},
+		{"[{\"channels\":[\"\xff\"],\"allow\":[\"join\"]}]", `parley/grants/0/channels/0 must be Unicode text`},
+		{`[{"channels":["a","*****"],"allow":["join"]}]`, `parley/grants/0/channels/1 has more than 4 *`},
+		{`[{"channels":["a","{users}"],"allow":["join"]}]`, `parley/grants/0/channels/1 has a {`},
+		{`[{"channels":["a\\"],"allow":["join"]}]`, `parley/grants/0/channels/0 has a \`},
+		{`[{"channels":["{user}*"],"allow":["join"]}]`, `parley/grants/0/channels/0 has {user} next to`},
+		{`[{"channels":[""],"allow":["join"]}]`, `parley/grants/0/channels/0 is empty`},
+		{`[{"channels":["*****"],"allow":["dance"]}]`, `parley/grants/0/channels/0 has more than 4 *`},
+		{`[`, `parley/grants is not JSON`},
+		{`[]]`, `parley/grants is not JSON`},
+		{strings.Repeat("[", strict.MaxDepth+1), `parley/grants is nested too deeply`},
+	} {
+		l, err := ParseClaim([]byte(c.claim))
+		var wrong *strict.Error
+		switch {
+		case c.wrong == "":
+			if err != nil {
+				t.Errorf("%.100s: %v", c.claim, err)
+			}
+		case !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), c.wrong):
+			t.Errorf("%.100s: %v, want %s", c.claim, err, c.wrong)
+		case len(l.grants) > 0:
+			t.Errorf("%.100s: something is granted all the same", c.claim)
+		}
+	}
+}
+
+func TestWhatChannelTokensAllow(t *testing.T) {
+	for claim, want := range map[string]Actions{
+		`[]`: 0, `["join","chat","dance"]`: 1<<Join | 1<<Chat, `["*"]`: everyday, `["moderate"]`: everyday | 1<<Moderate,
+	} {
+		if got, err := ParseAllow([]byte(claim)); got != want || err != nil {
+			t.Errorf("%s: %b, %v, want %b", claim, got, err, want)
+		}
+	}
+	for claim, want := range map[string]string{
+		``: "allow is missing", `null`: "allow is missing", `"join"`: "allow is of another type", `["join",7]`: "allow/1 must be a string",
+		`[null]`: "allow/0 must be a string", `{}`: "allow is of another type",
+	} {
+		if got, err := ParseAllow([]byte(claim)); got != 0 || err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %b, %v, want %s", claim, got, err, want)
+		}
+	}
+}
+
+// TestFiles has what people write into files, and the sentence that they get.
+func TestFiles(t *testing.T) {
+	const form = `; the file has the form {"grants": [{"channels": ["room-*"], "allow": ["join", "chat"]}]}`
+	for _, c := range []struct {
+		text, want string
+	}{
+		{`{"grants":[]}`, ``},
+		{"{\"grants\":[{\"channels\":[\"room-*\"],\"allow\":[\"join\"]}], \"hooks\": []}\r\n", ``},
+		{``, `line 1: it is not JSON: check the commas, quotes and brackets there`},
+		{"\n\n", `line 1: it is not JSON: check the commas, quotes and brackets there`},
+		{"{\n\"grants\": [\n", `line 2: it is not JSON: check the commas, quotes and brackets there`},
+		{"{\n\"grants\": [\n{\"channels\":[\"a\"] \"allow\":[]}\n]}", `line 3: it is not JSON: check the commas, quotes and brackets there`},
+		{"{\n\"grants\": [\n],\n}\n", `line 3: it is not JSON: check the commas, quotes and brackets there`},
+		{"{\"grants\": []}\n\n{}", `line 3: it is not JSON: check the commas, quotes and brackets there`},
+		{"{\"grants\": []}\n// all", `line 2: it is not JSON: check the commas, quotes and brackets there`},
+		{"\ufeff{}", `line 1: it is not JSON: check the commas, quotes and brackets there`},
+		{"\n[]", `line 2: it is of another type` + form},
+		{`{}`, `line 1: grants is missing: put a list there` + form},
+		{"{\n\"Grants\": []}", `line 1: grants is missing: put a list there` + form},
+		{"{\"a\":1,\n\"grants\": null}", `line 2: grants is missing: put a list there` + form},
+		{"{\n\n\"grants\": {}}", `line 3: grants is of another type` + form},
+		{"{\"grants\": [\n{\"channels\":[\"a\"],\"allow\":[]},\n{\"channels\":\n\"a\",\n\"allow\":[]}]}", `line 3: grants/1/channels is of another type` + form},
+		{"{\"grants\": [\n{\"channels\":[\"a\"],\"allow\":[]},\n{\n\"channels\":[\"a\"],\n\"alow\":[]\n}\n]\n}", `line 3: grants/1/allow is missing: put a list there` + form},
+		{"{\"grants\": [\n{\"channels\":[\n\"a\",\n\"b{\"],\n\"allow\":[]}]}", `line 4: grants/0/channels/1 ` + errBrace.Error()},
+		{"{\"grants\": [\n{\"channels\":[\n\"a\",\n7],\n\"allow\":[]}]}", `line 4: grants/0/channels/1 must be a string`},
+		{"{\"grants\": [\n{\"channels\":[\n\"a\",\nnull],\n\"allow\":[]}]}", `line 4: grants/0/channels/1 must be a string, not null`},
+		{"{\"grants\": [],\n\"grants\": []}", `line 2: grants is given twice`},
+		{"{\"a\":1,\"a\":1,\n\"grants\": [}", `line 2: it is not JSON: check the commas, quotes and brackets there`},
+		{"\n" + strings.Repeat("[", strict.MaxDepth+1), `line 2: it is nested too deeply`},
+		{"{\"a\": {\"b\":1,\n\"b\":2},\n\"grants\": []}", `line 2: a/b is given twice`},
+		{"{\"grants\": [\n{\"channels\":[\n\"\\ud800\"],\n\"allow\":[]}]}", `line 3: grants/0/channels/0 must be Unicode text: it holds half of a surrogate pair, or bytes that are not UTF-8`},
+		{"{\n\"grants\": " + repeated(65, `{"channels":[],"allow":[]}`) + "}", `line 2: grants has more than 64 grants: put channels that allow the same into one grant`},
+		{"{\n\"grants\": [{\n\"channels\":" + repeated(17, `"a"`) + ",\"allow\":[]}]}", `line 3: grants/0/channels has more than 16 patterns: use *, or several grants`},
+		{strings.Repeat(" ", MaxFile) + `{"grants":[]}`, errLong.Error()},
+	} {
+		list, _, err := ParseFile([]byte(c.text))
+		switch {
+		case c.want == "":
+			if err != nil {
+				t.Errorf("%.80q: %v", c.text, err)
+			}
+		case err == nil || err.Error() != c.want:
+			t.Errorf("%.80q:\n got %v\nwant %s", c.text, err, c.want)
+		case len(list.grants) > 0:
+			t.Errorf("%.80q: something is granted all the same", c.text)
+		}
+	}
+}
+
+func TestUnknownActionsOfFilesAreNamed(t *testing.T) {
+	list, unknown, err := ParseFile([]byte(`{"grants":[{"channels":["a"],"allow":["jion","chat"]},{"channels":["b"],"allow":["api"]}]}`))
+	if err != nil || fmt.Sprint(unknown) != "[jion api]" {
+		t.Fatalf("%v, %v", unknown, err)
+	}
+	if m := Compile("ada", list); !m.Allows(Chat, "a", never) || m.Allows(Join, "a", never) {
+		t.Error("what is known beside them is not granted, or they are")
+	}
+}
+
+// Records are made of patterns and names without JSON.
+func TestMadeGrantsAreChecked(t *testing.T) {
+	for _, c := range []struct {
+		channels []string
+		want     string
+	}{
+		{[]string{"a", "*"}, ""}, {nil, ""}, {times("a", 16), ""},
+		{times("a", 17), "channels has more than 16"}, {[]string{"a", "{"}, "channels/1 has a {"}, {[]string{"\xff"}, "channels/0 must be Unicode"},
+	} {
+		_, err := New(c.channels, []string{"join"})
+		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.channels, err, c.want)
+		}
+	}
+	given := make([]Grant, 65)
+	if _, err := NewList(given...); err == nil {
+		t.Error("65 grants are taken")
+	}
+	given = given[:1]
+	given[0], _ = New([]string{"a"}, []string{"join"})
+	l, err := NewList(given...)
+	given[0] = Grant{}
+	if err != nil || !Compile("ada", l).Allows(Join, "a", never) {
+		t.Errorf("a list changed with what it was made of (%v)", err)
+	}
+}
+
+func times(text string, n int) []string {
+	return strings.Split(strings.TrimSuffix(strings.Repeat(text+",", n), ","), ",")
+}
+
+// Whatever a claim or a file holds is refused in one line, or makes a matcher.
+func FuzzGrants(f *testing.F) {
+	for _, seed := range []string{
+		`[{"channels":["room-*","{user}:*"],"allow":["join","*"]}]`, `[{"channels":["*****"],"allow":[]}]`, `[{}]`, `[null]`, `null`, `{}`, `[`,
+		`{"grants":[{"channels":["a"],"allow":["moderate","dance"]}]}`, "{\n\"grants\":[\n{\"channels\":[\"a{\"],\"allow\":[]}]}", `{"grants":null}`,
+		`{"grants":[],"grants":[]}`, `{"a/b~c":[{"d":1,"d":1}],"grants":[]}`,
+	} {
+		f.Add(seed, "ada", "room-1")
+	}
+	f.Fuzz(func(t *testing.T, text, user, channel string) {
+		list, err := ParseClaim([]byte(text))
+		fromFile, unknown, wrong := ParseFile([]byte(text))
+		for _, err := range []error{err, wrong} {
+			if err != nil && (err.Error() == "" || strings.ContainsAny(err.Error(), "\r\n")) {
+				t.Errorf("%q: %q is not a sentence", text, err)
+			}
+		}
+		if err != nil && len(list.grants) > 0 || wrong != nil && (len(fromFile.grants) > 0 || unknown != nil) {
+			t.Errorf("%q: something is granted all the same", text)
+		}
+		if wrong != nil && !strings.HasPrefix(wrong.Error(), "line ") {
+			t.Errorf("%q: %q names no line", text, wrong)
+		}
+		m := Compile(user, list, fromFile)
+		if len(list.grants) > MaxGrants || len(m.exact)+len(m.wild) > 2*MaxGrants*MaxPatterns {
+			t.Errorf("%q makes more than a list holds", text)
+		}
+		missing, ok := m.Check(Chat, channel, never)
+		if ok != (missing == 0) || ok != m.Allows(Chat, channel, never) || m.Allows(0, channel, never) {
+			t.Errorf("%q: %v, %v", text, missing, ok)
+		}
+	})
+}
