@@ -43,7 +43,7 @@ func TestActions(t *testing.T) {
 		`"join","chat"`:         {Join, Chat},
 		`"chat","join","chat"`:  {Join, Chat},
 		`"*","moderate"`:        every,
-		`"api","audit","admin"`: nil, // those of servers, which are no users
+		`"api","audit","admin"`: nil, // those of servers
 		`"join","dance"`:        {Join},
 		`"Join","JOIN"," join"`: nil,
 		`"**","all",""`:         nil,
