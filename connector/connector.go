@@ -56,6 +56,7 @@ type Config struct {
 	MaxConnections int              // open WebSockets; default 100,000
 	MaxQueued      int              // bytes in all outgoing queues together, default 256 MiB
 	Auth           *identity.Auth   // nil: users are who they say they are
+	Grants         *GrantsFile      // what every user of a token may do, beside what the token grants; nil: nothing
 	Edge           admission.Limits // what clients may take beside
 	// Open serves everybody without authentication. Without it and without Auth
 	// a connector listens on loopback alone, answers to localhost, loopback

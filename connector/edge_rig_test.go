@@ -30,10 +30,12 @@ type edgeRig struct {
 
 var rigKey = []byte("0123456789abcdef0123456789abcdef")
 
-// rigToken is a token for a user, with more in it.
+// rigToken is a token for a user who may do everything, with more in it.
 func rigToken(t *testing.T, user string, more jwt.MapClaims) string {
 	t.Helper()
-	claims := jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
+	claims := jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "parley": map[string]any{
+		"grants": []any{map[string]any{"channels": []string{"*"}, "allow": []string{"*"}}},
+	}}
 	for name, v := range more {
 		claims[name] = v
 	}

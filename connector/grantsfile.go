@@ -44,6 +44,15 @@ func (f *GrantsFile) Grants() grants.List {
 	return *f.current.Load()
 }
 
+// list is Grants, the same pointer until the file was read again; nil without a
+// file.
+func (f *GrantsFile) list() *grants.List {
+	if f == nil {
+		return nil
+	}
+	return f.current.Load()
+}
+
 // Reload reads the file again. One that cannot be used changes nothing, and is
 // logged with what is wrong with it.
 func (f *GrantsFile) Reload() {

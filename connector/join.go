@@ -25,6 +25,9 @@ type joinCall struct {
 	limit int
 	since *int64 // what the client has seen; nil: nothing is to be recovered
 	epoch string
+	// recent: the user has no history, and gets messages only where those missed
+	// are as recent as limits.grace.
+	recent bool
 }
 
 // view is what a join's result says of the channel as it is now.
@@ -264,6 +267,9 @@ func (j *joinCall) answer(ch *channel) {
 // send sends the result of a join.
 func (j *joinCall) send(ch *channel, v room.View, p past) {
 	inc := j.session.inc
+	if j.recent {
+		p = p.since(time.Now().UnixMilli() - int64(inc.limits.Grace))
+	}
 	inc.metrics.joined(&p)
 	r := rpc.JoinResult{
 		Channel: ch.Name(), Epoch: inc.log.Epoch, Seq: v.Seq, Last: v.Last, Members: v.Members, Count: v.Count,

@@ -65,6 +65,7 @@ func (cfg *Config) setLimits(listen net.Addr) {
 	set(&l.Presence, 1000)
 	set(&l.Queue, 4<<20)
 	set(&l.Page, 1<<20)
+	set(&l.Grace, 120_000)
 }
 
 // admission is how many the connector lets in, once its limits are set.

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"time"
@@ -25,6 +26,29 @@ type past struct {
 
 func recovery(p room.Page, recovered bool, reason string) past {
 	return past{Page: p, recovered: &recovered, reason: reason}
+}
+
+// since is what a user without history gets of it: everything that was missed
+// where none of it is older than that time, else no message.
+func (p past) since(oldest int64) past {
+	missed := p.recovered != nil && *p.recovered
+	if missed && (len(p.Messages) == 0 || sentAt(p.Messages[0]) > oldest) {
+		p.More = false
+		return p
+	}
+	if missed || p.reason == rpc.ReasonTooMany {
+		return recovery(room.Page{}, false, rpc.ReasonForbidden)
+	}
+	return past{recovered: p.recovered, reason: p.reason, degraded: p.reason == rpc.ReasonUnavailable}
+}
+
+// sentAt is the time of an encoded message; 0, long ago, where it has none.
+func sentAt(message []byte) int64 {
+	var m struct {
+		Time int64 `json:"time"`
+	}
+	_ = json.Unmarshal(message, &m)
+	return m.Time
 }
 
 // past answers a join from the ring. It is false when the ring does not reach

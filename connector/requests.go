@@ -8,6 +8,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/parley-chat/parley/connector/admission"
+	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
@@ -128,6 +129,7 @@ func (c *call) hello(r rpc.Request) *rpc.Error {
 		s.ticket.Greeted()
 	}
 	s.known(who)
+	s.rights = rights{claim: who.Grants}
 	c.result(s.greeting())
 	return nil
 }
@@ -155,12 +157,11 @@ func (c *call) join(r rpc.Request) *rpc.Error {
 	}
 	limit, bad := limitOf(p.Limit, 0, maxLimit, defaultLimit)
 	if bad == nil {
-		bad = c.checkChannel(p.Channel)
+		bad = checkName("channel", p.Channel)
 	}
 	if bad != nil {
 		return bad
 	}
-	j := &joinCall{call: c, user: s.user, limit: limit, since: p.Since, epoch: p.Epoch}
 	if p.Since != nil {
 		if *p.Since < 0 {
 			return rpc.InvalidParams("since", "must be 0 or more")
@@ -169,8 +170,18 @@ func (c *call) join(r rpc.Request) *rpc.Error {
 			return rpc.InvalidParams("epoch", "must come with since")
 		}
 	}
+	if bad := s.allowed(grants.Join, p.Channel); bad != nil {
+		return bad
+	}
+	if bad := c.checkChannel(p.Channel); bad != nil {
+		return bad
+	}
 	if bad := s.pace.join(); bad != nil {
 		return bad
+	}
+	j := &joinCall{call: c, user: s.user, limit: limit, since: p.Since, epoch: p.Epoch}
+	if j.recent = s.allowed(grants.History, p.Channel) != nil; j.recent {
+		j.limit = 0
 	}
 	s.join(p.Channel, j)
 	return nil
@@ -183,6 +194,9 @@ func (c *call) leave(r rpc.Request) *rpc.Error {
 		return bad
 	}
 	if bad := checkName("channel", p.Channel); bad != nil {
+		return bad
+	}
+	if bad := s.allowed(grants.Join, p.Channel); bad != nil {
 		return bad
 	}
 	s.leaveChannel(p.Channel, c)
@@ -208,7 +222,7 @@ func (c *call) chat(r rpc.Request) *rpc.Error {
 	}
 	m := given.ChatParams
 	c.span.LinkClient(m.Traceparent)
-	p, bad := s.place(m.Channel)
+	p, bad := s.placeFor(given.takes(), m.Channel)
 	if bad != nil {
 		return bad
 	}
@@ -304,7 +318,7 @@ func (c *call) history(r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	p, bad := s.place(q.Channel)
+	p, bad := s.placeFor(grants.History, q.Channel)
 	if bad != nil {
 		return bad
 	}
@@ -352,7 +366,7 @@ func (c *call) members(r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	p, bad := s.place(q.Channel)
+	p, bad := s.placeFor(grants.Join, q.Channel)
 	if bad != nil {
 		return bad
 	}

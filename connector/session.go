@@ -31,6 +31,7 @@ type session struct {
 	// Owned by the reading goroutine.
 	bearer string          // the token of the upgrade request, until hello
 	flood  admission.Flood // malformed frames
+	rights rights
 
 	pace pace
 

@@ -96,7 +96,7 @@ func TestRatesOfJoinsAndMessages(t *testing.T) {
 		cfg.Limits.Channels = 20
 	}).addr
 	session := func(name string) *user {
-		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": name, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}).SignedString(key)
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": name, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "parley": grantAll}).SignedString(key)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -232,6 +232,9 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// grantAll is the claim of a token that grants what is for every user.
+var grantAll = map[string]any{"grants": []any{map[string]any{"channels": []string{"*"}, "allow": []string{"*"}}}}
+
 func TestTokens(t *testing.T) {
 	key := []byte("a key of at least thirty-two bytes")
 	sign := func(claims jwt.MapClaims) string {
@@ -386,7 +389,7 @@ func TestNoPong(t *testing.T) {
 func TestHelloSaysTheLimits(t *testing.T) {
 	c := newCluster(t)
 	ada := enter(t, c.connector(nil).addr, "ada")
-	want := rpc.Limits{Body: 4096, Frame: 64 << 10, Channels: 128, Recover: 300, Pipeline: 1000, Dedupe: 65536, Presence: 1000, Queue: ada.hello.Limits.Queue, Page: 1 << 20}
+	want := rpc.Limits{Body: 4096, Frame: 64 << 10, Channels: 128, Recover: 300, Pipeline: 1000, Dedupe: 65536, Presence: 1000, Queue: ada.hello.Limits.Queue, Page: 1 << 20, Grace: 120_000}
 	if ada.hello.Limits != want || ada.hello.Epoch == "" || ada.hello.Ping < 1000 || ada.hello.Connector == "" {
 		t.Errorf("%+v", ada.hello)
 	}

@@ -34,7 +34,7 @@ func TestLogsAndTracesHoldNothingPrivate(t *testing.T) {
 	addr := freeAddr(t)
 	up := start(t, "up", "--listen", addr, "--data", t.TempDir(), "--auth-secret", key, "--max-body", "64", "--log-level", "debug")
 	token := func(user string, expiry time.Duration) string {
-		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": user, "exp": time.Now().Add(expiry).Unix(), "iat": time.Now().Unix()}).SignedString([]byte(secret))
+		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": user, "exp": time.Now().Add(expiry).Unix(), "iat": time.Now().Unix(), "parley": grantAll}).SignedString([]byte(secret))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/strict"
 )
@@ -30,6 +31,8 @@ type User struct {
 	Expires time.Time // zero: never
 	// Info is what the token tells of the user, as JSON; nil for nothing.
 	Info json.RawMessage
+	// Grants are what the token says that the user may do.
+	Grants grants.List
 }
 
 // ErrExpired is of a token with which nothing is wrong but that it has run out.
@@ -57,7 +60,7 @@ func (a *Auth) read(payload []byte, now time.Time) (u User, err error) {
 	if _, ok := c["channel"]; ok {
 		return User{}, errors.New("the token is for a channel, not for hello")
 	}
-	if u.Info, err = c.info(); err != nil {
+	if u.Info, u.Grants, err = c.parley(); err != nil {
 		return User{}, err
 	}
 	if !now.Before(u.Expires) { // last: nothing else may be wrong
@@ -147,21 +150,31 @@ func (c claims) user(claim string) (name string, err error) {
 	return name, nil
 }
 
-// info is what the token tells of its user.
-func (c claims) info() (json.RawMessage, error) {
+// parley is what the token tells of its user, and what it grants.
+func (c claims) parley() (info json.RawMessage, granted grants.List, err error) {
 	raw := c["parley"]
 	if raw == nil {
-		return nil, nil
+		return nil, granted, nil
 	}
-	var ours map[string]json.RawMessage
+	var ours claims
 	if err := strict.Unmarshal(raw, &ours); err != nil || ours == nil {
-		return nil, errors.New("the token's claim parley must be an object")
+		return nil, granted, errors.New("the token's claim parley must be an object")
+	}
+	if info, err = compactInfo(ours["info"]); err != nil {
+		return nil, granted, err
+	}
+	if granted, err = grants.ParseClaim(ours["grants"]); err != nil {
+		return nil, granted, fmt.Errorf("the token's grants cannot be used: %w", err)
+	}
+	return info, granted, nil
+}
+
+func compactInfo(info json.RawMessage) (json.RawMessage, error) {
+	if info == nil || string(info) == "null" {
+		return nil, nil
 	}
 	var text bytes.Buffer
-	if ours["info"] == nil || string(ours["info"]) == "null" {
-		return nil, nil
-	}
-	if err := json.Compact(&text, ours["info"]); err != nil {
+	if err := json.Compact(&text, info); err != nil {
 		return nil, errors.New("the token's parley.info is not JSON")
 	}
 	if text.Len() > maxInfo {

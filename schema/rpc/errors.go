@@ -29,6 +29,10 @@ type Error struct {
 
 // ErrorData says more, by the code of the error.
 type ErrorData struct {
+	// Action and Channel, with CodeForbidden where a grant is missing: what would
+	// have to be granted, and where.
+	Action  string `json:"action,omitempty"`
+	Channel string `json:"channel,omitempty"`
 	// Field and Reason, with CodeInvalidParams.
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason,omitempty"`
@@ -44,6 +48,12 @@ func (e *Error) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code
 // InvalidParams is the error for a parameter that cannot be accepted.
 func InvalidParams(field, reason string) *Error {
 	return &Error{CodeInvalidParams, "invalid params: " + field + " " + reason, &ErrorData{Field: field, Reason: reason}}
+}
+
+// Forbidden is the error for a use of a channel that takes an action which is
+// not granted.
+func Forbidden(action, channel string) *Error {
+	return &Error{CodeForbidden, "forbidden: " + action + " is not granted; grants come from the token's claim parley.grants and the server's --grants file", &ErrorData{Action: action, Channel: channel}}
 }
 
 // NotJoined is the error for a channel that the session has not joined.

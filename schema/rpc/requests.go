@@ -56,6 +56,7 @@ type Limits struct {
 	Presence int `json:"presence"` // members above which presence replaces joined and left
 	Queue    int `json:"queue"`    // bytes that may wait for a slow client
 	Page     int `json:"page"`     // bytes of an answer with messages or members; one message always fits
+	Grace    int `json:"grace"`    // milliseconds for which a join with since recovers without the grant of history
 }
 
 // JoinParams ask for membership of a channel.
@@ -73,6 +74,7 @@ const (
 	ReasonEpoch       = "epoch"
 	ReasonTooMany     = "too_many"
 	ReasonUnavailable = "unavailable"
+	ReasonForbidden   = "forbidden"
 )
 
 // JoinResult is the state of the channel at Seq, from which the session is a

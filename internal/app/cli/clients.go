@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/connector/gate"
+	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/quote"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -14,6 +17,7 @@ import (
 // clientFlags are who may connect and what clients may do.
 type clientFlags struct {
 	authFlags
+	Grants         string        `placeholder:"FILE" help:"Grants of every user, beside those of their tokens, as JSON; read again on SIGHUP. Default: none."`
 	Open           bool          `help:"Serve everybody without authentication, also beyond this machine."`
 	Hosts          []string      `placeholder:"NAME,..." help:"Names that browsers on this machine may use besides localhost, where there is no authentication. Default: none."`
 	Proxies        []string      `placeholder:"CIDR,..." help:"Networks of the proxies whose X-Forwarded-For counts. Default: none."`
@@ -52,8 +56,12 @@ func (f *clientFlags) Validate() error {
 }
 
 // config is the checked configuration for clients that connect to an address.
-func (f *clientFlags) config(listen address) (connector.Config, error) {
+func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config, error) {
 	auth, err := f.auth()
+	if err != nil {
+		return connector.Config{}, err
+	}
+	granted, err := f.grants(auth, log)
 	if err != nil {
 		return connector.Config{}, err
 	}
@@ -66,11 +74,22 @@ func (f *clientFlags) config(listen address) (connector.Config, error) {
 		return connector.Config{}, fmt.Errorf("%s: the name has no address: %w", quote.Named("--listen", string(listen)), err)
 	}
 	cfg := connector.Config{
-		Auth: auth, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
+		Auth: auth, Grants: granted, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
 		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody},
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,
 	}
 	f.into(&cfg)
 	return cfg, connector.Check(cfg, at)
+}
+
+// grants reads the file of grants; nil where none is given.
+func (f *clientFlags) grants(auth *identity.Auth, log *slog.Logger) (*connector.GrantsFile, error) {
+	switch {
+	case f.Grants == "":
+		return nil, nil
+	case auth == nil:
+		return nil, errors.New("--grants says what users with tokens may do, which takes --auth-key, --auth-secret or --auth-jwks: without any of these everybody may do everything")
+	}
+	return connector.OpenGrants(f.Grants, log)
 }

@@ -51,38 +51,39 @@ type connectorCommand struct {
 // Run serves clients until ctx ends.
 func (c *connectorCommand) Run(ctx context.Context, p process) error {
 	return c.runWithTools(ctx, p, "parley-connector", false, func(t *tools) error {
-		conn, err := c.open(ctx, t)
+		conn, granted, err := c.open(ctx, t)
 		if err != nil {
 			return err
 		}
+		defer readAgain(ctx, granted)()
 		t.log.Info("the connector listens", "address", conn.Addr().String())
 		return c.role(ctx, conn, t)
 	})
 }
 
-func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Connector, error) {
-	cfg, err := c.clientFlags.config(c.Listen)
+func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Connector, *connector.GrantsFile, error) {
+	cfg, err := c.clientFlags.config(c.Listen, t.log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t.access = cfg.Access()
 	t.log.Info("the connector starts", "clients", t.access)
 	if cfg.Base, err = c.base("connector", t); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if cfg.ClickHouse, err = c.history(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cfg.Listener, cfg.Page = listener, web.Handler()
 	conn, err := connector.New(cfg)
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, nil, errors.Join(err, listener.Close())
 	}
-	return conn, nil
+	return conn, cfg.Grants, nil
 }
 
 type chatworkerCommand struct {

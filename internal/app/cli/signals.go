@@ -6,12 +6,34 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/parley-chat/parley/connector"
 )
 
 // outliveTerminal lets a service continue when the reader of its log is gone: a
 // write to standard output or error that nobody reads would end the process, and
 // so would a terminal that hangs up.
 func outliveTerminal() { signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) }
+
+// readAgain has a file of grants read again at each SIGHUP, until ctx ends and
+// stop is called.
+func readAgain(ctx context.Context, f *connector.GrantsFile) (stop func()) {
+	if f == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		defer close(ended)
+		f.Follow(ctx, signals)
+	}()
+	return func() {
+		signal.Ignore(syscall.SIGHUP) // as before: the end is near, and a terminal may hang up
+		cancel()
+		<-ended
+	}
+}
 
 // untilInterrupted returns a context that ends at the first SIGINT or SIGTERM.
 // The second one ends the process at once; the ClickHouse child ends with it.

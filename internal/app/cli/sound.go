@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
@@ -47,7 +48,7 @@ func (f *historyFlags) checkHistory() error {
 }
 
 func (f *clientFlags) checkClients(listen address) error {
-	_, err := f.config(listen)
+	_, err := f.config(listen, slog.New(slog.DiscardHandler))
 	return err
 }
 

@@ -27,12 +27,13 @@ func (c *upCommand) Run(ctx context.Context, p process) error {
 }
 
 func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
-	clients, err := c.config(c.Listen)
+	clients, err := c.config(c.Listen, t.log)
 	if err != nil {
 		return err
 	}
 	t.access = clients.Access()
 	t.log.Info("parley starts", "clients", t.access)
+	defer readAgain(ctx, clients.Grants)()
 	t.memory.tell(t.log)
 	var running atomic.Pointer[stack.Stack]
 	health, ctx, err := startAdmin(ctx, string(c.Admin), starting{&running}, t)

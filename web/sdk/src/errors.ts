@@ -68,6 +68,10 @@ export class ParleyError extends Error {
 
 /** What the server adds to an error; which fields depends on the code. */
 export interface ErrorData {
+  /** The action that is not granted. */
+  action?: string;
+  /** The channel in which it is not. */
+  channel?: string;
   /** The parameter that is wrong. */
   field?: string;
   /** What is wrong with it. */

@@ -50,6 +50,8 @@ export interface Limits {
   queue: number;
   /** Bytes of an answer with messages or members; one message always fits. */
   page: number;
+  /** Milliseconds for which a session without the grant of history recovers; absent in an older server. */
+  grace?: number;
 }
 
 /** What the server reports about a new session. */
@@ -75,7 +77,7 @@ export interface HelloResult {
 }
 
 /** Why a join with `since` could not return everything. */
-export type RecoveryFailure = "epoch" | "too_many" | "unavailable";
+export type RecoveryFailure = "epoch" | "too_many" | "unavailable" | "forbidden";
 
 export interface JoinResult {
   channel: string;

@@ -190,7 +190,8 @@ export class Sync {
       const links = result.messages.filter((message) => message.to === undefined);
       return (links[links.length - 1]?.seq ?? this.#last) === result.last;
     }
-    if (result.degraded) return false;
+    // Without the grant of history it is not said whether there is more.
+    if (result.degraded || result.reason === "forbidden") return false;
     return !result.more || (oldest !== undefined && oldest.seq <= from.seq);
   }
 

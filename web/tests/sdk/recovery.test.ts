@@ -122,6 +122,22 @@ test("too_many is bridged by paging", async () => {
   await until("live again", () => seen.length === 701);
 });
 
+test("what was missed without the grant of history is a gap", async () => {
+  server.history = false;
+  const [channel, seen] = await join();
+  const gaps: Gap[] = [];
+  channel.on("gap", (gap) => gaps.push(gap));
+  server.say("bob", "first");
+  await until("the push", () => seen.length === 1);
+  const from = server.seq;
+  server.cut();
+  server.say("bob", "missed", { lose: true });
+  await until("the gap", () => gaps.length === 1 && channel.state === "joined");
+  expect(gaps).toEqual([{ epoch: "e1", from, to: server.seq + 1 }]);
+  server.say("bob", "live");
+  await until("live again", () => seen.join() === "first,live");
+});
+
 test("pages may hold fewer messages than were asked for", async () => {
   server.recover = 5;
   server.page = 9; // as where each message is large

@@ -32,6 +32,8 @@ export class FakeServer {
   recover = 300;
   /** Messages that a page of history holds at most, whatever is asked for. */
   page = Infinity;
+  /** Whether users may read history; what they missed is too old for them then. */
+  history = true;
   dedupe = 65_536;
   /** What it says of the rate of messages; it enforces none. */
   chats = 0;
@@ -141,6 +143,7 @@ export class FakeServer {
         return call.result({ id, seq: said.seq, time: 0 });
       }
       case "history":
+        if (!this.history) return call.error(1002, { action: "history", channel: "lobby" });
         return call.result(this.#history(params));
       case "leave":
         this.#joined.delete(socket);
@@ -189,6 +192,10 @@ export class FakeServer {
       outcome = { recovered: true };
       messages = missed;
     }
+    if (!this.history) {
+      messages = [];
+      outcome = since === undefined ? {} : { recovered: false, reason: "forbidden" };
+    }
     return {
       channel: "lobby",
       epoch: this.epoch,
@@ -197,7 +204,7 @@ export class FakeServer {
       members: [...this.members].sort().map((user) => ({ user })),
       count: this.members.size,
       messages: messages.map((chat) => this.#wire(chat)),
-      more: messages.length < this.log.length,
+      more: this.history && messages.length < this.log.length,
       partition: 3,
       ...outcome,
     };
