@@ -92,9 +92,12 @@ func isWide(text []byte) bool { return bytes.Count(text, []byte{0}) > len(text)/
 var (
 	// What the text forms of keys begin with, or hold: PEM, SSH, PuTTY, XML, age,
 	// openssl's, JWK, and the exponent that ends nearly every RSA key in base64.
+	// None of it is short enough to come up in base64 by chance: a name of a JWK
+	// follows none of its characters, and its = is no padding.
 	keyText = regexp.MustCompile(`(?i)\bBEGIN\b|-----END|(PUBLIC|PRIVATE)[^a-z0-9]{0,3}KEY|(RSA|DSA|EC)KeyValue|\bModulus\b|X509Cert|` +
-		`\b(ssh|sk-ssh|ecdsa-sha2|sk-ecdsa-sha2)-[a-z0-9]+|PuTTY-|\bage1[a-z0-9]{50}|` +
-		`\b(kty|jwks?|x5[cu]|x5t)\b\W{0,4}[:=]|\bkeys\b["'\\]{1,2}\s*:|(?-i:AQAB)\b`)
+		`\bssh-(rsa|ds[as]|ed[0-9]+|xmss)|\b(sk-ssh|ecdsa-sha2|sk-ecdsa-sha2)-[a-z0-9]+|PuTTY-|\bage1[a-z0-9]{50}|` +
+		`(^|[^\w+/=-])(kty|jwks?|x5[cu]|x5t)\b\W{0,4}[:=][\s"'\\]*[^\s"'\\=]|\bkeys\b["'\\]{1,2}\s*:|` +
+		`(?-i:IDAQAB|[^\w+/\n-]AQAB)\b`)
 	blanks    = regexp.MustCompile(`\\[rnt]|\s`)
 	betweens  = regexp.MustCompile(`\\x|\b0x|[:,]|\s`) // of bytes in hex
 	base64Run = regexp.MustCompile(`[A-Za-z0-9+/]{32,}`)

@@ -58,6 +58,10 @@ func TestKeysAreNoSecrets(t *testing.T) {
 		"a modulus of openssl":     "Modulus=" + strings.ToUpper(hex.EncodeToString(k.pkcs1[9:200])),
 		"PEM of a word processor":  "–––––BEGIN\u00a0PUBLIC\u00a0KEY–––––\n" + spki[:40],
 		"XML with a namespace":     `<ds:RSAKeyValue xmlns:ds="x"><ds:Modulus>x</ds:Modulus></ds:RSAKeyValue>`,
+		"a JWK after a variable":   "KEY={kty=OKP,x=-------------------------------}",
+		"an exponent":              `e=AQAB n=` + strings.Repeat("q", 40),
+		"the end of PEM, cut":      strings.Repeat("q", 31) + "wIDAQAB",
+		"SSH":                      "ssh-ed25519 " + strings.Repeat("q", 40),
 		"age":                      "age1" + strings.Repeat("q", 58),
 		"nothing but zeros":        strings.Repeat("\x00", 64),
 		"a secret in UTF-16, bare": utf16Text(strings.Repeat("s3cret+/", 8))[2:],
@@ -84,7 +88,17 @@ func TestSecretsAreNoKeys(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"correct horse battery staple, and three more words", "SECRET=" + rand.Text() + rand.Text()} {
+	long := strings.Repeat("Pq7", 11)
+	for _, end := range []string{"kty", "jwk", "jwks", "x5c", "X5U", "x5t", "AQAB"} { // as one secret in thousands ends
+		for _, text := range []string{
+			long + "/" + end + "=", long + "+" + end + "==", long + "-" + end + "=", long + "\n" + end + "=\n", `"` + long + "/" + end + `="`, end + "+" + long + "=", end + "/" + long,
+		} {
+			if looksLikeKey([]byte(text)) {
+				t.Errorf("%q looks like a key", text)
+			}
+		}
+	}
+	for _, text := range []string{"ssh-" + long, "-ssh-a" + long, "correct horse battery staple, and three more words", "SECRET=" + rand.Text() + rand.Text()} {
 		if looksLikeKey([]byte(text)) {
 			t.Errorf("%q looks like a key", text)
 		}
