@@ -19,8 +19,18 @@ var benchmarks = []benchmark{
 	{"prefixes", func(i int) string { return fmt.Sprintf("team-%d:*", i) }, "team-63:general", Chat},
 	{"user", func(i int) string { return fmt.Sprintf("app-%d:{user}:*", i) }, "app-63:ada:general", Chat},
 	{"elsewhere", func(i int) string { return fmt.Sprintf("team-%d:*", i) }, "lobby", Join},
-	// Slower than any that people write: the longest name there is, in which nearly all of every pattern is found.
-	{"worst", func(i int) string { return fmt.Sprintf("*ab*b*%c*", '大'+rune(i)) }, strings.Repeat("a", 64) + strings.Repeat("b", 64), Join},
+	// Slower than any that people write: the longest names there are, in which much of every pattern is found.
+	{"hostile/rare", func(i int) string { return fmt.Sprintf("*ab*b*%c*", '大'+rune(i)) }, strings.Repeat("a", 64) + strings.Repeat("b", 64), Join},
+	{"hostile/order", func(i int) string { return "*ab*" + word(i) + "*ba*" }, strings.Repeat("a", 64) + strings.Repeat("b", 64), Join},
+	{"hostile/nearly", func(i int) string { return "*" + word(i) + "*bab*babb*" }, "bb" + strings.Repeat("ab", 63), Join},
+	{"hostile/between", func(i int) string { return "*ab*ba" + word(i) + "*ab*" }, strings.Repeat("a", 64) + strings.Repeat("b", 61) + "aab", Join},
+	{"hostile/long", func(i int) string { return "*" + strings.Repeat("a", 30+i%30) + "*" + word(i) + "*aab*" }, "aab" + strings.Repeat("a", 125), Join},
+	{"hostile/ends", func(i int) string { return strings.Repeat("a", 40) + "*" + word(i) + "*b*" + strings.Repeat("a", 40) }, strings.Repeat("a", 128), Join},
+}
+
+// word is a text of a and b, another one for each i.
+func word(i int) string {
+	return strings.NewReplacer("0", "a", "1", "b").Replace(fmt.Sprintf("%06b", i))
 }
 
 // BenchmarkCheck asks a matcher of 64 patterns for what none of them allows,

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/parley-chat/parley/schema"
 )
 
 // maxTimed is how many channel tokens of a session count, twice what a session
@@ -24,14 +26,15 @@ type Matcher struct {
 	user  string
 	exact map[string]Actions
 	wild  []wild
+	gaps  bool    // of some of these the middle is not empty
 	timed []Timed // by channel, of which each is there once
 }
 
 // wild is a pattern with at least one *, for one user.
 type wild struct {
-	head, tail string   // before the first and after the last *
-	middle     []string // between two *, in this order
-	length     int      // of all of these together
+	head, tail string // before the first and after the last *
+	middle     string // between these, with gaps
+	length     int    // of all of it but the gaps
 	allow      Actions
 }
 
@@ -66,16 +69,19 @@ func (m *Matcher) add(runs []string, allow Actions, known map[string]int) {
 		m.exact[runs[0]] |= allow
 		return
 	}
-	text := strings.Join(runs, "\xff") // which is in no name
+	text := strings.Join(runs, gap)
 	if i, twice := known[text]; twice {
 		m.wild[i].allow |= allow
 		return
 	}
 	last := len(runs) - 1
-	w := wild{head: runs[0], middle: runs[1:last], tail: runs[last], allow: allow}
+	w := wild{head: runs[0], tail: runs[last], allow: allow}
 	for _, run := range runs {
 		w.length += len(run)
 	}
+	between := slices.DeleteFunc(runs[1:last], func(run string) bool { return run == "" })
+	w.middle = strings.Join(between, gap)
+	m.gaps = m.gaps || w.middle != ""
 	known[text] = len(m.wild)
 	m.wild = append(m.wild, w)
 }
@@ -120,15 +126,8 @@ func (m *Matcher) Check(a Action, channel string, now time.Time) (missing Action
 	if allow.Has(a) {
 		return 0, true
 	}
-	for i := range m.wild {
-		w := &m.wild[i]
-		allows := w.allow.Has(a)
-		if (allows || !matched) && w.matches(channel) {
-			if allows {
-				return 0, true
-			}
-			matched = true
-		}
+	if m.checkWild(a, channel, &matched) {
+		return 0, true
 	}
 	if !matched {
 		return Join, false
@@ -136,26 +135,32 @@ func (m *Matcher) Check(a Action, channel string, now time.Time) (missing Action
 	return a, false
 }
 
+// checkWild reports whether a pattern with * allows it; matched becomes true
+// where one stands for the channel at all.
+func (m *Matcher) checkWild(a Action, channel string, matched *bool) bool {
+	if len(m.wild) == 0 || len(channel) > schema.MaxName {
+		return false
+	}
+	var at places
+	if m.gaps {
+		at.fill(channel)
+	}
+	for i := range m.wild {
+		w := &m.wild[i]
+		allows := w.allow.Has(a)
+		if (allows || !*matched) && w.matches(channel, &at) {
+			if allows {
+				return true
+			}
+			*matched = true
+		}
+	}
+	return false
+}
+
 // find is where the channel token of a channel is, or belongs.
 func (m *Matcher) find(channel string) (at int, found bool) {
 	return slices.BinarySearchFunc(m.timed, channel, func(t Timed, channel string) int {
 		return strings.Compare(t.Channel, channel)
 	})
-}
-
-// matches compares the whole name, byte for byte. Whatever is taken first of
-// what several * could take leaves most for what follows.
-func (w *wild) matches(name string) bool {
-	if len(name) < w.length || !strings.HasPrefix(name, w.head) || !strings.HasSuffix(name, w.tail) {
-		return false
-	}
-	rest := name[len(w.head) : len(name)-len(w.tail)]
-	for _, run := range w.middle {
-		at := strings.Index(rest, run)
-		if at < 0 {
-			return false
-		}
-		rest = rest[at+len(run):]
-	}
-	return true
 }
