@@ -66,6 +66,7 @@ func (s *session) keep(now time.Time) {
 	s.places.publishLingering(now)
 	user, ended, expires, account := s.user, s.ended, s.expires, s.pace.account
 	s.mu.Unlock()
+	s.reviewRights()
 	switch {
 	case ended:
 		s.leaveAll(now)

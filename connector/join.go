@@ -3,6 +3,7 @@ package connector
 import (
 	"time"
 
+	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -220,6 +221,10 @@ func (p *place) finishJoin(ch *channel, op *operation, v room.View, past past) (
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if bad := s.allowedNow(grants.Join, p.name); bad != nil && p.state == catchingUp {
+		p.refuseJoin(ch, op, bad)
+		return nil, nil
+	}
 	op.asked[0].send(ch, v, past)
 	followers = op.followers
 	for _, again := range op.asked[1:] {

@@ -129,7 +129,7 @@ func (c *call) hello(r rpc.Request) *rpc.Error {
 		s.ticket.Greeted()
 	}
 	s.known(who)
-	s.rights = rights{claim: who.Grants}
+	s.forbid()
 	c.result(s.greeting())
 	return nil
 }
@@ -169,6 +169,9 @@ func (c *call) join(r rpc.Request) *rpc.Error {
 		if p.Epoch == "" {
 			return rpc.InvalidParams("epoch", "must come with since")
 		}
+	}
+	if bad := s.admit(p.Channel, p.Token); bad != nil {
+		return bad
 	}
 	if bad := s.allowed(grants.Join, p.Channel); bad != nil {
 		return bad

@@ -1,26 +1,36 @@
 package connector
 
 import (
+	"errors"
 	"time"
 
 	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// rights are what a session's user may do: what their token and the file of
-// grants say.
+// rights are what a session's user may do: by their token, by the file of grants
+// and by tokens of channels. session.mu guards them.
 type rights struct {
-	claim   grants.List
-	file    *grants.List // as of when matcher was compiled
-	matcher *grants.Matcher
+	claim    grants.List
+	file     *grants.List // as of when matcher was compiled
+	matcher  *grants.Matcher
+	compiled bool // matcher has claim
 }
 
 // open are the rights of everybody where users are not authenticated.
 var open = grants.Open()
 
-// allowed refuses what the user may not do in a channel. It runs on the reading
-// goroutine.
+// allowed refuses what the user may not do in a channel.
 func (s *session) allowed(a grants.Action, channel string) *rpc.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.allowedNow(a, channel)
+}
+
+// allowedNow is allowed, where session.mu is held.
+func (s *session) allowedNow(a grants.Action, channel string) *rpc.Error {
 	if missing, ok := s.matcher().Check(a, channel, time.Now()); !ok {
 		return rpc.Forbidden(missing.String(), channel)
 	}
@@ -44,17 +54,132 @@ func (m *chatParams) takes() grants.Action {
 }
 
 // matcher is compiled once for a token, and again when the file was read again.
+// session.mu is held.
 func (s *session) matcher() *grants.Matcher {
 	if s.inc.cfg.Auth == nil {
 		return open
 	}
 	r := &s.rights
-	if file := s.inc.cfg.Grants.list(); r.matcher == nil || file != r.file {
-		lists := []grants.List{r.claim}
-		if file != nil {
-			lists = append(lists, *file)
-		}
-		r.file, r.matcher = file, grants.Compile(s.user, lists...)
+	if !s.rightsChanged() {
+		return r.matcher
 	}
+	lists := []grants.List{r.claim}
+	if r.file = s.inc.cfg.Grants.list(); r.file != nil {
+		lists = append(lists, *r.file)
+	}
+	if r.matcher == nil {
+		r.matcher = grants.Compile(s.user, lists...)
+	} else { // what tokens of channels grant stays
+		r.matcher = r.matcher.Replace(lists...)
+	}
+	r.compiled = true
 	return r.matcher
+}
+
+// rightsChanged reports whether what the matcher was compiled of is there no more.
+// session.mu is held.
+func (s *session) rightsChanged() bool {
+	return !s.rights.compiled || s.inc.cfg.Grants.list() != s.rights.file
+}
+
+// reviewRights takes the session out of channels whose right has ended, if one
+// may have.
+func (s *session) reviewRights() {
+	s.mu.Lock()
+	may := s.user != "" && !s.ended && s.inc.cfg.Auth != nil && (s.rightsChanged() || s.rights.matcher.HasTimed())
+	s.mu.Unlock()
+	if may {
+		s.forbid()
+	}
+}
+
+// admit takes a channel token that came with a join. One that is refused changes
+// nothing.
+func (s *session) admit(channel, token string) *rpc.Error {
+	if token == "" || s.inc.cfg.tokens == nil {
+		return nil
+	}
+	pass, err := s.inc.cfg.tokens.VerifyChannel(token, s.user, channel)
+	switch {
+	case errors.Is(err, identity.ErrLater):
+		return rpc.BadChannelToken(err.Error(), rpc.ReasonRetry, retryAfter)
+	case errors.Is(err, identity.ErrExpired):
+		return rpc.BadChannelToken(err.Error(), rpc.ReasonExpired, 0)
+	case err != nil:
+		return rpc.BadChannelToken(err.Error(), rpc.ReasonInvalid, 0)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rights.matcher = s.matcher().With(pass.Timed(channel), time.Now())
+	return nil
+}
+
+// forbid takes the session out of the channels that its user may no longer join.
+// It may run on any goroutine.
+func (s *session) forbid() {
+	s.mu.Lock()
+	var lost []*place
+	for _, p := range s.places.inOrder() {
+		if p.channel != nil && s.allowedNow(grants.Join, p.name) != nil {
+			lost = append(lost, p)
+		}
+	}
+	s.mu.Unlock()
+	for _, p := range lost {
+		p.forbid()
+	}
+}
+
+// forbid takes the session out of a channel that its user may no longer join: it
+// gets no push from now on, and is told. A join whose result is being made is
+// refused with that result.
+func (p *place) forbid() {
+	s := p.session
+	s.mu.Lock()
+	ch := p.channel
+	s.mu.Unlock()
+	if ch == nil {
+		return
+	}
+	ch.Lock()
+	defer ch.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.channel != ch || s.ended || p.state == catchingUp || s.allowedNow(grants.Join, p.name) == nil {
+		return
+	}
+	ch.Expel(&p.member)
+	if p.state == live && len(p.later) == 0 { // else it has asked to leave
+		s.front.Push(rpc.PushRemoved, rpc.RemovedPush{Channel: p.name, Seq: ch.Position(), Reason: rpc.ReasonForbidden})
+		p.depart()
+	}
+}
+
+// refuseJoin answers a join whose result was being made when its user lost the
+// right to it, and what waits for that result, and leaves the channel. Both
+// locks are held.
+func (p *place) refuseJoin(ch *channel, op *operation, bad *rpc.Error) {
+	ch.Expel(&p.member)
+	waiting := append([]*operation{{asked: op.asked, followers: op.followers}}, p.later...)
+	op.asked, op.followers, p.later, p.result = nil, nil, nil, nil
+	for _, op := range waiting {
+		for _, j := range op.asked {
+			j.fail(bad)
+		}
+		for _, f := range op.followers {
+			f.answer(nil)
+		}
+		if op.leave != nil {
+			op.leave.result(rpc.Empty{})
+		}
+	}
+	p.depart()
+}
+
+// depart publishes the leave of a session that was put out of its channel. Both
+// locks are held.
+func (p *place) depart() {
+	if p.publishLeave(schema.Reason_REASON_DISCONNECT) != nil {
+		p.session.front.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
+	}
 }

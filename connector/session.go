@@ -31,7 +31,6 @@ type session struct {
 	// Owned by the reading goroutine.
 	bearer string          // the token of the upgrade request, until hello
 	flood  admission.Flood // malformed frames
-	rights rights
 
 	pace pace
 
@@ -43,6 +42,7 @@ type session struct {
 	reason  schema.Reason // of these leaves
 	expires time.Time     // of the token; zero: never
 	info    []byte        // JSON that the token tells of the user; nil: nothing
+	rights  rights
 
 	opened time.Time
 }

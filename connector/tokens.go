@@ -99,6 +99,7 @@ func (s *session) known(who identity.User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.user, s.expires, s.info = who.Name, who.Expires, who.Info
+	s.rights.claim, s.rights.compiled = who.Grants, false
 }
 
 // greeting answers hello.

@@ -26,7 +26,7 @@ var grantsKey = []byte("0123456789abcdef0123456789abcdef")
 // grantsToken is a token of a user with grants in JSON; "" for none.
 func grantsToken(t *testing.T, name, grants string) string {
 	t.Helper()
-	claims := jwt.MapClaims{"sub": name, "exp": time.Now().Add(time.Hour).Unix()}
+	claims := jwt.MapClaims{"sub": name, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
 	if grants != "" {
 		claims["parley"] = map[string]any{"grants": jsonText(grants)}
 	}
@@ -264,7 +264,7 @@ func TestGrantsChangeAtOnce(t *testing.T) {
 	write(`{"grants": `)
 	file.Reload()
 	chat("lobby", "")
-	write(`{"grants": []}`)
+	write(`{"grants": [{"channels": ["lobby"], "allow": ["join"]}]}`)
 	file.Reload()
 	chat("lobby", "1002 chat lobby")
 	ada.call(rpc.MethodHello, rpc.HelloParams{Token: grantsToken(t, "ada", allowing("lobby", `"chat"`))}, nil)
@@ -272,7 +272,7 @@ func TestGrantsChangeAtOnce(t *testing.T) {
 	ada.call(rpc.MethodHello, rpc.HelloParams{}, nil) // without a token it changes nothing
 	chat("lobby", "")
 	ada.call(rpc.MethodHello, rpc.HelloParams{Token: grantsToken(t, "ada", "")}, nil)
-	chat("lobby", "1002 join lobby")
+	chat("lobby", "1002 chat lobby")
 	if bad := ada.refused(rpc.CodeUnauthenticated, rpc.MethodHello, rpc.HelloParams{Token: grantsToken(t, "ada", `[{"channels": ["{users}"], "allow": []}]`)}); !strings.Contains(bad.Message, "parley/grants/0/channels/0") {
 		t.Errorf("a malformed grant: %v", bad)
 	}

@@ -59,7 +59,7 @@ func BenchmarkCompile(b *testing.B) {
 
 func TestAskingAllocatesNothing(t *testing.T) {
 	for _, c := range benchmarks {
-		m := compiled(t, c).With(Timed{c.channel, 1 << Join, noon}, never)
+		m := compiled(t, c).With(Timed{Channel: c.channel, Allow: 1 << Join, Until: noon}, never)
 		if n := testing.AllocsPerRun(100, func() { m.Check(Chat, c.channel, never); m.Allows(Join, c.channel, noon) }); n != 0 {
 			t.Errorf("%s: %v allocations", c.name, n)
 		}

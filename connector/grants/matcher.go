@@ -18,6 +18,8 @@ type Timed struct {
 	Channel string
 	Allow   Actions
 	Until   time.Time
+	Token   string    // its id; "" where it has none
+	Issued  time.Time // when it was issued
 }
 
 // Matcher knows what one user may do. The zero value and nil allow nothing.
@@ -104,6 +106,16 @@ func (m *Matcher) With(t Timed, now time.Time) *Matcher {
 	}
 	at, _ := next.find(t.Channel)
 	next.timed = slices.Insert(next.timed, at, t)
+	return &next
+}
+
+// HasTimed reports whether channel tokens grant anything, or did.
+func (m *Matcher) HasTimed() bool { return len(m.timed) > 0 }
+
+// Without is m without what channel tokens grant for which gone is true.
+func (m *Matcher) Without(gone func(Timed) bool) *Matcher {
+	next := *m
+	next.timed = slices.DeleteFunc(slices.Clone(m.timed), gone)
 	return &next
 }
 

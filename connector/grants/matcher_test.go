@@ -159,9 +159,9 @@ func TestNoActionIsNotAllowed(t *testing.T) {
 func TestChannelToken(t *testing.T) {
 	base := Compile("ada", grantsOf(t, `[{"channels":["lobby","*:x"],"allow":["join"]}]`))
 	chat, history := Actions(1<<Join|1<<Chat), Actions(1<<Join|1<<History)
-	first := base.With(Timed{"room-*", chat, noon}, noon.Add(-time.Hour))
-	second := first.With(Timed{"lobby", 1 << Chat, noon.Add(time.Hour)}, noon.Add(-time.Hour))
-	again := second.With(Timed{"room-*", history, noon.Add(time.Minute)}, noon.Add(-time.Hour))
+	first := base.With(Timed{Channel: "room-*", Allow: chat, Until: noon}, noon.Add(-time.Hour))
+	second := first.With(Timed{Channel: "lobby", Allow: 1 << Chat, Until: noon.Add(time.Hour)}, noon.Add(-time.Hour))
+	again := second.With(Timed{Channel: "room-*", Allow: history, Until: noon.Add(time.Minute)}, noon.Add(-time.Hour))
 	for _, c := range []struct {
 		name    string
 		matcher *Matcher
@@ -195,7 +195,7 @@ func TestChannelToken(t *testing.T) {
 	if len(again.timed) != 2 {
 		t.Errorf("a fresh channel token is kept beside the one before: %v", again.timed)
 	}
-	late := again.With(Timed{"new", chat, noon.Add(2 * time.Hour)}, noon.Add(time.Hour))
+	late := again.With(Timed{Channel: "new", Allow: chat, Until: noon.Add(2 * time.Hour)}, noon.Add(time.Hour))
 	if len(late.timed) != 1 {
 		t.Errorf("channel tokens that have run out are kept: %v", late.timed)
 	}
@@ -205,7 +205,7 @@ func TestChannelToken(t *testing.T) {
 func TestChannelTokensAreBounded(t *testing.T) {
 	m := Compile("ada")
 	for i := range maxTimed + 10 {
-		m = m.With(Timed{fmt.Sprint("c", i), 1 << Join, noon.Add(time.Duration((i*7)%1000) * time.Second)}, never)
+		m = m.With(Timed{Channel: fmt.Sprint("c", i), Allow: 1 << Join, Until: noon.Add(time.Duration((i*7)%1000) * time.Second)}, never)
 	}
 	if len(m.timed) != maxTimed || !slices.IsSortedFunc(m.timed, func(a, b Timed) int { return strings.Compare(a.Channel, b.Channel) }) {
 		t.Fatalf("%d are kept", len(m.timed))
@@ -299,13 +299,13 @@ func valid(pattern string) bool {
 // sees whether it changes.
 func TestMatchersAreSharedSafely(t *testing.T) {
 	l := grantsOf(t, `[{"channels":["room-*","lobby"],"allow":["join"]}]`)
-	m := Compile("ada", l).With(Timed{"t", 1 << Chat, noon}, never)
+	m := Compile("ada", l).With(Timed{Channel: "t", Allow: 1 << Chat, Until: noon}, never)
 	done := make(chan bool)
 	for i := range 8 {
 		go func() {
 			ok := true
 			for n := range 200 {
-				derived := m.With(Timed{fmt.Sprint("c", i, n), 1 << Join, noon}, noon.Add(-time.Second)).Replace(l, l)
+				derived := m.With(Timed{Channel: fmt.Sprint("c", i, n), Allow: 1 << Join, Until: noon}, noon.Add(-time.Second)).Replace(l, l)
 				ok = ok && m.Allows(Join, "room-1", never) && m.Allows(Chat, "t", never) && !m.Allows(Join, fmt.Sprint("c", i, n), never)
 				ok = ok && derived.Allows(Join, fmt.Sprint("c", i, n), never) && derived.Allows(Chat, "t", never)
 			}

@@ -23,12 +23,20 @@ const (
 	// one of another unit.
 	maxTime = 253_402_300_799
 	maxInfo = 512 // bytes of what a token tells of its user
+	maxID   = 256 // bytes of a token's id
 )
+
+// Stamp is what tells one token of a user from another.
+type Stamp struct {
+	ID      string    // its jti; "" where it has none
+	Issued  time.Time // the Unix epoch where it does not say
+	Expires time.Time // zero: never
+}
 
 // User is who a token is for, for as long as it lasts.
 type User struct {
-	Name    string
-	Expires time.Time // zero: never
+	Name string
+	Stamp
 	// Info is what the token tells of the user, as JSON; nil for nothing.
 	Info json.RawMessage
 	// Grants are what the token says that the user may do.
@@ -48,13 +56,7 @@ func (a *Auth) read(payload []byte, now time.Time) (u User, err error) {
 	if err := strict.Unmarshal(payload, &c); err != nil {
 		return User{}, fmt.Errorf("the token's claims cannot be read: %w", err)
 	}
-	if u.Expires, err = c.times(now, a.MaxAge); err != nil {
-		return User{}, err
-	}
-	if err := a.isFor(c); err != nil {
-		return User{}, err
-	}
-	if u.Name, err = c.user(a.UserClaim); err != nil {
+	if u.Name, u.Stamp, err = a.about(c, now); err != nil {
 		return User{}, err
 	}
 	if _, ok := c["channel"]; ok {
@@ -69,11 +71,27 @@ func (a *Auth) read(payload []byte, now time.Time) (u User, err error) {
 	return u, nil
 }
 
-// times checks when the token was issued and for how long, and returns when it
-// expires.
-func (c claims) times(now time.Time, maxAge time.Duration) (expires time.Time, err error) {
+// about is what tokens of both kinds say. It does not mind one that has run out.
+func (a *Auth) about(c claims, now time.Time) (user string, s Stamp, err error) {
+	if s.Issued, s.Expires, err = c.times(now, a.MaxAge); err != nil {
+		return "", s, err
+	}
+	if err := a.isFor(c); err != nil {
+		return "", s, err
+	}
+	if user, err = c.user(a.UserClaim); err != nil {
+		return "", s, err
+	}
+	if raw := c["jti"]; raw != nil && (strict.Unmarshal(raw, &s.ID) != nil || len(s.ID) > maxID) {
+		return "", s, fmt.Errorf("the token's jti must be a string of at most %d bytes", maxID)
+	}
+	return user, s, nil
+}
+
+// times checks when the token was issued and for how long.
+func (c claims) times(now time.Time, maxAge time.Duration) (issuedAt, expires time.Time, err error) {
 	if c["exp"] == nil {
-		return time.Time{}, errors.New("the token has no expiry")
+		return issuedAt, expires, errors.New("the token has no expiry")
 	}
 	at := map[string]time.Time{}
 	for _, name := range []string{"exp", "nbf", "iat"} {
@@ -81,21 +99,24 @@ func (c claims) times(now time.Time, maxAge time.Duration) (expires time.Time, e
 			continue
 		}
 		if at[name], err = timeOf(c[name]); err != nil {
-			return time.Time{}, fmt.Errorf("the token's %s %w", name, err)
+			return issuedAt, expires, fmt.Errorf("the token's %s %w", name, err)
 		}
 	}
-	_, issued := at["iat"]
+	issuedAt, issued := at["iat"]
+	if !issued {
+		issuedAt = time.Unix(0, 0)
+	}
 	switch latest := now.Add(leeway); {
 	case at["nbf"].After(latest):
-		return time.Time{}, errors.New("the token is not valid yet")
-	case at["iat"].After(latest):
-		return time.Time{}, errors.New("the token was issued in the future: compare the clocks of its issuer and of this server")
+		err = errors.New("the token is not valid yet")
+	case issuedAt.After(latest):
+		err = errors.New("the token was issued in the future: compare the clocks of its issuer and of this server")
 	case maxAge > 0 && !issued:
-		return time.Time{}, errors.New("the token does not say when it was issued: it needs iat")
-	case maxAge > 0 && at["exp"].Sub(at["iat"]) > maxAge:
-		return time.Time{}, fmt.Errorf("the token lasts for longer than %v after its iat", maxAge)
+		err = errors.New("the token does not say when it was issued: it needs iat")
+	case maxAge > 0 && at["exp"].Sub(issuedAt) > maxAge:
+		err = fmt.Errorf("the token lasts for longer than %v after its iat", maxAge)
 	}
-	return at["exp"], nil
+	return issuedAt, at["exp"], err
 }
 
 // timeOf reads seconds since the Unix epoch, with a fraction or without.

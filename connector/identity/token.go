@@ -40,25 +40,44 @@ func NewVerifier(auth Auth, remote *Remote) *Verifier { return &Verifier{auth, r
 // Verify says who a token is for. Its errors quote nothing of it. It may wait
 // for keys to be fetched, until ctx ends.
 func (v *Verifier) Verify(ctx context.Context, token string) (User, error) {
-	if len(token) > MaxToken {
-		return User{}, fmt.Errorf("a token has at most %d bytes", MaxToken)
-	}
-	t, err := parse(token)
+	payload, err := v.payload(ctx, token)
 	if err != nil {
 		return User{}, err
 	}
+	return v.auth.read(payload, time.Now())
+}
+
+// VerifyChannel says what a channel token grants a user in a channel. Its errors
+// quote nothing of it. It does not wait: where keys have to be fetched first,
+// that begins, and the error is ErrLater.
+func (v *Verifier) VerifyChannel(token, user, channel string) (ChannelToken, error) {
+	noWait, cancel := context.WithCancel(context.Background())
+	cancel()
+	payload, err := v.payload(noWait, token)
+	if err != nil {
+		return ChannelToken{}, err
+	}
+	return v.auth.readChannel(payload, user, channel, time.Now())
+}
+
+// payload is what a token says, once it is known who signed it.
+func (v *Verifier) payload(ctx context.Context, token string) ([]byte, error) {
+	if len(token) > MaxToken {
+		return nil, fmt.Errorf("a token has at most %d bytes", MaxToken)
+	}
+	t, err := parse(token)
+	if err != nil {
+		return nil, err
+	}
 	if !slices.Contains(v.auth.Algorithms, t.Algorithm) {
-		return User{}, errors.New("the token is signed with another algorithm than " + strings.Join(v.auth.Algorithms, ", "))
+		return nil, errors.New("the token is signed with another algorithm than " + strings.Join(v.auth.Algorithms, ", "))
 	}
 	if v.remote == nil {
 		err = t.check(v.auth.Keys)
 	} else {
 		err = v.remote.check(ctx, t)
 	}
-	if err != nil {
-		return User{}, err
-	}
-	return v.auth.read(t.payload, time.Now())
+	return t.payload, err
 }
 
 // header is what counts of a token's header (RFC 7515).

@@ -217,6 +217,14 @@ func (c *Channel) Detach(m *Member) {
 	}
 }
 
+// Expel ends m's membership as Detach does, and what waits for GoLive is not for
+// it either.
+func (c *Channel) Expel(m *Member) {
+	if m.stage != outside {
+		m.fan.expel(m)
+	}
+}
+
 // Members is how many sessions are members.
 func (c *Channel) Members() (n int) {
 	for _, f := range c.fans {

@@ -118,6 +118,20 @@ func (f *fan) detach(m *Member) {
 	f.members = f.members[:len(f.members)-1]
 }
 
+// expel is detach, and drops what waits for m's result.
+func (f *fan) expel(m *Member) {
+	f.detach(m)
+	f.settle(m)
+}
+
+// settle keeps nothing for m's result any more.
+func (f *fan) settle(m *Member) {
+	if i := slices.Index(f.readers, m); i >= 0 {
+		f.readers = slices.Delete(f.readers, i, i+1)
+	}
+	f.trimBacklog()
+}
+
 // goLive sends m what waited for its result, and returns how many messages that
 // were.
 func (f *fan) goLive(m *Member) (messages int) {
@@ -134,9 +148,6 @@ func (f *fan) goLive(m *Member) (messages int) {
 		m.stage = live
 	}
 	m.batch, m.from, m.had = f.batch, len(f.out), f.messages
-	if i := slices.Index(f.readers, m); i >= 0 {
-		f.readers = slices.Delete(f.readers, i, i+1)
-	}
-	f.trimBacklog()
+	f.settle(m)
 	return messages
 }

@@ -33,7 +33,8 @@ type ErrorData struct {
 	// have to be granted, and where.
 	Action  string `json:"action,omitempty"`
 	Channel string `json:"channel,omitempty"`
-	// Field and Reason, with CodeInvalidParams.
+	// Field and Reason, with CodeInvalidParams. Reason with CodeForbidden where a
+	// channel token is refused.
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// Limit, with CodeTooManyChannels, CodeTooLarge, and where a user has too
@@ -55,6 +56,20 @@ func InvalidParams(field, reason string) *Error {
 func Forbidden(action, channel string) *Error {
 	return &Error{CodeForbidden, "forbidden: " + action + " is not granted; grants come from the token's claim parley.grants and the server's --grants file", &ErrorData{Action: action, Channel: channel}}
 }
+
+// BadChannelToken is the error for a join whose token is refused, for one of
+// the reasons ReasonInvalid, ReasonExpired, ReasonRevoked and ReasonRetry.
+func BadChannelToken(why, reason string, retry int64) *Error {
+	return &Error{CodeForbidden, "forbidden: " + why, &ErrorData{Reason: reason, Retry: retry}}
+}
+
+// Why a channel token is refused.
+const (
+	ReasonInvalid = "invalid"
+	ReasonExpired = "expired"
+	ReasonRevoked = "revoked"
+	ReasonRetry   = "retry" // its key is not known yet
+)
 
 // NotJoined is the error for a channel that the session has not joined.
 func NotJoined() *Error { return &Error{Code: CodeNotJoined, Message: "not joined"} }

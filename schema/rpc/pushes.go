@@ -6,6 +6,7 @@ const (
 	PushJoined   = "joined"
 	PushLeft     = "left"
 	PushPresence = "presence"
+	PushRemoved  = "removed"
 	PushDrain    = "drain"
 )
 
@@ -45,6 +46,14 @@ type PresencePush struct {
 	Channel string `json:"channel"`
 	Seq     int64  `json:"seq"`
 	Count   int    `json:"count"`
+}
+
+// RemovedPush tells a session that it is out of a channel: it gets no push of it
+// any more.
+type RemovedPush struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`    // where the channel was
+	Reason  string `json:"reason"` // ReasonForbidden: its user may no longer join
 }
 
 // DrainPush announces a planned shutdown.

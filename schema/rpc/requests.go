@@ -67,6 +67,8 @@ type JoinParams struct {
 	// Since asks for every message after it; Epoch says in which epoch it counts.
 	Since *int64 `json:"since,omitempty"`
 	Epoch string `json:"epoch,omitempty"`
+	// Token grants what the user may do in this channel until it runs out.
+	Token string `json:"token,omitempty"`
 }
 
 // Why a join with since did not recover.
