@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -129,6 +130,14 @@ func (s *Simulated) Open(id string, f front.Front) SimulatedSession {
 
 // Handle takes a request of its client, or the error to answer it with.
 func (s SimulatedSession) Handle(r rpc.Request, bad *rpc.Error) { s.s.handle(r, bad) }
+
+// Allow sets what its user may do, as a fresh token would.
+func (s SimulatedSession) Allow(all grants.List) {
+	s.s.mu.Lock()
+	s.s.rights.claim, s.s.rights.compiled = all, false
+	s.s.mu.Unlock()
+	s.s.forbid()
+}
 
 // End notes that its connection is gone.
 func (s SimulatedSession) End(e front.Ending) {

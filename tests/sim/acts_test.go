@@ -32,8 +32,10 @@ func (c *client) act() {
 		}
 	case k < 85:
 		c.history(channel)
-	case k < 88:
+	case k < 87:
 		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
+	case k < 90:
+		c.changeRight(channel)
 	case k < 92:
 		c.disconnect(true)
 	case k < 99:

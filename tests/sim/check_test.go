@@ -58,6 +58,7 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 	if !isOwn && !takenBack {
 		c.w.fail("%s/%s joins %s at %d, where the log does not have its join", c.user, c.session.id, j.Channel, j.Seq)
 	}
+	r.right.cut = false
 	r.member, r.by, r.crowded, r.joined, r.cursor, r.pushed, r.since = true, call.id, false, j.Seq, j.Seq, j.Seq, j.Seq
 	r.members = map[string]bool{}
 	for _, m := range j.Members {

@@ -56,6 +56,7 @@ type room struct {
 	acked   int64
 	members map[string]bool
 	crowded bool // presence took the place of joined and left
+	right   right
 }
 
 // said is a chat that was sent, and may be sent again.
@@ -74,6 +75,7 @@ func (c *client) connect(n *node, queue int) {
 	c.session = n.open(c, queue)
 	c.w.tracef("%s connects to %s as %s", c.user, n.id, c.session.id)
 	c.call(rpc.MethodHello, "", rpc.HelloParams{User: c.user})
+	c.allow()
 }
 
 // gone takes note that the connection is gone. What was not read is lost.
@@ -82,7 +84,7 @@ func (c *client) gone() {
 	delete(c.node.clients, c.session.id)
 	c.node, c.session, c.calls = nil, nil, nil
 	for _, r := range c.rooms {
-		r.member, r.asked, r.gaveUp, r.left, r.unsure, r.members = false, false, 0, 0, false, nil
+		r.member, r.asked, r.gaveUp, r.left, r.unsure, r.members, r.right = false, false, 0, 0, false, nil, right{}
 	}
 }
 
@@ -274,7 +276,7 @@ func (c *client) left(call *call, r *room) {
 // heardAll holds that a stay that has ended was heard to its end.
 func (c *client) heardAll(channel string, r *room) {
 	ch := c.w.channel(channel)
-	if stay, had := ch.stayAt(c.session.id, r.joined); had {
+	if stay, had := ch.stayAt(c.session.id, r.joined); had && !r.right.cut {
 		if missed := ch.seen(c.user, r.cursor, min(stay.to, c.w.logOf(channel).end())); len(missed) > 0 {
 			c.w.fail("%s/%s has left %s at %d and never heard %s", c.user, c.session.id, channel, stay.to, show(missed))
 		}
@@ -308,6 +310,8 @@ func (c *client) sees(method, channel string, seq int64, user string) {
 		delete(r.members, user)
 	case rpc.PushPresence:
 		r.crowded = true
+	case rpc.PushRemoved:
+		c.removed(r)
 	}
 }
 
@@ -316,6 +320,9 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 	if bad != nil {
 		c.refused(call, bad)
 		return
+	}
+	if r != nil && r.right.lost && call.id > r.right.lostAt {
+		c.w.fail("%s/%s: %s in %s is answered without the right to it", c.user, c.session.id, call.method, call.channel)
 	}
 	switch call.method {
 	case rpc.MethodJoin:
@@ -342,6 +349,10 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 // refused takes an error: which ones may come depends on what went wrong.
 func (c *client) refused(call *call, bad *rpc.Error) {
 	switch bad.Code {
+	case rpc.CodeForbidden:
+		if !c.rooms[call.channel].right.denied(call) {
+			c.w.fail("%s/%s: %s in %s is refused: %v", c.user, c.session.id, call.method, call.channel, bad)
+		}
 	case rpc.CodeNotJoined:
 		if call.member {
 			c.w.fail("%s: %s in %s is refused to a member", c.user, call.method, call.channel)

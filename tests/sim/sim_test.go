@@ -60,13 +60,14 @@ const (
 	plantKeptLeave       plant = "a leave that was kept back until its join was answered is forgotten"
 	plantRefusal         plant = "a join that was refused counts as not written"
 	plantLapsed          plant = "a connector that was silent for a lease goes on"
+	plantKeptRight       plant = "a session keeps a right that it has lost"
 	plantReuse           plant = "the sequence numbers of a refused batch are used again"
 )
 
 var plants = []plant{
 	plantEarlyMarker, plantRepeats, plantNoChain, plantHandOff, plantCursor, plantOneWindow, plantWindowShort,
 	plantUnfenced, plantLateMark, plantProjectorWindow, plantLeak, plantNoLeave, plantKeptLeave,
-	plantRefusal, plantReuse, plantLapsed,
+	plantRefusal, plantReuse, plantLapsed, plantKeptRight,
 }
 
 // plantSeeds is within how many seeds each plant must be found.
@@ -107,8 +108,8 @@ var meets = []string{
 	"checkpoints", "closed with 3001", "closed with 3008", "closed with 3010", "connectors told that they are down",
 	"degraded", "downs", "ended as their lease had run out", "history pages", "joins", "leaves", "leaves taken back", "leaves taken back of joins under way", "lost pushes noticed", "member lists", "messages heard",
 	"not recovered: too_many", "not recovered: unavailable", "orphans", "reads failed", "recovered",
-	"refused although they are in the log", "refused with 1003", "refused with 1007", "refused with 1008", "repeated by a producer",
-	"restored after two windows", "takeovers in a flush", "void chats", "void joins", "written after they were refused",
+	"refused although they are in the log", "refused with 1002", "refused with 1003", "refused with 1007", "refused with 1008", "repeated by a producer",
+	"restored after two windows", "rights lost", "takeovers in a flush", "void chats", "void joins", "written after they were refused",
 }
 
 // playOne plays a seed, and with -v says what happens in it.
