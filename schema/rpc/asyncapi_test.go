@@ -60,7 +60,7 @@ func TestSchemasAreTheGoTypes(t *testing.T) {
 		Message{}, Member{}, Limits{}, Empty{}, Error{}, ErrorData{},
 		HelloParams{}, HelloResult{}, JoinParams{}, JoinResult{}, ChatParams{}, ChatResult{}, LeaveParams{},
 		HistoryParams{}, HistoryResult{}, MembersParams{}, MembersResult{},
-		ChatPush{}, JoinedPush{}, LeftPush{}, PresencePush{}, DrainPush{},
+		ChatPush{}, JoinedPush{}, LeftPush{}, PresencePush{}, RemovedPush{}, DrainPush{},
 	} {
 		typ := reflect.TypeOf(v)
 		s, ok := d.Components.Schemas[typ.Name()]
