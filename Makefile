@@ -38,7 +38,7 @@ export LISTEN DATA STACK PARTS
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate docs
-.PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker lint sim
+.PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker bad-input lint sim
 .PHONY: bench floods chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
@@ -109,6 +109,9 @@ test-deploy: check $(ENGINE) ## check what is shipped in deploy/ against the pro
 
 test-websocket: ## run Autobahn's test suite against the connection layer (a minute; Python 2.7 with pip, else skipped)
 	@scripts/websocket.sh
+
+bad-input: check race-check ## play all bad input, count its cases (1,000 at least)
+	@scripts/bad-input.sh $(RACE)
 
 test-docker: check ## start the docker stack on a Docker engine of its own, chat on it and harm it (minutes; root)
 	@scripts/test-docker.sh

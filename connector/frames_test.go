@@ -11,7 +11,7 @@ import (
 
 // What is wrong with a frame closes with the code that RFC 6455 names, and is
 // not echoed; what came before it is answered.
-func TestBadFrames(t *testing.T) {
+func TestFramesThatEndConnections(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t)
 	hello := `{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"ada"}}`

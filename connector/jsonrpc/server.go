@@ -140,6 +140,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // upgrade makes a session's connection of a request. It returns at once: a plain
 // goroutine with a small stack reads.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
+	// The library takes both. Of a body, a proxy may see another end.
+	if !r.ProtoAtLeast(1, 1) || r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // or the answer waits for the body
+		http.Error(w, "an upgrade is a request of HTTP/1.1 without a body", http.StatusBadRequest)
+		return
+	}
 	place, err := s.cfg.Host.Admit(r)
 	if err != nil {
 		w.Header().Set("Retry-After", "1")

@@ -8,12 +8,13 @@ import (
 var (
 	errCloseByte = errors.New("a close frame of one byte")
 	errLength    = errors.New("a frame of 2^63 bytes or more")
+	errForm      = errors.New("a length in more bytes than it takes")
 )
 
 // frameHeads follows a stream of frames from head to head (RFC 6455, section
 // 5.2) and finds what gorilla/websocket lets pass: it takes a close frame of
-// one byte, half of a code, for an empty one, and cuts lengths of 2^63 and more
-// without a close frame.
+// one byte, half of a code, for an empty one, and lengths in more bytes than they
+// take, and cuts lengths of 2^63 and more without a close frame.
 type frameHeads struct {
 	skip uint64 // bytes of masking key and payload until the next head
 	head [10]byte
@@ -67,6 +68,9 @@ func (f *frameHeads) next() error {
 	f.have = 0
 	if length >= 1<<63 {
 		return errLength
+	}
+	if size == 4 && length < 126 || size == 10 && length < 1<<16 {
+		return errForm
 	}
 	if f.head[0]&0x0f == opClose && length == 1 {
 		return errCloseByte

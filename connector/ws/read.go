@@ -95,6 +95,8 @@ func (c *Conn) closeFor(err error) {
 	switch {
 	case errors.Is(err, errCloseByte):
 		c.Close(websocket.CloseProtocolError, "a close frame needs two bytes of code or none")
+	case errors.Is(err, errForm):
+		c.Close(websocket.CloseProtocolError, "a length takes as few bytes as it can")
 	case errors.Is(err, errLength), errors.Is(err, websocket.ErrReadLimit):
 		c.Close(websocket.CloseMessageTooBig, "the frame is too large")
 	}
