@@ -11,6 +11,7 @@ const (
 	TopicPush    = "parley.push"
 	TopicState   = "parley.state"
 	TopicControl = "parley.control"
+	TopicRules   = "parley.rules"
 )
 
 // Partition counts of parley.events, parley.push and parley.state at their
@@ -40,8 +41,8 @@ type Topic struct {
 }
 
 // Topics are all topics of a log with that many partitions. The events are
-// kept for ever; state and control keep the newest record of each key; pushes
-// are kept for a day.
+// kept for ever; state, control and rules keep the newest record of each key;
+// pushes are kept for a day.
 func Topics(partitions int) []Topic {
 	return []Topic{
 		{Name: TopicEvents, Partitions: partitions, Config: map[string]string{
@@ -54,6 +55,7 @@ func Topics(partitions int) []Topic {
 		}},
 		compacted(TopicState, partitions),
 		compacted(TopicControl, 1),
+		compacted(TopicRules, 1),
 	}
 }
 
@@ -90,6 +92,50 @@ func ControlKeyBeat(connector string) string { return controlBeat + connector }
 func ControlBeatOf(key string) (connector string, ok bool) {
 	return strings.CutPrefix(key, controlBeat)
 }
+
+// RulesKeyFormat is the key of a RulesFormat in parley.rules.
+const RulesKeyFormat = "format"
+
+// Beginnings of the other keys of parley.rules, which a name follows.
+const (
+	rulesRevoked      = "revoked/"
+	rulesRevokedToken = "revoked-token/"
+	rulesBarred       = "barred/"
+	rulesGrant        = "grant/"
+	rulesOrder        = "order/"
+)
+
+// RulesKeyRevoked is the key of a user's Revocation.
+func RulesKeyRevoked(user string) string { return rulesRevoked + user }
+
+// RulesRevokedOf is the user of a Revocation's key.
+func RulesRevokedOf(key string) (user string, ok bool) { return strings.CutPrefix(key, rulesRevoked) }
+
+// RulesKeyRevokedToken is the key of the TokenRevocation of a token's jti.
+func RulesKeyRevokedToken(jti string) string { return rulesRevokedToken + jti }
+
+// RulesRevokedTokenOf is the jti of a TokenRevocation's key.
+func RulesRevokedTokenOf(key string) (jti string, ok bool) {
+	return strings.CutPrefix(key, rulesRevokedToken)
+}
+
+// RulesKeyBarred is the key of a user's Bar.
+func RulesKeyBarred(user string) string { return rulesBarred + user }
+
+// RulesBarredOf is the user of a Bar's key.
+func RulesBarredOf(key string) (user string, ok bool) { return strings.CutPrefix(key, rulesBarred) }
+
+// RulesKeyGrant is the key of a user's UserGrants.
+func RulesKeyGrant(user string) string { return rulesGrant + user }
+
+// RulesGrantOf is the user of a UserGrants' key.
+func RulesGrantOf(key string) (user string, ok bool) { return strings.CutPrefix(key, rulesGrant) }
+
+// RulesKeyOrder is the key of an Order about a user's sessions.
+func RulesKeyOrder(user string) string { return rulesOrder + user }
+
+// RulesOrderOf is the user of an Order's key.
+func RulesOrderOf(key string) (user string, ok bool) { return strings.CutPrefix(key, rulesOrder) }
 
 // Keys of parley.state.
 const (

@@ -102,6 +102,30 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A log of an older version lacks a topic that came later: whoever opens it
+// creates it, and changes nothing else.
+func TestLogOfAnOlderVersionGetsNewTopics(t *testing.T) {
+	c, ctx := broker(t), patient(t)
+	before, err := Open(ctx, c, Options{Partitions: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.DeleteTopic(ctx, c, schema.TopicRules); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Options{{Await: true}, {}} { // a chat worker may be the first of the new version
+		if after, err := Open(ctx, c, o); err != nil || after != before {
+			t.Errorf("it is %v (%v), want %v", after, err, before)
+		}
+		if info, err := c.TopicInfo(ctx, schema.TopicRules); err != nil || info.Partitions != 1 {
+			t.Errorf("%s has %d partitions, %v", schema.TopicRules, info.Partitions, err)
+		}
+		if err := admin.DeleteTopic(ctx, c, schema.TopicRules); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A log that parley.control remembers and that is gone, whole or by partition,
 // is refused before anything is created or written.
 func TestLostLogIsLeftAlone(t *testing.T) {

@@ -46,6 +46,9 @@ type ReaderConfig struct {
 	// included, and after the cluster reported that it has no such topic. It runs
 	// within Next. Its error ends the reader.
 	OnReconnect func(context.Context) error
+	// OnFetch, when not nil, is called after every fetch that succeeded, even when
+	// it brought nothing. It runs within Next.
+	OnFetch func()
 }
 
 // Reader follows one partition. It is for one goroutine, except for Close.
@@ -120,6 +123,9 @@ func (r *Reader) poll(ctx context.Context) (Batch, error) {
 		batch, err := r.attempt(ctx)
 		if err == nil {
 			r.recovered()
+			if r.cfg.OnFetch != nil {
+				r.cfg.OnFetch()
+			}
 			return batch, nil
 		}
 		if ctx.Err() != nil {
