@@ -1,7 +1,7 @@
 import type { Channel } from "./channel.js";
 import type { Answer } from "./connection.js";
 import type { ParleyError } from "./errors.js";
-import type { LeaveReason, Limits } from "./protocol.js";
+import type { LeaveReason, Limits, RecoveryFailure, Removed } from "./protocol.js";
 import type { Gap, Message } from "./timeline.js";
 
 /** What a channel is doing; `joining` lasts while the connection is away, too. */
@@ -15,6 +15,8 @@ export interface Recovery {
   missed: number;
   /** False when a gap is left, or when the log started again. */
   complete: boolean;
+  /** Why the server could not return it all in one go; `forbidden`: the user has no history. */
+  reason?: RecoveryFailure;
 }
 
 /** The events of a {@link Channel}, and what each passes to its listeners. */
@@ -35,6 +37,12 @@ export type ChannelEvents = {
   gap: Gap;
   /** The log started again: so does `messages`, in another epoch. */
   reset: void;
+  /**
+   * The server put this session out of the channel. The messages until
+   * then stay in `messages`. Where a channel token may help, the channel tries to
+   * come back (`state` is `joining`), else or then it is `failed`.
+   */
+  removed: Removed;
   /** The server's chain of messages had a hole, which is being repaired. */
   broken: { expected: number; got: number };
 };
@@ -52,6 +60,11 @@ export interface ChannelOptions {
    * held; the oldest of these are forgotten beyond it. Default 1,000.
    */
   maxPending?: number;
+  /**
+   * Fetches a channel token for every join, the first one too; without it, what
+   * the client's `getChannelToken` fetches is used where a join is refused.
+   */
+  getToken?: (channel: string) => string | Promise<string>;
 }
 
 /** What a channel needs of its client. @internal */
@@ -59,6 +72,8 @@ export interface Link {
   readonly online: boolean;
   readonly user: string | undefined;
   readonly limits: Limits | undefined;
+  /** What fetches channel tokens. */
+  readonly getToken: ChannelOptions["getToken"];
   /** Why the last attempt to connect failed, where none has succeeded since. */
   readonly trouble: string | undefined;
   request<Result>(method: string, params: object, answer: Answer<Result>): void;

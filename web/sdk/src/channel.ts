@@ -1,19 +1,21 @@
 import { find, PAGE, pagesAfter } from "./archive.js";
 import type { ChannelEvents, ChannelOptions, ChannelState, Link } from "./channel-types.js";
-import type { Answer } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { backoff } from "./backoff.js";
-import { ErrorCode, isTransient, ParleyError } from "./errors.js";
-import { Outbox, type Outgoing, type Position, type Saved } from "./outbox.js";
+import { ErrorCode, ParleyError } from "./errors.js";
+import { Outbox, type Outgoing, type Saved } from "./outbox.js";
+import { Pass } from "./pass.js";
 import type {
+  Action,
   ChannelPush,
   ChatResult,
   HistoryQuery,
   HistoryResult,
   JoinResult,
   MembersResult,
+  Removed,
   WireMessage,
 } from "./protocol.js";
+import { Requests } from "./requests.js";
 import { Roster } from "./roster.js";
 import { Sync, type Outcome } from "./sync.js";
 import { Timeline, type Gap, type Message } from "./timeline.js";
@@ -28,9 +30,11 @@ export class Channel extends Emitter<ChannelEvents> {
   /** Its name. */
   readonly name: string;
   readonly #link: Link;
-  readonly #options: Required<ChannelOptions>;
+  readonly #options: Required<Omit<ChannelOptions, "getToken">>;
   readonly #timeline = new Timeline();
   readonly #roster = new Roster();
+  readonly #requests: Requests;
+  readonly #pass: Pass;
   readonly #sync: Sync;
   readonly #outbox: Outbox;
 
@@ -57,6 +61,8 @@ export class Channel extends Emitter<ChannelEvents> {
     this.name = name;
     this.#link = link;
     this.#options = { limit: 50, maxMissed: 2000, keep: 1000, maxPending: 1000, ...options };
+    this.#requests = new Requests(link, name, () => this.emit("change", undefined));
+    this.#pass = new Pass(this.#requests, link, options.getToken, () => this.#sync.join());
     this.#sync = this.#newSync();
     this.#outbox = new Outbox(
       {
@@ -64,8 +70,12 @@ export class Channel extends Emitter<ChannelEvents> {
           const ready = this.#state === "joined" && this.#link.online && this.#sync.live;
           return ready ? this.#sync.position : undefined;
         },
-        post: (message, answer) => this.#post(message, answer),
-        lookup: (id, after) => this.#lookup(id, after),
+        post: (message, answer) => this.#requests.post(message, answer),
+        lookup: (id, after) => {
+          const ask = (query: HistoryQuery) => this.history(query);
+          const pages = pagesAfter(ask, after, this.#options.maxMissed, () => link.online);
+          return find(pages, (m) => m.id === id && m.user === link.user);
+        },
         limited: () => (this.#link.limits?.chats || this.#link.limits?.rate || 0) > 0,
         dedupe: () => this.#link.limits?.dedupe ?? 0,
         rejoin: () => this.#sync.join(),
@@ -83,6 +93,14 @@ export class Channel extends Emitter<ChannelEvents> {
   /** Why `state` is `failed`. */
   get error(): ParleyError | undefined {
     return this.#error;
+  }
+
+  /**
+   * The actions that the server refused to the user here, as far as they were
+   * tried since the last join or fresh token; `chat` is writing.
+   */
+  get forbidden(): ReadonlySet<Action> {
+    return this.#requests.forbidden;
   }
 
   /** The messages held, oldest first. Changed in place: copy it to keep it. */
@@ -151,7 +169,7 @@ export class Channel extends Emitter<ChannelEvents> {
     this.#sync.reset();
     this.#started = false;
     this.#epoch = undefined;
-    return (this.#leaving = new Promise((resolve) => this.#leave(0, resolve)));
+    return (this.#leaving = new Promise((resolve) => this.#requests.leave(resolve)));
   }
 
   /**
@@ -189,7 +207,7 @@ export class Channel extends Emitter<ChannelEvents> {
 
   /** Asks for a page of history as it is, without keeping it. */
   history(query: HistoryQuery = {}): Promise<HistoryResult> {
-    return this.#ask("history", query);
+    return this.#requests.ask("history", query, "history");
   }
 
   /** Puts the next older page before `messages`; resolves to how many came. */
@@ -215,16 +233,8 @@ export class Channel extends Emitter<ChannelEvents> {
 
   /** Loads the next page of members, where there are more than those at hand. */
   loadMembers(limit = 200): Promise<void> {
-    return handled(this.#loadMembers(limit));
-  }
-
-  async #loadMembers(limit: number): Promise<void> {
-    if (this.#roster.complete) return;
-    const after = this.#roster.last;
-    const query = after === undefined ? { limit } : { limit, after };
-    const page = await this.#ask<MembersResult>("members", query);
-    this.#roster.addPage(page.members, page.count);
-    this.emit("change", undefined);
+    const ask = (query: object) => this.#requests.ask<MembersResult>("members", query, "join");
+    return handled(this.#roster.load(ask, limit).then(() => this.emit("change", undefined)));
   }
 
   /** The client has a session. @internal */
@@ -234,10 +244,26 @@ export class Channel extends Emitter<ChannelEvents> {
 
   /** The client lost its session; what was asked on it will not be answered. @internal */
   disconnected(): void {
+    this.#pass.stop();
     this.#sync.disconnected();
     if (this.#state !== "joined") return;
     this.#away = { after: this.#timeline.newest, missed: 0 };
     this.#setState("joining");
+  }
+
+  /** The server has put this session out. @internal */
+  removed({ seq, reason }: Removed): void {
+    if (this.#state !== "joined" && this.#state !== "joining") return;
+    this.disconnected();
+    this.emit("removed", { seq, reason });
+    if (reason === "forbidden" && this.#pass.replace()) return this.#sync.join();
+    const data = { action: "join", channel: this.name, reason };
+    this.#failed(new ParleyError(ErrorCode.Forbidden, "the server put you out of the channel", data));
+  }
+
+  /** The session has a fresh token, which may allow more. @internal */
+  refreshed(): void {
+    this.#requests.forget();
   }
 
   /** The application is done with the channel. @internal */
@@ -259,8 +285,10 @@ export class Channel extends Emitter<ChannelEvents> {
     return new Sync(
       {
         online: () => this.#link.online,
-        request: (params, answer) =>
-          this.#link.request("join", { channel: this.name, ...params }, answer),
+        request: (params, answer, alive) => {
+          this.#requests.forget();
+          this.#pass.join(params, answer, alive);
+        },
         history: (query) => this.history(query),
         reconnect: (reason) => this.#link.reconnect(reason),
         restart: (epoch) => this.#restart(epoch),
@@ -323,7 +351,11 @@ export class Channel extends Emitter<ChannelEvents> {
     const returned = this.#started && this.#state === "joining";
     this.#started = true;
     this.#setState("joined");
-    if (returned) this.emit("recovered", { ...this.#away, complete: outcome === "complete" });
+    if (returned) {
+      const { reason } = result;
+      const complete = outcome === "complete";
+      this.emit("recovered", { ...this.#away, complete, ...(reason && { reason }) });
+    }
     this.#waiters.settle();
     // After this event: the pushes that waited for the result come first.
     queueMicrotask(() => this.#outbox.resume());
@@ -357,38 +389,6 @@ export class Channel extends Emitter<ChannelEvents> {
     this.#degraded = false;
     this.emit("change", undefined);
     return added.length;
-  }
-
-  #lookup(id: string, after: Position): Promise<WireMessage | undefined> {
-    const ask = (query: HistoryQuery) => this.history(query);
-    const pages = pagesAfter(ask, after, this.#options.maxMissed, () => this.#link.online);
-    return find(pages, (message) => message.id === id && message.user === this.#link.user);
-  }
-
-  /** Sends the leave until the server accepts it or there is nothing left to leave. */
-  #leave(attempt: number, done: () => void): void {
-    if (this.#link.has(this.name)) return done(); // it was joined again
-    this.#link.request("leave", { channel: this.name }, (error) => {
-      const passing = error && isTransient(error) && error.code !== ErrorCode.Disconnected;
-      if (!passing) return done();
-      setTimeout(() => this.#leave(attempt + 1, done), error.retry ?? backoff(attempt));
-    });
-  }
-
-  #post(message: Outgoing, answer: Answer<ChatResult>): void {
-    const { id, body, to } = message;
-    const params = { channel: this.name, id, body, ...(to === undefined ? {} : { to }) };
-    this.#link.request("chat", params, answer);
-  }
-
-  #ask<Result>(method: string, query: object): Promise<Result> {
-    const answer = new Promise<Result>((resolve, reject) => {
-      this.#link.request<Result>(method, { channel: this.name, ...query }, (error, result) => {
-        if (error) reject(error);
-        else resolve(result);
-      });
-    });
-    return handled(answer);
   }
 
   #setState(state: ChannelState): void {

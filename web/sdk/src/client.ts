@@ -1,52 +1,21 @@
 import { backoff } from "./backoff.js";
 import { Channel } from "./channel.js";
 import type { ChannelOptions } from "./channel-types.js";
+import type { ClientEvents, ClientOptions, ClientState } from "./client-types.js";
 import { Connection, type Answer, type WebSocketClass } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { ErrorCode, isTransient, ParleyError } from "./errors.js";
+import { ErrorCode, isTransient, isUnauthorized, ParleyError } from "./errors.js";
+import { endpoint, mayReconnect, shown, watchNetwork } from "./network.js";
 import type { HelloResult, Push } from "./protocol.js";
+import { Token } from "./token.js";
 import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
-
-/** Where to connect, and as whom. */
-export interface ClientOptions {
-  /** The connector: `wss://host/ws`, or `https://host` for short. */
-  url: string;
-  /** The user's name, where the server does not authenticate. */
-  user?: string;
-  /** A JWT, or what fetches a fresh one for every connection. */
-  token?: string | (() => string | Promise<string>);
-  /** Names the program in the server's log. */
-  client?: string;
-  /** The class to connect with, where there is no global one: that of `ws`. */
-  WebSocket?: WebSocketClass;
-  /** What channels use that do not say otherwise. */
-  channels?: ChannelOptions;
-  /** Gets a line of text for whatever the connection does; for example `console.debug`. */
-  debug?: (line: string) => void;
-}
-
-/** What the connection is doing. */
-export type ClientState =
-  | { status: "idle" }
-  | { status: "connecting" }
-  | { status: "online" }
-  /** Connects again at `retryAt` (ms since the Unix epoch). */
-  | { status: "waiting"; retryAt: number; code: number; reason: string }
-  /** Does not connect again by itself; `error` says why, unless `close` was called. */
-  | { status: "closed"; error?: ParleyError };
-
-/** The events of a {@link Client}, and what each passes to its listeners. */
-export type ClientEvents = {
-  /** `state` changed. */
-  state: ClientState;
-  /** The server shuts down in about `after` milliseconds; the client moves by itself. */
-  drain: { after: number };
-};
 
 /** An established connection this old resets the back-off. */
 const STABLE_AFTER = 5_000;
-/** Close codes: others wait for the place, and the user has too many connections. */
+/** Close codes: the token has run out, others wait for the place, the token is not accepted, the user has too many connections. */
+const EXPIRED = 3005;
 const TRY_LATER = 3014;
+const BAD_TOKEN = 3500;
 const TOO_MANY = 3504;
 /** How long a token may take. */
 const TOKEN_WITHIN = 10_000;
@@ -63,6 +32,7 @@ export class Client extends Emitter<ClientEvents> {
   readonly #options: ClientOptions;
   readonly #WebSocket: WebSocketClass;
   readonly #channels = new Map<string, Channel>();
+  readonly #token: Token;
 
   #state: ClientState = { status: "idle" };
   #session: HelloResult | undefined;
@@ -73,6 +43,8 @@ export class Client extends Emitter<ClientEvents> {
   #since = 0;
   #trouble: string | undefined;
   #draining = false;
+  /** Whether the token was replaced since the last connection that lasted. */
+  #replaced = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #drain: ReturnType<typeof setTimeout> | undefined;
   #unwatch: (() => void) | undefined;
@@ -82,6 +54,9 @@ export class Client extends Emitter<ClientEvents> {
     super();
     this.#url = endpoint(options.url);
     this.#options = options;
+    const { token, getToken } = options;
+    const fixed = typeof token === "string" ? token : undefined;
+    this.#token = new Token(getToken ?? (typeof token === "function" ? token : undefined), fixed);
     const found = options.WebSocket ?? (globalThis.WebSocket as WebSocketClass | undefined);
     if (!found) throw new TypeError("no WebSocket here: pass the class of the package ws");
     this.#WebSocket = found;
@@ -115,6 +90,7 @@ export class Client extends Emitter<ClientEvents> {
     if (this.#state.status === "idle" || this.#state.status === "closed") {
       this.#unwatch = watchNetwork(() => this.wake());
       this.#attempt = 0;
+      this.#replaced = false;
       void this.#open();
     }
     return online;
@@ -137,23 +113,49 @@ export class Client extends Emitter<ClientEvents> {
     return handled(both.then(() => channel));
   }
 
-  /** Extends the session with a fresh token. */
+  /** Extends the session with a fresh token, which counts from then on. */
   refresh(): Promise<void> {
     return handled(this.#refresh());
   }
 
   async #refresh(): Promise<void> {
-    const params = await this.#hello();
-    await new Promise<void>((resolve, reject) => {
-      this.#request<HelloResult>("hello", params, (error) => (error ? reject(error) : resolve()));
-    });
+    const connection = this.#connection;
+    try {
+      const params = this.#hello(await this.#token.renew());
+      if (connection !== this.#connection) return; // the next hello brings it
+      const session = await new Promise<HelloResult>((resolve, reject) => {
+        this.#request<HelloResult>("hello", params, (error, result) =>
+          error ? reject(error) : resolve(result),
+        );
+      });
+      this.#session = session;
+      this.#watchToken();
+      for (const channel of this.#channels.values()) channel.refreshed();
+    } catch (error) {
+      const { code } = error as ParleyError;
+      if (isUnauthorized(error)) this.#loggedOut(error);
+      else if (code === ErrorCode.Forbidden) this.#shut(otherUser(), 1000);
+      throw error;
+    }
+  }
+
+  /** Brings a fresh token before the one at hand runs out; tries for as long as it lasts. */
+  #watchToken(attempt = 0): void {
+    const connection = this.#connection;
+    const due = () =>
+      void this.#refresh().catch((error: unknown) => {
+        if (connection !== this.#connection || !connection) return;
+        this.#options.debug?.(`${shown(this.#url)}: no fresh token: ${String(error)}`);
+        this.#watchToken(attempt + 1);
+      });
+    if (attempt === 0) this.#token.watch(due);
+    else this.#token.again(due, 1_000 + backoff(attempt));
   }
 
   /** Leaves at once and for good; what was not acknowledged is rejected. */
   close(): void {
-    this.#shut(new ParleyError(ErrorCode.Closed, "the client was closed"), 1000, {
-      status: "closed",
-    });
+    const error = new ParleyError(ErrorCode.Closed, "the client was closed");
+    this.#shut(error, 1000, { status: "closed" });
   }
 
   /** Tries now instead of waiting, and checks that the connection is alive. */
@@ -171,6 +173,9 @@ export class Client extends Emitter<ClientEvents> {
     },
     get limits() {
       return client.#session?.limits;
+    },
+    get getToken() {
+      return client.#options.getChannelToken;
     },
     request<Result>(method: string, params: object, answer: Answer<Result>) {
       client.#request(method, params, answer);
@@ -210,12 +215,14 @@ export class Client extends Emitter<ClientEvents> {
     this.#setState({ status: "connecting" });
     const connecting = this.#state;
     let params: object;
-    this.#retry = setTimeout(() => this.#wait(0, "no token in time"), TOKEN_WITHIN);
+    const late = () => this.#wait(ErrorCode.NoToken, "no token in time");
+    this.#retry = setTimeout(late, TOKEN_WITHIN);
     try {
-      params = await this.#hello();
+      params = this.#hello(await this.#token.get());
     } catch (error) {
       if (this.#state !== connecting) return;
-      return this.#wait(0, `no token: ${String(error)}`);
+      if (isUnauthorized(error)) return this.#loggedOut(error);
+      return this.#wait(ErrorCode.NoToken, `no token: ${String(error)}`);
     }
     if (this.#state !== connecting) return;
     clearTimeout(this.#retry);
@@ -224,8 +231,13 @@ export class Client extends Emitter<ClientEvents> {
     } catch (cause) {
       const text = `cannot connect to ${shown(this.#url)}: ${(cause as Error).message}`;
       const error = new ParleyError(ErrorCode.BadAddress, text);
-      this.#shut(error, 0, { status: "closed", error });
+      this.#shut(error, 0);
     }
+  }
+
+  /** The application says that there is no token to be had. */
+  #loggedOut({ message }: Error): void {
+    this.#shut(new ParleyError(ErrorCode.LoggedOut, message || "nobody is logged in"), 1000);
   }
 
   #connect(params: object): void {
@@ -244,19 +256,21 @@ export class Client extends Emitter<ClientEvents> {
     this.#connection = connection;
   }
 
-  async #hello(): Promise<object> {
-    const { token, user, client = "parley-sdk" } = this.#options;
-    const fresh = typeof token === "function" ? await token() : token;
-    return { client, ...(user === undefined ? {} : { user }), ...(fresh ? { token: fresh } : {}) };
+  #hello(token: string | undefined): object {
+    const { user, client = "parley-sdk" } = this.#options;
+    return { client, ...(user === undefined ? {} : { user }), ...(token ? { token } : {}) };
   }
 
   #established(session: HelloResult, connection: Connection): void {
+    // What waits to be sent is the words of the one before.
+    if (this.#session && this.#session.user !== session.user) return this.#shut(otherUser(), 1000);
     this.#session = session;
     this.#since = performance.now();
     this.#trouble = undefined;
     const { pipeline, frame } = session.limits;
     connection.established({ ping: session.ping, pipeline, frame });
     this.#setState({ status: "online" });
+    this.#watchToken();
     this.#waiters.settle();
     for (const channel of this.#channels.values()) channel.connected();
   }
@@ -270,23 +284,22 @@ export class Client extends Emitter<ClientEvents> {
     if (isTransient(error) || error.code === ErrorCode.Internal) {
       return void connection.close(3000, error.message);
     }
-    if (error.code === ErrorCode.Unauthenticated && typeof this.#options.token === "function") {
+    if (error.code === ErrorCode.Unauthenticated && this.#token.renewable) {
       // A token that has run out closes with a code that asks for a fresh one.
-      const final: ClientState = { status: "closed", error };
-      this.#retry = setTimeout(() => this.#shut(error, 1000, final), CLOSE_WITHIN);
+      this.#retry = setTimeout(() => connection.close(BAD_TOKEN), CLOSE_WITHIN);
       return error;
     }
     // It is the end of this user's connections, not of the rights.
     const tooMany = error.code === ErrorCode.Forbidden && error.data.limit !== undefined;
-    const final = tooMany ? new ParleyError(TOO_MANY, error.message, error.data) : error;
-    this.#shut(final, 1000, { status: "closed", error: final });
+    this.#shut(tooMany ? new ParleyError(TOO_MANY, error.message, error.data) : error, 1000);
   }
 
   #pushed(push: Push): void {
     if (push.method !== "drain") {
       // A later server may have more of them.
-      const known = /^(chat|joined|left|presence)$/.test(push.method);
-      if (known) this.#channels.get(push.params?.channel)?.push(push);
+      const channel = this.#channels.get(push.params?.channel);
+      if (push.method === "removed") channel?.removed(push.params);
+      else if (/^(chat|joined|left|presence)$/.test(push.method)) channel?.push(push);
       return;
     }
     const after = push.params?.after ?? 0;
@@ -299,15 +312,31 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #lost(code: number, reason: string, refused?: ParleyError): void {
-    if (!mayReconnect(code)) {
-      const why = code === TOO_MANY ? "too many connections" : "the server closed the connection";
-      const text = reason || `${why} (${code})`;
-      const error = refused ?? new ParleyError(code, text);
-      return this.#shut(error, code, { status: "closed", error });
-    }
     const stable = this.#since > 0 && performance.now() - this.#since > STABLE_AFTER;
+    if (stable) this.#replaced = false;
+    const first = this.#replaceToken(code);
+    if (!mayReconnect(code) && !first) {
+      const why = code === TOO_MANY ? "too many connections" : "the server closed the connection";
+      return this.#shut(refused ?? new ParleyError(code, reason || `${why} (${code})`), code);
+    }
     if (stable || this.#draining) this.#attempt = 0;
-    this.#wait(code, reason);
+    if (!first) return this.#wait(code, reason);
+    this.#disconnect();
+    void this.#open();
+    this.#cut();
+  }
+
+  /**
+   * Where it is the token that ended the connection, the next one is a fresh
+   * one. Reports whether it is the first since a connection lasted: it may help
+   * at once, and one that is refused although it is fresh will not.
+   */
+  #replaceToken(code: number): boolean {
+    if (!this.#token.renewable || (code !== EXPIRED && code !== BAD_TOKEN)) return false;
+    this.#token.drop();
+    const first = !this.#replaced;
+    this.#replaced = true;
+    return first;
   }
 
   #wait(code: number, reason: string): void {
@@ -317,10 +346,15 @@ export class Client extends Emitter<ClientEvents> {
     this.#retry = setTimeout(() => void this.#open(), wait);
     this.#trouble = reason || `closed with ${code}`;
     this.#setState({ status: "waiting", retryAt: Date.now() + wait, code, reason });
+    this.#cut();
+  }
+
+  #cut(): void {
     for (const channel of this.#channels.values()) channel.disconnected();
   }
 
   #disconnect(): void {
+    this.#token.unwatch();
     clearTimeout(this.#retry);
     clearTimeout(this.#drain);
     this.#connection = undefined;
@@ -328,7 +362,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#draining = false;
   }
 
-  #shut(error: ParleyError, code: number, state: ClientState): void {
+  #shut(error: ParleyError, code: number, state: ClientState = { status: "closed", error }): void {
     if (this.#state.status === "closed") return;
     const connection = this.#connection;
     this.#disconnect();
@@ -357,38 +391,6 @@ function describe(state: ClientState): string {
   return state.status;
 }
 
-/** An address for people to read, without what may be secret in it. */
-function shown(address: string): string {
-  const url = new URL(address);
-  url.username = url.password = url.search = "";
-  return url.href;
-}
-
-/** Accepts the address of the server for that of its socket. */
-function endpoint(address: string): string {
-  const url = new URL(address);
-  url.protocol = url.protocol.replace(/^http/, "ws");
-  if (url.pathname.endsWith("/")) url.pathname += "ws";
-  url.hash = "";
-  return url.href;
-}
-
-/** Reports whether a close code asks for a reconnect, or is a plain cut. */
-export function mayReconnect(code: number): boolean {
-  // Binary frames, bad UTF-8, frames too large: they would be sent again.
-  return code < 3500 && code !== 1003 && code !== 1007 && code !== 1009;
-}
-
-/** Calls back when a browser is online again or the page is looked at again. */
-function watchNetwork(wake: () => void): () => void {
-  if (typeof window === "undefined" || typeof document === "undefined") return () => {};
-  const visible = () => {
-    if (document.visibilityState === "visible") wake();
-  };
-  window.addEventListener("online", wake);
-  document.addEventListener("visibilitychange", visible);
-  return () => {
-    window.removeEventListener("online", wake);
-    document.removeEventListener("visibilitychange", visible);
-  };
+function otherUser(): ParleyError {
+  return new ParleyError(ErrorCode.OtherUser, "the fresh token is another user's");
 }

@@ -10,7 +10,7 @@ export const ErrorCode = {
   Internal: -32603,
   /** The token was not accepted. */
   Unauthenticated: 1001,
-  /** The user may not do this, or has too many connections (`data.limit`). */
+  /** The user may not do this: `data.action` in `data.channel`, or `data.reason` says what is wrong with a channel token. */
   Forbidden: 1002,
   /** The session is not in the channel. */
   NotJoined: 1003,
@@ -24,6 +24,8 @@ export const ErrorCode = {
   Unavailable: 1007,
   /** History cannot be read now. */
   HistoryUnavailable: 1008,
+  /** The user is barred, until `data.until` (0: no end), for `data.reason`. */
+  Sanctioned: 1009,
   /** The connection ended before the answer came. */
   Disconnected: -1,
   /** No answer in time on a connection that is otherwise alive, or the caller's own timeout. */
@@ -36,6 +38,12 @@ export const ErrorCode = {
   OutboxFull: -5,
   /** The WebSocket does not take the address: its scheme, or ws: on a page of https:. */
   BadAddress: -6,
+  /** `getToken` failed, and is asked again. */
+  NoToken: -7,
+  /** `getToken` threw an {@link UnauthorizedError}. */
+  LoggedOut: -8,
+  /** The fresh token is another user's: that takes another client. */
+  OtherUser: -9,
 } as const;
 
 /** Everything that this library rejects with. */
@@ -66,6 +74,21 @@ export class ParleyError extends Error {
   }
 }
 
+/**
+ * For `getToken` and `getChannelToken` to throw where there is no token to be
+ * had, and asking again would not help: nobody is logged in, or the channel is
+ * not theirs.
+ */
+export class UnauthorizedError extends Error {
+  /** Tells it from other errors, also across copies of this library. */
+  override readonly name = "UnauthorizedError";
+}
+
+/** Reports whether an application says that there is no token to be had. */
+export function isUnauthorized(error: unknown): error is Error {
+  return error instanceof Error && error.name === "UnauthorizedError";
+}
+
 /** What the server adds to an error; which fields depends on the code. */
 export interface ErrorData {
   /** The action that is not granted. */
@@ -74,8 +97,12 @@ export interface ErrorData {
   channel?: string;
   /** The parameter that is wrong. */
   field?: string;
-  /** What is wrong with it. */
+  /** What is wrong with it, or with a channel token; or why the user is barred or out. */
   reason?: string;
+  /** When the user may come back, in milliseconds since the Unix epoch; 0: not by itself. */
+  until?: number;
+  /** Who decided it: a user, or the name of a key. */
+  by?: { user?: string; key?: string };
   /** The limit that was exceeded. */
   limit?: number;
   /** Milliseconds after which to try again. */
@@ -91,6 +118,8 @@ export function isTransient(error: ParleyError): boolean {
     case ErrorCode.Disconnected:
     case ErrorCode.Timeout:
       return true;
+    case ErrorCode.Forbidden: // the key of a channel token is not known yet
+      return error.data.reason === "retry";
   }
   return false;
 }

@@ -138,7 +138,27 @@ export interface MembersResult {
 }
 
 /** Why a user left. */
-export type LeaveReason = "leave" | "disconnect" | "timeout";
+export type LeaveReason = "leave" | "disconnect" | "timeout" | "forbidden";
+
+/** What may be granted to a user in a channel; a later server may have more. */
+export type Action =
+  | "join"
+  | "history"
+  | "chat"
+  | "private"
+  | "edit"
+  | "react"
+  | "signal"
+  | "moderate"
+  | (string & {});
+
+/** This session is out of a channel, by no wish of its own. */
+export interface Removed {
+  /** Where in the channel that was. */
+  seq: number;
+  /** `forbidden`: the user may not be in it any more. */
+  reason: "forbidden" | (string & {});
+}
 
 /** The pushes of one channel, by method. */
 export type ChannelPush =
@@ -150,5 +170,8 @@ export type ChannelPush =
     }
   | { method: "presence"; params: { channel: string; seq: number; count: number } };
 
+/** The end of the pushes of a channel. */
+export type RemovedPush = { method: "removed"; params: Removed & { channel: string } };
+
 /** Everything the server sends unasked. */
-export type Push = ChannelPush | { method: "drain"; params: { after: number } };
+export type Push = ChannelPush | RemovedPush | { method: "drain"; params: { after: number } };

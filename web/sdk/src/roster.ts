@@ -1,3 +1,5 @@
+import type { MembersResult } from "./protocol.js";
+
 /**
  * Who is in a channel: the first users by name as far as they were loaded, and
  * how many there are in all.
@@ -25,6 +27,14 @@ export class Roster {
   addPage(members: readonly { user: string }[], count: number): void {
     for (const { user } of members) this.#insert(user);
     this.count = count;
+  }
+
+  /** Loads the next page, where there is one. */
+  async load(ask: (query: object) => Promise<MembersResult>, limit: number): Promise<void> {
+    if (this.complete) return;
+    const after = this.last;
+    const page = await ask(after === undefined ? { limit } : { limit, after });
+    this.addPage(page.members, page.count);
   }
 
   joined(user: string): void {

@@ -23,7 +23,11 @@ export type Outcome =
 /** What {@link Sync} needs of the channel it serves. */
 export interface Follower {
   online(): boolean;
-  request(params: { limit?: number; since?: number; epoch?: string }, answer: Answer<JoinResult>): void;
+  request(
+    params: { limit?: number; since?: number; epoch?: string },
+    answer: Answer<JoinResult>,
+    alive: () => boolean,
+  ): void;
   history(query: HistoryQuery): Promise<HistoryResult>;
   reconnect(reason: string): void;
   /** The messages that follow start another epoch; what is held is forgotten. */
@@ -59,6 +63,8 @@ export class Sync {
   #joinSeq = 0;
   /** Pushes wait here from a join's request until its result is dealt with. */
   #held: ChannelPush[] | undefined;
+  /** Whether a join has succeeded on this connection. */
+  #inside = false;
   /** Counts connections, so that what began on an earlier one is recognised. */
   #generation = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -102,16 +108,18 @@ export class Sync {
     const alive = this.#alive();
     const at = this.#position;
     const params = { limit: this.#limit, ...(at && { since: at.seq, epoch: at.epoch }) };
-    this.#follower.request(params, (error, result) => {
+    const answer: Answer<JoinResult> = (error, result) => {
       if (!alive()) return;
       if (error) this.#refused(error);
       else this.#received(result, alive);
-    });
+    };
+    this.#follower.request(params, answer, alive);
   }
 
   /** The connection is gone; what was asked on it will not be answered. */
   disconnected(): void {
     this.#generation++;
+    this.#inside = false;
     this.#held = undefined;
     clearTimeout(this.#retry);
     this.#retry = undefined;
@@ -156,7 +164,11 @@ export class Sync {
 
   #refused(error: ParleyError): void {
     if (error.code === ErrorCode.Disconnected) return;
+    const held = this.#held ?? [];
     this.#held = undefined;
+    // A channel token that is not accepted ends no membership.
+    const stays = this.#inside && error.code === ErrorCode.Forbidden && error.data.reason;
+    if (stays) return held.forEach((push) => this.push(push));
     this.#refusal = error;
     if (!isTransient(error)) return this.#follower.failed(error);
     // Channels that were refused together do not come back together.
@@ -226,6 +238,7 @@ export class Sync {
     this.#position = { epoch: result.epoch, seq: result.seq };
     this.#last = result.last;
     this.#joinSeq = result.seq;
+    this.#inside = true;
     const held = this.#held ?? [];
     this.#held = undefined;
     this.#follower.joined(result, outcome);

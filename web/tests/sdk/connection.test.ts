@@ -54,52 +54,6 @@ test("a server that is away is waited for", async () => {
   await expect(online).rejects.toMatchObject({ code: ErrorCode.Closed });
 });
 
-test("a refused token ends it; a fresh one is fetched for every connection", async () => {
-  let fetched = 0;
-  client = make({ user: undefined, token: async () => `t${++fetched}` });
-  server.intercept = (call) => {
-    if (call.params.token !== "t3") return false;
-    call.error(1001);
-    return true;
-  };
-  await client.connect();
-  server.close(3005);
-  await until("the second session", () => server.count("hello") === 2);
-  await until("online", () => client.state.status === "online");
-  server.close(3005);
-  await until("the end", () => client.state.status === "closed");
-  expect(server.calls.map((call) => call.params.token)).toEqual(["t1", "t2", "t3"]);
-  expect(client.state).toMatchObject({ error: { code: ErrorCode.Unauthenticated } });
-});
-
-test("a token that has run out at hello: a fresh one is fetched, where there is a function", async () => {
-  let fetched = 0;
-  server.intercept = (call) => {
-    if (call.params.token !== "t1") return false;
-    call.error(1001);
-    server.close(3005);
-    return true;
-  };
-  client = make({ user: undefined, token: async () => `t${++fetched}` });
-  await client.connect();
-  expect(server.calls.map((call) => call.params.token)).toEqual(["t1", "t2"]);
-  client.close();
-
-  client = make({ user: undefined, token: "t1" });
-  await expect(client.connect()).rejects.toMatchObject({ code: ErrorCode.Unauthenticated });
-});
-
-test("a refused token ends it with the server's answer, whatever comes first", async () => {
-  server.intercept = (call) => {
-    call.error(1001);
-    server.close(3500);
-    return true;
-  };
-  client = make({ user: undefined, token: async () => "t" });
-  await expect(client.connect()).rejects.toMatchObject({ code: ErrorCode.Unauthenticated });
-  expect(server.count("hello")).toBe(1);
-});
-
 test("drain: it moves after about the time asked for, without a clean close", async () => {
   const closes: number[] = [];
   await client.join("lobby");

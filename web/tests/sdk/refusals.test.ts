@@ -177,7 +177,7 @@ test("pushes that a later server may have are passed over", async () => {
   const heard: string[] = [];
   channel.on("message", ({ body }) => heard.push(body));
   server.push("signal", { channel: "lobby", user: "bob", data: { typing: true } });
-  server.push("removed", { channel: "lobby", seq: 1_000_000, reason: "forbidden" });
+  server.push("removed", { channel: "another", seq: 1_000_000, reason: "forbidden" });
   server.push("notice", null as never);
   server.say("bob", "hello");
   await until("the message", () => heard.length === 1);

@@ -10,6 +10,13 @@ export interface Call {
   error(code: number, data?: object): void;
 }
 
+/** A token that says when it ends and nothing else; nobody checks it here. */
+export function tokenFor(seconds: number, age = 0): string {
+  const iat = Math.floor(Date.now() / 1000) - age;
+  const claims = { iat, exp: iat + seconds, nonce: Math.random() };
+  return `h.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.s`;
+}
+
 export interface Chat {
   seq: number;
   id: string;
@@ -95,6 +102,12 @@ export class FakeServer {
   push(method: string, params: object): void {
     const frame = JSON.stringify({ jsonrpc: "2.0", method, params });
     for (const socket of this.#joined) socket.send(frame);
+  }
+
+  /** Puts everybody out of the channel. */
+  remove(reason = "forbidden"): void {
+    this.push("removed", { channel: "lobby", seq: (this.seq += 2), reason });
+    this.#joined.clear();
   }
 
   count(method: string): number {
