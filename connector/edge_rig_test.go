@@ -22,7 +22,7 @@ import (
 // edgeRig is a connector's edge on a real port, for what needs no log: all that
 // happens up to hello, and requests that are refused or answered from memory.
 type edgeRig struct {
-	t    *testing.T
+	t    testing.TB
 	c    *Connector
 	inc  *incarnation
 	addr string
@@ -31,7 +31,7 @@ type edgeRig struct {
 var rigKey = []byte("0123456789abcdef0123456789abcdef")
 
 // rigToken is a token for a user who may do everything, with more in it.
-func rigToken(t *testing.T, user string, more jwt.MapClaims) string {
+func rigToken(t testing.TB, user string, more jwt.MapClaims) string {
 	t.Helper()
 	claims := jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "parley": map[string]any{
 		"grants": []any{map[string]any{"channels": []string{"*"}, "allow": []string{"*"}}},
@@ -51,7 +51,7 @@ func withAuth(cfg *Config) {
 	cfg.Auth = &identity.Auth{Keys: []identity.Key{{Material: rigKey}}, Algorithms: []string{"HS256"}}
 }
 
-func newEdgeRig(t *testing.T, changes ...func(*Config)) *edgeRig {
+func newEdgeRig(t testing.TB, changes ...func(*Config)) *edgeRig {
 	t.Helper()
 	cfg := Config{Listen: "127.0.0.1:0"}
 	for _, change := range changes {
@@ -133,7 +133,7 @@ func (r *edgeRig) enter(user string) *websocket.Conn {
 	return ws
 }
 
-func answerTo(t *testing.T, ws *websocket.Conn, frame string) string {
+func answerTo(t testing.TB, ws *websocket.Conn, frame string) string {
 	t.Helper()
 	if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func (r *edgeRig) raw(text string) net.Conn {
 }
 
 // soon waits until something holds.
-func soon(t *testing.T, what string, holds func() bool) {
+func soon(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -39,7 +39,7 @@ func main() {
 	binary := flag.String("binary", "bin/parley", "the program to measure")
 	history := flag.Int("history", 1_000_000, "messages in the channel that is joined")
 	members := flag.Int("members", 1000, "members of the channel that is fanned out to")
-	only := flag.String("only", "", "one of latency, rooms, fanout, joins, or floods; default: all but floods")
+	only := flag.String("only", "", "one of small, latency, rooms, fanout, joins, or floods; default: all but floods")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -88,6 +88,7 @@ func run(ctx context.Context, binary, only string, history, members int) error {
 		name    string
 		measure func() error
 	}{
+		{"small", func() error { return b.small(ctx) }},
 		{"latency", b.latency},
 		{"rooms", b.rooms},
 		{"fanout", func() error { return b.fanout(ctx, members) }},
