@@ -92,6 +92,7 @@ test: check race-check $(ENGINE) $(PAGE) test-go test-web ## run the tests, all 
 # there are cores; ./tests, which takes longest, begins first.
 test-go: $(ENGINE)
 	go test $(RACE) -p 3 -parallel 4 -timeout 20m -skip '$(REHEARSALS)' ./tests ./...
+	cd examples/token-endpoint && go vet ./... && go test $(RACE) ./...
 
 rehearse: check race-check $(ENGINE) ## run the tests of what operators do: backup, restore, upgrade, full disks, sizes (minutes)
 	go test $(RACE) -count=1 -timeout 20m -run '$(REHEARSALS)' ./tests ./tests/chaos

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # What the compose file takes from the environment. What runs keeps what it was
 # started with: another value would replace its containers, another project
 # would be another stack.
-settings="PORT NOFILE KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_RATIO PARLEY_PROJECT PARLEY_VERSION SOURCE_DATE_EPOCH"
+settings="PORT NOFILE PARLEY_SECRETS PARLEY_SECRETS_USER KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_RATIO PARLEY_PROJECT PARLEY_VERSION SOURCE_DATE_EPOCH"
 
 compose() { docker compose -f deploy/compose.yaml "$@"; }
 
@@ -40,6 +40,7 @@ choose() {
 	[ "$PORT" != 0 ] || PORT=$(any_free)
 	: "${KAFKA_PORT:=$(free 9094)}" "${CLICKHOUSE_PORT:=$(free 8123)}" "${JAEGER_PORT:=$(free 16686)}"
 	: "${CLICKHOUSE_PASSWORD:=$(password)}"
+	: "${PARLEY_SECRETS:=$data/secrets}" "${PARLEY_SECRETS_USER:=$(id -u):$(id -g)}"
 	: "${PARLEY_PROJECT:=parley-$(cksum <<<"$data" | cut -d ' ' -f 1)}"
 	: "${PARLEY_VERSION:=$(git describe --tags --always --dirty 2>/dev/null || echo dev)}"
 	: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
@@ -78,7 +79,8 @@ remember() {
 describe() {
 	cat <<-END
 		Parley is ready.
-		  chat        http://127.0.0.1:$PORT (nginx, before two connectors)
+		  chat        https://localhost:$PORT (nginx, before two connectors; its certificate is made here, so browsers warn)
+		  users       ada, bob and cyd (password in $PARLEY_SECRETS/password)
 		  data        volumes of Docker (docker volume ls --filter name=$PARLEY_PROJECT)
 		  Kafka       127.0.0.1:$KAFKA_PORT (Apache Kafka)
 		  ClickHouse  SQL by HTTP: http://127.0.0.1:$CLICKHOUSE_PORT (user parley, password in $data/settings)
@@ -96,7 +98,8 @@ up() {
 		if listening "127.0.0.1:$PORT"; then
 			fail "Address 127.0.0.1:$PORT is in use by $(owner "$PORT"): stop it, or choose another port with make up$this PORT=8081."
 		fi
-		compose build connector-1
+		scripts/keys.sh "$PARLEY_SECRETS"
+		compose build connector-1 token-endpoint
 		remember
 	fi
 	# Containers that stopped are started again, those that run are left alone.
@@ -110,7 +113,7 @@ down() {
 	started || { echo "Parley is not running."; return; }
 	need
 	if [ -n "${PARTS:-}" ]; then
-		chosen=$(only "connector-1 connector-2 chatworker projector" "kafka clickhouse jaeger chatworker projector connector-1 connector-2 lb")
+		chosen=$(only "connector-1 connector-2 chatworker projector" "kafka clickhouse jaeger chatworker projector connector-1 connector-2 token-endpoint lb")
 		# shellcheck disable=SC2086 # names, one word each
 		compose stop $chosen
 		echo "Stopped: ${chosen//$'\n'/ }. The others keep running; \`make up$this\` starts these again."

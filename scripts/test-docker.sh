@@ -78,6 +78,8 @@ context() {
 	go mod download # what a build of this machine does not need too
 	modules=$(go env GOMODCACHE)/cache/download
 	GOMODCACHE=$work/modules GOPROXY=file://$modules GOSUMDB=off GOFLAGS=-modcacherw go mod download
+	go -C examples/token-endpoint mod download
+	GOMODCACHE=$work/modules GOPROXY=file://$modules GOSUMDB=off GOFLAGS=-modcacherw go -C examples/token-endpoint mod download
 	put modules "$work/modules/cache/download/."
 }
 

@@ -20,28 +20,24 @@ import (
 // takes their place.
 func balance(t *testing.T, first, second string, edits ...string) string {
 	t.Helper()
+	values := map[string]string{"PARLEY_LB_CONNECTOR_1": first, "PARLEY_LB_CONNECTOR_2": second}
+	startNginx(t, values, nginxTemplate, edits...)
+	return values["PARLEY_LB_LISTEN"]
+}
+
+// startNginx fills in a template, adds where nginx listens to the values, and
+// waits until nginx answers. What is beside it in the folder of values is what
+// it may include.
+func startNginx(t *testing.T, values map[string]string, template string, edits ...string) {
+	t.Helper()
 	nginx := need(t, "nginx", "apt-get install nginx-light, or brew install nginx")
-	text, err := os.ReadFile(nginxTemplate)
-	if err != nil {
-		t.Fatal(err)
+	if values["PARLEY_LB_RUN"] == "" {
+		values["PARLEY_LB_RUN"] = t.TempDir()
 	}
-	run, at := t.TempDir(), freeAddr(t)
-	values := map[string]string{
-		"PARLEY_LB_LISTEN": at, "PARLEY_LB_RUN": run, "PARLEY_LB_CONNECTOR_1": first, "PARLEY_LB_CONNECTOR_2": second,
-	}
-	rendered := templated.ReplaceAllStringFunc(string(text), func(name string) string {
-		return values[strings.Trim(name, "${}")]
-	})
-	for i := 0; i < len(edits); i += 2 {
-		if strings.Count(rendered, edits[i]) != 1 {
-			t.Fatalf("the configuration has %q %d times, want once", edits[i], strings.Count(rendered, edits[i]))
-		}
-		rendered = strings.Replace(rendered, edits[i], edits[i+1], 1)
-	}
+	run, at := values["PARLEY_LB_RUN"], freeAddr(t)
+	values["PARLEY_LB_LISTEN"] = at
 	config := filepath.Join(run, "nginx.conf")
-	if err := os.WriteFile(config, []byte(rendered), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	fillIn(t, template, config, values, edits...)
 	start(t, nginx, "-p", run, "-e", "stderr", "-c", config, "-g", "daemon off;")
 	eventually(t, "nginx answers", func() bool {
 		res, err := http.Get("http://" + at + "/lb-health")
@@ -51,7 +47,27 @@ func balance(t *testing.T, first, second string, edits ...string) string {
 		defer res.Body.Close()
 		return res.StatusCode == http.StatusOK
 	})
-	return at
+}
+
+// fillIn makes a file of a template, as the container's envsubst does.
+func fillIn(t *testing.T, template, file string, values map[string]string, edits ...string) {
+	t.Helper()
+	text, err := os.ReadFile(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled := templated.ReplaceAllStringFunc(string(text), func(name string) string {
+		return values[strings.Trim(name, "${}")]
+	})
+	for i := 0; i < len(edits); i += 2 {
+		if strings.Count(filled, edits[i]) != 1 {
+			t.Fatalf("the configuration has %q %d times, want once", edits[i], strings.Count(filled, edits[i]))
+		}
+		filled = strings.Replace(filled, edits[i], edits[i+1], 1)
+	}
+	if err := os.WriteFile(file, []byte(filled), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What connectors see of a client is what nginx saw of it.
@@ -138,17 +154,27 @@ type behind struct {
 
 func startBehind(t *testing.T) *behind {
 	t.Helper()
+	b, first, second := startRoles(t)
+	b.at = balance(t, first, second)
+	return b
+}
+
+// startRoles starts two of each, with these flags of connectors, and returns
+// the connectors' addresses.
+func startRoles(t *testing.T, flags ...string) (b *behind, first, second string) {
+	t.Helper()
 	needFile(t, "deploy/engine/node_modules/@chdb/lib-*/libchdb.*", "run make build")
 	broker := start(t, binary, "broker", "--open", "--listen", "127.0.0.1:0", "--data", t.TempDir())
 	kafka := broker.find(`the broker listens" address=(\S+)`)
 	data := t.TempDir()
 	engine := start(t, binary, "clickhouse", "--listen", "127.0.0.1:0", "--data", data)
 	history := "clickhouse://parley@" + engine.find(`ClickHouse listens" address=(\S+)`) + "/default?password-file=" + filepath.Join(data, "clickhouse.password")
-	b := &behind{connectors: map[string]*process{}}
+	b = &behind{connectors: map[string]*process{}}
 	b.restart = func(at string) {
-		b.connectors[at] = start(t, binary, "connector", "--listen", at, "--kafka", kafka, "--clickhouse", history, "--proxies", "127.0.0.1/32", "--drain", "6s")
+		args := []string{"connector", "--listen", at, "--kafka", kafka, "--clickhouse", history, "--proxies", "127.0.0.1/32", "--drain", "6s"}
+		b.connectors[at] = start(t, binary, append(args, flags...)...)
 	}
-	first, second := freeAddr(t), freeAddr(t)
+	first, second = freeAddr(t), freeAddr(t)
 	b.restart(first)
 	b.restart(second)
 	roles := []*process{
@@ -159,8 +185,7 @@ func startBehind(t *testing.T) *behind {
 	for _, p := range roles {
 		p.ready()
 	}
-	b.at = balance(t, first, second)
-	return b
+	return b, first, second
 }
 
 // serving returns the address of the connector that has a session.

@@ -53,8 +53,12 @@ type joined struct {
 
 // dial opens a session at host:port, or says why it cannot.
 func dial(t *testing.T, at, user string) (*client, error) {
-	dialer := websocket.Dialer{HandshakeTimeout: 5 * time.Second}
-	ws, res, err := dialer.Dial("ws://"+at+"/ws", nil)
+	return dialWith(t, websocket.Dialer{HandshakeTimeout: 5 * time.Second}, "ws://"+at+"/ws", map[string]any{"user": user})
+}
+
+// dialWith is dial with these params of hello.
+func dialWith(t *testing.T, dialer websocket.Dialer, url string, params map[string]any) (*client, error) {
+	ws, res, err := dialer.Dial(url, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +68,7 @@ func dial(t *testing.T, at, user string) (*client, error) {
 	var hello struct {
 		Connector string `json:"connector"`
 	}
-	if err := c.call("hello", map[string]any{"user": user}, &hello); err != nil {
+	if err := c.call("hello", params, &hello); err != nil {
 		c.close()
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +24,8 @@ func compose(t *testing.T, text string, environment types.Mapping) *types.Projec
 	return project
 }
 
-// chosen is what scripts/docker.sh always chooses.
+// chosen is what scripts/docker.sh always chooses; TestMain fills in where the
+// keys are.
 var chosen = types.Mapping{"CLICKHOUSE_PASSWORD": "chosen"}
 
 func loaded(t *testing.T, text string, environment types.Mapping) (*types.Project, error) {
@@ -56,9 +58,16 @@ func TestComposeFileIsRight(t *testing.T) {
 
 // ClickHouse is published, so its password is in no file that everybody has.
 func TestComposeHasNoPassword(t *testing.T) {
-	for _, environment := range []types.Mapping{nil, {"CLICKHOUSE_PASSWORD": ""}} {
-		if _, err := loaded(t, composeText(t), environment); err == nil || !strings.Contains(err.Error(), "CLICKHOUSE_PASSWORD") {
-			t.Errorf("with %v: %v", environment, err)
+	for _, missing := range []string{"CLICKHOUSE_PASSWORD", "PARLEY_SECRETS"} {
+		for _, empty := range []bool{false, true} {
+			environment := maps.Clone(chosen)
+			delete(environment, missing)
+			if empty {
+				environment[missing] = ""
+			}
+			if _, err := loaded(t, composeText(t), environment); err == nil || !strings.Contains(err.Error(), missing) {
+				t.Errorf("with %v: %v", environment, err)
+			}
 		}
 	}
 }
@@ -70,7 +79,17 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{"command: [connector]", "command: [conector]", "conector"},
 		{"command: [connector]", `command: [connector, --lisen, ":8080"]`, `connector-1: exit status 1: parley: unknown flag --lisen`},
 		{"command: [chatworker]", "command: [chatworker, --clickhouse, clickhouse://clickhouse:9000/parley]", "chatworker: exit status 1: parley: unknown flag --clickhouse"},
-		{`PARLEY_OPEN: "true"`, `PARLEY_DRAIN_DELAY: 0s`, "connector-1: exit status 1: parley: the connector listens at :8080, beyond this machine"},
+		{"    PARLEY_AUTH_KEY: /run/secrets/token-pub\n    PARLEY_AUTH_AUDIENCE: parley\n", "", "connector-1: exit status 1: parley: the connector listens at :8080, beyond this machine"},
+		{"PARLEY_AUTH_KEY: /run/secrets/token-pub\n    PARLEY_AUTH_AUDIENCE: parley", `PARLEY_OPEN: "true"`, "connector-1: it is open to everybody"},
+		{"PARLEY_AUTH_AUDIENCE: parley", "PARLEY_AUTH_AUDIENCE: parlay", "connector-1: it wants tokens for parlay"},
+		{"PARLEY_AUTH_KEY: /run/secrets/token-pub", "PARLEY_AUTH_KEY: /run/secrets/token-public", "connector-2: it has no secret token-public"},
+		{"/token.pub", "/token.key", "connector-1: exit status 1: parley: --auth-key"},
+		{"secrets: [token-pub]", "secrets: [token-pub, token-key]", "connector-1: it has the secret token-key, which is for token-endpoint alone"},
+		{"secrets: [token-key, password]", "secrets: [token-key]", "token-endpoint: it has no secret password"},
+		{"PARLEY_LB_TOKEN_ENDPOINT: token-endpoint:8090", "PARLEY_LB_TOKEN_ENDPOINT: token-endpoint:8091", "lb: token-endpoint:8090 is not behind it"},
+		{"PARLEY_LB_CERT: /run/secrets/tls-crt", "PARLEY_LB_CERT: /run/secrets/tls-cert", "lb: it has no secret tls-cert"},
+		{":8443\"]", ":8080\"]", "lb: what is published does not speak TLS"},
+		{"token-endpoint: { condition: service_healthy, restart: true }", "token-endpoint: { condition: service_started }", "lb: it does not wait for token-endpoint to be healthy"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAINS: 5s", "connector-2: exit status 1: parley: `parley connector` has no flag for the environment variable PARLEY_DRAINS"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAIN: soon", "soon"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAIN: 30s", "connector-1: it is killed after 40s, and takes up to 45s to stop"},
@@ -101,7 +120,7 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{"PARLEY_LB_CONNECTOR_2: connector-2:8080", "PARLEY_LB_CONNECTOR_2: connector-1:8080", "lb: connector-2:8080 is not behind it"},
 		{"PARLEY_LB_RUN:", "PARLEY_LB_RAN:", "PARLEY_LB_RAN"},
 		{"./nginx/nginx.conf.template:", "./nginx/nginx.template:", "nginx.template"},
-		{`"127.0.0.1:${PORT:-8080}:8080"`, `"${PORT:-8080}:8080"`, "lb: port 8080 is published beyond this machine"},
+		{`"127.0.0.1:${PORT:-8080}:8443"`, `"${PORT:-8080}:8443"`, "lb: port 8080 is published beyond this machine"},
 		{"restart: unless-stopped\n    stop_grace_period: 60s", "stop_grace_period: 60s", "kafka: it is not restarted"},
 		{"KAFKA_PROCESS_ROLES: broker,controller", "KAFKA_PROCESS_ROLES: broker", "KAFKA_PROCESS_ROLES"},
 		{`KAFKA_AUTO_CREATE_TOPICS_ENABLE: "false"`, `KAFKA_AUTO_CREATE_TOPICS_ENABLE: "true"`, "KAFKA_AUTO_CREATE_TOPICS_ENABLE"},
@@ -124,7 +143,7 @@ func TestComposeTakesTheEnvironment(t *testing.T) {
 	p := compose(t, composeText(t), types.Mapping{
 		"PARLEY_PROJECT": "other", "PARLEY_VERSION": "v1.2.3", "PORT": "8081", "KAFKA_PORT": "19094",
 		"CLICKHOUSE_PORT": "18123", "CLICKHOUSE_PASSWORD": "secret", "JAEGER_PORT": "26686", "TRACE_RATIO": "0.1",
-		"NOFILE": "1024",
+		"NOFILE": "1024", "PARLEY_SECRETS": chosen["PARLEY_SECRETS"], "PARLEY_SECRETS_USER": "1000:1000",
 	})
 	for _, found := range problems(p) {
 		t.Error(found)
@@ -139,6 +158,9 @@ func TestComposeTakesTheEnvironment(t *testing.T) {
 		if l := s.Ulimits["nofile"]; l != nil && (l.Single != 1024 || l.Soft != 0 || l.Hard != 0) {
 			t.Errorf("%s may open %+v files, want 1024", name, *l)
 		}
+	}
+	if user := p.Services["token-endpoint"].User; user != "1000:1000" {
+		t.Errorf("the token endpoint runs as %s", user)
 	}
 	connector := p.Services["connector-1"]
 	for name, want := range map[string]string{

@@ -49,7 +49,7 @@ func TestDockerStack(t *testing.T) {
 		environment []string
 		says, calls string
 	}{
-		{"up", here, "stack: docker (an engine answers", "build connector-1" + with + "\nup --detach --no-build --wait --wait-timeout 300" + with},
+		{"up", here, "stack: docker (an engine answers", "build connector-1 token-endpoint" + with + "\nup --detach --no-build --wait --wait-timeout 300" + with},
 		{"up", later, "Parley is already running, in Docker.", "up --detach --no-build --wait --wait-timeout 300" + with},
 		{"ps", later, "", "ps --all" + with},
 		{"logs", later, "", "logs --follow --tail 100" + with},
@@ -65,7 +65,7 @@ func TestDockerStack(t *testing.T) {
 
 	l.do("up", here...)
 	l.refused("The docker stack is already running", "up", "STACK=embedded")
-	contains(t, l.do("clean-data", later...), "http://127.0.0.1:"+port) // and it is up again, there
+	contains(t, l.do("clean-data", later...), "https://localhost:"+port) // and it is up again, there
 	l.do("down", here...)
 
 	l.refused("is published at 127.0.0.1 alone", "up", "LISTEN=0.0.0.0:8080")

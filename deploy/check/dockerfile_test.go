@@ -66,6 +66,26 @@ func TestWrongDockerfilesAreCaught(t *testing.T) {
 	}
 }
 
+// The example's image is built with the same Go, and holds nothing else either.
+func TestTokenEndpointsDockerfile(t *testing.T) {
+	text, err := os.ReadFile(root + "/examples/token-endpoint/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := stages(string(text))
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d stages, %v", len(all), err)
+	}
+	if !strings.Contains(dockerfileText(t), "FROM --platform=$BUILDPLATFORM "+all[0].BaseName+" AS program") {
+		t.Errorf("it is built with %s, deploy/Dockerfile with another", all[0].BaseName)
+	}
+	for _, p := range finalProblems(all[1]) {
+		if !strings.HasPrefix(p, "the entry point is [\"/token-endpoint\"") && !strings.HasPrefix(p, "the health check [\"CMD\" \"/token-endpoint\"") {
+			t.Error(p)
+		}
+	}
+}
+
 var (
 	exactBase = regexp.MustCompile(`:\d+\.\d+\.\d+-`)
 	plainUser = regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`)

@@ -31,6 +31,11 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "the program cannot be built: %v\n%s", err, out)
 		return 1
 	}
+	chosen["PARLEY_SECRETS"] = filepath.Join(dir, "secrets")
+	if out, err := exec.Command(root+"/scripts/keys.sh", chosen["PARLEY_SECRETS"]).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "there are no keys: %v\n%s", err, out)
+		return 1
+	}
 	return m.Run()
 }
 

@@ -85,11 +85,11 @@ func TestDockerStackRemembers(t *testing.T) {
 	}
 	up := l.do("up", "STACK=docker", "LISTEN=127.0.0.1:"+port, "KAFKA_PORT="+kafka, "PARLEY_PROJECT=mine", "CLICKHOUSE_PASSWORD=secret", "PARLEY_VERSION=v9")
 	kept := "kafka=" + kafka + " project=mine password=secret"
-	contains(t, up, kept, "http://127.0.0.1:"+port)
+	contains(t, up, kept, "https://localhost:"+port)
 	down := l.printed(up, "down")
 	contains(t, down, kept)
 	_ = l.calls()
-	contains(t, l.printed(down, "up"), kept, "http://127.0.0.1:"+port)
+	contains(t, l.printed(down, "up"), kept, "https://localhost:"+port)
 	if calls := l.calls(); !strings.Contains(calls, "port="+port) || strings.Contains(calls, "version=v9") {
 		t.Errorf("the second start calls docker with\n%s", calls)
 	}

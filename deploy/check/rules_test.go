@@ -21,14 +21,14 @@ func problems(p *types.Project) []string {
 	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
 		s := p.Services[name]
 		for _, rule := range []func(*types.Project, types.ServiceConfig) []string{
-			image, health, limits, memory, restarts, stopped, published, mounts, program, addresses, otel, waits,
+			image, health, limits, memory, restarts, stopped, published, mounts, secret, closed, program, addresses, otel, waits,
 		} {
 			for _, found := range rule(p, s) {
 				all = append(all, name+": "+found)
 			}
 		}
 	}
-	return slices.Concat(all, shape(p), kafka(p), balancer(p))
+	return slices.Concat(all, shape(p), kafka(p), balancer(p), entrance(p))
 }
 
 // ours reports whether a service runs this program.
@@ -69,7 +69,7 @@ func variable(s types.ServiceConfig, name string) string {
 var exactVersion = regexp.MustCompile(`^v?\d+\.\d+`)
 
 func image(_ *types.Project, s types.ServiceConfig) []string {
-	if ours(s) {
+	if s.Build != nil {
 		return nil
 	}
 	ref, err := reference.ParseNormalizedNamed(s.Image)
@@ -197,7 +197,7 @@ func mounts(p *types.Project, s types.ServiceConfig) (found []string) {
 
 // program compares command, flags and environment with those that the program
 // has.
-func program(_ *types.Project, s types.ServiceConfig) []string {
+func program(p *types.Project, s types.ServiceConfig) []string {
 	if !ours(s) {
 		return nil
 	}
@@ -210,7 +210,7 @@ func program(_ *types.Project, s types.ServiceConfig) []string {
 	if len(s.Command) == 0 {
 		return []string{"it has no command"}
 	}
-	if err := accepts(s.Command, environment(s)); err != nil {
+	if err := accepts(s.Command, here(p, environment(s))); err != nil {
 		return []string{err.Error()}
 	}
 	return nil

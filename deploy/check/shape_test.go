@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -102,6 +103,7 @@ func waits(p *types.Project, s types.ServiceConfig) (found []string) {
 	case ours(s):
 		before = []string{"kafka"}
 	case s.Name == "lb":
+		before = append(before, "token-endpoint")
 		for _, c := range servicesOf(p, "connector") {
 			before = append(before, c.Name)
 		}
@@ -125,7 +127,7 @@ func shape(p *types.Project) (found []string) {
 			found = append(found, fmt.Sprintf("there are %d %s, want %d", n, command, want))
 		}
 	}
-	for _, server := range []string{"kafka", "clickhouse", "jaeger", "lb"} {
+	for _, server := range []string{"kafka", "clickhouse", "jaeger", "token-endpoint", "lb"} {
 		if _, ok := p.Services[server]; !ok {
 			found = append(found, "there is no "+server)
 		}
@@ -182,12 +184,13 @@ func balancer(p *types.Project) (found []string) {
 			found = append(found, fmt.Sprintf("lb: %s is not behind it", at))
 		}
 	}
+	named := map[string]bool{}
 	text, err := os.ReadFile(nginxTemplate)
-	if err != nil {
+	more, err2 := os.ReadFile(httpsTemplate)
+	if err := errors.Join(err, err2); err != nil {
 		return append(found, "lb: "+err.Error())
 	}
-	named := map[string]bool{}
-	for _, m := range templated.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range templated.FindAllStringSubmatch(string(text)+string(more), -1) {
 		named[m[1]] = true
 		if !given[m[1]] {
 			found = append(found, fmt.Sprintf("lb: %s is not set, and its configuration names it", m[1]))
@@ -201,4 +204,7 @@ func balancer(p *types.Project) (found []string) {
 	return found
 }
 
-const nginxTemplate = root + "/deploy/nginx/nginx.conf.template"
+const (
+	nginxTemplate = root + "/deploy/nginx/nginx.conf.template"
+	httpsTemplate = root + "/deploy/nginx/https.conf.template"
+)
