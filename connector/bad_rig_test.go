@@ -70,26 +70,17 @@ type answered struct {
 	Error *rpc.Error      `json:"error"`
 }
 
-// refusedWith sends a frame, and sees that it is refused with a code, for an id,
-// and that the connection outlives it.
-func refusedWith(t *testing.T, ws *websocket.Conn, frame string, code int, id string) *rpc.Error {
+// answerOf sends a frame and reads its answer.
+func answerOf(t *testing.T, ws *websocket.Conn, frame string) (a answered, text string) {
 	t.Helper()
-	text := answerTo(t, ws, frame)
-	var a answered
-	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Error == nil {
-		t.Fatalf("%.200s\n is answered %.300s (%v)", frame, text, err)
+	text = answerTo(t, ws, frame)
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		t.Fatalf("%.200s is answered %.300s: %v", frame, text, err)
 	}
-	if a.Error.Code != code || string(a.ID) != id {
-		t.Errorf("%.200s\n is answered %.300s\n want code %d, id %s", frame, text, code, id)
-	}
-	if pong := answerTo(t, ws, `{"jsonrpc":"2.0","id":"after","method":"ping"}`); !strings.Contains(pong, `"id":"after"`) {
-		t.Errorf("the next ping is answered %s", pong)
-	}
-	return a.Error
+	return a, text
 }
 
-// over sends one frame over a connection of its own, which is closed after it, and
-// sees what is left.
+// over opens a connection for one case, and sees what is left when it is closed.
 func (r *badRig) over(t *testing.T, user string, try func(*websocket.Conn)) {
 	t.Helper()
 	ws := r.talk(t, user)
@@ -119,4 +110,12 @@ func endsWith(t *testing.T, c net.Conn, code int) {
 	if got != code {
 		t.Errorf("the connection ends with %d, want %d", got, code)
 	}
+}
+
+// jsonOf is JSON as a claim takes it.
+func jsonOf(text string) (v any) {
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		panic(err)
+	}
+	return v
 }

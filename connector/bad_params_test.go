@@ -1,0 +1,170 @@
+package connector
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// wrongFor are values that a field of a kind does not take.
+var wrongFor = map[string]map[string]string{
+	"string": {"a number": `7`, "true": `true`, "a list": `["a"]`, "an object": `{"a":1}`, "half a surrogate": `"\ud83d"`, "the other half": `"\ude00a"`, "halves the wrong way around": `"\ude00\ud83d"`},
+	"number": {"a string": `"5"`, "true": `true`, "a list": `[5]`, "an object": `{"a":1}`, "a fraction": `5.5`, "a small fraction": `5e-1`, "2^63": `9223372036854775808`, "1e400": `1e400`, "a long number": strings.Repeat("9", 400), "-2^64": `-18446744073709551616`},
+}
+
+// fields of a request: name, kind, and whether it has to be there.
+type field struct {
+	name, kind string
+	required   bool
+}
+
+// requests with their fields, and params that are right.
+var requests = map[string]struct {
+	fields []field
+	right  map[string]string
+}{
+	rpc.MethodHello:   {[]field{{"user", "string", true}, {"token", "string", false}, {"client", "string", false}}, map[string]string{"user": `"ada"`}},
+	rpc.MethodJoin:    {[]field{{"channel", "string", true}, {"limit", "number", false}, {"since", "number", false}, {"epoch", "string", false}}, map[string]string{"channel": `"a"`, "since": `1`, "epoch": `"e"`}},
+	rpc.MethodChat:    {[]field{{"channel", "string", true}, {"body", "string", true}, {"to", "string", false}, {"id", "string", false}, {"traceparent", "string", false}}, map[string]string{"channel": `"a"`, "body": `"x"`}},
+	rpc.MethodLeave:   {[]field{{"channel", "string", true}}, map[string]string{"channel": `"a"`}},
+	rpc.MethodHistory: {[]field{{"channel", "string", true}, {"before", "number", false}, {"after", "number", false}, {"around", "number", false}, {"epoch", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
+	rpc.MethodMembers: {[]field{{"channel", "string", true}, {"after", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
+}
+
+// paramsOf writes params as JSON, more text last.
+func paramsOf(right map[string]string, change map[string]string, more string) string {
+	all := maps.Clone(right)
+	maps.Copy(all, change)
+	var members []string
+	for name, value := range all {
+		if value != "" {
+			members = append(members, strconv.Quote(name)+":"+value)
+		}
+	}
+	if more != "" {
+		members = append(members, more)
+	}
+	return "{" + strings.Join(members, ",") + "}"
+}
+
+// badParam is a request whose params are wrong, and the field that the answer
+// names.
+type badParam struct{ name, method, params, field string }
+
+func badTypes() (all []badParam) {
+	for method, r := range requests {
+		for _, f := range r.fields {
+			at := method + " with " + f.name + " that is "
+			for name, value := range wrongFor[f.kind] {
+				all = append(all, badParam{at + name, method, paramsOf(r.right, map[string]string{f.name: value}, ""), f.name})
+			}
+			twice := strconv.Quote(f.name) + ":1," + strconv.Quote(f.name) + ":1"
+			all = append(all, badParam{at + "given twice", method, paramsOf(r.right, map[string]string{f.name: ""}, twice), f.name})
+			if f.required {
+				all = append(all,
+					badParam{at + "missing", method, paramsOf(r.right, map[string]string{f.name: ""}, ""), f.name},
+					badParam{at + "null", method, paramsOf(r.right, map[string]string{f.name: "null"}, ""), f.name},
+					badParam{at + "in capitals", method, paramsOf(r.right, map[string]string{f.name: "", strings.ToUpper(f.name): r.right[f.name]}, ""), f.name})
+			}
+		}
+		all = append(all,
+			badParam{method + " with an unknown field given twice", method, paramsOf(r.right, nil, `"x":1,"x":2`), "x"},
+			badParam{method + " with half a surrogate in an unknown field", method, paramsOf(r.right, nil, `"x":["\ud800"]`), "x"},
+			badParam{method + " with params by position", method, `["a"]`, "params"})
+	}
+	return all
+}
+
+// badNames are names that nobody gets, and why.
+var badNames = map[string]string{
+	"empty": "", "of 129 bytes": strings.Repeat("x", 129), "of 43 characters of 3 bytes": strings.Repeat("大", 43), "of a megabyte's worth": strings.Repeat("x", 60_000),
+	"with a NUL": "a\x00b", "with a line end": "a\nb", "with a CR": "a\rb", "with a tab": "a\tb", "with a bell": "a\a", "with an escape": "\x1b[31ma", "with a DEL": "a\x7f", "with U+0080": "a\u0080", "with NEL": "a\u0085b", "with U+009F": "a\u009f",
+}
+
+// newNames are refused where they would be new: they can pass for others.
+var newNames = map[string]string{
+	"with a zero-width space": "ad\u200ba", "with a joiner in Latin": "ad\u200da", "with a non-joiner in Latin": "ad\u200ca", "with a word joiner": "ad\u2060a", "with a BOM": "\ufeffada", "with a soft hyphen": "ad\u00ada", "with a grapheme joiner": "ad\u034fa",
+	"from right to left": "\u202eada", "embedded": "\u202aada\u202c", "isolated": "\u2066ada\u2069", "with a mark of direction": "ada\u200e", "with an Arabic mark": "ada\u061c", "with a Hangul filler": "ad\u3164a", "with a halfwidth filler": "ad\uffa0a", "with a Mongolian separator": "ad\u180ea",
+	"with a style after a letter": "a\ufe0fda", "with a variation of Chinese": "大\U000e0100", "with a tag": "ada\U000e0041", "with a Khmer vowel of nothing": "a\u17b4da", "with an invisible plus": "a\u2064da", "with shorthand": "a\U0001bca0da", "with a musical beam": "a\U0001d173da", "with a joiner in Chinese": "大\u200d厅", "with a joiner in Cyrillic": "а\u200dб",
+	"after a blank": " ada", "before a blank": "ada ", "of a blank": " ", "after a no-break space": "\u00a0ada", "before an ideographic space": "ada\u3000", "of an em space": "\u2003", "after a line separator": "\u2028ada", "before Braille of nothing": "ada\u2800", "of a null note": "\U0001d159", "after an Ogham space": "\u1680ada",
+}
+
+func badNamesOf() (all []badParam) {
+	add := func(what, method, field string, names map[string]string) {
+		for name, value := range names {
+			text := fmt.Sprintf("%q", value)
+			text = strings.NewReplacer(`\x00`, `\u0000`, `\a`, `\u0007`, `\x1b`, `\u001b`, `\x7f`, `\u007f`).Replace(text)
+			if strings.Contains(text, `\U`) || strings.Contains(text, `\x`) {
+				text = `"` + value + `"`
+			}
+			all = append(all, badParam{what + " " + name, method, paramsOf(requests[method].right, map[string]string{field: text}, ""), field})
+		}
+	}
+	for _, method := range []string{rpc.MethodJoin, rpc.MethodChat, rpc.MethodLeave, rpc.MethodHistory, rpc.MethodMembers} {
+		add(method+" of a channel", method, "channel", badNames)
+	}
+	for _, names := range []map[string]string{badNames, newNames} {
+		add("hello of a user", rpc.MethodHello, "user", names)
+		add("chat to a user", rpc.MethodChat, "to", names)
+	}
+	return all
+}
+
+func badSizes() []badParam {
+	text := func(n int) string { return `"` + strings.Repeat("i", n) + `"` }
+	in := func(method, field, value string) string {
+		return paramsOf(requests[method].right, map[string]string{field: value}, "")
+	}
+	all := []badParam{
+		{"chat with an empty body", "chat", in("chat", "body", `""`), "body"}, {"chat with an empty id", "chat", in("chat", "id", `""`), "id"}, {"chat with an id of 65 bytes", "chat", in("chat", "id", text(65)), "id"},
+		{"chat with an id of 22 characters of 3 bytes", "chat", in("chat", "id", `"`+strings.Repeat("大", 22)+`"`), "id"}, {"chat with an id of 60,000 bytes", "chat", in("chat", "id", text(60_000)), "id"},
+		{"join without the epoch of since", "join", `{"channel":"a","since":1}`, "epoch"}, {"join with an empty epoch", "join", `{"channel":"a","since":1,"epoch":""}`, "epoch"}, {"join with since null and no epoch is fine but for the limit", "join", `{"channel":"a","since":null,"limit":-1}`, "limit"},
+		{"join with a negative since", "join", in("join", "since", "-1"), "since"}, {"join with since -2^63", "join", in("join", "since", "-9223372036854775808"), "since"},
+		{"members after a name with a NUL", "members", in("members", "after", `"a\u0000"`), "after"}, {"members after a long name", "members", in("members", "after", text(129)), "after"},
+		{"history before and after", "history", `{"channel":"a","before":1,"after":1}`, "after"}, {"history before and around", "history", `{"channel":"a","before":1,"around":1}`, "around"},
+		{"history after and around", "history", `{"channel":"a","after":1,"around":1}`, "around"}, {"history of all three", "history", `{"channel":"a","before":1,"after":1,"around":1}`, "after"}, {"history before and after 0", "history", `{"channel":"a","before":0,"after":0}`, "after"},
+	}
+	for _, at := range []string{"before", "after", "around"} {
+		for _, n := range []string{"-1", "-1.0", "-1e0", "-9223372036854775808", "-5e9"} {
+			all = append(all, badParam{"history " + at + " " + n, "history", in("history", at, n), at})
+		}
+	}
+	for method, limits := range map[string][]string{
+		"join":    {"-1", "301", "1e3", "2147483648", "9223372036854775807", "-9223372036854775808"},
+		"history": {"0", "-1", "301", "-0.0", "3.01e2", "9223372036854775807"},
+		"members": {"0", "-1", "1001", "1e4", "9223372036854775807"},
+	} {
+		for _, n := range limits {
+			all = append(all, badParam{method + " with limit " + n, method, in(method, "limit", n), "limit"})
+		}
+	}
+	return all
+}
+
+// Params that are wrong are answered with -32602 and the name of the field, before
+// anything else is looked at.
+func TestBadParams(t *testing.T) {
+	t.Parallel()
+	r := newBadRig(t)
+	for group, all := range map[string][]badParam{"type": badTypes(), "name": badNamesOf(), "size": badSizes()} {
+		for _, c := range all {
+			t.Run(group+"/"+c.name, func(t *testing.T) {
+				r.over(t, "ada", func(ws *websocket.Conn) {
+					a, text := answerOf(t, ws, requestFor(c.method, c.params))
+					if a.Error == nil || a.Error.Code != rpc.CodeInvalidParams || a.Error.Data == nil || a.Error.Data.Field != c.field || string(a.ID) != "7" {
+						t.Errorf("%s of %.200q is answered %.300s, want %d for %s", c.method, c.params, text, rpc.CodeInvalidParams, c.field)
+					}
+					if pong := answerTo(t, ws, ping); !strings.Contains(pong, `"result":{}`) {
+						t.Errorf("the next ping is answered %s", pong)
+					}
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package connector
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/internal/testing/wstest"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// channelRequests are right but for what the table says of them.
+var channelRequests = map[string]string{
+	"join": `{"channel":"a"}`, "join with since": `{"channel":"a","since":1,"epoch":"e"}`, "chat": `{"channel":"a","body":"x"}`, "chat to a user": `{"channel":"a","body":"x","to":"bob"}`, "leave": `{"channel":"a"}`,
+	"history": `{"channel":"a"}`, "history before": `{"channel":"a","before":5}`, "history after": `{"channel":"a","after":5}`, "history around": `{"channel":"a","around":5}`, "history of another epoch": `{"channel":"a","epoch":"x"}`, "members": `{"channel":"a"}`, "members after": `{"channel":"a","after":"bob"}`,
+}
+
+// actionOf is what a request of channelRequests needs.
+var actionOf = map[string]string{
+	"join": "join", "join with since": "join", "chat": "chat", "chat to a user": "private", "leave": "join", "members": "join", "members after": "join",
+	"history": "history", "history before": "history", "history after": "history", "history around": "history", "history of another epoch": "history",
+}
+
+func methodOf(name string) string {
+	method, _, _ := strings.Cut(name, " ")
+	return method
+}
+
+// badMoment is a frame at a moment at which it is refused.
+type badMoment struct {
+	name, frame string
+	code        int
+}
+
+func beforeHello() (all []badMoment) {
+	for name, params := range channelRequests {
+		all = append(all, badMoment{name + " before hello", requestFor(methodOf(name), params), rpc.CodeUnauthenticated})
+	}
+	return append(all, badMoment{"ping before hello", requestFor("ping", `{}`), rpc.CodeUnauthenticated})
+}
+
+func notJoined() (all []badMoment) {
+	for name, params := range channelRequests {
+		if methodOf(name) != "join" {
+			all = append(all, badMoment{name + " before join", requestFor(methodOf(name), params), rpc.CodeNotJoined})
+		}
+	}
+	return all
+}
+
+func noMethods() (all []badMoment) {
+	for _, name := range []string{
+		"", " ", "Ping", "PING", "ping ", " ping", "ping\x00", "pi\u200dng", "рing", "hello.world", "parley.ping", "rpc.discover", "subscribe", "publish", "connect", "send", "drain", "joined", "left", "presence", "removed", "error",
+		"__proto__", "constructor", "toString", "../ping", "ping;join", "join\n", strings.Repeat("x", 60_000), "大厅", "*", "%s%s%s", "${jndi:ldap://x}", "' OR 1=1 --", "<script>",
+	} {
+		frame := fmt.Sprintf(`{"jsonrpc":"2.0","id":7,"method":"%s","params":{}}`, strings.NewReplacer("\x00", `\u0000`, "\n", `\n`).Replace(name))
+		all = append(all, badMoment{fmt.Sprintf("the method %.40q", name), frame, rpc.CodeNoMethod})
+	}
+	return all
+}
+
+// Requests at the wrong moment are answered with the documented code, for their id,
+// and change nothing.
+func TestBadMoments(t *testing.T) {
+	t.Parallel()
+	r := newBadRig(t)
+	big := strings.Repeat("b", 4097)
+	for user, all := range map[string][]badMoment{"": beforeHello(), "ada": append(notJoined(), noMethods()...), "eve": {
+		{"hello as somebody else", requestFor("hello", `{"user":"ada"}`), rpc.CodeForbidden},
+		{"hello as oneself in capitals", requestFor("hello", `{"user":"EVE"}`), rpc.CodeForbidden},
+		{"hello as oneself and more", requestFor("hello", `{"user":"eve2"}`), rpc.CodeForbidden},
+		{"a body of 4,097 bytes", requestFor("chat", `{"channel":"a","body":"`+big+`"}`), rpc.CodeTooLarge},
+		{"a body of 1,366 characters of 3 bytes", requestFor("chat", `{"channel":"a","body":"`+strings.Repeat("大", 1366)+`"}`), rpc.CodeTooLarge},
+		{"a body of 4,097 escapes", requestFor("chat", `{"channel":"a","body":"`+strings.Repeat(`\u0000`, 4097)+`"}`), rpc.CodeTooLarge},
+		{"a private body of 4,097 bytes", requestFor("chat", `{"channel":"a","to":"bob","body":"`+big+`"}`), rpc.CodeTooLarge},
+	}} {
+		for _, c := range all {
+			t.Run(c.name, func(t *testing.T) {
+				r.over(t, user, func(ws *websocket.Conn) {
+					a, text := answerOf(t, ws, c.frame)
+					if a.Error == nil || a.Error.Code != c.code || string(a.ID) != "7" {
+						t.Errorf("%.200s is answered %.300s, want %d", c.frame, text, c.code)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Whoever is granted nothing gets 1002 for every use of a channel, with the
+// action that is missing, whether or not the channel exists.
+func TestBadUsesWithoutAGrant(t *testing.T) {
+	t.Parallel()
+	r := newBadRig(t, withAuth, func(cfg *Config) {
+		cfg.Edge.Upgrades, cfg.Limits.Rate, cfg.Limits.Joins, cfg.Limits.Chats = -1, -1, -1, -1
+	})
+	grants := map[string]string{
+		"nothing": `[]`, "another channel": `[{"channels":["b"],"allow":["*"]}]`, "a channel in capitals": `[{"channels":["A"],"allow":["*"]}]`, "no action": `[{"channels":["*"],"allow":[]}]`, "unknown actions": `[{"channels":["*"],"allow":["admin","api","all"]}]`,
+		"one's own": `[{"channels":["{user}"],"allow":["*"]}]`, "an escaped star": `[{"channels":["\\*"],"allow":["*"]}]`, "more than the name": `[{"channels":["a?*"],"allow":["*"]}]`,
+	}
+	for granted, text := range grants {
+		token := rigToken(t, "eve", jwt.MapClaims{"parley": map[string]any{"grants": jsonOf(text)}})
+		for name, params := range channelRequests {
+			missing := "join"
+			if strings.Contains(granted, "action") { // the channel is granted, and nothing in it
+				missing = actionOf[name]
+			}
+			t.Run(name+" with a grant of "+granted, func(t *testing.T) {
+				r.over(t, "", func(ws *websocket.Conn) {
+					if answer := answerTo(t, ws, helloWith(token)); !strings.Contains(answer, `"result"`) {
+						t.Fatalf("hello is answered %s", answer)
+					}
+					a, text := answerOf(t, ws, requestFor(methodOf(name), params))
+					if a.Error == nil || a.Error.Code != rpc.CodeForbidden || a.Error.Data == nil || a.Error.Data.Action != missing || a.Error.Data.Channel != "a" {
+						t.Errorf("it is answered %s, want %d for %s in a", text, rpc.CodeForbidden, missing)
+					}
+				})
+			})
+		}
+	}
+}
+
+// What comes after the end of a session, or is too much of it, is not answered.
+func TestBadEnds(t *testing.T) {
+	t.Parallel()
+	r := newBadRig(t)
+	text := func(frame string) string { return frameOf(fin|wstest.Text, frame) }
+	bye := frameOf(fin|wstest.Close, "\x03\xe8")
+	hello := text(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"ada"}}`)
+	quiet := `{"jsonrpc":"2.0","method":"ping"}`
+	for name, c := range map[string]struct {
+		frames  string
+		answers int
+		code    int
+	}{
+		"a ping after the close frame":          {hello + bye + text(ping), 1, 1000},
+		"a hello after the close frame":         {bye + hello, 0, 1000},
+		"a chat after the close frame":          {hello + bye + text(requestFor("chat", `{"channel":"a","body":"x"}`)), 1, 1000},
+		"a second close frame":                  {hello + bye + bye, 1, 1000},
+		"noise after the close frame":           {hello + bye + "\xff\xff\xff", 1, 1000},
+		"a WebSocket ping after it":             {bye + frameOf(fin|wstest.Ping, "x"), 0, 1000},
+		"a close frame within a message":        {hello + frameOf(wstest.Text, "{") + bye, 1, 1000},
+		"a notification before hello":           {text(quiet) + bye, 0, 1000},
+		"a bad notification":                    {hello + text(`{"jsonrpc":"2.0","method":"join","params":{"channel":7}}`) + bye, 1, 1000},
+		"an unknown notification":               {hello + text(`{"jsonrpc":"2.0","method":"nothing"}`) + bye, 1, 1000},
+		"a notification by position":            {hello + text(`{"jsonrpc":"2.0","method":"ping","params":[1]}`) + bye, 1, 1000},
+		"a hello without an id":                 {text(`{"jsonrpc":"2.0","method":"hello","params":{"user":"ada"}}`) + text(ping) + bye, 1, 1000},
+		"101 frames that are not JSON":          {strings.Repeat(text("{"), 101), 100, rpc.CloseMisuse},
+		"101 batches":                           {strings.Repeat(text("["+ping+"]"), 101), 100, rpc.CloseMisuse},
+		"101 empty frames":                      {strings.Repeat(text(""), 101), 100, rpc.CloseMisuse},
+		"101 requests before hello":             {strings.Repeat(text(ping), 101), 100, rpc.CloseMisuse},
+		"101 notifications before hello":        {strings.Repeat(text(quiet), 101), 0, rpc.CloseMisuse},
+		"50 malformed and 51 before hello":      {strings.Repeat(text("{"), 50) + strings.Repeat(text(ping), 51), 100, rpc.CloseMisuse},
+		"101 malformed frames after hello":      {hello + strings.Repeat(text("{"), 101), 101, rpc.CloseMisuse},
+		"101 params by position after hello":    {hello + strings.Repeat(text(`{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}`), 101), 101, rpc.CloseMisuse},
+		"WebSocket pings in hundreds":           {strings.Repeat(frameOf(fin|wstest.Ping, ""), 300), 0, rpc.CloseMisuse},
+		"WebSocket pings within a message":      {frameOf(wstest.Text, "{") + strings.Repeat(frameOf(fin|wstest.Ping, ""), 300), 0, rpc.CloseMisuse},
+		"WebSocket pongs that nobody asked for": {hello + strings.Repeat(frameOf(fin|wstest.Pong, "x"), 300) + bye, 1, 1000},
+		"empty fragments without end":           {frameOf(wstest.Text, "") + strings.Repeat(frameOf(0, ""), 60_000), 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := r.dialRaw(t)
+			go func() { _, _ = conn.Write([]byte(c.frames)) }()
+			answers, code := 0, 0
+			for {
+				f, err := wstest.Read(conn)
+				if err != nil {
+					break
+				}
+				if f.First == fin|wstest.Text {
+					answers++
+				}
+				code += f.Code()
+			}
+			if answers != c.answers || code != c.code {
+				t.Errorf("%d answers and code %d, want %d and %d", answers, code, c.answers, c.code)
+			}
+			_ = conn.Close()
+			r.unharmed(t)
+		})
+	}
+}
