@@ -16,8 +16,8 @@ go test "$@" -count=1 -timeout 10m -run '^TestBad' -json $packages >"$log" || fa
 # ended ACTION: package and name of every case that ended so, a test that has
 # others under it not among them.
 ended() {
-	sed -n 's|.*"Action":"'"$1"'","Package":"github.com/parley-chat/parley/\([^"]*\)","Test":"\(TestBad[^"]*/[^"]*\)".*|\1 \2|p' "$log" |
-		awk '{ all[$0]; name = $0; while (match(name, "/[^/]*$")) { name = substr(name, 1, RSTART - 1); parent[name] } }
+	sed -nE 's~.*"Action":"'"$1"'","Package":"github.com/parley-chat/parley/([^"]*)","Test":"(TestBad([^"\\]|\\.)*)".*~\1 \2~p' "$log" |
+		awk '/ [^ ]*\// { all[$0]; name = $0; while (match(name, "/[^/]*$")) { name = substr(name, 1, RSTART - 1); parent[name] } }
 			END { for (name in all) if (!(name in parent)) print name }' | sort
 }
 
