@@ -49,12 +49,15 @@ func checkTraces(pattern string) error {
 
 // Access says in a few words how users are known.
 func (c *Config) Access() string {
+	access := "open to this machine"
 	switch {
 	case c.Auth != nil:
-		return "authenticated by tokens, " + strings.Join(c.Auth.Algorithms, " or ")
+		access = "authenticated by tokens, " + strings.Join(c.Auth.Algorithms, " or ")
 	case c.Open:
-		return "open to everybody"
-	default:
-		return "open to this machine"
+		access = "open to everybody"
 	}
+	if c.Certificate != nil {
+		access += ", over TLS"
+	}
+	return access
 }

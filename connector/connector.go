@@ -34,6 +34,7 @@ import (
 	"github.com/parley-chat/parley/internal/files"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/trust"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	Listener net.Listener
 	// Page is served at /; nil for none.
 	Page http.Handler
+	// Certificate makes clients connect over TLS; nil: in plain HTTP.
+	Certificate *trust.Served
 
 	// Limits that are 0 have defaults; for rates see Edge.
 	Limits         rpc.Limits
@@ -142,6 +145,7 @@ func New(cfg Config) (*Connector, error) {
 	}
 	c.server = jsonrpc.NewServer(jsonrpc.Config{
 		Host: arrivals{c}, Page: cfg.Page, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
+		TLS: cfg.tls(), OnUnshaken: func() { m.handshakes.Add(1) },
 		MaxToken: identity.MaxToken, Logger: cfg.Logger,
 	})
 	return c, nil
@@ -178,6 +182,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	defer db.Close()
 	c.db = db
 	defer c.gauges()()
+	defer c.followCertificate(ctx)()
 	served := make(chan error, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -30,6 +30,10 @@ func (c *Connector) gauges() (stop func()) {
 		func() (float64, bool) { return float64(c.cfg.MaxQueued), true })
 	g.Add("parley.connector.ack.age", "s", "Time for which the log has owed an acknowledgement, of an event or of the beat that is due each second. After 30 s the connector starts again.",
 		c.ask(func(inc *incarnation) float64 { return inc.owed(time.Now()).Seconds() }))
+	g.Add("parley.connector.certificate.expires", "s", "Unix time at which the certificate of --tls-cert that is served expires.",
+		c.ofCertificate(c.cfg.Certificate.Expires))
+	g.Add("parley.connector.certificate.due", "s", "Unix time at which that certificate should have been renewed at the latest: two weeks, or a sixth of its time, before it expires.",
+		c.ofCertificate(c.cfg.Certificate.Due))
 	return g.Start()
 }
 

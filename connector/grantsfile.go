@@ -2,9 +2,7 @@ package connector
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -13,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/internal/files"
 	"github.com/parley-chat/parley/internal/quote"
 )
 
@@ -82,7 +81,7 @@ func (f *GrantsFile) Follow(ctx context.Context, again <-chan os.Signal) {
 func (f *GrantsFile) read() error {
 	f.reading.Lock()
 	defer f.reading.Unlock()
-	text, err := readFile(f.path, grants.MaxFile)
+	text, err := files.Read(f.path, grants.MaxFile)
 	if err != nil {
 		return fmt.Errorf("%s cannot be read: %w", quote.Named("the file of grants", f.path), quote.Reason(err))
 	}
@@ -97,22 +96,4 @@ func (f *GrantsFile) read() error {
 	}
 	f.current.Store(&list)
 	return nil
-}
-
-// readFile reads a file up to one byte more than most. A pipe is refused: reading
-// it again would wait forever.
-func readFile(path string, most int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, most+1))
 }

@@ -57,6 +57,7 @@ type metrics struct {
 	incarnations meter.Tally     // by reason
 	corrupt      meter.Tally     // by topic
 	keyFetches   meter.Tally     // by result
+	handshakes   meter.Counter   // that failed
 }
 
 func newMetrics(p metric.MeterProvider) *metrics {
@@ -108,6 +109,8 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		keyFetches: m.Tally("parley.connector.key_fetches", "{fetch}",
 			"Times that the keys of tokens were fetched from --auth-jwks, by result: ok or failed. After a failure those there are serve on.",
 			meter.By("result", outcomeOK, outcomeFailed)),
+		handshakes: m.Counter("parley.connector.failed_handshakes", "{handshake}",
+			"TLS handshakes of clients that failed, and plain requests to the TLS port: of scanners, or of clients that do not trust the certificate. The log has each at level debug."),
 		corrupt: eventlog.CorruptRecords(m, schema.TopicPush),
 	}
 }

@@ -49,7 +49,7 @@ func (c *Connector) warnings() (all []string) {
 	if trouble, missing := c.keyTrouble(); trouble != "" && !missing {
 		all = append(all, trouble)
 	}
-	return all
+	return append(all, c.certificateTroubles()...)
 }
 
 // troubles are what beats report, for `parley doctor`: the process may not be

@@ -21,7 +21,7 @@ ours() { [ -e "$data/VERSION" ] && [ -e "$data/LOCK" ]; }
 # chat prints where the chat is, or where it would be.
 chat() {
 	local at
-	at=$(sed -n 's|^  chat *http://||p' "$run/parley.out" 2>/dev/null) || true
+	at=$(sed -n 's|^  chat *https\{0,1\}://||p' "$run/parley.out" 2>/dev/null) || true
 	echo "${at:-$listen}"
 }
 

@@ -35,6 +35,13 @@ need_access() {
 		fail "$listen is beyond this machine, and without authentication anybody could be any user: set PARLEY_AUTH_KEY, PARLEY_AUTH_SECRET or PARLEY_AUTH_JWKS, or PARLEY_OPEN=true to serve everybody."
 }
 
+# need_plain refuses what connectors would do and nginx, whom clients connect to,
+# would not.
+need_plain() {
+	[ -z "${PARLEY_TLS_CERT:-}${PARLEY_TLS_KEY:-}" ] ||
+		fail "PARLEY_TLS_CERT and PARLEY_TLS_KEY are for connectors, and here clients connect to nginx: unset them, or use make up$here STACK=embedded, which serves TLS itself."
+}
+
 # choose gives every part a port, near the usual one, and keeps it for restarts
 # of single parts.
 choose() {
@@ -145,6 +152,7 @@ up() {
 # prepare does what comes before a start of all parts.
 prepare() {
 	need_access
+	need_plain
 	need
 	# A load balancer that was killed leaves workers behind.
 	orphans nginx

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	dto "github.com/prometheus/client_model/go"
@@ -22,6 +23,8 @@ import (
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/telemetry"
+	"github.com/parley-chat/parley/internal/testing/certtest"
+	"github.com/parley-chat/parley/internal/trust"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -229,6 +232,12 @@ func TestMetricsTable(t *testing.T) {
 	c.worker()
 	c.projector()
 	url := c.connector(nil).addr
+	cert, key := certtest.New(t, 24*time.Hour).Write(t, t.TempDir())
+	certificate, err := trust.OpenServed(cert, key, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.connector(func(cfg *connector.Config) { cfg.Certificate = certificate })
 	ada := enter(t, url, "ada")
 	ada.join("lobby")
 	ada.chat("lobby", "one")

@@ -82,7 +82,7 @@ func (g *Gate) Refuse(r *http.Request) string {
 		return foreignHost
 	}
 	switch from := r.Header["Origin"]; {
-	case len(from) == 1 && g.origins.allow(from[0], r.Host):
+	case len(from) == 1 && g.origins.allow(from[0], r.Host, r.TLS != nil):
 	case len(from) > 0:
 		return foreignOrigin
 	}

@@ -251,6 +251,37 @@ func TestPublicConnectorChecksOrigins(t *testing.T) {
 	}
 }
 
+// Where the connector terminates TLS itself, a page of plain HTTP is not its own:
+// anybody on the way can make one.
+func TestOriginsOverTLS(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg          Config
+		host, origin string
+		ok           bool
+	}{
+		"own":                  {Config{Authenticated: true}, "chat.example", "https://chat.example", true},
+		"own, with its port":   {Config{Authenticated: true}, "chat.example:8443", "https://chat.example:8443", true},
+		"plain":                {Config{Authenticated: true}, "chat.example", "http://chat.example", false},
+		"plain, with a port":   {Config{Authenticated: true}, "chat.example:8443", "http://chat.example:8443", false},
+		"plain, to TLS's port": {Config{Authenticated: true}, "chat.example:443", "http://chat.example:443", false},
+		"plain, on loopback":   {Config{}, "localhost:8443", "http://localhost:8443", false},
+		"own, on loopback":     {Config{}, "localhost:8443", "https://localhost:8443", true},
+		"plain, named":         {Config{Open: true, Origins: []string{"http://chat.example"}}, "chat.example", "http://chat.example", true},
+		"foreign, on loopback": {Config{}, "localhost:8443", "https://evil.example:8443", false},
+		"rebound, on loopback": {Config{}, "evil.example:8443", "https://evil.example:8443", false},
+	} {
+		g, err := New(c.cfg, loopback)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, "https://"+c.host+"/ws", nil)
+		r.Header.Set("Origin", c.origin)
+		if why := g.Refuse(r); (why == "") != c.ok {
+			t.Errorf("%s: %q", name, why)
+		}
+	}
+}
+
 // What could never match is refused when it is given.
 func TestOriginsAndHostsAreChecked(t *testing.T) {
 	for _, bad := range []string{
@@ -277,7 +308,7 @@ func TestOriginsAreReadAsBrowsersSendThem(t *testing.T) {
 		"https://*.bücher.example:8443": "https://a.xn--bcher-kva.example:8443", "http://[0::1]:80": "http://[::1]", "capacitor://localhost": "capacitor://localhost",
 	} {
 		all, err := parseOrigins([]string{given})
-		if err != nil || !all.allow(sent, "other.example") || all.allow("https://evil.example", "other.example") {
+		if err != nil || !all.allow(sent, "other.example", false) || all.allow("https://evil.example", "other.example", false) {
 			t.Errorf("%s does not stand for %s: %+v, %v", given, sent, all, err)
 		}
 	}

@@ -140,8 +140,8 @@ func defaultPort(scheme string) uint16 {
 }
 
 // allow reports whether a page of an origin, as the header has it, may use a
-// connector that it reached as host.
-func (all origins) allow(header, host string) bool {
+// connector that it reached as host, over TLS of the connector's own or not.
+func (all origins) allow(header, host string, secure bool) bool {
 	if all.any {
 		return true
 	}
@@ -149,7 +149,7 @@ func (all origins) allow(header, host string) bool {
 	if err != nil {
 		return false
 	}
-	if o.isOf(host) {
+	if o.isOf(host, secure) {
 		return true
 	}
 	for _, p := range all.list {
@@ -160,11 +160,13 @@ func (all origins) allow(header, host string) bool {
 	return false
 }
 
-// isOf reports whether a page of this origin was served under that Host. One
-// without a port says nothing about the scheme: a proxy may have terminated TLS.
-func (o origin) isOf(host string) bool {
+// isOf reports whether a page of this origin was served under that Host. Where
+// the connector terminates TLS itself its page is https alone: anybody on the way
+// can make one of http. Else nothing is known of the scheme, as a proxy may have
+// terminated TLS.
+func (o origin) isOf(host string, secure bool) bool {
 	name, port, err := splitHost(host)
-	if err != nil || defaultPort(o.scheme) == 0 {
+	if err != nil || defaultPort(o.scheme) == 0 || secure && o.scheme != "https" {
 		return false
 	}
 	if port == 0 {

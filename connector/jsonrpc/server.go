@@ -1,7 +1,10 @@
 package jsonrpc
 
 import (
+	"bytes"
+	"crypto/tls"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -56,12 +59,14 @@ type Place interface {
 
 // Config is what a Server needs.
 type Config struct {
-	Host      Host
-	Page      http.Handler // served at /; nil: nothing is
-	Plain     int          // connections that are not WebSockets, at most; 0: any
-	OnCrowded func()       // called when one of these had to make room for another
-	MaxToken  int          // bytes of a token; of a longer one as much is kept as shows that
-	Logger    *slog.Logger
+	Host       Host
+	Page       http.Handler // served at /; nil: nothing is
+	Plain      int          // connections that are not WebSockets, at most; 0: any
+	OnCrowded  func()       // called when one of these had to make room for another
+	TLS        *tls.Config  // nil: connections are not encrypted
+	OnUnshaken func()       // called when a TLS handshake failed; nil: nothing to do
+	MaxToken   int          // bytes of a token; of a longer one as much is kept as shows that
+	Logger     *slog.Logger
 }
 
 // Server accepts clients' connections: WebSockets at /ws, and a page. Safe for
@@ -92,13 +97,15 @@ func NewServer(cfg Config) *Server {
 		HeadBytes: MaxHead, Connections: cfg.Plain, OnCrowded: cfg.OnCrowded,
 	})
 	s.server.OnAcceptError = s.acceptFailed
-	s.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
+	s.server.ErrorLog = log.New(complaints{s}, "", 0)
 	return s
 }
 
 // Serve serves the connections of a listener until Close, and goes on after
 // errors of accepting that pass.
-func (s *Server) Serve(l net.Listener) error { return s.server.Serve(ws.Listener{Listener: l}) }
+func (s *Server) Serve(l net.Listener) error {
+	return s.server.Serve(ws.Listener{Listener: l, TLS: s.cfg.TLS})
+}
 
 // Close ends Serve, with http.ErrServerClosed, and all connections that are not
 // WebSockets.
@@ -106,6 +113,22 @@ func (s *Server) Close() error { return s.server.Close() }
 
 // Plain is how many connections are not WebSockets.
 func (s *Server) Plain() int { return s.server.Count() }
+
+// complaints takes what net/http has to say about clients. Anybody can cause it,
+// as often as they like.
+type complaints struct{ *Server }
+
+// Write implements io.Writer, for one line.
+func (c complaints) Write(line []byte) (int, error) {
+	line = bytes.TrimSpace(line)
+	c.cfg.Logger.Debug(string(line))
+	// Who connects and leaves again, as a balancer does to see that we are there,
+	// has tried nothing.
+	if bytes.Contains(line, []byte("TLS handshake error")) && !bytes.HasSuffix(line, []byte(": EOF")) && c.cfg.OnUnshaken != nil {
+		c.cfg.OnUnshaken()
+	}
+	return len(line), nil
+}
 
 // acceptFailed takes note that a connection could not be accepted.
 func (s *Server) acceptFailed(err error) {

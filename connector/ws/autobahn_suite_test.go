@@ -24,7 +24,7 @@ func TestAutobahnSuite(t *testing.T) {
 	dir := t.TempDir()
 	spec, err := json.Marshal(map[string]any{
 		"outdir":        dir,
-		"servers":       []any{map[string]any{"agent": "parley", "url": "ws://" + echoing(t)}},
+		"servers":       []any{map[string]any{"agent": "parley", "url": "ws://" + echoing(t, nil)}},
 		"cases":         []string{"*"},
 		"exclude-cases": []string{"9.*", "12.*", "13.*"},
 	})

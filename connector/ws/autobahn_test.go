@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,9 +14,9 @@ import (
 	"github.com/parley-chat/parley/internal/testing/wstest"
 )
 
-// echoing is a server with nothing above the connections but an echo; it returns
-// its address.
-func echoing(t *testing.T) string {
+// echoing is a server with nothing above the connections but an echo, over TLS
+// where secure is its configuration; it returns its address.
+func echoing(t *testing.T, secure *tls.Config) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -30,7 +31,7 @@ func echoing(t *testing.T) string {
 		_ = c.Read(func(message []byte) { c.Send(TextFrame(message)) })
 		c.Discard()
 	})}
-	go func() { _ = server.Serve(Listener{Listener: l}) }()
+	go func() { _ = server.Serve(Listener{Listener: l, TLS: secure}) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return l.Addr().String()
 }
@@ -93,7 +94,11 @@ func (c autobahnCase) play(t *testing.T, addr string) {
 		chop = 997
 	}
 	for _, size := range []int{len(c.frames), chop} {
-		if got, code := exchange(t, addr, c.frames, size); got != c.want || code != c.code {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, code := exchange(t, conn, c.frames, size); got != c.want || code != c.code {
 			t.Errorf("%d bytes at once: %.60q and %d, want %.60q and %d", size, got, code, c.want, c.code)
 		}
 	}
@@ -102,7 +107,7 @@ func (c autobahnCase) play(t *testing.T, addr string) {
 // All cases of 1 to 7 and 10: here those that are taken, then those that are not.
 func TestAutobahnCases(t *testing.T) {
 	t.Parallel()
-	addr := echoing(t)
+	addr := echoing(t, nil)
 	for _, c := range autobahnCases(t) {
 		if !c.refused() {
 			t.Run(c.id, func(t *testing.T) { c.play(t, addr) })
@@ -112,7 +117,7 @@ func TestAutobahnCases(t *testing.T) {
 
 func TestBadAutobahnCases(t *testing.T) {
 	t.Parallel()
-	addr := echoing(t)
+	addr := echoing(t, nil)
 	for _, c := range autobahnCases(t) {
 		if c.refused() {
 			t.Run(c.id, func(t *testing.T) { c.play(t, addr) })
@@ -122,11 +127,7 @@ func TestBadAutobahnCases(t *testing.T) {
 
 // exchange sends frames, so many bytes at once, and returns what comes back as
 // an autobahnCase has it.
-func exchange(t *testing.T, addr, frames string, size int) (came string, code int) {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+func exchange(t *testing.T, conn net.Conn, frames string, size int) (came string, code int) {
 	wstest.Upgrade(t, conn)
 	defer conn.Close()
 	var sent sync.WaitGroup

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,72 +18,74 @@ import (
 // arrive whole and each sender's in order, although the socket is full most of
 // the time.
 func TestFlushersLoseNothingOnAFullSocket(t *testing.T) {
-	client, c := flushed(t)
-	const senders, frames = 4, 300
-	var sent [senders]int
-	var all [senders][][]byte
-	total := 0
-	for i := range senders {
-		rng := rand.New(rand.NewPCG(7, uint64(i)))
-		for range frames {
-			size := 1 + rng.IntN(200)
-			if rng.IntN(20) == 0 {
-				size = gatherBytes + rng.IntN(2*gatherBytes)
+	onEachLine(t, func(t *testing.T, client net.Conn, c *Conn) {
+		const senders, frames = 4, 300
+		var sent [senders]int
+		var all [senders][][]byte
+		total := 0
+		for i := range senders {
+			rng := rand.New(rand.NewPCG(7, uint64(i)))
+			for range frames {
+				size := 1 + rng.IntN(200)
+				if rng.IntN(20) == 0 {
+					size = gatherBytes + rng.IntN(2*gatherBytes)
+				}
+				all[i] = append(all[i], bytes.Repeat([]byte{byte(i)}, size))
+				sent[i] += size
+				total += size
 			}
-			all[i] = append(all[i], bytes.Repeat([]byte{byte(i)}, size))
-			sent[i] += size
-			total += size
 		}
-	}
-	var sending sync.WaitGroup
-	for _, frames := range all {
-		sending.Go(func() {
-			for _, f := range frames {
-				c.Send(f)
+		var sending sync.WaitGroup
+		for _, frames := range all {
+			sending.Go(func() {
+				for _, f := range frames {
+					c.Send(f)
+				}
+			})
+		}
+		var counts [senders]int
+		for got, bite := 0, make([]byte, 3000); got < total; {
+			_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
+			n, err := client.Read(bite)
+			if err != nil {
+				t.Fatalf("after %d of %d bytes: %v", got, total, err)
 			}
-		})
-	}
-	var counts [senders]int
-	for got, bite := 0, make([]byte, 3000); got < total; {
-		_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
-		n, err := client.Read(bite)
-		if err != nil {
-			t.Fatalf("after %d of %d bytes: %v", got, total, err)
+			got += n
+			for _, b := range bite[:n] {
+				counts[b]++
+			}
 		}
-		got += n
-		for _, b := range bite[:n] {
-			counts[b]++
+		sending.Wait()
+		if counts != sent {
+			t.Errorf("%v bytes of the senders arrived, %v were sent", counts, sent)
 		}
-	}
-	sending.Wait()
-	if counts != sent {
-		t.Errorf("%v bytes of the senders arrived, %v were sent", counts, sent)
-	}
-	c.awaitIdle()
-	if c.queued != 0 {
-		t.Errorf("%d bytes count as queued when all are written", c.queued)
-	}
+		c.awaitIdle()
+		if c.queued != 0 {
+			t.Errorf("%d bytes count as queued when all are written", c.queued)
+		}
+	})
 }
 
 // What one sends arrives in order, whichever way each part of it is written.
 func TestFlushersKeepTheOrder(t *testing.T) {
-	client, c := flushed(t)
-	rng := rand.New(rand.NewPCG(3, 4))
-	var want []byte
-	for i := range 2000 {
-		frame := bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 1+rng.IntN(1000))
-		want = append(want, frame...)
-		c.Send(frame)
-	}
-	got := make([]byte, len(want))
-	_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
-	if n, err := io.ReadFull(client, got); err != nil {
-		t.Fatalf("after %d of %d bytes: %v", n, len(want), err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Error("what arrived is not what was sent, in its order")
-	}
-	c.awaitIdle()
+	onEachLine(t, func(t *testing.T, client net.Conn, c *Conn) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		var want []byte
+		for i := range 2000 {
+			frame := bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 1+rng.IntN(1000))
+			want = append(want, frame...)
+			c.Send(frame)
+		}
+		got := make([]byte, len(want))
+		_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if n, err := io.ReadFull(client, got); err != nil {
+			t.Fatalf("after %d of %d bytes: %v", n, len(want), err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Error("what arrived is not what was sent, in its order")
+		}
+		c.awaitIdle()
+	})
 }
 
 // What waits is in order and takes no more room than there are connections,
@@ -107,92 +108,68 @@ func TestFlushersAreBounded(t *testing.T) {
 
 // A connection that was cut is given up, and holds up nobody.
 func TestFlushersGiveUpWhatIsCut(t *testing.T) {
-	_, c := flushed(t)
-	for range 100 {
-		c.Send(make([]byte, 100_000))
-	}
-	c.Abort()
-	c.awaitIdle()
-	c.Send([]byte("too late"))
-	c.awaitIdle()
+	onEachLine(t, func(t *testing.T, _ net.Conn, c *Conn) {
+		for range 100 {
+			c.Send(make([]byte, 100_000))
+		}
+		c.Abort()
+		c.awaitIdle()
+		c.Send([]byte("too late"))
+		c.awaitIdle()
+	})
 }
 
 // A client on a slow line is not given up as long as it takes something: a large
 // answer may take it longer than one write may be stuck.
 func TestSlowClientThatReadsIsNotStuck(t *testing.T) {
-	client, c := flushed(t)
-	c.Send(make([]byte, 4<<20))
-	for c.stuck(time.Now().Add(-time.Hour)) || !c.stuck(time.Now().Add(2*WriteTimeout)) {
-		time.Sleep(time.Millisecond) // until the write is under way
-	}
-	begun := time.Now()
-	if _, err := io.CopyN(io.Discard, client, 1<<20); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := begun.Add(10 * time.Second); c.stuck(begun.Add(WriteTimeout)); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it counts as stuck, and has taken a megabyte since")
+	onEachLine(t, func(t *testing.T, client net.Conn, c *Conn) {
+		c.Send(make([]byte, 4<<20))
+		for c.stuck(time.Now().Add(-time.Hour)) || !c.stuck(time.Now().Add(2*WriteTimeout)) {
+			time.Sleep(time.Millisecond) // until the write is under way
 		}
-	}
+		begun := time.Now()
+		if _, err := io.CopyN(io.Discard, client, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := begun.Add(10 * time.Second); c.stuck(begun.Add(WriteTimeout)); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("it counts as stuck, and has taken a megabyte since")
+			}
+		}
+	})
 }
 
 // A slow consumer is told so behind what its writer has in hand, which is little
 // of what it did not take, and what it sends is not waited for.
 func TestSlowConsumerIsTold(t *testing.T) {
-	client, c := flushed(t)
-	c.limit, c.writing = 4<<20, true
-	frame := TextFrame(make([]byte, 4000))
-	for range 100 {
-		c.Send(frame)
-	}
-	inHand, size := c.takeQueue()
-	if size > takeBytes {
-		t.Errorf("a writer takes %d bytes at once", size)
-	}
-	for !c.Closing() {
-		c.Send(frame)
-	}
-	if _, err := client.Write([]byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.net.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("reading on: %v", err)
-	}
-	go c.writeOn(inHand, size)
-	got, err := io.ReadAll(client)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := append(bytes.Repeat(frame, len(inHand)), closeFrame(rpc.CloseSlow, "slow consumer: the outgoing queue was full")...)
-	if !bytes.Equal(got, want) {
-		t.Errorf("%d bytes came, want %d: what was in hand, and a close frame", len(got), len(want))
-	}
-	c.awaitIdle()
-}
-
-// flushed returns a connection and its client, with small buffers between.
-func flushed(t *testing.T) (client net.Conn, c *Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	server, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close(); server.Close() })
-	for _, tcp := range []net.Conn{client, server} {
-		_ = tcp.(*net.TCPConn).SetReadBuffer(32 << 10)
-		_ = tcp.(*net.TCPConn).SetWriteBuffer(32 << 10)
-	}
-	raw, err := server.(syscall.Conn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client, New(&line{server, raw}, Options{Queue: 64 << 20, Flushers: NewFlushers()})
+	onEachLine(t, func(t *testing.T, client net.Conn, c *Conn) {
+		c.limit, c.writing = 4<<20, true
+		frame := TextFrame(make([]byte, 4000))
+		for range 100 {
+			c.Send(frame)
+		}
+		inHand, size := c.takeQueue()
+		if size > takeBytes {
+			t.Errorf("a writer takes %d bytes at once", size)
+		}
+		for !c.Closing() {
+			c.Send(frame)
+		}
+		if _, err := client.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.net.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("reading on: %v", err)
+		}
+		go c.writeOn(inHand, size)
+		got, err := io.ReadAll(client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := append(bytes.Repeat(frame, len(inHand)), closeFrame(rpc.CloseSlow, "slow consumer: the outgoing queue was full")...)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%d bytes came, want %d: what was in hand, and a close frame", len(got), len(want))
+		}
+		c.awaitIdle()
+	})
 }

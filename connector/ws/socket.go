@@ -20,7 +20,7 @@ var errFlood = errors.New("too many bytes without a message")
 // control frames that the library writes (pongs, close frames) to the
 // connection's queue, so that they never end up inside another frame.
 type socket struct {
-	*line
+	Line
 	limit int // bytes that are read without a message
 	read  int // since the last message; owned by the reading goroutine
 	queue atomic.Pointer[Conn]
@@ -32,7 +32,7 @@ type socket struct {
 }
 
 func (s *socket) Read(p []byte) (int, error) {
-	n, err := s.line.Read(p)
+	n, err := s.Line.Read(p)
 	if s.queue.Load() == nil {
 		return n, err
 	}
@@ -64,7 +64,7 @@ func (s *socket) pace(n int) {
 func (s *socket) Write(p []byte) (int, error) {
 	c := s.queue.Load()
 	if c == nil {
-		return s.line.Write(p)
+		return s.Line.Write(p)
 	}
 	frame := append([]byte(nil), p...)
 	if p[0]&0x0f == opClose {
@@ -104,28 +104,4 @@ func (l *line) CloseWrite() error {
 		return tcp.CloseWrite()
 	}
 	return nil
-}
-
-// sendBuffer is what the kernel keeps of what a client has not taken. Left to
-// itself it grows to several megabytes and asks for more only when a third is
-// free, which takes a client of 64 KiB/s longer than writeTimeout.
-const sendBuffer = 256 << 10
-
-// Listener accepts connections that an [Upgrader] can upgrade.
-type Listener struct{ net.Listener }
-
-// Accept implements net.Listener.
-func (l Listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	if tcp, ok := c.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(sendBuffer)
-	}
-	raw, err := c.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return &socket{line: &line{c, raw}}, nil
 }

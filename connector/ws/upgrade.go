@@ -44,12 +44,12 @@ func NewUpgrader(subprotocol string, handshake time.Duration) *Upgrader {
 
 // Upgrade answers the request. With an error the request has been answered, too.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
-	ws, err := u.upgrader.Upgrade(w, r, nil)
+	ws, err := u.upgrader.Upgrade(taker{w}, r, nil)
 	if err != nil {
 		return nil, err
 	}
 	s := ws.NetConn().(*socket)
-	c := New(s.line, o)
+	c := New(s.Line, o)
 	c.ws, c.socket = ws, s
 	s.limit = 4*o.Message + 64<<10
 	if o.ReadRate > 0 {

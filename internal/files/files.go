@@ -1,4 +1,5 @@
-// Package files knows whether this process has file descriptors left.
+// Package files knows whether this process has file descriptors left, and reads
+// files of settings.
 package files
 
 import (

@@ -4,6 +4,7 @@ package plain
 
 import (
 	"container/list"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -64,6 +65,25 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.Server.Serve(Patient{Listener: l, OnError: s.OnAcceptError})
 }
 
+// Close ends Serve, and cuts every connection that was not taken over.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	for e := s.all.Front(); e != nil; e = e.Next() {
+		cut(e.Value.(place).conn)
+	}
+	s.mu.Unlock()
+	return s.Server.Close()
+}
+
+// cut closes a connection at once. To say so in TLS first would take seconds
+// where the client reads nothing.
+func cut(c net.Conn) {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	_ = c.Close()
+}
+
 // Count is how many connections there are.
 func (s *Server) Count() int {
 	s.mu.Lock()
@@ -79,7 +99,7 @@ func (s *Server) state(c net.Conn, state http.ConnState) {
 			if s.onCrowded != nil {
 				s.onCrowded()
 			}
-			_ = excess.Close()
+			cut(excess)
 		}
 	case http.StateClosed, http.StateHijacked:
 		s.mu.Lock()

@@ -48,8 +48,13 @@ func (l *commandLine) check(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "parley %s: flags and environment are right\n", parsed.Command())
-	return err
+	fmt.Fprintf(stdout, "parley %s: flags and environment are right\n", parsed.Command())
+	if w, ok := command.(interface{ warnings() []string }); ok {
+		for _, warning := range w.warnings() {
+			fmt.Fprintln(stdout, "warning: "+warning)
+		}
+	}
+	return nil
 }
 
 // unknownVariables are the names of the PARLEY_ variables that no flag of the

@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/quote"
+	"github.com/parley-chat/parley/internal/trust"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -18,6 +19,8 @@ import (
 type clientFlags struct {
 	authFlags
 	Grants         string        `placeholder:"FILE" help:"Grants of every user, beside those of their tokens, as JSON; read again on SIGHUP. Default: none."`
+	TLSCert        string        `name:"tls-cert" placeholder:"FILE" help:"Certificate (PEM) for clients, with its chain after it, which makes them connect over TLS; read again when it changes. Default: none, plain HTTP."`
+	TLSKey         string        `name:"tls-key" placeholder:"FILE" help:"Key (PEM) of that certificate. Default: none."`
 	Open           bool          `help:"Serve everybody without authentication, also beyond this machine."`
 	Hosts          []string      `placeholder:"NAME,..." help:"Names that browsers on this machine may use besides localhost, where there is no authentication. Default: none."`
 	Proxies        []string      `placeholder:"CIDR,..." help:"Networks of the proxies whose X-Forwarded-For counts. Default: none."`
@@ -65,6 +68,10 @@ func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config
 	if err != nil {
 		return connector.Config{}, err
 	}
+	certificate, err := f.certificate(log)
+	if err != nil {
+		return connector.Config{}, err
+	}
 	proxies, err := gate.ParseProxies(f.Proxies)
 	if err != nil {
 		return connector.Config{}, err
@@ -74,7 +81,7 @@ func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config
 		return connector.Config{}, fmt.Errorf("%s: the name has no address: %w", quote.Named("--listen", string(listen)), err)
 	}
 	cfg := connector.Config{
-		Auth: auth, Grants: granted, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
+		Certificate: certificate, Auth: auth, Grants: granted, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
 		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody},
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,
@@ -92,4 +99,17 @@ func (f *clientFlags) grants(auth *identity.Auth, log *slog.Logger) (*connector.
 		return nil, errors.New("--grants says what users with tokens may do, which takes --auth-key, --auth-secret or --auth-jwks: without any of these everybody may do everything")
 	}
 	return connector.OpenGrants(f.Grants, log)
+}
+
+// certificate reads the certificate for clients; nil where none is given.
+func (f *clientFlags) certificate(log *slog.Logger) (*trust.Served, error) {
+	switch {
+	case f.TLSCert == "" && f.TLSKey == "":
+		return nil, nil
+	case f.TLSKey == "":
+		return nil, errors.New("--tls-cert takes --tls-key with it, the file with the certificate's key")
+	case f.TLSCert == "":
+		return nil, errors.New("--tls-key takes --tls-cert with it, the file with the key's certificate")
+	}
+	return trust.OpenServed(f.TLSCert, f.TLSKey, log)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/embedded"
@@ -50,6 +51,15 @@ func (f *historyFlags) checkHistory() error {
 func (f *clientFlags) checkClients(listen address) error {
 	_, err := f.config(listen, slog.New(slog.DiscardHandler))
 	return err
+}
+
+// warnings are about what works today, and will not soon.
+func (f *clientFlags) warnings() []string {
+	certificate, err := f.certificate(slog.New(slog.DiscardHandler))
+	if err != nil || certificate == nil {
+		return nil
+	}
+	return certificate.Troubles(time.Now())
 }
 
 func (r *running) check() error {

@@ -187,6 +187,9 @@ func (s *Stack) start(ctx context.Context) error {
 		return err
 	}
 	s.addr.Chat = "http://" + listener.Addr().String()
+	if s.cfg.Clients.Certificate != nil {
+		s.addr.Chat = "https://" + listener.Addr().String()
+	}
 	if err := s.startComponents(listener); err != nil {
 		return err
 	}
