@@ -31,9 +31,13 @@ func (o *objects) problems() []string {
 	var all []string
 	for i := range o.deployments {
 		d := &o.deployments[i]
-		for _, rule := range []func(*appsv1.Deployment) []string{
-			o.starts, o.stops, o.probed, o.secured, o.limited, o.mounted, o.selected, o.connected,
-		} {
+		rules := []func(*appsv1.Deployment) []string{o.versioned, o.secured}
+		if role(d) {
+			rules = append(rules, o.starts, o.stops, o.probed, o.limited, o.mounted, o.selected, o.connected)
+		} else {
+			rules = append(rules, o.issues)
+		}
+		for _, rule := range rules {
 			for _, found := range rule(d) {
 				all = append(all, d.Name+": "+found)
 			}
@@ -84,16 +88,26 @@ func (o *objects) secret(name string) *corev1.Secret {
 	return &o.secrets[i]
 }
 
-// starts checks image, arguments and environment with the program itself.
+// role reports whether a deployment is one of the program's; the other one is
+// the token endpoint.
+func role(d *appsv1.Deployment) bool { return strings.HasPrefix(d.Name, "parley-") }
+
+func (o *objects) versioned(d *appsv1.Deployment) []string {
+	image := container(d).Image
+	ref, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	if tag, ok := ref.(reference.Tagged); !ok || !exactVersion.MatchString(tag.Tag()) {
+		return []string{fmt.Sprintf("the image %s names no version", image)}
+	}
+	return nil
+}
+
+// starts checks arguments and environment with the program itself.
 func (o *objects) starts(d *appsv1.Deployment) []string {
 	values, found := o.environment(d)
 	c := container(d)
-	ref, err := reference.ParseNormalizedNamed(c.Image)
-	if err != nil {
-		found = append(found, err.Error())
-	} else if tag, ok := ref.(reference.Tagged); !ok || !exactVersion.MatchString(tag.Tag()) {
-		found = append(found, fmt.Sprintf("the image %s names no version", c.Image))
-	}
 	var environment []string
 	for name, value := range values {
 		environment = append(environment, name+"="+o.here(d, value))
@@ -254,7 +268,18 @@ func (o *objects) here(d *appsv1.Deployment, value string) string {
 // mounted looks for the files that variables name.
 func (o *objects) mounted(d *appsv1.Deployment) (found []string) {
 	values, _ := o.environment(d)
-	there := map[string]bool{}
+	there, found := o.files(d)
+	for name, value := range values {
+		if strings.HasPrefix(name, "PARLEY_") && strings.HasPrefix(value, "/") && !there[value] {
+			found = append(found, fmt.Sprintf("%s is %s, where nothing is mounted", name, value))
+		}
+	}
+	return found
+}
+
+// files are those of secrets that are mounted, by path.
+func (o *objects) files(d *appsv1.Deployment) (there map[string]bool, found []string) {
+	there = map[string]bool{}
 	for _, v := range d.Spec.Template.Spec.Volumes {
 		if v.Secret == nil {
 			continue
@@ -270,10 +295,5 @@ func (o *objects) mounted(d *appsv1.Deployment) (found []string) {
 			}
 		}
 	}
-	for name, value := range values {
-		if strings.HasPrefix(name, "PARLEY_") && strings.HasPrefix(value, "/") && !there[value] {
-			found = append(found, fmt.Sprintf("%s is %s, where nothing is mounted", name, value))
-		}
-	}
-	return found
+	return there, found
 }

@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -87,7 +88,7 @@ func (o *objects) budgeted() (found []string) {
 		}
 	}
 	for _, d := range o.deployments {
-		if !guarded[d.Name] {
+		if role(&d) && !guarded[d.Name] {
 			found = append(found, d.Name+": it has no disruption budget")
 		}
 	}
@@ -134,6 +135,9 @@ func (o *objects) scaled() (found []string) {
 		}
 	}
 	for _, d := range o.deployments {
+		if !role(&d) {
+			continue
+		}
 		if o.scaler(d.Name) == nil {
 			found = append(found, d.Name+": nothing scales it")
 		}
@@ -161,15 +165,25 @@ func (o *objects) served() (found []string) {
 		}
 	}
 	for _, in := range o.ingresses {
+		sockets := false
 		for _, rule := range in.Spec.Rules {
+			if rule.Host != o.ingresses[0].Spec.Rules[0].Host {
+				found = append(found, fmt.Sprintf("ingress %s: it is not on the host of the page", in.Name))
+			}
 			for _, p := range rule.HTTP.Paths {
+				sockets = sockets || p.Backend.Service.Name == "parley-connector"
 				if to := p.Backend.Service; !slices.Contains(ports[to.Name], to.Port.Name) {
 					found = append(found, fmt.Sprintf("ingress %s: the service %s has no port %s", in.Name, to.Name, to.Port.Name))
 				}
 			}
 		}
-		for _, found1 := range webSockets(&in) {
-			found = append(found, fmt.Sprintf("ingress %s: %s", in.Name, found1))
+		if len(in.Spec.TLS) == 0 {
+			found = append(found, fmt.Sprintf("ingress %s: it has no certificate", in.Name))
+		}
+		if sockets {
+			for _, problem := range webSockets(&in) {
+				found = append(found, fmt.Sprintf("ingress %s: %s", in.Name, problem))
+			}
 		}
 	}
 	return found
@@ -190,8 +204,30 @@ func webSockets(in *networkingv1.Ingress) (found []string) {
 	if in.Annotations[nginx+"proxy-http-version"] != "1.1" || in.Annotations[nginx+"proxy-buffering"] != "off" {
 		found = append(found, "it buffers, or speaks a version of HTTP without WebSockets")
 	}
-	if len(in.Spec.TLS) == 0 {
-		found = append(found, "it has no certificate")
+	return found
+}
+
+// issues compares the token endpoint's arguments with what it is given.
+func (o *objects) issues(d *appsv1.Deployment) (found []string) {
+	c := container(d)
+	there, found := o.files(d)
+	for i, arg := range c.Args {
+		if strings.HasPrefix(arg, "/") && !there[arg] {
+			found = append(found, "there is no "+arg)
+		}
+		if port := portOf(c, "http"); i > 0 && c.Args[i-1] == "-listen" && arg != ":"+strconv.Itoa(port) {
+			found = append(found, fmt.Sprintf("the port http is %d, it listens at %s", port, arg))
+		}
+	}
+	if n := d.Spec.Replicas; n != nil && *n != 1 {
+		found = append(found, fmt.Sprintf("%d pods do not know each other's logins", *n))
+	}
+	for what, p := range map[string]*corev1.Probe{"liveness": c.LivenessProbe, "readiness": c.ReadinessProbe} {
+		if p == nil || p.HTTPGet == nil {
+			found = append(found, "nobody asks for its "+what)
+		} else if get := p.HTTPGet; get.Path != "/auth/health" || get.Port.String() != "http" {
+			found = append(found, fmt.Sprintf("its %s is asked at %s", what, get.Path))
+		}
 	}
 	return found
 }

@@ -22,7 +22,7 @@ import (
 const manifests = root + "/deploy/kubernetes"
 
 // overlays are what people apply; the base alone is not one.
-var overlays = []string{"production"}
+var overlays = []string{"production", "demo"}
 
 // objects are Kubernetes' objects by kind, as the API server reads them.
 type objects struct {
@@ -137,7 +137,36 @@ func built(t *testing.T, overlay, old, new string) (*objects, error) {
 			return nil, fmt.Errorf("the examples of secrets: %w", err)
 		}
 	}
+	o.fillSecrets(t)
 	return o, nil
+}
+
+// keyOf is what the examples of secrets have in place of a file that
+// scripts/keys.sh makes.
+const keyOf = "the text of keys/"
+
+// fillSecrets puts the files there.
+func (o *objects) fillSecrets(t *testing.T) {
+	t.Helper()
+	for _, s := range o.secrets {
+		for key, value := range s.StringData {
+			if name, ok := strings.CutPrefix(value, keyOf); ok {
+				s.StringData[key] = fileText(t, filepath.Join(chosen["PARLEY_SECRETS"], name))
+			}
+		}
+	}
+}
+
+// Whoever applies the examples as they are gets connectors that do not start,
+// not ones that trust a key which everybody knows.
+func TestExamplesOfSecretsAreRefused(t *testing.T) {
+	err := accepts([]string{"connector", "--auth-key", fileOf(keyOf + "token.pub"), "--admin", ":9464"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "--auth-key") {
+		t.Errorf("the example of a key is taken: %v", err)
+	}
+	if text := fileText(t, manifests+"/secrets.example.yaml"); strings.Contains(text, "BEGIN") {
+		t.Error("there is a key among the examples of secrets")
+	}
 }
 
 func TestKubernetesManifestsAreRight(t *testing.T) {
@@ -149,7 +178,8 @@ func TestKubernetesManifestsAreRight(t *testing.T) {
 		for _, p := range o.problems() {
 			t.Errorf("%s: %s", overlay, p)
 		}
-		if len(o.deployments) != 3 || len(o.namespaces) != 1 || len(o.ingresses) != 1 || len(o.policies) != 2 {
+		more := map[string]int{"demo": 1}[overlay]
+		if len(o.deployments) != 3+more || len(o.namespaces) != 1 || len(o.ingresses) != 1+more || len(o.policies) != 2+more {
 			t.Errorf("%s: %d deployments, %d namespaces, %d ingresses, %d network policies", overlay, len(o.deployments), len(o.namespaces), len(o.ingresses), len(o.policies))
 		}
 	}
@@ -158,6 +188,14 @@ func TestKubernetesManifestsAreRight(t *testing.T) {
 // Each rule finds what it is there for.
 func TestWrongKubernetesManifestsAreCaught(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
+		{"-key, /etc/token-endpoint/token.key", "-key, /etc/token-endpoint/key", "token-endpoint: there is no /etc/token-endpoint/key"},
+		{"[-listen, \":8090\"", "[-listen, \":8091\"", "token-endpoint: the port http is 8090, it listens at :8091"},
+		{"replicas: 1", "replicas: 2", "token-endpoint: 2 pods do not know each other's logins"},
+		{"path: /auth/health", "path: /healthz", "token-endpoint: its readiness is asked at /healthz"},
+		{"secretName: token-endpoint", "secretName: parley-auth", "token-endpoint: there is no /etc/token-endpoint/token.key"},
+		{"host: chat.example.com\n      http:\n        paths:\n          - path: /auth/", "host: example.com\n      http:\n        paths:\n          - path: /auth/", "ingress token-endpoint: it is not on the host of the page"},
+		{"port: 8090, protocol: TCP", "port: 8080, protocol: TCP", "no network policy lets in port 8090 of token-endpoint"},
+		{"parley-token-endpoint, newTag: v0.1.0", "parley-token-endpoint, newTag: latest", "the image registry.example.com/parley-token-endpoint:latest names no version"},
 		{"minReadySeconds", "minReadySecond", `unknown field "spec.minReadySecond"`},
 		{"readOnly: true", "readonly: true", `unknown field "spec.template.spec.containers[0].volumeMounts[0].readonly"`},
 		{"apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n", "nobody expects"},
@@ -208,7 +246,7 @@ func TestWrongKubernetesManifestsAreCaught(t *testing.T) {
 		{"{ port: 9440, protocol: TCP }", "{ port: 9441, protocol: TCP }", "no network policy lets parley-projector out to port 9440"},
 	} {
 		t.Run(c.new, func(t *testing.T) {
-			o, err := built(t, "production", c.old, c.new)
+			o, err := built(t, "demo", c.old, c.new)
 			var found []string
 			if err != nil {
 				found = []string{err.Error()}

@@ -174,6 +174,13 @@ func (v *visitor) chats(password string) {
 	} {
 		refusedWith(t, what, "1002", ada.call("join", params, nil))
 	}
+	params := map[string]any{"channel": "team-red"}
+	refusedWith(t, "a channel of some without a token", "1002", bob.call("join", params, nil))
+	params["token"] = v.token("/auth/channel-token", `{"channel":"team-red"}`)
+	if err := bob.call("join", params, nil); err != nil {
+		t.Errorf("with a channel token: %v", err)
+	}
+	refusedWith(t, "somebody else's channel token", "1002", ada.call("join", params, nil))
 	refusedWith(t, "a message to an inbox that is only read", "1002", ada.call("chat", map[string]any{"channel": "inbox:ada", "body": "x"}, nil))
 	refusedWith(t, "a private message", "1002", ada.call("chat", map[string]any{"channel": "lobby", "body": "x", "to": "bob"}, nil))
 }
