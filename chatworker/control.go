@@ -212,6 +212,13 @@ func (c *control) newestClaim() int64 {
 	return c.machine.Claim()
 }
 
+// tokenAge is how long after its iat a token can expire; 0 for any time.
+func (c *control) tokenAge() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine.TokenAge()
+}
+
 // due waits until there are connectors that the owner with that claim is to
 // declare down and that are not among those that it is declaring, to which it
 // adds them.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/chatworker/lease"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/rules"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -23,9 +25,14 @@ type leaseKeeper struct {
 	producer *eventlog.Producer // nil without a claim
 	claim    int64              // its offset
 	number   int64              // of the newest tick
+
+	ticked chan time.Time              // of ticks, when they are acknowledged
+	rules  atomic.Pointer[rules.Table] // while this worker has a claim
 }
 
-func newLeaseKeeper(w *Worker) *leaseKeeper { return &leaseKeeper{w: w} }
+func newLeaseKeeper(w *Worker) *leaseKeeper {
+	return &leaseKeeper{w: w, ticked: make(chan time.Time, 1)}
+}
 
 // serve owns the control partition until ctx ends.
 func (k *leaseKeeper) serve(ctx context.Context) error {
@@ -38,6 +45,7 @@ func (k *leaseKeeper) serve(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.tick(running) })
 	g.Go(func() error { return k.declareDown(running) })
+	g.Go(func() error { return k.sweepRules(running) })
 	g.Go(func() error {
 		k.w.capacity.Watch(running, k.w.client, k.w.log)
 		return nil
@@ -108,12 +116,17 @@ func (k *leaseKeeper) tick(ctx context.Context) error {
 			return ctx.Err()
 		}
 		k.number++
-		tick, err := newEntry(0, schema.ControlKeyTick, &schema.Tick{Claim: k.claim, Number: k.number, Time: time.Now().UnixMilli()})
+		now := time.Now()
+		tick, err := newEntry(0, schema.ControlKeyTick, &schema.Tick{Claim: k.claim, Number: k.number, Time: now.UnixMilli()})
 		if err != nil {
 			return err
 		}
 		if _, err := appendAll(ctx, k.producer, tick); err != nil {
 			return fmt.Errorf("append a tick: %w", err)
+		}
+		select {
+		case k.ticked <- now:
+		default: // the sweeper is busy
 		}
 		timer.Reset(k.w.timing.tick)
 	}

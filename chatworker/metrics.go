@@ -9,6 +9,7 @@ import (
 	"github.com/parley-chat/parley/chatworker/lease"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/meter"
+	"github.com/parley-chat/parley/internal/rules"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -53,7 +54,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		downs: m.Tally("parley.chatworker.downs", "{connector}",
 			"Connectors that were declared down, by reason: silent (its beats stopped), drained (it announced that it leaves), or orphan (a partition holds members of one without a beat).",
 			meter.By("reason", "silent", "drained", "orphan")),
-		corrupt: eventlog.CorruptRecords(m, schema.TopicEvents, schema.TopicControl),
+		corrupt: eventlog.CorruptRecords(m, schema.TopicEvents, schema.TopicControl, schema.TopicRules),
 	}
 }
 
@@ -107,6 +108,7 @@ func (w *Worker) gauges() (stop func()) {
 		return float64(w.queued.Load()), true
 	})
 	w.capacity.Gauges(g)
+	rules.Gauges(g, w.keeper.rules.Load)
 	return g.Start()
 }
 

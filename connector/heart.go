@@ -144,6 +144,7 @@ func (h *heart) send(ctx context.Context, client *eventlog.Client, producer *eve
 	value, err := proto.Marshal(&schema.Beat{
 		PushPartition: int32(h.inc.pushPartition), Time: now.UnixMilli(), Format: schema.NewestFormat,
 		Address: h.inc.cfg.Listen, Leaving: h.leaving.Load(), Trouble: h.inc.troubles(), Version: roles.Version(),
+		TokenAge: h.tokenAge(),
 	})
 	if err != nil {
 		return err
@@ -163,6 +164,15 @@ func (h *heart) send(ctx context.Context, client *eventlog.Client, producer *eve
 	}
 	h.beaten(now, offset)
 	return nil
+}
+
+// tokenAge is how long after its iat a token can expire, in milliseconds; 0: any
+// time after.
+func (h *heart) tokenAge() int64 {
+	if auth := h.inc.cfg.Auth; auth != nil {
+		return auth.MaxAge.Milliseconds()
+	}
+	return 0
 }
 
 func (h *heart) beaten(at time.Time, offset int64) {

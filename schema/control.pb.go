@@ -40,7 +40,10 @@ type Beat struct {
 	// What is wrong with its process or its machine, a sentence each, for people.
 	Trouble []string `protobuf:"bytes,6,rep,name=trouble,proto3" json:"trouble,omitempty"`
 	// The version of its program, for people; empty: it is too old to report it.
-	Version       string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	// How long after its iat a token can expire, in milliseconds; 0: any time
+	// after, or the connector is too old to report it.
+	TokenAge      int64 `protobuf:"varint,8,opt,name=token_age,json=tokenAge,proto3" json:"token_age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -122,6 +125,13 @@ func (x *Beat) GetVersion() string {
 		return x.Version
 	}
 	return ""
+}
+
+func (x *Beat) GetTokenAge() int64 {
+	if x != nil {
+		return x.TokenAge
+	}
+	return 0
 }
 
 // ControlClaim is written by the worker that takes the control partition. Its
@@ -572,7 +582,7 @@ var File_control_proto protoreflect.FileDescriptor
 
 const file_control_proto_rawDesc = "" +
 	"\n" +
-	"\rcontrol.proto\x12\tparley.v1\"\xc1\x01\n" +
+	"\rcontrol.proto\x12\tparley.v1\"\xde\x01\n" +
 	"\x04Beat\x12%\n" +
 	"\x0epush_partition\x18\x01 \x01(\x05R\rpushPartition\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x16\n" +
@@ -580,7 +590,8 @@ const file_control_proto_rawDesc = "" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x18\n" +
 	"\aleaving\x18\x05 \x01(\bR\aleaving\x12\x18\n" +
 	"\atrouble\x18\x06 \x03(\tR\atrouble\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\":\n" +
+	"\aversion\x18\a \x01(\tR\aversion\x12\x1b\n" +
+	"\ttoken_age\x18\b \x01(\x03R\btokenAge\":\n" +
 	"\fControlClaim\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\"H\n" +

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -49,6 +50,9 @@ type Machine struct {
 type connector struct {
 	beatAt  int64 // ticks at the beat
 	leaving bool
+	// How long after its iat a token can expire that it takes; 0: any time after,
+	// or it does not report it.
+	tokenAge time.Duration
 }
 
 // Death is a connector that is to be declared down, and why.
@@ -92,7 +96,7 @@ func (m *Machine) beat(id string, value []byte) error {
 	if err := proto.Unmarshal(value, &b); err != nil {
 		return fmt.Errorf("beat of %s: %w", id, err)
 	}
-	m.connectors[id] = connector{beatAt: m.ticks, leaving: b.Leaving}
+	m.connectors[id] = connector{m.ticks, b.Leaving, time.Duration(b.TokenAge) * time.Millisecond}
 	return nil
 }
 
@@ -111,6 +115,19 @@ func (m *Machine) tick(value []byte) error {
 
 // Claim is the offset of the newest claim, or -1.
 func (m *Machine) Claim() int64 { return m.claim }
+
+// TokenAge is how long after its iat a token can expire that one of the
+// connectors takes; 0: any time after, or nobody knows.
+func (m *Machine) TokenAge() time.Duration {
+	longest := time.Duration(0)
+	for _, c := range m.connectors {
+		if c.tokenAge <= 0 {
+			return 0
+		}
+		longest = max(longest, c.tokenAge)
+	}
+	return longest
+}
 
 // Due returns, sorted, the connectors that are to be declared down by the
 // owner whose claim is at that offset: none when there is a newer claim.

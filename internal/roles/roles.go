@@ -54,6 +54,9 @@ type Role struct {
 	// Trouble is why a connector is not as it should be, a sentence each, by
 	// its newest beat.
 	Trouble []string `json:"trouble,omitempty"`
+	// TokenAge is how long after its iat a token can expire that a connector
+	// takes; 0: any time after, or it does not report it.
+	TokenAge time.Duration `json:"-"`
 }
 
 func (r Role) String() string {
@@ -101,6 +104,7 @@ func Connectors(ctx context.Context, kafka *eventlog.Client) ([]Role, error) {
 			found[id] = Role{
 				Kind: Connector, Name: id, At: beat.Address, Format: max(1, beat.Format), Version: beat.Version,
 				Seen: time.UnixMilli(beat.Time), Leaving: beat.Leaving, Trouble: beat.Trouble,
+				TokenAge: time.Duration(beat.TokenAge) * time.Millisecond,
 			}
 		}
 		return nil

@@ -24,6 +24,8 @@ const (
 	// nominalAge is how long a revocation counts as needed where rules have to
 	// make room: the default of --auth-max-age.
 	nominalAge = 30 * 24 * time.Hour
+	// slack is how much later than at its end a rule is over: clocks differ.
+	slack = time.Minute
 	// endedAtOnce bounds what Ended returns.
 	endedAtOnce = 1000
 )
@@ -67,6 +69,9 @@ type Change struct {
 	Kind  Kind
 	Name  string        // the user, or the jti of the token
 	Order *schema.Order // of the kind Ordered; nil: an order is gone
+
+	set  bool   // it is a rule, no tombstone
+	gone *entry // what a tombstone took away
 }
 
 // Apply takes the next record of parley.rules; a nil value is a tombstone. One
@@ -78,7 +83,7 @@ func (t *Table) Apply(key string, value []byte, appended time.Time) (Change, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	change := Change{Kind: r.Kind, Name: r.Name}
+	change := Change{Kind: r.Kind, Name: r.Name, set: r.Value != nil}
 	which := id{r.Kind, r.Name}
 	switch {
 	case r.Kind == Format:
@@ -86,7 +91,8 @@ func (t *Table) Apply(key string, value []byte, appended time.Time) (Change, err
 		t.format = f.GetNumber()
 		return change, nil
 	case r.Value == nil:
-		t.remove(t.rules[which])
+		change.gone = t.rules[which]
+		t.remove(change.gone)
 		return change, nil
 	}
 	if r.Kind == Ordered {
@@ -180,21 +186,14 @@ func (t *Table) Format() int32 {
 }
 
 // Ended returns the keys of rules that are over at a time, at most 1,000 of them.
-// maxAge is how old a token can be; with 0, for any age, revocations are never
-// over.
-func (t *Table) Ended(now time.Time, maxAge time.Duration) []string {
+// tokenAge is how long after its iat a token can expire; with 0, for any time,
+// revocations are never over.
+func (t *Table) Ended(now time.Time, tokenAge time.Duration) []string {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var over []string
 	for _, e := range t.byEnd {
-		end := e.end
-		if e.kind == Revoked {
-			if maxAge <= 0 {
-				continue
-			}
-			end += maxAge.Milliseconds()
-		}
-		if end > now.UnixMilli() {
+		if !e.over(now, tokenAge) {
 			continue
 		}
 		if over = append(over, keyOf(e.kind, e.name)); len(over) == endedAtOnce {
@@ -202,6 +201,17 @@ func (t *Table) Ended(now time.Time, maxAge time.Duration) []string {
 		}
 	}
 	return over
+}
+
+func (e *entry) over(now time.Time, tokenAge time.Duration) bool {
+	at := now.Add(-slack)
+	if e.kind == Revoked {
+		if tokenAge <= 0 {
+			return false
+		}
+		at = at.Add(-tokenAge)
+	}
+	return e.end <= at.UnixMilli()
 }
 
 // Rules returns all rules, by kind and name. Of the format there is none.

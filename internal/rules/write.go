@@ -88,12 +88,34 @@ func write(ctx context.Context, c *eventlog.Client, rules []Rule) (last int64, e
 	}
 	producer := c.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicRules})
 	defer producer.Close()
-	for _, r := range records {
-		if last, err = producer.ProduceSync(ctx, 0, r); err != nil {
-			return 0, fmt.Errorf("write to %s: %w", schema.TopicRules, err)
-		}
+	if last, err = produce(ctx, producer, records); err != nil {
+		return 0, fmt.Errorf("write to %s: %w", schema.TopicRules, err)
 	}
 	return last, nil
+}
+
+// produce appends records and waits for the acknowledgement of the last one,
+// which comes after those of the others.
+func produce(ctx context.Context, p *eventlog.Producer, records []eventlog.Record) (last int64, err error) {
+	var failed error // of one before the last
+	for i, r := range records {
+		if i == len(records)-1 {
+			last, err = p.ProduceSync(ctx, 0, r)
+			break
+		}
+		err = p.Produce(0, r, func(_ int64, err error) {
+			if failed == nil {
+				failed = err
+			}
+		})
+		if err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = failed
+	}
+	return last, err
 }
 
 // Revoke makes a user's tokens end that were issued before a time, and returns
