@@ -190,8 +190,10 @@ func (c *Connector) Run(ctx context.Context) error {
 		served <- c.server.Serve(c.listener)
 		stop() // nobody can come any more
 	}()
-	forget := c.fetchKeys(ctx)
-	err = c.runIncarnations(ctx)
+	forget, err := c.fetchKeys(ctx)
+	if err == nil {
+		err = c.runIncarnations(ctx)
+	}
 	forget()
 	c.ending.Wait()
 	_ = c.server.Close()

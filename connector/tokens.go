@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -22,25 +23,40 @@ func (cfg *Config) setTokens() (keys *identity.Remote, err error) {
 }
 
 // fetchKeys fetches the keys of tokens, where they are at a URL, until stop is
-// called. It returns when there are some, or ctx ends.
-func (c *Connector) fetchKeys(ctx context.Context) (stop func()) {
+// called. It returns when there are some, or ctx ends; with an error when the first
+// answer shows that the address is wrong.
+func (c *Connector) fetchKeys(ctx context.Context) (stop func(), err error) {
 	if c.keys == nil {
-		return func() {}
+		return func() {}, nil
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // clients come while it drains, too
-	over := make(chan struct{})
+	over, first := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer close(over)
-		c.keys.Run(life, c.metrics.fetchedKeys)
+		c.keys.Run(life, func(err error) {
+			c.metrics.fetchedKeys(err)
+			select {
+			case first <- err:
+			default:
+			}
+		})
 	}()
+	stop = func() {
+		end()
+		<-over
+	}
+	select {
+	case err := <-first:
+		if errors.Is(err, identity.ErrNoSet) {
+			return stop, fmt.Errorf("--auth-jwks: %s is asked for the keys of tokens, and %w: give the address of the key set, which its issuer calls jwks_uri", c.keys.Host(), err)
+		}
+	case <-ctx.Done():
+	}
 	select {
 	case <-c.keys.First():
 	case <-ctx.Done():
 	}
-	return func() {
-		end()
-		<-over
-	}
+	return stop, nil
 }
 
 // keyTrouble is why the keys of tokens cannot be fetched; missing is whether

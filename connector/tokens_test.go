@@ -177,7 +177,10 @@ func TestTokenOfAnUnknownKey(t *testing.T) {
 	address, answers, token := keySet(t)
 	answers.Store(true)
 	r := newEdgeRig(t, withKeySet(address))
-	stop := r.c.fetchKeys(t.Context())
+	stop, err := r.c.fetchKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer stop()
 	for _, later := range []bool{false, true} {
 		ws := r.open()

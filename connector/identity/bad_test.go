@@ -18,7 +18,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// badToken is a token that does not count, and what is said of it.
+// badToken is a token that does not count, and what its error says.
 type badToken struct{ name, token, says string }
 
 const (

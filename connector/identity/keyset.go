@@ -25,6 +25,10 @@ const (
 	defaultKeep = 5 * time.Minute
 )
 
+// ErrNoSet is of an answer that is something else, such as a page to log in: the
+// address is probably that of something else, too.
+var ErrNoSet = errors.New("its answer is not a key set (RFC 7517)")
+
 // parseURL reads the URL of a key set. Who could change what it answers could
 // be any user.
 func parseURL(text string) (*url.URL, error) {
@@ -53,7 +57,7 @@ func parseSet(text []byte) ([]Key, error) {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if strict.Unmarshal(text, &set) != nil || set.Keys == nil {
-		return nil, errors.New("its answer is not a key set (RFC 7517)")
+		return nil, ErrNoSet
 	}
 	var keys []Key
 	for _, raw := range set.Keys {

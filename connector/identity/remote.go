@@ -252,6 +252,9 @@ func (r *Remote) await(ctx context.Context, now time.Time) bool {
 	}
 }
 
+// Host is where the set is fetched from.
+func (r *Remote) Host() string { return r.url.Host }
+
 // First is closed when there are keys.
 func (r *Remote) First() <-chan struct{} { return r.first }
 

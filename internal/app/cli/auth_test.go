@@ -40,3 +40,14 @@ func TestUpWaitsForKeys(t *testing.T) {
 		t.Error("the log quotes the URL")
 	}
 }
+
+// An address that answers with a page is not that of a key set: the start ends.
+func TestStartEndsWhereTheKeySetIsAPage(t *testing.T) {
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>log in</html>") }))
+	t.Cleanup(page.Close)
+	c := begin(t, "connector", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1", "--auth-jwks", page.URL+"/?key=hunter2", "--auth-audience", "none")
+	code, last := c.exitCode(), lastLine(c.said())
+	if code != 1 || !strings.Contains(last, "--auth-jwks: "+strings.TrimPrefix(page.URL, "http://")) || !strings.Contains(last, "jwks_uri") || strings.Contains(c.said(), "hunter2") {
+		t.Errorf("exit code %d:\n%s", code, c.said())
+	}
+}

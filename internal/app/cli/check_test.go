@@ -44,7 +44,7 @@ func TestCheckSaysWhetherACommandWouldStart(t *testing.T) {
 
 // What a start refuses, check refuses with the same sentence, and the other way
 // around: both load the same keys, files, addresses and patterns.
-func TestCheckSaysWhatAStartSays(t *testing.T) {
+func TestBadSettings(t *testing.T) {
 	folder := t.TempDir()
 	file := func(name, text string) string {
 		path := filepath.Join(folder, name)
@@ -54,6 +54,8 @@ func TestCheckSaysWhatAStartSays(t *testing.T) {
 		return path
 	}
 	secret, short, empty := file("secret", strings.Repeat("s3cret/+", 4)), file("short", "s3cret"), file("empty", "\n")
+	typing := file("typing.json", "{\"grants\": [\n{\"channels\": [\"a\"]\n\"allow\": [\"join\"]}\n]}\n")
+	misspelt := file("misspelt.json", "{\"grants\": [\n{\"channels\": [\"a\"], \"alow\": [\"join\"]}\n]}\n")
 	for _, c := range []struct{ args, variable, value, want string }{
 		{args: "connector --auth-key nofile", want: "--auth-key nofile: it cannot be read"},
 		{args: "up --partitions 1000", want: "--partitions 1000: the embedded broker creates at most 100 partitions"},
@@ -61,6 +63,13 @@ func TestCheckSaysWhatAStartSays(t *testing.T) {
 		{args: "connector --auth-key " + secret, want: "--auth-secret"},
 		{args: "connector --auth-secret " + short, want: "too short"},
 		{args: "connector --auth-secret " + secret + " --auth-algorithms RS256", want: "cannot verify"},
+		{args: "connector --auth-secret " + secret + " --auth-algorithms XS999", want: `--auth-algorithms: the keys cannot verify all of them; they take HS256, not "XS999"`},
+		{args: "connector --auth-secret " + secret + " --auth-algorithms none", want: "they take HS256"},
+		{args: "connector --auth-secret " + secret + " --auth-algorithms hs256", want: "they take HS256"},
+		{args: "connector --auth-secret " + secret + " --auth-algorithms HS256,HS512", want: "they take HS256"},
+		{args: "up --auth-secret " + secret + " --open", want: "--open means no authentication, and there is a key: keep one"},
+		{args: "connector --auth-secret " + secret + " --grants " + typing, want: "cannot be used: line 3: it is not JSON: check the commas, quotes and brackets there"},
+		{args: "connector --auth-secret " + secret + " --grants " + misspelt, want: "line 2: grants/0/allow is missing: put a list there; the file has the form"},
 		{args: "connector --auth-secret " + secret + " --auth-key " + secret, want: "keep one"},
 		{args: "connector --auth-secret " + secret + " --open", want: "keep one"},
 		{args: "connector --auth-audience parley", want: "take --auth-key, --auth-secret or --auth-jwks"},
@@ -73,7 +82,7 @@ func TestCheckSaysWhatAStartSays(t *testing.T) {
 		{args: "connector --auth-jwks id.example.com --auth-audience none", want: "--auth-jwks: it takes the address of a key set"},
 		{args: "connector --auth-jwks https://id.example.com/jwks --auth-audience none --auth-algorithms HS256", want: "cannot verify"},
 		{args: "connector", variable: "PARLEY_AUTH_JWKS", want: "PARLEY_AUTH_JWKS is set and empty"},
-		{args: "connector --grants " + secret, want: "take --auth-key, --auth-secret or --auth-jwks"},
+		{args: "connector --grants " + secret, want: "takes --auth-key, --auth-secret or --auth-jwks: without"},
 		{args: "connector --auth-secret " + secret + " --grants /nowhere.json", want: "the file of grants /nowhere.json cannot be read: no such file"},
 		{args: "up --auth-secret " + secret + " --grants " + empty, want: "cannot be used: line 1: it is not JSON"},
 		{args: "connector --listen 0.0.0.0:0", want: "--open"},
@@ -108,7 +117,7 @@ func TestCheckSaysWhatAStartSays(t *testing.T) {
 		{args: "chatworker", variable: "OTEL_RESOURCE_ATTRIBUTES", value: "s3cr3t", want: "OTEL_RESOURCE_ATTRIBUTES: it takes key=value"},
 		{args: "connector --proxies=", want: "--proxies is set and empty"},
 	} {
-		t.Run(c.args+c.variable, func(t *testing.T) {
+		t.Run(strings.ReplaceAll(c.args, folder, "")+" "+c.variable, func(t *testing.T) {
 			if c.variable != "" {
 				t.Setenv(c.variable, c.value)
 			}

@@ -69,16 +69,17 @@ func utf16Text(text string) string {
 	return string(b)
 }
 
-// A public key that is not one in PEM is never taken as something else, least of
-// all as a secret: everybody knows it.
-func TestKeysOfTokens(t *testing.T) {
-	k := makeKeys(t)
+// keyFile is what a file holds, and the algorithm as a public key, or the secret,
+// that it is taken for; "": it is refused.
+type keyFile struct{ text, public, secret string }
+
+func keyFileCases(k keyFiles) map[string]keyFile {
 	lines := strings.Split(strings.TrimSpace(k.ed), "\n")
 	sshBlob := append([]byte("\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20"), bytes.Repeat([]byte{7}, 32)...)
 	secret := strings.Repeat("s3cret+/", 8)
 	jwk := `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
 	spki := base64.StdEncoding.EncodeToString(k.der)
-	for name, c := range map[string]struct{ text, public, secret string }{
+	return map[string]keyFile{
 		"Ed25519":                      {k.ed, "EdDSA", ""},
 		"Ed25519 of Windows":           {"\xef\xbb\xbf" + strings.ReplaceAll(k.ed, "\n", "\r\n"), "EdDSA", ""},
 		"Ed25519 without its last end": {strings.TrimSpace(k.ed), "EdDSA", ""},
@@ -132,7 +133,42 @@ func TestKeysOfTokens(t *testing.T) {
 		"a secret in base64":           {base64.StdEncoding.EncodeToString([]byte(secret)), "", base64.StdEncoding.EncodeToString([]byte(secret))},
 		"a short one":                  {"secret", "", ""},
 		"nothing":                      {"\n", "", ""},
-	} {
+		"no byte at all":               {"", "", ""},
+		"HTML":                         {"<!doctype html>\n<html>404</html>", "", ""},
+		"HTML with a key in it":        {"<pre>" + k.ed + "</pre>", "", ""},
+		"a request for a certificate":  {strings.ReplaceAll(k.certificate, "CERTIFICATE", "CERTIFICATE REQUEST"), "", ""},
+		"a certificate and its key":    {k.certificate + k.private, "", ""},
+		"a public key and its private": {k.ed + k.private, "", ""},
+		"a private key of SEC 1":       {strings.ReplaceAll(k.private, "PRIVATE", "EC PRIVATE"), "", ""},
+		"an encrypted private key":     {strings.ReplaceAll(k.private, "PRIVATE", "ENCRYPTED PRIVATE"), "", ""},
+		"a private key of OpenSSH":     {strings.ReplaceAll(k.private, "PRIVATE", "OPENSSH PRIVATE"), "", ""},
+		"a key of PGP":                 {"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQENBF\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n", "", ""},
+		"a PUBLIC KEY of nothing":      {"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", "", ""},
+		"a PUBLIC KEY of noise":        {"-----BEGIN PUBLIC KEY-----\n" + base64.StdEncoding.EncodeToString([]byte("not a key")) + "\n-----END PUBLIC KEY-----\n", "", ""},
+		"an RSA key said to be SPKI":   {strings.ReplaceAll(k.rsaOld, "RSA PUBLIC", "PUBLIC"), "", ""},
+		"SPKI said to be RSA's":        {strings.ReplaceAll(k.rsa, "PUBLIC", "RSA PUBLIC"), "", ""},
+		"a key cut in the middle":      {k.rsa[:len(k.rsa)/2], "", ""},
+		"a key of X25519":              {x25519PEM(k.der), "", ""},
+		"JSON of a service account":    {`{"type":"service_account","private_key":"-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n"}`, "", ""},
+		"zeros":                        {strings.Repeat("\x00", 64), "", ""},
+		"31 bytes":                     {strings.Repeat("s", 31), "", ""},
+		"blanks":                       {strings.Repeat(" ", 64), "", ""},
+	}
+}
+
+// x25519PEM is a key for agreements, which verifies nothing, of one of Ed25519.
+func x25519PEM(ed []byte) string {
+	der := bytes.Replace(ed, []byte("\x06\x03\x2b\x65\x70"), []byte("\x06\x03\x2b\x65\x6e"), 1)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// A public key that is not one in PEM is never taken as something else, least of
+// all as a secret: everybody knows it.
+func TestKeysOfTokens(t *testing.T) {
+	k := makeKeys(t)
+	lines := strings.Split(strings.TrimSpace(k.ed), "\n")
+	secret, spki := strings.Repeat("s3cret+/", 8), base64.StdEncoding.EncodeToString(k.der)
+	for name, c := range keyFileCases(k) {
 		path := filepath.Join(t.TempDir(), "key")
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)

@@ -15,7 +15,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/quote"
 )
 
@@ -63,6 +65,9 @@ func loadPublicKey(path string) (key any, err error) {
 	if k, ok := key.(*rsa.PublicKey); ok && k.N.BitLen() < minRSA {
 		return nil, fmt.Errorf("an RSA key of %d bits is too short: it takes %d or more", k.N.BitLen(), minRSA)
 	}
+	if len(identity.Key{Material: key}.Fitting()) == 0 {
+		return nil, errors.New("it holds a key of another kind: it takes Ed25519, ECDSA (P-256, P-384, P-521) or RSA of 2048 to 16384 bits")
+	}
 	return key, nil
 }
 
@@ -79,6 +84,8 @@ func loadSecret(path string) ([]byte, error) {
 		return nil, errors.New("it is UTF-16 text, or zeros: save it as UTF-8")
 	case looksLikeKey(secret):
 		return nil, errors.New("it looks like a key, not like a secret: a public key goes to --auth-key; a secret is random text, as of `openssl rand -base64 48`")
+	case isMarkup(secret):
+		return nil, errors.New("it looks like a page, as of an address that was not found: it takes random text, as of `openssl rand -base64 48`")
 	case len(secret) < minSecret:
 		return nil, fmt.Errorf("a secret of %d bytes is too short: it takes %d or more", len(secret), minSecret)
 	}
@@ -88,6 +95,11 @@ func loadSecret(path string) ([]byte, error) {
 // isWide reports whether text is UTF-16, what Windows calls Unicode, or UTF-32,
 // with a mark before it or without, or nothing but zeros.
 func isWide(text []byte) bool { return bytes.Count(text, []byte{0}) > len(text)/3 }
+
+// isMarkup reports HTML and XML, which nobody chooses for a secret.
+func isMarkup(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("<")) && bytes.HasSuffix(text, []byte(">")) && utf8.Valid(text)
+}
 
 var (
 	// What the text forms of keys begin with, or hold: PEM, SSH, PuTTY, XML, age,
