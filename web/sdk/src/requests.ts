@@ -65,8 +65,9 @@ export class Requests {
 
   #learn(error: ParleyError | undefined, action: Action): void {
     const before = this.forbidden.size;
+    const missing = error?.code === ErrorCode.Forbidden && error.data.action;
     if (!error) this.forbidden.delete(action);
-    else if (error.code === ErrorCode.Forbidden) this.forbidden.add(error.data.action ?? action);
+    else if (missing) this.forbidden.add(missing);
     if (this.forbidden.size !== before) this.#changed();
   }
 }

@@ -193,6 +193,7 @@ test("the keyboard alone is enough", async () => {
   const { page } = await openWindow(browser);
   const [one, two] = [fresh("keys"), fresh("keys")];
   await page.goto(inject("server"));
+  await page.locator("#user:focus").waitFor();
   await page.keyboard.type("ada");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Control+A");

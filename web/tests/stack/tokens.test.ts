@@ -1,5 +1,4 @@
 import { Client } from "@parley-chat/sdk";
-import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,11 +7,11 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import WebSocket from "ws";
 import { launchBrowser, openWindow, say } from "../support/browser.ts";
 import { Server } from "../support/server.ts";
+import { secret, tokenOf as token } from "../support/site.ts";
 import { until } from "../support/wait.ts";
 
 /** Against a server that authenticates. */
 
-const secret = "a secret of at least thirty-two bytes";
 let folder: string;
 let server: Server;
 let browser: Browser;
@@ -29,14 +28,6 @@ afterAll(async () => {
   await server?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** A JWT of a user that is good for some seconds. */
-function token(sub: string, seconds: number): string {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const iat = Math.floor(Date.now() / 1000);
-  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub, iat, exp: iat + seconds, parley: { grants: [{ channels: ["*"], allow: ["*"] }] } })}`;
-  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
-}
 
 test("one is who the token says, whatever name one gave", async () => {
   const { page } = await openWindow(browser);
@@ -68,7 +59,6 @@ test("one is who the token says, whatever name one gave", async () => {
 test("a token is enough, and is asked for again when it has run out", async () => {
   const { page } = await openWindow(browser);
   await page.goto(server.url);
-  await page.getByRole("button", { name: "Use a token" }).click();
   await page.getByLabel("Token").fill(token("linus", 3));
   await page.getByRole("button", { name: "Enter" }).click();
   await page.locator(".self", { hasText: "linus" }).waitFor();

@@ -26,6 +26,12 @@ export async function between(page: Page, ofPage: Change, ofServer: Change = (fr
   });
 }
 
-export function refuse(socket: WebSocketRoute, frame: Frame, code: number, message: string): undefined {
-  socket.send(JSON.stringify({ jsonrpc: "2.0", id: frame.id, error: { code, message } }));
+export function refuse(
+  socket: WebSocketRoute,
+  frame: Frame,
+  code: number,
+  message: string,
+  data?: object,
+): undefined {
+  socket.send(JSON.stringify({ jsonrpc: "2.0", id: frame.id, error: { code, message, data } }));
 }

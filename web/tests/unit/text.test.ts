@@ -43,9 +43,9 @@ test.each(["", "#", "#/", "#lobby", "#/%E0%A4%A"])("%j names no channel", (hash)
 test("both languages fill the same places", async () => {
   const { language, t } = await import("../../page/src/state/i18n.ts");
   expect(language.value).toBe("zh");
-  const zh = t("waiting", { n: 3 });
+  const zh = t("again", { n: 3 });
   language.value = "en";
-  expect(t("waiting", { n: 3 })).toBe("Connection lost. Reconnecting in 3 s…");
+  expect(t("again", { n: 3 })).toBe("Reconnecting in 3 s…");
   expect(zh).toContain("3");
   expect(zh).not.toContain("{");
 });

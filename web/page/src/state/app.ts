@@ -1,7 +1,22 @@
 import { computed, effect, signal } from "@preact/signals";
-import { Client, ErrorCode, ParleyError, type ClientState, type Message } from "@parley-chat/sdk";
+import {
+  Client,
+  ErrorCode,
+  ParleyError,
+  UnauthorizedError,
+  type ClientState,
+  type Message,
+} from "@parley-chat/sdk";
 import { Attention } from "./attention.ts";
 import { plain, type Key } from "./i18n.ts";
+import {
+  address,
+  fetchChannelToken,
+  fetchToken,
+  logOut,
+  NoEndpoint,
+  wantsToken,
+} from "./login.ts";
 import { channelOf, hashOf } from "./route.ts";
 import { browser, isString, tab } from "./storage.ts";
 import { ChannelView } from "./view.ts";
@@ -10,6 +25,8 @@ import { ChannelView } from "./view.ts";
 export interface Credentials {
   user: string;
   token?: string;
+  /** Whoever is logged in on this site, which issues the tokens. */
+  login?: true;
 }
 
 interface Saved extends Credentials {
@@ -19,9 +36,10 @@ interface Saved extends Credentials {
 }
 
 function isSession(value: unknown): value is Saved {
-  const { user, token, known, channels } = (value ?? {}) as Partial<Saved>;
+  const { user, token, login, known, channels } = (value ?? {}) as Partial<Saved>;
   return (
     isString(user) &&
+    (login === undefined || login === true) &&
     (token === undefined || isString(token)) &&
     (known === undefined || isString(known)) &&
     Array.isArray(channels) &&
@@ -48,13 +66,15 @@ export class App {
   readonly user = signal("");
   readonly connection = signal<ClientState>({ status: "idle" });
   readonly views = signal<readonly ChannelView[]>([]);
-  readonly activeName = signal<string | undefined>(channelOf(location.hash));
+  readonly activeName = signal(channelOf(location.hash) ?? tab.get("wanted", isString));
   readonly active = computed(() =>
     this.views.value.find((view) => view.channel.name === this.activeName.value),
   );
   /** Why signing in did not work. */
   readonly signInError = signal<Key | undefined>(undefined);
   readonly needsToken = signal(false);
+  /** How one signs in; undefined until that is known. */
+  readonly way = signal<"form" | "login" | undefined>(undefined);
   /** The newest message of others in the channel that is looked at. */
   readonly announced = signal<Message | undefined>(undefined);
   readonly unread = computed(() => this.views.value.reduce((n, v) => n + v.unread.value, 0));
@@ -81,6 +101,41 @@ export class App {
     });
     const saved = tab.get("session", isSession);
     if (saved) this.#resume(saved);
+    else void this.#begin();
+  }
+
+  /** Where a name is enough, one is asked for it; else this site knows who one is. */
+  async #begin(): Promise<void> {
+    if (await wantsToken()) await this.logIn();
+    else this.way.value = "form";
+  }
+
+  /** Signs in as whoever is logged in on this site. */
+  async logIn(): Promise<void> {
+    this.signInError.value = undefined;
+    try {
+      const token = await fetchToken();
+      const channels = [this.activeName.value ?? "lobby"];
+      tab.set("wanted", undefined);
+      this.#resume({ user: "", login: true, channels }, token);
+    } catch (error) {
+      if (error instanceof NoEndpoint) return this.#askForToken();
+      this.way.value = "login";
+      if (!(error instanceof UnauthorizedError)) this.signInError.value = "loginFailed";
+      // The way back from there may know no channel.
+      else tab.set("wanted", this.activeName.value);
+    }
+  }
+
+  #askForToken(): void {
+    this.way.value = "form";
+    this.needsToken.value = true;
+    this.signInError.value = "tokenHint";
+  }
+
+  /** Whether this site issues the tokens. */
+  get logsIn(): boolean {
+    return this.#credentials?.login ?? false;
   }
 
   /** The name used last in this browser. */
@@ -120,6 +175,10 @@ export class App {
     this.client.value?.close();
     this.client.value = undefined;
     this.views.value = [];
+    if (!this.#credentials?.login) return void (this.way.value = "form");
+    this.way.value = "login";
+    this.signInError.value = "signedOut";
+    void logOut();
   }
 
   /** Shows a channel, joined when it was not. */
@@ -175,15 +234,26 @@ export class App {
   reconnect(): void {
     const before = this.views.value;
     const channels = before.map((view) => view.channel.name);
+    const { value: state } = this.connection;
     if (!this.#credentials) return;
+    if (state.status === "closed" && state.error?.code === ErrorCode.OtherUser) {
+      // The words of one are not those of the other.
+      return this.#resume({ ...this.#credentials, channels });
+    }
     this.#resume({ ...this.#credentials, channels, known: this.user.value });
     // The tab need not have been able to keep what was written.
     for (const [i, view] of this.views.value.entries()) view.inherit(before[i]!);
   }
 
-  #resume(saved: Saved): void {
+  /** Has more rights by now, or asks in vain. */
+  async tryAgain(view: ChannelView): Promise<void> {
+    await this.client.value?.refresh().catch(() => {});
+    if (view.channel.state === "failed") void view.channel.join();
+  }
+
+  #resume(saved: Saved, token?: string): void {
     const { channels, known, ...credentials } = saved;
-    this.#connect(credentials, known);
+    this.#connect(credentials, known, token);
     this.views.value = channels.map((name) => this.#view(name));
     const name = this.activeName.value ?? channels[0];
     if (name !== undefined) this.open(name);
@@ -197,17 +267,22 @@ export class App {
   }
 
   /** Without a token users name themselves; with one, the server names them. */
-  #connect(credentials: Credentials, known = credentials.token ? "" : credentials.user): void {
+  #connect(
+    credentials: Credentials,
+    known = credentials.token ? "" : credentials.user,
+    token = credentials.token,
+  ): void {
     this.client.value?.close();
     this.#credentials = credentials;
-    const { user, token } = credentials;
+    const { user, login } = credentials;
     const client = new Client({
-      url: new URL("ws", location.href.replace(/[?#].*/, "")).href,
+      url: address("ws"),
       client: "parley-page",
       // Only a window of them is drawn.
       channels: { keep: MAX_HELD },
       ...(user === "" ? {} : { user }),
       ...(token === undefined ? {} : { token }),
+      ...(login ? { getToken: fetchToken, getChannelToken: fetchChannelToken } : {}),
     });
     this.views.value = [];
     this.question.value = undefined;
@@ -236,6 +311,7 @@ export class App {
   }
 
   #turnedAway(error: ParleyError | undefined): void {
+    if (this.#credentials?.login) return this.#loggedOut(error);
     const reasons: Record<number, Key> = {
       [ErrorCode.Unauthenticated]: "unauthenticated",
       [ErrorCode.InvalidParams]: "badName",
@@ -245,10 +321,23 @@ export class App {
     if (!reason) return; // stays on the page, which offers to connect again
     const asked = this.#credentials?.token !== undefined;
     if (reason === "unauthenticated") this.needsToken.value = true;
+    this.way.value = "form";
     this.signInError.value = reason === "unauthenticated" && !asked ? "tokenHint" : reason;
     const saved = tab.get("session", isSession);
     if (saved?.known !== undefined) this.#interrupted = saved;
     tab.set("session", undefined);
+    this.#forget();
+  }
+
+  /** The page goes on, and offers to log in, unless there is nothing on it to look at. */
+  #loggedOut(error: ParleyError | undefined): void {
+    const empty = this.views.value.every((view) => view.channel.messages.length === 0);
+    if (error?.code !== ErrorCode.LoggedOut || !empty) return;
+    this.way.value = "login";
+    this.#forget();
+  }
+
+  #forget(): void {
     this.client.value = undefined;
     this.views.value = [];
     this.question.value = undefined;

@@ -42,6 +42,11 @@ export function moment(time: number): string {
   return format("moment", { dateStyle: "long", timeStyle: "medium" }).format(time);
 }
 
+/** Date and time to the minute. */
+export function minute(time: number): string {
+  return format("minute", { dateStyle: "long", timeStyle: "short" }).format(time);
+}
+
 /** One of a few hues, the same for a name everywhere. */
 export function hue(name: string): string {
   let hash = 0;

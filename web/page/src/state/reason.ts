@@ -18,12 +18,16 @@ const reasons: Record<number, Key> = {
   3504: "tooManyConnections",
 };
 
+/** What is not granted, where the message says what one tried. */
+const actions: Record<string, Key> = { chat: "noWriting", private: "noPrivateWriting" };
+
 /** Why something did not work, in the reader's language where that is known. */
 export function reasonOf(error: ParleyError | undefined): string {
   // What failed before the page was loaded again has lost its error.
   if (!error) return t("failedLost");
   // Of a request's fields only the channel's name is the reader's own affair.
   const field = error.data.field ?? "channel";
-  const key = field === "channel" ? reasons[error.code] : undefined;
+  const action = error.code === ErrorCode.Forbidden ? actions[error.data.action ?? ""] : undefined;
+  const key = action ?? (field === "channel" ? reasons[error.code] : undefined);
   return key ? t(key) : error.message;
 }

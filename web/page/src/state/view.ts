@@ -71,6 +71,18 @@ export class ChannelView {
     return this.#version.value;
   }
 
+  /** Whether the user may not be in the channel, or not any more. */
+  get shutOut(): boolean {
+    void this.#version.value;
+    return this.channel.state === "failed" && this.channel.error?.code === ErrorCode.Forbidden;
+  }
+
+  /** Whether there is nothing to see of the channel, neither of others nor one's own. */
+  get empty(): boolean {
+    const { messages, outbox } = this.channel;
+    return messages.length === 0 && outbox.length === 0 && this.#drafts.count === 0;
+  }
+
   /** The newest message has been seen. */
   seen(): void {
     this.unread.value = 0;
@@ -153,7 +165,8 @@ export class ChannelView {
       await this.channel.loadOlder(100);
       this.olderFailed.value = false;
     } catch {
-      this.olderFailed.value = true;
+      // What is not granted is known to the channel.
+      this.olderFailed.value = !this.channel.forbidden.has("history");
     }
   }
 

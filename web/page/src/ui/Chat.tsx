@@ -1,5 +1,6 @@
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
+import { Access, NoAccess } from "./Access.tsx";
 import { Announcer } from "./Announcer.tsx";
 import { Ask } from "./Ask.tsx";
 import { Composer } from "./Composer.tsx";
@@ -54,9 +55,12 @@ export function Chat({ app }: { app: App }) {
           {view && toggle("members", "people")}
         </header>
         <ConnectionBar app={app} />
-        {view ? (
+        {view && view.shutOut && view.empty ? (
+          <NoAccess app={app} view={view} />
+        ) : view ? (
           <>
             <Messages key={view.channel.name} app={app} view={view} />
+            <Access app={app} view={view} />
             <Composer key={`to ${view.channel.name}`} app={app} view={view} />
           </>
         ) : (

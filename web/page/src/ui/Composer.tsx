@@ -2,6 +2,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import type { ChannelView } from "../state/view.ts";
+import { missingIn } from "./Access.tsx";
 import { Icon } from "./Icon.tsx";
 import { composing } from "./shortcuts.ts";
 import { Text } from "./Text.tsx";
@@ -23,9 +24,11 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
 
   const limit = app.client.value?.session?.limits.body ?? Infinity;
   const excess = encoder.encode(draft).length - limit;
+  // What is written already stays, and can be copied.
+  const missing = missingIn(view);
   const send = (event: Event) => {
     event.preventDefault();
-    if (excess <= 0) view.send();
+    if (excess <= 0 && !missing) view.send();
     field.current?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -63,14 +66,16 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
         ref={field}
         rows={Math.min(8, draft.split("\n").length)}
         value={draft}
-        placeholder={label}
+        placeholder={missing ? "" : label}
+        readOnly={missing !== undefined}
+        aria-disabled={missing !== undefined}
         aria-describedby="composer-error"
         aria-invalid={excess > 0}
         onInput={(e) => view.setDraft(e.currentTarget.value)}
         onKeyDown={onKeyDown}
         dir="auto"
       />
-      <button type="submit" class="primary" aria-label={t("send")} disabled={excess > 0}>
+      <button type="submit" class="primary" aria-label={t("send")} disabled={excess > 0 || !!missing}>
         <Icon name="send" />
       </button>
       <p id="composer-error" class="error" role="alert">

@@ -126,16 +126,20 @@ function Top({ view }: { view: ChannelView }) {
   const { channel } = view;
   const oldest = channel.messages[0];
   let text = <Text of="beginning" with={{ name: channel.name }} />;
-  if (channel.state === "failed") {
+  const hidden = channel.forbidden.has("history");
+  const failed = view.olderFailed.value && !hidden && channel.state !== "idle";
+  if (channel.state === "failed" && !view.shutOut) {
     text = <Text of="joinFailed" with={{ reason: reasonOf(channel.error) }} />;
   } else if (channel.state === "joining" && !oldest) text = <>{t("joining")}</>;
-  else if (view.olderFailed.value) text = <>{t("loadOlderFailed")}</>;
+  else if (channel.state === "idle") text = <></>; // the bar above says why
+  else if (hidden) text = <>{t("noHistory")}</>;
+  else if (failed) text = <>{t("loadOlderFailed")}</>;
   else if (channel.hasOlder) text = <>{t("loadingOlder")}</>;
   return (
     <div class="top" role="note">
       <p class="muted">
         {text}{" "}
-        {view.olderFailed.value && (
+        {failed && (
           <button type="button" class="link" onClick={() => void view.loadOlder()}>
             {t("retry")}
           </button>
@@ -181,8 +185,8 @@ function useWatched(view: ChannelView, atEnd: boolean): void {
 function useOlder(view: ChannelView, nearTop: boolean): void {
   void view.version;
   const { channel } = view;
-  const wanted =
-    nearTop && channel.state === "joined" && channel.hasOlder && !view.olderFailed.value;
+  const refused = view.olderFailed.value || channel.forbidden.has("history");
+  const wanted = nearTop && channel.state === "joined" && channel.hasOlder && !refused;
   useEffect(() => {
     if (wanted) void view.loadOlder();
   }, [wanted, channel.messages[0], view]);

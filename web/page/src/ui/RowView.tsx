@@ -31,6 +31,7 @@ export function RowView({ row, ...props }: Props & { row: Row }) {
         </p>
       );
     case "gap":
+      if (props.view.channel.forbidden.has("history")) return <p class="gap muted">{t("noGap")}</p>;
       return (
         <p class="gap muted">
           {t("gap")}{" "}

@@ -75,6 +75,12 @@ function Entry({ app, view }: { app: App; view: ChannelView }) {
         <span class="name" dir="auto">
           {name}
         </span>
+        {view.shutOut && (
+          <span class="shut muted" title={t("noEntry")}>
+            <Icon name="lock" />
+            <span class="unseen">{t("noEntry")}</span>
+          </span>
+        )}
         {unread > 0 && (
           <span class="badge">
             {unread > 99 ? "99+" : unread}

@@ -1,9 +1,53 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
+import { loginUrl } from "../state/login.ts";
+
+/** The way in: by a name, where that is enough, or by logging in on this site. */
+export function SignIn({ app }: { app: App }) {
+  const { value: way } = app.way;
+  return (
+    <main class="sign-in">
+      {way === "form" ? <Form app={app} /> : <Login app={app} known={way === "login"} />}
+    </main>
+  );
+}
+
+/** Leads to where one logs in. */
+function Login({ app, known }: { app: App; known: boolean }) {
+  const error = app.signInError.value;
+  const url = error === "loginFailed" ? undefined : loginUrl.value;
+  return (
+    <div class="card">
+      <Title />
+      <p role="status">{t(known ? (error ?? "loginNeeded") : "connecting")}</p>
+      {known && url !== undefined && (
+        <a class="button primary" href={url}>
+          {t("logIn")}
+        </a>
+      )}
+      {known && url === undefined && (
+        <button type="button" class="primary" onClick={() => void app.logIn()}>
+          {t(error === "loginFailed" ? "retry" : "logIn")}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Title() {
+  return (
+    <>
+      <h1>
+        <img src="icon.svg" alt="" width="32" height="32" /> Parley
+      </h1>
+      <p class="muted">{t("tagline")}</p>
+    </>
+  );
+}
 
 /** Asks for a name, a channel, and a token where the server wants one. */
-export function SignIn({ app }: { app: App }) {
+function Form({ app }: { app: App }) {
   const [user, setUser] = useState(app.user.value || app.lastUser);
   const [channel, setChannel] = useState(app.activeName.value ?? "lobby");
   const [token, setToken] = useState("");
@@ -26,54 +70,49 @@ export function SignIn({ app }: { app: App }) {
   const error = incomplete ? "fillName" : app.signInError.value;
 
   return (
-    <main class="sign-in">
-      <form onSubmit={submit} noValidate>
-        <h1>
-          <img src="icon.svg" alt="" width="32" height="32" /> Parley
-        </h1>
-        <p class="muted">{t("tagline")}</p>
-        <label for="user">{t("name")}</label>
-        <input
-          id="user"
-          ref={name}
-          value={user}
-          onInput={(e) => setUser(e.currentTarget.value)}
-          autocomplete="nickname"
-          maxLength={128}
-          required={!withToken}
-        />
-        <label for="channel">{t("channel")}</label>
-        <input
-          id="channel"
-          value={channel}
-          onInput={(e) => setChannel(e.currentTarget.value)}
-          autocomplete="off"
-          maxLength={128}
-          required
-        />
-        {withToken ? (
-          <>
-            <label for="token">{t("token")}</label>
-            <input
-              id="token"
-              type="password"
-              value={token}
-              onInput={(e) => setToken(e.currentTarget.value)}
-              autocomplete="off"
-            />
-          </>
-        ) : (
-          <button type="button" class="link" onClick={() => setAsksToken(true)}>
-            {t("useToken")}
-          </button>
-        )}
-        <p class="error" role="alert">
-          {error ? t(error) : ""}
-        </p>
-        <button type="submit" class="primary">
-          {t("enter")}
+    <form class="card" onSubmit={submit} noValidate>
+      <Title />
+      <label for="user">{t("name")}</label>
+      <input
+        id="user"
+        ref={name}
+        value={user}
+        onInput={(e) => setUser(e.currentTarget.value)}
+        autocomplete="nickname"
+        maxLength={128}
+        required={!withToken}
+      />
+      <label for="channel">{t("channel")}</label>
+      <input
+        id="channel"
+        value={channel}
+        onInput={(e) => setChannel(e.currentTarget.value)}
+        autocomplete="off"
+        maxLength={128}
+        required
+      />
+      {withToken ? (
+        <>
+          <label for="token">{t("token")}</label>
+          <input
+            id="token"
+            type="password"
+            value={token}
+            onInput={(e) => setToken(e.currentTarget.value)}
+            autocomplete="off"
+          />
+        </>
+      ) : (
+        <button type="button" class="link" onClick={() => setAsksToken(true)}>
+          {t("useToken")}
         </button>
-      </form>
-    </main>
+      )}
+      <p class="error" role="alert">
+        {error ? t(error) : ""}
+      </p>
+      <button type="submit" class="primary">
+        {t("enter")}
+      </button>
+    </form>
   );
 }
