@@ -51,6 +51,9 @@ func actionsOf(allow []string) (s Actions, unknown []string) {
 	return s, unknown
 }
 
+// Known reports whether a name in a grant allows anything.
+func Known(name string) bool { return actionOf(name) != 0 }
+
 func actionOf(name string) Actions {
 	switch name {
 	case "*":

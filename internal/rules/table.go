@@ -17,8 +17,8 @@ const (
 	// MaxRecords is how many rules a table holds. Of more, those nearest to
 	// their end make room.
 	MaxRecords = 200_000
-	// maxBytes bounds them likewise, for grants can be long.
-	maxBytes = 64 << 20
+	// MaxBytes bounds what they take likewise, for grants can be long.
+	MaxBytes = 64 << 20
 	// overhead is what a rule takes besides its name and its value.
 	overhead = 192
 	// nominalAge is how long a revocation counts as needed where rules have to
@@ -61,7 +61,7 @@ func (e *entry) size() int { return overhead + len(e.name) + len(e.value) }
 
 // NewTable returns an empty table.
 func NewTable() *Table {
-	return &Table{records: MaxRecords, limit: maxBytes, rules: map[id]*entry{}}
+	return &Table{records: MaxRecords, limit: MaxBytes, rules: map[id]*entry{}}
 }
 
 // Change is what a record changed. Its kind is zero for nothing.
@@ -237,7 +237,7 @@ type Stats struct {
 }
 
 // Full reports whether rules had to make room, or nearly have to.
-func (s Stats) Full() bool { return s.Records > MaxRecords*9/10 || s.Bytes > maxBytes*9/10 }
+func (s Stats) Full() bool { return s.Records > MaxRecords*9/10 || s.Bytes > MaxBytes*9/10 }
 
 // Stats returns how many rules there are.
 func (t *Table) Stats() Stats {

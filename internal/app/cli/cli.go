@@ -50,6 +50,10 @@ type grammar struct {
 	SQL        sqlCommand        `cmd:"" name:"sql" help:"Run a statement in ClickHouse and print its result."`
 	History    historyCommand    `cmd:"" help:"Print the messages of a channel."`
 	Doctor     doctorCommand     `cmd:"" help:"Check settings and state against what the guarantees need."`
+	Revoke     revokeCommand     `cmd:"" help:"End a user's tokens, or one token, before they expire."`
+	Bar        barCommand        `cmd:"" help:"Keep a user out, or lift that."`
+	Grant      grantCommand      `cmd:"" help:"Grant a user what their token does not."`
+	Rules      rulesCommand      `cmd:"" help:"Show who is revoked, barred, and granted what."`
 	Format     formatCommand     `cmd:"" help:"Show or raise the format of the log."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

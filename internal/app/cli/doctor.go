@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/parley-chat/parley/internal/ops/doctor"
+	"github.com/parley-chat/parley/internal/rules"
 )
 
 // findings are how a command prints what a doctor found.
@@ -36,6 +37,9 @@ func (f *findings) tell(w io.Writer, r *doctor.Report) error {
 		}
 		if running := r.Running(); running != "" {
 			fmt.Fprintf(w, "running: %s\n", running)
+		}
+		if r.Rules != nil {
+			fmt.Fprintf(w, "rules about users: %d of %d\n", *r.Rules, rules.MaxRecords)
 		}
 		fmt.Fprintf(w, "checked: %s; %d errors, %d warnings\n", strings.Join(r.Checked, ", "), bad, warnings)
 	}

@@ -277,7 +277,7 @@ func lookAtFormat(t *testing.T, data string) {
 func lookAtDoctor(t *testing.T, data string) {
 	eventually(t, "the doctor finds no error", func() bool {
 		code, out, _ := operate(data, "doctor")
-		return code == 0 && strings.Contains(out, " 0 errors") && strings.Contains(out, "running: chatworker "+roles.Version()+" (1), ")
+		return code == 0 && strings.Contains(out, " 0 errors") && strings.Contains(out, "rules about users: 0 of 200000") && strings.Contains(out, "running: chatworker "+roles.Version()+" (1), ")
 	})
 	var report struct {
 		Findings []struct{ Severity, Subject, Text string }

@@ -61,6 +61,8 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	// Roles that run, as far as they could be seen.
 	Roles []roles.Role `json:"roles,omitempty"`
+	// Rules is how many parley.rules holds; nil where it could not be read.
+	Rules *int `json:"rules,omitempty"`
 	// Checked is what was examined.
 	Checked []string `json:"checked"`
 }
@@ -104,6 +106,7 @@ var allChecks = append(topicChecks, []check{
 	{"brokers", (*examination).checkBrokers},
 	{"disks of Kafka", (*examination).checkDisks},
 	{"epoch", (*examination).checkEpoch},
+	{"rules", (*examination).checkRules},
 	{"ClickHouse", (*examination).checkStore},
 	{"roles", (*examination).checkRoles},
 	{"this machine", (*examination).checkMachine},

@@ -73,6 +73,8 @@ func TestSettingsOfTopics(t *testing.T) {
 		{schema.TopicState, "cleanup.policy", "delete", "", doctor.Error},
 		{schema.TopicState, "segment.ms", "604800000", "3600000", doctor.Warning},
 		{schema.TopicControl, "retention.ms", "86400000", "", doctor.Error},
+		{schema.TopicRules, "cleanup.policy", "delete", "", doctor.Error},
+		{schema.TopicRules, "retention.ms", "86400000", "", doctor.Error},
 	} {
 		s.alter(c.topic, c.setting, c.wrong)
 		r := s.topics()

@@ -50,7 +50,7 @@ func (x *examination) checkTopics(ctx context.Context) (err error) {
 		if !ok {
 			continue
 		}
-		if len(found) != want.Partitions && (count > 0 || want.Name == schema.TopicControl) {
+		if len(found) != want.Partitions && (count > 0 || want.Name == schema.TopicControl || want.Name == schema.TopicRules) {
 			x.find(Error, "topic "+want.Name, "restore the topic with the count it was created with, or begin a new epoch with `parley epoch new`")(
 				"it has %d partitions and needs %d, as %s has %d: no role starts", len(found), want.Partitions, schema.TopicEvents, count)
 		}
