@@ -15,7 +15,10 @@ set -euo pipefail
 home=$(cd "$(dirname "$0")" && pwd)
 dir=${1:?usage: node.sh DIR [NAME=VALUE ...]}
 shift
+# Messages are in here, which other users of the machine must not read.
+umask 077
 mkdir -p "$dir"
+chmod 700 "$dir"
 dir=$(cd "$dir" && pwd)
 
 [ -e "$home/libs/kafka-clients-4.3.1.jar" ] || { echo "Apache Kafka is not there yet: make kafka" >&2; exit 1; }

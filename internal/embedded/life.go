@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -46,8 +48,24 @@ type life struct {
 	confined       bool // the child can reach no files but its own and the system's
 }
 
-// engineListen is where the engine listens, for the gate alone.
-const engineListen = "127.0.0.1:0"
+// engineListen is where the engine listens, for the gate alone: at a port of a
+// loopback address that nobody can guess, as a request of a web page would end
+// it. Only Linux has more than one such address, and HTTP is for people to find.
+func engineListen(httpPort string) string {
+	const usual = "127.0.0.1:0"
+	if runtime.GOOS != "linux" || httpPort != "" {
+		return usual
+	}
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // which never fails
+	address := fmt.Sprintf("127.%d.%d.%d:0", b[0], b[1], 1+b[2]%254)
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return usual // this machine's loopback has but one address
+	}
+	_ = ln.Close()
+	return address
+}
 
 // begin starts a child and returns when it answers queries. Without httpPort
 // there is no HTTP; "0" takes any free port.
@@ -56,7 +74,7 @@ func begin(ctx context.Context, e engine, folder *Folder, secret, httpPort strin
 	if err != nil {
 		return nil, err
 	}
-	addr, err := reserve(ctx, engineListen, "--listen")
+	addr, err := reserve(ctx, engineListen(httpPort), "--listen")
 	if err != nil {
 		return nil, err
 	}
