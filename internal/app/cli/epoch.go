@@ -85,6 +85,7 @@ func explain(w io.Writer, p epoch.Plan) {
 		}
 	}
 	fmt.Fprint(w, `  - parley.state, parley.push and parley.control are deleted, and recreated;
+    parley.rules stays;
   - nobody is in any channel until clients join again; they are told that what they
     missed cannot be replayed, and read it as history;
   - what ClickHouse holds of earlier epochs stays and can be read.

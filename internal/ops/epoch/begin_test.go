@@ -13,6 +13,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	renew "github.com/parley-chat/parley/internal/ops/epoch"
+	"github.com/parley-chat/parley/internal/rules"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -45,6 +46,7 @@ func newSystem(t *testing.T) *system {
 	t.Cleanup(func() { db.Close() })
 	s := &system{t: t, ctx: ctx, kafka: kafka, db: db}
 	s.log = s.begin(s.look(renew.Options{Partitions: 3}))
+	s.append(schema.TopicRules, 0, schema.RulesKeyBarred("eve"), &schema.Bar{Time: 1})
 	for range 10 {
 		s.append(schema.TopicEvents, 1, "", &schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: 1}}})
 	}
@@ -92,6 +94,13 @@ func (s *system) agrees(log epoch.Log) {
 	newest, err2 := s.db.NewestEpoch(s.ctx)
 	if err != nil || err2 != nil || known == nil || newest == nil {
 		s.t.Fatalf("remembered %v (%v), in ClickHouse %v (%v)", known, err, newest, err2)
+	}
+	l, err := rules.Load(s.ctx, s.kafka)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, barred := l.Table.Barred("eve", time.Now()); !barred {
+		s.t.Error("the new epoch has forgotten who is barred")
 	}
 	if log.Epoch == s.log.Epoch || known.Epoch != log.Epoch || newest.Name != log.Epoch || newest.Partitions != log.Partitions {
 		s.t.Errorf("the epoch is %s, before %s, remembered %s, in ClickHouse %s", log.Epoch, s.log.Epoch, known.Epoch, newest.Name)
