@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { enter, openWindow, say, shown } from "../support/browser.ts";
+import { openWindow, say, shown } from "../support/browser.ts";
 import { repository } from "../support/server.ts";
 import { browser } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
@@ -59,14 +59,14 @@ async function healthy(): Promise<void> {
   }, 240_000);
 }
 
-/** Logs in on the site as a person does, and enters the lobby. */
+/** Logs in on the site as a person does, which leads to the lobby. */
 async function logIn(page: Page, user: string, url: string, password: string): Promise<void> {
   await page.goto(`${url}/auth/login`);
   await page.getByLabel("User").fill(user);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Log in" }).click();
   await page.waitForURL((to) => to.pathname === "/");
-  await enter(page, url, user, "lobby");
+  await page.locator(".members .name", { hasText: user }).first().waitFor({ state: "attached" });
 }
 
 /** Somebody in a window of their own. */
