@@ -98,6 +98,7 @@ type Connector struct {
 	queues   *jsonrpc.Queues    // shared by the incarnations: one may end while the next serves
 	keys     *identity.Remote   // of tokens, where they are at a URL; else nil
 	edge     *admission.Control // counts sockets, whatever incarnation they belong to
+	rules    *rulebook
 	server   *jsonrpc.Server
 	doubted  sync.Once      // a proxy that is not trusted was named
 	before   error          // what ended the incarnation before; owned by Run
@@ -140,7 +141,7 @@ func New(cfg Config) (*Connector, error) {
 	cfg.fit()
 	m := newMetrics(cfg.Meters)
 	c := &Connector{
-		cfg: cfg, listener: l, gate: g, keys: keys, metrics: m, edge: admission.New(cfg.admission(m)),
+		cfg: cfg, listener: l, gate: g, keys: keys, metrics: m, edge: admission.New(cfg.admission(m)), rules: newRulebook(),
 		queues: jsonrpc.NewQueues(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
 	c.server = jsonrpc.NewServer(jsonrpc.Config{
@@ -190,17 +191,27 @@ func (c *Connector) Run(ctx context.Context) error {
 		served <- c.server.Serve(c.listener)
 		stop() // nobody can come any more
 	}()
-	forget, err := c.fetchKeys(ctx)
+	unfollow, err := c.followRules(ctx)
 	if err == nil {
-		err = c.runIncarnations(ctx)
+		err = c.serveClients(ctx)
+		unfollow()
 	}
-	forget()
 	c.ending.Wait()
 	_ = c.server.Close()
 	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {
 		err = fmt.Errorf("serve clients: %w", e)
 	}
 	return err
+}
+
+// serveClients lives incarnations, once the keys of tokens are known.
+func (c *Connector) serveClients(ctx context.Context) error {
+	forget, err := c.fetchKeys(ctx)
+	defer forget()
+	if err != nil {
+		return err
+	}
+	return c.runIncarnations(ctx)
 }
 
 // runIncarnations lives one incarnation after the other.
@@ -285,7 +296,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	}
 	reader.Probe()
 	inc = newIncarnation(&c.cfg, log, kafka, reader)
-	inc.shared.Queues, inc.edge = c.queues, c.edge
+	inc.shared.Queues, inc.edge, inc.rules = c.queues, c.edge, c.rules
 	inc.watch, inc.events.heights, inc.clock, inc.troubles = watch, &c.heights, &c.clock, c.troubles
 	return inc, func() { reader.Close(); kafka.Close() }, nil
 }

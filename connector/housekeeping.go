@@ -64,9 +64,9 @@ func (inc *incarnation) silent(now time.Time) bool {
 func (s *session) keep(now time.Time) {
 	s.mu.Lock()
 	s.places.publishLingering(now)
-	user, ended, expires, account := s.user, s.ended, s.expires, s.pace.account
+	user, ended, expires, account := s.user, s.ended, s.token.Expires, s.pace.account
 	s.mu.Unlock()
-	s.reviewRights()
+	s.review(now)
 	switch {
 	case ended:
 		s.leaveAll(now)

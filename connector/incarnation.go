@@ -35,6 +35,7 @@ type incarnation struct {
 	events        *publisher
 	past          *reader
 	edge          *admission.Control
+	rules         *rulebook // of the connector
 	heart         *heart
 	watch         *guard.Guard // compares the log with ClickHouse
 	clock         *roles.Clock // of the connector
@@ -64,6 +65,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 		tracers:  newTracers(cfg),
 		broken:   make(chan error, 1),
 		sessions: newSessions(cfg.MaxConnections),
+		rules:    newRulebook(),
 	}
 	// The bound of the queues is the connector's, which sets it.
 	inc.shared = jsonrpc.NewShared(limits, cfg.Edge.ReadRate, nil, func() { inc.metrics.limited.Add(1, "bytes") })
@@ -118,6 +120,7 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 		if err := epoch.CheckFormat(ctx, inc.kafka); err != nil {
 			return err
 		}
+		inc.rules.caughtUp(ctx)
 		start(inc.keep)
 		start(inc.watch.Watch)
 		parts.Go(func() { roles.WatchClock(ctx, inc.kafka, inc.clock) })

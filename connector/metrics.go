@@ -88,7 +88,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			meter.By("result", outcomeOK, outcomeDegraded, outcomeFailed)),
 		recoveries: m.Tally("parley.connector.recoveries", "{join}",
 			"Joins that asked for what was missed, by result: recovered, or why not.",
-			meter.By("result", "recovered", rpc.ReasonTooMany, rpc.ReasonEpoch, rpc.ReasonUnavailable)),
+			meter.By("result", "recovered", rpc.ReasonTooMany, rpc.ReasonEpoch, rpc.ReasonUnavailable, rpc.ReasonForbidden)),
 		messages: m.Counter("parley.connector.messages", "{message}",
 			"Messages of clients that the log has acknowledged."),
 		deliveries: m.Counter("parley.connector.deliveries", "{message}",
@@ -111,7 +111,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			meter.By("result", outcomeOK, outcomeFailed)),
 		handshakes: m.Counter("parley.connector.failed_handshakes", "{handshake}",
 			"TLS handshakes of clients that failed, and plain requests to the TLS port: of scanners, or of clients that do not trust the certificate. The log has each at level debug."),
-		corrupt: eventlog.CorruptRecords(m, schema.TopicPush),
+		corrupt: eventlog.CorruptRecords(m, schema.TopicPush, schema.TopicRules),
 	}
 }
 

@@ -29,6 +29,9 @@ func (c *Connector) unready() (reasons []string) {
 	if trouble, missing := c.keyTrouble(); missing {
 		return append(reasons, trouble)
 	}
+	if trouble, missing := c.rules.trouble(); missing && c.current.Load() == nil {
+		reasons = append(reasons, trouble)
+	}
 	inc := c.current.Load()
 	if inc == nil && c.asking.Load() {
 		return append(reasons, "there is no log yet, and ClickHouse has not said whether it holds the history of one: none is created before it answers")
@@ -47,6 +50,9 @@ func (c *Connector) warnings() (all []string) {
 		all = append(all, trouble)
 	}
 	if trouble, missing := c.keyTrouble(); trouble != "" && !missing {
+		all = append(all, trouble)
+	}
+	if trouble, missing := c.rules.trouble(); trouble != "" && !missing {
 		all = append(all, trouble)
 	}
 	return append(all, c.certificateTroubles()...)

@@ -129,6 +129,10 @@ func (c *call) hello(r rpc.Request) *rpc.Error {
 		s.ticket.Greeted()
 	}
 	s.known(who)
+	if v := s.judge(time.Now()); v != nil {
+		c.dismiss(v)
+		return nil
+	}
 	s.forbid()
 	c.result(s.greeting())
 	return nil

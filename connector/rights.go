@@ -10,11 +10,13 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// rights are what a session's user may do: by their token, by the file of grants
-// and by tokens of channels. session.mu guards them.
+// rights are what a session's user may do: by their token, by the file of grants,
+// by the rules and by tokens of channels. session.mu guards them.
 type rights struct {
 	claim    grants.List
 	file     *grants.List // as of when matcher was compiled
+	record   uint64       // of the rules, likewise
+	rules    uint64       // the version of the rules that have it
 	matcher  *grants.Matcher
 	compiled bool // matcher has claim
 }
@@ -53,7 +55,8 @@ func (m *chatParams) takes() grants.Action {
 	return grants.Chat
 }
 
-// matcher is compiled once for a token, and again when the file was read again.
+// matcher is compiled once for a token, and again when the file or the rules have
+// changed.
 // session.mu is held.
 func (s *session) matcher() *grants.Matcher {
 	if s.inc.cfg.Auth == nil {
@@ -63,9 +66,13 @@ func (s *session) matcher() *grants.Matcher {
 	if !s.rightsChanged() {
 		return r.matcher
 	}
+	r.rules, r.record = s.inc.rules.version.Load(), s.inc.rules.table.GrantSerial(s.user)
 	lists := []grants.List{r.claim}
 	if r.file = s.inc.cfg.Grants.list(); r.file != nil {
 		lists = append(lists, *r.file)
+	}
+	if r.record != 0 {
+		lists = append(lists, s.inc.rules.granted(s.user))
 	}
 	if r.matcher == nil {
 		r.matcher = grants.Compile(s.user, lists...)
@@ -79,18 +86,54 @@ func (s *session) matcher() *grants.Matcher {
 // rightsChanged reports whether what the matcher was compiled of is there no more.
 // session.mu is held.
 func (s *session) rightsChanged() bool {
-	return !s.rights.compiled || s.inc.cfg.Grants.list() != s.rights.file
+	r := &s.rights
+	if !r.compiled || r.file != s.inc.cfg.Grants.list() {
+		return true
+	}
+	version := s.inc.rules.version.Load()
+	if r.rules != version && r.record == s.inc.rules.table.GrantSerial(s.user) {
+		r.rules = version
+	}
+	return r.rules != version
 }
 
-// reviewRights takes the session out of channels whose right has ended, if one
-// may have.
-func (s *session) reviewRights() {
+// review ends the session where the rules have come to want that, and takes it
+// out of channels whose right has ended. Without a change it costs next to
+// nothing.
+func (s *session) review(now time.Time) {
+	version := s.inc.rules.version.Load()
 	s.mu.Lock()
-	may := s.user != "" && !s.ended && s.inc.cfg.Auth != nil && (s.rightsChanged() || s.rights.matcher.HasTimed())
+	here := s.user != "" && !s.ended
+	changed := here && s.judged != version
+	if changed {
+		s.judged = version
+		s.revokePasses()
+	}
+	expiring := here && s.inc.cfg.Auth != nil && (s.rightsChanged() || s.rights.matcher.HasTimed())
 	s.mu.Unlock()
-	if may {
+	if changed {
+		if v := s.judge(now); v != nil {
+			s.front.Close(v.code, v.reason)
+			return
+		}
+	}
+	if expiring {
 		s.forbid()
 	}
+}
+
+// revokePasses drops what channel tokens grant that were revoked. session.mu is
+// held.
+func (s *session) revokePasses() {
+	r := &s.rights
+	if r.matcher == nil || !r.matcher.HasTimed() {
+		return
+	}
+	var dropped bool
+	r.matcher, dropped = r.matcher.Without(func(t grants.Timed) bool {
+		return s.inc.rules.revoked(s.user, identity.Stamp{ID: t.Token, Issued: t.Issued})
+	})
+	r.compiled = r.compiled && !dropped // so that channels are looked at
 }
 
 // admit takes a channel token that came with a join. One that is refused changes
@@ -110,6 +153,9 @@ func (s *session) admit(channel, token string) *rpc.Error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.inc.rules.revoked(s.user, pass.Stamp) {
+		return rpc.BadChannelToken("the token is revoked", rpc.ReasonRevoked, 0)
+	}
 	s.rights.matcher = s.matcher().With(pass.Timed(channel), time.Now())
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -40,9 +41,11 @@ type session struct {
 	ended   bool          // the connection is gone
 	leaveAt time.Time     // when an ended session leaves its channels
 	reason  schema.Reason // of these leaves
-	expires time.Time     // of the token; zero: never
-	info    []byte        // JSON that the token tells of the user; nil: nothing
+	token   identity.Stamp
+	greeted time.Time // when its first hello came
+	info    []byte    // JSON that the token tells of the user; nil: nothing
 	rights  rights
+	judged  uint64 // the version of the rules that it was judged by
 
 	opened time.Time
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -96,7 +97,7 @@ func (s *session) identify(p rpc.HelloParams) (identity.User, error) {
 // One that is to try later gets no answer: an error there says that nothing
 // will change.
 func (c *call) distrust(why error) {
-	front, refusal := c.session.front, &rpc.Error{Code: rpc.CodeUnauthenticated, Message: "unauthenticated: " + why.Error()}
+	front, refusal := c.session.front, rpc.Unauthenticated(why.Error())
 	switch {
 	case errors.Is(why, identity.ErrLater):
 		front.Close(rpc.CloseTryLater, why.Error()+": try later")
@@ -110,11 +111,26 @@ func (c *call) distrust(why error) {
 	}
 }
 
+// dismiss answers a hello of a session that must not go on, and ends it.
+func (c *call) dismiss(v *verdict) {
+	front := c.session.front
+	if v.answer == nil { // which says that nothing will change
+		front.Close(v.code, v.reason)
+		c.fail(rpc.Unauthenticated(v.reason))
+		return
+	}
+	c.fail(v.answer)
+	front.Close(v.code, v.reason)
+}
+
 // known takes note of who the session is.
 func (s *session) known(who identity.User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.user, s.expires, s.info = who.Name, who.Expires, who.Info
+	if s.user == "" {
+		s.greeted = time.Now()
+	}
+	s.user, s.token, s.info = who.Name, who.Stamp, who.Info
 	s.rights.claim, s.rights.compiled = who.Grants, false
 }
 

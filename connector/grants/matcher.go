@@ -112,11 +112,12 @@ func (m *Matcher) With(t Timed, now time.Time) *Matcher {
 // HasTimed reports whether channel tokens grant anything, or did.
 func (m *Matcher) HasTimed() bool { return len(m.timed) > 0 }
 
-// Without is m without what channel tokens grant for which gone is true.
-func (m *Matcher) Without(gone func(Timed) bool) *Matcher {
+// Without is m without what channel tokens grant for which gone is true; dropped
+// says that there was any.
+func (m *Matcher) Without(gone func(Timed) bool) (without *Matcher, dropped bool) {
 	next := *m
 	next.timed = slices.DeleteFunc(slices.Clone(m.timed), gone)
-	return &next
+	return &next, len(next.timed) < len(m.timed)
 }
 
 // Allows reports whether the user may do something in a channel.

@@ -40,6 +40,7 @@ type Table struct {
 	byEnd   byEnd
 	bytes   int
 	evicted int64
+	serial  uint64
 	format  int32
 }
 
@@ -54,7 +55,8 @@ type entry struct {
 	value    string // as encoded
 	end      int64  // see end
 	appended int64
-	at       int // in byEnd
+	serial   uint64 // another one for each record
+	at       int    // in byEnd
 }
 
 func (e *entry) size() int { return overhead + len(e.name) + len(e.value) }
@@ -118,6 +120,8 @@ func (t *Table) add(e *entry) {
 		t.remove(t.byEnd[0])
 		t.evicted++
 	}
+	t.serial++
+	e.serial = t.serial
 	t.rules[e.id] = e
 	t.bytes += e.size()
 	heap.Push(&t.byEnd, e)
@@ -166,6 +170,15 @@ func (t *Table) Granted(user string) []*schema.Grant {
 		return nil
 	}
 	return e.decoded().(*schema.UserGrants).Grants
+}
+
+// GrantSerial is another number whenever something else is granted to a user; 0
+// while nothing is.
+func (t *Table) GrantSerial(user string) uint64 {
+	if e := t.find(Granted, user); e != nil {
+		return e.serial
+	}
+	return 0
 }
 
 // Revocation returns the revocation of a user's tokens; nil without one.

@@ -18,6 +18,7 @@ const (
 	CodeTooLarge           = 1006
 	CodeUnavailable        = 1007
 	CodeHistoryUnavailable = 1008
+	CodeSanctioned         = 1009
 )
 
 // Error is the error of a response.
@@ -30,13 +31,15 @@ type Error struct {
 // ErrorData says more, by the code of the error.
 type ErrorData struct {
 	// Action and Channel, with CodeForbidden where a grant is missing: what would
-	// have to be granted, and where.
+	// have to be granted, and where. Action with CodeSanctioned: which sanction.
 	Action  string `json:"action,omitempty"`
 	Channel string `json:"channel,omitempty"`
 	// Field and Reason, with CodeInvalidParams. Reason with CodeForbidden where a
-	// channel token is refused.
+	// channel token is refused. Reason with CodeSanctioned, in words of a person.
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Until, with CodeSanctioned: when it ends, in Unix milliseconds; 0: never.
+	Until int64 `json:"until,omitempty"`
 	// Limit, with CodeTooManyChannels, CodeTooLarge, and where a user has too
 	// many connections.
 	Limit int `json:"limit,omitempty"`
@@ -51,10 +54,24 @@ func InvalidParams(field, reason string) *Error {
 	return &Error{CodeInvalidParams, "invalid params: " + field + " " + reason, &ErrorData{Field: field, Reason: reason}}
 }
 
+// Unauthenticated is the error for a token that is not accepted.
+func Unauthenticated(why string) *Error {
+	return &Error{Code: CodeUnauthenticated, Message: "unauthenticated: " + why}
+}
+
+// SanctionBan is the sanction that shuts a user out.
+const SanctionBan = "ban"
+
+// Barred is the error for a hello of a user who is shut out, until a time in
+// Unix milliseconds, or for ever where it is 0.
+func Barred(until int64, reason string) *Error {
+	return &Error{CodeSanctioned, "barred: an administrator has shut this user out", &ErrorData{Action: SanctionBan, Until: until, Reason: reason}}
+}
+
 // Forbidden is the error for a use of a channel that takes an action which is
 // not granted.
 func Forbidden(action, channel string) *Error {
-	return &Error{CodeForbidden, "forbidden: " + action + " is not granted; grants come from the token's claim parley.grants and the server's --grants file", &ErrorData{Action: action, Channel: channel}}
+	return &Error{CodeForbidden, "forbidden: " + action + " is not granted; grants come from the token's claim parley.grants, the server's --grants file and `parley grant`", &ErrorData{Action: action, Channel: channel}}
 }
 
 // BadChannelToken is the error for a join whose token is refused, for one of

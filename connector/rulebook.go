@@ -1,0 +1,174 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/rules"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// orderLife is how long an order is looked at.
+const orderLife = 30 * time.Second
+
+// rulebook is what a connector knows of parley.rules, whatever its incarnation.
+// Sessions are judged by it after they have entered, and again with the first
+// round of housekeeping after a change. Safe for concurrent use.
+type rulebook struct {
+	table    *rules.Table
+	follower *rules.Follower // nil: nothing is followed
+	version  atomic.Uint64   // grows after each change
+
+	mu     sync.RWMutex
+	orders map[string][]heldOrder // by user
+}
+
+type heldOrder struct {
+	*schema.Order
+	until time.Time
+}
+
+func newRulebook() *rulebook {
+	return &rulebook{table: rules.NewTable(), orders: map[string][]heldOrder{}}
+}
+
+// changed notes a change, which the table has.
+func (b *rulebook) changed(c rules.Change) {
+	if c.Kind == rules.Ordered && c.Order != nil {
+		b.order(c.Name, c.Order, time.Now())
+	}
+	b.version.Add(1)
+}
+
+func (b *rulebook) order(user string, o *schema.Order, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for user, held := range b.orders {
+		if now.After(held[len(held)-1].until) {
+			delete(b.orders, user)
+		}
+	}
+	b.orders[user] = append(b.orders[user], heldOrder{o, now.Add(orderLife)})
+}
+
+// ordered is an order that ends a session of a user; nil: there is none.
+func (b *rulebook) ordered(user, session string, greeted, now time.Time) *schema.Order {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, o := range b.orders[user] {
+		if (o.Session == "" || o.Session == session) && greeted.UnixMilli() < o.Time && now.Before(o.until) {
+			return o.Order
+		}
+	}
+	return nil
+}
+
+// granted is what the rules grant to a user.
+func (b *rulebook) granted(user string) grants.List {
+	var made []grants.Grant
+	for _, g := range b.table.Granted(user) {
+		// Whoever wrote a pattern that is none has been told.
+		if grant, err := grants.New(g.Channels, g.Allow); err == nil {
+			made = append(made, grant)
+		}
+	}
+	list, err := grants.NewList(made...)
+	if err != nil {
+		return grants.List{}
+	}
+	return list
+}
+
+// revoked reports whether a token of a user is revoked. Without authentication
+// there are none.
+func (b *rulebook) revoked(user string, t identity.Stamp) bool {
+	_, revoked := b.table.Revoked(user, t.ID, t.Issued)
+	return revoked
+}
+
+// followRules follows parley.rules until stop is called.
+func (c *Connector) followRules(ctx context.Context) (stop func(), err error) {
+	kafka, err := eventlog.New(c.cfg.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	c.rules.follower = rules.NewFollower(rules.FollowConfig{
+		Kafka: kafka, Table: c.rules.table, Changed: c.rules.changed, Logger: c.cfg.Logger,
+		Skipped: func(offset int64, err error) {
+			c.metrics.corrupt.Add(1, schema.TopicRules)
+			c.cfg.Logger.Error("skipped a corrupt rule", "offset", offset, "error", err)
+		},
+	})
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // clients come while it drains, too
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		c.rules.follower.Run(life)
+	}()
+	return func() {
+		end()
+		<-over
+		kafka.Close()
+	}, nil
+}
+
+// caughtUp waits until the rules of before are known, or ctx ends.
+func (b *rulebook) caughtUp(ctx context.Context) {
+	if b.follower == nil {
+		return
+	}
+	select {
+	case <-b.follower.CaughtUp():
+	case <-ctx.Done():
+	}
+}
+
+// trouble is why the rules may be out of date, in a sentence; "" when they are
+// not. missing is whether none were ever read.
+func (b *rulebook) trouble() (text string, missing bool) {
+	if b.follower == nil {
+		return "", false
+	}
+	select {
+	case <-b.follower.CaughtUp():
+		return b.follower.Trouble(), false
+	default:
+		return fmt.Sprintf("%s was not read to its end yet, which says who is revoked or barred", schema.TopicRules), true
+	}
+}
+
+// verdict is why a session has to end.
+type verdict struct {
+	code   int
+	reason string
+	answer *rpc.Error // to a hello; nil for none
+}
+
+// judge says why a session must not go on by the rules; nil: it may.
+func (s *session) judge(now time.Time) *verdict {
+	s.mu.Lock()
+	user, token, greeted := s.user, s.token, s.greeted
+	s.mu.Unlock()
+	b := s.inc.rules
+	if bar, barred := b.table.Barred(user, now); barred {
+		return &verdict{rpc.CloseAdmin, "barred by an administrator", rpc.Barred(bar.Until, bar.Reason)}
+	}
+	if s.inc.cfg.Auth != nil && b.revoked(user, token) {
+		return &verdict{rpc.CloseBadToken, "the token is revoked", rpc.Unauthenticated("the token is revoked")}
+	}
+	switch o := b.ordered(user, s.id, greeted, now); {
+	case o == nil:
+		return nil
+	case o.Reconnect:
+		return &verdict{code: rpc.CloseTryLater, reason: "an administrator asks to reconnect"}
+	default:
+		return &verdict{code: rpc.CloseAdmin, reason: "disconnected by an administrator"}
+	}
+}
