@@ -211,6 +211,7 @@ func TestConnectorWaitsForKeys(t *testing.T) {
 func waitForKeys(t *testing.T, stopEarly bool) {
 	address, answers, _ := keySet(t)
 	cfg := Config{Listen: "127.0.0.1:0"}
+	cfg.Kafka.Brokers = []string{"127.0.0.1:1"} // which is not there
 	withKeySet(address)(&cfg)
 	c, err := New(cfg)
 	if err != nil {

@@ -179,7 +179,6 @@ func TestBadAnswers(t *testing.T) {
 			p, a := newPublisher(t, false), newSigner(t, "a")
 			p.publishes(a.jwk)
 			r := newRemote(t, p.URL)
-			r.client.Timeout = 500 * time.Millisecond
 			if keep, err := r.try(t.Context(), func(error) {}); err != nil || keep != 10*time.Minute {
 				t.Fatalf("a good answer: for %v, %v", keep, err)
 			}
@@ -189,6 +188,9 @@ func TestBadAnswers(t *testing.T) {
 				}
 				c.answer(w, r)
 			})
+			if strings.Contains(c.says, "within") { // others have the time that a busy machine takes
+				r.client.Timeout = 500 * time.Millisecond
+			}
 			var failed error
 			_, err := r.try(t.Context(), func(err error) { failed = err })
 			if err == nil || failed == nil || !strings.Contains(err.Error(), c.says) {
