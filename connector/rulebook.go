@@ -74,7 +74,7 @@ func (b *rulebook) ordered(user, session string, greeted, now time.Time) *schema
 func (b *rulebook) granted(user string) grants.List {
 	var made []grants.Grant
 	for _, g := range b.table.Granted(user) {
-		// Whoever wrote a pattern that is none has been told.
+		// A malformed one was refused to whoever wrote it.
 		if grant, err := grants.New(g.Channels, g.Allow); err == nil {
 			made = append(made, grant)
 		}
