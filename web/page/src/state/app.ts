@@ -177,6 +177,9 @@ export class App {
     this.views.value = [];
     if (!this.#credentials?.login) return void (this.way.value = "form");
     this.way.value = "login";
+    // The next one to log in here may be somebody else.
+    this.activeName.value = undefined;
+    this.#address(undefined);
     this.signInError.value = "signedOut";
     void logOut();
   }
