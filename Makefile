@@ -105,7 +105,7 @@ test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apac
 	@deploy/kafka/get.sh || { [ "$$CI" != true ] && echo "the tests against Apache Kafka are skipped"; }
 	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -p 3 -timeout 25m $(KAFKA_TESTED)
 
-test-deploy: check $(ENGINE) ## check what is shipped in deploy/ against the program and the servers it is for
+test-deploy: check $(ENGINE) $(PAGE) ## check what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 20m ./...
 
 test-websocket: ## run Autobahn's test suite against the connection layer (a minute; Python 2.7 with pip, else skipped)

@@ -5,6 +5,7 @@ set -euo pipefail
 packages=(
 	kcat        # a client of Kafka that is not ours
 	nginx-light # the load balancer of deploy/nginx, and of `make up STACK=processes`
+	openssl     # keys and certificates, as scripts/keys.sh makes them
 	shellcheck  # `make lint`
 	prometheus  # promtool, for the alerts of deploy/prometheus
 )

@@ -127,6 +127,11 @@ func TestLogins(t *testing.T) {
 	v := startLogins(t)
 	v.chats(strings.TrimSpace(fileText(t, chosen["PARLEY_SECRETS"]+"/password")))
 	v.encrypted()
+	eventually(t, "nginx refuses more guesses from one address", func() bool {
+		status, text := v.ask("POST", "/auth/login", "application/x-www-form-urlencoded", "user=eve&password=guess")
+		return status == 429 && strings.Contains(text, "nginx")
+	})
+	v.token("/auth/token", "") // who is logged in does not notice
 }
 
 func fileText(t *testing.T, file string) string {
