@@ -39,7 +39,7 @@ export LISTEN DATA STACK PARTS
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate docs
 .PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker bad-input lint sim
-.PHONY: bench floods chaos soak handover storm planted
+.PHONY: bench floods hostile chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -144,6 +144,9 @@ bench: build ## measure this machine (minutes)
 
 floods: build ## flood this machine's Parley, see that it keeps its bounds of memory (minutes)
 	go run ./tests/bench --binary $(BIN) --only floods
+
+hostile: build ## 1 % hostile clients on one connector, and what the others notice of them (DURATION=10m CLIENTS=20000; twice DURATION and minutes)
+	go run ./tests/bench --binary $(BIN) --only hostile $(if $(DURATION),--duration $(DURATION)) $(if $(CLIENTS),--clients $(CLIENTS))
 
 show: $(ENGINE) ## show the guarantees on real processes, or one of them (G=1 to 10)
 	@scripts/show.sh $(G)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"syscall"
@@ -23,67 +24,116 @@ import (
 	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
-// floods is the part that runs alone: what it leaves in memory would be measured
-// with the others.
-const floods = "floods"
+// floods and hostile are the parts that run alone: what they leave in memory would
+// be measured with the others, and hostile needs authentication.
+const (
+	floods  = "floods"
+	hostile = "hostile"
+)
 
 type bench struct {
 	addr   string
 	pid    int
 	log    string // the server's, a file
 	rows   [][2]string
-	failed bool // something was beyond its bound
+	tokens *issuer
+	admin  string // the server's address of metrics, once it is known
+	failed string // what was beyond its bound; "": nothing
+}
+
+// options are what the parts are run with.
+type options struct {
+	history, members, clients int
+	duration                  time.Duration
+	attack                    string
 }
 
 func main() {
 	binary := flag.String("binary", "bin/parley", "the program to measure")
-	history := flag.Int("history", 1_000_000, "messages in the channel that is joined")
-	members := flag.Int("members", 1000, "members of the channel that is fanned out to")
-	only := flag.String("only", "", "one of small, latency, rooms, fanout, joins, or floods; default: all but floods")
+	var o options
+	flag.IntVar(&o.history, "history", 1_000_000, "messages in the channel that is joined")
+	flag.IntVar(&o.members, "members", 1000, "members of the channel that is fanned out to")
+	flag.IntVar(&o.clients, "clients", 20_000, "connections among which are hostile ones")
+	flag.DurationVar(&o.duration, "duration", 10*time.Minute, "time without hostile clients, and with them")
+	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name")
+	only := flag.String("only", "", "one of small, latency, rooms, fanout, joins, or floods, hostile; default: all but the last two")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *binary, *only, *history, *members); err != nil {
+	if err := run(ctx, *binary, *only, o); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, binary, only string, history, members int) error {
+func run(ctx context.Context, binary, only string, o options) error {
+	if only == hostile {
+		if err := needDescriptors(o.clients); err != nil {
+			return err
+		}
+	}
 	data, err := os.MkdirTemp("", "parley-bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(data)
-	addr, err := freeport.Address()
+	b := &bench{log: data + ".log"}
+	stop, err := b.start(ctx, binary, only, data)
 	if err != nil {
 		return err
 	}
-	b := &bench{addr: addr, log: data + ".log"}
-	server := exec.CommandContext(ctx, binary, "up", "--listen", addr, "--data", data)
+	defer stop()
+	if err := b.parts(ctx, only, o); err != nil {
+		return err
+	}
+	b.print(only)
+	if b.failed != "" {
+		return errors.New(b.failed)
+	}
+	return nil
+}
+
+// start starts the server and waits until it is ready.
+func (b *bench) start(ctx context.Context, binary, only, data string) (stop func(), err error) {
+	if b.addr, err = freeport.Address(); err != nil {
+		return nil, err
+	}
+	server := exec.CommandContext(ctx, binary, "up", "--listen", b.addr, "--data", filepath.Join(data, "data"))
 	server.Cancel = func() error { return server.Process.Signal(os.Interrupt) }
 	server.WaitDelay = 20 * time.Second
-	if only == floods {
+	switch only {
+	case floods:
 		server.Env = append(os.Environ(), "GOMEMLIMIT="+cmp.Or(os.Getenv("GOMEMLIMIT"), "2GiB")) // what it takes on a machine of 4 GiB
+	case hostile:
+		if b.tokens, err = newIssuer(data); err != nil {
+			return nil, err
+		}
+		server.Args = append(server.Args, "--auth-key", b.tokens.file)
 	}
 	logFile, err := os.Create(b.log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer logFile.Close()
 	server.Stdout, server.Stderr = logFile, logFile
 	begin := time.Now()
 	if err := server.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	defer func() {
+	stop = func() {
 		_ = server.Process.Signal(os.Interrupt)
 		_ = server.Wait()
-	}()
+	}
 	b.pid = server.Process.Pid
 	if err := b.awaitReady(ctx); err != nil {
-		return fmt.Errorf("%w; its log is %s", err, logFile.Name())
+		stop()
+		return nil, fmt.Errorf("%w; its log is %s", err, logFile.Name())
 	}
 	b.row("`parley up` ready on empty data", "%.2f s (goal ≤ 5 s)", time.Since(begin).Seconds())
+	return stop, nil
+}
+
+// parts runs one part, or all that need not run alone.
+func (b *bench) parts(ctx context.Context, only string, o options) error {
 	for _, part := range []struct {
 		name    string
 		measure func() error
@@ -91,27 +141,24 @@ func run(ctx context.Context, binary, only string, history, members int) error {
 		{"small", func() error { return b.small(ctx) }},
 		{"latency", b.latency},
 		{"rooms", b.rooms},
-		{"fanout", func() error { return b.fanout(ctx, members) }},
-		{"joins", func() error { return b.joins(history) }},
+		{"fanout", func() error { return b.fanout(ctx, o.members) }},
+		{"joins", func() error { return b.joins(o.history) }},
 		{floods, func() error { return b.floods(ctx) }},
+		{hostile, func() error { return b.hostile(ctx, o) }},
 	} {
-		if only != part.name && (only != "" || part.name == floods) {
+		if only != part.name && (only != "" || part.name == floods || part.name == hostile) {
 			continue
 		}
 		if err := part.measure(); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	b.print(only)
-	if b.failed {
-		return errors.New("more memory was taken than is stated")
-	}
 	return nil
 }
 
 func (b *bench) awaitReady(ctx context.Context) error {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		r, err := dialRaw(b.addr, "probe")
+		r, err := dialFrom("", b.addr)
 		if err == nil {
 			return r.conn.Close()
 		}
@@ -129,8 +176,8 @@ func (b *bench) row(what, format string, args ...any) {
 
 func (b *bench) print(only string) {
 	command := "make bench"
-	if only == floods {
-		command = "make floods"
+	if only == floods || only == hostile {
+		command = "make " + only
 	}
 	fmt.Printf("\n%s, %s/%s, %d cores, `%s`\n\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), command)
 	fmt.Println("| what | measured |\n|---|---|")

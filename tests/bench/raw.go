@@ -25,25 +25,58 @@ type raw struct {
 }
 
 func dialRaw(addr, user string) (*raw, error) {
-	conn, err := net.Dial("tcp", addr)
+	r, err := dialFrom("", addr)
+	if err != nil {
+		return nil, err
+	}
+	_, err = r.call(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"` + user + `"}}`)
+	return r, err
+}
+
+// errStatus is the answer to an upgrade that is refused.
+type errStatus int
+
+func (e errStatus) Error() string { return fmt.Sprintf("the upgrade is answered with %d", int(e)) }
+
+// dialFrom opens a WebSocket from an address of this machine; "": any.
+func dialFrom(local, addr string) (*raw, error) {
+	conn, err := dialTCP(local, addr)
 	if err != nil {
 		return nil, err
 	}
 	const upgrade = "GET /ws HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-	if _, err := fmt.Fprintf(conn, upgrade, addr); err != nil {
+	r := &raw{conn: conn, in: bufio.NewReaderSize(conn, 4096)}
+	_ = conn.SetDeadline(time.Now().Add(dialPatience))
+	if _, err = fmt.Fprintf(conn, upgrade, addr); err == nil {
+		err = r.upgraded()
+	}
+	if err != nil {
+		_ = conn.Close()
 		return nil, err
 	}
-	r := &raw{conn: conn, in: bufio.NewReaderSize(conn, 4096)}
+	return r, conn.SetDeadline(time.Time{})
+}
+
+const dialPatience = 20 * time.Second
+
+func dialTCP(local, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialPatience}
+	if local != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(local)}
+	}
+	return d.Dial("tcp", addr)
+}
+
+func (r *raw) upgraded() error {
 	response, err := http.ReadResponse(r.in, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
-		return nil, errors.New(response.Status)
+		return errStatus(response.StatusCode)
 	}
-	_, err = r.call(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"` + user + `"}}`)
-	return r, err
+	return nil
 }
 
 // call sends a request and reads up to its response, id 1.
