@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
 import WebSocket from "ws";
-import { launchBrowser, openWindow, say } from "../support/browser.ts";
-import { freePort, repository, Server } from "../support/server.ts";
+import { launchBrowser, openWindow } from "../support/browser.ts";
+import { repository, Server } from "../support/server.ts";
 import { until } from "../support/wait.ts";
 
 const run = promisify(execFile);
@@ -134,41 +134,6 @@ test("a page of another origin chats with the SDK from the server", async () => 
   } finally {
     await browser.close();
     site.close();
-    await server.stop();
-  }
-});
-
-test("people log in at the token endpoint, and the page has them chat", async () => {
-  const binary = join(folder, "token-endpoint");
-  await run("go", ["build", "-o", binary, "."], { cwd: join(examples, "token-endpoint") });
-  const keys = join(folder, "keys");
-  await run(join(repository, "scripts/keys.sh"), [keys]);
-  const flags = ["--auth-key", join(keys, "token.pub"), "--auth-audience", "parley", "--proxies", "127.0.0.1/32"];
-  const server = await Server.start(inject("binary"), undefined, flags);
-  const at = `localhost:${await freePort()}`;
-  start(
-    binary,
-    `-key token.key -password-file password -tls-cert tls.crt -tls-key tls.key -listen ${at} -chat ${server.url}`.split(" "),
-    keys,
-  );
-  const browser = await launchBrowser();
-  try {
-    const people = await Promise.all(
-      ["ada", "bob"].map(async (user) => {
-        const { page } = await openWindow(browser, { ignoreHTTPSErrors: true }); // the certificate is this machine's own
-        await until("the token endpoint", () => page.goto(`https://${at}/`).then(() => true, () => false));
-        await page.getByRole("link", { name: "Log in" }).click();
-        await page.getByLabel("User").fill(user);
-        await page.getByLabel("Password").fill(readFileSync(join(keys, "password"), "utf8").trim());
-        await page.getByRole("button", { name: "Log in" }).click();
-        await page.locator(".members .name", { hasText: user }).first().waitFor({ state: "attached" });
-        return page;
-      }),
-    );
-    await say(people[0]!, "hello");
-    await people[1]!.locator(".message .body", { hasText: "hello" }).waitFor();
-  } finally {
-    await browser.close();
     await server.stop();
   }
 });
