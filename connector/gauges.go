@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/meter"
+	"github.com/parley-chat/parley/internal/rules"
 )
 
 // gauges begins to show what there is in the connector, whenever somebody
@@ -34,10 +35,7 @@ func (c *Connector) gauges() (stop func()) {
 		c.ofCertificate(c.cfg.Certificate.Expires))
 	g.Add("parley.connector.certificate.due", "s", "Unix time at which that certificate should have been renewed at the latest: two weeks, or a sixth of its time, before it expires.",
 		c.ofCertificate(c.cfg.Certificate.Due))
-	g.Add("parley.connector.rules", "{rule}", "Rules of parley.rules that the connector knows: who is revoked, barred or granted something.",
-		func() (float64, bool) { return float64(c.rules.table.Stats().Records), true })
-	g.Add("parley.connector.rules.evicted", "{rule}", "Rules that made room for others since the connector started: more is revoked, barred or granted than there is room for.",
-		func() (float64, bool) { return float64(c.rules.table.Stats().Evicted), true })
+	rules.Gauges(g, func() *rules.Table { return c.rules.table })
 	return g.Start()
 }
 
