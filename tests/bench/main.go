@@ -56,7 +56,7 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 20_000, "connections among which are hostile ones")
 	flag.DurationVar(&o.duration, "duration", 10*time.Minute, "time without hostile clients, and with them")
 	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name")
-	only := flag.String("only", "", "one of small, latency, rooms, fanout, joins, or floods, hostile; default: all but the last two")
+	only := flag.String("only", "", "one of small, latency, rooms, fanout, joins, revocation, or floods, hostile; default: all but the last two")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -82,7 +82,7 @@ func run(ctx context.Context, binary, only string, o options) error {
 		return err
 	}
 	defer stop()
-	if err := b.parts(ctx, only, o); err != nil {
+	if err := b.parts(ctx, binary, only, o); err != nil {
 		return err
 	}
 	b.print(only)
@@ -133,7 +133,7 @@ func (b *bench) start(ctx context.Context, binary, only, data string) (stop func
 }
 
 // parts runs one part, or all that need not run alone.
-func (b *bench) parts(ctx context.Context, only string, o options) error {
+func (b *bench) parts(ctx context.Context, binary, only string, o options) error {
 	for _, part := range []struct {
 		name    string
 		measure func() error
@@ -143,6 +143,7 @@ func (b *bench) parts(ctx context.Context, only string, o options) error {
 		{"rooms", b.rooms},
 		{"fanout", func() error { return b.fanout(ctx, o.members) }},
 		{"joins", func() error { return b.joins(o.history) }},
+		{"revocation", func() error { return b.revocation(ctx, binary) }},
 		{floods, func() error { return b.floods(ctx) }},
 		{hostile, func() error { return b.hostile(ctx, o) }},
 	} {
