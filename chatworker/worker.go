@@ -13,6 +13,9 @@
 //	parley.control ─▶ control (lease.Machine, in every worker)
 //	                     ▲ claim, ticks, tombstones
 //	                  keeper (the worker that owns the partition) ─▶ downs
+//	                     │ tombstones for what is over
+//	                     ▼
+//	                parley.rules
 //
 // Pushes carry no fencing: an owner that does not know that it was replaced
 // sends the same pushes as its successor, and receivers drop what they have

@@ -15,11 +15,10 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-func TestMain(m *testing.M) { embeddedtest.Main(m) }
-
 // world is a broker and a client of it.
 type world struct {
 	t      *testing.T
+	addr   string
 	ctx    context.Context
 	client *eventlog.Client
 }
@@ -29,12 +28,13 @@ func newWorld(t *testing.T, topics bool) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
-	client, err := eventlog.New(eventlog.Config{Brokers: []string{embeddedtest.Kafka(t)}})
+	addr := embeddedtest.Kafka(t)
+	client, err := eventlog.New(eventlog.Config{Brokers: []string{addr}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	w := &world{t, ctx, client}
+	w := &world{t, addr, ctx, client}
 	if topics {
 		w.create()
 	}
