@@ -38,7 +38,7 @@ export LISTEN DATA STACK PARTS
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate docs
-.PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker bad-input lint sim
+.PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker bad-input fuzz lint sim
 .PHONY: bench floods hostile chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
@@ -113,6 +113,9 @@ test-websocket: ## run Autobahn's test suite against the connection layer (a min
 
 bad-input: check race-check ## play all bad input, count its cases (1,000 at least)
 	@scripts/bad-input.sh $(RACE)
+
+fuzz: check ## fuzz every target, two at a time (FUZZTIME=10s)
+	@FUZZTIME=$(or $(FUZZTIME),10s) scripts/fuzz.sh
 
 test-docker: check ## start the docker stack on a Docker engine of its own, chat on it and harm it (minutes; root)
 	@scripts/test-docker.sh

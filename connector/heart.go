@@ -57,7 +57,6 @@ func (h *heart) lastAck() time.Time { return h.newest.Load().at }
 // choosePartition names the partition of the pushes that this incarnation
 // reads: the one that the fewest living connectors read.
 func (h *heart) choosePartition(ctx context.Context) (int, error) {
-	readers := make([]int, h.inc.log.Partitions)
 	living := map[string]int{}
 	err := epoch.ReadControl(ctx, h.inc.kafka, func(r eventlog.Record) error {
 		id, ok := schema.ControlBeatOf(string(r.Key))
@@ -74,12 +73,18 @@ func (h *heart) choosePartition(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the connectors' beats: %w", err)
 	}
+	return fewest(readersOf(living, h.inc.log.Partitions), h.inc.id), nil
+}
+
+// readersOf counts who reads each partition. A damaged beat may name any.
+func readersOf(living map[string]int, partitions int) []int {
+	readers := make([]int, partitions)
 	for _, p := range living {
-		if p < len(readers) {
+		if p >= 0 && p < partitions {
 			readers[p]++
 		}
 	}
-	return fewest(readers, h.inc.id), nil
+	return readers
 }
 
 // fewest is the least of counts; among equals id decides.

@@ -20,3 +20,11 @@ func beatOf(h *heart) time.Time {
 	h.beaten(time.Now(), 0)
 	return h.lastAck()
 }
+
+// A beat that names a partition that there is none of does not keep connectors
+// from starting.
+func TestDamagedBeats(t *testing.T) {
+	if got := readersOf(map[string]int{"a": -1, "b": 1, "c": 2, "d": -1 << 31, "e": 1}, 2); got[0] != 0 || got[1] != 2 {
+		t.Errorf("readers %v", got)
+	}
+}
