@@ -320,7 +320,7 @@ export class Client extends Emitter<ClientEvents> {
       return this.#shut(refused ?? new ParleyError(code, reason || `${why} (${code})`), code);
     }
     if (stable || this.#draining) this.#attempt = 0;
-    if (!first) return this.#wait(code, reason);
+    if (!first || code === BAD_TOKEN) return this.#wait(code, reason);
     this.#disconnect();
     void this.#open();
     this.#cut();
@@ -341,8 +341,10 @@ export class Client extends Emitter<ClientEvents> {
 
   #wait(code: number, reason: string): void {
     this.#disconnect();
-    const spread = backoff(this.#attempt++);
-    const wait = Math.round(code === TRY_LATER ? 5_000 + 15_000 * Math.random() : spread);
+    let wait = Math.round(backoff(this.#attempt++));
+    if (code === TRY_LATER) wait = Math.round(5_000 + 15_000 * Math.random());
+    // A token is revoked by the second in which it was issued: the next one is of a later one.
+    if (code === BAD_TOKEN) wait = Math.round(1_100 + 1_000 * Math.random());
     this.#retry = setTimeout(() => void this.#open(), wait);
     this.#trouble = reason || `closed with ${code}`;
     this.#setState({ status: "waiting", retryAt: Date.now() + wait, code, reason });

@@ -24,7 +24,7 @@ export const ErrorCode = {
   Unavailable: 1007,
   /** History cannot be read now. */
   HistoryUnavailable: 1008,
-  /** The user is barred, until `data.until` (0: no end), for `data.reason`. */
+  /** The user is barred, until `data.until`, for `data.reason`; `data.action` is `ban`. */
   Sanctioned: 1009,
   /** The connection ended before the answer came. */
   Disconnected: -1,
@@ -91,7 +91,7 @@ export function isUnauthorized(error: unknown): error is Error {
 
 /** What the server adds to an error; which fields depends on the code. */
 export interface ErrorData {
-  /** The action that is not granted. */
+  /** The action that is not granted, or what an administrator did. */
   action?: string;
   /** The channel in which it is not. */
   channel?: string;
@@ -99,10 +99,8 @@ export interface ErrorData {
   field?: string;
   /** What is wrong with it, or with a channel token; or why the user is barred or out. */
   reason?: string;
-  /** When the user may come back, in milliseconds since the Unix epoch; 0: not by itself. */
+  /** When a bar ends, in milliseconds since the Unix epoch; absent: never by itself. */
   until?: number;
-  /** Who decided it: a user, or the name of a key. */
-  by?: { user?: string; key?: string };
   /** The limit that was exceeded. */
   limit?: number;
   /** Milliseconds after which to try again. */

@@ -141,6 +141,17 @@ test.each(["at hello", "on a live connection"])(
   },
 );
 
+test("after 3500 the fresh token is not of the second in which the other one was revoked", async () => {
+  const at: number[] = [];
+  const client = make({ getToken: () => (at.push(Date.now()), tokenFor(600)) });
+  await client.connect();
+  const revoked = Date.now();
+  server.close(3500);
+  await until("the fresh one", () => at.length === 2);
+  expect(at[1]! - revoked).toBeGreaterThan(1_000);
+  await until("online", () => client.state.status === "online");
+});
+
 test("3500: where the fresh token is accepted, it goes on", async () => {
   const { issued, getToken } = issuer();
   const client = make({ getToken });
@@ -221,7 +232,7 @@ test("a fresh token of somebody else ends it: what waits is not sent in their na
 });
 
 test("barred: it stops, and says until when and why", async () => {
-  const data = { until: 1_800_000_000_000, reason: "spam", by: { user: "mod" } };
+  const data = { action: "ban", until: 1_800_000_000_000, reason: "spam" };
   server.intercept = (call) => {
     call.error(1009, data);
     call.socket.close(3503);

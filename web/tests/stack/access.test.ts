@@ -221,7 +221,7 @@ test.each([
   const { page, go } = await visit(fresh("barred"), { ...phone, locale, timezoneId: "UTC" });
   await between(page, (frame, socket) => {
     if (frame.method !== "hello" || !frame.params.token) return frame;
-    refuse(socket, frame, 1009, "barred", { until, reason: "spam", by: { key: "cli" } });
+    refuse(socket, frame, 1009, "barred", { action: "ban", reason: "spam", ...(until && { until }) });
     return void socket.close({ code: 3503, reason: "barred" });
   });
   await go();

@@ -80,6 +80,12 @@ test("from a link to a message, and out again", async () => {
   await page.getByLabel("Open a channel").fill("board");
   await page.getByLabel("Open a channel").press("Enter");
   await page.getByText("You do not have access to board.").waitFor();
+  // By a channel token: no grant of hers says so.
+  await page.getByLabel("Open a channel").fill("team-red");
+  await page.getByLabel("Open a channel").press("Enter");
+  await page.getByRole("heading", { name: "team-red" }).waitFor();
+  await say(page, "among us");
+  await page.locator(".message.own:not(.pending)", { hasText: "among us" }).waitFor();
   await page.getByLabel("Open a channel").fill("inbox:ada");
   await page.getByLabel("Open a channel").press("Enter");
   await page.getByRole("heading", { name: "inbox:ada" }).waitFor();

@@ -68,7 +68,9 @@ function explain(error: ParleyError | undefined, logsIn: boolean): string {
     case ErrorCode.OtherUser:
       return t("otherUser");
     case ErrorCode.Sanctioned:
-      return barred(error);
+      // A frame that is too large closes with the same number.
+      if (error.data.action === "ban") return barred(error);
+      break;
     case ErrorCode.Unauthenticated:
     case BAD_TOKEN:
       if (logsIn) return t("badLogin");
