@@ -56,8 +56,8 @@ type Config struct {
 
 	// Limits that are 0 have defaults; for rates see Edge.
 	Limits         rpc.Limits
-	MaxConnections int              // open WebSockets; default 100,000
-	MaxQueued      int              // bytes in all outgoing queues together, default 256 MiB
+	MaxConnections int              // open WebSockets; default 100,000. A negative number: as many as files may be open
+	MaxQueued      int              // bytes in all outgoing queues together, default 256 MiB. A negative number: any
 	Auth           *identity.Auth   // nil: users are who they say they are
 	Grants         *GrantsFile      // what every user of a token may do, beside what the token grants; nil: nothing
 	Edge           admission.Limits // what clients may take beside
@@ -112,8 +112,8 @@ type Connector struct {
 // New checks cfg and begins to listen, so that Addr is known; Run serves.
 func New(cfg Config) (*Connector, error) {
 	cfg.SetDefaults(roles.Connector)
-	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, 100_000)
-	cfg.MaxQueued = cmp.Or(cfg.MaxQueued, maxQueued)
+	cfg.MaxConnections = orAny(cmp.Or(cfg.MaxConnections, 100_000))
+	cfg.MaxQueued = orAny(cmp.Or(cfg.MaxQueued, maxQueued))
 	cfg.PingEvery = cmp.Or(cfg.PingEvery, 25*time.Second)
 	cfg.PongTimeout = cmp.Or(cfg.PongTimeout, 8*time.Second)
 	cfg.ClientPing = cmp.Or(cfg.ClientPing, 25*time.Second)
@@ -161,7 +161,7 @@ func (cfg *Config) fit() {
 	}
 	asked := cfg.MaxConnections
 	cfg.MaxConnections, cfg.Edge.Plain = fitDescriptors(open, asked, cfg.Edge.Plain)
-	if cfg.MaxConnections < asked {
+	if cfg.MaxConnections < asked && asked != anyNumber {
 		cfg.Logger.Warn("fewer connections are admitted than asked for: raise the limit of open files (ulimit -n, LimitNOFILE) or lower --max-connections",
 			"open_files", open, "connections", cfg.MaxConnections, "asked", asked)
 	}

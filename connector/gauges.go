@@ -28,7 +28,7 @@ func (c *Connector) gauges() (stop func()) {
 	g.Add("parley.connector.queue.held", "By", "Bytes that the queues of clients who read slowly hold together; a frame that waits in many of them counts once.",
 		c.ask(func(inc *incarnation) float64 { return float64(inc.shared.Queues.Held()) }))
 	g.Add("parley.connector.queue.limit", "By", "Bytes that the queues may hold together. At the limit the longest is closed.",
-		func() (float64, bool) { return float64(c.cfg.MaxQueued), true })
+		func() (float64, bool) { return float64(c.cfg.MaxQueued), c.cfg.MaxQueued != anyNumber })
 	g.Add("parley.connector.ack.age", "s", "Time for which the log has owed an acknowledgement, of an event or of the beat that is due each second. After 30 s the connector starts again.",
 		c.ask(func(inc *incarnation) float64 { return inc.owed(time.Now()).Seconds() }))
 	g.Add("parley.connector.certificate.expires", "s", "Unix time at which the certificate of --tls-cert that is served expires.",

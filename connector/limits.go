@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"math"
 	"net"
 
 	"github.com/parley-chat/parley/connector/admission"
@@ -14,6 +15,17 @@ const (
 	backlogTotal = 64 << 20  // of all channels' backlogs together
 	maxQueued    = 256 << 20 // that wait to be sent to all sessions together, where Config says nothing
 )
+
+// anyNumber is a limit that is switched off.
+const anyNumber = math.MaxInt
+
+// orAny is a limit, of which a negative one means none.
+func orAny(limit int) int {
+	if limit < 0 {
+		return anyNumber
+	}
+	return limit
+}
 
 const maxMalformed = 100 // malformed frames within admission.FloodWindow
 

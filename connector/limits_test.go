@@ -1,9 +1,11 @@
 package connector
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,12 +160,22 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 // client.
 func TestUntrustedProxy(t *testing.T) {
 	t.Parallel()
-	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.AddressConnections = 2 })
+	var mu sync.Mutex
+	var logged strings.Builder
+	r := newEdgeRig(t, withAuth, func(cfg *Config) {
+		cfg.Edge.AddressConnections = 2
+		cfg.Logger = slog.New(slog.NewTextHandler(locked{&mu, &logged}, nil))
+	})
 	for i := range 5 {
 		if _, status, _ := r.dial(http.Header{"Forwarded": {"for=192.0.2.1"}}); status != 101 {
 			t.Fatalf("connection %d is answered with %d", i, status)
 		}
 	}
+	mu.Lock()
+	if n := strings.Count(logged.String(), "a proxy that is not in --proxies forwards requests"); n != 1 {
+		t.Errorf("it is logged %d times that limits are off for a proxy, want once: %s", n, logged.String())
+	}
+	mu.Unlock()
 	r.open()
 	r.open()
 	if _, status, _ := r.dial(nil); status != http.StatusServiceUnavailable {

@@ -65,7 +65,7 @@ func (l *sessions) end() (mayWait bool) {
 func (l *sessions) overfull() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.ended > 2*l.most
+	return l.ended-l.most > l.most
 }
 
 // forget forgets an ended session.

@@ -89,7 +89,7 @@ func TestSessionsThatWaitForTheirLeavesAreBounded(t *testing.T) {
 // refused is stored.
 func TestRatesOfJoinsAndMessages(t *testing.T) {
 	key := []byte("0123456789abcdef0123456789abcdef")
-	c := newCluster(t)
+	c, tel := measured(t)
 	c.worker()
 	url := c.connector(func(cfg *connector.Config) {
 		cfg.Auth = &identity.Auth{Keys: []identity.Key{{Material: key}}, Algorithms: []string{"HS256"}}
@@ -144,6 +144,12 @@ func TestRatesOfJoinsAndMessages(t *testing.T) {
 		t.Errorf("%d messages were taken, want 20 to %d", stored, most)
 	}
 	ada.chat("c1", "another channel")
+	counted := scrape(t, tel)
+	for _, limit := range []string{"joins", "chats"} {
+		if counted.value("parley_connector_limited_total", "limit", limit) == 0 {
+			t.Errorf("what met the limit of %s is not counted", limit)
+		}
+	}
 }
 
 // A connector whose listener is gone ends: it would stay ready, but accept nobody.

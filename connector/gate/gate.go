@@ -18,9 +18,9 @@ import (
 
 // Who a connector without keys serves, and how that is changed.
 const (
-	beyondLoopback = "without authentication anybody could be any user: give --auth-key or --auth-secret, or --open to serve everybody"
+	beyondLoopback = "without authentication anybody could be any user: give --auth-key, --auth-secret or --auth-jwks, or --open to serve everybody"
 	forwardedOpen  = "this connector has no authentication and serves its own machine alone, and a proxy has passed this request on: " +
-		"give --auth-key or --auth-secret, --open to serve everybody, or name the proxy with --proxies"
+		"give --auth-key, --auth-secret or --auth-jwks, --open to serve everybody, or name the proxy with --proxies"
 	foreignHost   = "this connector has no authentication and serves its own machine alone, as localhost: name other hosts with --hosts"
 	foreignOrigin = "pages of this origin may not connect: name it with --origins"
 )

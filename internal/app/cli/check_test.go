@@ -141,6 +141,7 @@ func TestCheckAcceptsWhatStarts(t *testing.T) {
 	for _, args := range []string{
 		"connector --auth-jwks https://id.example.com/jwks --auth-audience none --auth-issuer https://id.example.com/ --auth-user-claim email --auth-max-age 0",
 		"up", "connector --open --listen :0", "connector --kafka a:1,b:2 --origins https://Chat.Example/,https://*.example.com --proxies 127.0.0.1/32 --hosts box",
+		"connector --max-connections 0 --max-queued 0 --rate 0",
 		"chatworker", "projector", "broker", "clickhouse", "verify", "doctor", "tail", "history lobby", "topics", "rebuild", "epoch new --yes", "format",
 		"tail --data x --kafka-sasl PLAIN",
 	} {

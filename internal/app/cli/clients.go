@@ -25,10 +25,10 @@ type clientFlags struct {
 	Hosts          []string      `placeholder:"NAME,..." help:"Names that browsers on this machine may use besides localhost, where there is no authentication. Default: none."`
 	Proxies        []string      `placeholder:"CIDR,..." help:"Networks of the proxies whose X-Forwarded-For counts. Default: none."`
 	Origins        []string      `placeholder:"URL,..." help:"Origins that pages may come from besides the connector's own: https://chat.example.com, https://*.example.com for all below, or * for any. Default: none."`
-	MaxConnections int           `default:"100000" placeholder:"N" help:"Connections at once. Default: ${default}."`
+	MaxConnections int           `default:"100000" placeholder:"N" help:"Connections at once; 0 for as many as files may be open. Default: ${default}."`
 	MaxChannels    int           `default:"128" placeholder:"N" help:"Channels that a session may join. Default: ${default}."`
 	MaxBody        int           `default:"4096" placeholder:"BYTES" help:"Size of a message. Default: ${default}."`
-	MaxQueued      int           `default:"268435456" placeholder:"BYTES" help:"What may wait in the queues of all clients together; beyond it the longest queue is closed as a slow consumer. Default: ${default}."`
+	MaxQueued      int           `default:"268435456" placeholder:"BYTES" help:"What may wait in the queues of all clients together; beyond it the longest queue is closed as a slow consumer; 0 for no limit. Default: ${default}."`
 	PingEvery      time.Duration `default:"25s" placeholder:"TIME" help:"Time between the server's pings. Default: ${default}."`
 	PongTimeout    time.Duration `default:"8s" placeholder:"TIME" help:"Time for a client's pong. Default: ${default}."`
 	DrainDelay     time.Duration `default:"0s" placeholder:"TIME" help:"Time from a stop, when /readyz says so, until new connections are refused: as long as load balancers take to notice. Default: ${default}."`
@@ -40,7 +40,12 @@ type clientFlags struct {
 
 // Validate implements kong's check of values.
 func (f *clientFlags) Validate() error {
-	for flag, n := range map[string]int{"--max-connections": f.MaxConnections, "--max-channels": f.MaxChannels, "--max-body": f.MaxBody, "--max-queued": f.MaxQueued} {
+	for flag, n := range map[string]int{"--max-connections": f.MaxConnections, "--max-queued": f.MaxQueued} {
+		if n < 0 {
+			return fmt.Errorf("%s is %d: it takes a number from 1 on, or 0 for no limit", flag, n)
+		}
+	}
+	for flag, n := range map[string]int{"--max-channels": f.MaxChannels, "--max-body": f.MaxBody} {
 		if n < 1 {
 			return fmt.Errorf("%s is %d: it takes a number from 1 on", flag, n)
 		}
@@ -81,7 +86,7 @@ func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config
 		return connector.Config{}, fmt.Errorf("%s: the name has no address: %w", quote.Named("--listen", string(listen)), err)
 	}
 	cfg := connector.Config{
-		Certificate: certificate, Auth: auth, Grants: granted, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: f.MaxConnections, MaxQueued: f.MaxQueued,
+		Certificate: certificate, Auth: auth, Grants: granted, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: orOff(f.MaxConnections), MaxQueued: orOff(f.MaxQueued),
 		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody},
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,

@@ -53,12 +53,17 @@ func (f *edgeFlags) into(cfg *connector.Config) {
 		{&cfg.Edge.Upgrades, f.ConnectRate}, {&cfg.Limits.Rate, f.Rate}, {&cfg.Edge.UserRate, f.UserRate},
 		{&cfg.Limits.Joins, f.JoinRate}, {&cfg.Edge.UserJoins, f.UserJoinRate}, {&cfg.Limits.Chats, f.ChatRate}, {&cfg.Edge.ReadRate, f.ReadRate},
 	} {
-		switch {
-		case l.flag == nil:
-		case *l.flag == 0:
-			*l.to = -1
-		default:
-			*l.to = *l.flag
+		if l.flag != nil {
+			*l.to = orOff(*l.flag)
 		}
 	}
+}
+
+// orOff is a limit as a connector's configuration has it: there 0 means the
+// default, and a negative number none.
+func orOff(limit int) int {
+	if limit == 0 {
+		return -1
+	}
+	return limit
 }

@@ -18,6 +18,8 @@ Every flag of every command, made from the program by ` + "`make generate`" + `;
 
 A time is a number with its unit, such as 500ms, 30s or 24h. A flag with several values takes them separated by commas. Passwords belong into variables or files: other users of a machine see the flags of its processes.
 
+Limits that have no flag, such as the time for a TLS handshake (5 s), for the head of a request (5 s) and for ` + "`hello`" + ` (10 s), are in [the tables of bounds](architecture.md#what-is-bounded-and-what-happens-at-the-bound).
+
 The variables of OpenTelemetry are the standard ones, such as ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + `.
 `
 
