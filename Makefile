@@ -38,7 +38,7 @@ export LISTEN DATA STACK PARTS
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate docs
-.PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker bad-input fuzz lint sim
+.PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker bad-input fuzz lint audit sim
 .PHONY: bench floods hostile chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
@@ -127,6 +127,9 @@ lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck, language 
 	@scripts/filesize.sh
 	@scripts/shellcheck.sh
 	@scripts/language.sh
+
+audit: ## gosec, govulncheck and npm audit, each where its database answers
+	@scripts/audit.sh
 
 generate: ## generate code from the schema again
 	go generate ./...

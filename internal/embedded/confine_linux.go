@@ -48,7 +48,7 @@ func confine(folder string, programs ...string) (bool, error) {
 	if version >= 4 { // the engine makes no connections
 		ruleset.Handled_access_net = unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
-	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&ruleset)), unsafe.Sizeof(ruleset), 0)
+	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&ruleset)), unsafe.Sizeof(ruleset), 0) // #nosec G103 -- how the kernel takes a structure
 	if errno != 0 {
 		return false, fmt.Errorf("create a Landlock ruleset: %w", errno)
 	}
@@ -88,7 +88,7 @@ func allow(ruleset int, path string, rights uint64) error {
 	}
 	rule := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
 	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH,
-		uintptr(unsafe.Pointer(&rule)), 0, 0, 0); errno != 0 {
+		uintptr(unsafe.Pointer(&rule)), 0, 0, 0); errno != 0 { // #nosec G103 -- the same
 		return fmt.Errorf("allow %s: %w", path, errno)
 	}
 	return nil

@@ -137,7 +137,7 @@ func openServerFolder(ctx context.Context, path string) (*Folder, error) {
 func (f *Folder) restrict() error {
 	info, err := os.Stat(f.path)
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		err = os.Chmod(f.path, 0o700)
+		err = os.Chmod(f.path, 0o700) // #nosec G302 -- a folder, which its owner alone enters
 	}
 	if err != nil {
 		return fmt.Errorf("data folder %s must be closed to other users (mode 0700): %w", f.path, err)

@@ -116,8 +116,8 @@ func (l *life) launch(e engine, folder *Folder, args []string) error {
 	if l.output, err = newLogFile(filepath.Join(folder.Path(), engineLog)); err != nil {
 		return errors.Join(err, lifeline.Close())
 	}
-	cmd := exec.Command(exe, args...)
-	cmd.Dir = "/" // the engine takes the path of where it runs for a pattern
+	cmd := exec.Command(exe, args...) // #nosec G204 -- exe is this program itself
+	cmd.Dir = "/"                     // the engine takes the path of where it runs for a pattern
 	cmd.Env = engineEnvironment()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, l.output, l.output
 	cmd.ExtraFiles = []*os.File{folder.lock}
