@@ -248,10 +248,12 @@ export class App {
     for (const [i, view] of this.views.value.entries()) view.inherit(before[i]!);
   }
 
-  /** Has more rights by now, or asks in vain. */
+  /** Asks whether what was refused is allowed by now. */
   async tryAgain(view: ChannelView): Promise<void> {
+    view.asking.value = view.shutOut;
     await this.client.value?.refresh().catch(() => {});
-    if (view.channel.state === "failed") void view.channel.join();
+    if (view.channel.state === "failed") await view.channel.join().catch(() => {});
+    view.asking.value = false;
   }
 
   #resume(saved: Saved, token?: string): void {

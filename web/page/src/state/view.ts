@@ -21,6 +21,8 @@ export class ChannelView {
   /** Counts the messages sent from here. */
   readonly sent = signal(0);
   readonly olderFailed = signal(false);
+  /** Whether somebody who is shut out asks to be let in. */
+  readonly asking = signal(false);
   readonly rows: ReadonlySignal<Row[]>;
 
   /** Whether its newest message is being looked at. */
@@ -71,10 +73,10 @@ export class ChannelView {
     return this.#version.value;
   }
 
-  /** Whether the user may not be in the channel, or not any more. */
+  /** Whether the user may not be in the channel, or not any more; until that has changed. */
   get shutOut(): boolean {
     void this.#version.value;
-    return this.channel.state === "failed" && this.channel.error?.code === ErrorCode.Forbidden;
+    return this.asking.value || this.channel.state === "failed" && this.channel.error?.code === ErrorCode.Forbidden;
   }
 
   /** Whether there is nothing to see of the channel, neither of others nor one's own. */

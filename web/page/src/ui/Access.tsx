@@ -19,7 +19,7 @@ export function Access({ app, view }: { app: App; view: ChannelView }) {
           <Icon name="lock" /> <Text of={missing} with={{ name: view.channel.name }} />{" "}
           {out && `${t("askAccess")} `}
           <button type="button" class="link" onClick={() => void app.tryAgain(view)}>
-            {t(out ? "retry" : "checkAgain")}
+            {t(view.asking.value ? "joining" : out ? "retry" : "checkAgain")}
           </button>
         </p>
       )}
@@ -30,13 +30,13 @@ export function Access({ app, view }: { app: App; view: ChannelView }) {
 /** Takes the place of a channel that one may not see anything of. */
 export function NoAccess({ app, view }: { app: App; view: ChannelView }) {
   return (
-    <div class="no-access" role="status">
+    <div class="no-access" role="alert">
       <p>
         <Icon name="lock" /> <Text of="noAccess" with={{ name: view.channel.name }} />
       </p>
       <p class="muted">{t("askAccess")}</p>
       <button type="button" onClick={() => void app.tryAgain(view)}>
-        {t("retry")}
+        {t(view.asking.value ? "joining" : "retry")}
       </button>
     </div>
   );
