@@ -35,6 +35,9 @@ type ClickHouseConfig struct {
 	// DataDir is the folder of the tables and of ClickHousePasswordFile, which is
 	// created where it is missing.
 	DataDir string
+	// Yield gives the server less of the processor than this process gets where
+	// both want it: history waits for what is said now.
+	Yield bool
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
 }
@@ -75,6 +78,7 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	if err != nil {
 		return nil, err
 	}
+	e.yields = cfg.Yield
 	folder, err := openServerFolder(ctx, cfg.DataDir)
 	if err != nil {
 		return nil, err

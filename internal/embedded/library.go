@@ -34,6 +34,7 @@ var ErrNoEngine = errors.New("no ClickHouse engine was found: there is no clickh
 type engine struct {
 	program string // path of a clickhouse program, or ""
 	library string // path of the shared library, or ""
+	yields  bool   // see ClickHouseConfig
 }
 
 func (e engine) String() string {

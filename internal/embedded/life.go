@@ -122,12 +122,15 @@ func (l *life) launch(e engine, folder *Folder, args []string) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, l.output, l.output
 	cmd.ExtraFiles = []*os.File{folder.lock}
 	cmd.WaitDelay = engineOutput
-	confined := func() error {
+	prepare := func() error {
+		if e.yields {
+			yield()
+		}
 		var err error
 		l.confined, err = confine(folder.Path(), exe, e.String())
 		return err
 	}
-	if l.child, err = child.Start(cmd, confined); err != nil {
+	if l.child, err = child.Start(cmd, prepare); err != nil {
 		return errors.Join(fmt.Errorf("ClickHouse cannot be started: %w", err), lifeline.Close(), l.output.Close())
 	}
 	l.lifeline = lifeline

@@ -193,6 +193,9 @@ func age(frame []byte) (time.Duration, bool) {
 	}
 	sent := time.Duration(0)
 	for _, c := range frame[i+len(bodyField):][:16] {
+		if c < '0' || c > '9' {
+			return 0, false // somebody else's
+		}
 		sent = sent*10 + time.Duration(c-'0')
 	}
 	return time.Since(began) - sent, true

@@ -230,7 +230,7 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 	}
 	s.onStop("broker", broker.Stop)
 	cfg := embedded.ClickHouseConfig{
-		Listen: anyPort, DataDir: filepath.Join(dir, "clickhouse"), Logger: s.log.With("part", "clickhouse"),
+		Listen: anyPort, DataDir: filepath.Join(dir, "clickhouse"), Yield: true, Logger: s.log.With("part", "clickhouse"),
 	}
 	if s.cfg.ClickHouseHTTP {
 		cfg.HTTPPort = "0"
