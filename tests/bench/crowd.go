@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,21 +74,27 @@ func (c *crowd) enter(ctx context.Context, size int) error {
 	return ctx.Err()
 }
 
-// come brings a peer into their room, however often they are told to come back.
+// come brings a peer into their room.
 func (c *crowd) come(ctx context.Context, p *peer) error {
-	for {
-		r, partition, err := c.join(p.local(), p.user(), p.room())
-		if err == nil {
-			p.partition = partition
-			p.conn.Store(r)
-			context.AfterFunc(ctx, func() { _ = r.conn.Close() })
-			return nil
+	r, partition, err := c.joinAtLast(ctx, p.local(), p.user(), p.room())
+	if err != nil {
+		return err
+	}
+	p.partition = partition
+	p.conn.Store(r)
+	context.AfterFunc(ctx, func() { _ = r.conn.Close() })
+	return nil
+}
+
+// joinAtLast is join, however often they are told to come back or thrown out
+// again, for two minutes or until ctx ends.
+func (c *crowd) joinAtLast(ctx context.Context, local, user, channel string) (r *raw, partition int, err error) {
+	for begin := time.Now(); ; {
+		if r, partition, err = c.join(local, user, channel); err == nil || time.Since(begin) > 2*time.Minute {
+			return r, partition, err
 		}
-		if status := errStatus(0); !errors.As(err, &status) || status != http.StatusServiceUnavailable {
-			return err
-		}
-		if pause(ctx, time.Second+rand.N(time.Second)); ctx.Err() != nil {
-			return ctx.Err()
+		if pause(ctx, time.Second+rand.N(2*time.Second)); ctx.Err() != nil {
+			return nil, 0, errors.Join(ctx.Err(), err)
 		}
 	}
 }
@@ -128,7 +133,9 @@ func (c *crowd) stay(ctx context.Context, p *peer) {
 		c.thrown.Add(1)
 		c.why.Store(&text)
 		pause(ctx, rand.N(2*time.Second))
-		_ = c.come(ctx, p)
+		for c.come(ctx, p) != nil && ctx.Err() == nil {
+			continue
+		}
 	}
 }
 

@@ -82,10 +82,11 @@ func run(ctx context.Context, binary, only string, o options) error {
 		return err
 	}
 	defer stop()
-	if err := b.parts(ctx, binary, only, o); err != nil {
-		return err
-	}
+	err = b.parts(ctx, binary, only, o)
 	b.print(only)
+	if err != nil {
+		return fmt.Errorf("%w; the server's log is %s", err, b.log)
+	}
 	if b.failed != "" {
 		return errors.New(b.failed)
 	}

@@ -27,7 +27,7 @@ func (b *bench) overload(ctx context.Context, c *crowd, alone *measured) error {
 		return err
 	}
 	c.busy.Store(int64(partition))
-	members, err := c.fillHalls(names)
+	members, err := c.fillHalls(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (c *crowd) hallsTogether(ctx context.Context) (names []string, partition in
 	in := map[int][]string{}
 	for i := 0; ; i++ {
 		name := fmt.Sprint("hall-", i)
-		r, p, err := c.join("127.3.0.1", fmt.Sprint("prober", i), name)
+		r, p, err := c.joinAtLast(ctx, "127.3.0.1", fmt.Sprint("prober", i), name)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -67,9 +67,9 @@ func (c *crowd) hallsTogether(ctx context.Context) (names []string, partition in
 	}
 }
 
-func (c *crowd) fillHalls(names []string) (members []*raw, err error) {
+func (c *crowd) fillHalls(ctx context.Context, names []string) (members []*raw, err error) {
 	for i := range overloaders {
-		r, _, err := c.join(fmt.Sprint("127.3.1.", 1+i%20), fmt.Sprint("loud", i), names[0])
+		r, _, err := c.joinAtLast(ctx, fmt.Sprint("127.3.1.", 1+i%20), fmt.Sprint("loud", i), names[0])
 		for _, name := range names[1:] {
 			if err == nil {
 				_, err = r.call(join(name, 0))
