@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// badEvents are values of parley.events that are no event: every consumer skips
+// badEvents are invalid values of parley.events: every consumer skips
 // them, in the same way.
 func badEvents(t *testing.T) map[string][]byte {
 	t.Helper()

@@ -36,7 +36,7 @@ type ClickHouseConfig struct {
 	// created where it is missing.
 	DataDir string
 	// Yield gives the server less of the processor than this process gets where
-	// both want it: history waits for what is said now.
+	// both want it: history can wait, live messages cannot.
 	Yield bool
 	// Logger gets what an operator should know; nil discards it.
 	Logger *slog.Logger
