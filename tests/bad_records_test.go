@@ -19,7 +19,7 @@ type badRecord struct {
 	record      eventlog.Record
 }
 
-// badValues are no messages of any topic.
+// badValues cannot be read as a message of any topic.
 var badValues = map[string][]byte{
 	"noise": []byte("\xff\xfe not a record"), "JSON": []byte(`{"a":1}`), "a tag alone": {0x0a}, "a length beyond the end": {0x0a, 0x7f, 'x'}, "a group without end": {0x0b}, "a varint without end": {0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	"300 KB of zeros": make([]byte, 300<<10), "text that is not UTF-8": {0x0a, 0x02, 0xff, 0xfe},
