@@ -71,7 +71,10 @@ async function logIn(page: Page, user: string, url: string, password: string): P
 
 /** Somebody in a window of their own. */
 async function somebody(user: string, url: string, password: string): Promise<Page> {
-  const { page } = await openWindow(browser, { ignoreHTTPSErrors: true }); // the certificate is this machine's own
+  const { page } = await openWindow(browser, {
+    ignoreHTTPSErrors: true, // the certificate is this machine's own
+    viewport: { width: 1200, height: 2000 }, // messages out of sight are not in the document
+  });
   await logIn(page, user, url, password);
   return page;
 }
