@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/ops/doctor"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
@@ -146,7 +147,8 @@ func without(findings []doctor.Finding) []doctor.Finding {
 	})
 }
 
-// alter sets a topic's setting.
+// alter sets a topic's setting, and returns when brokers tell it: a controller
+// acknowledges before they know.
 func (s *system) alter(topic, setting, value string) {
 	s.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(s.brokers...), Transport: &kafka.Transport{}}
@@ -164,5 +166,15 @@ func (s *system) alter(topic, setting, value string) {
 		if r.Error != nil {
 			s.Fatalf("set %s=%s: %v", setting, value, r.Error)
 		}
+	}
+	for {
+		have, err := admin.TopicSettings(s.ctx, s.kafka, topic)
+		switch {
+		case err != nil:
+			s.Fatal(err)
+		case have[setting].Value == value:
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
