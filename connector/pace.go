@@ -11,6 +11,13 @@ import (
 // admission.FloodWindow, a session is not closed, nor are those of a user.
 const tolerance = 5
 
+// tokenRate is how many tokens of a session are verified in a second, tokenBurst
+// at once: a session needs one, and a fresh one before it runs out.
+const (
+	tokenRate  = 1
+	tokenBurst = 10
+)
+
 // pace is what one session may ask for, alone and together with the other
 // sessions of its user. The zero value limits nothing.
 type pace struct {
@@ -22,6 +29,7 @@ type pace struct {
 
 	// Owned by the reading goroutine.
 	requests, joins *admission.Bucket
+	tokens          *admission.Bucket
 	excess          admission.Flood // requests above the rate
 }
 
@@ -30,6 +38,7 @@ func newPace(inc *incarnation) pace {
 	return pace{
 		metrics: inc.metrics, rate: l.Rate, userRate: inc.cfg.Edge.UserRate, chats: l.Chats,
 		requests: admission.NewBucket(l.Rate, requestBurst(l)), joins: admission.NewBucket(l.Joins, l.Channels),
+		tokens: admission.NewBucket(min(tokenRate, l.Rate), tokenBurst),
 	}
 }
 
@@ -62,6 +71,15 @@ func (p *pace) slowDown(c *call, retry time.Duration, flooding bool) {
 	case <-timer.C:
 	case <-c.session.inc.ctx.Done():
 	}
+}
+
+// token takes a token that is to be verified from the bucket.
+func (p *pace) token() *rpc.Error {
+	if retry, ok := admission.Draw(p.tokens, time.Now()); !ok {
+		p.metrics.limited.Add(1, "requests")
+		return rateLimited(retry)
+	}
+	return nil
 }
 
 // join takes a join from the buckets of the session and its user.

@@ -158,3 +158,28 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 		t.Errorf("%d requests are answered in 2 s, at 20 a second and 40 at once", answers)
 	}
 }
+
+// Verifying a token costs more than any other request that reads nothing: a
+// session has a few verified, however many requests it may send.
+func TestRateOfTokens(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth)
+	ws := r.enter("ada")
+	taken, refused := 1, 0
+	for range 3 * tokenBurst {
+		switch answer := r.hello(ws, "ada"); {
+		case strings.Contains(answer, `"code":1005`):
+			refused++
+		case strings.Contains(answer, `"result"`):
+			taken++
+		default:
+			t.Fatal(answer)
+		}
+	}
+	if taken < tokenBurst || refused == 0 {
+		t.Errorf("%d tokens were taken, %d refused, at %d at once", taken, refused, tokenBurst)
+	}
+	if answer := answerTo(t, ws, `{"jsonrpc":"2.0","id":1,"method":"hello"}`); !strings.Contains(answer, `"result"`) {
+		t.Errorf("a hello without a token is answered with %s", answer)
+	}
+}

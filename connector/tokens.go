@@ -86,6 +86,9 @@ func (s *session) identify(p rpc.HelloParams) (identity.User, error) {
 		}
 		return identity.User{Name: p.User}, nil
 	}
+	if bad := s.pace.token(); bad != nil {
+		return identity.User{}, bad
+	}
 	token := p.Token
 	if token == "" {
 		token = s.bearer

@@ -91,14 +91,14 @@ func (c *crowd) attacked(ctx context.Context, many int, d time.Duration, only st
 
 // phase measures what the crowd notices while something runs, and prints it.
 func (b *bench) phase(c *crowd, name string, do func()) *measured {
-	process, used, begin := processCPU(b.pid), b.cpu(), time.Now()
+	process, used, own, begin := processCPU(b.pid), b.cpu(), processCPU(os.Getpid()), time.Now()
 	m := c.during(do)
 	took := time.Since(begin)
-	process, used = processCPU(b.pid)-process, b.cpu()-used
+	process, used, own = processCPU(b.pid)-process, b.cpu()-used, processCPU(os.Getpid())-own
 	all := append(slices.Clone(m.ages), m.busy...)
-	b.row(name, "delivery p50 %.2f ms, p99 %.2f ms, p99.9 %.1f ms, %.0f/s; newcomers join in p50 %.1f ms, p99 %.0f ms, told %d times to come back; %.2f cores, ClickHouse %.2f",
+	b.row(name, "delivery p50 %.2f ms, p99 %.2f ms, p99.9 %.1f ms, %.0f/s; newcomers join in p50 %.1f ms, p99 %.0f ms, told %d times to come back; %.2f cores, ClickHouse %.2f, the clients %.2f",
 		ms(quantile(all, .5)), ms(quantile(all, .99)), ms(quantile(all, .999)), float64(len(all))/took.Seconds(),
-		ms(quantile(m.arrivals, .5)), ms(quantile(m.arrivals, .99)), m.refused, process.Seconds()/took.Seconds(), (used-process).Seconds()/took.Seconds())
+		ms(quantile(m.arrivals, .5)), ms(quantile(m.arrivals, .99)), m.refused, process.Seconds()/took.Seconds(), (used-process).Seconds()/took.Seconds(), own.Seconds()/took.Seconds())
 	return &measured{ages: all, arrivals: m.arrivals, refused: m.refused}
 }
 
