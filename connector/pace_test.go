@@ -183,3 +183,22 @@ func TestRateOfTokens(t *testing.T) {
 		t.Errorf("a hello without a token is answered with %s", answer)
 	}
 }
+
+// Tokens of channels are rated before they are verified.
+func TestRateOfChannelTokens(t *testing.T) {
+	t.Parallel()
+	r := newEdgeRig(t, withAuth)
+	ws := r.enter("ada")
+	rated := 0
+	for range 3 * r.inc.limits.Channels {
+		answer := answerTo(t, ws, `{"jsonrpc":"2.0","id":1,"method":"join","params":{"channel":"a","token":"x"}}`)
+		if strings.Contains(answer, `"code":1005`) {
+			rated++
+		} else if !strings.Contains(answer, `"reason":"invalid"`) {
+			t.Fatal(answer)
+		}
+	}
+	if rated < r.inc.limits.Channels {
+		t.Errorf("%d of %d joins with bad tokens are refused for their rate", rated, 3*r.inc.limits.Channels)
+	}
+}

@@ -174,16 +174,7 @@ func (c *call) join(r rpc.Request) *rpc.Error {
 			return rpc.InvalidParams("epoch", "must come with since")
 		}
 	}
-	if bad := s.admit(p.Channel, p.Token); bad != nil {
-		return bad
-	}
-	if bad := s.allowed(grants.Join, p.Channel); bad != nil {
-		return bad
-	}
-	if bad := c.checkChannel(p.Channel); bad != nil {
-		return bad
-	}
-	if bad := s.pace.join(); bad != nil {
+	if bad := c.mayJoin(&p); bad != nil {
 		return bad
 	}
 	j := &joinCall{call: c, user: s.user, limit: limit, since: p.Since, epoch: p.Epoch}

@@ -136,10 +136,31 @@ func (s *session) revokePasses() {
 	r.compiled = r.compiled && !dropped // so that channels are looked at
 }
 
+// mayJoin checks the rights to a channel, that it may be used, and rates. A token
+// is rated before it is verified, which costs more than anything else here.
+func (c *call) mayJoin(p *rpc.JoinParams) *rpc.Error {
+	s := c.session
+	if p.Token != "" {
+		if bad := s.pace.join(); bad != nil {
+			return bad
+		}
+		if bad := s.admit(p.Channel, p.Token); bad != nil {
+			return bad
+		}
+	}
+	if bad := s.allowed(grants.Join, p.Channel); bad != nil {
+		return bad
+	}
+	if bad := c.checkChannel(p.Channel); bad != nil || p.Token != "" {
+		return bad
+	}
+	return s.pace.join()
+}
+
 // admit takes a channel token that came with a join. One that is refused changes
 // nothing.
 func (s *session) admit(channel, token string) *rpc.Error {
-	if token == "" || s.inc.cfg.tokens == nil {
+	if s.inc.cfg.tokens == nil {
 		return nil
 	}
 	pass, err := s.inc.cfg.tokens.VerifyChannel(token, s.user, channel)
