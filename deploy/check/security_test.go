@@ -167,8 +167,25 @@ func TestSecurityPage(t *testing.T) {
 		return ada.call("join", map[string]any{"channel": "announcements"}, nil) == nil
 	})
 	refusedWith(t, "a channel that is granted no more", "1002", ada.call("join", map[string]any{"channel": "news"}, nil))
-	contains(t, n.run(take("7. Somebody must go", 1)), `Tokens of "ada" that were issued before`, `"bob" is barred until`, "lost phone", "The bar is lifted")
-	contains(t, n.run(take("7. Somebody must go", 2)), "Parley has stopped")
+	bob, err := v.hello(map[string]any{"token": v.token("/auth/token", "")}) // he logged in last
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, n.run(take("7. Somebody must go", 1)), `Tokens of "ada" that were issued before`, `"bob" is barred until`, "lost phone")
+	for name, c := range map[string]*client{"ada": ada, "bob": bob} {
+		eventually(t, name+"'s session ends", func() bool {
+			select {
+			case <-c.ended:
+				return true
+			default:
+				return false
+			}
+		})
+	}
+	_, err = v.hello(map[string]any{"token": tokens[0]})
+	refusedWith(t, "a revoked token", "1001", err)
+	contains(t, n.run(take("7. Somebody must go", 2)), "The bar is lifted")
+	contains(t, n.run(take("7. Somebody must go", 3)), "Parley has stopped")
 }
 
 // tokens are those that were printed, in their order.
