@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,16 +24,18 @@ const orderLife = 30 * time.Second
 // round of housekeeping after a change. Safe for concurrent use.
 type rulebook struct {
 	table    *rules.Table
-	follower *rules.Follower // nil: nothing is followed
-	version  atomic.Uint64   // grows after each change
+	follower atomic.Pointer[rules.Follower] // nil: nothing is followed
+	version  atomic.Uint64                  // grows after each change
 
 	mu     sync.RWMutex
 	orders map[string][]heldOrder // by user
+	tidied time.Time              // when orders that are over were dropped
 }
 
 type heldOrder struct {
 	*schema.Order
-	until time.Time
+	before int64 // sessions whose hello came before this have to end
+	until  time.Time
 }
 
 func newRulebook() *rulebook {
@@ -47,15 +50,27 @@ func (b *rulebook) changed(c rules.Change) {
 	b.version.Add(1)
 }
 
+// order takes note of an order. Sessions that say hello from now on are none of
+// those it is about, also where the clock of whoever wrote it is ahead: they would
+// be ended, come back, and be ended again.
 func (b *rulebook) order(user string, o *schema.Order, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if now.Sub(b.tidied) >= time.Second {
+		b.tidy(now)
+	}
+	b.orders[user] = append(b.orders[user], heldOrder{o, min(o.Time, now.UnixMilli()), now.Add(orderLife)})
+}
+
+// tidy drops the orders that are over. The lock is held.
+func (b *rulebook) tidy(now time.Time) {
+	b.tidied = now
 	for user, held := range b.orders {
-		if now.After(held[len(held)-1].until) {
+		held = slices.DeleteFunc(held, func(o heldOrder) bool { return now.After(o.until) })
+		if b.orders[user] = held; len(held) == 0 {
 			delete(b.orders, user)
 		}
 	}
-	b.orders[user] = append(b.orders[user], heldOrder{o, now.Add(orderLife)})
 }
 
 // ordered is an order that ends a session of a user; nil: there is none.
@@ -63,7 +78,7 @@ func (b *rulebook) ordered(user, session string, greeted, now time.Time) *schema
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	for _, o := range b.orders[user] {
-		if (o.Session == "" || o.Session == session) && greeted.UnixMilli() < o.Time && now.Before(o.until) {
+		if (o.Session == "" || o.Session == session) && greeted.UnixMilli() < o.before && now.Before(o.until) {
 			return o.Order
 		}
 	}
@@ -99,18 +114,19 @@ func (c *Connector) followRules(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.rules.follower = rules.NewFollower(rules.FollowConfig{
+	follower := rules.NewFollower(rules.FollowConfig{
 		Kafka: kafka, Table: c.rules.table, Changed: c.rules.changed, Logger: c.cfg.Logger,
 		Skipped: func(offset int64, err error) {
 			c.metrics.corrupt.Add(1, schema.TopicRules)
 			c.cfg.Logger.Error("skipped a corrupt rule", "offset", offset, "error", err)
 		},
 	})
+	c.rules.follower.Store(follower)                            // health may be asked for already
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // clients come while it drains, too
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		c.rules.follower.Run(life)
+		follower.Run(life)
 	}()
 	return func() {
 		end()
@@ -121,11 +137,12 @@ func (c *Connector) followRules(ctx context.Context) (stop func(), err error) {
 
 // caughtUp waits until the rules of before are known, or ctx ends.
 func (b *rulebook) caughtUp(ctx context.Context) {
-	if b.follower == nil {
+	follower := b.follower.Load()
+	if follower == nil {
 		return
 	}
 	select {
-	case <-b.follower.CaughtUp():
+	case <-follower.CaughtUp():
 	case <-ctx.Done():
 	}
 }
@@ -133,12 +150,13 @@ func (b *rulebook) caughtUp(ctx context.Context) {
 // trouble is why the rules may be out of date, in a sentence; "" when they are
 // not. missing is whether none were ever read.
 func (b *rulebook) trouble() (text string, missing bool) {
-	if b.follower == nil {
+	follower := b.follower.Load()
+	if follower == nil {
 		return "", false
 	}
 	select {
-	case <-b.follower.CaughtUp():
-		return b.follower.Trouble(), false
+	case <-follower.CaughtUp():
+		return follower.Trouble(), false
 	default:
 		return fmt.Sprintf("%s was not read to its end yet, which says who is revoked or barred", schema.TopicRules), true
 	}
