@@ -94,6 +94,7 @@ func (f *GrantsFile) read() error {
 		f.log.Warn("actions in the file of grants are not known to this version, and ignored: check their spelling",
 			"file", f.path, "actions", strings.Join(slices.Compact(unknown), ", "))
 	}
+	list = list.Shared() // every session is compiled with it
 	f.current.Store(&list)
 	return nil
 }

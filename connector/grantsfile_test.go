@@ -3,6 +3,7 @@ package connector
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -201,4 +202,16 @@ func TestGrantsFileFollowsSIGHUP(t *testing.T) {
 	<-ended
 	close(signals)
 	f.Follow(t.Context(), signals) // ends with the channel
+}
+
+// A file of grants costs a session next to nothing, however long it is.
+func TestSessionsShareTheFileOfGrants(t *testing.T) {
+	var text strings.Builder
+	for i := range grants.MaxGrants {
+		fmt.Fprintf(&text, `,{"channels": ["room-%d-*", "lobby-%d"], "allow": ["join"]}`, i, i)
+	}
+	file, _ := grantsFileOf(t, `{"grants": [`+text.String()[1:]+`]}`)
+	if n := testing.AllocsPerRun(100, func() { grants.Compile("ada", file.Grants()) }); n > 10 {
+		t.Errorf("a session takes %v allocations for a file of %d grants", n, grants.MaxGrants)
+	}
 }

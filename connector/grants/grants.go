@@ -34,6 +34,7 @@ type Grant struct {
 // zero value is an empty list. Immutable.
 type List struct {
 	grants []Grant
+	common *Matcher // of patterns that mean the same for every user; nil: none
 }
 
 // New makes a grant of the patterns of channels and the names of actions, of
@@ -59,5 +60,28 @@ func NewList(grants ...Grant) (List, error) {
 	if len(grants) > MaxGrants {
 		return List{}, &strict.Error{Err: errGrants}
 	}
-	return List{slices.Clone(grants)}, nil
+	return List{grants: slices.Clone(grants)}, nil
+}
+
+// Shared is l, for many users: what means the same for all of them is compiled
+// here, once, and costs a user's Matcher nothing.
+func (l List) Shared() List {
+	var common []Grant
+	var own List
+	for _, g := range l.grants {
+		var same, personal []Pattern
+		for _, p := range g.patterns {
+			if p.personal() {
+				personal = append(personal, p)
+			} else {
+				same = append(same, p)
+			}
+		}
+		common = append(common, Grant{same, g.allow})
+		if len(personal) > 0 {
+			own.grants = append(own.grants, Grant{personal, g.allow})
+		}
+	}
+	own.common = Compile("", List{grants: common})
+	return own
 }

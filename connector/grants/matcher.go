@@ -30,6 +30,8 @@ type Matcher struct {
 	wild  []wild
 	gaps  bool    // of some of these the middle is not empty
 	timed []Timed // by channel, of which each is there once
+	// common are what lists have for many users, which have nothing of these.
+	common []*Matcher
 }
 
 // wild is a pattern with at least one *, for one user.
@@ -53,6 +55,9 @@ func (m *Matcher) Replace(lists ...List) *Matcher {
 	next := &Matcher{user: m.user, exact: map[string]Actions{}, timed: m.timed}
 	known := map[string]int{} // patterns with *, by their text: where they are in wild
 	for _, l := range lists {
+		if l.common != nil {
+			next.common = append(next.common, l.common)
+		}
 		for _, g := range l.grants {
 			for _, p := range g.patterns {
 				next.add(p.runs(m.user), g.allow, known)
@@ -133,6 +138,10 @@ func (m *Matcher) Check(a Action, channel string, now time.Time) (missing Action
 		return Join, false
 	}
 	allow, matched := m.exact[channel]
+	for _, c := range m.common {
+		more, found := c.exact[channel]
+		allow, matched = allow|more, matched || found
+	}
 	if at, found := m.find(channel); found && now.Before(m.timed[at].Until) {
 		allow, matched = allow|m.timed[at].Allow, true
 	}
@@ -141,6 +150,11 @@ func (m *Matcher) Check(a Action, channel string, now time.Time) (missing Action
 	}
 	if m.checkWild(a, channel, &matched) {
 		return 0, true
+	}
+	for _, c := range m.common {
+		if c.checkWild(a, channel, &matched) {
+			return 0, true
+		}
 	}
 	if !matched {
 		return Join, false

@@ -248,6 +248,9 @@ func TestMatcherDecidesAsTriedPlainly(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if rapid.Bool().Draw(t, "shared") {
+				l = l.Shared()
+			}
 			lists = append(lists, l)
 		}
 		seed := "a"

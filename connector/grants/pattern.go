@@ -2,6 +2,7 @@ package grants
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -108,6 +109,11 @@ func (p *Pattern) add(next part) bool {
 	}
 	p.parts = append(p.parts, next)
 	return true
+}
+
+// personal reports whether the pattern stands for other channels for each user.
+func (p Pattern) personal() bool {
+	return slices.ContainsFunc(p.parts, func(part part) bool { return part.is(user) })
 }
 
 // runs is the text before, between and after the * of a pattern, with the name

@@ -159,7 +159,7 @@ func TestRefusedPatterns(t *testing.T) {
 // stands reports whether a pattern alone stands for a channel.
 func stands(p Pattern, user, channel string) bool {
 	g := Grant{[]Pattern{p}, 1 << Join}
-	return Compile(user, List{[]Grant{g}}).Allows(Join, channel, never)
+	return Compile(user, List{grants: []Grant{g}}).Allows(Join, channel, never)
 }
 
 // naive is the same of a valid pattern, tried in the plainest way: character by
