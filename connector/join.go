@@ -22,6 +22,7 @@ const (
 // joinCall is a join that waits for its result.
 type joinCall struct {
 	*call
+	place *place // of a join of a channel that the session is in
 	user  string
 	limit int
 	since *int64 // what the client has seen; nil: nothing is to be recovered
@@ -58,6 +59,7 @@ func (s *session) join(channel string, j *joinCall) {
 		return
 	case op == nil && p != nil && p.state.member():
 		s.mu.Unlock()
+		j.place = p
 		p.afterJoin(j)
 		return
 	default:
@@ -160,7 +162,7 @@ func (p *place) begin(op *operation) {
 	s, ch := p.session, p.channel
 	p.member.User, p.member.Outlet, p.member.Dialect = s.user, s.front, s.front.Dialect()
 	ch.Attach(&p.member)
-	p.result, p.since = op, ch.Position()
+	p.result, p.since, p.expelled = op, ch.Position(), false
 	for _, f := range op.followers {
 		f.passed(ch)
 	}
@@ -228,6 +230,7 @@ func (p *place) finishJoin(ch *channel, op *operation, v room.View, past past) (
 	op.asked[0].send(ch, v, past)
 	followers = op.followers
 	for _, again := range op.asked[1:] {
+		again.place = p
 		followers = append(followers, again)
 	}
 	op.asked, op.followers = nil, nil
@@ -255,7 +258,7 @@ func (j *joinCall) answer(ch *channel) {
 	ch.Unlock()
 	if ok && j.session.front.RoomNow() {
 		inc.metrics.fromRing()
-		j.send(ch, v, past)
+		j.sendAgain(ch, v, past)
 		return
 	}
 	if !j.reserve(waitBytes) {
@@ -265,8 +268,27 @@ func (j *joinCall) answer(ch *channel) {
 	inc.spawn(func() {
 		past, sent := inc.past.recallInTurn(ch, j, v)
 		defer sent()
-		j.send(ch, v, past)
+		j.sendAgain(ch, v, past)
 	})
+}
+
+// sendAgain sends the result of a join of a channel that the session is in. Once
+// the session was put out of it, the client has to know that it is out.
+func (j *joinCall) sendAgain(ch *channel, v room.View, p past) {
+	s := j.session
+	ch.Lock()
+	defer ch.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	bad := s.allowedNow(grants.Join, ch.Name())
+	if bad == nil && j.place.expelled {
+		bad = rpc.Forbidden(grants.Join.String(), ch.Name())
+	}
+	if bad != nil {
+		j.fail(bad)
+		return
+	}
+	j.send(ch, v, p)
 }
 
 // send sends the result of a join.

@@ -26,6 +26,8 @@ type place struct {
 	result  *operation   // while it is catching up: the join whose result is being made
 	channel *channel     // while it is a member
 	acked   int64        // the highest seq acknowledged to the session here
+	// expelled: its user lost the right to this stay.
+	expelled bool
 
 	// Guarded by the channel's lock.
 	since  int64 // the seq of its join

@@ -19,6 +19,7 @@ type rights struct {
 	rules    uint64       // the version of the rules that have it
 	matcher  *grants.Matcher
 	compiled bool // matcher has claim
+	looked   bool // at the session's channels, with all that matcher has
 }
 
 // open are the rights of everybody where users are not authenticated.
@@ -79,7 +80,7 @@ func (s *session) matcher() *grants.Matcher {
 	} else { // what tokens of channels grant stays
 		r.matcher = r.matcher.Replace(lists...)
 	}
-	r.compiled = true
+	r.compiled, r.looked = true, false
 	return r.matcher
 }
 
@@ -107,9 +108,8 @@ func (s *session) review(now time.Time) {
 	changed := here && s.judged != version
 	if changed {
 		s.judged = version
-		s.revokePasses()
 	}
-	expiring := here && s.inc.cfg.Auth != nil && (s.rightsChanged() || s.rights.matcher.HasTimed())
+	lookAt := here && s.inc.cfg.Auth != nil && s.toLookAt(now, changed)
 	s.mu.Unlock()
 	if changed {
 		if v := s.judge(now); v != nil {
@@ -117,23 +117,29 @@ func (s *session) review(now time.Time) {
 			return
 		}
 	}
-	if expiring {
+	if lookAt {
 		s.forbid()
 	}
 }
 
-// revokePasses drops what channel tokens grant that were revoked. session.mu is
-// held.
-func (s *session) revokePasses() {
+// toLookAt drops channel tokens that have run out, or were revoked, and reports
+// whether rights have changed since the session's channels were looked at: a
+// request may have taken notice before the housekeeping. session.mu is held.
+func (s *session) toLookAt(now time.Time, revoked bool) bool {
 	r := &s.rights
-	if r.matcher == nil || !r.matcher.HasTimed() {
-		return
+	if r.matcher != nil {
+		var dropped bool
+		r.matcher, dropped = r.matcher.Without(func(t grants.Timed) bool {
+			return !now.Before(t.Until) || revoked && s.inc.rules.revoked(s.user, identity.Stamp{ID: t.Token, Issued: t.Issued})
+		})
+		r.looked = r.looked && !dropped
 	}
-	var dropped bool
-	r.matcher, dropped = r.matcher.Without(func(t grants.Timed) bool {
-		return s.inc.rules.revoked(s.user, identity.Stamp{ID: t.Token, Issued: t.Issued})
-	})
-	r.compiled = r.compiled && !dropped // so that channels are looked at
+	if len(s.places) == 0 || !s.rightsChanged() && r.looked {
+		return false
+	}
+	s.matcher()
+	r.looked = true
+	return true
 }
 
 // mayJoin checks the rights to a channel, that it may be used, and rates. A token
@@ -178,6 +184,7 @@ func (s *session) admit(channel, token string) *rpc.Error {
 		return rpc.BadChannelToken("the token is revoked", rpc.ReasonRevoked, 0)
 	}
 	s.rights.matcher = s.matcher().With(pass.Timed(channel), time.Now())
+	s.rights.looked = false // it may grant less than the one before
 	return nil
 }
 
@@ -216,6 +223,7 @@ func (p *place) forbid() {
 		return
 	}
 	ch.Expel(&p.member)
+	p.expelled = true
 	if p.state == live && len(p.later) == 0 { // else it has asked to leave
 		s.front.Push(rpc.PushRemoved, rpc.RemovedPush{Channel: p.name, Seq: ch.Position(), Reason: rpc.ReasonForbidden})
 		p.depart()
@@ -227,6 +235,7 @@ func (p *place) forbid() {
 // locks are held.
 func (p *place) refuseJoin(ch *channel, op *operation, bad *rpc.Error) {
 	ch.Expel(&p.member)
+	p.expelled = true
 	waiting := append([]*operation{{asked: op.asked, followers: op.followers}}, p.later...)
 	op.asked, op.followers, p.later, p.result = nil, nil, nil, nil
 	for _, op := range waiting {
@@ -234,7 +243,11 @@ func (p *place) refuseJoin(ch *channel, op *operation, bad *rpc.Error) {
 			j.fail(bad)
 		}
 		for _, f := range op.followers {
-			f.answer(nil)
+			if j, is := f.(*joinCall); is {
+				j.fail(bad)
+			} else {
+				f.answer(nil)
+			}
 		}
 		if op.leave != nil {
 			op.leave.result(rpc.Empty{})

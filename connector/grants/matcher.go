@@ -114,15 +114,15 @@ func (m *Matcher) With(t Timed, now time.Time) *Matcher {
 	return &next
 }
 
-// HasTimed reports whether channel tokens grant anything, or did.
-func (m *Matcher) HasTimed() bool { return len(m.timed) > 0 }
-
 // Without is m without what channel tokens grant for which gone is true; dropped
 // says that there was any.
 func (m *Matcher) Without(gone func(Timed) bool) (without *Matcher, dropped bool) {
+	if !slices.ContainsFunc(m.timed, gone) {
+		return m, false
+	}
 	next := *m
 	next.timed = slices.DeleteFunc(slices.Clone(m.timed), gone)
-	return &next, len(next.timed) < len(m.timed)
+	return &next, true
 }
 
 // Allows reports whether the user may do something in a channel.
