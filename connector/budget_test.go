@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/testing/inuse"
+	"github.com/parley-chat/parley/internal/trust"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -27,11 +28,17 @@ type served struct {
 
 func serveAlone(t *testing.T, change func(*incarnation)) *served {
 	t.Helper()
+	return serveOver(t, nil, change)
+}
+
+// serveOver is serveAlone over TLS with a certificate, or without for nil.
+func serveOver(t *testing.T, certificate *trust.Served, change func(*incarnation)) *served {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(Config{Listener: ln})
+	c, err := New(Config{Listener: ln, Certificate: certificate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +78,11 @@ func (v *served) enter(user string, channels ...*channel) (*websocket.Conn, *ses
 
 func (v *served) enterBy(dialer *websocket.Dialer, user string, channels ...*channel) (*websocket.Conn, *session) {
 	v.t.Helper()
-	ws, _, err := dialer.Dial("ws://"+v.addr+"/ws", nil)
+	scheme := "ws"
+	if dialer.TLSClientConfig != nil {
+		scheme = "wss"
+	}
+	ws, _, err := dialer.Dial(scheme+"://"+v.addr+"/ws", nil)
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -9,6 +10,9 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/internal/testing/certtest"
+	"github.com/parley-chat/parley/internal/trust"
 )
 
 // slowLine is a connection that takes so many bytes a second.
@@ -35,8 +39,22 @@ func (l *slowLine) Read(p []byte) (int, error) {
 // it goes on coming: neither is taken for a slow consumer, a stuck one, or one
 // that does not answer pings.
 func TestSlowLinesGetEverything(t *testing.T) {
+	t.Run("plain", func(t *testing.T) {
+		t.Parallel()
+		slowLines(t, nil, nil)
+	})
+	t.Run("TLS", func(t *testing.T) {
+		t.Parallel()
+		cert := certtest.New(t, 24*time.Hour)
+		var cfg Config
+		withTLS(t, cert)(&cfg)
+		slowLines(t, cfg.Certificate, certtest.Client(cert))
+	})
+}
+
+func slowLines(t *testing.T, certificate *trust.Served, secure *tls.Config) {
 	const channels, slowBytes = 40, 14 * 64 << 10
-	v := serveAlone(t, func(inc *incarnation) {
+	v := serveOver(t, certificate, func(inc *incarnation) {
 		inc.cfg.PingEvery, inc.cfg.PongTimeout = time.Second, 2*time.Second
 	})
 	var all []*channel
@@ -62,7 +80,7 @@ func TestSlowLinesGetEverything(t *testing.T) {
 	t.Cleanup(func() { close(stop); keeping.Wait() })
 	var reading sync.WaitGroup
 	for _, line := range []struct{ rate, answers, bytes int }{{10e6 / 8, channels, 0}, {64 << 10, 0, slowBytes}} {
-		ws := v.enterOver(line.rate, fmt.Sprint("at", line.rate), all...)
+		ws := v.enterOver(secure, line.rate, fmt.Sprint("at", line.rate), all...)
 		for i := range channels {
 			v.ask(ws, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"join","params":{"channel":"c%d","limit":300}}`, i+1, i))
 		}
@@ -82,9 +100,9 @@ func TestSlowLinesGetEverything(t *testing.T) {
 }
 
 // enterOver is enter over a slow line.
-func (v *served) enterOver(rate int, user string, channels ...*channel) *websocket.Conn {
+func (v *served) enterOver(secure *tls.Config, rate int, user string, channels ...*channel) *websocket.Conn {
 	v.t.Helper()
-	dialer := &websocket.Dialer{NetDial: func(network, addr string) (net.Conn, error) {
+	dialer := &websocket.Dialer{TLSClientConfig: secure, NetDial: func(network, addr string) (net.Conn, error) {
 		c, err := net.Dial(network, addr)
 		return &slowLine{Conn: c, rate: rate}, err
 	}}
