@@ -73,7 +73,8 @@ func (s *session) matcher() *grants.Matcher {
 		lists = append(lists, *r.file)
 	}
 	if r.record != 0 {
-		lists = append(lists, s.inc.rules.granted(s.user))
+		list, _ := s.inc.rules.granted(s.user)
+		lists = append(lists, list)
 	}
 	if r.matcher == nil {
 		r.matcher = grants.Compile(s.user, lists...)

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -85,20 +86,20 @@ func (b *rulebook) ordered(user, session string, greeted, now time.Time) *schema
 	return nil
 }
 
-// granted is what the rules grant to a user.
-func (b *rulebook) granted(user string) grants.List {
+// granted is what the rules grant to a user, without the grants that cannot be
+// used; the error says why one of them cannot.
+func (b *rulebook) granted(user string) (list grants.List, unusable error) {
 	var made []grants.Grant
 	for _, g := range b.table.Granted(user) {
-		// A malformed one was refused to whoever wrote it.
-		if grant, err := grants.New(g.Channels, g.Allow); err == nil {
-			made = append(made, grant)
+		grant, err := grants.New(g.Channels, g.Allow)
+		if err != nil {
+			unusable = err
+			continue
 		}
+		made = append(made, grant)
 	}
 	list, err := grants.NewList(made...)
-	if err != nil {
-		return grants.List{}
-	}
-	return list
+	return list, cmp.Or(unusable, err)
 }
 
 // revoked reports whether a token of a user is revoked. Without authentication
@@ -115,7 +116,7 @@ func (c *Connector) followRules(ctx context.Context) (stop func(), err error) {
 		return nil, err
 	}
 	follower := rules.NewFollower(rules.FollowConfig{
-		Kafka: kafka, Table: c.rules.table, Changed: c.rules.changed, Logger: c.cfg.Logger,
+		Kafka: kafka, Table: c.rules.table, Changed: c.ruleChanged, Logger: c.cfg.Logger,
 		Skipped: func(offset int64, err error) {
 			c.metrics.corrupt.Add(1, schema.TopicRules)
 			c.cfg.Logger.Error("skipped a corrupt rule", "offset", offset, "error", err)
@@ -133,6 +134,17 @@ func (c *Connector) followRules(ctx context.Context) (stop func(), err error) {
 		<-over
 		kafka.Close()
 	}, nil
+}
+
+// ruleChanged takes a change into the rulebook.
+func (c *Connector) ruleChanged(change rules.Change) {
+	c.rules.changed(change)
+	if change.Kind != rules.Granted {
+		return
+	}
+	if _, unusable := c.rules.granted(change.Name); unusable != nil {
+		c.cfg.Logger.Warn("a grant in "+schema.TopicRules+" cannot be used and is left out: give it again with `parley grant`", "user", change.Name, "error", unusable)
+	}
 }
 
 // caughtUp waits until the rules of before are known, or ctx ends.
