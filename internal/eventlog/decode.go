@@ -22,7 +22,10 @@ const (
 // maxDecompressed bounds what one compressed batch may decompress to.
 const maxDecompressed = 256 << 20
 
-var errShort = errors.New("it is cut short")
+var (
+	errShort = errors.New("it is cut short")
+	errOrder = errors.New("its records are not in order, or outside of it")
+)
 
 // decodeBatches decodes the record batches in raw, which is part of a fetch
 // response, and appends the records from offset from on to out. The records
@@ -43,10 +46,10 @@ func decodeBatches(raw []byte, from int64, out []Record) (records []Record, next
 
 		base := int64(binary.BigEndian.Uint64(batch))
 		end := base + int64(int32(binary.BigEndian.Uint32(batch[atLastDelta:]))) + 1
-		if end <= from {
-			continue
+		if end <= next {
+			continue // it is known, or damaged: reading never goes back
 		}
-		if out, err = decodeBatch(batch, from, out); err != nil {
+		if out, err = decodeBatch(batch, next, end, out); err != nil {
 			return out, next, end, err
 		}
 		next = end
@@ -54,8 +57,9 @@ func decodeBatches(raw []byte, from int64, out []Record) (records []Record, next
 	return out, next, next, nil
 }
 
-// decodeBatch decodes one whole batch. On an error it returns out as it was.
-func decodeBatch(batch []byte, from int64, out []Record) ([]Record, error) {
+// decodeBatch decodes one whole batch, which ends before the offset end. On an
+// error it returns out as it was.
+func decodeBatch(batch []byte, from, end int64, out []Record) ([]Record, error) {
 	big := binary.BigEndian
 	if batch[atMagic] != magicV2 {
 		return out, fmt.Errorf("its format is version %d, not %d", batch[atMagic], magicV2)
@@ -82,12 +86,16 @@ func decodeBatch(batch []byte, from int64, out []Record) ([]Record, error) {
 	if attributes&logAppendTime != 0 {
 		d.appendTime = int64(big.Uint64(batch[atMaxTime:]))
 	}
-	before := len(out)
+	before, least := len(out), d.base
 	for range int32(big.Uint32(batch[atCount:])) {
 		rec := d.next()
 		if d.bad {
 			return out[:before], errShort
 		}
+		if rec.Offset < least || rec.Offset >= end {
+			return out[:before], errOrder
+		}
+		least = rec.Offset + 1
 		if rec.Offset >= from {
 			out = append(out, rec)
 		}

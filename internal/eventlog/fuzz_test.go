@@ -14,6 +14,7 @@ func FuzzDecodeBatches(f *testing.F) {
 	batch := batchOf(5, now, Record{Key: []byte("k"), Value: []byte("v"), Headers: []Header{{Key: "h", Value: []byte("x")}}}, Record{Value: []byte("w")})
 	f.Add(batch, int64(0))
 	f.Add(append(batch[:len(batch):len(batch)], batchOf(7, now, Record{})...), int64(6))
+	f.Add(append(batchOf(99, now, Record{}), batch...), int64(0)) // which goes back
 	f.Add(batch[:len(batch)-1], int64(0))
 	f.Add(emptied(append([]byte(nil), batch...), 9), int64(0))
 	f.Add(withHole(append([]byte(nil), batch...), -9), int64(0))
@@ -37,10 +38,12 @@ func FuzzDecodeBatches(f *testing.F) {
 			if next < from || skip < next || err == nil && skip != next {
 				t.Errorf("from %d: next %d, skip %d, %v", from, next, skip, err)
 			}
+			least := from
 			for _, r := range records {
-				if r.Offset < from || r.Offset >= next {
-					t.Errorf("from %d to %d there is a record at %d", from, next, r.Offset)
+				if r.Offset < least || r.Offset >= next {
+					t.Errorf("from %d to %d there is a record at %d", least, next, r.Offset)
 				}
+				least = r.Offset + 1
 			}
 		}
 	})
