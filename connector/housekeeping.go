@@ -12,6 +12,7 @@ import (
 
 const (
 	housekeepEvery = 500 * time.Millisecond
+	reviewEvery    = 100 * time.Millisecond // when the rules have changed
 	helloTimeout   = 10 * time.Second
 	giveUp         = 30 * time.Second // without an acknowledgement of the log
 )
@@ -22,18 +23,36 @@ var errSilentLog = errors.New("the log has acknowledged nothing for 30 s")
 // keep does what has to be done from time to time, for all sessions and
 // channels of the incarnation, until ctx ends.
 func (inc *incarnation) keep(ctx context.Context) error {
-	tick := time.NewTicker(housekeepEvery)
+	tick, rules := time.NewTicker(housekeepEvery), time.NewTicker(reviewEvery)
 	defer tick.Stop()
-	for round := 0; ; round++ {
+	defer rules.Stop()
+	reviewed := uint64(0)
+	for round := 0; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case now := <-rules.C:
+			reviewed = inc.reviewAll(now, reviewed)
 		case now := <-tick.C:
 			if err := inc.keepOnce(now, inc.sessions.list(), round%2 == 0); err != nil {
 				return err
 			}
+			round++
 		}
 	}
+}
+
+// reviewAll reviews the sessions where the rules are of another version than
+// those that were reviewed, and returns the version: a bar that is lifted a
+// moment later ends sessions all the same.
+func (inc *incarnation) reviewAll(now time.Time, reviewed uint64) uint64 {
+	version := inc.rules.version.Load()
+	if version != reviewed {
+		for _, s := range inc.sessions.list() {
+			s.review(now)
+		}
+	}
+	return version
 }
 
 // keepOnce is a round of it, which looks after channels where it is their turn.
