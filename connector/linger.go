@@ -3,7 +3,6 @@ package connector
 import (
 	"time"
 
-	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -73,7 +72,7 @@ func (p *place) goOn() (next *operation) {
 	if err := p.publishKept(); err != nil {
 		p.later = nil
 		leave.leave.fail(rpc.Unavailable(retryAfter))
-		if p.session.allowedNow(grants.Join, p.name) != nil { // it gets no pushes, so it has to go
+		if p.expelled { // it gets no pushes, so it has to go
 			p.depart()
 		}
 	}
