@@ -2,6 +2,8 @@ package check
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -179,7 +181,7 @@ func scrape(t *testing.T, admin string) map[string]*dto.MetricFamily {
 
 var (
 	adminLine = regexp.MustCompile(`health is served" address=(\S+)`)
-	chatLine  = regexp.MustCompile(`parley is ready" chat=http://(\S+)`)
+	chatLine  = regexp.MustCompile(`parley is ready" chat=https://(\S+)`)
 )
 
 // runAndSpeak starts a whole system, says something in it, and returns its admin
@@ -192,7 +194,8 @@ func runAndSpeak(t *testing.T) (admin string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the program cannot be built: %v\n%s", err, out)
 	}
-	cmd := exec.Command(whole, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	keys := chosen["PARLEY_SECRETS"] // some metrics are about certificates
+	cmd := exec.Command(whole, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--tls-cert", keys+"/tls.crt", "--tls-key", keys+"/tls.key")
 	cmd.Dir = root // beside which the engine is found
 	out, err := cmd.StderrPipe()
 	if err != nil {
@@ -217,7 +220,7 @@ func runAndSpeak(t *testing.T) (admin string) {
 		}
 		if m := chatLine.FindStringSubmatch(said.Text()); m != nil {
 			go func() { _, _ = io.Copy(io.Discard, out) }()
-			speak(t, "ws://"+m[1]+"/ws")
+			speak(t, "wss://"+m[1]+"/ws", keys+"/tls.crt")
 			return admin
 		}
 	}
@@ -226,9 +229,16 @@ func runAndSpeak(t *testing.T) (admin string) {
 }
 
 // speak joins a channel, says something and hears it.
-func speak(t *testing.T, url string) {
+func speak(t *testing.T, url, certificate string) {
 	t.Helper()
-	ws, _, err := websocket.DefaultDialer.Dial(url, nil)
+	pem, err := os.ReadFile(certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(pem)
+	dialer := websocket.Dialer{TLSClientConfig: &tls.Config{RootCAs: trusted}}
+	ws, _, err := dialer.Dial(url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
