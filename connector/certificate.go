@@ -20,16 +20,7 @@ func (c *Connector) followCertificate(ctx context.Context) (stop func()) {
 	if c.cfg.Certificate == nil {
 		return func() {}
 	}
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		c.cfg.Certificate.Follow(life)
-	}()
-	return func() {
-		end()
-		<-over
-	}
+	return outlive(ctx, c.cfg.Certificate.Follow)
 }
 
 // certificateTroubles are what is wrong with the certificate, or will be soon.

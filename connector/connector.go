@@ -204,6 +204,21 @@ func (c *Connector) Run(ctx context.Context) error {
 	return err
 }
 
+// outlive runs what clients need while the connector drains, too: after ctx has
+// ended, until stop is called, which waits for it.
+func outlive(ctx context.Context, run func(context.Context)) (stop func()) {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		run(life)
+	}()
+	return func() {
+		end()
+		<-over
+	}
+}
+
 // serveClients lives incarnations, once the keys of tokens are known.
 func (c *Connector) serveClients(ctx context.Context) error {
 	forget, err := c.fetchKeys(ctx)

@@ -124,20 +124,11 @@ func (s *session) end(clean bool, reason schema.Reason) {
 
 // watchForReturn keeps watch for the user's return to the place's channel.
 func (p *place) watchForReturn() {
-	s := p.session
-	s.mu.Lock()
-	ch := p.channel
-	s.mu.Unlock()
-	if ch == nil {
-		return
-	}
-	ch.Lock()
-	defer ch.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p.channel == ch && !slices.Contains(ch.departing, p) {
-		ch.departing = append(ch.departing, p)
-	}
+	p.withChannel(func(ch *channel) {
+		if !slices.Contains(ch.departing, p) {
+			ch.departing = append(ch.departing, p)
+		}
+	})
 }
 
 // leaveAll publishes the leaves of an ended session when they are due.

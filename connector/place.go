@@ -113,6 +113,24 @@ func (p *place) last() *operation {
 	return nil
 }
 
+// withChannel runs f with both locks, unless the place has no channel.
+func (p *place) withChannel(f func(ch *channel)) {
+	s := p.session
+	s.mu.Lock()
+	ch := p.channel
+	s.mu.Unlock()
+	if ch == nil {
+		return
+	}
+	ch.Lock()
+	defer ch.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.channel == ch {
+		f(ch)
+	}
+}
+
 // abandon lets go of what a session that has ended asked for, but for leaves
 // on their way. session.mu is held.
 func (p *place) abandon() {

@@ -208,19 +208,12 @@ func (s *session) forbid() {
 // forbid takes the session out of a channel that its user may no longer join: it
 // gets no push from now on, and is told. A join whose result is being made is
 // refused with that result.
-func (p *place) forbid() {
+func (p *place) forbid() { p.withChannel(p.expel) }
+
+// expel is forbid, where both locks are held.
+func (p *place) expel(ch *channel) {
 	s := p.session
-	s.mu.Lock()
-	ch := p.channel
-	s.mu.Unlock()
-	if ch == nil {
-		return
-	}
-	ch.Lock()
-	defer ch.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p.channel != ch || s.ended || p.state == catchingUp || s.allowedNow(grants.Join, p.name) == nil {
+	if s.ended || p.state == catchingUp || s.allowedNow(grants.Join, p.name) == nil {
 		return
 	}
 	ch.Expel(&p.member)

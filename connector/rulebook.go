@@ -17,9 +17,6 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// orderLife is how long an order is looked at.
-const orderLife = 30 * time.Second
-
 // rulebook is what a connector knows of parley.rules, whatever its incarnation.
 // Sessions are judged by it after they have entered, and again with the first
 // round of housekeeping after a change. Safe for concurrent use.
@@ -60,7 +57,7 @@ func (b *rulebook) order(user string, o *schema.Order, now time.Time) {
 	if now.Sub(b.tidied) >= time.Second {
 		b.tidy(now)
 	}
-	b.orders[user] = append(b.orders[user], heldOrder{o, min(o.Time, now.UnixMilli()), now.Add(orderLife)})
+	b.orders[user] = append(b.orders[user], heldOrder{o, min(o.Time, now.UnixMilli()), now.Add(rules.OrderLife)})
 }
 
 // tidy drops the orders that are over. The lock is held.
@@ -122,16 +119,10 @@ func (c *Connector) followRules(ctx context.Context) (stop func(), err error) {
 			c.cfg.Logger.Error("skipped a corrupt rule", "offset", offset, "error", err)
 		},
 	})
-	c.rules.follower.Store(follower)                            // health may be asked for already
-	life, end := context.WithCancel(context.WithoutCancel(ctx)) // clients come while it drains, too
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		follower.Run(life)
-	}()
+	c.rules.follower.Store(follower) // health may be asked for already
+	end := outlive(ctx, follower.Run)
 	return func() {
 		end()
-		<-over
 		kafka.Close()
 	}, nil
 }

@@ -30,10 +30,8 @@ func (c *Connector) fetchKeys(ctx context.Context) (stop func(), err error) {
 	if c.keys == nil {
 		return func() {}, nil
 	}
-	life, end := context.WithCancel(context.WithoutCancel(ctx)) // clients come while it drains, too
-	over, first := make(chan struct{}), make(chan error, 1)
-	go func() {
-		defer close(over)
+	first := make(chan error, 1)
+	stop = outlive(ctx, func(life context.Context) {
 		c.keys.Run(life, func(err error) {
 			c.metrics.fetchedKeys(err)
 			select {
@@ -41,11 +39,7 @@ func (c *Connector) fetchKeys(ctx context.Context) (stop func(), err error) {
 			default:
 			}
 		})
-	}()
-	stop = func() {
-		end()
-		<-over
-	}
+	})
 	select {
 	case err := <-first:
 		if errors.Is(err, identity.ErrNoSet) {

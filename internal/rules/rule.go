@@ -224,8 +224,8 @@ func checkGrants(grants []*schema.Grant) error {
 	return nil
 }
 
-// orderLife is how long an order is in force.
-const orderLife = 30 * time.Second
+// OrderLife is how long an order is in force.
+const OrderLife = 30 * time.Second
 
 // end is when a rule that was appended at a time is over, in Unix milliseconds.
 // For a revocation it is the time that its age counts from.
@@ -243,7 +243,7 @@ func end(value proto.Message, appended time.Time) int64 {
 			return appended.UnixMilli()
 		}
 	case *schema.Order:
-		return appended.Add(orderLife).UnixMilli()
+		return appended.Add(OrderLife).UnixMilli()
 	}
 	if until == 0 {
 		return never
