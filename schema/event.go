@@ -10,7 +10,7 @@ import (
 )
 
 // NewestFormat is the newest format of the log that this binary understands.
-const NewestFormat = 1
+const NewestFormat = 2
 
 // ErrCorrupt marks a record that is not an event. Every consumer counts it, logs
 // its position and continues after it, all in the same way.
@@ -53,6 +53,9 @@ func DecodeEvent(value []byte) (*Event, error) {
 	if n := e.newerFormat(); n != 0 {
 		return nil, &NewerError{What: "format", Number: n}
 	}
+	if e.newerAct() {
+		return nil, &NewerError{What: "act of a format above", Number: NewestFormat}
+	}
 	return e, nil
 }
 
@@ -82,11 +85,11 @@ func unknownKind(b []byte) int32 {
 func checkEvent(e *Event) error {
 	switch k := e.Kind.(type) {
 	case *Event_Join:
-		return errors.Join(checkOrigin(e), checkNames(k.Join.Channel, k.Join.User), checkSession(k.Join.Session), checkPushPartition(k.Join.PushPartition))
+		return errors.Join(checkOrigin(e), checkNames(k.Join.Channel, k.Join.User), checkSession(k.Join.Session), checkPushPartition(k.Join.PushPartition), checkJSON("info", k.Join.Info, MaxInfo))
 	case *Event_Leave:
 		return errors.Join(checkOrigin(e), checkNames(k.Leave.Channel, k.Leave.User), checkSession(k.Leave.Session))
 	case *Event_Chat:
-		return errors.Join(checkOrigin(e), checkNames(k.Chat.Channel, k.Chat.User), checkChat(k.Chat))
+		return errors.Join(checkOrigin(e), checkNames(k.Chat.Channel, k.Chat.User), checkChat(k.Chat), checkStructure(k.Chat))
 	case *Event_Down:
 		return checkSession(k.Down.Connector)
 	case *Event_Marker:
@@ -98,7 +101,7 @@ func checkEvent(e *Event) error {
 			return errors.New("a format below 1")
 		}
 	}
-	return nil
+	return checkFormat2(e)
 }
 
 func checkOrigin(e *Event) error {
@@ -141,6 +144,20 @@ func (e *Event) Channel() string {
 		return k.Leave.Channel
 	case *Event_Chat:
 		return k.Chat.Channel
+	case *Event_Change:
+		return k.Change.Channel
+	case *Event_Pin:
+		return k.Pin.Channel
+	case *Event_Sanction:
+		return k.Sanction.Channel
+	case *Event_Purge:
+		return k.Purge.Channel
+	case *Event_Set:
+		return k.Set.Channel
+	case *Event_Watch:
+		return k.Watch.Channel
+	case *Event_Unwatch:
+		return k.Unwatch.Channel
 	}
 	return ""
 }

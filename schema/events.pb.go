@@ -27,6 +27,55 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Origin is who published an event.
+type Origin int32
+
+const (
+	// A client, over its session.
+	Origin_ORIGIN_CLIENT Origin = 0
+	// A backend, over the API.
+	Origin_ORIGIN_BACKEND Origin = 1
+)
+
+// Enum value maps for Origin.
+var (
+	Origin_name = map[int32]string{
+		0: "ORIGIN_CLIENT",
+		1: "ORIGIN_BACKEND",
+	}
+	Origin_value = map[string]int32{
+		"ORIGIN_CLIENT":  0,
+		"ORIGIN_BACKEND": 1,
+	}
+)
+
+func (x Origin) Enum() *Origin {
+	p := new(Origin)
+	*p = x
+	return p
+}
+
+func (x Origin) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Origin) Descriptor() protoreflect.EnumDescriptor {
+	return file_events_proto_enumTypes[0].Descriptor()
+}
+
+func (Origin) Type() protoreflect.EnumType {
+	return &file_events_proto_enumTypes[0]
+}
+
+func (x Origin) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Origin.Descriptor instead.
+func (Origin) EnumDescriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{0}
+}
+
 // Why a membership ended.
 type Reason int32
 
@@ -38,6 +87,12 @@ const (
 	Reason_REASON_DISCONNECT Reason = 2
 	// No pong, or the connector's lease ran out.
 	Reason_REASON_TIMEOUT Reason = 3
+	// From format 2 on: a moderator put the user out, or banned them; an operator
+	// barred them; they may no longer join.
+	Reason_REASON_KICKED    Reason = 4
+	Reason_REASON_BANNED    Reason = 5
+	Reason_REASON_BARRED    Reason = 6
+	Reason_REASON_FORBIDDEN Reason = 7
 )
 
 // Enum value maps for Reason.
@@ -47,12 +102,20 @@ var (
 		1: "REASON_LEAVE",
 		2: "REASON_DISCONNECT",
 		3: "REASON_TIMEOUT",
+		4: "REASON_KICKED",
+		5: "REASON_BANNED",
+		6: "REASON_BARRED",
+		7: "REASON_FORBIDDEN",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED": 0,
 		"REASON_LEAVE":       1,
 		"REASON_DISCONNECT":  2,
 		"REASON_TIMEOUT":     3,
+		"REASON_KICKED":      4,
+		"REASON_BANNED":      5,
+		"REASON_BARRED":      6,
+		"REASON_FORBIDDEN":   7,
 	}
 )
 
@@ -67,11 +130,11 @@ func (x Reason) String() string {
 }
 
 func (Reason) Descriptor() protoreflect.EnumDescriptor {
-	return file_events_proto_enumTypes[0].Descriptor()
+	return file_events_proto_enumTypes[1].Descriptor()
 }
 
 func (Reason) Type() protoreflect.EnumType {
-	return &file_events_proto_enumTypes[0]
+	return &file_events_proto_enumTypes[1]
 }
 
 func (x Reason) Number() protoreflect.EnumNumber {
@@ -80,7 +143,69 @@ func (x Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Reason.Descriptor instead.
 func (Reason) EnumDescriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{0}
+	return file_events_proto_rawDescGZIP(), []int{1}
+}
+
+type Sanction_Action int32
+
+const (
+	Sanction_ACTION_UNSPECIFIED Sanction_Action = 0
+	Sanction_ACTION_MUTE        Sanction_Action = 1
+	Sanction_ACTION_BAN         Sanction_Action = 2
+	Sanction_ACTION_KICK        Sanction_Action = 3
+	// Mutes and bans end.
+	Sanction_ACTION_LIFT      Sanction_Action = 4
+	Sanction_ACTION_LIFT_MUTE Sanction_Action = 5
+	Sanction_ACTION_LIFT_BAN  Sanction_Action = 6
+)
+
+// Enum value maps for Sanction_Action.
+var (
+	Sanction_Action_name = map[int32]string{
+		0: "ACTION_UNSPECIFIED",
+		1: "ACTION_MUTE",
+		2: "ACTION_BAN",
+		3: "ACTION_KICK",
+		4: "ACTION_LIFT",
+		5: "ACTION_LIFT_MUTE",
+		6: "ACTION_LIFT_BAN",
+	}
+	Sanction_Action_value = map[string]int32{
+		"ACTION_UNSPECIFIED": 0,
+		"ACTION_MUTE":        1,
+		"ACTION_BAN":         2,
+		"ACTION_KICK":        3,
+		"ACTION_LIFT":        4,
+		"ACTION_LIFT_MUTE":   5,
+		"ACTION_LIFT_BAN":    6,
+	}
+)
+
+func (x Sanction_Action) Enum() *Sanction_Action {
+	p := new(Sanction_Action)
+	*p = x
+	return p
+}
+
+func (x Sanction_Action) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Sanction_Action) Descriptor() protoreflect.EnumDescriptor {
+	return file_events_proto_enumTypes[2].Descriptor()
+}
+
+func (Sanction_Action) Type() protoreflect.EnumType {
+	return &file_events_proto_enumTypes[2]
+}
+
+func (x Sanction_Action) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Sanction_Action.Descriptor instead.
+func (Sanction_Action) EnumDescriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{11, 0}
 }
 
 // Event is one fact. Consumers never reject one; a pure rule of the log may
@@ -104,6 +229,13 @@ type Event struct {
 	//	*Event_Chat
 	//	*Event_Leave
 	//	*Event_Down
+	//	*Event_Change
+	//	*Event_Pin
+	//	*Event_Sanction
+	//	*Event_Purge
+	//	*Event_Set
+	//	*Event_Watch
+	//	*Event_Unwatch
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -221,6 +353,69 @@ func (x *Event) GetDown() *Down {
 	return nil
 }
 
+func (x *Event) GetChange() *Change {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Change); ok {
+			return x.Change
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPin() *Pin {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Pin); ok {
+			return x.Pin
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSanction() *Sanction {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Sanction); ok {
+			return x.Sanction
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPurge() *Purge {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Purge); ok {
+			return x.Purge
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSet() *Set {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Set); ok {
+			return x.Set
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetWatch() *Watch {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Watch); ok {
+			return x.Watch
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUnwatch() *Unwatch {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Unwatch); ok {
+			return x.Unwatch
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -249,6 +444,35 @@ type Event_Down struct {
 	Down *Down `protobuf:"bytes,21,opt,name=down,proto3,oneof"`
 }
 
+type Event_Change struct {
+	// From format 2 on.
+	Change *Change `protobuf:"bytes,22,opt,name=change,proto3,oneof"`
+}
+
+type Event_Pin struct {
+	Pin *Pin `protobuf:"bytes,23,opt,name=pin,proto3,oneof"`
+}
+
+type Event_Sanction struct {
+	Sanction *Sanction `protobuf:"bytes,24,opt,name=sanction,proto3,oneof"`
+}
+
+type Event_Purge struct {
+	Purge *Purge `protobuf:"bytes,25,opt,name=purge,proto3,oneof"`
+}
+
+type Event_Set struct {
+	Set *Set `protobuf:"bytes,26,opt,name=set,proto3,oneof"`
+}
+
+type Event_Watch struct {
+	Watch *Watch `protobuf:"bytes,27,opt,name=watch,proto3,oneof"`
+}
+
+type Event_Unwatch struct {
+	Unwatch *Unwatch `protobuf:"bytes,28,opt,name=unwatch,proto3,oneof"`
+}
+
 func (*Event_Marker) isEvent_Kind() {}
 
 func (*Event_Format) isEvent_Kind() {}
@@ -260,6 +484,104 @@ func (*Event_Chat) isEvent_Kind() {}
 func (*Event_Leave) isEvent_Kind() {}
 
 func (*Event_Down) isEvent_Kind() {}
+
+func (*Event_Change) isEvent_Kind() {}
+
+func (*Event_Pin) isEvent_Kind() {}
+
+func (*Event_Sanction) isEvent_Kind() {}
+
+func (*Event_Purge) isEvent_Kind() {}
+
+func (*Event_Set) isEvent_Kind() {}
+
+func (*Event_Watch) isEvent_Kind() {}
+
+func (*Event_Unwatch) isEvent_Kind() {}
+
+// Author is who acted.
+type Author struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to By:
+	//
+	//	*Author_User
+	//	*Author_Key
+	By            isAuthor_By `protobuf_oneof:"by"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Author) Reset() {
+	*x = Author{}
+	mi := &file_events_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Author) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Author) ProtoMessage() {}
+
+func (x *Author) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Author.ProtoReflect.Descriptor instead.
+func (*Author) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Author) GetBy() isAuthor_By {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Author) GetUser() string {
+	if x != nil {
+		if x, ok := x.By.(*Author_User); ok {
+			return x.User
+		}
+	}
+	return ""
+}
+
+func (x *Author) GetKey() string {
+	if x != nil {
+		if x, ok := x.By.(*Author_Key); ok {
+			return x.Key
+		}
+	}
+	return ""
+}
+
+type isAuthor_By interface {
+	isAuthor_By()
+}
+
+type Author_User struct {
+	User string `protobuf:"bytes,1,opt,name=user,proto3,oneof"`
+}
+
+type Author_Key struct {
+	// The name of a key of the API; "cli" for the commands of parley.
+	Key string `protobuf:"bytes,2,opt,name=key,proto3,oneof"`
+}
+
+func (*Author_User) isAuthor_By() {}
+
+func (*Author_Key) isAuthor_By() {}
 
 // Marker is at offset 0 of every partition and nowhere else; one above
 // offset 0 is ignored.
@@ -277,7 +599,7 @@ type Marker struct {
 
 func (x *Marker) Reset() {
 	*x = Marker{}
-	mi := &file_events_proto_msgTypes[1]
+	mi := &file_events_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -289,7 +611,7 @@ func (x *Marker) String() string {
 func (*Marker) ProtoMessage() {}
 
 func (x *Marker) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[1]
+	mi := &file_events_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -302,7 +624,7 @@ func (x *Marker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Marker.ProtoReflect.Descriptor instead.
 func (*Marker) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{1}
+	return file_events_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Marker) GetEpoch() string {
@@ -336,7 +658,7 @@ type Format struct {
 
 func (x *Format) Reset() {
 	*x = Format{}
-	mi := &file_events_proto_msgTypes[2]
+	mi := &file_events_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -348,7 +670,7 @@ func (x *Format) String() string {
 func (*Format) ProtoMessage() {}
 
 func (x *Format) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[2]
+	mi := &file_events_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -361,7 +683,7 @@ func (x *Format) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Format.ProtoReflect.Descriptor instead.
 func (*Format) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{2}
+	return file_events_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Format) GetNumber() int32 {
@@ -379,13 +701,15 @@ type Join struct {
 	User    string                 `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
 	// The partition of parley.push that the session's connector reads.
 	PushPartition int32 `protobuf:"varint,4,opt,name=push_partition,json=pushPartition,proto3" json:"push_partition,omitempty"`
+	// What the user's token tells of them, as JSON. From format 2 on.
+	Info          []byte `protobuf:"bytes,5,opt,name=info,proto3" json:"info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Join) Reset() {
 	*x = Join{}
-	mi := &file_events_proto_msgTypes[3]
+	mi := &file_events_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -397,7 +721,7 @@ func (x *Join) String() string {
 func (*Join) ProtoMessage() {}
 
 func (x *Join) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[3]
+	mi := &file_events_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -410,7 +734,7 @@ func (x *Join) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Join.ProtoReflect.Descriptor instead.
 func (*Join) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{3}
+	return file_events_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Join) GetChannel() string {
@@ -441,6 +765,13 @@ func (x *Join) GetPushPartition() int32 {
 	return 0
 }
 
+func (x *Join) GetInfo() []byte {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
 // Chat is one message; private when `to` is set.
 type Chat struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -452,14 +783,27 @@ type Chat struct {
 	Body string `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
 	To   string `protobuf:"bytes,6,opt,name=to,proto3" json:"to,omitempty"`
 	// The W3C trace id in hex, when the message is traced.
-	Trace         string `protobuf:"bytes,7,opt,name=trace,proto3" json:"trace,omitempty"`
+	Trace string `protobuf:"bytes,7,opt,name=trace,proto3" json:"trace,omitempty"`
+	// What the user's token told of them, as JSON.
+	Info []byte `protobuf:"bytes,8,opt,name=info,proto3" json:"info,omitempty"`
+	// What the message is; empty for text.
+	Type string `protobuf:"bytes,9,opt,name=type,proto3" json:"type,omitempty"`
+	// What programs make of it, as JSON.
+	Data []byte `protobuf:"bytes,10,opt,name=data,proto3" json:"data,omitempty"`
+	// The message that it answers; 0: none.
+	Reply int64 `protobuf:"varint,11,opt,name=reply,proto3" json:"reply,omitempty"`
+	// Users whom it is meant for.
+	Mentions []string `protobuf:"bytes,12,rep,name=mentions,proto3" json:"mentions,omitempty"`
+	Origin   Origin   `protobuf:"varint,13,opt,name=origin,proto3,enum=parley.v1.Origin" json:"origin,omitempty"`
+	// The key of the API that published it; empty for clients.
+	Key           string `protobuf:"bytes,14,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Chat) Reset() {
 	*x = Chat{}
-	mi := &file_events_proto_msgTypes[4]
+	mi := &file_events_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -471,7 +815,7 @@ func (x *Chat) String() string {
 func (*Chat) ProtoMessage() {}
 
 func (x *Chat) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[4]
+	mi := &file_events_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -484,7 +828,7 @@ func (x *Chat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chat.ProtoReflect.Descriptor instead.
 func (*Chat) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{4}
+	return file_events_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Chat) GetChannel() string {
@@ -536,6 +880,888 @@ func (x *Chat) GetTrace() string {
 	return ""
 }
 
+func (x *Chat) GetInfo() []byte {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *Chat) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Chat) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Chat) GetReply() int64 {
+	if x != nil {
+		return x.Reply
+	}
+	return 0
+}
+
+func (x *Chat) GetMentions() []string {
+	if x != nil {
+		return x.Mentions
+	}
+	return nil
+}
+
+func (x *Chat) GetOrigin() Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return Origin_ORIGIN_CLIENT
+}
+
+func (x *Chat) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+// Change changes a message. What made it allowed, when it was published, is in
+// it: nobody checks afterwards. A change of a private message is as private as
+// that is.
+type Change struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Session string                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	// Who changes it.
+	User string `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
+	// The client's own id, as of a chat.
+	Id     string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	Trace  string `protobuf:"bytes,5,opt,name=trace,proto3" json:"trace,omitempty"`
+	Origin Origin `protobuf:"varint,6,opt,name=origin,proto3,enum=parley.v1.Origin" json:"origin,omitempty"`
+	// The key of the API that acted; empty for clients.
+	Key string `protobuf:"bytes,7,opt,name=key,proto3" json:"key,omitempty"`
+	// The message that is changed, whose it is, and whom it is to.
+	Target int64  `protobuf:"varint,8,opt,name=target,proto3" json:"target,omitempty"`
+	Author string `protobuf:"bytes,9,opt,name=author,proto3" json:"author,omitempty"`
+	To     string `protobuf:"bytes,10,opt,name=to,proto3" json:"to,omitempty"`
+	// The user may do so as a moderator.
+	Moderator bool `protobuf:"varint,11,opt,name=moderator,proto3" json:"moderator,omitempty"`
+	// Types that are valid to be assigned to Act:
+	//
+	//	*Change_Edit
+	//	*Change_Delete
+	//	*Change_React
+	Act           isChange_Act `protobuf_oneof:"act"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_events_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Change) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Change) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *Change) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Change) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Change) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
+}
+
+func (x *Change) GetOrigin() Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return Origin_ORIGIN_CLIENT
+}
+
+func (x *Change) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Change) GetTarget() int64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *Change) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Change) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Change) GetModerator() bool {
+	if x != nil {
+		return x.Moderator
+	}
+	return false
+}
+
+func (x *Change) GetAct() isChange_Act {
+	if x != nil {
+		return x.Act
+	}
+	return nil
+}
+
+func (x *Change) GetEdit() *Edit {
+	if x != nil {
+		if x, ok := x.Act.(*Change_Edit); ok {
+			return x.Edit
+		}
+	}
+	return nil
+}
+
+func (x *Change) GetDelete() *Delete {
+	if x != nil {
+		if x, ok := x.Act.(*Change_Delete); ok {
+			return x.Delete
+		}
+	}
+	return nil
+}
+
+func (x *Change) GetReact() *React {
+	if x != nil {
+		if x, ok := x.Act.(*Change_React); ok {
+			return x.React
+		}
+	}
+	return nil
+}
+
+type isChange_Act interface {
+	isChange_Act()
+}
+
+type Change_Edit struct {
+	Edit *Edit `protobuf:"bytes,16,opt,name=edit,proto3,oneof"`
+}
+
+type Change_Delete struct {
+	Delete *Delete `protobuf:"bytes,17,opt,name=delete,proto3,oneof"`
+}
+
+type Change_React struct {
+	React *React `protobuf:"bytes,18,opt,name=react,proto3,oneof"`
+}
+
+func (*Change_Edit) isChange_Act() {}
+
+func (*Change_Delete) isChange_Act() {}
+
+func (*Change_React) isChange_Act() {}
+
+// Edit says what a message says from now on.
+type Edit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Body  string                 `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
+	// Absent: as before.
+	Type *string `protobuf:"bytes,2,opt,name=type,proto3,oneof" json:"type,omitempty"`
+	// JSON; empty: none any more; absent: as before.
+	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Edit) Reset() {
+	*x = Edit{}
+	mi := &file_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Edit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Edit) ProtoMessage() {}
+
+func (x *Edit) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Edit.ProtoReflect.Descriptor instead.
+func (*Edit) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Edit) GetBody() string {
+	if x != nil {
+		return x.Body
+	}
+	return ""
+}
+
+func (x *Edit) GetType() string {
+	if x != nil && x.Type != nil {
+		return *x.Type
+	}
+	return ""
+}
+
+func (x *Edit) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// Delete takes a message away.
+type Delete struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delete) Reset() {
+	*x = Delete{}
+	mi := &file_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delete) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delete) ProtoMessage() {}
+
+func (x *Delete) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delete.ProtoReflect.Descriptor instead.
+func (*Delete) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Delete) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// React adds a user's reaction to a message, or takes it back.
+type React struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Remove        bool                   `protobuf:"varint,2,opt,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *React) Reset() {
+	*x = React{}
+	mi := &file_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *React) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*React) ProtoMessage() {}
+
+func (x *React) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use React.ProtoReflect.Descriptor instead.
+func (*React) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *React) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *React) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
+// Pin pins a message to its channel, or takes the pin away.
+type Pin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	By            *Author                `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Target        int64                  `protobuf:"varint,4,opt,name=target,proto3" json:"target,omitempty"`
+	Remove        bool                   `protobuf:"varint,5,opt,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pin) Reset() {
+	*x = Pin{}
+	mi := &file_events_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pin) ProtoMessage() {}
+
+func (x *Pin) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pin.ProtoReflect.Descriptor instead.
+func (*Pin) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Pin) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Pin) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Pin) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Pin) GetTarget() int64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *Pin) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
+// Sanction is about what a user may do in a channel.
+type Sanction struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Whom it is about.
+	User   string          `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	By     *Author         `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Id     string          `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	Action Sanction_Action `protobuf:"varint,5,opt,name=action,proto3,enum=parley.v1.Sanction_Action" json:"action,omitempty"`
+	// When it ends, milliseconds since the Unix epoch; 0: never.
+	Until  int64  `protobuf:"varint,6,opt,name=until,proto3" json:"until,omitempty"`
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// A purge since there goes with it; absent: none does.
+	PurgeSince    *int64 `protobuf:"varint,8,opt,name=purge_since,json=purgeSince,proto3,oneof" json:"purge_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sanction) Reset() {
+	*x = Sanction{}
+	mi := &file_events_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sanction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sanction) ProtoMessage() {}
+
+func (x *Sanction) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sanction.ProtoReflect.Descriptor instead.
+func (*Sanction) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Sanction) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Sanction) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Sanction) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Sanction) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Sanction) GetAction() Sanction_Action {
+	if x != nil {
+		return x.Action
+	}
+	return Sanction_ACTION_UNSPECIFIED
+}
+
+func (x *Sanction) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Sanction) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Sanction) GetPurgeSince() int64 {
+	if x != nil && x.PurgeSince != nil {
+		return *x.PurgeSince
+	}
+	return 0
+}
+
+// Purge deletes the messages of a user from a position up to its own.
+type Purge struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Whose messages.
+	User          string  `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	By            *Author `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Id            string  `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	Since         int64   `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"`
+	Reason        string  `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Purge) Reset() {
+	*x = Purge{}
+	mi := &file_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Purge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Purge) ProtoMessage() {}
+
+func (x *Purge) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Purge.ProtoReflect.Descriptor instead.
+func (*Purge) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Purge) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Purge) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Purge) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Purge) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Purge) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *Purge) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Set sets something of a channel. What is absent stays as it is.
+type Set struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	By      *Author                `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	Id      string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	// Seconds between two messages of a user; 0: as many as they like.
+	Slow *int64 `protobuf:"varint,4,opt,name=slow,proto3,oneof" json:"slow,omitempty"`
+	// Moderators alone may write.
+	Frozen *bool   `protobuf:"varint,5,opt,name=frozen,proto3,oneof" json:"frozen,omitempty"`
+	Topic  *string `protobuf:"bytes,6,opt,name=topic,proto3,oneof" json:"topic,omitempty"`
+	// JSON; empty: none any more.
+	Data          []byte `protobuf:"bytes,7,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Set) Reset() {
+	*x = Set{}
+	mi := &file_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Set) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Set) ProtoMessage() {}
+
+func (x *Set) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Set.ProtoReflect.Descriptor instead.
+func (*Set) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Set) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Set) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Set) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Set) GetSlow() int64 {
+	if x != nil && x.Slow != nil {
+		return *x.Slow
+	}
+	return 0
+}
+
+func (x *Set) GetFrozen() bool {
+	if x != nil && x.Frozen != nil {
+		return *x.Frozen
+	}
+	return false
+}
+
+func (x *Set) GetTopic() string {
+	if x != nil && x.Topic != nil {
+		return *x.Topic
+	}
+	return ""
+}
+
+func (x *Set) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// Watch subscribes a connector to a channel without a member, until an Unwatch
+// or a Down.
+type Watch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Connector     string                 `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
+	PushPartition int32                  `protobuf:"varint,3,opt,name=push_partition,json=pushPartition,proto3" json:"push_partition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watch) Reset() {
+	*x = Watch{}
+	mi := &file_events_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watch) ProtoMessage() {}
+
+func (x *Watch) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watch.ProtoReflect.Descriptor instead.
+func (*Watch) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Watch) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Watch) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *Watch) GetPushPartition() int32 {
+	if x != nil {
+		return x.PushPartition
+	}
+	return 0
+}
+
+// Unwatch ends a Watch.
+type Unwatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Connector     string                 `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unwatch) Reset() {
+	*x = Unwatch{}
+	mi := &file_events_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unwatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unwatch) ProtoMessage() {}
+
+func (x *Unwatch) ProtoReflect() protoreflect.Message {
+	mi := &file_events_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unwatch.ProtoReflect.Descriptor instead.
+func (*Unwatch) Descriptor() ([]byte, []int) {
+	return file_events_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Unwatch) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Unwatch) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
 // Leave ends a session's membership of a channel.
 type Leave struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -549,7 +1775,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_events_proto_msgTypes[5]
+	mi := &file_events_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +1787,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[5]
+	mi := &file_events_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +1800,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{5}
+	return file_events_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Leave) GetChannel() string {
@@ -616,7 +1842,7 @@ type Down struct {
 
 func (x *Down) Reset() {
 	*x = Down{}
-	mi := &file_events_proto_msgTypes[6]
+	mi := &file_events_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +1854,7 @@ func (x *Down) String() string {
 func (*Down) ProtoMessage() {}
 
 func (x *Down) ProtoReflect() protoreflect.Message {
-	mi := &file_events_proto_msgTypes[6]
+	mi := &file_events_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +1867,7 @@ func (x *Down) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Down.ProtoReflect.Descriptor instead.
 func (*Down) Descriptor() ([]byte, []int) {
-	return file_events_proto_rawDescGZIP(), []int{6}
+	return file_events_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Down) GetConnector() string {
@@ -662,7 +1888,7 @@ var File_events_proto protoreflect.FileDescriptor
 
 const file_events_proto_rawDesc = "" +
 	"\n" +
-	"\fevents.proto\x12\tparley.v1\"\xd4\x02\n" +
+	"\fevents.proto\x12\tparley.v1\"\x80\x05\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x1c\n" +
 	"\tconnector\x18\x02 \x01(\tR\tconnector\x12\x18\n" +
@@ -672,19 +1898,31 @@ const file_events_proto_rawDesc = "" +
 	"\x04join\x18\x12 \x01(\v2\x0f.parley.v1.JoinH\x00R\x04join\x12%\n" +
 	"\x04chat\x18\x13 \x01(\v2\x0f.parley.v1.ChatH\x00R\x04chat\x12(\n" +
 	"\x05leave\x18\x14 \x01(\v2\x10.parley.v1.LeaveH\x00R\x05leave\x12%\n" +
-	"\x04down\x18\x15 \x01(\v2\x0f.parley.v1.DownH\x00R\x04downB\x06\n" +
-	"\x04kind\"N\n" +
+	"\x04down\x18\x15 \x01(\v2\x0f.parley.v1.DownH\x00R\x04down\x12+\n" +
+	"\x06change\x18\x16 \x01(\v2\x11.parley.v1.ChangeH\x00R\x06change\x12\"\n" +
+	"\x03pin\x18\x17 \x01(\v2\x0e.parley.v1.PinH\x00R\x03pin\x121\n" +
+	"\bsanction\x18\x18 \x01(\v2\x13.parley.v1.SanctionH\x00R\bsanction\x12(\n" +
+	"\x05purge\x18\x19 \x01(\v2\x10.parley.v1.PurgeH\x00R\x05purge\x12\"\n" +
+	"\x03set\x18\x1a \x01(\v2\x0e.parley.v1.SetH\x00R\x03set\x12(\n" +
+	"\x05watch\x18\x1b \x01(\v2\x10.parley.v1.WatchH\x00R\x05watch\x12.\n" +
+	"\aunwatch\x18\x1c \x01(\v2\x12.parley.v1.UnwatchH\x00R\aunwatchB\x06\n" +
+	"\x04kind\"8\n" +
+	"\x06Author\x12\x14\n" +
+	"\x04user\x18\x01 \x01(\tH\x00R\x04user\x12\x12\n" +
+	"\x03key\x18\x02 \x01(\tH\x00R\x03keyB\x04\n" +
+	"\x02by\"N\n" +
 	"\x06Marker\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x16\n" +
 	"\x06format\x18\x02 \x01(\x05R\x06format\x12\x16\n" +
 	"\x06window\x18\x03 \x01(\x03R\x06window\" \n" +
 	"\x06Format\x12\x16\n" +
-	"\x06number\x18\x01 \x01(\x05R\x06number\"u\n" +
+	"\x06number\x18\x01 \x01(\x05R\x06number\"\x89\x01\n" +
 	"\x04Join\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
 	"\x04user\x18\x03 \x01(\tR\x04user\x12%\n" +
-	"\x0epush_partition\x18\x04 \x01(\x05R\rpushPartition\"\x98\x01\n" +
+	"\x0epush_partition\x18\x04 \x01(\x05R\rpushPartition\x12\x12\n" +
+	"\x04info\x18\x05 \x01(\fR\x04info\"\xc3\x02\n" +
 	"\x04Chat\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
@@ -692,7 +1930,95 @@ const file_events_proto_rawDesc = "" +
 	"\x02id\x18\x04 \x01(\tR\x02id\x12\x12\n" +
 	"\x04body\x18\x05 \x01(\tR\x04body\x12\x0e\n" +
 	"\x02to\x18\x06 \x01(\tR\x02to\x12\x14\n" +
-	"\x05trace\x18\a \x01(\tR\x05trace\"z\n" +
+	"\x05trace\x18\a \x01(\tR\x05trace\x12\x12\n" +
+	"\x04info\x18\b \x01(\fR\x04info\x12\x12\n" +
+	"\x04type\x18\t \x01(\tR\x04type\x12\x12\n" +
+	"\x04data\x18\n" +
+	" \x01(\fR\x04data\x12\x14\n" +
+	"\x05reply\x18\v \x01(\x03R\x05reply\x12\x1a\n" +
+	"\bmentions\x18\f \x03(\tR\bmentions\x12)\n" +
+	"\x06origin\x18\r \x01(\x0e2\x11.parley.v1.OriginR\x06origin\x12\x10\n" +
+	"\x03key\x18\x0e \x01(\tR\x03key\"\x96\x03\n" +
+	"\x06Change\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
+	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
+	"\x04user\x18\x03 \x01(\tR\x04user\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\x12\x14\n" +
+	"\x05trace\x18\x05 \x01(\tR\x05trace\x12)\n" +
+	"\x06origin\x18\x06 \x01(\x0e2\x11.parley.v1.OriginR\x06origin\x12\x10\n" +
+	"\x03key\x18\a \x01(\tR\x03key\x12\x16\n" +
+	"\x06target\x18\b \x01(\x03R\x06target\x12\x16\n" +
+	"\x06author\x18\t \x01(\tR\x06author\x12\x0e\n" +
+	"\x02to\x18\n" +
+	" \x01(\tR\x02to\x12\x1c\n" +
+	"\tmoderator\x18\v \x01(\bR\tmoderator\x12%\n" +
+	"\x04edit\x18\x10 \x01(\v2\x0f.parley.v1.EditH\x00R\x04edit\x12+\n" +
+	"\x06delete\x18\x11 \x01(\v2\x11.parley.v1.DeleteH\x00R\x06delete\x12(\n" +
+	"\x05react\x18\x12 \x01(\v2\x10.parley.v1.ReactH\x00R\x05reactB\x05\n" +
+	"\x03act\"^\n" +
+	"\x04Edit\x12\x12\n" +
+	"\x04body\x18\x01 \x01(\tR\x04body\x12\x17\n" +
+	"\x04type\x18\x02 \x01(\tH\x00R\x04type\x88\x01\x01\x12\x17\n" +
+	"\x04data\x18\x03 \x01(\fH\x01R\x04data\x88\x01\x01B\a\n" +
+	"\x05_typeB\a\n" +
+	"\x05_data\" \n" +
+	"\x06Delete\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"3\n" +
+	"\x05React\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06remove\x18\x02 \x01(\bR\x06remove\"\x82\x01\n" +
+	"\x03Pin\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12!\n" +
+	"\x02by\x18\x02 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x12\x16\n" +
+	"\x06target\x18\x04 \x01(\x03R\x06target\x12\x16\n" +
+	"\x06remove\x18\x05 \x01(\bR\x06remove\"\x94\x03\n" +
+	"\bSanction\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12!\n" +
+	"\x02by\x18\x03 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\x122\n" +
+	"\x06action\x18\x05 \x01(\x0e2\x1a.parley.v1.Sanction.ActionR\x06action\x12\x14\n" +
+	"\x05until\x18\x06 \x01(\x03R\x05until\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12$\n" +
+	"\vpurge_since\x18\b \x01(\x03H\x00R\n" +
+	"purgeSince\x88\x01\x01\"\x8e\x01\n" +
+	"\x06Action\x12\x16\n" +
+	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vACTION_MUTE\x10\x01\x12\x0e\n" +
+	"\n" +
+	"ACTION_BAN\x10\x02\x12\x0f\n" +
+	"\vACTION_KICK\x10\x03\x12\x0f\n" +
+	"\vACTION_LIFT\x10\x04\x12\x14\n" +
+	"\x10ACTION_LIFT_MUTE\x10\x05\x12\x13\n" +
+	"\x0fACTION_LIFT_BAN\x10\x06B\x0e\n" +
+	"\f_purge_since\"\x96\x01\n" +
+	"\x05Purge\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12!\n" +
+	"\x02by\x18\x03 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\x12\x14\n" +
+	"\x05since\x18\x05 \x01(\x03R\x05since\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xe3\x01\n" +
+	"\x03Set\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12!\n" +
+	"\x02by\x18\x02 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x12\x17\n" +
+	"\x04slow\x18\x04 \x01(\x03H\x00R\x04slow\x88\x01\x01\x12\x1b\n" +
+	"\x06frozen\x18\x05 \x01(\bH\x01R\x06frozen\x88\x01\x01\x12\x19\n" +
+	"\x05topic\x18\x06 \x01(\tH\x02R\x05topic\x88\x01\x01\x12\x17\n" +
+	"\x04data\x18\a \x01(\fH\x03R\x04data\x88\x01\x01B\a\n" +
+	"\x05_slowB\t\n" +
+	"\a_frozenB\b\n" +
+	"\x06_topicB\a\n" +
+	"\x05_data\"f\n" +
+	"\x05Watch\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x1c\n" +
+	"\tconnector\x18\x02 \x01(\tR\tconnector\x12%\n" +
+	"\x0epush_partition\x18\x03 \x01(\x05R\rpushPartition\"A\n" +
+	"\aUnwatch\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x1c\n" +
+	"\tconnector\x18\x02 \x01(\tR\tconnector\"z\n" +
 	"\x05Leave\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
@@ -700,12 +2026,19 @@ const file_events_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\x0e2\x11.parley.v1.ReasonR\x06reason\"O\n" +
 	"\x04Down\x12\x1c\n" +
 	"\tconnector\x18\x01 \x01(\tR\tconnector\x12)\n" +
-	"\x06reason\x18\x02 \x01(\x0e2\x11.parley.v1.ReasonR\x06reason*]\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x11.parley.v1.ReasonR\x06reason*/\n" +
+	"\x06Origin\x12\x11\n" +
+	"\rORIGIN_CLIENT\x10\x00\x12\x12\n" +
+	"\x0eORIGIN_BACKEND\x10\x01*\xac\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fREASON_LEAVE\x10\x01\x12\x15\n" +
 	"\x11REASON_DISCONNECT\x10\x02\x12\x12\n" +
-	"\x0eREASON_TIMEOUT\x10\x03B&Z$github.com/parley-chat/parley/schemab\x06proto3"
+	"\x0eREASON_TIMEOUT\x10\x03\x12\x11\n" +
+	"\rREASON_KICKED\x10\x04\x12\x11\n" +
+	"\rREASON_BANNED\x10\x05\x12\x11\n" +
+	"\rREASON_BARRED\x10\x06\x12\x14\n" +
+	"\x10REASON_FORBIDDEN\x10\aB&Z$github.com/parley-chat/parley/schemab\x06proto3"
 
 var (
 	file_events_proto_rawDescOnce sync.Once
@@ -719,32 +2052,62 @@ func file_events_proto_rawDescGZIP() []byte {
 	return file_events_proto_rawDescData
 }
 
-var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_events_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_events_proto_goTypes = []any{
-	(Reason)(0),    // 0: parley.v1.Reason
-	(*Event)(nil),  // 1: parley.v1.Event
-	(*Marker)(nil), // 2: parley.v1.Marker
-	(*Format)(nil), // 3: parley.v1.Format
-	(*Join)(nil),   // 4: parley.v1.Join
-	(*Chat)(nil),   // 5: parley.v1.Chat
-	(*Leave)(nil),  // 6: parley.v1.Leave
-	(*Down)(nil),   // 7: parley.v1.Down
+	(Origin)(0),          // 0: parley.v1.Origin
+	(Reason)(0),          // 1: parley.v1.Reason
+	(Sanction_Action)(0), // 2: parley.v1.Sanction.Action
+	(*Event)(nil),        // 3: parley.v1.Event
+	(*Author)(nil),       // 4: parley.v1.Author
+	(*Marker)(nil),       // 5: parley.v1.Marker
+	(*Format)(nil),       // 6: parley.v1.Format
+	(*Join)(nil),         // 7: parley.v1.Join
+	(*Chat)(nil),         // 8: parley.v1.Chat
+	(*Change)(nil),       // 9: parley.v1.Change
+	(*Edit)(nil),         // 10: parley.v1.Edit
+	(*Delete)(nil),       // 11: parley.v1.Delete
+	(*React)(nil),        // 12: parley.v1.React
+	(*Pin)(nil),          // 13: parley.v1.Pin
+	(*Sanction)(nil),     // 14: parley.v1.Sanction
+	(*Purge)(nil),        // 15: parley.v1.Purge
+	(*Set)(nil),          // 16: parley.v1.Set
+	(*Watch)(nil),        // 17: parley.v1.Watch
+	(*Unwatch)(nil),      // 18: parley.v1.Unwatch
+	(*Leave)(nil),        // 19: parley.v1.Leave
+	(*Down)(nil),         // 20: parley.v1.Down
 }
 var file_events_proto_depIdxs = []int32{
-	2, // 0: parley.v1.Event.marker:type_name -> parley.v1.Marker
-	3, // 1: parley.v1.Event.format:type_name -> parley.v1.Format
-	4, // 2: parley.v1.Event.join:type_name -> parley.v1.Join
-	5, // 3: parley.v1.Event.chat:type_name -> parley.v1.Chat
-	6, // 4: parley.v1.Event.leave:type_name -> parley.v1.Leave
-	7, // 5: parley.v1.Event.down:type_name -> parley.v1.Down
-	0, // 6: parley.v1.Leave.reason:type_name -> parley.v1.Reason
-	0, // 7: parley.v1.Down.reason:type_name -> parley.v1.Reason
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	5,  // 0: parley.v1.Event.marker:type_name -> parley.v1.Marker
+	6,  // 1: parley.v1.Event.format:type_name -> parley.v1.Format
+	7,  // 2: parley.v1.Event.join:type_name -> parley.v1.Join
+	8,  // 3: parley.v1.Event.chat:type_name -> parley.v1.Chat
+	19, // 4: parley.v1.Event.leave:type_name -> parley.v1.Leave
+	20, // 5: parley.v1.Event.down:type_name -> parley.v1.Down
+	9,  // 6: parley.v1.Event.change:type_name -> parley.v1.Change
+	13, // 7: parley.v1.Event.pin:type_name -> parley.v1.Pin
+	14, // 8: parley.v1.Event.sanction:type_name -> parley.v1.Sanction
+	15, // 9: parley.v1.Event.purge:type_name -> parley.v1.Purge
+	16, // 10: parley.v1.Event.set:type_name -> parley.v1.Set
+	17, // 11: parley.v1.Event.watch:type_name -> parley.v1.Watch
+	18, // 12: parley.v1.Event.unwatch:type_name -> parley.v1.Unwatch
+	0,  // 13: parley.v1.Chat.origin:type_name -> parley.v1.Origin
+	0,  // 14: parley.v1.Change.origin:type_name -> parley.v1.Origin
+	10, // 15: parley.v1.Change.edit:type_name -> parley.v1.Edit
+	11, // 16: parley.v1.Change.delete:type_name -> parley.v1.Delete
+	12, // 17: parley.v1.Change.react:type_name -> parley.v1.React
+	4,  // 18: parley.v1.Pin.by:type_name -> parley.v1.Author
+	4,  // 19: parley.v1.Sanction.by:type_name -> parley.v1.Author
+	2,  // 20: parley.v1.Sanction.action:type_name -> parley.v1.Sanction.Action
+	4,  // 21: parley.v1.Purge.by:type_name -> parley.v1.Author
+	4,  // 22: parley.v1.Set.by:type_name -> parley.v1.Author
+	1,  // 23: parley.v1.Leave.reason:type_name -> parley.v1.Reason
+	1,  // 24: parley.v1.Down.reason:type_name -> parley.v1.Reason
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_events_proto_init() }
@@ -759,14 +2122,33 @@ func file_events_proto_init() {
 		(*Event_Chat)(nil),
 		(*Event_Leave)(nil),
 		(*Event_Down)(nil),
+		(*Event_Change)(nil),
+		(*Event_Pin)(nil),
+		(*Event_Sanction)(nil),
+		(*Event_Purge)(nil),
+		(*Event_Set)(nil),
+		(*Event_Watch)(nil),
+		(*Event_Unwatch)(nil),
 	}
+	file_events_proto_msgTypes[1].OneofWrappers = []any{
+		(*Author_User)(nil),
+		(*Author_Key)(nil),
+	}
+	file_events_proto_msgTypes[6].OneofWrappers = []any{
+		(*Change_Edit)(nil),
+		(*Change_Delete)(nil),
+		(*Change_React)(nil),
+	}
+	file_events_proto_msgTypes[7].OneofWrappers = []any{}
+	file_events_proto_msgTypes[11].OneofWrappers = []any{}
+	file_events_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_events_proto_rawDesc), len(file_events_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      3,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -25,90 +25,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Author is who wrote a rule.
-type Author struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Types that are valid to be assigned to By:
-	//
-	//	*Author_User
-	//	*Author_Key
-	By            isAuthor_By `protobuf_oneof:"by"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Author) Reset() {
-	*x = Author{}
-	mi := &file_rules_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Author) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Author) ProtoMessage() {}
-
-func (x *Author) ProtoReflect() protoreflect.Message {
-	mi := &file_rules_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Author.ProtoReflect.Descriptor instead.
-func (*Author) Descriptor() ([]byte, []int) {
-	return file_rules_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *Author) GetBy() isAuthor_By {
-	if x != nil {
-		return x.By
-	}
-	return nil
-}
-
-func (x *Author) GetUser() string {
-	if x != nil {
-		if x, ok := x.By.(*Author_User); ok {
-			return x.User
-		}
-	}
-	return ""
-}
-
-func (x *Author) GetKey() string {
-	if x != nil {
-		if x, ok := x.By.(*Author_Key); ok {
-			return x.Key
-		}
-	}
-	return ""
-}
-
-type isAuthor_By interface {
-	isAuthor_By()
-}
-
-type Author_User struct {
-	User string `protobuf:"bytes,1,opt,name=user,proto3,oneof"`
-}
-
-type Author_Key struct {
-	// The name of a key of the API; "cli" for the commands of parley.
-	Key string `protobuf:"bytes,2,opt,name=key,proto3,oneof"`
-}
-
-func (*Author_User) isAuthor_By() {}
-
-func (*Author_Key) isAuthor_By() {}
-
 // Revocation ends the tokens of a user that were issued before a time. Of two,
 // the one with the later time holds.
 type Revocation struct {
@@ -124,7 +40,7 @@ type Revocation struct {
 
 func (x *Revocation) Reset() {
 	*x = Revocation{}
-	mi := &file_rules_proto_msgTypes[1]
+	mi := &file_rules_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -136,7 +52,7 @@ func (x *Revocation) String() string {
 func (*Revocation) ProtoMessage() {}
 
 func (x *Revocation) ProtoReflect() protoreflect.Message {
-	mi := &file_rules_proto_msgTypes[1]
+	mi := &file_rules_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -149,7 +65,7 @@ func (x *Revocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
 func (*Revocation) Descriptor() ([]byte, []int) {
-	return file_rules_proto_rawDescGZIP(), []int{1}
+	return file_rules_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Revocation) GetBefore() int64 {
@@ -194,7 +110,7 @@ type TokenRevocation struct {
 
 func (x *TokenRevocation) Reset() {
 	*x = TokenRevocation{}
-	mi := &file_rules_proto_msgTypes[2]
+	mi := &file_rules_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -206,7 +122,7 @@ func (x *TokenRevocation) String() string {
 func (*TokenRevocation) ProtoMessage() {}
 
 func (x *TokenRevocation) ProtoReflect() protoreflect.Message {
-	mi := &file_rules_proto_msgTypes[2]
+	mi := &file_rules_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -219,7 +135,7 @@ func (x *TokenRevocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRevocation.ProtoReflect.Descriptor instead.
 func (*TokenRevocation) Descriptor() ([]byte, []int) {
-	return file_rules_proto_rawDescGZIP(), []int{2}
+	return file_rules_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *TokenRevocation) GetUntil() int64 {
@@ -264,7 +180,7 @@ type Bar struct {
 
 func (x *Bar) Reset() {
 	*x = Bar{}
-	mi := &file_rules_proto_msgTypes[3]
+	mi := &file_rules_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -276,7 +192,7 @@ func (x *Bar) String() string {
 func (*Bar) ProtoMessage() {}
 
 func (x *Bar) ProtoReflect() protoreflect.Message {
-	mi := &file_rules_proto_msgTypes[3]
+	mi := &file_rules_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -289,7 +205,7 @@ func (x *Bar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bar.ProtoReflect.Descriptor instead.
 func (*Bar) Descriptor() ([]byte, []int) {
-	return file_rules_proto_rawDescGZIP(), []int{3}
+	return file_rules_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Bar) GetUntil() int64 {
@@ -333,7 +249,7 @@ type UserGrants struct {
 
 func (x *UserGrants) Reset() {
 	*x = UserGrants{}
-	mi := &file_rules_proto_msgTypes[4]
+	mi := &file_rules_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +261,7 @@ func (x *UserGrants) String() string {
 func (*UserGrants) ProtoMessage() {}
 
 func (x *UserGrants) ProtoReflect() protoreflect.Message {
-	mi := &file_rules_proto_msgTypes[4]
+	mi := &file_rules_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +274,7 @@ func (x *UserGrants) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserGrants.ProtoReflect.Descriptor instead.
 func (*UserGrants) Descriptor() ([]byte, []int) {
-	return file_rules_proto_rawDescGZIP(), []int{4}
+	return file_rules_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *UserGrants) GetGrants() []*Grant {
@@ -393,7 +309,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_rules_proto_msgTypes[5]
+	mi := &file_rules_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +321,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_rules_proto_msgTypes[5]
+	mi := &file_rules_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +334,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_rules_proto_rawDescGZIP(), []int{5}
+	return file_rules_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Grant) GetChannels() []string {
@@ -451,7 +367,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_rules_proto_msgTypes[6]
+	mi := &file_rules_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +379,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_rules_proto_msgTypes[6]
+	mi := &file_rules_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +392,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_rules_proto_rawDescGZIP(), []int{6}
+	return file_rules_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Order) GetSession() string {
@@ -524,7 +440,7 @@ type RulesFormat struct {
 
 func (x *RulesFormat) Reset() {
 	*x = RulesFormat{}
-	mi := &file_rules_proto_msgTypes[7]
+	mi := &file_rules_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -536,7 +452,7 @@ func (x *RulesFormat) String() string {
 func (*RulesFormat) ProtoMessage() {}
 
 func (x *RulesFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_rules_proto_msgTypes[7]
+	mi := &file_rules_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -549,7 +465,7 @@ func (x *RulesFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesFormat.ProtoReflect.Descriptor instead.
 func (*RulesFormat) Descriptor() ([]byte, []int) {
-	return file_rules_proto_rawDescGZIP(), []int{7}
+	return file_rules_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RulesFormat) GetNumber() int32 {
@@ -563,11 +479,7 @@ var File_rules_proto protoreflect.FileDescriptor
 
 const file_rules_proto_rawDesc = "" +
 	"\n" +
-	"\vrules.proto\x12\tparley.v1\"8\n" +
-	"\x06Author\x12\x14\n" +
-	"\x04user\x18\x01 \x01(\tH\x00R\x04user\x12\x12\n" +
-	"\x03key\x18\x02 \x01(\tH\x00R\x03keyB\x04\n" +
-	"\x02by\"s\n" +
+	"\vrules.proto\x12\tparley.v1\x1a\fevents.proto\"s\n" +
 	"\n" +
 	"Revocation\x12\x16\n" +
 	"\x06before\x18\x01 \x01(\x03R\x06before\x12!\n" +
@@ -613,24 +525,24 @@ func file_rules_proto_rawDescGZIP() []byte {
 	return file_rules_proto_rawDescData
 }
 
-var file_rules_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_rules_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_rules_proto_goTypes = []any{
-	(*Author)(nil),          // 0: parley.v1.Author
-	(*Revocation)(nil),      // 1: parley.v1.Revocation
-	(*TokenRevocation)(nil), // 2: parley.v1.TokenRevocation
-	(*Bar)(nil),             // 3: parley.v1.Bar
-	(*UserGrants)(nil),      // 4: parley.v1.UserGrants
-	(*Grant)(nil),           // 5: parley.v1.Grant
-	(*Order)(nil),           // 6: parley.v1.Order
-	(*RulesFormat)(nil),     // 7: parley.v1.RulesFormat
+	(*Revocation)(nil),      // 0: parley.v1.Revocation
+	(*TokenRevocation)(nil), // 1: parley.v1.TokenRevocation
+	(*Bar)(nil),             // 2: parley.v1.Bar
+	(*UserGrants)(nil),      // 3: parley.v1.UserGrants
+	(*Grant)(nil),           // 4: parley.v1.Grant
+	(*Order)(nil),           // 5: parley.v1.Order
+	(*RulesFormat)(nil),     // 6: parley.v1.RulesFormat
+	(*Author)(nil),          // 7: parley.v1.Author
 }
 var file_rules_proto_depIdxs = []int32{
-	0, // 0: parley.v1.Revocation.by:type_name -> parley.v1.Author
-	0, // 1: parley.v1.TokenRevocation.by:type_name -> parley.v1.Author
-	0, // 2: parley.v1.Bar.by:type_name -> parley.v1.Author
-	5, // 3: parley.v1.UserGrants.grants:type_name -> parley.v1.Grant
-	0, // 4: parley.v1.UserGrants.by:type_name -> parley.v1.Author
-	0, // 5: parley.v1.Order.by:type_name -> parley.v1.Author
+	7, // 0: parley.v1.Revocation.by:type_name -> parley.v1.Author
+	7, // 1: parley.v1.TokenRevocation.by:type_name -> parley.v1.Author
+	7, // 2: parley.v1.Bar.by:type_name -> parley.v1.Author
+	4, // 3: parley.v1.UserGrants.grants:type_name -> parley.v1.Grant
+	7, // 4: parley.v1.UserGrants.by:type_name -> parley.v1.Author
+	7, // 5: parley.v1.Order.by:type_name -> parley.v1.Author
 	6, // [6:6] is the sub-list for method output_type
 	6, // [6:6] is the sub-list for method input_type
 	6, // [6:6] is the sub-list for extension type_name
@@ -643,17 +555,14 @@ func file_rules_proto_init() {
 	if File_rules_proto != nil {
 		return
 	}
-	file_rules_proto_msgTypes[0].OneofWrappers = []any{
-		(*Author_User)(nil),
-		(*Author_Key)(nil),
-	}
+	file_events_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rules_proto_rawDesc), len(file_rules_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

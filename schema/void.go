@@ -14,15 +14,16 @@ const Window = 65_536
 // anything older: every reader that starts N offsets earlier gets it right.
 //
 // An event of a connector is void when its counter is at or below the highest
-// of that connector within the N offsets before it, void or not. A chat is
-// void when the same channel, user and id occurred, void or not, within them.
+// of that connector within the N offsets before it, void or not. An act, which is
+// a chat or what came with format 2 and has an id, is void when one with the same
+// channel, origin, actor and id occurred, void or not, within them.
 // A join is void when its connector was declared down within them.
 //
 // Not safe for concurrent use.
 type VoidWindow struct {
 	n        int64
 	counters map[string]*counters
-	ids      map[chatID]int64 // offset of the latest occurrence
+	ids      map[actID]int64  // offset of the latest occurrence
 	downs    map[string]int64 // offset of the latest down
 	seen     queue            // what to forget, in order
 }
@@ -39,20 +40,20 @@ type count struct {
 	counter uint64
 }
 
-type chatID [16]byte
+type actID [16]byte
 
 // sighting is what one offset added to the window.
 type sighting struct {
 	offset int64
 	by     *counters // nil: of no connector
 	down   string
-	id     chatID
-	isChat bool
+	id     actID
+	isAct  bool
 }
 
 // NewVoidWindow returns an empty window of n offsets.
 func NewVoidWindow(n int64) *VoidWindow {
-	return &VoidWindow{n: n, counters: map[string]*counters{}, ids: map[chatID]int64{}, downs: map[string]int64{}}
+	return &VoidWindow{n: n, counters: map[string]*counters{}, ids: map[actID]int64{}, downs: map[string]int64{}}
 }
 
 // Judge adds the event at offset to the window and reports whether it is
@@ -65,17 +66,18 @@ func (w *VoidWindow) Judge(offset int64, e *Event) bool {
 		s.by, void = w.counted(offset, e)
 	}
 	switch k := e.Kind.(type) {
-	case *Event_Chat:
-		s.isChat, s.id = true, idOf(k.Chat)
-		_, repeated := w.ids[s.id]
-		w.ids[s.id] = offset
-		void = void || repeated
 	case *Event_Join:
 		_, down := w.downs[e.Connector]
 		void = void || down
 	case *Event_Down:
 		s.down = k.Down.Connector
 		w.downs[s.down] = offset
+	}
+	if a, is := actOf(e); is {
+		s.isAct, s.id = true, a.digest()
+		_, repeated := w.ids[s.id]
+		w.ids[s.id] = offset
+		void = void || repeated
 	}
 	if s.by != nil || s.down != "" {
 		w.seen.push(s)
@@ -116,7 +118,7 @@ func (w *VoidWindow) forget(offset int64) {
 				delete(w.counters, by.connector)
 			}
 		}
-		if s.isChat && w.ids[s.id] == s.offset {
+		if s.isAct && w.ids[s.id] == s.offset {
 			delete(w.ids, s.id)
 		}
 		if s.down != "" && w.downs[s.down] == s.offset {
@@ -125,16 +127,64 @@ func (w *VoidWindow) forget(offset int64) {
 	}
 }
 
-// idOf condenses (channel, user, id), which bounds the window's memory.
-func idOf(c *Chat) chatID {
-	var buf [MaxName*2 + MaxID + 8]byte
-	b := binary.AppendUvarint(buf[:0], uint64(len(c.Channel)))
-	b = append(b, c.Channel...)
-	b = binary.AppendUvarint(b, uint64(len(c.User)))
-	b = append(b, c.User...)
-	b = append(b, c.Id...)
+// act is what makes a retry the same act as before. Nobody can use up the id of
+// somebody else.
+type act struct {
+	channel   string
+	key       bool // actor is a key of the API
+	backend   bool
+	actor, id string
+}
+
+// actOf is what the event does under an id; false: it has none.
+func actOf(e *Event) (a act, is bool) {
+	switch k := e.Kind.(type) {
+	case *Event_Chat:
+		c := k.Chat
+		return act{channel: c.Channel, backend: c.Origin != Origin_ORIGIN_CLIENT, actor: c.User, id: c.Id}, true
+	case *Event_Change:
+		c := k.Change
+		return act{channel: c.Channel, backend: c.Origin != Origin_ORIGIN_CLIENT, actor: c.User, id: c.Id}, true
+	case *Event_Pin:
+		return byAuthor(k.Pin.Channel, k.Pin.By, k.Pin.Id), true
+	case *Event_Sanction:
+		return byAuthor(k.Sanction.Channel, k.Sanction.By, k.Sanction.Id), true
+	case *Event_Purge:
+		return byAuthor(k.Purge.Channel, k.Purge.By, k.Purge.Id), true
+	case *Event_Set:
+		return byAuthor(k.Set.Channel, k.Set.By, k.Set.Id), true
+	}
+	return act{}, false
+}
+
+func byAuthor(channel string, by *Author, id string) act {
+	if key := by.GetKey(); key != "" {
+		return act{channel: channel, key: true, backend: true, actor: key, id: id}
+	}
+	return act{channel: channel, actor: by.GetUser(), id: id}
+}
+
+// digest condenses an act, which bounds the window's memory. That of a client's
+// chat is what it was in format 1.
+func (a *act) digest() actID {
+	var buf [MaxName*2 + MaxID + 16]byte
+	b := binary.AppendUvarint(buf[:0], uint64(len(a.channel)))
+	b = append(b, a.channel...)
+	b = binary.AppendUvarint(b, uint64(len(a.actor)))
+	b = append(b, a.actor...)
+	b = append(b, a.id...)
+	if a.backend || a.key {
+		b = append(b, 0xff, flag(a.backend), flag(a.key)) // 0xff is in no id
+	}
 	sum := sha256.Sum256(b)
-	return chatID(sum[:16])
+	return actID(sum[:16])
+}
+
+func flag(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 // queue is a FIFO of sightings that reuses its memory.
