@@ -16,15 +16,22 @@ const NewestFormat = 2
 // its position and continues after it, all in the same way.
 var ErrCorrupt = errors.New("corrupt record")
 
-// NewerError is an event kind or a format that this binary does not know. A
-// consumer stops on it: to skip it would make its state differ from others'.
+// NewerError is an event kind or a format that this binary does not know, or an
+// event whose format is not in force yet. A consumer stops on it: to skip it
+// would make its state differ from others'.
 type NewerError struct {
-	// What is newer: "event kind" or "format".
+	// What is newer, such as "event kind" or "format".
 	What   string
 	Number int32
+	// InForce is the format in force, where the event is newer than that and this
+	// binary knows it.
+	InForce int32
 }
 
 func (e *NewerError) Error() string {
+	if e.InForce != 0 {
+		return fmt.Sprintf("the log holds %s %d where format %d is in force, which no parley writes: find what else writes to %s, then begin a new epoch with `parley epoch new`", e.What, e.Number, e.InForce, TopicEvents)
+	}
 	return fmt.Sprintf("the log holds %s %d, which this version of parley (format %d) does not know: start a newer parley", e.What, e.Number, NewestFormat)
 }
 
