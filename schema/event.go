@@ -42,7 +42,8 @@ const (
 )
 
 // DecodeEvent reads the value of a record of parley.events. The error is
-// ErrCorrupt or a *NewerError. It is a pure function of the value.
+// ErrCorrupt or a *NewerError. It is a pure function of the value. In the event,
+// info and data are empty or valid JSON.
 func DecodeEvent(value []byte) (*Event, error) {
 	e := new(Event)
 	if err := proto.Unmarshal(value, e); err != nil {
@@ -63,6 +64,7 @@ func DecodeEvent(value []byte) (*Event, error) {
 	if e.newerAct() {
 		return nil, &NewerError{What: "act of a format above", Number: NewestFormat}
 	}
+	e.cleanJSON()
 	return e, nil
 }
 

@@ -149,12 +149,38 @@ func checkLength(what, text string, most int) error {
 	return nil
 }
 
-// checkJSON checks a JSON value that may be absent.
+// checkJSON checks the length of a JSON value that may be absent. Whether it is
+// JSON does not count: no two libraries agree on that (depth, surrogates, NaN,
+// long numbers, broken UTF-8), and readers must agree on what is corrupt.
 func checkJSON(what string, value []byte, most int) error {
-	if len(value) > most || len(value) > 0 && !json.Valid(value) {
-		return fmt.Errorf("%s of more than %d bytes, or not of JSON", what, most)
+	if len(value) > most {
+		return fmt.Errorf("%s of more than %d bytes", what, most)
 	}
 	return nil
+}
+
+// cleanJSON makes the JSON values of an event ones that can be embedded: what is
+// not JSON becomes null, as docs/events.md says of readers.
+func (e *Event) cleanJSON() {
+	switch k := e.Kind.(type) {
+	case *Event_Join:
+		clean(&k.Join.Info)
+	case *Event_Chat:
+		clean(&k.Chat.Info)
+		clean(&k.Chat.Data)
+	case *Event_Change:
+		if edit := k.Change.GetEdit(); edit != nil {
+			clean(&edit.Data)
+		}
+	case *Event_Set:
+		clean(&k.Set.Data)
+	}
+}
+
+func clean(value *[]byte) {
+	if len(*value) > 0 && !(utf8.Valid(*value) && json.Valid(*value)) {
+		*value = []byte("null")
+	}
 }
 
 // newerAct reports a change or a sanction of a kind that this binary does not

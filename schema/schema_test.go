@@ -132,7 +132,7 @@ func void(before []*Event, e *Event) bool {
 		if e.Connector != "" && b.Connector == e.Connector && e.Counter <= b.Counter {
 			return true
 		}
-		if c, d := e.GetChat(), b.GetChat(); c != nil && d != nil && c.Channel == d.Channel && c.User == d.User && c.Id == d.Id {
+		if a := actor(e); a != "" && a == actor(b) {
 			return true
 		}
 		if e.GetJoin() != nil && b.GetDown() != nil && b.GetDown().Connector == e.Connector {
@@ -140,6 +140,31 @@ func void(before []*Event, e *Event) bool {
 		}
 	}
 	return false
+}
+
+// actor is what the rule compares of an act, in words.
+func actor(e *Event) string {
+	by := func(channel string, by *Author, id string) string {
+		if key := by.GetKey(); key != "" {
+			return fmt.Sprintf("in %s the backend's key %s: %s", channel, key, id)
+		}
+		return fmt.Sprintf("in %s the client's user %s: %s", channel, by.GetUser(), id)
+	}
+	switch k := e.Kind.(type) {
+	case *Event_Chat:
+		return fmt.Sprintf("in %s the %s's user %s: %s", k.Chat.Channel, [...]string{"client", "backend"}[k.Chat.Origin], k.Chat.User, k.Chat.Id)
+	case *Event_Change:
+		return fmt.Sprintf("in %s the %s's user %s: %s", k.Change.Channel, [...]string{"client", "backend"}[k.Change.Origin], k.Change.User, k.Change.Id)
+	case *Event_Pin:
+		return by(k.Pin.Channel, k.Pin.By, k.Pin.Id)
+	case *Event_Sanction:
+		return by(k.Sanction.Channel, k.Sanction.By, k.Sanction.Id)
+	case *Event_Purge:
+		return by(k.Purge.Channel, k.Purge.By, k.Purge.Id)
+	case *Event_Set:
+		return by(k.Set.Channel, k.Set.By, k.Set.Id)
+	}
+	return ""
 }
 
 func drawEvent(t *rapid.T) *Event {
@@ -150,9 +175,38 @@ func drawEvent(t *rapid.T) *Event {
 		return down(connector)
 	case 1, 2:
 		return join(connector, counter)
+	case 3, 4, 5:
+		return drawAct(t, connector, counter)
 	default:
 		return chat(connector, counter, "c", "u", fmt.Sprint(rapid.IntRange(0, 12).Draw(t, "id")))
 	}
+}
+
+// drawAct draws an act of any kind, by few actors with few ids.
+func drawAct(t *rapid.T, connector string, counter uint64) *Event {
+	e := &Event{Connector: connector, Counter: counter}
+	id := fmt.Sprint(rapid.IntRange(0, 3).Draw(t, "id"))
+	channel := rapid.SampledFrom([]string{"c", "d"}).Draw(t, "channel")
+	origin := Origin(rapid.IntRange(0, 1).Draw(t, "origin"))
+	by := &Author{By: &Author_User{User: "u"}}
+	if origin == Origin_ORIGIN_BACKEND {
+		by.By = &Author_Key{Key: "u"}
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "act") {
+	case 0:
+		e.Kind = &Event_Chat{Chat: &Chat{Channel: channel, User: "u", Id: id, Body: "b", Origin: origin}}
+	case 1:
+		e.Kind = &Event_Pin{Pin: &Pin{Channel: channel, By: by, Id: id}}
+	case 2:
+		e.Kind = &Event_Sanction{Sanction: &Sanction{Channel: channel, User: "v", By: by, Id: id}}
+	case 3:
+		e.Kind = &Event_Purge{Purge: &Purge{Channel: channel, User: "v", By: by, Id: id}}
+	case 4:
+		e.Kind = &Event_Set{Set: &Set{Channel: channel, By: by, Id: id}}
+	default:
+		e.Kind = &Event_Change{Change: &Change{Channel: channel, User: "u", Id: id, Origin: origin}}
+	}
+	return e
 }
 
 func TestVoidWindowForgets(t *testing.T) {
