@@ -83,7 +83,7 @@ type line struct {
 	Kind        string `json:"kind"`
 	Channel     string `json:"channel"`
 	Body        string `json:"body"`
-	Reason      string `json:"reason"`
+	Reason      any    `json:"reason"`
 	Traceparent string `json:"traceparent"`
 }
 
@@ -113,6 +113,7 @@ func TestPythonConsumerReadsAsWeDo(t *testing.T) {
 	c := &cluster{t: t, kafka: embeddedtest.Kafka(t), logger: quietLogger}
 	random := rand.New(rand.NewPCG(6, 8))
 	log := newExampleLog(c)
+	log.raise()
 	log.write(random, 400)
 	args := []string{"consumer.py", "--brokers", c.kafka, "--once", "--positions", "positions.json"}
 	printed, said := run(t, folder, environment, args...)
@@ -147,7 +148,9 @@ func TestPythonConsumerRefuses(t *testing.T) {
 		want  string
 	}{
 		"an unknown kind": {protowire.AppendBytes(protowire.AppendTag(nil, 60, protowire.BytesType), []byte("x")), "event kind 60"},
-		"a newer format":  {encode(t, &schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: schema.NewestFormat + 1}}}), "format 2"},
+		"a newer format":  {encode(t, &schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: schema.NewestFormat + 1}}}), "format 3"},
+		"an act too new":  {encode(t, &schema.Event{Connector: "k", Counter: 1, Kind: &schema.Event_Change{Change: &schema.Change{Channel: "c", User: "u", Author: "u", Id: "i", Target: 1}}}), "a change that format 2 does not know"},
+		"format 2 early":  {encode(t, &schema.Event{Connector: "k", Counter: 1, Kind: &schema.Event_Chat{Chat: &schema.Chat{Channel: "c", User: "u", Id: "i", Body: "b", Type: "t"}}}), "format 2 where format 1 is in force"},
 		"another epoch":   {nil, "is about epoch other"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -214,7 +217,7 @@ func newExampleLog(c *cluster) *exampleLog {
 	c.t.Cleanup(func() { l.producer.Close() })
 	for p := range consumerPartitions {
 		l.append(p, eventlog.Record{Value: encode(c.t, &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{
-			Epoch: "e", Format: schema.NewestFormat, Window: consumerWindow,
+			Epoch: "e", Format: 1, Window: consumerWindow,
 		}}})})
 	}
 	return l
@@ -232,6 +235,13 @@ func (l *exampleLog) flush() {
 	l.c.t.Helper()
 	if err := l.producer.Flush(soon(l.c.t)); err != nil {
 		l.c.t.Fatal(err)
+	}
+}
+
+// raise puts format 2 in force.
+func (l *exampleLog) raise() {
+	for p := range consumerPartitions {
+		l.append(p, eventlog.Record{Value: encode(l.c.t, &schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: 2}}})})
 	}
 }
 
@@ -254,26 +264,22 @@ func (l *exampleLog) record(random *rand.Rand) eventlog.Record {
 	if random.IntN(10) > 0 { // else it repeats its number
 		l.counter[connector]++
 	}
-	e := &schema.Event{Time: 1, Connector: connector, Counter: l.counter[connector]}
-	channel, user := fmt.Sprint("c", random.IntN(3)), fmt.Sprint("ü", random.IntN(2))
-	switch random.IntN(8) {
-	case 0:
-		e.Kind = &schema.Event_Join{Join: &schema.Join{Channel: channel, Session: "s", User: user}}
-	case 1:
-		e.Kind = &schema.Event_Leave{Leave: &schema.Leave{Channel: channel, Session: "s", User: user, Reason: schema.Reason_REASON_TIMEOUT}}
-	case 2:
-		e = &schema.Event{Time: 1, Kind: &schema.Event_Down{Down: &schema.Down{Connector: connector, Reason: schema.Reason_REASON_TIMEOUT}}}
-	case 3: // a marker above offset 0 means nothing
-		e = &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "stray", Format: 1, Window: 1}}}
-	default:
-		e.Kind = &schema.Event_Chat{Chat: &schema.Chat{Channel: channel, User: user, Id: fmt.Sprint(random.IntN(20)), Body: fmt.Sprint("≈ ", random.Int())}}
-	}
+	channel := fmt.Sprint("c", random.IntN(3))
+	e := drawing{Rand: random}.event(connector, l.counter[connector], channel)
 	value := protowire.AppendVarint(protowire.AppendTag(encode(l.c.t, e), 100, protowire.VarintType), 1) // a field of the future
 	r := eventlog.Record{Key: []byte(channel), Value: value, Headers: []eventlog.Header{{Key: "future", Value: []byte{0xff}}}}
 	if random.IntN(2) == 0 {
 		r.Headers = append(r.Headers, eventlog.Header{Key: "traceparent", Value: []byte("00-" + strings.Repeat("1", 32) + "-" + strings.Repeat("2", 16) + "-01")})
 	}
 	return r
+}
+
+// reasonOf is a reason as JSON: one that is not known is a number.
+func reasonOf(r schema.Reason) any {
+	if name, known := schema.Reason_name[int32(r)]; known {
+		return name
+	}
+	return float64(r)
 }
 
 // meant is what a reader should print, by our own rules.
@@ -293,12 +299,16 @@ func (l *exampleLog) meant(t *testing.T) (all []line) {
 				continue
 			}
 			one := line{Partition: p, Offset: int64(offset), Channel: e.Channel()}
-			one.Kind = string(e.ProtoReflect().WhichOneof(e.ProtoReflect().Descriptor().Oneofs().ByName("kind")).Name())
+			one.Kind = kindOf(e)
 			switch {
 			case e.GetChat() != nil:
 				one.Body = e.GetChat().Body
 			case e.GetLeave() != nil:
-				one.Reason = e.GetLeave().Reason.String()
+				one.Reason = reasonOf(e.GetLeave().Reason)
+			case e.GetSanction() != nil:
+				one.Reason = e.GetSanction().Reason
+			case e.GetPurge() != nil:
+				one.Reason = e.GetPurge().Reason
 			case e.GetDown() != nil:
 				one.Reason = e.GetDown().Reason.String()
 			}

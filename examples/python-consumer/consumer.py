@@ -58,8 +58,9 @@ def arguments():
 def follow(consumer, options):
     markers = read_markers(consumer)
     epoch = markers[0].epoch
-    positions = load(options.positions, epoch)
+    positions, formats = load(options.positions, epoch)
     windows = {p: rules.VoidWindow(marker.window) for p, marker in markers.items()}
+    guards = {p: rules.FormatGuard(formats.get(p, marker.format)) for p, marker in markers.items()}
     # Whoever starts N offsets early comes to the same verdicts as one who read all.
     consumer.assign(
         [TopicPartition(TOPIC, p, max(0, positions.get(p, 0) - m.window)) for p, m in markers.items()]
@@ -73,12 +74,13 @@ def follow(consumer, options):
                 if options.once:
                     reading.discard(message.partition())
                 continue
-            take(message, windows[message.partition()], positions, options.channel)
+            p = message.partition()
+            take(message, windows[p], guards[p], positions, options.channel)
         sys.stdout.flush()
-        save(options.positions, epoch, positions)
+        save(options.positions, epoch, positions, {p: guard.in_force for p, guard in guards.items()})
 
 
-def take(message, window, positions, channel):
+def take(message, window, guard, positions, channel):
     """Judges one record, and prints it unless it was printed before."""
     partition, offset = message.partition(), message.offset()
     try:
@@ -86,6 +88,7 @@ def take(message, window, positions, channel):
     except rules.Corrupt as error:
         print(f"consumer: {TOPIC}/{partition}, offset {offset}: {error}", file=sys.stderr)
         return
+    guard.judge(offset, event, kind)
     void = window.judge(offset, event, kind)
     if offset < positions.get(partition, 0):
         return
@@ -95,13 +98,30 @@ def take(message, window, positions, channel):
     if void or stray or channel not in (None, getattr(what, "channel", None)):
         return
     headers = dict(message.headers() or [])
-    line = {"partition": partition, "offset": offset, "time": event.time, "kind": kind}
-    for field in what.DESCRIPTOR.fields:
-        value = getattr(what, field.name)
-        line[field.name] = field.enum_type.values_by_number[value].name if field.enum_type else value
+    line = {"partition": partition, "offset": offset, "time": event.time, "kind": kind, **plain(what)}
     if "traceparent" in headers:
         line["traceparent"] = headers["traceparent"].decode()
     print(json.dumps(line, ensure_ascii=False))
+
+
+def plain(message):
+    """The fields of a message as JSON has them. What may be absent, and is, is left out."""
+    return {
+        field.name: plain_value(field, getattr(message, field.name))
+        for field in message.DESCRIPTOR.fields
+        if not field.has_presence or message.HasField(field.name)
+    }
+
+
+def plain_value(field, value):
+    if field.message_type:
+        return plain(value)
+    if field.enum_type:
+        known = field.enum_type.values_by_number.get(value)
+        return known.name if known else value
+    if isinstance(value, bytes):  # JSON, but nobody has promised that: as the text that it is
+        return value.decode(errors="replace")
+    return value if isinstance(value, (str, int)) else list(value)
 
 
 def read_markers(consumer):
@@ -127,21 +147,21 @@ def read_markers(consumer):
 
 
 def load(file, epoch):
-    """An offset of another log means nothing, so it is refused."""
+    """Positions, and the formats in force there. An offset of another log means nothing, so it is refused."""
     if not file or not os.path.exists(file):
-        return {}
+        return {}, {}
     with open(file, encoding="utf-8") as text:
         saved = json.load(text)
     if saved["epoch"] != epoch:
         raise Refused(f"{file} is about epoch {saved['epoch']}, the log is of epoch {epoch}: delete it to start over")
-    return {int(p): offset for p, offset in saved["positions"].items()}
+    return tuple({int(p): n for p, n in saved.get(of, {}).items()} for of in ("positions", "formats"))
 
 
-def save(file, epoch, positions):
+def save(file, epoch, positions, formats):
     """Called after the printing: after a crash lines may be repeated, but none is missing."""
     if file:
         with open(file + ".new", "w", encoding="utf-8") as text:
-            json.dump({"epoch": epoch, "positions": positions}, text)
+            json.dump({"epoch": epoch, "positions": positions, "formats": formats}, text)
         os.replace(file + ".new", file)
 
 
