@@ -22,8 +22,8 @@ type Message struct {
 // Change is one that is not void. Its zero act is nothing.
 type Change struct {
 	Seq, Time int64
-	User      string // who did it; "" where a key of the API did
-	Key       string
+	User      string // who did it, or as whom a key of the API did; "" for a key's purge
+	Key       string // of the API that did it; "": none
 
 	// One of these.
 	Edit   *Edit
@@ -35,8 +35,8 @@ type Change struct {
 // Edit is what a message says from then on.
 type Edit struct {
 	Body string
-	Type *string // nil: as before
-	Data *string // JSON; "" takes it away; nil: as before
+	Type *string // "" and "text" are one; nil: as before
+	Data *string // JSON; "" and null take it away; nil: as before
 }
 
 // Delete takes the message away.
@@ -141,13 +141,15 @@ type Count struct {
 	Count int
 }
 
-// Deleted is what took the message away; nil: nothing did. What else it said is
-// not shown any more.
+// Deleted is what took the message away; nil: nothing did.
 func (s *State) Deleted() *Deleted { return s.deleted }
 
-// Text is what the message says, given what it said as it was sent; edited is nil
-// where nobody edited it.
+// Text is what the message says, given what it said as it was sent: nothing
+// when it is deleted. edited is nil where nobody edited it.
 func (s *State) Text(body, kind, data string) (newBody, newKind, newData string, edited *Edited) {
+	if s.deleted != nil {
+		return "", "", "", nil
+	}
 	if s.body != nil {
 		body, edited = s.body.text, &Edited{s.body.seq, s.body.time}
 	}
@@ -157,11 +159,17 @@ func (s *State) Text(body, kind, data string) (newBody, newKind, newData string,
 	if s.data != nil {
 		data = s.data.text
 	}
+	if kind == "text" {
+		kind = ""
+	}
+	if data == "null" {
+		data = ""
+	}
 	return body, kind, data, edited
 }
 
 // Reactions are the first MaxNames names, in the order of the oldest reaction of
-// each that still counts.
+// each that still counts. A deleted message has none.
 func (s *State) Reactions() []Count {
 	type tally struct {
 		Count
@@ -169,7 +177,7 @@ func (s *State) Reactions() []Count {
 	}
 	names := map[string]*tally{}
 	for of, d := range s.reactions {
-		if d.remove {
+		if d.remove || s.deleted != nil {
 			continue
 		}
 		t := names[of.name]
@@ -192,7 +200,8 @@ func (s *State) Reactions() []Count {
 	return counts
 }
 
-// Mine are the names that a user reacts with, the oldest first.
+// Mine are the names that a user reacts with, the oldest first. A deleted
+// message has none.
 func (s *State) Mine(user string) []string {
 	type own struct {
 		name string
@@ -200,7 +209,7 @@ func (s *State) Mine(user string) []string {
 	}
 	var all []own
 	for of, d := range s.reactions {
-		if of.user == user && !d.remove {
+		if of.user == user && !d.remove && s.deleted == nil {
 			all = append(all, own{of.name, d.seq})
 		}
 	}
