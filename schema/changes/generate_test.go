@@ -18,7 +18,7 @@ type generator struct {
 
 func newCase(number int) *testCase {
 	g := generator{Rand: rand.New(rand.NewPCG(10, uint64(number)))}
-	g.Me = "ada"
+	g.Me, g.Changes = "ada", []wireChange{}
 	g.Message = wireMessage{Seq: 10, User: g.user(), Body: "as sent", Type: g.pick("", "", "poll")}
 	if g.IntN(3) == 0 {
 		g.Message.Data = json.RawMessage(`{"a":1}`)
