@@ -19,6 +19,15 @@ const (
 	MaxTopicData = 1 << 10
 )
 
+// Bounds that connectors check before they publish; the fold evicts nothing but
+// the oldest pin.
+const (
+	MaxChannelSanctions = 10_000
+	MaxSanctions        = 200_000 // of a partition
+	MaxSettings         = 100_000 // channels of a partition that have settings or pins
+	MaxPins             = 50      // of a channel; one more drops the oldest
+)
+
 // format2 is the first format that has the kinds and the fields below.
 const format2 = 2
 

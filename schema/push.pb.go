@@ -155,6 +155,15 @@ type Update struct {
 	//	*Update_Left
 	//	*Update_Departed
 	//	*Update_Ended
+	//	*Update_Changed
+	//	*Update_Reacted
+	//	*Update_Purged
+	//	*Update_VoidChange
+	//	*Update_Sanctioned
+	//	*Update_Removed
+	//	*Update_Settings
+	//	*Update_Watched
+	//	*Update_Unwatched
 	Kind          isUpdate_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -267,6 +276,87 @@ func (x *Update) GetEnded() *Ended {
 	return nil
 }
 
+func (x *Update) GetChanged() *Changed {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_Changed); ok {
+			return x.Changed
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetReacted() *Reacted {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_Reacted); ok {
+			return x.Reacted
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetPurged() *Purged {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_Purged); ok {
+			return x.Purged
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetVoidChange() *VoidChange {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_VoidChange); ok {
+			return x.VoidChange
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetSanctioned() *Sanctioned {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_Sanctioned); ok {
+			return x.Sanctioned
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetRemoved() *Removed {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_Removed); ok {
+			return x.Removed
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetSettings() *Settings {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_Settings); ok {
+			return x.Settings
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetWatched() *Watched {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_Watched); ok {
+			return x.Watched
+		}
+	}
+	return nil
+}
+
+func (x *Update) GetUnwatched() *Unwatched {
+	if x != nil {
+		if x, ok := x.Kind.(*Update_Unwatched); ok {
+			return x.Unwatched
+		}
+	}
+	return nil
+}
+
 type isUpdate_Kind interface {
 	isUpdate_Kind()
 }
@@ -299,6 +389,43 @@ type Update_Ended struct {
 	Ended *Ended `protobuf:"bytes,22,opt,name=ended,proto3,oneof"`
 }
 
+type Update_Changed struct {
+	// From format 2 on.
+	Changed *Changed `protobuf:"bytes,23,opt,name=changed,proto3,oneof"`
+}
+
+type Update_Reacted struct {
+	Reacted *Reacted `protobuf:"bytes,24,opt,name=reacted,proto3,oneof"`
+}
+
+type Update_Purged struct {
+	Purged *Purged `protobuf:"bytes,25,opt,name=purged,proto3,oneof"`
+}
+
+type Update_VoidChange struct {
+	VoidChange *VoidChange `protobuf:"bytes,26,opt,name=void_change,json=voidChange,proto3,oneof"`
+}
+
+type Update_Sanctioned struct {
+	Sanctioned *Sanctioned `protobuf:"bytes,27,opt,name=sanctioned,proto3,oneof"`
+}
+
+type Update_Removed struct {
+	Removed *Removed `protobuf:"bytes,28,opt,name=removed,proto3,oneof"`
+}
+
+type Update_Settings struct {
+	Settings *Settings `protobuf:"bytes,29,opt,name=settings,proto3,oneof"`
+}
+
+type Update_Watched struct {
+	Watched *Watched `protobuf:"bytes,30,opt,name=watched,proto3,oneof"`
+}
+
+type Update_Unwatched struct {
+	Unwatched *Unwatched `protobuf:"bytes,31,opt,name=unwatched,proto3,oneof"`
+}
+
 func (*Update_Message) isUpdate_Kind() {}
 
 func (*Update_VoidChat) isUpdate_Kind() {}
@@ -313,6 +440,24 @@ func (*Update_Departed) isUpdate_Kind() {}
 
 func (*Update_Ended) isUpdate_Kind() {}
 
+func (*Update_Changed) isUpdate_Kind() {}
+
+func (*Update_Reacted) isUpdate_Kind() {}
+
+func (*Update_Purged) isUpdate_Kind() {}
+
+func (*Update_VoidChange) isUpdate_Kind() {}
+
+func (*Update_Sanctioned) isUpdate_Kind() {}
+
+func (*Update_Removed) isUpdate_Kind() {}
+
+func (*Update_Settings) isUpdate_Kind() {}
+
+func (*Update_Watched) isUpdate_Kind() {}
+
+func (*Update_Unwatched) isUpdate_Kind() {}
+
 // Message is a chat. The connector shows a private one to its two users only.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -322,7 +467,15 @@ type Message struct {
 	To    string                 `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
 	Trace string                 `protobuf:"bytes,5,opt,name=trace,proto3" json:"trace,omitempty"`
 	// The newest public message of the channel before this one; 0: none.
-	Prev          int64 `protobuf:"varint,6,opt,name=prev,proto3" json:"prev,omitempty"`
+	Prev int64 `protobuf:"varint,6,opt,name=prev,proto3" json:"prev,omitempty"`
+	// As in Chat, from format 2 on.
+	Info          []byte   `protobuf:"bytes,7,opt,name=info,proto3" json:"info,omitempty"`
+	Type          string   `protobuf:"bytes,8,opt,name=type,proto3" json:"type,omitempty"`
+	Data          []byte   `protobuf:"bytes,9,opt,name=data,proto3" json:"data,omitempty"`
+	Reply         int64    `protobuf:"varint,10,opt,name=reply,proto3" json:"reply,omitempty"`
+	Mentions      []string `protobuf:"bytes,11,rep,name=mentions,proto3" json:"mentions,omitempty"`
+	Origin        Origin   `protobuf:"varint,12,opt,name=origin,proto3,enum=parley.v1.Origin" json:"origin,omitempty"`
+	Key           string   `protobuf:"bytes,13,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,6 +552,55 @@ func (x *Message) GetPrev() int64 {
 	return 0
 }
 
+func (x *Message) GetInfo() []byte {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *Message) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Message) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Message) GetReply() int64 {
+	if x != nil {
+		return x.Reply
+	}
+	return 0
+}
+
+func (x *Message) GetMentions() []string {
+	if x != nil {
+		return x.Mentions
+	}
+	return nil
+}
+
+func (x *Message) GetOrigin() Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return Origin_ORIGIN_CLIENT
+}
+
+func (x *Message) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 // VoidChat says that the event was a chat and is void: its offset alone.
 type VoidChat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -437,15 +639,28 @@ func (*VoidChat) Descriptor() ([]byte, []int) {
 }
 
 // Snapshot is one chunk of what a connector needs to know of a channel in
-// which it gets its first member. The chunks precede that member's Joined.
+// which it gets its first member, or which it begins to watch. The chunks precede
+// that member's Joined, or the Watched.
 type Snapshot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// First chunk: forget what was known.
 	First bool `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
-	// Users present after the join, sorted by their bytes over all chunks.
+	// Users present after the event, sorted by their bytes over all chunks.
 	Users []string `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
-	// Offsets of the channel's void chats within the void window, ascending.
-	Voids         []int64 `protobuf:"varint,3,rep,packed,name=voids,proto3" json:"voids,omitempty"`
+	// Offsets of the channel's void chats and other void acts within the void
+	// window, ascending.
+	Voids []int64 `protobuf:"varint,3,rep,packed,name=voids,proto3" json:"voids,omitempty"`
+	// What the newest join of each of the users told of them, as JSON or empty, in
+	// their order; absent where nothing was told of any of them.
+	Infos [][]byte `protobuf:"bytes,4,rep,name=infos,proto3" json:"infos,omitempty"`
+	// Those of the users who were banned before they joined again, and still are:
+	// they are not shown.
+	Banned []string `protobuf:"bytes,5,rep,name=banned,proto3" json:"banned,omitempty"`
+	// Of the first chunk: the settings, absent where nobody set any, the newest
+	// public change, and how much there is of what is bounded.
+	Settings      *Settings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
+	Clast         int64     `protobuf:"varint,7,opt,name=clast,proto3" json:"clast,omitempty"`
+	Amounts       *Amounts  `protobuf:"bytes,8,opt,name=amounts,proto3" json:"amounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -501,6 +716,105 @@ func (x *Snapshot) GetVoids() []int64 {
 	return nil
 }
 
+func (x *Snapshot) GetInfos() [][]byte {
+	if x != nil {
+		return x.Infos
+	}
+	return nil
+}
+
+func (x *Snapshot) GetBanned() []string {
+	if x != nil {
+		return x.Banned
+	}
+	return nil
+}
+
+func (x *Snapshot) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Snapshot) GetClast() int64 {
+	if x != nil {
+		return x.Clast
+	}
+	return 0
+}
+
+func (x *Snapshot) GetAmounts() *Amounts {
+	if x != nil {
+		return x.Amounts
+	}
+	return nil
+}
+
+// Amounts are what a connector compares with the bounds before it publishes. Absent:
+// all are 0.
+type Amounts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Mutes and bans that nobody lifted, of the channel and of the partition.
+	Sanctions    int64 `protobuf:"varint,1,opt,name=sanctions,proto3" json:"sanctions,omitempty"`
+	AllSanctions int64 `protobuf:"varint,2,opt,name=all_sanctions,json=allSanctions,proto3" json:"all_sanctions,omitempty"`
+	// Channels of the partition that have settings or pins.
+	AllSettings   int64 `protobuf:"varint,3,opt,name=all_settings,json=allSettings,proto3" json:"all_settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Amounts) Reset() {
+	*x = Amounts{}
+	mi := &file_push_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Amounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Amounts) ProtoMessage() {}
+
+func (x *Amounts) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Amounts.ProtoReflect.Descriptor instead.
+func (*Amounts) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Amounts) GetSanctions() int64 {
+	if x != nil {
+		return x.Sanctions
+	}
+	return 0
+}
+
+func (x *Amounts) GetAllSanctions() int64 {
+	if x != nil {
+		return x.AllSanctions
+	}
+	return 0
+}
+
+func (x *Amounts) GetAllSettings() int64 {
+	if x != nil {
+		return x.AllSettings
+	}
+	return 0
+}
+
 // Joined says that a session is a member from here on.
 type Joined struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -514,15 +828,26 @@ type Joined struct {
 	Last int64 `protobuf:"varint,5,opt,name=last,proto3" json:"last,omitempty"`
 	// Users present after the join.
 	Count int64 `protobuf:"varint,6,opt,name=count,proto3" json:"count,omitempty"`
-	// The connector had no member of the channel before; Snapshots came first.
-	Subscribed    bool `protobuf:"varint,7,opt,name=subscribed,proto3" json:"subscribed,omitempty"`
+	// The connector had no member of the channel and did not watch it before;
+	// Snapshots came first.
+	Subscribed bool `protobuf:"varint,7,opt,name=subscribed,proto3" json:"subscribed,omitempty"`
+	// What the join told of the user, as JSON; it takes the place of what was told
+	// before.
+	Info []byte `protobuf:"bytes,8,opt,name=info,proto3" json:"info,omitempty"`
+	// The newest public change of the channel; 0: none.
+	Clast int64 `protobuf:"varint,9,opt,name=clast,proto3" json:"clast,omitempty"`
+	// What was in force for the user when the join was written.
+	Mute *InForce `protobuf:"bytes,10,opt,name=mute,proto3" json:"mute,omitempty"`
+	// The user may not be in the channel: the member is not shown, and the connector
+	// that holds the session ends it.
+	Banned        *InForce `protobuf:"bytes,11,opt,name=banned,proto3" json:"banned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Joined) Reset() {
 	*x = Joined{}
-	mi := &file_push_proto_msgTypes[5]
+	mi := &file_push_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +859,7 @@ func (x *Joined) String() string {
 func (*Joined) ProtoMessage() {}
 
 func (x *Joined) ProtoReflect() protoreflect.Message {
-	mi := &file_push_proto_msgTypes[5]
+	mi := &file_push_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +872,7 @@ func (x *Joined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Joined.ProtoReflect.Descriptor instead.
 func (*Joined) Descriptor() ([]byte, []int) {
-	return file_push_proto_rawDescGZIP(), []int{5}
+	return file_push_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Joined) GetSession() string {
@@ -599,6 +924,105 @@ func (x *Joined) GetSubscribed() bool {
 	return false
 }
 
+func (x *Joined) GetInfo() []byte {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *Joined) GetClast() int64 {
+	if x != nil {
+		return x.Clast
+	}
+	return 0
+}
+
+func (x *Joined) GetMute() *InForce {
+	if x != nil {
+		return x.Mute
+	}
+	return nil
+}
+
+func (x *Joined) GetBanned() *InForce {
+	if x != nil {
+		return x.Banned
+	}
+	return nil
+}
+
+// InForce is a mute or a ban.
+type InForce struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The offset of its Sanction.
+	Seq int64 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	// When it ends, milliseconds since the Unix epoch; 0: never.
+	Until         int64   `protobuf:"varint,2,opt,name=until,proto3" json:"until,omitempty"`
+	By            *Author `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Reason        string  `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InForce) Reset() {
+	*x = InForce{}
+	mi := &file_push_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InForce) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InForce) ProtoMessage() {}
+
+func (x *InForce) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InForce.ProtoReflect.Descriptor instead.
+func (*InForce) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *InForce) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *InForce) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *InForce) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *InForce) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Left says that a session's membership ended.
 type Left struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -609,7 +1033,7 @@ type Left struct {
 	Gone bool `protobuf:"varint,4,opt,name=gone,proto3" json:"gone,omitempty"`
 	// Users present after the leave.
 	Count int64 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
-	// The connector has no member of the channel any more.
+	// The connector has no member of the channel any more, and does not watch it.
 	Unsubscribed  bool `protobuf:"varint,6,opt,name=unsubscribed,proto3" json:"unsubscribed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -617,7 +1041,7 @@ type Left struct {
 
 func (x *Left) Reset() {
 	*x = Left{}
-	mi := &file_push_proto_msgTypes[6]
+	mi := &file_push_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +1053,7 @@ func (x *Left) String() string {
 func (*Left) ProtoMessage() {}
 
 func (x *Left) ProtoReflect() protoreflect.Message {
-	mi := &file_push_proto_msgTypes[6]
+	mi := &file_push_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +1066,7 @@ func (x *Left) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Left.ProtoReflect.Descriptor instead.
 func (*Left) Descriptor() ([]byte, []int) {
-	return file_push_proto_rawDescGZIP(), []int{6}
+	return file_push_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Left) GetSession() string {
@@ -702,7 +1126,7 @@ type Departed struct {
 
 func (x *Departed) Reset() {
 	*x = Departed{}
-	mi := &file_push_proto_msgTypes[7]
+	mi := &file_push_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +1138,7 @@ func (x *Departed) String() string {
 func (*Departed) ProtoMessage() {}
 
 func (x *Departed) ProtoReflect() protoreflect.Message {
-	mi := &file_push_proto_msgTypes[7]
+	mi := &file_push_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +1151,7 @@ func (x *Departed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Departed.ProtoReflect.Descriptor instead.
 func (*Departed) Descriptor() ([]byte, []int) {
-	return file_push_proto_rawDescGZIP(), []int{7}
+	return file_push_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Departed) GetUsers() []string {
@@ -761,7 +1185,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_push_proto_msgTypes[8]
+	mi := &file_push_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +1197,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_push_proto_msgTypes[8]
+	mi := &file_push_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +1210,812 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_push_proto_rawDescGZIP(), []int{8}
+	return file_push_proto_rawDescGZIP(), []int{10}
+}
+
+// Changed is an edit or a deletion. The connector shows that of a private message
+// to its two users only.
+type Changed struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	User      string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Id        string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Target    int64                  `protobuf:"varint,3,opt,name=target,proto3" json:"target,omitempty"`
+	Author    string                 `protobuf:"bytes,4,opt,name=author,proto3" json:"author,omitempty"`
+	To        string                 `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`
+	Moderator bool                   `protobuf:"varint,6,opt,name=moderator,proto3" json:"moderator,omitempty"`
+	Origin    Origin                 `protobuf:"varint,7,opt,name=origin,proto3,enum=parley.v1.Origin" json:"origin,omitempty"`
+	Key       string                 `protobuf:"bytes,8,opt,name=key,proto3" json:"key,omitempty"`
+	Trace     string                 `protobuf:"bytes,9,opt,name=trace,proto3" json:"trace,omitempty"`
+	// The newest public change of the channel before this one; 0: none.
+	Cprev int64 `protobuf:"varint,10,opt,name=cprev,proto3" json:"cprev,omitempty"`
+	// Types that are valid to be assigned to Act:
+	//
+	//	*Changed_Edit
+	//	*Changed_Delete
+	Act           isChanged_Act `protobuf_oneof:"act"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Changed) Reset() {
+	*x = Changed{}
+	mi := &file_push_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Changed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Changed) ProtoMessage() {}
+
+func (x *Changed) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Changed.ProtoReflect.Descriptor instead.
+func (*Changed) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Changed) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Changed) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Changed) GetTarget() int64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *Changed) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Changed) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Changed) GetModerator() bool {
+	if x != nil {
+		return x.Moderator
+	}
+	return false
+}
+
+func (x *Changed) GetOrigin() Origin {
+	if x != nil {
+		return x.Origin
+	}
+	return Origin_ORIGIN_CLIENT
+}
+
+func (x *Changed) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Changed) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
+}
+
+func (x *Changed) GetCprev() int64 {
+	if x != nil {
+		return x.Cprev
+	}
+	return 0
+}
+
+func (x *Changed) GetAct() isChanged_Act {
+	if x != nil {
+		return x.Act
+	}
+	return nil
+}
+
+func (x *Changed) GetEdit() *Edit {
+	if x != nil {
+		if x, ok := x.Act.(*Changed_Edit); ok {
+			return x.Edit
+		}
+	}
+	return nil
+}
+
+func (x *Changed) GetDelete() *Delete {
+	if x != nil {
+		if x, ok := x.Act.(*Changed_Delete); ok {
+			return x.Delete
+		}
+	}
+	return nil
+}
+
+type isChanged_Act interface {
+	isChanged_Act()
+}
+
+type Changed_Edit struct {
+	Edit *Edit `protobuf:"bytes,16,opt,name=edit,proto3,oneof"`
+}
+
+type Changed_Delete struct {
+	Delete *Delete `protobuf:"bytes,17,opt,name=delete,proto3,oneof"`
+}
+
+func (*Changed_Edit) isChanged_Act() {}
+
+func (*Changed_Delete) isChanged_Act() {}
+
+// Reacted is one reaction of a user, added or taken back. It is no link.
+type Reacted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Target        int64                  `protobuf:"varint,3,opt,name=target,proto3" json:"target,omitempty"`
+	Author        string                 `protobuf:"bytes,4,opt,name=author,proto3" json:"author,omitempty"`
+	To            string                 `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`
+	Name          string                 `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
+	Remove        bool                   `protobuf:"varint,7,opt,name=remove,proto3" json:"remove,omitempty"`
+	Trace         string                 `protobuf:"bytes,8,opt,name=trace,proto3" json:"trace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reacted) Reset() {
+	*x = Reacted{}
+	mi := &file_push_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reacted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reacted) ProtoMessage() {}
+
+func (x *Reacted) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
+func (*Reacted) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Reacted) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Reacted) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Reacted) GetTarget() int64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *Reacted) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Reacted) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Reacted) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Reacted) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
+func (x *Reacted) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
+}
+
+// Purged deletes a user's messages in [since, the event's offset). It is a public
+// change. One that goes with a sanction has that one's id.
+type Purged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	By            *Author                `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Since         int64                  `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Cprev         int64                  `protobuf:"varint,6,opt,name=cprev,proto3" json:"cprev,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Purged) Reset() {
+	*x = Purged{}
+	mi := &file_push_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Purged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Purged) ProtoMessage() {}
+
+func (x *Purged) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Purged.ProtoReflect.Descriptor instead.
+func (*Purged) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Purged) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Purged) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Purged) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Purged) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *Purged) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Purged) GetCprev() int64 {
+	if x != nil {
+		return x.Cprev
+	}
+	return 0
+}
+
+// VoidChange says that the event was an act other than a chat, with an id, and is
+// void: its offset alone.
+type VoidChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoidChange) Reset() {
+	*x = VoidChange{}
+	mi := &file_push_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoidChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoidChange) ProtoMessage() {}
+
+func (x *VoidChange) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoidChange.ProtoReflect.Descriptor instead.
+func (*VoidChange) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{14}
+}
+
+// Sanctioned is a Sanction. What goes with it follows: Purged, then Removed.
+type Sanctioned struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	User   string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	By     *Author                `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	Id     string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Action Sanction_Action        `protobuf:"varint,4,opt,name=action,proto3,enum=parley.v1.Sanction_Action" json:"action,omitempty"`
+	Until  int64                  `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"`
+	Reason string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How much there is after it; absent: nothing.
+	Amounts       *Amounts `protobuf:"bytes,7,opt,name=amounts,proto3" json:"amounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sanctioned) Reset() {
+	*x = Sanctioned{}
+	mi := &file_push_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sanctioned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sanctioned) ProtoMessage() {}
+
+func (x *Sanctioned) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sanctioned.ProtoReflect.Descriptor instead.
+func (*Sanctioned) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Sanctioned) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Sanctioned) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Sanctioned) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Sanctioned) GetAction() Sanction_Action {
+	if x != nil {
+		return x.Action
+	}
+	return Sanction_ACTION_UNSPECIFIED
+}
+
+func (x *Sanctioned) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Sanctioned) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Sanctioned) GetAmounts() *Amounts {
+	if x != nil {
+		return x.Amounts
+	}
+	return nil
+}
+
+// Removed says that all memberships of a user were ended by a kick or a ban.
+type Removed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	User  string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// Those that the connector holds, sorted.
+	Sessions []string `protobuf:"bytes,2,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	// REASON_KICKED or REASON_BANNED.
+	Reason Reason `protobuf:"varint,3,opt,name=reason,proto3,enum=parley.v1.Reason" json:"reason,omitempty"`
+	// When a ban ends, milliseconds since the Unix epoch; 0: never.
+	Until int64 `protobuf:"varint,4,opt,name=until,proto3" json:"until,omitempty"`
+	// Users present afterwards.
+	Count int64 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	// The connector has no member of the channel any more, and does not watch it.
+	Unsubscribed  bool `protobuf:"varint,6,opt,name=unsubscribed,proto3" json:"unsubscribed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Removed) Reset() {
+	*x = Removed{}
+	mi := &file_push_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Removed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Removed) ProtoMessage() {}
+
+func (x *Removed) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Removed.ProtoReflect.Descriptor instead.
+func (*Removed) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Removed) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Removed) GetSessions() []string {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *Removed) GetReason() Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Reason_REASON_UNSPECIFIED
+}
+
+func (x *Removed) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Removed) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Removed) GetUnsubscribed() bool {
+	if x != nil {
+		return x.Unsubscribed
+	}
+	return false
+}
+
+// Settings are all settings of a channel after a Set or a Pin. In a Snapshot: as
+// they are.
+type Settings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the newest Set or Pin.
+	Seq    int64   `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Time   int64   `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	By     *Author `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Slow   int64   `protobuf:"varint,4,opt,name=slow,proto3" json:"slow,omitempty"`
+	Frozen bool    `protobuf:"varint,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	Topic  string  `protobuf:"bytes,6,opt,name=topic,proto3" json:"topic,omitempty"`
+	Data   []byte  `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
+	// The messages that are pinned, the newest pin first.
+	Pins []int64 `protobuf:"varint,8,rep,packed,name=pins,proto3" json:"pins,omitempty"`
+	// How much there is after it; absent: nothing. absent in a Snapshot, which has it itself.
+	Amounts       *Amounts `protobuf:"bytes,9,opt,name=amounts,proto3" json:"amounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settings) Reset() {
+	*x = Settings{}
+	mi := &file_push_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settings) ProtoMessage() {}
+
+func (x *Settings) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settings.ProtoReflect.Descriptor instead.
+func (*Settings) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Settings) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Settings) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Settings) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Settings) GetSlow() int64 {
+	if x != nil {
+		return x.Slow
+	}
+	return 0
+}
+
+func (x *Settings) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *Settings) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *Settings) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Settings) GetPins() []int64 {
+	if x != nil {
+		return x.Pins
+	}
+	return nil
+}
+
+func (x *Settings) GetAmounts() *Amounts {
+	if x != nil {
+		return x.Amounts
+	}
+	return nil
+}
+
+// Watched tells a connector that it watches a channel from here on.
+type Watched struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As of Joined.
+	Last  int64 `protobuf:"varint,1,opt,name=last,proto3" json:"last,omitempty"`
+	Count int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	Clast int64 `protobuf:"varint,3,opt,name=clast,proto3" json:"clast,omitempty"`
+	// The connector had no member of the channel and did not watch it before;
+	// Snapshots came first.
+	Subscribed    bool `protobuf:"varint,4,opt,name=subscribed,proto3" json:"subscribed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watched) Reset() {
+	*x = Watched{}
+	mi := &file_push_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watched) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watched) ProtoMessage() {}
+
+func (x *Watched) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watched.ProtoReflect.Descriptor instead.
+func (*Watched) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Watched) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *Watched) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Watched) GetClast() int64 {
+	if x != nil {
+		return x.Clast
+	}
+	return 0
+}
+
+func (x *Watched) GetSubscribed() bool {
+	if x != nil {
+		return x.Subscribed
+	}
+	return false
+}
+
+// Unwatched tells a connector that it does not watch a channel any more.
+type Unwatched struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector has no member of the channel either.
+	Unsubscribed  bool `protobuf:"varint,1,opt,name=unsubscribed,proto3" json:"unsubscribed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unwatched) Reset() {
+	*x = Unwatched{}
+	mi := &file_push_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unwatched) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unwatched) ProtoMessage() {}
+
+func (x *Unwatched) ProtoReflect() protoreflect.Message {
+	mi := &file_push_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unwatched.ProtoReflect.Descriptor instead.
+func (*Unwatched) Descriptor() ([]byte, []int) {
+	return file_push_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Unwatched) GetUnsubscribed() bool {
+	if x != nil {
+		return x.Unsubscribed
+	}
+	return false
 }
 
 var File_push_proto protoreflect.FileDescriptor
@@ -806,7 +2035,7 @@ const file_push_proto_rawDesc = "" +
 	"prev_index\x18\x06 \x01(\x05R\tprevIndex\x12\x16\n" +
 	"\x06format\x18\a \x01(\x05R\x06format\x12\x12\n" +
 	"\x04time\x18\b \x01(\x03R\x04time\x12+\n" +
-	"\aupdates\x18\t \x03(\v2\x11.parley.v1.UpdateR\aupdates\"\xf2\x02\n" +
+	"\aupdates\x18\t \x03(\v2\x11.parley.v1.UpdateR\aupdates\"\xbb\x06\n" +
 	"\x06Update\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12.\n" +
 	"\amessage\x18\x10 \x01(\v2\x12.parley.v1.MessageH\x00R\amessage\x122\n" +
@@ -815,21 +2044,50 @@ const file_push_proto_rawDesc = "" +
 	"\x06joined\x18\x13 \x01(\v2\x11.parley.v1.JoinedH\x00R\x06joined\x12%\n" +
 	"\x04left\x18\x14 \x01(\v2\x0f.parley.v1.LeftH\x00R\x04left\x121\n" +
 	"\bdeparted\x18\x15 \x01(\v2\x13.parley.v1.DepartedH\x00R\bdeparted\x12(\n" +
-	"\x05ended\x18\x16 \x01(\v2\x10.parley.v1.EndedH\x00R\x05endedB\x06\n" +
-	"\x04kind\"{\n" +
+	"\x05ended\x18\x16 \x01(\v2\x10.parley.v1.EndedH\x00R\x05ended\x12.\n" +
+	"\achanged\x18\x17 \x01(\v2\x12.parley.v1.ChangedH\x00R\achanged\x12.\n" +
+	"\areacted\x18\x18 \x01(\v2\x12.parley.v1.ReactedH\x00R\areacted\x12+\n" +
+	"\x06purged\x18\x19 \x01(\v2\x11.parley.v1.PurgedH\x00R\x06purged\x128\n" +
+	"\vvoid_change\x18\x1a \x01(\v2\x15.parley.v1.VoidChangeH\x00R\n" +
+	"voidChange\x127\n" +
+	"\n" +
+	"sanctioned\x18\x1b \x01(\v2\x15.parley.v1.SanctionedH\x00R\n" +
+	"sanctioned\x12.\n" +
+	"\aremoved\x18\x1c \x01(\v2\x12.parley.v1.RemovedH\x00R\aremoved\x121\n" +
+	"\bsettings\x18\x1d \x01(\v2\x13.parley.v1.SettingsH\x00R\bsettings\x12.\n" +
+	"\awatched\x18\x1e \x01(\v2\x12.parley.v1.WatchedH\x00R\awatched\x124\n" +
+	"\tunwatched\x18\x1f \x01(\v2\x14.parley.v1.UnwatchedH\x00R\tunwatchedB\x06\n" +
+	"\x04kind\"\xa6\x02\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
 	"\x04body\x18\x03 \x01(\tR\x04body\x12\x0e\n" +
 	"\x02to\x18\x04 \x01(\tR\x02to\x12\x14\n" +
 	"\x05trace\x18\x05 \x01(\tR\x05trace\x12\x12\n" +
-	"\x04prev\x18\x06 \x01(\x03R\x04prev\"\n" +
+	"\x04prev\x18\x06 \x01(\x03R\x04prev\x12\x12\n" +
+	"\x04info\x18\a \x01(\fR\x04info\x12\x12\n" +
+	"\x04type\x18\b \x01(\tR\x04type\x12\x12\n" +
+	"\x04data\x18\t \x01(\fR\x04data\x12\x14\n" +
+	"\x05reply\x18\n" +
+	" \x01(\x03R\x05reply\x12\x1a\n" +
+	"\bmentions\x18\v \x03(\tR\bmentions\x12)\n" +
+	"\x06origin\x18\f \x01(\x0e2\x11.parley.v1.OriginR\x06origin\x12\x10\n" +
+	"\x03key\x18\r \x01(\tR\x03key\"\n" +
 	"\n" +
-	"\bVoidChat\"L\n" +
+	"\bVoidChat\"\xef\x01\n" +
 	"\bSnapshot\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\bR\x05first\x12\x14\n" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x14\n" +
-	"\x05voids\x18\x03 \x03(\x03R\x05voids\"\xb4\x01\n" +
+	"\x05voids\x18\x03 \x03(\x03R\x05voids\x12\x14\n" +
+	"\x05infos\x18\x04 \x03(\fR\x05infos\x12\x16\n" +
+	"\x06banned\x18\x05 \x03(\tR\x06banned\x12/\n" +
+	"\bsettings\x18\x06 \x01(\v2\x13.parley.v1.SettingsR\bsettings\x12\x14\n" +
+	"\x05clast\x18\a \x01(\x03R\x05clast\x12,\n" +
+	"\aamounts\x18\b \x01(\v2\x12.parley.v1.AmountsR\aamounts\"o\n" +
+	"\aAmounts\x12\x1c\n" +
+	"\tsanctions\x18\x01 \x01(\x03R\tsanctions\x12#\n" +
+	"\rall_sanctions\x18\x02 \x01(\x03R\fallSanctions\x12!\n" +
+	"\fall_settings\x18\x03 \x01(\x03R\vallSettings\"\xb2\x02\n" +
 	"\x06Joined\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1c\n" +
@@ -839,7 +2097,17 @@ const file_push_proto_rawDesc = "" +
 	"\x05count\x18\x06 \x01(\x03R\x05count\x12\x1e\n" +
 	"\n" +
 	"subscribed\x18\a \x01(\bR\n" +
-	"subscribed\"\xad\x01\n" +
+	"subscribed\x12\x12\n" +
+	"\x04info\x18\b \x01(\fR\x04info\x12\x14\n" +
+	"\x05clast\x18\t \x01(\x03R\x05clast\x12&\n" +
+	"\x04mute\x18\n" +
+	" \x01(\v2\x12.parley.v1.InForceR\x04mute\x12*\n" +
+	"\x06banned\x18\v \x01(\v2\x12.parley.v1.InForceR\x06banned\"l\n" +
+	"\aInForce\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x14\n" +
+	"\x05until\x18\x02 \x01(\x03R\x05until\x12!\n" +
+	"\x02by\x18\x03 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xad\x01\n" +
 	"\x04Left\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12)\n" +
@@ -851,7 +2119,75 @@ const file_push_proto_rawDesc = "" +
 	"\x05users\x18\x01 \x03(\tR\x05users\x12)\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x11.parley.v1.ReasonR\x06reason\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x03R\x05count\"\a\n" +
-	"\x05EndedB&Z$github.com/parley-chat/parley/schemab\x06proto3"
+	"\x05Ended\"\xcf\x02\n" +
+	"\aChanged\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\x03R\x06target\x12\x16\n" +
+	"\x06author\x18\x04 \x01(\tR\x06author\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\tR\x02to\x12\x1c\n" +
+	"\tmoderator\x18\x06 \x01(\bR\tmoderator\x12)\n" +
+	"\x06origin\x18\a \x01(\x0e2\x11.parley.v1.OriginR\x06origin\x12\x10\n" +
+	"\x03key\x18\b \x01(\tR\x03key\x12\x14\n" +
+	"\x05trace\x18\t \x01(\tR\x05trace\x12\x14\n" +
+	"\x05cprev\x18\n" +
+	" \x01(\x03R\x05cprev\x12%\n" +
+	"\x04edit\x18\x10 \x01(\v2\x0f.parley.v1.EditH\x00R\x04edit\x12+\n" +
+	"\x06delete\x18\x11 \x01(\v2\x11.parley.v1.DeleteH\x00R\x06deleteB\x05\n" +
+	"\x03act\"\xaf\x01\n" +
+	"\aReacted\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\x03R\x06target\x12\x16\n" +
+	"\x06author\x18\x04 \x01(\tR\x06author\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\tR\x02to\x12\x12\n" +
+	"\x04name\x18\x06 \x01(\tR\x04name\x12\x16\n" +
+	"\x06remove\x18\a \x01(\bR\x06remove\x12\x14\n" +
+	"\x05trace\x18\b \x01(\tR\x05trace\"\x93\x01\n" +
+	"\x06Purged\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12!\n" +
+	"\x02by\x18\x02 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\x03R\x05since\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05cprev\x18\x06 \x01(\x03R\x05cprev\"\f\n" +
+	"\n" +
+	"VoidChange\"\xe3\x01\n" +
+	"\n" +
+	"Sanctioned\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12!\n" +
+	"\x02by\x18\x02 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x122\n" +
+	"\x06action\x18\x04 \x01(\x0e2\x1a.parley.v1.Sanction.ActionR\x06action\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\x03R\x05until\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12,\n" +
+	"\aamounts\x18\a \x01(\v2\x12.parley.v1.AmountsR\aamounts\"\xb4\x01\n" +
+	"\aRemoved\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1a\n" +
+	"\bsessions\x18\x02 \x03(\tR\bsessions\x12)\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x11.parley.v1.ReasonR\x06reason\x12\x14\n" +
+	"\x05until\x18\x04 \x01(\x03R\x05until\x12\x14\n" +
+	"\x05count\x18\x05 \x01(\x03R\x05count\x12\"\n" +
+	"\funsubscribed\x18\x06 \x01(\bR\funsubscribed\"\xeb\x01\n" +
+	"\bSettings\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\x12!\n" +
+	"\x02by\x18\x03 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x12\n" +
+	"\x04slow\x18\x04 \x01(\x03R\x04slow\x12\x16\n" +
+	"\x06frozen\x18\x05 \x01(\bR\x06frozen\x12\x14\n" +
+	"\x05topic\x18\x06 \x01(\tR\x05topic\x12\x12\n" +
+	"\x04data\x18\a \x01(\fR\x04data\x12\x12\n" +
+	"\x04pins\x18\b \x03(\x03R\x04pins\x12,\n" +
+	"\aamounts\x18\t \x01(\v2\x12.parley.v1.AmountsR\aamounts\"i\n" +
+	"\aWatched\x12\x12\n" +
+	"\x04last\x18\x01 \x01(\x03R\x04last\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x14\n" +
+	"\x05clast\x18\x03 \x01(\x03R\x05clast\x12\x1e\n" +
+	"\n" +
+	"subscribed\x18\x04 \x01(\bR\n" +
+	"subscribed\"/\n" +
+	"\tUnwatched\x12\"\n" +
+	"\funsubscribed\x18\x01 \x01(\bR\funsubscribedB&Z$github.com/parley-chat/parley/schemab\x06proto3"
 
 var (
 	file_push_proto_rawDescOnce sync.Once
@@ -865,35 +2201,76 @@ func file_push_proto_rawDescGZIP() []byte {
 	return file_push_proto_rawDescData
 }
 
-var file_push_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_push_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_push_proto_goTypes = []any{
-	(*Push)(nil),     // 0: parley.v1.Push
-	(*Update)(nil),   // 1: parley.v1.Update
-	(*Message)(nil),  // 2: parley.v1.Message
-	(*VoidChat)(nil), // 3: parley.v1.VoidChat
-	(*Snapshot)(nil), // 4: parley.v1.Snapshot
-	(*Joined)(nil),   // 5: parley.v1.Joined
-	(*Left)(nil),     // 6: parley.v1.Left
-	(*Departed)(nil), // 7: parley.v1.Departed
-	(*Ended)(nil),    // 8: parley.v1.Ended
-	(Reason)(0),      // 9: parley.v1.Reason
+	(*Push)(nil),         // 0: parley.v1.Push
+	(*Update)(nil),       // 1: parley.v1.Update
+	(*Message)(nil),      // 2: parley.v1.Message
+	(*VoidChat)(nil),     // 3: parley.v1.VoidChat
+	(*Snapshot)(nil),     // 4: parley.v1.Snapshot
+	(*Amounts)(nil),      // 5: parley.v1.Amounts
+	(*Joined)(nil),       // 6: parley.v1.Joined
+	(*InForce)(nil),      // 7: parley.v1.InForce
+	(*Left)(nil),         // 8: parley.v1.Left
+	(*Departed)(nil),     // 9: parley.v1.Departed
+	(*Ended)(nil),        // 10: parley.v1.Ended
+	(*Changed)(nil),      // 11: parley.v1.Changed
+	(*Reacted)(nil),      // 12: parley.v1.Reacted
+	(*Purged)(nil),       // 13: parley.v1.Purged
+	(*VoidChange)(nil),   // 14: parley.v1.VoidChange
+	(*Sanctioned)(nil),   // 15: parley.v1.Sanctioned
+	(*Removed)(nil),      // 16: parley.v1.Removed
+	(*Settings)(nil),     // 17: parley.v1.Settings
+	(*Watched)(nil),      // 18: parley.v1.Watched
+	(*Unwatched)(nil),    // 19: parley.v1.Unwatched
+	(Origin)(0),          // 20: parley.v1.Origin
+	(*Author)(nil),       // 21: parley.v1.Author
+	(Reason)(0),          // 22: parley.v1.Reason
+	(*Edit)(nil),         // 23: parley.v1.Edit
+	(*Delete)(nil),       // 24: parley.v1.Delete
+	(Sanction_Action)(0), // 25: parley.v1.Sanction.Action
 }
 var file_push_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Push.updates:type_name -> parley.v1.Update
 	2,  // 1: parley.v1.Update.message:type_name -> parley.v1.Message
 	3,  // 2: parley.v1.Update.void_chat:type_name -> parley.v1.VoidChat
 	4,  // 3: parley.v1.Update.snapshot:type_name -> parley.v1.Snapshot
-	5,  // 4: parley.v1.Update.joined:type_name -> parley.v1.Joined
-	6,  // 5: parley.v1.Update.left:type_name -> parley.v1.Left
-	7,  // 6: parley.v1.Update.departed:type_name -> parley.v1.Departed
-	8,  // 7: parley.v1.Update.ended:type_name -> parley.v1.Ended
-	9,  // 8: parley.v1.Left.reason:type_name -> parley.v1.Reason
-	9,  // 9: parley.v1.Departed.reason:type_name -> parley.v1.Reason
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	6,  // 4: parley.v1.Update.joined:type_name -> parley.v1.Joined
+	8,  // 5: parley.v1.Update.left:type_name -> parley.v1.Left
+	9,  // 6: parley.v1.Update.departed:type_name -> parley.v1.Departed
+	10, // 7: parley.v1.Update.ended:type_name -> parley.v1.Ended
+	11, // 8: parley.v1.Update.changed:type_name -> parley.v1.Changed
+	12, // 9: parley.v1.Update.reacted:type_name -> parley.v1.Reacted
+	13, // 10: parley.v1.Update.purged:type_name -> parley.v1.Purged
+	14, // 11: parley.v1.Update.void_change:type_name -> parley.v1.VoidChange
+	15, // 12: parley.v1.Update.sanctioned:type_name -> parley.v1.Sanctioned
+	16, // 13: parley.v1.Update.removed:type_name -> parley.v1.Removed
+	17, // 14: parley.v1.Update.settings:type_name -> parley.v1.Settings
+	18, // 15: parley.v1.Update.watched:type_name -> parley.v1.Watched
+	19, // 16: parley.v1.Update.unwatched:type_name -> parley.v1.Unwatched
+	20, // 17: parley.v1.Message.origin:type_name -> parley.v1.Origin
+	17, // 18: parley.v1.Snapshot.settings:type_name -> parley.v1.Settings
+	5,  // 19: parley.v1.Snapshot.amounts:type_name -> parley.v1.Amounts
+	7,  // 20: parley.v1.Joined.mute:type_name -> parley.v1.InForce
+	7,  // 21: parley.v1.Joined.banned:type_name -> parley.v1.InForce
+	21, // 22: parley.v1.InForce.by:type_name -> parley.v1.Author
+	22, // 23: parley.v1.Left.reason:type_name -> parley.v1.Reason
+	22, // 24: parley.v1.Departed.reason:type_name -> parley.v1.Reason
+	20, // 25: parley.v1.Changed.origin:type_name -> parley.v1.Origin
+	23, // 26: parley.v1.Changed.edit:type_name -> parley.v1.Edit
+	24, // 27: parley.v1.Changed.delete:type_name -> parley.v1.Delete
+	21, // 28: parley.v1.Purged.by:type_name -> parley.v1.Author
+	21, // 29: parley.v1.Sanctioned.by:type_name -> parley.v1.Author
+	25, // 30: parley.v1.Sanctioned.action:type_name -> parley.v1.Sanction.Action
+	5,  // 31: parley.v1.Sanctioned.amounts:type_name -> parley.v1.Amounts
+	22, // 32: parley.v1.Removed.reason:type_name -> parley.v1.Reason
+	21, // 33: parley.v1.Settings.by:type_name -> parley.v1.Author
+	5,  // 34: parley.v1.Settings.amounts:type_name -> parley.v1.Amounts
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_push_proto_init() }
@@ -910,6 +2287,19 @@ func file_push_proto_init() {
 		(*Update_Left)(nil),
 		(*Update_Departed)(nil),
 		(*Update_Ended)(nil),
+		(*Update_Changed)(nil),
+		(*Update_Reacted)(nil),
+		(*Update_Purged)(nil),
+		(*Update_VoidChange)(nil),
+		(*Update_Sanctioned)(nil),
+		(*Update_Removed)(nil),
+		(*Update_Settings)(nil),
+		(*Update_Watched)(nil),
+		(*Update_Unwatched)(nil),
+	}
+	file_push_proto_msgTypes[11].OneofWrappers = []any{
+		(*Changed_Edit)(nil),
+		(*Changed_Delete)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -917,7 +2307,7 @@ func file_push_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_push_proto_rawDesc), len(file_push_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -228,10 +228,12 @@ func (x *StateMember) GetOffset() int64 {
 	return 0
 }
 
-// StateChannel is a channel's newest public message that is not void.
+// StateChannel is a channel's newest public message, and its newest public
+// change, that are not void.
 type StateChannel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Last          int64                  `protobuf:"varint,1,opt,name=last,proto3" json:"last,omitempty"`
+	Clast         int64                  `protobuf:"varint,2,opt,name=clast,proto3" json:"clast,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +275,323 @@ func (x *StateChannel) GetLast() int64 {
 	return 0
 }
 
+func (x *StateChannel) GetClast() int64 {
+	if x != nil {
+		return x.Clast
+	}
+	return 0
+}
+
+// StateInfo is what the newest join of a user told of them, for as long as they
+// are in the channel.
+type StateInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Info          []byte                 `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateInfo) Reset() {
+	*x = StateInfo{}
+	mi := &file_state_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateInfo) ProtoMessage() {}
+
+func (x *StateInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateInfo.ProtoReflect.Descriptor instead.
+func (*StateInfo) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *StateInfo) GetInfo() []byte {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+// StateWatch says that a connector watches a channel.
+type StateWatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The offset of its newest Watch.
+	Offset        int64 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateWatch) Reset() {
+	*x = StateWatch{}
+	mi := &file_state_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateWatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateWatch) ProtoMessage() {}
+
+func (x *StateWatch) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateWatch.ProtoReflect.Descriptor instead.
+func (*StateWatch) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StateWatch) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// StateSanction is what is not lifted of a user's mute and ban in a channel.
+type StateSanction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mute          *InForce               `protobuf:"bytes,1,opt,name=mute,proto3" json:"mute,omitempty"`
+	Ban           *InForce               `protobuf:"bytes,2,opt,name=ban,proto3" json:"ban,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateSanction) Reset() {
+	*x = StateSanction{}
+	mi := &file_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateSanction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateSanction) ProtoMessage() {}
+
+func (x *StateSanction) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateSanction.ProtoReflect.Descriptor instead.
+func (*StateSanction) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *StateSanction) GetMute() *InForce {
+	if x != nil {
+		return x.Mute
+	}
+	return nil
+}
+
+func (x *StateSanction) GetBan() *InForce {
+	if x != nil {
+		return x.Ban
+	}
+	return nil
+}
+
+// StateSettings are a channel's settings, once anybody set any.
+type StateSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the newest Set.
+	Seq           int64   `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Time          int64   `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	By            *Author `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Slow          int64   `protobuf:"varint,4,opt,name=slow,proto3" json:"slow,omitempty"`
+	Frozen        bool    `protobuf:"varint,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	Topic         string  `protobuf:"bytes,6,opt,name=topic,proto3" json:"topic,omitempty"`
+	Data          []byte  `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateSettings) Reset() {
+	*x = StateSettings{}
+	mi := &file_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateSettings) ProtoMessage() {}
+
+func (x *StateSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateSettings.ProtoReflect.Descriptor instead.
+func (*StateSettings) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *StateSettings) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *StateSettings) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *StateSettings) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *StateSettings) GetSlow() int64 {
+	if x != nil {
+		return x.Slow
+	}
+	return 0
+}
+
+func (x *StateSettings) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *StateSettings) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *StateSettings) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// StatePins are a channel's pins, once there were any.
+type StatePins struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the newest Pin.
+	Seq  int64   `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Time int64   `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	By   *Author `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// The messages, the newest pin first.
+	Targets       []int64 `protobuf:"varint,4,rep,packed,name=targets,proto3" json:"targets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatePins) Reset() {
+	*x = StatePins{}
+	mi := &file_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatePins) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatePins) ProtoMessage() {}
+
+func (x *StatePins) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatePins.ProtoReflect.Descriptor instead.
+func (*StatePins) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *StatePins) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *StatePins) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *StatePins) GetBy() *Author {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *StatePins) GetTargets() []int64 {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
 // StateMarker ends a flush: every push of an event below `next` was
 // acknowledged before the flush began, and what the flush holds is the fold of
 // the partition up to there.
@@ -292,7 +611,7 @@ type StateMarker struct {
 
 func (x *StateMarker) Reset() {
 	*x = StateMarker{}
-	mi := &file_state_proto_msgTypes[4]
+	mi := &file_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -304,7 +623,7 @@ func (x *StateMarker) String() string {
 func (*StateMarker) ProtoMessage() {}
 
 func (x *StateMarker) ProtoReflect() protoreflect.Message {
-	mi := &file_state_proto_msgTypes[4]
+	mi := &file_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -317,7 +636,7 @@ func (x *StateMarker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateMarker.ProtoReflect.Descriptor instead.
 func (*StateMarker) Descriptor() ([]byte, []int) {
-	return file_state_proto_rawDescGZIP(), []int{4}
+	return file_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StateMarker) GetNext() int64 {
@@ -366,7 +685,8 @@ var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
 	"\n" +
-	"\vstate.proto\x12\tparley.v1\"8\n" +
+	"\vstate.proto\x12\tparley.v1\x1a\fevents.proto\x1a\n" +
+	"push.proto\"8\n" +
 	"\n" +
 	"StateClaim\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
@@ -381,9 +701,31 @@ const file_state_proto_rawDesc = "" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
 	"\x04user\x18\x03 \x01(\tR\x04user\x12\x1c\n" +
 	"\tconnector\x18\x04 \x01(\tR\tconnector\x12\x16\n" +
-	"\x06offset\x18\x05 \x01(\x03R\x06offset\"\"\n" +
+	"\x06offset\x18\x05 \x01(\x03R\x06offset\"8\n" +
 	"\fStateChannel\x12\x12\n" +
-	"\x04last\x18\x01 \x01(\x03R\x04last\"\x96\x01\n" +
+	"\x04last\x18\x01 \x01(\x03R\x04last\x12\x14\n" +
+	"\x05clast\x18\x02 \x01(\x03R\x05clast\"\x1f\n" +
+	"\tStateInfo\x12\x12\n" +
+	"\x04info\x18\x01 \x01(\fR\x04info\"$\n" +
+	"\n" +
+	"StateWatch\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x03R\x06offset\"]\n" +
+	"\rStateSanction\x12&\n" +
+	"\x04mute\x18\x01 \x01(\v2\x12.parley.v1.InForceR\x04mute\x12$\n" +
+	"\x03ban\x18\x02 \x01(\v2\x12.parley.v1.InForceR\x03ban\"\xae\x01\n" +
+	"\rStateSettings\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\x12!\n" +
+	"\x02by\x18\x03 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x12\n" +
+	"\x04slow\x18\x04 \x01(\x03R\x04slow\x12\x16\n" +
+	"\x06frozen\x18\x05 \x01(\bR\x06frozen\x12\x14\n" +
+	"\x05topic\x18\x06 \x01(\tR\x05topic\x12\x12\n" +
+	"\x04data\x18\a \x01(\fR\x04data\"n\n" +
+	"\tStatePins\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\x12!\n" +
+	"\x02by\x18\x03 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x18\n" +
+	"\atargets\x18\x04 \x03(\x03R\atargets\"\x96\x01\n" +
 	"\vStateMarker\x12\x12\n" +
 	"\x04next\x18\x01 \x01(\x03R\x04next\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12\x19\n" +
@@ -404,20 +746,31 @@ func file_state_proto_rawDescGZIP() []byte {
 	return file_state_proto_rawDescData
 }
 
-var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_state_proto_goTypes = []any{
 	(*StateClaim)(nil),     // 0: parley.v1.StateClaim
 	(*StateConnector)(nil), // 1: parley.v1.StateConnector
 	(*StateMember)(nil),    // 2: parley.v1.StateMember
 	(*StateChannel)(nil),   // 3: parley.v1.StateChannel
-	(*StateMarker)(nil),    // 4: parley.v1.StateMarker
+	(*StateInfo)(nil),      // 4: parley.v1.StateInfo
+	(*StateWatch)(nil),     // 5: parley.v1.StateWatch
+	(*StateSanction)(nil),  // 6: parley.v1.StateSanction
+	(*StateSettings)(nil),  // 7: parley.v1.StateSettings
+	(*StatePins)(nil),      // 8: parley.v1.StatePins
+	(*StateMarker)(nil),    // 9: parley.v1.StateMarker
+	(*InForce)(nil),        // 10: parley.v1.InForce
+	(*Author)(nil),         // 11: parley.v1.Author
 }
 var file_state_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	10, // 0: parley.v1.StateSanction.mute:type_name -> parley.v1.InForce
+	10, // 1: parley.v1.StateSanction.ban:type_name -> parley.v1.InForce
+	11, // 2: parley.v1.StateSettings.by:type_name -> parley.v1.Author
+	11, // 3: parley.v1.StatePins.by:type_name -> parley.v1.Author
+	4,  // [4:4] is the sub-list for method output_type
+	4,  // [4:4] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_state_proto_init() }
@@ -425,13 +778,15 @@ func file_state_proto_init() {
 	if File_state_proto != nil {
 		return
 	}
+	file_events_proto_init()
+	file_push_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_proto_rawDesc), len(file_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

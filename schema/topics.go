@@ -145,6 +145,11 @@ const (
 	stateConnector = "connector/"
 	stateMember    = "member/"
 	stateChannel   = "channel/"
+	stateInfo      = "info/"
+	stateWatch     = "watch/"
+	stateSanction  = "sanction/"
+	stateSettings  = "settings/"
+	statePins      = "pins/"
 )
 
 // StateKeyConnector is the key of a StateConnector.
@@ -174,3 +179,52 @@ func StateKeyChannel(channel string) string { return stateChannel + channel }
 func StateChannelOf(key string) (channel string, ok bool) {
 	return strings.CutPrefix(key, stateChannel)
 }
+
+// StateKeyInfo is the key of a StateInfo.
+func StateKeyInfo(channel, user string) string { return stateInfo + channel + userOf + user }
+
+// StateInfoOf is the channel and the user of a StateInfo's key.
+func StateInfoOf(key string) (channel, user string, ok bool) { return cutUser(stateInfo, key) }
+
+// StateKeySanction is the key of a StateSanction.
+func StateKeySanction(channel, user string) string { return stateSanction + channel + userOf + user }
+
+// StateSanctionOf is the channel and the user of a StateSanction's key.
+func StateSanctionOf(key string) (channel, user string, ok bool) { return cutUser(stateSanction, key) }
+
+// userOf is between a channel and a user: no name holds control characters.
+const userOf = "\x00"
+
+func cutUser(prefix, key string) (channel, user string, ok bool) {
+	rest, ok := strings.CutPrefix(key, prefix)
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, userOf)
+}
+
+// StateKeyWatch is the key of a StateWatch. Connectors hold no slash.
+func StateKeyWatch(connector, channel string) string { return stateWatch + connector + "/" + channel }
+
+// StateWatchOf is the connector and the channel of a StateWatch's key.
+func StateWatchOf(key string) (connector, channel string, ok bool) {
+	rest, ok := strings.CutPrefix(key, stateWatch)
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, "/")
+}
+
+// StateKeySettings is the key of a channel's StateSettings.
+func StateKeySettings(channel string) string { return stateSettings + channel }
+
+// StateSettingsOf is the channel of a StateSettings' key.
+func StateSettingsOf(key string) (channel string, ok bool) {
+	return strings.CutPrefix(key, stateSettings)
+}
+
+// StateKeyPins is the key of a channel's StatePins.
+func StateKeyPins(channel string) string { return statePins + channel }
+
+// StatePinsOf is the channel of StatePins' key.
+func StatePinsOf(key string) (channel string, ok bool) { return strings.CutPrefix(key, statePins) }

@@ -17,7 +17,7 @@ const Window = 65_536
 // of that connector within the N offsets before it, void or not. An act, which is
 // a chat or what came with format 2 and has an id, is void when one with the same
 // channel, origin, actor and id occurred, void or not, within them.
-// A join is void when its connector was declared down within them.
+// A join or a watch is void when its connector was declared down within them.
 //
 // Not safe for concurrent use.
 type VoidWindow struct {
@@ -69,6 +69,8 @@ func (w *VoidWindow) Judge(offset int64, e *Event) bool {
 	case *Event_Join:
 		_, down := w.downs[e.Connector]
 		void = void || down
+	case *Event_Watch:
+		void = void || w.IsDown(k.Watch.Connector)
 	case *Event_Down:
 		s.down = k.Down.Connector
 		w.downs[s.down] = offset
