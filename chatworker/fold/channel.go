@@ -4,16 +4,29 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/parley-chat/parley/schema"
 )
 
-// channel is one channel's membership. It exists while it has a member or a
-// public message; without members, as most are in the long run, it has no maps.
+// channel is one channel's membership, and what else there is of it. It exists while
+// there is any of it; without members, as most are in the long run, it has no maps.
 type channel struct {
 	name    string
 	last    int64             // newest public message that is not void; 0: none
+	clast   int64             // newest public change that is not void; 0: none
 	members map[string]member // by session
 	users   map[string]int    // sessions of each user
 	subs    []subscription    // sorted by connector
+	more    *more             // nil in most
+}
+
+// more is what few channels have.
+type more struct {
+	infos     map[string][]byte // what the newest join of each user present told
+	sanctions map[string]sanction
+	count     int64                 // of mutes and bans
+	settings  *schema.StateSettings // nil: nobody set any
+	pins      *schema.StatePins     // nil: there were none
 }
 
 // member is a session's membership of a channel.
@@ -27,27 +40,50 @@ type member struct {
 type subscription struct {
 	connector *connector
 	sessions  int
+	watch     int64 // the offset of its watch; 0: it does not watch the channel
 }
 
 // add makes a session a member that is not one yet. first: its user had no session
-// here; subscribed: its connector had none.
+// here; subscribed: its connector had none and did not watch.
 func (c *channel) add(session string, m member) (first, subscribed bool) {
 	if c.members == nil {
 		c.members, c.users = map[string]member{}, map[string]int{}
 	}
 	c.members[session] = m
 	c.users[m.user]++
-	i, found := c.find(m.connector)
+	sub, subscribed := c.subscribe(m.connector)
+	sub.sessions++
+	return c.users[m.user] == 1, subscribed
+}
+
+// subscribe returns the subscription of a connector, which it creates where there is
+// none.
+func (c *channel) subscribe(conn *connector) (sub *subscription, created bool) {
+	i, found := c.find(conn)
 	if !found {
-		c.subs = slices.Insert(c.subs, i, subscription{connector: m.connector})
-		m.connector.channels[c.name] = c
+		c.subs = slices.Insert(c.subs, i, subscription{connector: conn})
+		conn.channels[c.name] = c
 	}
-	c.subs[i].sessions++
-	return c.users[m.user] == 1, !found
+	return &c.subs[i], !found
+}
+
+// unsubscribe ends the subscription of a connector that has neither a session here
+// nor a watch.
+func (c *channel) unsubscribe(conn *connector) bool {
+	i, found := c.find(conn)
+	if !found || c.subs[i].sessions > 0 || c.subs[i].watch > 0 {
+		return false
+	}
+	c.subs = slices.Delete(c.subs, i, i+1)
+	delete(conn.channels, c.name)
+	if len(c.subs) == 0 {
+		c.subs = nil
+	}
+	return true
 }
 
 // remove ends the membership of a session that is a member. gone: its user has
-// no session here any more; unsubscribed: its connector has none.
+// no session here any more; unsubscribed: its connector has none and does not watch.
 func (c *channel) remove(session string) (gone, unsubscribed bool) {
 	m := c.members[session]
 	delete(c.members, session)
@@ -56,13 +92,10 @@ func (c *channel) remove(session string) (gone, unsubscribed bool) {
 		gone = true
 	}
 	i, _ := c.find(m.connector)
-	if c.subs[i].sessions--; c.subs[i].sessions == 0 {
-		c.subs = slices.Delete(c.subs, i, i+1)
-		delete(m.connector.channels, c.name)
-		unsubscribed = true
-	}
+	c.subs[i].sessions--
+	unsubscribed = c.unsubscribe(m.connector)
 	if len(c.members) == 0 {
-		c.members, c.users, c.subs = nil, nil, nil
+		c.members, c.users = nil, nil
 	}
 	return gone, unsubscribed
 }
@@ -78,7 +111,21 @@ func (c *channel) sessionsOf(conn *connector) []string {
 	return sessions
 }
 
-// receivers are the connectors that have members here, and also, in its place;
+// sessionsBy returns the sessions that a user has here by their connectors.
+func (c *channel) sessionsBy(user string) map[*connector][]string {
+	if c.users[user] == 0 {
+		return nil
+	}
+	by := map[*connector][]string{}
+	for session, m := range c.members {
+		if m.user == user {
+			by[m.connector] = append(by[m.connector], session)
+		}
+	}
+	return by
+}
+
+// receivers are the connectors that have members here or watch, and also, in its place;
 // also may be nil.
 func (c *channel) receivers(also *connector) []*connector {
 	all := make([]*connector, 0, len(c.subs)+1)
@@ -102,4 +149,32 @@ func (c *channel) find(conn *connector) (int, bool) {
 
 func (c *channel) sortedUsers() []string { return slices.Sorted(maps.Keys(c.users)) }
 
-func (c *channel) empty() bool { return c.last == 0 && len(c.members) == 0 }
+// extra returns what few channels have, to be written to.
+func (c *channel) extra() *more {
+	if c.more == nil {
+		c.more = &more{}
+	}
+	return c.more
+}
+
+// tidy forgets what is empty.
+func (c *channel) tidy() {
+	m := c.more
+	if m == nil {
+		return
+	}
+	if len(m.infos) == 0 {
+		m.infos = nil
+	}
+	if len(m.sanctions) == 0 {
+		m.sanctions = nil
+	}
+	if m.infos == nil && m.sanctions == nil && m.settings == nil && m.pins == nil {
+		c.more = nil
+	}
+}
+
+func (c *channel) empty() bool {
+	c.tidy()
+	return c.last == 0 && c.clast == 0 && len(c.subs) == 0 && c.more == nil
+}

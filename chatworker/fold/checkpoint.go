@@ -22,6 +22,11 @@ type dirtyKeys struct {
 	connectors map[string]struct{}
 	members    map[memberKey]struct{}
 	channels   map[string]struct{}
+	settings   map[string]struct{} // by channel
+	pins       map[string]struct{} // by channel
+	infos      map[userKey]struct{}
+	sanctions  map[userKey]struct{}
+	watches    map[watchKey]struct{}
 }
 
 type memberKey struct{ session, channel string }
@@ -30,8 +35,24 @@ func (k memberKey) compare(o memberKey) int {
 	return cmp.Or(cmp.Compare(k.session, o.session), cmp.Compare(k.channel, o.channel))
 }
 
+type userKey struct{ channel, user string }
+
+func (k userKey) compare(o userKey) int {
+	return cmp.Or(cmp.Compare(k.channel, o.channel), cmp.Compare(k.user, o.user))
+}
+
+type watchKey struct{ connector, channel string }
+
+func (k watchKey) compare(o watchKey) int {
+	return cmp.Or(cmp.Compare(k.connector, o.connector), cmp.Compare(k.channel, o.channel))
+}
+
 func newDirtyKeys() dirtyKeys {
-	return dirtyKeys{map[string]struct{}{}, map[memberKey]struct{}{}, map[string]struct{}{}}
+	return dirtyKeys{
+		connectors: map[string]struct{}{}, members: map[memberKey]struct{}{}, channels: map[string]struct{}{},
+		settings: map[string]struct{}{}, pins: map[string]struct{}{},
+		infos: map[userKey]struct{}{}, sanctions: map[userKey]struct{}{}, watches: map[watchKey]struct{}{},
+	}
 }
 
 func (d *dirtyKeys) connector(id string) { d.connectors[id] = struct{}{} }
@@ -41,6 +62,14 @@ func (d *dirtyKeys) member(session, channel string) {
 }
 
 func (d *dirtyKeys) channel(name string) { d.channels[name] = struct{}{} }
+
+func (d *dirtyKeys) info(channel, user string) { d.infos[userKey{channel, user}] = struct{}{} }
+
+func (d *dirtyKeys) sanction(channel, user string) { d.sanctions[userKey{channel, user}] = struct{}{} }
+
+func (d *dirtyKeys) watch(connector, channel string) {
+	d.watches[watchKey{connector, channel}] = struct{}{}
+}
 
 // Changed reports whether a flush would write anything new.
 func (f *Fold) Changed() bool { return f.next > f.saved }
@@ -54,9 +83,11 @@ func (f *Fold) Flush(time int64) ([]Record, error) {
 	b := &builder{records: make([]Record, 0, len(d.connectors)+len(d.members)+len(d.channels)+1)}
 	kept := f.flushConnectors(b)
 	f.flushMembers(b)
+	f.flushWatches(b)
 	for _, name := range slices.Sorted(maps.Keys(d.channels)) {
-		b.put(schema.StateKeyChannel(name), &schema.StateChannel{Last: f.channels[name].last})
+		b.put(schema.StateKeyChannel(name), &schema.StateChannel{Last: f.channels[name].last, Clast: f.channels[name].clast})
 	}
+	f.flushMore(b)
 	b.put(schema.StateKeyMarker, &schema.StateMarker{
 		Next: f.next, Epoch: f.log.Epoch, TopicId: f.log.TopicID[:], Format: f.format, Time: time, Digest: f.digest,
 	})
@@ -114,6 +145,54 @@ func (f *Fold) flushMembers(b *builder) {
 	}
 }
 
+func (f *Fold) flushWatches(b *builder) {
+	for _, k := range slices.SortedFunc(maps.Keys(f.dirty.watches), watchKey.compare) {
+		key := schema.StateKeyWatch(k.connector, k.channel)
+		if at := f.watchOf(k.connector, k.channel); at > 0 {
+			b.put(key, &schema.StateWatch{Offset: at})
+		} else {
+			b.remove(key)
+		}
+	}
+}
+
+// flushMore writes what few channels have.
+func (f *Fold) flushMore(b *builder) {
+	for _, k := range slices.SortedFunc(maps.Keys(f.dirty.infos), userKey.compare) {
+		key := schema.StateKeyInfo(k.channel, k.user)
+		if info := f.moreOf(k.channel).infos[k.user]; info != nil {
+			b.put(key, &schema.StateInfo{Info: info})
+		} else {
+			b.remove(key)
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(f.dirty.sanctions), userKey.compare) {
+		key := schema.StateKeySanction(k.channel, k.user)
+		if s, found := f.moreOf(k.channel).sanctions[k.user]; found {
+			b.put(key, s.state())
+		} else {
+			b.remove(key)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.dirty.settings)) {
+		b.put(schema.StateKeySettings(name), f.moreOf(name).settings)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.dirty.pins)) {
+		b.put(schema.StateKeyPins(name), f.moreOf(name).pins)
+	}
+}
+
+// moreOf is what few channels have, to be read.
+func (f *Fold) moreOf(channel string) more {
+	if ch := f.channels[channel]; ch != nil && ch.more != nil {
+		return *ch.more
+	}
+	return more{}
+}
+
+// marshal writes the same bytes for the same state.
+var marshal = proto.MarshalOptions{Deterministic: true}
+
 // builder collects records and the first error.
 type builder struct {
 	records []Record
@@ -121,7 +200,7 @@ type builder struct {
 }
 
 func (b *builder) put(key string, value proto.Message) {
-	v, err := proto.Marshal(value)
+	v, err := marshal.Marshal(value)
 	if err != nil && b.err == nil {
 		b.err = fmt.Errorf("encode checkpoint record %q: %w", key, err)
 	}

@@ -33,23 +33,25 @@ type Fold struct {
 	format int32
 
 	window     *schema.VoidWindow
-	voids      *voidChats
+	voids      *voidActs
 	channels   map[string]*channel
 	connectors map[string]*connector
 	gone       map[string]*connector // declared down since the newest checkpoint
 	dirty      dirtyKeys
+	sanctions  int64 // mutes and bans of all channels
+	settings   int64 // channels that have settings or pins
 	// The newest push to a connector that is known to be in parley.push,
 	// where it lies above the checkpoint.
 	sent map[string]stamp
 }
 
 // connector is where the pushes to one life of one connector go. It exists
-// from the connector's first join in the partition until its down.
+// from the connector's first join or watch in the partition until its down.
 type connector struct {
 	id            string
 	pushPartition int32
 	last          stamp               // of the newest push
-	channels      map[string]*channel // in which it has members
+	channels      map[string]*channel // in which it has members, or which it watches
 }
 
 // stamp is a push's place among those of its partition to its connector.
@@ -82,7 +84,7 @@ func New(log Log) *Fold {
 func (f *Fold) setWindow(n int64) {
 	f.log.Window = n
 	f.window = schema.NewVoidWindow(n)
-	f.voids = newVoidChats(n)
+	f.voids = newVoidActs(n)
 }
 
 // Next is the offset below which every event is in the state.
@@ -95,7 +97,8 @@ func (f *Fold) ReadFrom() int64 { return max(0, f.next-2*f.log.Window) }
 // Format is the format in force.
 func (f *Fold) Format() int32 { return f.format }
 
-// Connectors yields, in no order, the connectors that have members here.
+// Connectors yields, in no order, the connectors that have members here or watch a
+// channel.
 func (f *Fold) Connectors() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for id, c := range f.connectors {
@@ -110,35 +113,40 @@ func (f *Fold) Connectors() iter.Seq[string] {
 // it causes, those of one connector in order. Offsets must ascend; holes
 // are allowed. An event below Next, which a restored Fold is given first, only
 // fills the void window. The pushes are the caller's, but they share their
-// updates and must not be changed. An error means that the log is not the one
-// the Fold belongs to.
+// updates, and these parts of the event, and must not be changed. The error is a
+// *MismatchError when the log is not the one the Fold belongs to, or a
+// *schema.NewerError, before which the event changed nothing, when the event needs a
+// format that is not in force yet.
 func (f *Fold) Apply(offset int64, e *schema.Event) ([]Out, error) {
 	if m := e.GetMarker(); m != nil {
 		return nil, f.marker(offset, m)
 	}
+	if offset >= f.next {
+		if err := e.CheckFormat(f.format); err != nil {
+			return nil, fmt.Errorf("offset %d of partition %d: %w", offset, f.log.Partition, err)
+		}
+	}
 	void := f.window.Judge(offset, e)
 	f.voids.forget(offset)
-	if chat := e.GetChat(); chat != nil && void {
-		f.voids.add(offset, chat.Channel)
+	if void && isAct(e) {
+		f.voids.add(offset, e.Channel())
 	}
 	if offset < f.next {
 		return nil, nil
 	}
 	f.Advance(offset + 1)
 	s := step{fold: f, offset: offset, time: e.Time}
-	switch k := e.Kind.(type) {
-	case *schema.Event_Format:
-		f.format = max(f.format, k.Format.Number)
-	case *schema.Event_Chat:
-		s.chat(k.Chat, void)
-	case *schema.Event_Join:
-		s.join(e.Connector, k.Join, void)
-	case *schema.Event_Leave:
-		s.leave(e.Connector, k.Leave, void)
-	case *schema.Event_Down:
-		s.down(k.Down)
-	}
+	s.apply(e, void)
 	return s.out, nil
+}
+
+// isAct reports whether the event has an id: where it is void, connectors are told.
+func isAct(e *schema.Event) bool {
+	switch e.Kind.(type) {
+	case *schema.Event_Chat, *schema.Event_Change, *schema.Event_Pin, *schema.Event_Sanction, *schema.Event_Purge, *schema.Event_Set:
+		return true
+	}
+	return false
 }
 
 // Remember gives the Fold the digest of the record below Next, which the

@@ -49,7 +49,7 @@ func (c *Checkpoint) putChannel(name string, r Record) {
 		c.damaged[r.Key] = err
 		return
 	}
-	c.channels[name] = &channel{name: name, last: c.scratch.Last}
+	c.channels[name] = &channel{name: name, last: c.scratch.Last, clast: c.scratch.Clast}
 }
 
 // Restore rebuilds the Fold from a checkpoint, which the Fold then owns.
@@ -97,20 +97,13 @@ func (f *Fold) checkMarker(m *schema.StateMarker) error {
 	return nil
 }
 
-// restore takes connectors before the members that refer to them, in an order
-// that does not depend on the map.
+// restore takes connectors before the members and watches that refer to them, and
+// members before what is told of them, in an order that does not depend on the map.
 func (f *Fold) restore(state map[string][]byte) error {
 	keys := slices.Sorted(maps.Keys(state))
-	for _, key := range keys {
-		if id, ok := schema.StateConnectorOf(key); ok {
-			if err := f.restoreConnector(id, state[key]); err != nil {
-				return &corruptError{f.log.Partition, key, err}
-			}
-		}
-	}
-	for _, key := range keys {
-		if session, name, ok := schema.StateMemberOf(key); ok {
-			if err := f.restoreMember(session, name, state[key]); err != nil {
+	for _, take := range []func(key string, value []byte) error{f.restoreConnector, f.restoreMember, f.restoreMore} {
+		for _, key := range keys {
+			if err := take(key, state[key]); err != nil {
 				return &corruptError{f.log.Partition, key, err}
 			}
 		}
@@ -118,7 +111,11 @@ func (f *Fold) restore(state map[string][]byte) error {
 	return nil
 }
 
-func (f *Fold) restoreConnector(id string, value []byte) error {
+func (f *Fold) restoreConnector(key string, value []byte) error {
+	id, ok := schema.StateConnectorOf(key)
+	if !ok {
+		return nil
+	}
 	var s schema.StateConnector
 	if err := proto.Unmarshal(value, &s); err != nil {
 		return err
@@ -135,16 +132,83 @@ func (f *Fold) restoreConnector(id string, value []byte) error {
 	return nil
 }
 
-func (f *Fold) restoreMember(session, name string, value []byte) error {
-	var s schema.StateMember
+func (f *Fold) restoreMember(key string, value []byte) error {
+	if session, name, ok := schema.StateMemberOf(key); ok {
+		var s schema.StateMember
+		if err := proto.Unmarshal(value, &s); err != nil {
+			return err
+		}
+		c, known := f.connectors[s.Connector]
+		if !known {
+			return errors.New("a member whose connector is unknown")
+		}
+		f.channel(name).add(session, member{user: s.User, connector: c, offset: s.Offset})
+	} else if id, name, ok := schema.StateWatchOf(key); ok {
+		var s schema.StateWatch
+		if err := proto.Unmarshal(value, &s); err != nil {
+			return err
+		}
+		c, known := f.connectors[id]
+		if !known || s.Offset < 1 {
+			return errors.New("a watch without an offset, or whose connector is unknown")
+		}
+		sub, _ := f.channel(name).subscribe(c)
+		sub.watch = s.Offset
+	}
+	return nil
+}
+
+// restoreMore takes what few channels have.
+func (f *Fold) restoreMore(key string, value []byte) error {
+	if name, user, ok := schema.StateInfoOf(key); ok {
+		return f.restoreInfo(name, user, value)
+	}
+	if name, user, ok := schema.StateSanctionOf(key); ok {
+		return f.restoreSanction(name, user, value)
+	}
+	if name, ok := schema.StateSettingsOf(key); ok {
+		s := new(schema.StateSettings)
+		if err := proto.Unmarshal(value, s); err != nil {
+			return err
+		}
+		f.settle(f.channel(name)).settings = s
+	}
+	if name, ok := schema.StatePinsOf(key); ok {
+		s := new(schema.StatePins)
+		if err := proto.Unmarshal(value, s); err != nil {
+			return err
+		}
+		f.settle(f.channel(name)).pins = s
+	}
+	return nil
+}
+
+// restoreInfo leaves out what is told of a user who is not there, which only a torn
+// flush leaves; the next flush puts it right.
+func (f *Fold) restoreInfo(name, user string, value []byte) error {
+	var s schema.StateInfo
 	if err := proto.Unmarshal(value, &s); err != nil {
 		return err
 	}
-	c, known := f.connectors[s.Connector]
-	if !known {
-		return errors.New("a member whose connector is unknown")
+	ch := f.channels[name]
+	if ch == nil || ch.users[user] == 0 {
+		f.dirty.info(name, user)
+		return nil
 	}
-	f.channel(name).add(session, member{user: s.User, connector: c, offset: s.Offset})
+	m := ch.extra()
+	if m.infos == nil {
+		m.infos = map[string][]byte{}
+	}
+	m.infos[user] = s.Info
+	return nil
+}
+
+func (f *Fold) restoreSanction(name, user string, value []byte) error {
+	var s schema.StateSanction
+	if err := proto.Unmarshal(value, &s); err != nil {
+		return err
+	}
+	f.keepSanction(f.channel(name), user, sanction{restrictionOf(s.Mute), restrictionOf(s.Ban)})
 	return nil
 }
 

@@ -12,12 +12,19 @@ import (
 const headroom = 512
 
 // snapshots give a connector what it needs to know about a channel: the users in
-// it, then its void chats.
+// it, then who of them is banned, then its void acts.
 func (s *step) snapshots(ch *channel) []*schema.Update {
-	half := (s.fold.limit - headroom) / 2
+	settings := ch.allSettings()
+	half := (s.fold.limit - headroom - proto.Size(settings)) / 2
 	var snapshots []*schema.Snapshot
-	for _, users := range chunks(ch.sortedUsers(), half, userSize) {
-		snapshots = append(snapshots, &schema.Snapshot{Users: users})
+	for _, users := range chunks(ch.sortedUsers(), half, ch.userSize) {
+		snapshots = append(snapshots, &schema.Snapshot{Users: users, Infos: ch.infosOf(users)})
+	}
+	if len(snapshots) == 0 { // a watch of an empty channel
+		snapshots = append(snapshots, &schema.Snapshot{})
+	}
+	for _, banned := range chunks(s.banned(ch), half, userSize) {
+		snapshots = append(snapshots, &schema.Snapshot{Banned: banned})
 	}
 	for i, voids := range chunks(s.fold.voids.of(ch.name), half, voidSize) {
 		if i == 0 { // the last chunk of users is at most half a push
@@ -26,12 +33,34 @@ func (s *step) snapshots(ch *channel) []*schema.Update {
 		}
 		snapshots = append(snapshots, &schema.Snapshot{Voids: voids})
 	}
-	snapshots[0].First = true
+	first := snapshots[0]
+	first.First, first.Settings, first.Clast, first.Amounts = true, settings, ch.clast, s.fold.amounts(ch)
 	updates := make([]*schema.Update, len(snapshots), len(snapshots)+1)
 	for i, sn := range snapshots {
 		updates[i] = &schema.Update{Channel: ch.name, Kind: &schema.Update_Snapshot{Snapshot: sn}}
 	}
 	return updates
+}
+
+// infosOf are what is told of each of the users; nil where that is nothing.
+func (c *channel) infosOf(users []string) [][]byte {
+	if c.more == nil || c.more.infos == nil {
+		return nil
+	}
+	infos := make([][]byte, len(users))
+	for i, user := range users {
+		infos[i] = c.more.infos[user]
+	}
+	return infos
+}
+
+// userSize is what a user takes in a snapshot.
+func (c *channel) userSize(user string) int {
+	n := userSize(user)
+	if c.more != nil && c.more.infos != nil {
+		n += 1 + protowire.SizeBytes(len(c.more.infos[user]))
+	}
+	return n
 }
 
 // departed reports that users are gone from a channel; without users, that a

@@ -18,7 +18,48 @@ type step struct {
 	out    []Out
 }
 
-// chat is shown to every connector that has members, private or not: the
+// apply takes the event. What is void among the events of the log itself is not.
+func (s *step) apply(e *schema.Event, void bool) {
+	switch k := e.Kind.(type) {
+	case *schema.Event_Format:
+		s.fold.format = max(s.fold.format, k.Format.Number)
+		return
+	case *schema.Event_Chat:
+		s.chat(k.Chat, void)
+		return
+	case *schema.Event_Down:
+		s.down(k.Down)
+		return
+	case *schema.Event_Join:
+		s.join(e.Connector, k.Join, void)
+		return
+	case *schema.Event_Watch:
+		s.watch(k.Watch, void)
+		return
+	}
+	if void {
+		s.voided(e)
+		return
+	}
+	switch k := e.Kind.(type) {
+	case *schema.Event_Leave:
+		s.leave(e.Connector, k.Leave)
+	case *schema.Event_Unwatch:
+		s.unwatch(k.Unwatch)
+	case *schema.Event_Change:
+		s.change(k.Change)
+	case *schema.Event_Purge:
+		s.purge(k.Purge)
+	case *schema.Event_Sanction:
+		s.sanction(k.Sanction)
+	case *schema.Event_Set:
+		s.set(k.Set)
+	case *schema.Event_Pin:
+		s.pin(k.Pin)
+	}
+}
+
+// chat is shown to every connector that has members or watches, private or not: the
 // connector filters. It is valid whether or not its sender is a member.
 func (s *step) chat(c *schema.Chat, void bool) {
 	ch := s.fold.channel(c.Channel)
@@ -28,22 +69,34 @@ func (s *step) chat(c *schema.Chat, void bool) {
 	} else {
 		u.Kind = &schema.Update_Message{Message: &schema.Message{
 			User: c.User, Id: c.Id, Body: c.Body, To: c.To, Trace: c.Trace, Prev: ch.last,
+			Info: c.Info, Type: c.Type, Data: c.Data, Reply: c.Reply, Mentions: c.Mentions, Origin: c.Origin, Key: c.Key,
 		}}
 	}
 	if !void && c.To == "" {
 		ch.last = s.offset
 		s.fold.dirty.channel(c.Channel)
 	}
-	updates := []*schema.Update{u}
+	s.show(ch, u)
+	s.fold.release(ch)
+}
+
+// show sends updates to every connector that has members or watches.
+func (s *step) show(ch *channel, updates ...*schema.Update) {
 	s.out = make([]Out, 0, len(ch.subs))
 	for _, sub := range ch.subs {
 		s.push(sub.connector, updates)
 	}
-	s.fold.release(ch)
+}
+
+// voided shows the offset of a void act; a void leave or unwatch is not shown.
+func (s *step) voided(e *schema.Event) {
+	if ch := s.fold.channels[e.Channel()]; ch != nil && isAct(e) {
+		s.show(ch, &schema.Update{Channel: ch.name, Kind: &schema.Update_VoidChange{VoidChange: &schema.VoidChange{}}})
+	}
 }
 
 // join makes a session a member. A repeated join is shown like any other but
-// changes nothing. A void one is not shown: it repeats one that was, or its
+// changes nothing, except what is told of its user. A void one is not shown: it repeats one that was, or its
 // connector was declared down, which is then reported to it.
 func (s *step) join(from string, j *schema.Join, void bool) {
 	if void {
@@ -60,9 +113,12 @@ func (s *step) join(from string, j *schema.Join, void bool) {
 		first, subscribed = ch.add(j.Session, m)
 		s.fold.dirty.member(j.Session, j.Channel)
 	}
+	s.inform(ch, m.user, j.Info)
+	mute, ban := s.inForce(ch, m.user)
 	u := &schema.Update{Channel: j.Channel, Kind: &schema.Update_Joined{Joined: &schema.Joined{
 		Session: j.Session, User: m.user, Connector: m.connector.id,
 		First: first, Last: ch.last, Count: int64(len(ch.users)),
+		Info: j.Info, Clast: ch.clast, Mute: mute, Banned: ban,
 	}}}
 	updates := []*schema.Update{u}
 	for _, sub := range ch.subs {
@@ -92,10 +148,7 @@ func ended() *schema.Update {
 
 // leave ends a session's membership. A leave by a session that is not a member
 // changes nothing; its connector gets a push all the same, so that the request is answered.
-func (s *step) leave(from string, l *schema.Leave, void bool) {
-	if void {
-		return
-	}
+func (s *step) leave(from string, l *schema.Leave) {
 	ch := s.fold.channel(l.Channel)
 	m, known := ch.members[l.Session]
 	left := &schema.Left{Session: l.Session, User: l.User, Reason: l.Reason}
@@ -103,8 +156,7 @@ func (s *step) leave(from string, l *schema.Leave, void bool) {
 	unsubscribed := false
 	if known {
 		left.User, leaver = m.user, m.connector
-		left.Gone, unsubscribed = ch.remove(l.Session)
-		s.fold.dirty.member(l.Session, l.Channel)
+		left.Gone, unsubscribed = s.remove(ch, l.Session)
 	}
 	left.Count = int64(len(ch.users))
 	u := &schema.Update{Channel: l.Channel, Kind: &schema.Update_Left{Left: left}}
@@ -121,7 +173,36 @@ func (s *step) leave(from string, l *schema.Leave, void bool) {
 	s.fold.release(ch)
 }
 
-// down ends all memberships of a connector and forgets it.
+// remove ends the membership of a session that is a member.
+func (s *step) remove(ch *channel, session string) (gone, unsubscribed bool) {
+	user := ch.members[session].user
+	gone, unsubscribed = ch.remove(session)
+	s.fold.dirty.member(session, ch.name)
+	if gone {
+		s.inform(ch, user, nil)
+	}
+	return gone, unsubscribed
+}
+
+// inform keeps what a join told of a user.
+func (s *step) inform(ch *channel, user string, info []byte) {
+	if len(info) == 0 && (ch.more == nil || ch.more.infos[user] == nil) {
+		return
+	}
+	s.fold.dirty.info(ch.name, user)
+	if len(info) == 0 {
+		delete(ch.more.infos, user)
+		ch.tidy()
+		return
+	}
+	m := ch.extra()
+	if m.infos == nil {
+		m.infos = map[string][]byte{}
+	}
+	m.infos[user] = info
+}
+
+// down ends all memberships of a connector, and what it watches, and forgets it.
 func (s *step) down(d *schema.Down) {
 	x, known := s.fold.connectors[d.Connector]
 	if !known {
@@ -130,7 +211,12 @@ func (s *step) down(d *schema.Down) {
 	updates := map[*connector][]*schema.Update{x: {ended()}}
 	for _, name := range slices.Sorted(maps.Keys(x.channels)) {
 		ch := x.channels[name]
-		departed := s.departed(ch, s.evict(ch, x), d.Reason)
+		members, gone := s.evict(ch, x)
+		if !members {
+			s.fold.release(ch)
+			continue
+		}
+		departed := s.departed(ch, gone, d.Reason)
 		for _, sub := range ch.subs {
 			updates[sub.connector] = append(updates[sub.connector], departed...)
 		}
@@ -145,18 +231,19 @@ func (s *step) down(d *schema.Down) {
 	s.fold.dirty.connector(x.id)
 }
 
-// evict ends x's memberships of a channel and returns the users that are gone,
-// sorted.
-func (s *step) evict(ch *channel, x *connector) (gone []string) {
+// evict ends x's watch and memberships of a channel and returns whether it had
+// members, and the users that are gone, sorted.
+func (s *step) evict(ch *channel, x *connector) (members bool, gone []string) {
+	s.endWatch(ch, x)
 	for _, session := range ch.sessionsOf(x) {
+		members = true
 		user := ch.members[session].user
-		if userGone, _ := ch.remove(session); userGone {
+		if userGone, _ := s.remove(ch, session); userGone {
 			gone = append(gone, user)
 		}
-		s.fold.dirty.member(session, ch.name)
 	}
 	slices.Sort(gone)
-	return gone
+	return members, gone
 }
 
 // push sends the updates to a connector, stamped, in as few pushes as hold

@@ -1,7 +1,7 @@
 package fold
 
-// voidChats lists the void chats of each channel within the newest offsets.
-type voidChats struct {
+// voidActs lists the void chats, and other void acts, of each channel within the newest offsets.
+type voidActs struct {
 	window    int64
 	byChannel map[string]*voidList
 	queue     []*voidList // whose first offset is the next to forget, in order
@@ -13,12 +13,12 @@ type voidList struct {
 	offsets []int64 // ascending
 }
 
-func newVoidChats(window int64) *voidChats {
-	return &voidChats{window: window, byChannel: map[string]*voidList{}}
+func newVoidActs(window int64) *voidActs {
+	return &voidActs{window: window, byChannel: map[string]*voidList{}}
 }
 
-// add takes a void chat. Offsets ascend.
-func (v *voidChats) add(offset int64, channel string) {
+// add takes a void act. Offsets ascend.
+func (v *voidActs) add(offset int64, channel string) {
 	list := v.byChannel[channel]
 	if list == nil {
 		list = &voidList{channel: channel}
@@ -29,7 +29,7 @@ func (v *voidChats) add(offset int64, channel string) {
 }
 
 // forget drops what lies more than the window before offset.
-func (v *voidChats) forget(offset int64) {
+func (v *voidActs) forget(offset int64) {
 	for len(v.queue) > 0 && v.queue[0].offsets[0] < offset-v.window {
 		list := v.queue[0]
 		v.queue[0], v.queue = nil, v.queue[1:]
@@ -40,7 +40,7 @@ func (v *voidChats) forget(offset int64) {
 }
 
 // of returns a copy of the channel's list.
-func (v *voidChats) of(channel string) []int64 {
+func (v *voidActs) of(channel string) []int64 {
 	if list := v.byChannel[channel]; list != nil {
 		return append([]int64(nil), list.offsets...)
 	}
