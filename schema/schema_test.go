@@ -20,6 +20,10 @@ func join(connector string, counter uint64) *Event {
 	return &Event{Connector: connector, Counter: counter, Kind: &Event_Join{Join: &Join{Channel: "c", User: "u", Session: "s"}}}
 }
 
+func watch(connector string, counter uint64) *Event {
+	return &Event{Connector: connector, Counter: counter, Kind: &Event_Watch{Watch: &Watch{Channel: "c", Connector: connector}}}
+}
+
 func down(connector string) *Event {
 	return &Event{Kind: &Event_Down{Down: &Down{Connector: connector, Reason: Reason_REASON_TIMEOUT}}}
 }
@@ -82,6 +86,13 @@ func TestVoidWindow(t *testing.T) {
 			{5, join("b", 1), false},
 			{13, join("a", 4), false},
 		},
+		"so is its watch": {
+			{1, watch("a", 1), false},
+			{2, down("a"), false},
+			{3, watch("a", 2), true},
+			{4, watch("b", 1), false},
+			{13, watch("a", 3), false},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := NewVoidWindow(10)
@@ -138,6 +149,9 @@ func void(before []*Event, e *Event) bool {
 		if e.GetJoin() != nil && b.GetDown() != nil && b.GetDown().Connector == e.Connector {
 			return true
 		}
+		if e.GetWatch() != nil && b.GetDown() != nil && b.GetDown().Connector == e.GetWatch().Connector {
+			return true
+		}
 	}
 	return false
 }
@@ -175,7 +189,9 @@ func drawEvent(t *rapid.T) *Event {
 		return down(connector)
 	case 1, 2:
 		return join(connector, counter)
-	case 3, 4, 5:
+	case 3:
+		return watch(connector, counter)
+	case 4, 5:
 		return drawAct(t, connector, counter)
 	default:
 		return chat(connector, counter, "c", "u", fmt.Sprint(rapid.IntRange(0, 12).Draw(t, "id")))
@@ -304,5 +320,32 @@ func TestStateKeys(t *testing.T) {
 	key := StateKeyMember("s1", "a/b/c")
 	if s, c, ok := StateMemberOf(key); !ok || s != "s1" || c != "a/b/c" {
 		t.Errorf("StateMemberOf(%q) = %q, %q, %v", key, s, c, ok)
+	}
+	for _, k := range []struct {
+		key string
+		of  func(string) (string, string, bool)
+	}{
+		{StateKeyInfo("a/b/c", "u/v"), StateInfoOf},
+		{StateKeySanction("a/b/c", "u/v"), StateSanctionOf},
+	} {
+		if c, u, ok := k.of(k.key); !ok || c != "a/b/c" || u != "u/v" {
+			t.Errorf("%q is of channel %q, user %q, %v", k.key, c, u, ok)
+		}
+	}
+	if id, c, ok := StateWatchOf(StateKeyWatch("a", "b/c")); !ok || id != "a" || c != "b/c" {
+		t.Errorf("a watch of connector %q, channel %q, %v", id, c, ok)
+	}
+	for _, key := range []string{StateKeySettings("a/b"), StateKeyPins("a/b"), StateKeyChannel("a/b")} {
+		n := 0
+		for _, of := range []func(string) (string, bool){StateSettingsOf, StatePinsOf, StateChannelOf, StateConnectorOf} {
+			if c, ok := of(key); ok {
+				if n++; c != "a/b" {
+					t.Errorf("%q is of channel %q", key, c)
+				}
+			}
+		}
+		if n != 1 {
+			t.Errorf("%q is of %d kinds", key, n)
+		}
 	}
 }

@@ -217,6 +217,8 @@ class VoidWindow:
             self.note(self.ids, key, offset)
         if kind == "join":
             void = event.connector in self.downs or void
+        elif kind == "watch":
+            void = event.watch.connector in self.downs or void
         elif kind == "down":
             self.note(self.downs, event.down.connector, offset)
         return void
