@@ -89,7 +89,7 @@ func (f *Fold) Flush(time int64) ([]Record, error) {
 	}
 	f.flushMore(b)
 	b.put(schema.StateKeyMarker, &schema.StateMarker{
-		Next: f.next, Epoch: f.log.Epoch, TopicId: f.log.TopicID[:], Format: f.format, Time: time, Digest: f.digest,
+		Next: f.next, Epoch: f.log.Epoch, TopicId: f.log.TopicID[:], Format: f.format.InForce, Time: time, Digest: f.digest,
 	})
 	if b.err != nil {
 		return nil, b.err

@@ -30,7 +30,7 @@ type Fold struct {
 	next   int64 // every event below is in the state
 	saved  int64 // next at the newest checkpoint
 	digest uint64
-	format int32
+	format schema.FormatGuard
 
 	window     *schema.VoidWindow
 	voids      *voidActs
@@ -95,7 +95,7 @@ func (f *Fold) Next() int64 { return f.next }
 func (f *Fold) ReadFrom() int64 { return max(0, f.next-2*f.log.Window) }
 
 // Format is the format in force.
-func (f *Fold) Format() int32 { return f.format }
+func (f *Fold) Format() int32 { return f.format.InForce }
 
 // Connectors yields, in no order, the connectors that have members here or watch a
 // channel.
@@ -121,10 +121,8 @@ func (f *Fold) Apply(offset int64, e *schema.Event) ([]Out, error) {
 	if m := e.GetMarker(); m != nil {
 		return nil, f.marker(offset, m)
 	}
-	if offset >= f.next {
-		if err := e.CheckFormat(f.format); err != nil {
-			return nil, fmt.Errorf("offset %d of partition %d: %w", offset, f.log.Partition, err)
-		}
+	if err := f.format.Judge(offset, e); err != nil {
+		return nil, fmt.Errorf("offset %d of partition %d: %w", offset, f.log.Partition, err)
 	}
 	void := f.window.Judge(offset, e)
 	f.voids.forget(offset)
@@ -171,7 +169,7 @@ func (f *Fold) marker(offset int64, m *schema.Marker) error {
 	}
 	if offset == 0 && f.next == 0 {
 		f.setWindow(m.Window)
-		f.format = m.Format
+		f.format.InForce = m.Format
 	}
 	f.Advance(offset + 1)
 	return nil

@@ -79,7 +79,7 @@ func (f *Fold) restoreMarker(value []byte) error {
 	if err := proto.Unmarshal(value, m); err != nil {
 		return &corruptError{f.log.Partition, schema.StateKeyMarker, err}
 	}
-	f.next, f.saved, f.format, f.digest = m.Next, m.Next, m.Format, m.Digest
+	f.next, f.saved, f.format.InForce, f.digest = m.Next, m.Next, m.Format, m.Digest
 	return f.checkMarker(m)
 }
 

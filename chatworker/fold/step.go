@@ -21,9 +21,6 @@ type step struct {
 // apply takes the event. What is void among the events of the log itself is not.
 func (s *step) apply(e *schema.Event, void bool) {
 	switch k := e.Kind.(type) {
-	case *schema.Event_Format:
-		s.fold.format = max(s.fold.format, k.Format.Number)
-		return
 	case *schema.Event_Chat:
 		s.chat(k.Chat, void)
 		return
@@ -262,7 +259,7 @@ func (s *step) push(c *connector, updates []*schema.Update) {
 			Index:      at.index,
 			PrevOffset: c.last.offset,
 			PrevIndex:  c.last.index,
-			Format:     s.fold.format,
+			Format:     s.fold.format.InForce,
 			Time:       s.time,
 			Updates:    part,
 		}})
