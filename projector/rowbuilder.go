@@ -33,7 +33,7 @@ type rowBuilder struct {
 	partition int
 	from      watermark // rows up to there exist
 	window    *schema.VoidWindow
-	format    int32
+	guard     schema.FormatGuard
 	out       batch
 	handed    int64 // offset up to which drain returned everything
 }
@@ -43,7 +43,7 @@ type rowBuilder struct {
 func newRowBuilder(log epoch.Log, partition int, from watermark) *rowBuilder {
 	return &rowBuilder{
 		log: log, partition: partition, from: from,
-		window: schema.NewVoidWindow(log.Window), format: max(from.format, log.Format),
+		window: schema.NewVoidWindow(log.Window), guard: schema.FormatGuard{InForce: max(from.format, log.Format)},
 		out: batch{upTo: from}, handed: from.seq,
 	}
 }
@@ -60,19 +60,21 @@ func (f *rowBuilder) apply(rec *eventlog.Record) error {
 	if err != nil && !errors.Is(err, schema.ErrCorrupt) {
 		return err
 	}
-	void := err == nil && f.window.Judge(rec.Offset, e)
-	if n := e.GetFormat().GetNumber(); n > f.format {
-		f.format = n
+	if err == nil {
+		if err := f.guard.Judge(rec.Offset, e); err != nil {
+			return err
+		}
 	}
+	void := err == nil && f.window.Judge(rec.Offset, e)
 	if rec.Offset <= f.from.seq {
 		return nil // whoever made its row has dealt with what is wrong with it
 	}
-	f.out.upTo = watermark{rec.Offset, digest, f.format}
+	f.out.upTo = watermark{rec.Offset, digest, f.guard.InForce}
 	if err != nil {
 		return err
 	}
 	if r, ok := rowOf(rec.Offset, e); ok {
-		r.partition, r.void, r.version = int32(f.partition), void, f.format
+		r.partition, r.void, r.version = int32(f.partition), void, f.guard.InForce
 		f.out.rows = append(f.out.rows, r)
 		f.out.bytes += r.size()
 	}
@@ -82,7 +84,7 @@ func (f *rowBuilder) apply(rec *eventlog.Record) error {
 // skip records that there is nothing up to offset seq.
 func (f *rowBuilder) skip(seq int64) {
 	if seq > f.out.upTo.seq {
-		f.out.upTo = watermark{seq: seq, format: f.format}
+		f.out.upTo = watermark{seq: seq, format: f.guard.InForce}
 	}
 }
 

@@ -98,3 +98,39 @@ func TestTake(t *testing.T) {
 		t.Error("it was handed over twice")
 	}
 }
+
+// An event of a format that is not in force stops the row builder: a role that
+// knows only the one that is would make another row of it.
+func TestFormatInForce(t *testing.T) {
+	edit := &schema.Event{Connector: "k", Counter: 9, Kind: &schema.Event_Change{Change: &schema.Change{
+		Channel: "c", User: "u", Author: "u", Id: "i", Target: 1, Act: &schema.Change_Delete{Delete: &schema.Delete{}},
+	}}}
+	raise := &schema.Event{Kind: &schema.Event_Format{Format: &schema.Format{Number: 2}}}
+	for name, c := range map[string]struct {
+		from   watermark
+		events []*schema.Event // the first at offset 5
+		stops  bool
+	}{
+		"below the raise":             {watermark{seq: -1}, []*schema.Event{edit, raise}, true},
+		"above it":                    {watermark{seq: -1}, []*schema.Event{raise, edit}, false},
+		"continued above it":          {watermark{seq: 5, format: 2}, []*schema.Event{raise, edit}, false},
+		"continued where it is not":   {watermark{seq: 4, format: 1}, []*schema.Event{edit}, true},
+		"continued where it has been": {watermark{seq: 4, format: 2}, []*schema.Event{edit}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newRowBuilder(epoch.Log{Window: 9, Format: 1}, 0, c.from)
+			var err error
+			for i, e := range c.events {
+				value, marshalErr := proto.Marshal(e)
+				if marshalErr != nil {
+					t.Fatal(marshalErr)
+				}
+				err = errors.Join(err, f.apply(&eventlog.Record{Offset: int64(5 + i), Value: value}))
+			}
+			var newer *schema.NewerError
+			if errors.As(err, &newer) != c.stops || err != nil && !c.stops {
+				t.Errorf("%v, want it to stop: %v", err, c.stops)
+			}
+		})
+	}
+}

@@ -22,7 +22,7 @@ type pass struct {
 	mark       watermark
 
 	window *schema.VoidWindow
-	format int32
+	guard  schema.FormatGuard
 	rows   *rowCheck
 	chains chains
 	folded *folded // nil: it cannot be folded from its beginning
@@ -31,7 +31,7 @@ type pass struct {
 // partition compares one partition. What the others hold is read before the
 // log's end, so that all of it must be in the log.
 func (v *verification) partition(ctx context.Context, partition int) (err error) {
-	p := &pass{v: v, partition: partition, window: schema.NewVoidWindow(v.log.Window), format: v.log.Format, chains: chains{}}
+	p := &pass{v: v, partition: partition, window: schema.NewVoidWindow(v.log.Window), guard: schema.FormatGuard{InForce: v.log.Format}, chains: chains{}}
 	if p.stored, err = v.checkpoint(ctx, partition); err != nil {
 		return fmt.Errorf("read the checkpoint: %w", err)
 	}
@@ -53,6 +53,7 @@ func (v *verification) partition(ctx context.Context, partition int) (err error)
 		p.folded = newFolded(fold.Log{Partition: int32(partition), Epoch: v.log.Epoch, TopicID: v.log.TopicID, Window: v.log.Window})
 	}
 	if p.first > 0 {
+		p.guard.InForce = max(p.guard.InForce, p.mark.format)
 		if err := p.rows.skip(p.first - 1); err != nil {
 			return err
 		}
@@ -135,10 +136,10 @@ func (p *pass) record(rec *eventlog.Record) error {
 	if err != nil {
 		return err
 	}
-	void := p.window.Judge(rec.Offset, e)
-	if n := e.GetFormat().GetNumber(); n > p.format {
-		p.format = n
+	if err := p.guard.Judge(rec.Offset, e); err != nil {
+		return err
 	}
+	void := p.window.Judge(rec.Offset, e)
 	p.compareFormats(rec.Offset)
 	if err := p.row(rec.Offset, e, void); err != nil {
 		return err
@@ -159,11 +160,11 @@ func (p *pass) compareDigests(rec *eventlog.Record) {
 // compareFormats compares the formats that others have in force after an offset
 // with the log's.
 func (p *pass) compareFormats(offset int64) {
-	if offset == p.mark.seq && p.mark.format != p.format {
-		p.v.out.differ(PlaceHistory, p.partition, offset, "", "the watermark has format %d in force, the log format %d", p.mark.format, p.format)
+	if offset == p.mark.seq && p.mark.format != p.guard.InForce {
+		p.v.out.differ(PlaceHistory, p.partition, offset, "", "the watermark has format %d in force, the log format %d", p.mark.format, p.guard.InForce)
 	}
-	if m := p.stored.marker; m != nil && offset == m.Next-1 && m.Format != p.format {
-		p.v.out.differ(PlaceCheckpoint, p.partition, offset, "", "the marker has format %d in force, the log format %d", m.Format, p.format)
+	if m := p.stored.marker; m != nil && offset == m.Next-1 && m.Format != p.guard.InForce {
+		p.v.out.differ(PlaceCheckpoint, p.partition, offset, "", "the marker has format %d in force, the log format %d", m.Format, p.guard.InForce)
 	}
 }
 
@@ -177,7 +178,7 @@ func (p *pass) row(offset int64, e *schema.Event, void bool) error {
 	}
 	if offset >= p.first+p.v.log.Window || p.first == 0 {
 		p.chains.event(offset, e, void)
-		if want, ok := expectedRow(offset, e, void, p.format); ok {
+		if want, ok := expectedRow(offset, e, void, p.guard.InForce); ok {
 			return p.rows.event(offset, &want)
 		}
 		return p.rows.event(offset, nil)
