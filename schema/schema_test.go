@@ -280,12 +280,29 @@ func TestDecodeEvent(t *testing.T) {
 	}
 }
 
+// What is read as an event is read as the same one when it is written again.
 func FuzzDecodeEvent(f *testing.F) {
-	b, _ := proto.Marshal(chat("a", 1, "c", "u", "x"))
-	f.Add(b)
+	for _, e := range []*Event{chat("a", 1, "c", "u", "x"), edit(1), {Connector: "a", Counter: 1, Kind: &Event_Chat{Chat: &Chat{
+		Channel: "c", User: "u", Id: "i", Body: "b", Data: []byte("{"), Info: []byte(`"\xff"`), Mentions: []string{"v"}, Reply: 1,
+	}}}} {
+		b, err := proto.Marshal(e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, value []byte) {
-		if e, err := DecodeEvent(value); err == nil {
-			NewVoidWindow(1).Judge(1, e)
+		e, err := DecodeEvent(value)
+		if err != nil {
+			return
+		}
+		NewVoidWindow(1).Judge(1, e)
+		b, err := proto.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := DecodeEvent(b); err != nil || !proto.Equal(e, again) {
+			t.Errorf("%x is another event when it is written again: %v", value, err)
 		}
 	})
 }
