@@ -18,6 +18,7 @@ type partition struct {
 	state     map[string][]byte
 	receivers receivers
 	truth     map[string]string // each push, to the byte, by its place
+	shown     map[string]string // the same to read
 	zombies   [][]Out           // what former owners have yet to send
 }
 
@@ -32,7 +33,7 @@ func (p *partition) newOwner(t *rapid.T) *owner {
 	if err != nil {
 		t.Fatalf("restore: %v", err)
 	}
-	f.limit = smallLimit
+	small(f)
 	for i := f.ReadFrom(); i < f.Next(); i++ {
 		if out := apply(t, f, i, p.events[i]); out != nil {
 			t.Fatalf("offset %d is below %d and sends %s", i, f.Next(), show(out[0]))
@@ -59,7 +60,7 @@ func (o *owner) step(t *rapid.T, p *partition) {
 func (p *partition) deliver(t *rapid.T, out []Out, n int) []Out {
 	for _, o := range out[:n] {
 		if want := p.truth[place(o)]; want != string(encode(t, o)) {
-			t.Fatalf("%s, which the log does not mean", show(o))
+			t.Fatalf("%s, but the log means %s", show(o), p.shown[place(o)])
 		}
 		p.receivers[o.Push.Connector].take(t, o)
 	}
@@ -91,12 +92,12 @@ func (o *owner) flush(t *rapid.T, p *partition, n func(records int) int) {
 // state is the same in the end.
 func TestCrashesChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := &partition{events: drawLog(t), state: map[string][]byte{}, receivers: newReceivers(), truth: map[string]string{}}
+		p := &partition{events: drawLog(t), state: map[string][]byte{}, receivers: newReceivers(), truth: map[string]string{}, shown: map[string]string{}}
 		end := int64(len(p.events))
 		truth, want := newSmall(), newReceivers()
 		for i, e := range p.events {
 			for _, o := range apply(t, truth, int64(i), e) {
-				p.truth[place(o)] = string(encode(t, o))
+				p.truth[place(o)], p.shown[place(o)] = string(encode(t, o)), show(o)
 				want[o.Push.Connector].take(t, o)
 			}
 		}

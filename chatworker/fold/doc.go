@@ -23,7 +23,8 @@
 //   - A membership or a channel's last message takes the value of the last
 //     event that touched it, whatever it was before. Every event between the
 //     marker and the end of the torn flush is applied again, so by then every
-//     key is right. This needs session ids that no two connectors share.
+//     key is right. This needs session ids that no two connectors
+//     share, each of one user.
 //   - Until then pushes could be wrong, but none of these is sent: a flush
 //     begins with the connectors, each with the stamp of its last push, and
 //     begins after these pushes were acknowledged. So a stamp above the marker

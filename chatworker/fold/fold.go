@@ -27,6 +27,7 @@ type Log struct {
 type Fold struct {
 	log    Log
 	limit  int   // of a push, in bytes
+	pins   int   // of a channel
 	next   int64 // every event below is in the state
 	saved  int64 // next at the newest checkpoint
 	digest uint64
@@ -72,6 +73,7 @@ func New(log Log) *Fold {
 	f := &Fold{
 		log:        log,
 		limit:      MaxPush,
+		pins:       schema.MaxPins,
 		channels:   map[string]*channel{},
 		connectors: map[string]*connector{},
 		gone:       map[string]*connector{},

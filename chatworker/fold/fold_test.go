@@ -73,6 +73,7 @@ func showUpdate(u *schema.Update) string {
 	switch k := u.Kind.(type) {
 	case *schema.Update_Message:
 		add("message %s/%s/%s", k.Message.User, k.Message.Id, k.Message.Body)
+		words = append(words, showStructure(k.Message)...)
 		flag("to "+k.Message.To, k.Message.To != "")
 		add("prev %d", k.Message.Prev)
 	case *schema.Update_VoidChat:
@@ -80,12 +81,17 @@ func showUpdate(u *schema.Update) string {
 	case *schema.Update_Snapshot:
 		flag("first", k.Snapshot.First)
 		add("users %v voids %v", k.Snapshot.Users, k.Snapshot.Voids)
+		words = append(words, showRest(k.Snapshot)...)
 	case *schema.Update_Joined:
 		j := k.Joined
 		add("joined %s/%s/%s", j.Session, j.User, j.Connector)
 		flag("first", j.First)
 		add("last %d count %d", j.Last, j.Count)
 		flag("subscribed", j.Subscribed)
+		flag(fmt.Sprintf("clast %d", j.Clast), j.Clast > 0)
+		flag("info "+string(j.Info), len(j.Info) > 0)
+		flag("mute "+showInForce(j.Mute), j.Mute != nil)
+		flag("banned "+showInForce(j.Banned), j.Banned != nil)
 	case *schema.Update_Left:
 		l := k.Left
 		add("left %s/%s/%d", l.Session, l.User, l.Reason)
@@ -96,6 +102,8 @@ func showUpdate(u *schema.Update) string {
 		add("departed %v/%d count %d", k.Departed.Users, k.Departed.Reason, k.Departed.Count)
 	case *schema.Update_Ended:
 		return "{ended}"
+	default:
+		words = append(words, showFormat2(u)...)
 	}
 	return "{" + strings.Join(words, " ") + "}"
 }

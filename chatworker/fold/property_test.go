@@ -30,7 +30,12 @@ func TestMain(m *testing.M) {
 // drawLog makes up the events of a partition: three connectors that lie about
 // their counters, come back after their down and send what makes no sense.
 func drawLog(t *rapid.T) []*schema.Event {
-	events := []*schema.Event{marker()}
+	users := []string{"ann", "bob-with-a-long-name", "cat-with-a-longer-name-still"}
+	inForce := int32(rapid.IntRange(1, 2).Draw(t, "format"))
+	// Sessions that change their user make sense in no format; what is told of users
+	// needs sessions that do not.
+	strange := inForce == 1 && rapid.Bool().Draw(t, "strange")
+	events := []*schema.Event{markerOf(inForce)}
 	counters := map[string]uint64{}
 	for range rapid.IntRange(1, 80).Draw(t, "length") {
 		connector := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "connector")
@@ -40,13 +45,25 @@ func drawLog(t *rapid.T) []*schema.Event {
 		n := counters[connector]
 		channel := rapid.SampledFrom([]string{"c", "d"}).Draw(t, "channel")
 		session := connector + rapid.SampledFrom([]string{"1", "2"}).Draw(t, "session")
-		user := rapid.SampledFrom([]string{"ann", "bob-with-a-long-name", "cat-with-a-longer-name-still"}).Draw(t, "user")
+		user := rapid.SampledFrom(users).Draw(t, "user")
+		member := user
+		if !strange {
+			member = users[(session[0]+session[1])%3]
+		}
 		id := rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "id")
+		if !strange && rapid.IntRange(0, 9).Draw(t, "raise") == 0 {
+			inForce = 2
+			events = append(events, format(2))
+		}
+		if inForce > 1 && rapid.Bool().Draw(t, "format 2") {
+			events = append(events, drawFormat2(t, connector, n, channel, session, member, user, id))
+			continue
+		}
 		switch rapid.IntRange(0, 12).Draw(t, "kind") {
 		case 0, 1, 2, 3:
-			events = append(events, join(connector, n, channel, session, user))
+			events = append(events, join(connector, n, channel, session, member))
 		case 4, 5, 6:
-			events = append(events, leave(connector, n, channel, session, user))
+			events = append(events, leave(connector, n, channel, session, member))
 		case 7, 8, 9:
 			events = append(events, chat(connector, n, channel, user, id, ""))
 		case 10:
@@ -60,9 +77,12 @@ func drawLog(t *rapid.T) []*schema.Event {
 
 func newSmall() *Fold {
 	f := New(testLog)
-	f.limit = smallLimit
+	small(f)
 	return f
 }
+
+// small splits events, and has few pins.
+func small(f *Fold) { f.limit, f.pins = smallLimit, 2 }
 
 func encode(t *rapid.T, o Out) []byte {
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(o.Push)
@@ -121,9 +141,10 @@ func everything(t *rapid.T, f *Fold) []Record {
 		f.dirty.connector(id)
 	}
 	for name, ch := range f.channels {
-		if ch.last > 0 {
+		if ch.last > 0 || ch.clast > 0 {
 			f.dirty.channel(name)
 		}
+		f.markMore(ch)
 		for session := range ch.members {
 			f.dirty.member(session, name)
 		}
@@ -137,6 +158,11 @@ type replica struct {
 	sessions map[string]bool // its own
 	last     int64
 	count    int64
+
+	watched  bool
+	clast    int64
+	infos    map[string]string
+	settings *schema.Settings
 }
 
 // receiver is a connector that gets pushes of one partition.
@@ -173,16 +199,21 @@ func (r *receiver) take(t *rapid.T, o Out) {
 func (r *receiver) update(t *rapid.T, offset int64, u *schema.Update) {
 	ch := r.channels[u.Channel]
 	if s := u.GetSnapshot(); s != nil && s.First {
-		ch = &replica{users: map[string]bool{}, sessions: map[string]bool{}}
+		ch = &replica{users: map[string]bool{}, sessions: map[string]bool{}, infos: map[string]string{}, clast: s.Clast, settings: s.Settings}
 		r.channels[u.Channel] = ch
 	}
 	if ch == nil {
+		if u.GetUnwatched() != nil {
+			return
+		}
 		if l := u.GetLeft(); l == nil || l.Gone || l.Unsubscribed {
 			t.Fatalf("%s has not subscribed to %s", showUpdate(u), u.Channel)
 		}
 		return
 	}
 	switch k := u.Kind.(type) {
+	default:
+		r.updateFormat2(t, offset, ch, u)
 	case *schema.Update_Message:
 		if k.Message.Prev != ch.last {
 			t.Fatalf("%s follows %d", showUpdate(u), ch.last)
@@ -191,8 +222,11 @@ func (r *receiver) update(t *rapid.T, offset int64, u *schema.Update) {
 			ch.last = offset
 		}
 	case *schema.Update_Snapshot:
-		for _, user := range k.Snapshot.Users {
+		for i, user := range k.Snapshot.Users {
 			ch.users[user] = true
+			if k.Snapshot.Infos != nil {
+				ch.inform(user, k.Snapshot.Infos[i])
+			}
 		}
 	case *schema.Update_Joined:
 		if k.Joined.First {
@@ -201,10 +235,11 @@ func (r *receiver) update(t *rapid.T, offset int64, u *schema.Update) {
 		if k.Joined.Connector == r.id {
 			ch.sessions[k.Joined.Session] = true
 		}
-		ch.count, ch.last = k.Joined.Count, k.Joined.Last
+		ch.count, ch.last, ch.clast = k.Joined.Count, k.Joined.Last, k.Joined.Clast
+		ch.inform(k.Joined.User, k.Joined.Info)
 	case *schema.Update_Left:
 		if k.Left.Gone {
-			delete(ch.users, k.Left.User)
+			ch.gone(k.Left.User)
 		}
 		delete(ch.sessions, k.Left.Session)
 		ch.count = k.Left.Count
@@ -213,7 +248,7 @@ func (r *receiver) update(t *rapid.T, offset int64, u *schema.Update) {
 		}
 	case *schema.Update_Departed:
 		for _, user := range k.Departed.Users {
-			delete(ch.users, user)
+			ch.gone(user)
 		}
 		ch.count = k.Departed.Count
 	}
@@ -233,6 +268,7 @@ func (r *receiver) holds(t *rapid.T, f *Fold) {
 		if got == nil || !slices.Equal(slices.Sorted(maps.Keys(got.users)), ch.sortedUsers()) || got.count != int64(len(ch.users)) || got.last != ch.last {
 			t.Fatalf("%s knows of %s %+v, the fold %v, last %d", r.id, name, got, ch.users, ch.last)
 		}
+		got.holdsFormat2(t, name, r.id, ch)
 		own := ch.sessionsOf(f.connectors[r.id])
 		slices.Sort(own)
 		if !slices.Equal(slices.Sorted(maps.Keys(got.sessions)), own) {

@@ -62,7 +62,7 @@ func (s *step) pin(e *schema.Pin) {
 			now.Targets = append(now.Targets, e.Target)
 		}
 		for _, target := range is.Targets {
-			if target != e.Target && len(now.Targets) < schema.MaxPins {
+			if target != e.Target && len(now.Targets) < s.fold.pins {
 				now.Targets = append(now.Targets, target)
 			}
 		}
