@@ -77,3 +77,32 @@ func TestVoidMessagesTakeWhatTheyMay(t *testing.T) {
 		})
 	}
 }
+
+// A sanction takes what docs/architecture.md says besides what is written in it.
+//
+//parley:bound sanctions
+func TestSanctionsTakeLittle(t *testing.T) {
+	const sanctions, reckoned = 50_000, 300
+	f := New(Log{Epoch: "e1", Window: testWindow})
+	apply(t, f, 0, markerOf(2))
+	before := inuse.Heap()
+	written := 0
+	for i := range sanctions {
+		e := sanctionOf(ban, "a", uint64(i+1), fmt.Sprint("c", i%5), long("user", i, 24), fmt.Sprint(i), 1)
+		e.GetSanction().Reason, e.GetSanction().By = long("reason", i, 48), user(long("mod", i, 24))
+		apply(t, f, int64(i+1), e)
+		written = 24 + 48 + 24
+	}
+	f.dirty = newDirtyKeys() // as after a checkpoint
+	each := int(inuse.Heap()-before)/sanctions - written
+	t.Logf("%d bytes a sanction besides what is written in it", each)
+	if each > reckoned || each+written > 400 {
+		t.Errorf("a sanction takes %d bytes besides what is written in it, %d are reckoned with", each, reckoned)
+	}
+	runtime.KeepAlive(f)
+}
+
+// long is a name with a number that takes that many bytes.
+func long(name string, i, bytes int) string {
+	return fmt.Sprintf("%s%0*d", name, bytes-len(name), i)
+}

@@ -20,11 +20,13 @@
 // A crash can leave records of a flush whose marker was never written. Such a
 // Fold begins with facts from its future, and this is harmless:
 //
-//   - A membership or a channel's last message takes the value of the last
-//     event that touched it, whatever it was before. Every event between the
-//     marker and the end of the torn flush is applied again, so by then every
-//     key is right. This needs session ids that no two connectors
-//     share, each of one user.
+//   - A membership, a channel's last message or a sanction takes the value of
+//     the last event that touched it, whatever it was before; of settings each
+//     field does. Every event between the marker and the end of the torn flush
+//     is applied again, so by then every key is right. This needs session ids
+//     that no two connectors share, each of one user. Pins do depend on what
+//     they were before, as one too many drops another: they have the offset of
+//     the last event that touched them, and leave out what they have.
 //   - Until then pushes could be wrong, but none of these is sent: a flush
 //     begins with the connectors, each with the stamp of its last push, and
 //     begins after these pushes were acknowledged. So a stamp above the marker

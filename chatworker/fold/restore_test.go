@@ -158,6 +158,13 @@ func TestRestoreRefuses(t *testing.T) {
 		"a damaged member":           {func(s map[string][]byte) { s[schema.StateKeyMember("s1", "c")] = noise }, "damaged"},
 		"a damaged connector":        {func(s map[string][]byte) { s[schema.StateKeyConnector("a")] = noise }, "damaged"},
 		"a damaged channel":          {func(s map[string][]byte) { s[schema.StateKeyChannel("c")] = noise }, "damaged"},
+		"damaged info":               {func(s map[string][]byte) { s[schema.StateKeyInfo("c", "ann")] = noise }, "damaged"},
+		"a damaged sanction":         {func(s map[string][]byte) { s[schema.StateKeySanction("c", "bob")] = noise }, "damaged"},
+		"damaged settings":           {func(s map[string][]byte) { s[schema.StateKeySettings("c")] = noise }, "damaged"},
+		"damaged pins":               {func(s map[string][]byte) { s[schema.StateKeyPins("c")] = noise }, "damaged"},
+		"a damaged watch":            {func(s map[string][]byte) { s[schema.StateKeyWatch("a", "c")] = noise }, "damaged"},
+		"a watch without offset":     {func(s map[string][]byte) { s[schema.StateKeyWatch("a", "c")] = []byte{} }, "without an offset"},
+		"a watch without connector":  {func(s map[string][]byte) { s[schema.StateKeyWatch("z", "c")] = must(t, &schema.StateWatch{Offset: 1}) }, "connector is unknown"},
 		"a member without connector": {func(s map[string][]byte) { delete(s, schema.StateKeyConnector("a")) }, "connector is unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {

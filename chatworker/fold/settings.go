@@ -7,8 +7,6 @@ import (
 )
 
 // set changes settings of a channel.
-//
-// The state may be from the future, after a torn flush: then it has the event already.
 func (s *step) set(e *schema.Set) {
 	ch := s.fold.channel(e.Channel)
 	m := s.fold.settle(ch)
@@ -16,10 +14,8 @@ func (s *step) set(e *schema.Set) {
 	if is == nil {
 		is = &schema.StateSettings{}
 	}
-	if is.Seq < s.offset {
-		m.settings = changedBy(is, e, s)
-		s.fold.dirty.settings[ch.name] = struct{}{}
-	}
+	m.settings = changedBy(is, e, s)
+	s.fold.dirty.settings[ch.name] = struct{}{}
 	s.showSettings(ch)
 }
 
