@@ -106,3 +106,33 @@ func TestSanctionsTakeLittle(t *testing.T) {
 func long(name string, i, bytes int) string {
 	return fmt.Sprintf("%s%0*d", name, bytes-len(name), i)
 }
+
+// The settings of a channel take what docs/architecture.md says besides what is set.
+//
+//parley:bound settings of a channel
+func TestSettingsTakeWhatTheyMay(t *testing.T) {
+	const channels, reckoned = 5_000, 1200
+	f := New(Log{Epoch: "e1", Window: testWindow})
+	apply(t, f, 0, markerOf(2))
+	offset := int64(1)
+	before := inuse.Heap()
+	for i := range channels {
+		name := fmt.Sprint("c", i)
+		apply(t, f, offset, setOf("a", uint64(offset), name, fmt.Sprint(offset), func(s *schema.Set) {
+			topic(long("topic", i, schema.MaxTopic))(s)
+			s.Data = []byte(long("9", i, schema.MaxTopicData))
+		}))
+		offset++
+		for pin := range schema.MaxPins + 10 {
+			apply(t, f, offset, pinOf("a", uint64(offset), name, fmt.Sprint(offset), int64(pin+1), false))
+			offset++
+		}
+	}
+	f.dirty = newDirtyKeys() // as after a checkpoint
+	each := int(inuse.Heap()-before)/channels - schema.MaxTopic - schema.MaxTopicData
+	t.Logf("%d bytes a channel besides what is set", each)
+	if each > reckoned {
+		t.Errorf("the settings of a channel take %d bytes besides what is set, %d are reckoned with", each, reckoned)
+	}
+	runtime.KeepAlive(f)
+}

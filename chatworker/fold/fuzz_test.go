@@ -21,6 +21,10 @@ func FuzzRestore(f *testing.F) {
 	f.Add(schema.StateKeyMarker, marker, schema.StateKeyMember("s", "a"), marshal(&schema.StateMember{User: "u", Connector: "c"}))
 	f.Add(schema.StateKeyMarker, marker, schema.StateKeyConnector("c"), marshal(&schema.StateConnector{PushPartition: -1, Offset: 9}))
 	f.Add(schema.StateKeyChannel("a"), marshal(&schema.StateChannel{Last: -7}), schema.StateKeyMarker, []byte("\xff"))
+	by := &schema.Author{By: &schema.Author_User{User: "u"}}
+	f.Add(schema.StateKeyPins("a"), marshal(&schema.StatePins{Seq: 1 << 50, By: by, Targets: []int64{-1, -1}}), schema.StateKeySettings("a"), marshal(&schema.StateSettings{Slow: -1}))
+	f.Add(schema.StateKeySanction("a", "u"), marshal(&schema.StateSanction{Ban: &schema.InForce{Until: -1}}), schema.StateKeyInfo("a", "u"), marshal(&schema.StateInfo{}))
+	f.Add(schema.StateKeyMarker, marker, schema.StateKeyWatch("c", "a"), marshal(&schema.StateWatch{Offset: 1}))
 	f.Fuzz(func(t *testing.T, key1 string, value1 []byte, key2 string, value2 []byte) {
 		c := NewCheckpoint()
 		c.Put(Record{Key: key1, Value: value1})

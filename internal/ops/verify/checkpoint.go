@@ -132,6 +132,8 @@ func (c *stateCheck) run() {
 			c.member(key, session, channel)
 		} else if channel, ok := schema.StateChannelOf(key); ok {
 			c.channel(key, channel)
+		} else {
+			c.more(key)
 		}
 	}
 	if c.doubtful > 0 {
@@ -203,8 +205,40 @@ func (c *stateCheck) member(key, session, channel string) {
 
 func (c *stateCheck) channel(key, channel string) {
 	var want, got schema.StateChannel
-	if c.decode(key, &want, &got) && want.Last != got.Last {
+	if !c.decode(key, &want, &got) {
+		return
+	}
+	if want.Last != got.Last {
 		c.differ(channel, "the newest public message is at %d, the checkpoint has %d", want.Last, got.Last)
+	}
+	if want.Clast != got.Clast {
+		c.differ(channel, "the newest public change is at %d, the checkpoint has %d", want.Clast, got.Clast)
+	}
+}
+
+// more compares what few channels have.
+func (c *stateCheck) more(key string) {
+	if channel, user, ok := schema.StateInfoOf(key); ok {
+		c.same(key, channel, "what is told of user "+user, &schema.StateInfo{}, &schema.StateInfo{})
+	} else if channel, user, ok := schema.StateSanctionOf(key); ok {
+		c.same(key, channel, "the sanction of user "+user, &schema.StateSanction{}, &schema.StateSanction{})
+	} else if connector, channel, ok := schema.StateWatchOf(key); ok {
+		c.same(key, channel, "the watch of connector "+connector, &schema.StateWatch{}, &schema.StateWatch{})
+	} else if channel, ok := schema.StateSettingsOf(key); ok {
+		c.same(key, channel, "the settings", &schema.StateSettings{}, &schema.StateSettings{})
+	} else if channel, ok := schema.StatePinsOf(key); ok {
+		c.same(key, channel, "the pins", &schema.StatePins{}, &schema.StatePins{})
+	}
+}
+
+func (c *stateCheck) same(key, channel, what string, want, got proto.Message) {
+	switch {
+	case c.stored.values[key] == nil:
+		c.differ(channel, "%s: missing", what)
+	case c.want[key] == nil:
+		c.differ(channel, "%s: present, and should not be", what)
+	case c.decode(key, want, got) && !proto.Equal(want, got):
+		c.differ(channel, "%s: not what the log says", what)
 	}
 }
 

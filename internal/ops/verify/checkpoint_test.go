@@ -71,3 +71,48 @@ func value(t *testing.T, m proto.Message) []byte {
 	}
 	return v
 }
+
+// Every key of the state is compared: one that is missing, extra or different is
+// found.
+func TestEveryKeyIsCompared(t *testing.T) {
+	for key, values := range map[string][2]proto.Message{
+		schema.StateKeyConnector("c"):           {&schema.StateConnector{PushPartition: 1}, &schema.StateConnector{PushPartition: 2}},
+		schema.StateKeyMember("s", "lobby"):     {&schema.StateMember{User: "ann"}, &schema.StateMember{User: "bob"}},
+		schema.StateKeyChannel("lobby"):         {&schema.StateChannel{Clast: 1}, &schema.StateChannel{Clast: 2}},
+		schema.StateKeyInfo("lobby", "ann"):     {&schema.StateInfo{Info: []byte("1")}, &schema.StateInfo{Info: []byte("2")}},
+		schema.StateKeySanction("lobby", "ann"): {&schema.StateSanction{Ban: &schema.InForce{Seq: 1}}, &schema.StateSanction{Mute: &schema.InForce{Seq: 1}}},
+		schema.StateKeyWatch("c", "lobby"):      {&schema.StateWatch{Offset: 1}, &schema.StateWatch{Offset: 2}},
+		schema.StateKeySettings("lobby"):        {&schema.StateSettings{Topic: "x"}, &schema.StateSettings{Topic: "y"}},
+		schema.StateKeyPins("lobby"):            {&schema.StatePins{Targets: []int64{1, 2}}, &schema.StatePins{Targets: []int64{2, 1}}},
+	} {
+		want, other := value(t, values[0]), value(t, values[1])
+		for name, stored := range map[string][]byte{"equal": want, "different": other, "missing": nil, "damaged": []byte("\xff")} {
+			if found := compareKey(t, key, want, stored); (found > 0) != (name != "equal") {
+				t.Errorf("%q, %s: %d differences", key, name, found)
+			}
+		}
+		if found := compareKey(t, key, nil, want); found == 0 {
+			t.Errorf("%q, extra: no difference", key)
+		}
+	}
+}
+
+func compareKey(t *testing.T, key string, want, stored []byte) int64 {
+	t.Helper()
+	c := newCheckpoint()
+	for _, r := range []struct {
+		key   string
+		value []byte
+	}{{key, stored}, {schema.StateKeyMarker, value(t, &schema.StateMarker{Next: 100})}} {
+		if err := c.add(r.key, r.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report := &Report{}
+	all := map[string][]byte{}
+	if want != nil {
+		all[key] = want
+	}
+	(&stateCheck{stored: c, want: all, out: &collector{report: report, keep: 10}}).run()
+	return report.Found
+}
