@@ -650,8 +650,8 @@ type Snapshot struct {
 	// Offsets of the channel's void chats and other void acts within the void
 	// window, ascending.
 	Voids []int64 `protobuf:"varint,3,rep,packed,name=voids,proto3" json:"voids,omitempty"`
-	// What the newest join of each of the users told of them, as JSON or empty, in
-	// their order; absent where nothing was told of any of them.
+	// The info of the newest join of each of the users, as JSON or empty, in their
+	// order; absent where none has any.
 	Infos [][]byte `protobuf:"bytes,4,rep,name=infos,proto3" json:"infos,omitempty"`
 	// Those of the users who were banned before they joined again, and still are:
 	// they are not shown.
@@ -831,8 +831,7 @@ type Joined struct {
 	// The connector had no member of the channel and did not watch it before;
 	// Snapshots came first.
 	Subscribed bool `protobuf:"varint,7,opt,name=subscribed,proto3" json:"subscribed,omitempty"`
-	// What the join told of the user, as JSON; it takes the place of what was told
-	// before.
+	// The info of the join, as JSON; it takes the place of the user's info before.
 	Info []byte `protobuf:"bytes,8,opt,name=info,proto3" json:"info,omitempty"`
 	// The newest public change of the channel; 0: none.
 	Clast int64 `protobuf:"varint,9,opt,name=clast,proto3" json:"clast,omitempty"`
@@ -1378,7 +1377,7 @@ func (*Changed_Edit) isChanged_Act() {}
 
 func (*Changed_Delete) isChanged_Act() {}
 
-// Reacted is one reaction of a user, added or taken back. It is no link.
+// Reacted is one reaction of a user, added or taken back; not a link.
 type Reacted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`

@@ -282,8 +282,8 @@ func (x *StateChannel) GetClast() int64 {
 	return 0
 }
 
-// StateInfo is what the newest join of a user told of them, for as long as they
-// are in the channel.
+// StateInfo is the info of the newest join of a user, for as long as they are in
+// the channel.
 type StateInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Info          []byte                 `protobuf:"bytes,1,opt,name=info,proto3" json:"info,omitempty"`

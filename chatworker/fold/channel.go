@@ -22,7 +22,7 @@ type channel struct {
 
 // more is what few channels have.
 type more struct {
-	infos     map[string][]byte // what the newest join of each user present told
+	infos     map[string][]byte // of the newest join of each user present
 	sanctions map[string]sanction
 	count     int64                 // of mutes and bans
 	settings  *schema.StateSettings // nil: nobody set any

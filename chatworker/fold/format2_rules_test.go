@@ -171,7 +171,7 @@ func TestRulesOfFormat2(t *testing.T) {
 	}
 }
 
-// A kick and a down forget what was told of a user, and what has no state is
+// A kick and a down forget the info of a user, and what has no state is
 // forgotten.
 func TestNothingIsLeftOfAChannel(t *testing.T) {
 	f := follow(t, []ruleStep{

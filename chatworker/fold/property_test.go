@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 func drawLog(t *rapid.T) []*schema.Event {
 	users := []string{"ann", "bob-with-a-long-name", "cat-with-a-longer-name-still"}
 	inForce := int32(rapid.IntRange(1, 2).Draw(t, "format"))
-	// Sessions that change their user make sense in no format; what is told of users
-	// needs sessions that do not.
+	// Sessions that change their user make sense in no format; info and kicks need
+	// sessions that do not.
 	strange := inForce == 1 && rapid.Bool().Draw(t, "strange")
 	events := []*schema.Event{markerOf(inForce)}
 	counters := map[string]uint64{}

@@ -98,7 +98,7 @@ func (f *Fold) checkMarker(m *schema.StateMarker) error {
 }
 
 // restore takes connectors before the members and watches that refer to them, and
-// members before what is told of them, in an order that does not depend on the map.
+// members before their info, in an order that does not depend on the map.
 func (f *Fold) restore(state map[string][]byte) error {
 	keys := slices.Sorted(maps.Keys(state))
 	for _, take := range []func(key string, value []byte) error{f.restoreConnector, f.restoreMember, f.restoreMore} {
@@ -183,7 +183,7 @@ func (f *Fold) restoreMore(key string, value []byte) error {
 	return nil
 }
 
-// restoreInfo leaves out what is told of a user who is not there, which only a torn
+// restoreInfo leaves out the info of a user who is not there, which only a torn
 // flush leaves; the next flush puts it right.
 func (f *Fold) restoreInfo(name, user string, value []byte) error {
 	var s schema.StateInfo

@@ -42,7 +42,7 @@ func (s *step) snapshots(ch *channel) []*schema.Update {
 	return updates
 }
 
-// infosOf are what is told of each of the users; nil where that is nothing.
+// infosOf are the infos of the users; nil where the channel has none.
 func (c *channel) infosOf(users []string) [][]byte {
 	if c.more == nil || c.more.infos == nil {
 		return nil

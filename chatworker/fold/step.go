@@ -93,8 +93,8 @@ func (s *step) voided(e *schema.Event) {
 }
 
 // join makes a session a member. A repeated join is shown like any other but
-// changes nothing, except what is told of its user. A void one is not shown: it repeats one that was, or its
-// connector was declared down, which is then reported to it.
+// changes nothing, except the info of its user. A void one is not shown: it repeats
+// one that was, or its connector was declared down, which is then reported to it.
 func (s *step) join(from string, j *schema.Join, void bool) {
 	if void {
 		if s.fold.window.IsDown(from) {
@@ -181,7 +181,7 @@ func (s *step) remove(ch *channel, session string) (gone, unsubscribed bool) {
 	return gone, unsubscribed
 }
 
-// inform keeps what a join told of a user.
+// inform keeps the info of a join; with none, it forgets that of the user.
 func (s *step) inform(ch *channel, user string, info []byte) {
 	if len(info) == 0 && (ch.more == nil || ch.more.infos[user] == nil) {
 		return

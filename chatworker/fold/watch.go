@@ -3,7 +3,7 @@ package fold
 import "github.com/parley-chat/parley/schema"
 
 // watch subscribes a connector to a channel without a member. A repeated one is
-// answered; of a void one is said what is said of a void join.
+// answered; a void one is as a void join.
 func (s *step) watch(w *schema.Watch, void bool) {
 	if void {
 		if s.fold.window.IsDown(w.Connector) {

@@ -219,7 +219,7 @@ func (c *stateCheck) channel(key, channel string) {
 // more compares what few channels have.
 func (c *stateCheck) more(key string) {
 	if channel, user, ok := schema.StateInfoOf(key); ok {
-		c.same(key, channel, "what is told of user "+user, &schema.StateInfo{}, &schema.StateInfo{})
+		c.same(key, channel, "the info of user "+user, &schema.StateInfo{}, &schema.StateInfo{})
 	} else if channel, user, ok := schema.StateSanctionOf(key); ok {
 		c.same(key, channel, "the sanction of user "+user, &schema.StateSanction{}, &schema.StateSanction{})
 	} else if connector, channel, ok := schema.StateWatchOf(key); ok {
