@@ -80,8 +80,9 @@ func (s *step) chat(c *schema.Chat, void bool) {
 // show sends updates to every connector that has members or watches.
 func (s *step) show(ch *channel, updates ...*schema.Update) {
 	s.out = make([]Out, 0, len(ch.subs))
+	parts := pack(updates, s.fold.limit)
 	for _, sub := range ch.subs {
-		s.push(sub.connector, updates)
+		s.send(sub.connector, parts)
 	}
 }
 
@@ -243,14 +244,18 @@ func (s *step) evict(ch *channel, x *connector) (members bool, gone []string) {
 	return members, gone
 }
 
-// push sends the updates to a connector, stamped, in as few pushes as hold
-// them, unless they are known to be there.
+// push sends the updates to a connector in as few pushes as hold them.
 func (s *step) push(c *connector, updates []*schema.Update) {
+	s.send(c, pack(updates, s.fold.limit))
+}
+
+// send sends pushes to a connector, stamped, unless they are known to be there.
+func (s *step) send(c *connector, parts [][]*schema.Update) {
 	if sent, torn := s.fold.sent[c.id]; torn && s.offset <= sent.offset {
 		c.last = sent
 		return
 	}
-	for i, part := range pack(updates, s.fold.limit) {
+	for i, part := range parts {
 		at := stamp{s.offset, int32(i)}
 		s.out = append(s.out, Out{c.pushPartition, &schema.Push{
 			Connector:  c.id,
