@@ -227,7 +227,7 @@ func (c *call) chat(r rpc.Request) *rpc.Error {
 	if m.ID == "" {
 		m.ID = ulid.Make().String()
 	} else if e, ok := p.already(m.ID, s.inc.limits.Recover); ok {
-		c.result(rpc.ChatResult{ID: m.ID, Seq: e.Seq, Time: e.Time})
+		c.result(rpc.ActResult{ID: m.ID, Seq: e.Seq, Time: e.Time})
 		return nil
 	}
 	if bad := s.pace.chat(m.Channel); bad != nil {
@@ -288,7 +288,7 @@ func (c *call) publishChat(p *place, m *rpc.ChatParams) *rpc.Error {
 			return
 		}
 		s.acknowledged(m.Channel, seq)
-		c.result(rpc.ChatResult{ID: m.ID, Seq: seq, Time: event.Time})
+		c.result(rpc.ActResult{ID: m.ID, Seq: seq, Time: event.Time})
 	})
 	if err != nil {
 		return rpc.Unavailable(retryAfter)

@@ -226,7 +226,7 @@ func TestPipelining(t *testing.T) {
 	}
 	last := joined.Seq
 	for i, chat := range chats {
-		var r rpc.ChatResult
+		var r rpc.ActResult
 		if err := chat(&r); err != nil || r.Seq <= last {
 			t.Fatalf("chat %d: %+v after %d, %v", i, r, last, err)
 		}

@@ -215,14 +215,14 @@ func (u *user) joinWith(p rpc.JoinParams) rpc.JoinResult {
 	return r
 }
 
-func (u *user) chat(channel, body string) rpc.ChatResult {
+func (u *user) chat(channel, body string) rpc.ActResult {
 	u.t.Helper()
 	return u.chatWith(rpc.ChatParams{Channel: channel, Body: body})
 }
 
-func (u *user) chatWith(p rpc.ChatParams) rpc.ChatResult {
+func (u *user) chatWith(p rpc.ChatParams) rpc.ActResult {
 	u.t.Helper()
-	var r rpc.ChatResult
+	var r rpc.ActResult
 	u.call(rpc.MethodChat, p, &r)
 	return r
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"slices"
 
+	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -28,6 +29,12 @@ type Query struct {
 	User string
 	// Everyone asks for the private messages of all users; User is not used.
 	Everyone bool
+	// Reply asks for the answers to that message alone; 0: for any. Author asks for
+	// what one user said; "": for any.
+	Reply  int64
+	Author string
+	// States asks for what changes have made of each message, to go on folding.
+	States bool
 
 	Mode                  Mode
 	Before, After, Around int64 // a seq, by Mode
@@ -43,6 +50,10 @@ type Query struct {
 	// ascending order. They spare a read of the log the window before it.
 	Voids     []int64
 	VoidsFrom int64
+	// Known are all changes of the channel in [KnownFrom, End) that are not void,
+	// ascending. They spare a read of the log above what is stored.
+	Known     []changes.Record
+	KnownFrom int64
 
 	// Epoch in which seqs count; "" means the current one. End and Voids are
 	// of the current one and not used in another.
@@ -51,8 +62,24 @@ type Query struct {
 
 // Page is the answer to a query.
 type Page struct {
-	// Messages, oldest first. They belong to the caller.
+	// Messages, oldest first, folded with every change up to Asof. They belong to
+	// the caller.
 	Messages []rpc.Message
+	Asof     int64
+	// States, where they were asked for, one for each message.
+	States []*changes.State
+	// Mine are the reactions of the query's User to Messages.
+	Mine []rpc.Mine
+	// Seq, with After in the current epoch: up to there the page has every message
+	// and, in Changes and Reacted, every change since After of messages at or below
+	// it that the user may see. Both count against the limit, and Changes against
+	// the bytes.
+	Seq     int64
+	Changes []changes.Record // edits, deletions and purges, ascending
+	Reacted []rpc.Reacted    // one for each target
+	// Next, with Reply or Author, and More: where the search ended, as Before or
+	// After to go on at. The page may hold less than the limit then.
+	Next int64
 	// More: there are older ones; with After, newer ones.
 	More bool
 	// Newer, with Around: there are newer ones.

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 )
@@ -16,19 +17,64 @@ func AppendMessage(b []byte, m *Message) []byte {
 	b = strconv.AppendInt(append(b, `,"seq":`...), m.Seq, 10)
 	b = appendString(append(b, `,"id":`...), m.ID)
 	b = appendString(append(b, `,"user":`...), m.User)
-	if m.To != "" {
-		b = appendString(append(b, `,"to":`...), m.To)
-	}
+	b = appendRaw(b, `,"info":`, m.Info)
+	b = appendText(b, `,"to":`, m.To)
 	b = appendString(append(b, `,"body":`...), m.Body)
+	b = appendStructure(b, m)
 	b = strconv.AppendInt(append(b, `,"time":`...), m.Time, 10)
-	if m.Trace != "" {
-		b = appendString(append(b, `,"trace":`...), m.Trace)
+	b = appendText(b, `,"trace":`, m.Trace)
+	return append(appendFate(b, m), '}')
+}
+
+// appendStructure appends what few messages have: what they are, and whom they
+// answer.
+func appendStructure(b []byte, m *Message) []byte {
+	b = appendText(b, `,"type":`, m.Type)
+	b = appendRaw(b, `,"data":`, m.Data)
+	if m.Reply != 0 {
+		b = strconv.AppendInt(append(b, `,"reply":`...), m.Reply, 10)
 	}
-	return append(b, '}')
+	if len(m.Mentions) > 0 {
+		b = AppendJSON(append(b, `,"mentions":`...), m.Mentions)
+	}
+	b = appendText(b, `,"origin":`, m.Origin)
+	return appendText(b, `,"key":`, m.Key)
+}
+
+// appendFate appends what became of a message.
+func appendFate(b []byte, m *Message) []byte {
+	if m.Edited != nil {
+		b = AppendJSON(append(b, `,"edited":`...), m.Edited)
+	}
+	if m.Deleted != nil {
+		b = AppendJSON(append(b, `,"deleted":`...), m.Deleted)
+	}
+	if len(m.Reactions) > 0 {
+		b = AppendJSON(append(b, `,"reactions":`...), m.Reactions)
+	}
+	return b
+}
+
+// appendText appends a field that is absent where its text is empty.
+func appendText(b []byte, name, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendString(append(b, name...), text)
+}
+
+// appendRaw appends a field that is absent where it has no value. The value is
+// embedded as the bytes that it came as.
+func appendRaw(b []byte, name string, value json.RawMessage) []byte {
+	if len(value) == 0 {
+		return b
+	}
+	return append(append(b, name...), value...)
 }
 
 // encodedSize is how many bytes AppendMessage writes at most, where nothing is to
-// be escaped and the numbers are as large as they are in this century.
+// be escaped, the numbers are as large as they are in this century, and the
+// message is one of text that nobody changed.
 func (m *Message) encodedSize() int {
 	n := len(`{"channel":"","seq":,"id":"","user":"","body":"","time":}`) + len("9999999999") + len("1790000000000")
 	if m.To != "" {
@@ -37,7 +83,7 @@ func (m *Message) encodedSize() int {
 	if m.Trace != "" {
 		n += len(`,"trace":""`) + len(m.Trace)
 	}
-	return n + len(m.Channel) + len(m.ID) + len(m.User) + len(m.Body)
+	return n + len(m.Channel) + len(m.ID) + len(m.User) + len(m.Body) + len(m.Info) + len(m.Data)
 }
 
 // AppendChatPush appends the push of a message, which is given as AppendMessage
@@ -60,6 +106,10 @@ func AppendJoinResult(b []byte, r *JoinResult, messages [][]byte) []byte {
 	b = strconv.AppendInt(append(b, `,"count":`...), int64(r.Count), 10)
 	b = appendList(append(b, `,"messages":`...), messages)
 	b = strconv.AppendBool(append(b, `,"more":`...), r.More)
+	b = strconv.AppendInt(append(b, `,"asof":`...), r.Asof, 10)
+	b = strconv.AppendInt(append(b, `,"clast":`...), r.Clast, 10)
+	b = appendChanges(b, r.Changes, r.Reacted, r.Mine)
+	b = AppendJSON(append(b, `,"settings":`...), &r.Settings)
 	b = strconv.AppendInt(append(b, `,"partition":`...), int64(r.Partition), 10)
 	if r.Recovered != nil {
 		b = strconv.AppendBool(append(b, `,"recovered":`...), *r.Recovered)
@@ -78,6 +128,14 @@ func AppendJoinResult(b []byte, r *JoinResult, messages [][]byte) []byte {
 func AppendHistoryResult(b []byte, r *HistoryResult, messages [][]byte) []byte {
 	b = appendString(append(b, `{"epoch":`...), r.Epoch)
 	b = appendList(append(b, `,"messages":`...), messages)
+	b = strconv.AppendInt(append(b, `,"asof":`...), r.Asof, 10)
+	if r.Seq != 0 {
+		b = strconv.AppendInt(append(b, `,"seq":`...), r.Seq, 10)
+	}
+	b = appendChanges(b, r.Changes, r.Reacted, r.Mine)
+	if r.Next != 0 {
+		b = strconv.AppendInt(append(b, `,"next":`...), r.Next, 10)
+	}
 	b = strconv.AppendBool(append(b, `,"more":`...), r.More)
 	if r.Newer {
 		b = append(b, `,"newer":true`...)
@@ -86,6 +144,28 @@ func AppendHistoryResult(b []byte, r *HistoryResult, messages [][]byte) []byte {
 		b = appendString(append(b, `,"older":`...), r.Older)
 	}
 	return append(b, '}')
+}
+
+// AppendPinsResult appends r. Its messages are given as AppendMessage wrote them,
+// in place of those in r.
+func AppendPinsResult(b []byte, r *PinsResult, messages [][]byte) []byte {
+	b = appendList(append(b, `{"messages":`...), messages)
+	b = strconv.AppendInt(append(b, `,"asof":`...), r.Asof, 10)
+	return append(appendChanges(b, nil, nil, r.Mine), '}')
+}
+
+// appendChanges appends what results say of changes, where there is any.
+func appendChanges(b []byte, changes []Change, reacted []Reacted, mine []Mine) []byte {
+	if len(changes) > 0 {
+		b = AppendJSON(append(b, `,"changes":`...), changes)
+	}
+	if len(reacted) > 0 {
+		b = AppendJSON(append(b, `,"reacted":`...), reacted)
+	}
+	if len(mine) > 0 {
+		b = AppendJSON(append(b, `,"mine":`...), mine)
+	}
+	return b
 }
 
 // AppendMembersResult appends r.
@@ -125,7 +205,8 @@ func appendMembers(b []byte, members []Member) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(append(b, `{"user":`...), members[i].User), '}')
+		b = appendString(append(b, `{"user":`...), members[i].User)
+		b = append(appendRaw(b, `,"info":`, members[i].Info), '}')
 	}
 	return append(b, ']')
 }

@@ -37,7 +37,7 @@ type property struct {
 	Type  any
 	Ref   string `yaml:"$ref"`
 	Const string
-	Items reference
+	Items *property
 }
 
 func readDocument(t *testing.T) document {
@@ -57,10 +57,12 @@ func readDocument(t *testing.T) document {
 func TestSchemasAreTheGoTypes(t *testing.T) {
 	d := readDocument(t)
 	for _, v := range []any{
-		Message{}, Member{}, Limits{}, Empty{}, Error{}, ErrorData{},
-		HelloParams{}, HelloResult{}, JoinParams{}, JoinResult{}, ChatParams{}, ChatResult{}, LeaveParams{},
-		HistoryParams{}, HistoryResult{}, MembersParams{}, MembersResult{},
-		ChatPush{}, JoinedPush{}, LeftPush{}, PresencePush{}, RemovedPush{}, DrainPush{},
+		Message{}, Edited{}, Deleted{}, Author{}, Reaction{}, Mine{}, Change{}, Edit{}, Deletion{}, PurgeChange{}, Reacted{}, Settings{},
+		Member{}, Limits{}, Empty{}, Error{}, ErrorData{},
+		HelloParams{}, HelloResult{}, JoinParams{}, JoinResult{}, ChatParams{}, ActResult{}, LeaveParams{},
+		HistoryParams{}, HistoryResult{}, MembersParams{}, MembersResult{}, RepeatResult{},
+		EditParams{}, DeleteParams{}, ReactParams{}, PinParams{}, ReactionsParams{}, UserReaction{}, ReactionsResult{}, PinsParams{}, PinsResult{},
+		ChatPush{}, JoinedPush{}, LeftPush{}, PresencePush{}, RemovedPush{}, ChangedPush{}, ReactedPush{}, SettingsPush{}, DrainPush{},
 	} {
 		typ := reflect.TypeOf(v)
 		s, ok := d.Components.Schemas[typ.Name()]
@@ -98,7 +100,7 @@ func (p property) kind() string {
 	case p.Ref != "":
 		return last(p.Ref)
 	case p.Type == "array":
-		return "[]" + last(p.Items.Ref)
+		return "[]" + p.Items.kind()
 	}
 	kind, _ := p.Type.(string)
 	return kind
@@ -112,7 +114,9 @@ func kindInDocument(t reflect.Type) string {
 	case reflect.Pointer:
 		return kindInDocument(t.Elem())
 	case reflect.Slice:
-		return "[]" + t.Elem().Name()
+		return "[]" + kindInDocument(t.Elem())
+	case reflect.Map:
+		return "object"
 	case reflect.Struct:
 		return t.Name()
 	case reflect.Bool:
@@ -137,7 +141,7 @@ func TestDocumentIsComplete(t *testing.T) {
 			t.Errorf("message %s says method %q", m, got)
 		}
 	}
-	for _, m := range []string{PushChat, PushJoined, PushLeft, PushPresence, PushDrain} {
+	for _, m := range []string{PushChat, PushJoined, PushLeft, PushPresence, PushRemoved, PushChanged, PushReacted, PushSettings, PushDrain} {
 		if got := d.constOf(m+"Push", "method"); got != m {
 			t.Errorf("message %sPush says method %q", m, got)
 		}

@@ -19,6 +19,8 @@ const (
 	CodeUnavailable        = 1007
 	CodeHistoryUnavailable = 1008
 	CodeSanctioned         = 1009
+	CodeGone               = 1010
+	CodeFull               = 1011
 )
 
 // Error is the error of a response.
@@ -35,12 +37,12 @@ type ErrorData struct {
 	Action  string `json:"action,omitempty"`
 	Channel string `json:"channel,omitempty"`
 	// Field and Reason, with CodeInvalidParams. Reason with CodeForbidden where a
-	// channel token is refused. Reason with CodeSanctioned, in words of a person.
+	// channel token is refused, or ReasonAge. Reason with CodeSanctioned, in words of a person.
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// Until, with CodeSanctioned: when it ends, in Unix milliseconds; 0: never.
 	Until int64 `json:"until,omitempty"`
-	// Limit, with CodeTooManyChannels, CodeTooLarge, and where a user has too
+	// Limit, with CodeTooManyChannels, CodeTooLarge, CodeFull, and where a user has too
 	// many connections.
 	Limit int `json:"limit,omitempty"`
 	// Retry in milliseconds, with 1005, 1007 and 1008.
@@ -100,6 +102,23 @@ func TooMany(limit int) *Error {
 func TooLarge(limit int) *Error {
 	return &Error{CodeTooLarge, "too large", &ErrorData{Limit: limit}}
 }
+
+// Gone is the error for a change of a message that is not there, is deleted or
+// may not be seen by the user: which of these is not told.
+func Gone() *Error { return &Error{Code: CodeGone, Message: "gone: there is no such message for you"} }
+
+// Full is the error for what would be one more than a message or a channel has.
+func Full(what string, limit int) *Error {
+	return &Error{CodeFull, "full: " + what, &ErrorData{Limit: limit}}
+}
+
+// TooOld is the error for a change by an author who had Limits.EditAge for it.
+func TooOld(action, channel string) *Error {
+	return &Error{CodeForbidden, "forbidden: the message is too old to be changed", &ErrorData{Action: action, Channel: channel, Reason: ReasonAge}}
+}
+
+// ReasonAge is why an author may not change their message any more.
+const ReasonAge = "age"
 
 // RateLimited says after how many milliseconds to try again.
 func RateLimited(retry int64) *Error {

@@ -1,5 +1,7 @@
 package rpc
 
+import "encoding/json"
+
 // The methods of pushes.
 const (
 	PushChat     = "chat"
@@ -7,6 +9,9 @@ const (
 	PushLeft     = "left"
 	PushPresence = "presence"
 	PushRemoved  = "removed"
+	PushChanged  = "changed"
+	PushReacted  = "reacted"
+	PushSettings = "settings"
 	PushDrain    = "drain"
 )
 
@@ -22,7 +27,39 @@ type JoinedPush struct {
 	Channel string `json:"channel"`
 	Seq     int64  `json:"seq"`
 	User    string `json:"user"`
-	Time    int64  `json:"time"`
+	// Info is what the user's token tells of them: any JSON.
+	Info json.RawMessage `json:"info,omitempty"`
+	Time int64           `json:"time"`
+}
+
+// ChangedPush is a change as it happens.
+type ChangedPush struct {
+	Change
+	// Cprev is the channel's public change before this one; 0: none.
+	Cprev int64 `json:"cprev"`
+}
+
+// ReactedPush says that reactions to a message are others from Seq on.
+type ReactedPush struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	Target  int64  `json:"target"`
+	// To is that of the message, which makes the reaction as private.
+	To string `json:"to,omitempty"`
+	// Counts of the names that changed; 0: nobody reacts so any more. Absent where
+	// the server does not know them just now.
+	Counts map[string]int `json:"counts,omitempty"`
+	// User, Name and Remove say which reaction it was, where it was one, in a
+	// small channel.
+	User   string `json:"user,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Remove bool   `json:"remove,omitempty"`
+}
+
+// SettingsPush says that a channel's settings are others from their Seq on.
+type SettingsPush struct {
+	Channel string `json:"channel"`
+	Settings
 }
 
 // Why a user left.
@@ -30,6 +67,10 @@ const (
 	LeftLeave      = "leave"
 	LeftDisconnect = "disconnect"
 	LeftTimeout    = "timeout"
+	LeftKicked     = "kicked"
+	LeftBanned     = "banned"
+	LeftBarred     = "barred"
+	LeftForbidden  = "forbidden"
 )
 
 // LeftPush announces that a user's last session in the channel ended.

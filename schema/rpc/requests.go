@@ -4,17 +4,26 @@ import "encoding/json"
 
 // The methods of requests.
 const (
-	MethodHello   = "hello"
-	MethodJoin    = "join"
-	MethodChat    = "chat"
-	MethodLeave   = "leave"
-	MethodHistory = "history"
-	MethodPing    = "ping"
-	MethodMembers = "members"
+	MethodHello     = "hello"
+	MethodJoin      = "join"
+	MethodChat      = "chat"
+	MethodEdit      = "edit"
+	MethodDelete    = "delete"
+	MethodReact     = "react"
+	MethodPin       = "pin"
+	MethodLeave     = "leave"
+	MethodHistory   = "history"
+	MethodReactions = "reactions"
+	MethodPins      = "pins"
+	MethodPing      = "ping"
+	MethodMembers   = "members"
 )
 
 // Methods are all of them. Nobody changes it.
-var Methods = []string{MethodHello, MethodJoin, MethodChat, MethodLeave, MethodHistory, MethodPing, MethodMembers}
+var Methods = []string{
+	MethodHello, MethodJoin, MethodChat, MethodEdit, MethodDelete, MethodReact, MethodPin, MethodLeave, MethodHistory,
+	MethodReactions, MethodPins, MethodPing, MethodMembers,
+}
 
 // HelloParams open a session.
 type HelloParams struct {
@@ -57,6 +66,8 @@ type Limits struct {
 	Queue    int `json:"queue"`    // bytes that may wait for a slow client
 	Page     int `json:"page"`     // bytes of an answer with messages or members; one message always fits
 	Grace    int `json:"grace"`    // milliseconds for which a join with since recovers without the grant of history
+	Data     int `json:"data"`     // bytes of the data of a message
+	EditAge  int `json:"edit_age"` // milliseconds for which the author may edit and delete a message; 0: for ever
 }
 
 // JoinParams ask for membership of a channel.
@@ -92,6 +103,16 @@ type JoinResult struct {
 	Count    int       `json:"count"`
 	Messages []Message `json:"messages"`
 	More     bool      `json:"more"`
+	// Asof is what Messages are folded up to: at or above Seq.
+	Asof int64 `json:"asof"`
+	// Clast is the newest public change at the join; 0: none.
+	Clast int64 `json:"clast"`
+	// Changes and Reacted, with Since: of messages at or below Since.
+	Changes []Change  `json:"changes,omitempty"`
+	Reacted []Reacted `json:"reacted,omitempty"`
+	// Mine are the user's own reactions to Messages.
+	Mine     []Mine   `json:"mine,omitempty"`
+	Settings Settings `json:"settings"`
 	// Partition of the log that holds the channel.
 	Partition int `json:"partition"`
 	// Recovered answers Since; Reason says why it is false.
@@ -109,15 +130,118 @@ type ChatParams struct {
 	// ID is the client's own, the same in every retry; the server makes one
 	// when it is absent.
 	ID string `json:"id,omitempty"`
+	// Retry: it was sent before, and the answer is to say where it stands.
+	Retry bool `json:"retry,omitempty"`
+	// Type is what the message is, 1 to 64 bytes; default TypeText.
+	Type string `json:"type,omitempty"`
+	// Data is what programs make of it: any JSON up to Limits.Data bytes.
+	Data json.RawMessage `json:"data,omitempty"`
+	// Reply is the seq of the message that this one answers.
+	Reply int64 `json:"reply,omitempty"`
+	// Mentions are up to 50 users whom it is meant for.
+	Mentions []string `json:"mentions,omitempty"`
 	// Traceparent (W3C) is linked to the trace of the message.
 	Traceparent string `json:"traceparent,omitempty"`
 }
 
-// ChatResult says that the message is durable.
-type ChatResult struct {
+// ActResult says that a message or a change is durable.
+type ActResult struct {
 	ID   string `json:"id"`
 	Seq  int64  `json:"seq"`
-	Time int64  `json:"time"`
+	Time int64  `json:"time,omitempty"`
+	// Unchanged: the reaction was so already, by the event at Seq, and nothing was
+	// published. Seq 0: there never was one.
+	Unchanged bool `json:"unchanged,omitempty"`
+}
+
+// RepeatResult answers a retry of what is in the log, nobody knows where.
+type RepeatResult struct {
+	ID     string `json:"id"`
+	Repeat bool   `json:"repeat"`
+}
+
+// EditParams say what a message says from now on.
+type EditParams struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	Epoch   string `json:"epoch,omitempty"`
+	Body    string `json:"body"`
+	// Type and Data; absent: as before. TypeText and null take them away.
+	Type *string         `json:"type,omitempty"`
+	Data json.RawMessage `json:"data,omitempty"`
+	// ID is the client's own, as in ChatParams.
+	ID    string `json:"id,omitempty"`
+	Retry bool   `json:"retry,omitempty"`
+}
+
+// DeleteParams take a message away.
+type DeleteParams struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	Epoch   string `json:"epoch,omitempty"`
+	// Reason is for people, up to 512 bytes.
+	Reason string `json:"reason,omitempty"`
+	ID     string `json:"id,omitempty"`
+	Retry  bool   `json:"retry,omitempty"`
+}
+
+// ReactParams add a reaction of the user's, or take it back.
+type ReactParams struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	Epoch   string `json:"epoch,omitempty"`
+	// Name is 1 to 64 bytes, such as an emoji.
+	Name   string `json:"name"`
+	Remove bool   `json:"remove,omitempty"`
+	ID     string `json:"id,omitempty"`
+	Retry  bool   `json:"retry,omitempty"`
+}
+
+// PinParams pin a message to its channel, or take the pin away.
+type PinParams struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	Epoch   string `json:"epoch,omitempty"`
+	Remove  bool   `json:"remove,omitempty"`
+	ID      string `json:"id,omitempty"`
+	Retry   bool   `json:"retry,omitempty"`
+}
+
+// ReactionsParams ask who reacted to a message.
+type ReactionsParams struct {
+	Channel string `json:"channel"`
+	Seq     int64  `json:"seq"`
+	Epoch   string `json:"epoch,omitempty"`
+	// Name; absent: all of them.
+	Name string `json:"name,omitempty"`
+	// After is the one after which the page begins.
+	After *UserReaction `json:"after,omitempty"`
+	// Limit is 1 to 1000; default 200.
+	Limit *int `json:"limit,omitempty"`
+}
+
+// UserReaction is a user and what they react with.
+type UserReaction struct {
+	Name string `json:"name"`
+	User string `json:"user"`
+}
+
+// ReactionsResult is sorted by the bytes of the names, then of the users.
+type ReactionsResult struct {
+	Users []UserReaction `json:"users"`
+	More  bool           `json:"more"`
+}
+
+// PinsParams name the channel whose pinned messages are asked for.
+type PinsParams struct {
+	Channel string `json:"channel"`
+}
+
+// PinsResult has the pinned messages, the newest pin first, without deleted ones.
+type PinsResult struct {
+	Messages []Message `json:"messages"`
+	Asof     int64     `json:"asof"`
+	Mine     []Mine    `json:"mine,omitempty"`
 }
 
 // LeaveParams name the channel to leave.
@@ -133,6 +257,9 @@ type HistoryParams struct {
 	Around  *int64 `json:"around,omitempty"`
 	// Epoch in which the seq counts; default: the current one.
 	Epoch string `json:"epoch,omitempty"`
+	// Reply asks for the answers to a message alone, User for what one user said.
+	Reply *int64 `json:"reply,omitempty"`
+	User  string `json:"user,omitempty"`
 	// Limit is 1 to 300; default 50.
 	Limit *int `json:"limit,omitempty"`
 }
@@ -141,6 +268,18 @@ type HistoryParams struct {
 type HistoryResult struct {
 	Epoch    string    `json:"epoch"`
 	Messages []Message `json:"messages"`
+	// Asof is what Messages are folded up to.
+	Asof int64 `json:"asof"`
+	// Seq, with After: up to where the page has every message and every change.
+	Seq int64 `json:"seq,omitempty"`
+	// Changes and Reacted, with After: of messages at or below After, from there
+	// up to Seq.
+	Changes []Change  `json:"changes,omitempty"`
+	Reacted []Reacted `json:"reacted,omitempty"`
+	// Mine are the user's own reactions to Messages.
+	Mine []Mine `json:"mine,omitempty"`
+	// Next, with Reply or User, and More: the seq to go on at.
+	Next int64 `json:"next,omitempty"`
 	// More: there are older ones (with After: newer ones).
 	More bool `json:"more"`
 	// Newer, with Around: there are newer ones.

@@ -9,7 +9,7 @@ var plantedBugs = []planted{
 		"a message is acknowledged and dropped", "connector/requests.go",
 		"	err := s.inc.events.publish(p.partition, m.Channel, event,",
 		`	if m.ID[len(m.ID)-1] == 'Z' {
-		c.result(rpc.ChatResult{ID: m.ID, Seq: 1, Time: event.Time})
+		c.result(rpc.ActResult{ID: m.ID, Seq: 1, Time: event.Time})
 		return nil
 	}
 	err := s.inc.events.publish(p.partition, m.Channel, event,`,

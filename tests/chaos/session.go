@@ -201,7 +201,7 @@ func (s *session) send(params rpc.ChatParams) bool {
 
 func (s *session) sent(params rpc.ChatParams, began time.Duration, result json.RawMessage, err error) {
 	e := checker.Entry{Began: began, Op: checker.OpChat, Channel: params.Channel, Chat: &params}
-	var r rpc.ChatResult
+	var r rpc.ActResult
 	if err == nil {
 		err = json.Unmarshal(result, &r)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -249,7 +250,7 @@ func lasting(state map[string][]byte) map[string][]byte {
 func (w *world) checkRows(p *projector) {
 	rows := map[int64]row{}
 	for _, r := range p.rows {
-		if before, repeated := rows[r.seq]; repeated && before != r {
+		if before, repeated := rows[r.seq]; repeated && !reflect.DeepEqual(before, r) {
 			w.fail("partition %d has two rows for %d: %+v and %+v", p.log.partition, r.seq, before, r)
 		}
 		rows[r.seq] = r

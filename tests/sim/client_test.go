@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/parley-chat/parley/connector/front"
@@ -332,7 +333,7 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 	case rpc.MethodLeave:
 		c.left(call, r)
 	case rpc.MethodChat:
-		var x rpc.ChatResult
+		var x rpc.ActResult
 		c.decode(result, &x)
 		c.acked(call.params.(rpc.ChatParams), r, &x)
 	case rpc.MethodHistory:
@@ -376,7 +377,7 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 }
 
 // acked takes the acknowledgement of a chat: it is in the log.
-func (c *client) acked(p rpc.ChatParams, r *room, x *rpc.ChatResult) {
+func (c *client) acked(p rpc.ChatParams, r *room, x *rpc.ActResult) {
 	l := c.w.logOf(p.Channel)
 	found := x.Seq > 0 && x.Seq < l.end() && l.records[x.Seq].event.GetChat().GetId() == p.ID
 	if !found || x.ID != p.ID {
@@ -386,7 +387,7 @@ func (c *client) acked(p rpc.ChatParams, r *room, x *rpc.ChatResult) {
 	c.w.count("messages acknowledged")
 }
 
-func sameMessage(a, b rpc.Message) bool { return a == b }
+func sameMessage(a, b rpc.Message) bool { return reflect.DeepEqual(a, b) }
 
 func show(messages []rpc.Message) string {
 	s := "["
