@@ -430,10 +430,13 @@ func (x *Order) GetBy() *Author {
 	return nil
 }
 
-// RulesFormat says that the raise of the log's format to a number is complete.
+// RulesFormat says that the raise of the log's format to a number is complete:
+// every partition has the event. It is about the log of that epoch alone, since
+// rules outlive epochs.
 type RulesFormat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        int32                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Epoch         string                 `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -475,6 +478,13 @@ func (x *RulesFormat) GetNumber() int32 {
 	return 0
 }
 
+func (x *RulesFormat) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
 var File_rules_proto protoreflect.FileDescriptor
 
 const file_rules_proto_rawDesc = "" +
@@ -509,9 +519,10 @@ const file_rules_proto_rawDesc = "" +
 	"\treconnect\x18\x02 \x01(\bR\treconnect\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04time\x18\x04 \x01(\x03R\x04time\x12!\n" +
-	"\x02by\x18\x05 \x01(\v2\x11.parley.v1.AuthorR\x02by\"%\n" +
+	"\x02by\x18\x05 \x01(\v2\x11.parley.v1.AuthorR\x02by\";\n" +
 	"\vRulesFormat\x12\x16\n" +
-	"\x06number\x18\x01 \x01(\x05R\x06numberB&Z$github.com/parley-chat/parley/schemab\x06proto3"
+	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\tR\x05epochB&Z$github.com/parley-chat/parley/schemab\x06proto3"
 
 var (
 	file_rules_proto_rawDescOnce sync.Once

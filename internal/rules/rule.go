@@ -190,6 +190,9 @@ func check(value proto.Message) error {
 		if v.Number <= 0 {
 			return errors.New("the number of a format is 1 or more")
 		}
+		if v.Epoch == "" {
+			return errors.New("it does not say which epoch's format it is")
+		}
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ func TestBadRecords(t *testing.T) {
 		"too many patterns":          {"grant/ada", encode(t, &schema.UserGrants{Grants: wide}), "more than 16 patterns"},
 		"format 0":                   {"format", []byte{}, "the number of a format"},
 		"a format below 0":           {"format", encode(t, &schema.RulesFormat{Number: -1}), "the number of a format"},
+		"a format of no epoch":       {"format", encode(t, &schema.RulesFormat{Number: 2}), "which epoch's format"},
 	} {
 		table := NewTable()
 		put(t, table, Barred, "ada", &schema.Bar{Reason: "before"})
@@ -73,7 +74,7 @@ func FuzzDecode(f *testing.F) {
 		{Revoked, "ada", &schema.Revocation{Before: 1, By: &schema.Author{By: &schema.Author_User{User: "eve"}}, Reason: "lost phone", Time: 2}},
 		{RevokedToken, "id", &schema.TokenRevocation{Until: 3}}, {Barred, "a/b", &schema.Bar{Until: 4}},
 		{Granted, "ada", &schema.UserGrants{Grants: []*schema.Grant{{Channels: []string{"{user}:*"}, Allow: []string{"join", "*"}}}}},
-		{Ordered, "ada", &schema.Order{Session: "s", Reconnect: true, Time: 5}}, {Format, "", &schema.RulesFormat{Number: 2}},
+		{Ordered, "ada", &schema.Order{Session: "s", Reconnect: true, Time: 5}}, {Format, "", &schema.RulesFormat{Number: 2, Epoch: "e"}},
 	} {
 		f.Add(r.Key(), encode(f, r.Value))
 	}

@@ -41,7 +41,7 @@ type Table struct {
 	bytes   int
 	evicted int64
 	serial  uint64
-	format  int32
+	format  *schema.RulesFormat // nil: none
 }
 
 type id struct {
@@ -89,8 +89,7 @@ func (t *Table) Apply(key string, value []byte, appended time.Time) (Change, err
 	which := id{r.Kind, r.Name}
 	switch {
 	case r.Kind == Format:
-		f, _ := r.Value.(*schema.RulesFormat)
-		t.format = f.GetNumber()
+		t.format, _ = r.Value.(*schema.RulesFormat)
 		return change, nil
 	case r.Value == nil:
 		change.gone = t.rules[which]
@@ -190,12 +189,15 @@ func (t *Table) Revocation(user string) *schema.Revocation {
 	return e.decoded().(*schema.Revocation)
 }
 
-// Format is the number of the newest raise of the log's format that is complete;
-// 0 for none.
-func (t *Table) Format() int32 {
+// Format is the number of the newest raise of the format that is complete, of the
+// log of an epoch; 0 for none.
+func (t *Table) Format(epoch string) int32 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.format
+	if t.format.GetEpoch() != epoch {
+		return 0
+	}
+	return t.format.GetNumber()
 }
 
 // Ended returns the keys of rules that are over at a time, at most 1,000 of them.

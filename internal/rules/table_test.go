@@ -138,7 +138,7 @@ func TestChanges(t *testing.T) {
 		value proto.Message
 	}{
 		{Revoked, "ada", &schema.Revocation{Before: 10}}, {RevokedToken, "jti/1", &schema.TokenRevocation{Time: 1}}, {Barred, "a/b", &schema.Bar{Time: 1}},
-		{Granted, "ada", &schema.UserGrants{Time: 1}}, {Ordered, "ada", &schema.Order{Session: "s", Reconnect: true, Time: 7}}, {Format, "", &schema.RulesFormat{Number: 2}},
+		{Granted, "ada", &schema.UserGrants{Time: 1}}, {Ordered, "ada", &schema.Order{Session: "s", Reconnect: true, Time: 7}}, {Format, "", &schema.RulesFormat{Number: 2, Epoch: "e"}},
 		{Barred, "a/b", nil}, {Ordered, "ada", nil}, {Barred, "was never there", nil},
 	} {
 		got := put(t, table, c.kind, c.name, c.value)
@@ -149,8 +149,8 @@ func TestChanges(t *testing.T) {
 			t.Errorf("the order is %v", got.Order)
 		}
 	}
-	if table.Format() != 2 {
-		t.Errorf("the format is %d", table.Format())
+	if of, other := table.Format("e"), table.Format("f"); of != 2 || other != 0 {
+		t.Errorf("the format is %d, that of another epoch's log %d, want 2 and 0", of, other)
 	}
 	if got := put(t, table, Revoked, "ada", &schema.Revocation{Before: 9}); got != (Change{}) {
 		t.Errorf("an earlier revocation changed %v", got)
@@ -177,7 +177,7 @@ func TestEnded(t *testing.T) {
 	} {
 		table := NewTable()
 		put(t, table, c.kind, "x", c.value)
-		put(t, table, Format, "", &schema.RulesFormat{Number: 2})
+		put(t, table, Format, "", &schema.RulesFormat{Number: 2, Epoch: "e"})
 		late := table.Ended(noon.AddDate(100, 0, 0), age)
 		if c.after == 0 {
 			if len(late) != 0 {
