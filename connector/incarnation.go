@@ -36,6 +36,7 @@ type incarnation struct {
 	past          *reader
 	edge          *admission.Control
 	rules         *rulebook // of the connector
+	formats       formats
 	heart         *heart
 	watch         *guard.Guard // compares the log with ClickHouse
 	clock         *roles.Clock // of the connector
@@ -66,6 +67,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 		broken:   make(chan error, 1),
 		sessions: newSessions(cfg.MaxConnections),
 		rules:    newRulebook(),
+		formats:  make(formats, log.Partitions),
 	}
 	// The bound of the queues is the connector's, which sets it.
 	inc.shared = jsonrpc.NewShared(limits, cfg.Edge.ReadRate, nil, func() { inc.metrics.limited.Add(1, "bytes") })

@@ -75,7 +75,7 @@ func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 	s := p.session
 	c := op.leave
 	event := &schema.Event{Kind: &schema.Event_Leave{Leave: &schema.Leave{
-		Channel: p.name, Session: s.id, User: s.user, Reason: reason,
+		Channel: p.name, Session: s.id, User: s.user, Reason: s.inc.reasonFor(p.name, reason),
 	}}}
 	var within tracing.Span
 	if c != nil {

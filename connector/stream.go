@@ -69,6 +69,7 @@ func (s *stream) record(r *eventlog.Record) error {
 	if err != nil || !fresh {
 		return err
 	}
+	s.inc.formats.note(p)
 	process := s.begin(r, p)
 	for _, u := range p.Updates {
 		if err := s.update(p, u); err != nil {

@@ -10,6 +10,14 @@ func (r Reason) Name() string {
 		return "disconnect"
 	case Reason_REASON_TIMEOUT:
 		return "timeout"
+	case Reason_REASON_KICKED:
+		return "kicked"
+	case Reason_REASON_BANNED:
+		return "banned"
+	case Reason_REASON_BARRED:
+		return "barred"
+	case Reason_REASON_FORBIDDEN:
+		return "forbidden"
 	}
 	return ""
 }

@@ -7,6 +7,7 @@
 package room
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -129,16 +130,7 @@ func (c *Channel) gone(p *schema.Push, user string, why schema.Reason) {
 	c.notice(rpc.PushLeft, rpc.LeftPush{Channel: c.name, Seq: p.Offset, User: user, Time: p.Time, Reason: reasonOf(why)})
 }
 
-func reasonOf(r schema.Reason) string {
-	switch r {
-	case schema.Reason_REASON_LEAVE:
-		return rpc.LeftLeave
-	case schema.Reason_REASON_TIMEOUT:
-		return rpc.LeftTimeout
-	default:
-		return rpc.LeftDisconnect
-	}
-}
+func reasonOf(r schema.Reason) string { return cmp.Or(r.Name(), rpc.LeftDisconnect) }
 
 // notice publishes that somebody came or went; in a crowd only that somebody
 // did is noted, for Presence.
