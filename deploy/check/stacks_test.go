@@ -260,7 +260,7 @@ func (l *local) kill(name string) {
 }
 
 // ofThisMachine are lines of the doctor about any healthy stack on one machine.
-var ofThisMachine = regexp.MustCompile(`^checked: |^running: |^rules about users: 0 |it has 1 broker\(s\)|this machine: |% are free`)
+var ofThisMachine = regexp.MustCompile(`^checked: |^running: |^format of the log: |^rules about users: 0 |it has 1 broker\(s\)|this machine: |% are free`)
 
 // healthy asks the doctor: of a stack on one machine it reports nothing but
 // which roles run, that it is one machine, and how full its disk is.

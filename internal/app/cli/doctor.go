@@ -38,6 +38,9 @@ func (f *findings) tell(w io.Writer, r *doctor.Report) error {
 		if running := r.Running(); running != "" {
 			fmt.Fprintf(w, "running: %s\n", running)
 		}
+		if r.Format != nil {
+			fmt.Fprintf(w, "format of the log: %v\n", r.Format)
+		}
 		if r.Rules != nil {
 			fmt.Fprintf(w, "rules about users: %d of %d\n", *r.Rules, rules.MaxRecords)
 		}

@@ -44,6 +44,9 @@ func (c *formatShowCommand) print(w io.Writer, s *format.Status) error {
 	if s.Raising > 0 {
 		fmt.Fprintf(w, "A raise to format %d was started and is not complete: `parley format raise %d` completes it. Until then older roles do not start.\n", s.Raising, s.Raising)
 	}
+	if s.Unpublished {
+		fmt.Fprintf(w, "The rule that connectors know it by is missing: `parley format raise %d` writes it again.\n", s.Format)
+	}
 	if len(s.Roles) == 0 {
 		_, err := fmt.Fprintln(w, "No role runs.")
 		return err
@@ -96,6 +99,8 @@ func (c *formatRaiseCommand) Run(ctx context.Context, p process) error {
 		return fmt.Errorf("interrupted: `parley format raise %d` completes it: %w", number, err)
 	case err != nil:
 		return err
+	case done.Already && done.Published:
+		_, err = fmt.Fprintf(p.stdout, "The log is in format %d already. The rule that connectors know it by was missing, and is there again.\n", number)
 	case done.Already:
 		_, err = fmt.Fprintf(p.stdout, "The log is in format %d already.\n", number)
 	default:

@@ -260,24 +260,24 @@ func lookAtFormat(t *testing.T, data string) {
 		}
 		return len(status.Roles) == 3
 	})
-	if status.Format != 1 || status.Known != 1 || status.Roles[0].Version != roles.Version() {
+	if status.Format != 2 || status.Known != 2 || status.Roles[0].Version != roles.Version() {
 		t.Errorf("the format is %+v", status)
 	}
-	if out := succeed(t, data, "format"); !strings.Contains(out, "The log is in format 1.") || !strings.Contains(out, "projector") || strings.Count(out, " "+roles.Version()+" ") != 3 {
+	if out := succeed(t, data, "format"); !strings.Contains(out, "The log is in format 2.") || !strings.Contains(out, "projector") || strings.Count(out, " "+roles.Version()+" ") != 3 {
 		t.Errorf("format says %s", out)
 	}
-	if out := succeed(t, data, "format", "raise", "1", "--yes"); !strings.Contains(out, "already") {
-		t.Errorf("format raise 1 says %s", out)
+	if out := succeed(t, data, "format", "raise", "2", "--yes"); !strings.Contains(out, "already") {
+		t.Errorf("format raise 2 says %s", out)
 	}
-	if code, _, errs := operate(data, "format", "raise", "2", "--yes"); code != 1 || !strings.Contains(errs, "run the command of a newer one") {
-		t.Errorf("format raise 2: exit code %d: %s", code, errs)
+	if code, _, errs := operate(data, "format", "raise", "3", "--yes"); code != 1 || !strings.Contains(errs, "run the command of a newer one") {
+		t.Errorf("format raise 3: exit code %d: %s", code, errs)
 	}
 }
 
 func lookAtDoctor(t *testing.T, data string) {
 	eventually(t, "the doctor finds no error", func() bool {
 		code, out, _ := operate(data, "doctor")
-		return code == 0 && strings.Contains(out, " 0 errors") && strings.Contains(out, "rules about users: 0 of 200000") && strings.Contains(out, "running: chatworker "+roles.Version()+" (1), ")
+		return code == 0 && strings.Contains(out, " 0 errors") && strings.Contains(out, "format of the log: 2\nrules about users: 0 of 200000") && strings.Contains(out, "running: chatworker "+roles.Version()+" (1), ")
 	})
 	var report struct {
 		Findings []struct{ Severity, Subject, Text string }

@@ -61,10 +61,26 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	// Roles that run, as far as they could be seen.
 	Roles []roles.Role `json:"roles,omitempty"`
+	// Format of the log; nil where it could not be read.
+	Format *Format `json:"format,omitempty"`
 	// Rules is how many parley.rules holds; nil where it could not be read.
 	Rules *int `json:"rules,omitempty"`
 	// Checked is what was examined.
 	Checked []string `json:"checked"`
+}
+
+// Format is which format of the log is in force.
+type Format struct {
+	InForce int32 `json:"in_force"`
+	// Newest is the newest one that this program knows.
+	Newest int32 `json:"newest"`
+}
+
+func (f Format) String() string {
+	if f.InForce < f.Newest {
+		return fmt.Sprintf("%d of %d: `parley format raise %d` raises it once every role is new", f.InForce, f.Newest, f.Newest)
+	}
+	return fmt.Sprint(f.InForce)
 }
 
 // Worst is the number of errors and of warnings.

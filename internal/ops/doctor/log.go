@@ -8,6 +8,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/ops/format"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -30,6 +31,7 @@ func (x *examination) checkEpoch(ctx context.Context) error {
 		return err
 	}
 	x.log = &log
+	x.report.Format = &Format{InForce: log.Format, Newest: schema.NewestFormat}
 	if err := x.checkBeginnings(ctx); err != nil {
 		return err
 	}
@@ -137,8 +139,20 @@ func (x *examination) checkFormat(ctx context.Context) error {
 		x.find(Error, "format", "use a newer parley")("the log is in format %d, and this parley knows formats up to %d", n, schema.NewestFormat)
 	case raised != nil && !raised.Done:
 		x.find(Warning, "format", "complete it with `parley format raise`")("a raise of the log's format to %d was started and is not complete", n)
+	case n > x.log.Format:
+		x.report.Format.InForce = n
+		return x.checkPublished(ctx, n)
 	}
 	return nil
+}
+
+// checkPublished checks that connectors can know of a raise that is complete.
+func (x *examination) checkPublished(ctx context.Context, n int32) error {
+	known, err := format.Published(ctx, x.cfg.Kafka, x.log.Epoch)
+	if err == nil && known < n {
+		x.find(Warning, "format", fmt.Sprintf("write it with `parley format raise %d`", n))("%s does not say that the log is in format %d: a connector that starts learns of it by the first push of each partition only, and refuses what is new until then", schema.TopicRules, n)
+	}
+	return err
 }
 
 // ends are where the partitions of the events end.

@@ -22,10 +22,15 @@ type Status struct {
 	// Raising is the format of a raise that was started and not completed;
 	// otherwise 0.
 	Raising int32 `json:"raising,omitempty"`
+	// Unpublished: the raise to Format is complete, and parley.rules does not say so:
+	// a connector learns of it with the next push of each partition only.
+	Unpublished bool `json:"unpublished,omitempty"`
 	// Known is the newest format that this program knows.
 	Known int32 `json:"known"`
 	// Roles that run, and what they know.
 	Roles []roles.Role `json:"roles"`
+
+	epoch string // of the log
 }
 
 // Inspect finds out which format is in force, and what the roles that run know.
@@ -39,11 +44,17 @@ func Inspect(ctx context.Context, kafka *eventlog.Client) (Status, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Format = log.Format
-	if raised.GetDone() {
-		s.Format = max(s.Format, raised.Number)
-	} else {
+	s.Format, s.epoch = log.Format, log.Epoch
+	switch {
+	case !raised.GetDone():
 		s.Raising = raised.GetNumber()
+	case raised.Number > s.Format:
+		s.Format = raised.Number
+		known, err := Published(ctx, kafka, log.Epoch)
+		if err != nil {
+			return s, err
+		}
+		s.Unpublished = known < s.Format
 	}
 	s.Roles, err = roles.Find(ctx, kafka)
 	return s, err

@@ -19,6 +19,8 @@ import (
 
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
 
+const partitions = 3
+
 // system is a log of 3 partitions in the newest format.
 type system struct {
 	*testing.T
@@ -27,6 +29,13 @@ type system struct {
 }
 
 func newSystem(t *testing.T) *system {
+	s := newBareSystem(t)
+	s.open()
+	return s
+}
+
+// newBareSystem is a broker without a log.
+func newBareSystem(t *testing.T) *system {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{embeddedtest.Kafka(t)}})
@@ -34,23 +43,19 @@ func newSystem(t *testing.T) *system {
 		t.Fatal(err)
 	}
 	t.Cleanup(kafka.Close)
-	if _, err := epoch.Open(ctx, kafka, epoch.Options{Partitions: 3}); err != nil {
-		t.Fatal(err)
-	}
 	return &system{t, ctx, kafka}
+}
+
+func (s *system) open() {
+	s.Helper()
+	if _, err := epoch.Open(s.ctx, s.kafka, epoch.Options{Partitions: partitions}); err != nil {
+		s.Fatal(err)
+	}
 }
 
 func (s *system) control(key string, m proto.Message) {
 	s.Helper()
-	value, err := proto.Marshal(m)
-	if err != nil {
-		s.Fatal(err)
-	}
-	p := s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicControl})
-	defer p.Close()
-	if _, err := p.ProduceSync(s.ctx, 0, eventlog.Record{Key: []byte(key), Value: value}); err != nil {
-		s.Fatal(err)
-	}
+	s.put(schema.TopicControl, 0, key, m)
 }
 
 func (s *system) look() format.Status {
@@ -154,7 +159,7 @@ func TestRecallOfANewerLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	var newer *schema.NewerError
-	if err := format.Recall(s.ctx, s.kafka, epoch.Log{Partitions: 3, Format: schema.NewestFormat}); !errors.As(err, &newer) {
+	if err := format.Recall(s.ctx, s.kafka, epoch.Log{Partitions: partitions, Format: schema.NewestFormat}); !errors.As(err, &newer) {
 		t.Errorf("%v, want a *schema.NewerError", err)
 	}
 }

@@ -19,21 +19,28 @@ type Raised struct {
 	Partitions int
 	// Already: the format was in force before.
 	Already bool
+	// Published: this call wrote the rule by which connectors know.
+	Published bool
 }
 
-// Raise raises the log's format to number. First it is announced in parley.control, which
-// keeps roles that do not know the format from starting; then, when no such
-// role runs, each partition gets the event from which on it is in force. When
-// it is interrupted, another call continues where it stopped; where the format is
-// already in force it does nothing. It refuses, with ErrOlderRoles, while a role
-// runs that does not know the format, and leaves the log as it was then.
+// Raise raises the log's format to number. First it is announced in parley.control,
+// which keeps roles that do not know the format from starting; then, when no such
+// role runs, each partition gets the event from which on it is in force; last,
+// parley.rules gets the rule by which connectors know that all have it. When it is
+// interrupted, another call continues where it stopped; where the format is
+// already in force it makes sure that the rule is there. It refuses, with
+// ErrOlderRoles, while a role runs that does not know the format, and leaves the
+// log as it was then.
 func Raise(ctx context.Context, kafka *eventlog.Client, number int32) (Raised, error) {
 	s, err := Inspect(ctx, kafka)
 	if err != nil {
 		return Raised{}, err
 	}
 	if number == s.Format && s.Raising == 0 {
-		return Raised{Already: true}, nil
+		if s.Unpublished {
+			err = publishAgain(ctx, kafka, s.epoch, number)
+		}
+		return Raised{Already: true, Published: s.Unpublished && err == nil}, err
 	}
 	if err := s.check(number); err != nil {
 		if number == s.Raising && errors.Is(err, ErrOlderRoles) {
@@ -41,7 +48,7 @@ func Raise(ctx context.Context, kafka *eventlog.Client, number int32) (Raised, e
 		}
 		return Raised{}, err
 	}
-	r, err := begin(ctx, kafka, number)
+	r, err := begin(ctx, kafka, s.epoch, number)
 	if err != nil {
 		return Raised{}, err
 	}
@@ -64,13 +71,17 @@ func Raise(ctx context.Context, kafka *eventlog.Client, number int32) (Raised, e
 // raise is one under way.
 type raise struct {
 	kafka  *eventlog.Client
+	epoch  string
 	record *schema.LogFormat
 	events *eventlog.Producer
 }
 
 // begin records in parley.control that a raise is under way, unless it is.
-func begin(ctx context.Context, kafka *eventlog.Client, number int32) (*raise, error) {
+func begin(ctx context.Context, kafka *eventlog.Client, of string, number int32) (*raise, error) {
 	info, err := kafka.TopicInfo(ctx, schema.TopicEvents)
+	if err == nil {
+		err = ensureRules(ctx, kafka)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +102,13 @@ func begin(ctx context.Context, kafka *eventlog.Client, number int32) (*raise, e
 			return nil, err
 		}
 	}
-	return &raise{kafka: kafka, record: record, events: kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})}, nil
+	return &raise{kafka: kafka, epoch: of, record: record, events: kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})}, nil
 }
 
 func (r *raise) close() { r.events.Close() }
 
-// complete appends the events that are missing, and records that it did.
+// complete appends the events that are missing, publishes the rule, and records
+// that it did.
 func (r *raise) complete(ctx context.Context) (Raised, error) {
 	var done Raised
 	for p, from := range r.record.From {
@@ -119,7 +131,10 @@ func (r *raise) complete(ctx context.Context) (Raised, error) {
 		}
 		done.Partitions++
 	}
-	r.record.Done = true
+	if err := publish(ctx, r.kafka, r.epoch, r.record.Number); err != nil {
+		return done, err
+	}
+	done.Published, r.record.Done = true, true
 	return done, remember(ctx, r.kafka, r.record)
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/parley-chat/parley/schema"
 )
 
-// Recall records in parley.control the format that its log was raised to,
-// according to the log's events: for a log that is kept while parley.control is
-// recreated. It reads all of the log. The error is a *schema.NewerError when
+// Recall records in parley.control, and in parley.rules, the format that its log
+// was raised to, according to the log's events: for a log that is kept while
+// parley.control is recreated. It reads all of the log. The error is a *schema.NewerError when
 // this binary does not know the format.
 func Recall(ctx context.Context, kafka *eventlog.Client, log epoch.Log) error {
 	record := &schema.LogFormat{Number: log.Format, From: make([]int64, log.Partitions)}
@@ -28,6 +28,11 @@ func Recall(ctx context.Context, kafka *eventlog.Client, log epoch.Log) error {
 	record.Done = true
 	for _, n := range reached {
 		record.Done = record.Done && n == record.Number
+	}
+	if record.Done {
+		if err := publish(ctx, kafka, log.Epoch, record.Number); err != nil {
+			return err
+		}
 	}
 	return remember(ctx, kafka, record)
 }
