@@ -1,7 +1,10 @@
 package checker
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -29,6 +32,8 @@ const (
 	Drained    Rule = "drained"    // in the end nothing is unseen
 	RealTime   Rule = "real-time"  // what was sent after an ack comes after it
 	Members    Rule = "members"    // the list of members is the log's
+	Changes    Rule = "changes"    // a message is what its changes have made of it
+	Settings   Rule = "settings"   // what is set and pinned is the log's
 )
 
 // Violation is one broken rule.
@@ -82,12 +87,15 @@ type Report struct {
 type Figures struct {
 	Events, Void       int
 	Sessions           int
-	Acked, Unknown     int // chats
+	Acked, Unknown     int // chats and changes
 	Deliveries         int // chat pushes
+	Changes, Reactions int // pushes of them
+	Changed            int // messages, in views that were compared in the end
 	Joins              int
 	Recovered, Partial int // joins with since: in full, or reported as not
 	Degraded           int
 	HistoryPages       int
+	ChangesInPages     int // changes and reactions that joins and pages brought
 	Downs              int
 	// LongestGhost is the longest time from the end of a connection to its
 	// leave; PlainGhost is the longest in which neither broker nor worker failed.
@@ -119,10 +127,11 @@ func Check(in Input) (*Report, error) {
 			c.faults = append(c.faults, &in.Entries[i])
 		}
 	}
-	c.checkChats()
+	c.checkActs()
 	for _, s := range c.sessions {
 		c.walk(s)
 	}
+	c.checkViews()
 	c.checkPresence()
 	c.checkFold()
 	c.checkRows()
@@ -141,6 +150,7 @@ type check struct {
 // session is the recording of one session.
 type session struct {
 	id, user, server, connector string
+	device                      string // its own where nothing is said
 	entries                     []*Entry
 	end                         *Entry // nil: it was still open when the recording ended
 }
@@ -155,7 +165,7 @@ func sessionsOf(entries []Entry) []*session {
 		}
 		s := byID[e.Session]
 		if s == nil {
-			s = &session{id: e.Session, user: e.User, server: e.Server}
+			s = &session{id: e.Session, user: e.User, server: e.Server, device: cmp.Or(e.Device, e.Session)}
 			byID[e.Session] = s
 			all = append(all, s)
 		}
@@ -180,8 +190,9 @@ func (c *check) violate(rule Rule, s *session, channel string, seq int64, format
 }
 
 // genuine checks that a message that a session was shown is the one in the
-// log at its seq, and that the session's user may see it.
-func (c *check) genuine(s *session, m *rpc.Message) {
+// log at its seq, as its changes up to asof have made it, and that the session's
+// user may see it.
+func (c *check) genuine(s *session, m *rpc.Message, asof int64) {
 	e, found := c.truth.at(m.Channel, m.Seq)
 	chat := e.Event.GetChat()
 	switch {
@@ -189,13 +200,39 @@ func (c *check) genuine(s *session, m *rpc.Message) {
 		c.violate(Genuine, s, m.Channel, m.Seq, "shown the message %q of %s, where the log has none", m.ID, m.User)
 	case e.void:
 		c.violate(Idempotent, s, m.Channel, m.Seq, "shown the message %q of %s, which is void", m.ID, m.User)
-	case chat.Id != m.ID || chat.User != m.User || chat.To != m.To || chat.Body != m.Body || e.Event.Time != m.Time:
-		c.violate(Genuine, s, m.Channel, m.Seq, "shown message %q of %s to %q: %q, the log has %q of %s to %q: %q",
-			m.ID, m.User, m.To, m.Body, chat.Id, chat.User, chat.To, chat.Body)
+	default:
+		c.sameAs(s, m, asof)
 	}
 	if !m.VisibleTo(s.user) || found && chat != nil && chat.To != "" && chat.To != s.user && chat.User != s.user {
 		c.violate(Private, s, m.Channel, m.Seq, "shown a private message of %s to %s", m.User, m.To)
 	}
+}
+
+// sameAs compares a message that was shown with what the log has made of it.
+func (c *check) sameAs(s *session, m *rpc.Message, asof int64) {
+	of := c.truth.channel(m.Channel).messageAt(m.Seq)
+	want := of.shown(m.Channel, asof)
+	if reflect.DeepEqual(*m, want) {
+		return
+	}
+	rule := Genuine
+	if asof > m.Seq && reflect.DeepEqual(unchanging(*m), unchanging(want)) {
+		rule = Changes
+	}
+	c.violate(rule, s, m.Channel, m.Seq, "shown as of %d as %s, the log has %s", asof, text(m), text(&want))
+}
+
+// unchanging is what no change makes another.
+func unchanging(m rpc.Message) rpc.Message {
+	return rpc.Message{Channel: m.Channel, Seq: m.Seq, ID: m.ID, User: m.User, To: m.To, Time: m.Time, Info: m.Info, Origin: m.Origin, Key: m.Key, Trace: m.Trace}
+}
+
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 // same reports whether messages that were shown are those of the log.
@@ -223,18 +260,25 @@ func (c *check) count() {
 }
 
 func (f *Figures) add(e *Entry) {
+	_, _, isAct := e.act()
 	switch {
 	case e.Op == PushChat:
 		f.Deliveries++
-	case e.Op == OpChat && e.Outcome == Unknown:
+	case e.Op == PushChanged:
+		f.Changes++
+	case e.Op == PushReacted:
+		f.Reactions++
+	case isAct && e.Outcome == Unknown:
 		f.Unknown++
 	case e.Outcome != OK:
-	case e.Op == OpChat:
+	case isAct:
 		f.Acked++
 	case e.Op == OpHistory:
 		f.HistoryPages++
+		f.ChangesInPages += len(e.Page.Changes) + len(e.Page.Reacted)
 	case e.Op == OpJoin:
 		f.Joins++
+		f.ChangesInPages += len(e.Joined.Changes) + len(e.Joined.Reacted)
 		if r := e.Joined.Recovered; r != nil && *r {
 			f.Recovered++
 		} else if r != nil {

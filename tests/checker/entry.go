@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/schema/rpc"
@@ -24,15 +25,30 @@ const (
 	OpHistory Op = "history"
 	OpMembers Op = "members"
 
-	PushChat   Op = "push.chat"
-	PushJoined Op = "push.joined"
-	PushLeft   Op = "push.left"
+	OpEdit      Op = "edit"
+	OpDelete    Op = "delete"
+	OpReact     Op = "react"
+	OpPin       Op = "pin"
+	OpReactions Op = "reactions"
+	OpPins      Op = "pins"
+
+	PushChat     Op = "push.chat"
+	PushJoined   Op = "push.joined"
+	PushLeft     Op = "push.left"
+	PushChanged  Op = "push.changed"
+	PushReacted  Op = "push.reacted"
+	PushSettings Op = "push.settings"
+
+	// OpPurge is a purge that was written to the log, as whom By says.
+	OpPurge Op = "purge"
 
 	// End is the end of a connection, as its client saw it.
 	End Op = "end"
 	// Fault is something done to a server.
 	Fault Op = "fault"
 )
+
+func (o Op) isPush() bool { return strings.HasPrefix(string(o), "push.") }
 
 // Outcome is what a client knows of an operation.
 type Outcome string
@@ -62,6 +78,9 @@ type Entry struct {
 
 	Session string `json:"session,omitempty"`
 	User    string `json:"user,omitempty"`
+	// Device is what keeps a timeline of each channel from one connection to the
+	// next.
+	Device string `json:"device,omitempty"`
 	// Server is the process that the connection goes to, or that a fault
 	// struck. Processes are named by their role and a number: "connector-1".
 	Server string `json:"server,omitempty"`
@@ -72,23 +91,54 @@ type Entry struct {
 	// Of a join.
 	Join   *rpc.JoinParams `json:"join,omitempty"`
 	Joined *rpc.JoinResult `json:"joined,omitempty"`
-	// Of a chat; Seq is the answer's.
-	Chat *rpc.ChatParams `json:"chat,omitempty"`
-	Seq  int64           `json:"seq,omitempty"`
-	// Of history and of members.
-	History *rpc.HistoryParams `json:"history,omitempty"`
-	Page    *rpc.HistoryResult `json:"page,omitempty"`
-	Members *rpc.MembersResult `json:"members,omitempty"`
+	// Of an act; Seq is the answer's.
+	Chat      *rpc.ChatParams   `json:"chat,omitempty"`
+	Edit      *rpc.EditParams   `json:"edit,omitempty"`
+	Delete    *rpc.DeleteParams `json:"delete,omitempty"`
+	React     *rpc.ReactParams  `json:"react,omitempty"`
+	Pin       *rpc.PinParams    `json:"pin,omitempty"`
+	Seq       int64             `json:"seq,omitempty"`
+	Unchanged bool              `json:"unchanged,omitempty"`
+	Repeat    bool              `json:"repeat,omitempty"`
+	// Of a purge.
+	Purge *rpc.PurgeChange `json:"purge,omitempty"`
+	// Of history, members, reactions and pins.
+	History   *rpc.HistoryParams   `json:"history,omitempty"`
+	Page      *rpc.HistoryResult   `json:"page,omitempty"`
+	Members   *rpc.MembersResult   `json:"members,omitempty"`
+	Reactions *rpc.ReactionsParams `json:"reactions,omitempty"`
+	Reactors  *rpc.ReactionsResult `json:"reactors,omitempty"`
+	Pins      *rpc.PinsResult      `json:"pins,omitempty"`
 
 	// Of pushes. Seq is set too.
-	Message *rpc.ChatPush `json:"message,omitempty"`
-	Who     string        `json:"who,omitempty"`
-	Reason  string        `json:"reason,omitempty"`
+	Message  *rpc.ChatPush     `json:"message,omitempty"`
+	Changed  *rpc.ChangedPush  `json:"changed,omitempty"`
+	Reacted  *rpc.ReactedPush  `json:"reacted,omitempty"`
+	Settings *rpc.SettingsPush `json:"settings,omitempty"`
+	Who      string            `json:"who,omitempty"`
+	Reason   string            `json:"reason,omitempty"`
 
 	// Clean is an end that the client began with a close frame.
 	Clean bool `json:"clean,omitempty"`
 	// What a fault did, such as "kill" or "stop".
 	What string `json:"what,omitempty"`
+}
+
+// act is what a client asked for under an id of its own; false where it did not.
+func (e *Entry) act() (id string, retry, is bool) {
+	switch {
+	case e.Op == OpChat && e.Chat != nil:
+		return e.Chat.ID, e.Chat.Retry, true
+	case e.Op == OpEdit && e.Edit != nil:
+		return e.Edit.ID, e.Edit.Retry, true
+	case e.Op == OpDelete && e.Delete != nil:
+		return e.Delete.ID, e.Delete.Retry, true
+	case e.Op == OpReact && e.React != nil:
+		return e.React.ID, e.React.Retry, true
+	case e.Op == OpPin && e.Pin != nil:
+		return e.Pin.ID, e.Pin.Retry, true
+	}
+	return "", false, false
 }
 
 // Write writes the recording as one JSON line for each entry.

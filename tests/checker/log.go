@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // Record is one event of the log and its place.
@@ -28,11 +29,13 @@ type event struct {
 	void      bool
 }
 
-// message is a chat that is not void, and the public one before it.
+// message is a chat that is not void, the public one before it, and what was done
+// to it.
 type message struct {
 	seq, prev int64
 	chat      *schema.Chat
 	time      int64
+	changes   []change // ascending
 }
 
 func (m *message) visibleTo(user string) bool {
@@ -67,12 +70,15 @@ type crowd struct {
 type channel struct {
 	name     string
 	messages []message // that are not void, private ones too
+	changes  []change  // of all messages, and of none
+	settings []rpc.SettingsPush
 	notices  []notice
 	crowds   []crowd
 	stays    map[string][]*stay // by session
 	present  map[string]*stay   // as the log ends
 	users    map[string]int     // sessions of each user, as the log ends
 	last     int64              // newest public message
+	clast    int64              // newest public change
 }
 
 // truth is the history according to the log.
@@ -106,10 +112,18 @@ func (t *truth) apply(partition int, r Record) {
 	switch k := r.Event.Kind.(type) {
 	case *schema.Event_Chat:
 		ch := t.channel(k.Chat.Channel)
-		ch.messages = append(ch.messages, message{r.Offset, ch.last, k.Chat, r.Event.Time})
+		ch.messages = append(ch.messages, message{seq: r.Offset, prev: ch.last, chat: k.Chat, time: r.Event.Time})
 		if k.Chat.To == "" {
 			ch.last = r.Offset
 		}
+	case *schema.Event_Change:
+		t.channel(k.Change.Channel).change(r, k.Change)
+	case *schema.Event_Purge:
+		t.channel(k.Purge.Channel).purge(r, &purge{k.Purge.By, k.Purge.Id, k.Purge.User, k.Purge.Since, k.Purge.Reason})
+	case *schema.Event_Pin:
+		t.channel(k.Pin.Channel).pin(r, k.Pin)
+	case *schema.Event_Set:
+		t.channel(k.Set.Channel).set(r, k.Set)
 	case *schema.Event_Join:
 		t.channel(k.Join.Channel).join(r, k.Join)
 	case *schema.Event_Leave:

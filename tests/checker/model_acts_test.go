@@ -14,17 +14,27 @@ import (
 
 func (m *model) enter(user string) *person {
 	m.serial++
-	p := &person{id: fmt.Sprint("s", m.serial), user: user, at: m.connectors[m.rng.IntN(len(m.connectors))], places: map[string]bool{}}
+	p := &person{id: fmt.Sprint("s", m.serial), user: user, device: m.freeDevice(user), at: m.connectors[m.rng.IntN(len(m.connectors))], places: map[string]bool{}}
 	m.sessions = append(m.sessions, p)
 	m.note(p, Entry{Began: m.now, Op: OpHello, Outcome: OK, Connector: p.at.id})
 	return p
+}
+
+// freeDevice is a device of the user's that is not connected.
+func (m *model) freeDevice(user string) string {
+	for i := m.rng.IntN(2); ; i++ {
+		name := fmt.Sprint(user, "/", i)
+		if !slices.ContainsFunc(m.sessions, func(p *person) bool { return p.device == name }) {
+			return name
+		}
+	}
 }
 
 // tell sends everybody in a channel a push.
 func (m *model) tell(channel string, e Entry, but *person) {
 	e.Channel = channel
 	for _, p := range m.in(channel) {
-		if p != but && (e.Message == nil || e.Message.VisibleTo(p.user)) {
+		if p != but && (e.Message == nil || e.Message.VisibleTo(p.user)) && m.maySee(p, &e) {
 			m.gets(p, e)
 		}
 	}
@@ -44,7 +54,7 @@ func (m *model) join(p *person, channel string) {
 	if m.rng.IntN(2) == 0 {
 		params.Limit = new(m.rng.IntN(8))
 	}
-	if since, ok := m.since[chatKey{channel: channel, user: p.user}]; ok && m.rng.IntN(3) > 0 {
+	if since, ok := m.since[actKey{channel: channel, user: p.device}]; ok && m.rng.IntN(3) > 0 {
 		params.Since, params.Epoch = &since, "e1"
 	}
 	seq := m.publish(p.at, channel, &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
@@ -70,8 +80,8 @@ func (m *model) settleGhosts(p *person, channel string) {
 
 func (m *model) result(p *person, channel string, seq int64, params rpc.JoinParams) *rpc.JoinResult {
 	r := &rpc.JoinResult{
-		Channel: channel, Epoch: "e1", Seq: seq, Last: m.last[channel], Count: len(m.users[channel]),
-		Partition: schema.PartitionOf(channel, modelPartitions), Members: m.memberList(channel),
+		Channel: channel, Epoch: "e1", Seq: seq, Last: m.last[channel], Count: len(m.users[channel]), Asof: seq, Clast: m.clast[channel],
+		Settings: m.settings[channel], Partition: schema.PartitionOf(channel, modelPartitions), Members: m.memberList(channel),
 	}
 	var seen []rpc.Message
 	for _, s := range m.stood[channel] {
@@ -81,11 +91,13 @@ func (m *model) result(p *person, channel string, seq int64, params rpc.JoinPara
 	}
 	if params.Since != nil {
 		r.Recovered = new(true)
-		r.Messages = seen
+		r.Messages, r.Mine = m.folded(p, seen)
+		r.Changes, r.Reacted, _ = m.missed(p, channel, *params.Since, 1<<60, 1<<30)
 		return r
 	}
 	limit := limitOf(params.Limit)
-	r.Messages, r.More = seen[max(0, len(seen)-limit):], len(seen) > limit
+	r.Messages, r.Mine = m.folded(p, seen[max(0, len(seen)-limit):])
+	r.More = len(seen) > limit
 	return r
 }
 
@@ -106,6 +118,7 @@ func (m *model) chat(p *person) {
 	if m.rng.IntN(5) == 0 {
 		params.To = fmt.Sprint("user", m.rng.IntN(7))
 	}
+	m.structure(&params)
 	if m.rng.IntN(30) == 0 {
 		m.gets(p, Entry{Began: m.now, Op: OpChat, Outcome: Failed, Code: rpc.CodeRateLimited, Channel: channel, Chat: &params})
 		return
@@ -125,16 +138,18 @@ func (m *model) chat(p *person) {
 
 // say appends a chat and shows it.
 func (m *model) say(p *person, c rpc.ChatParams) int64 {
-	key := chatKey{c.Channel, p.user, c.ID}
+	key := actKey{c.Channel, p.user, c.ID}
 	void := m.ids[key]
 	m.ids[key] = true
 	seq := m.publish(p.at, c.Channel, &schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{
 		Channel: c.Channel, Session: p.id, User: p.user, Id: c.ID, Body: c.Body, To: c.To,
+		Type: c.Type, Data: c.Data, Reply: c.Reply, Mentions: c.Mentions,
 	}}}, void)
 	if void {
 		return seq
 	}
-	message := rpc.Message{Channel: c.Channel, Seq: seq, ID: c.ID, User: p.user, To: c.To, Body: c.Body, Time: m.start.Add(m.now).UnixMilli()}
+	message := rpc.Message{Channel: c.Channel, Seq: seq, ID: c.ID, User: p.user, To: c.To, Body: c.Body, Time: m.start.Add(m.now).UnixMilli(),
+		Type: c.Type, Data: c.Data, Reply: c.Reply, Mentions: c.Mentions}
 	m.stood[c.Channel] = append(m.stood[c.Channel], message)
 	m.tell(c.Channel, Entry{Op: PushChat, Seq: seq, Message: &rpc.ChatPush{Message: message, Prev: m.last[c.Channel]}}, nil)
 	if c.To == "" {
@@ -185,7 +200,7 @@ func (m *model) gone(p *person, channel string, seq int64, reason schema.Reason)
 func (m *model) end(p *person, clean bool) {
 	for _, e := range p.inbox {
 		if e.Began > 0 {
-			m.note(p, Entry{Began: e.Began, Op: e.Op, Outcome: Unknown, Channel: e.Channel, Join: e.Join, Chat: e.Chat})
+			m.note(p, Entry{Began: e.Began, Op: e.Op, Outcome: Unknown, Channel: e.Channel, Join: e.Join, Chat: e.Chat, Edit: e.Edit, Delete: e.Delete, React: e.React, Pin: e.Pin})
 		}
 	}
 	p.gone, p.inbox = true, nil
@@ -238,40 +253,6 @@ func (m *model) down(old *life, partition int, seq int64) {
 			}
 		}
 	}
-}
-
-func (m *model) history(p *person) {
-	channel := m.anyPlace(p)
-	if channel == "" {
-		return
-	}
-	limit := 1 + m.rng.IntN(20)
-	e := Entry{Began: m.now, Op: OpHistory, Outcome: OK, Channel: channel, History: &rpc.HistoryParams{Channel: channel, Limit: &limit}, Page: &rpc.HistoryResult{Epoch: "e1"}}
-	var seen []rpc.Message
-	for _, s := range m.stood[channel] {
-		if s.VisibleTo(p.user) {
-			seen = append(seen, s)
-		}
-	}
-	at := m.rng.Int64N(m.next[schema.PartitionOf(channel, modelPartitions)])
-	i := indexAbove(seen, at, func(s rpc.Message) int64 { return s.Seq })
-	switch m.rng.IntN(4) {
-	case 0:
-		e.Page.Messages, e.Page.More = seen[max(0, len(seen)-limit):], len(seen) > limit
-	case 3:
-		e.History.Around = new(at + 1)
-		from, to := max(0, i-limit/2), min(len(seen), i+limit-limit/2)
-		e.Page.Messages, e.Page.More, e.Page.Newer = seen[from:to], from > 0, to < len(seen)
-	case 1:
-		e.History.After = &at
-		seen = seen[i:]
-		e.Page.Messages, e.Page.More = seen[:min(limit, len(seen))], len(seen) > limit
-	case 2:
-		e.History.Before = new(at + 1)
-		seen = seen[:i]
-		e.Page.Messages, e.Page.More = seen[max(0, len(seen)-limit):], len(seen) > limit
-	}
-	m.gets(p, e)
 }
 
 func (m *model) list(p *person) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -26,10 +27,13 @@ type model struct {
 	sessions   []*person // connected
 	members    map[string]map[*person]bool
 	users      map[string]map[string]int
-	stood      map[string][]rpc.Message // by channel
+	stood      map[string][]rpc.Message // by channel, as they were sent
+	records    map[string][]changes.Record
 	last       map[string]int64
-	ids        map[chatKey]bool  // in the log
-	since      map[chatKey]int64 // by channel and user: what its clients have seen
+	clast      map[string]int64
+	settings   map[string]rpc.Settings
+	ids        map[actKey]bool  // in the log
+	since      map[actKey]int64 // by channel and device: what it has seen
 	timers     []timer
 	serial     int
 }
@@ -45,6 +49,7 @@ type person struct {
 	id, user string
 	at       *life
 	gone     bool
+	device   string
 	places   map[string]bool
 	inbox    []Entry // what it gets, in order, when it reads
 }
@@ -64,16 +69,17 @@ func newModel(seed uint64) *model {
 		log:     Log{Epoch: "e1", Window: 5000, Partitions: make([][]Record, modelPartitions)},
 		next:    make([]int64, modelPartitions),
 		members: map[string]map[*person]bool{}, users: map[string]map[string]int{},
-		stood: map[string][]rpc.Message{}, last: map[string]int64{}, ids: map[chatKey]bool{}, since: map[chatKey]int64{},
+		stood: map[string][]rpc.Message{}, records: map[string][]changes.Record{}, last: map[string]int64{}, clast: map[string]int64{},
+		settings: map[string]rpc.Settings{}, ids: map[actKey]bool{}, since: map[actKey]int64{},
 	}
 	for p := range modelPartitions {
-		m.append(p, &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "e1", Format: 1, Window: m.log.Window}}}, false)
+		m.append(p, &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "e1", Format: 2, Window: m.log.Window}}}, false)
 	}
 	for i := range 2 {
 		m.connectors = append(m.connectors, m.live(fmt.Sprint("connector-", i+1)))
 	}
 	for _, c := range modelChannels {
-		m.members[c], m.users[c] = map[*person]bool{}, map[string]int{}
+		m.members[c], m.users[c], m.settings[c] = map[*person]bool{}, map[string]int{}, rpc.Settings{Pins: []int64{}}
 	}
 	return m
 }
@@ -127,8 +133,8 @@ func (m *model) read(p *person, n int) {
 		e := p.inbox[0]
 		p.inbox = p.inbox[1:]
 		m.note(p, e)
-		if e.Op == PushChat || e.Op == PushJoined || e.Op == PushLeft || e.Op == OpJoin && e.Outcome == OK {
-			m.since[chatKey{channel: e.Channel, user: p.user}] = e.Seq
+		if e.Op.isPush() || e.Op == OpJoin && e.Outcome == OK {
+			m.since[actKey{channel: e.Channel, user: p.device}] = e.Seq
 		}
 	}
 }
@@ -137,7 +143,7 @@ func (m *model) read(p *person, n int) {
 func (m *model) gets(p *person, e Entry) { p.inbox = append(p.inbox, e) }
 
 func (m *model) note(p *person, e Entry) {
-	e.At, e.Session, e.User, e.Server = m.now, p.id, p.user, p.at.process
+	e.At, e.Session, e.User, e.Server, e.Device = m.now, p.id, p.user, p.at.process, p.device
 	m.entries = append(m.entries, e)
 }
 
@@ -170,14 +176,18 @@ func (m *model) step() {
 		m.enter(fmt.Sprint("user", m.rng.IntN(7)))
 	case n < 18:
 		m.join(m.anyone(), m.anyChannel())
-	case n < 65:
+	case n < 45:
 		m.chat(m.anyone())
+	case n < 65:
+		m.change(m.anyone())
 	case n < 72:
 		m.leave(m.anyone())
 	case n < 82:
 		m.history(m.anyone())
-	case n < 90:
+	case n < 87:
 		m.list(m.anyone())
+	case n < 90:
+		m.listPins(m.anyone())
 	case n < 96:
 		m.cut(m.anyone(), n < 93)
 	case n < 97:

@@ -44,9 +44,16 @@ func (c *check) checkResult(s *session, ch *channel, e *Entry) {
 	if r.Count != len(users) || !slices.Equal(names(r.Members), users[:min(len(users), firstMembers)]) {
 		c.violate(Members, s, ch.name, r.Seq, "the join's result lists %d: %v, the log has %d: %v", r.Count, names(r.Members), len(users), users)
 	}
-	for i := range r.Messages {
-		c.genuine(s, &r.Messages[i])
+	if clast := ch.clastAt(r.Seq); r.Clast != clast {
+		c.violate(Seam, s, ch.name, r.Seq, "the join's result says that the newest public change is at %d, it is at %d", r.Clast, clast)
 	}
+	if r.Asof < r.Seq || r.Asof >= c.truth.end(ch.name) {
+		c.violate(Genuine, s, ch.name, r.Seq, "the join's result is as of %d", r.Asof)
+	}
+	if !ch.settingsWithin(r.Settings, r.Seq, r.Asof) {
+		c.violate(Settings, s, ch.name, r.Seq, "the join's result has the settings %s, the log has %s", text(r.Settings), text(ch.settingsAt(r.Seq)))
+	}
+	c.checkFolded(s, ch, r.Messages, r.Mine, r.Asof)
 	if e.Join.Since == nil {
 		c.checkNewest(s, ch, e)
 		return
@@ -74,6 +81,7 @@ func (c *check) checkNewest(s *session, ch *channel, e *Entry) {
 func (c *check) checkRecovery(s *session, ch *channel, e *Entry) {
 	r, since := e.Joined, *e.Join.Since
 	missed := ch.visible(s.user, since, r.Seq+1)
+	most := len(missed) + len(ch.changesIn(s.user, since, r.Asof)) + len(ch.missedReactions(s.user, max(0, since-reactionsBefore), r.Asof, since))
 	otherEpoch := e.Join.Epoch != c.Log.Epoch || since > r.Seq
 	switch {
 	case r.Recovered == nil:
@@ -81,89 +89,14 @@ func (c *check) checkRecovery(s *session, ch *channel, e *Entry) {
 	case *r.Recovered && (otherEpoch || !same(r.Messages, missed)):
 		c.violate(Recovery, s, ch.name, r.Seq, "recovered %v since %d, the log has %v", seqs(r.Messages), since, seqsOf(missed))
 	case *r.Recovered:
+		c.checkMissed(s, ch, since, span{r.Seq, r.Asof, r.Asof}, r.Changes, r.Reacted, reactionsBefore)
 	case otherEpoch != (r.Reason == rpc.ReasonEpoch):
 		c.violate(Recovery, s, ch.name, r.Seq, "not recovered since %d of epoch %q, because of %q", since, e.Join.Epoch, r.Reason)
-	case r.Reason == rpc.ReasonTooMany && len(missed) <= c.Recover:
-		c.violate(Recovery, s, ch.name, r.Seq, "%d messages since %d are too many", len(missed), since)
+	case r.Reason == rpc.ReasonTooMany && most <= c.Recover:
+		c.violate(Recovery, s, ch.name, r.Seq, "%d messages and changes since %d are too many", most, since)
 	default:
 		c.checkNewest(s, ch, e)
 	}
-}
-
-// checkPage checks a page of history: a stretch without a hole that reaches as
-// far as the session knew when it asked.
-func (c *check) checkPage(s *session, p *place, e *Entry) {
-	for i := range e.Page.Messages {
-		c.genuine(s, &e.Page.Messages[i])
-	}
-	if e.Page.Epoch != c.Log.Epoch {
-		c.violate(Genuine, s, e.Channel, 0, "a page of epoch %q", e.Page.Epoch)
-	}
-	switch q := e.History; {
-	case q.After != nil:
-		c.checkAfter(s, p, e)
-	case q.Around != nil:
-		c.checkAround(s, p, e)
-	default:
-		c.checkBefore(s, p, e)
-	}
-}
-
-func (c *check) checkBefore(s *session, p *place, e *Entry) {
-	shown := e.Page.Messages
-	end := p.known.before(e.Began) + 1
-	if b := e.History.Before; b != nil {
-		end = min(end, *b)
-	}
-	if n := len(shown); n > 0 {
-		end = max(end, shown[n-1].Seq+1)
-	}
-	want, more := p.ch.newest(s.user, end, limitOf(e.History.Limit))
-	if !same(shown, want) || e.Page.More != more {
-		c.violate(Seam, s, e.Channel, end, "a page of history holds %v (more: %t), the log has %v (more: %t)", seqs(shown), e.Page.More, seqsOf(want), more)
-	}
-}
-
-func (c *check) checkAfter(s *session, p *place, e *Entry) {
-	shown, from := e.Page.Messages, *e.History.After
-	all := p.ch.visible(s.user, from, c.truth.end(e.Channel))
-	want := all[:min(len(all), limitOf(e.History.Limit), len(shown))]
-	if !same(shown, want) {
-		c.violate(Seam, s, e.Channel, from, "a page of history after it holds %v, the log has %v", seqs(shown), seqsOf(want))
-		return
-	}
-	c.checkRest(s, p, e, all[len(want):], e.Page.More, len(want) < limitOf(e.History.Limit))
-}
-
-// checkRest checks what a forward page of history leaves out, and what it
-// reports of that.
-func (c *check) checkRest(s *session, p *place, e *Entry, rest []*message, more, short bool) {
-	knew := p.known.before(e.Began)
-	switch {
-	case len(rest) > 0 && rest[0].seq <= knew && !more:
-		c.violate(Seam, s, e.Channel, rest[0].seq, "a page of history ends before what was known at %d", knew)
-	case len(rest) == 0 && more:
-		c.violate(Seam, s, e.Channel, knew, "a page of history promises more than there is")
-	case more && short:
-		c.violate(Seam, s, e.Channel, knew, "a page of history is short, with more to come")
-	}
-}
-
-func (c *check) checkAround(s *session, p *place, e *Entry) {
-	shown, around, limit := e.Page.Messages, *e.History.Around, limitOf(e.History.Limit)
-	end := p.known.before(e.Began) + 1
-	if n := len(shown); n > 0 {
-		end = max(end, shown[n-1].Seq+1)
-	}
-	want, more := p.ch.newest(s.user, min(around, end), limit/2)
-	rest := p.ch.visible(s.user, around-1, c.truth.end(e.Channel))
-	recent := max(0, min(len(shown)-len(want), len(rest), limit-limit/2))
-	want = append(want, rest[:recent]...)
-	if !same(shown, want) || e.Page.More != more {
-		c.violate(Seam, s, e.Channel, around, "a page of history around it holds %v (more: %t), the log has %v (more: %t)", seqs(shown), e.Page.More, seqsOf(want), more)
-		return
-	}
-	c.checkRest(s, p, e, rest[recent:], e.Page.Newer, recent < limit-limit/2)
 }
 
 // checkMembers checks that the list was the channel's at some time between

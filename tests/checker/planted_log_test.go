@@ -15,7 +15,14 @@ var chatBugs = []bug{
 		return g.edit(func(p int, r Record) bool { return g.attempts(r) == 1 }, g.unlog)
 	}},
 	{"a message is acknowledged at another seq", Durable, func(g *garden) bool {
-		e, _ := g.pick(okay(OpChat))
+		truth, err := newTruth(g.Log)
+		e, _ := g.pick(func(e *Entry) bool {
+			next, _ := truth.at(e.Channel, e.Seq+1) // which may be the same message again
+			return okay(OpChat)(e) && !next.void
+		})
+		if err != nil || e == nil {
+			return false
+		}
 		e.Seq++
 		return true
 	}},
@@ -35,10 +42,10 @@ var chatBugs = []bug{
 		if err != nil {
 			return false
 		}
-		ids := map[chatKey]bool{}
+		ids := map[actKey]bool{}
 		for _, ch := range truth.channels {
 			for _, m := range ch.messages {
-				key := chatKey{ch.name, m.chat.User, m.chat.Id}
+				key := actKey{ch.name, m.chat.User, m.chat.Id}
 				if ids[key] {
 					return true
 				}
@@ -64,7 +71,7 @@ var chatBugs = []bug{
 		if err != nil {
 			return false
 		}
-		return g.edit(isChat, func(p, i int) bool {
+		return g.edit(g.stands, func(p, i int) bool {
 			a := g.Log.Partitions[p][i].Event.GetChat()
 			first, _ := g.pick(func(e *Entry) bool { return okay(OpChat)(e) && e.Channel == a.Channel && e.Chat.ID == a.Id })
 			if first == nil {
@@ -138,7 +145,10 @@ var presenceBugs = []bug{
 		return g.edit(leftBy(schema.Reason_REASON_LEAVE), func(p, i int) bool {
 			l := g.Log.Partitions[p][i].Event.GetLeave()
 			_, answered := g.pick(func(e *Entry) bool { return okay(OpLeave)(e) && e.Session == l.Session && e.Channel == l.Channel })
-			return answered >= 0 && g.unlog(p, i)
+			later := func(r Record) bool {
+				return r.Event.GetLeave().GetSession() == l.Session && r.Event.GetLeave().Channel == l.Channel
+			}
+			return answered >= 0 && !slices.ContainsFunc(g.Log.Partitions[p][i+1:], later) && g.unlog(p, i)
 		})
 	}},
 	{"a user who is back in time flickers", Flicker, (*garden).flicker},

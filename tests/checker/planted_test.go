@@ -61,7 +61,7 @@ func okay(op Op) func(*Entry) bool {
 
 // Every planted bug is caught, whatever the recording it is planted in.
 func TestPlantedBugs(t *testing.T) {
-	bugs := slices.Concat(pushBugs, pastBugs, chatBugs, presenceBugs, downstreamBugs)
+	bugs := slices.Concat(pushBugs, pastBugs, chatBugs, changeBugs, presenceBugs, downstreamBugs)
 	if len(bugs) < 25 {
 		t.Fatalf("%d bugs", len(bugs))
 	}

@@ -16,6 +16,8 @@ type place struct {
 	chat     int64 // seq of the newest chat push; the join's before the first
 	chain    int64 // seq of the newest public message
 	highest  int64 // seq of the newest push of any kind; the join's before the first
+	changes  trail // of the chain of changes
+	settings int   // index in ch.settings of what comes next
 	notices  map[notice]int
 	known    knowledge // by pushes and acknowledgements
 	shown    knowledge // by pushes alone
@@ -70,10 +72,11 @@ func (c *check) walk(s *session) {
 			if e.Outcome == OK {
 				delete(places, e.Channel)
 			}
-		case OpChat:
+		case OpChat, OpEdit, OpDelete, OpReact, OpPin:
 			if e.Outcome == OK && p != nil {
 				p.known.learn(e.At, e.Seq)
 			}
+			c.checkGone(s, p, e)
 		case OpHistory:
 			if e.Outcome == OK && p != nil {
 				c.checkPage(s, p, e)
@@ -82,8 +85,22 @@ func (c *check) walk(s *session) {
 			if e.Outcome == OK && p != nil {
 				c.checkMembers(s, p, e)
 			}
+		case OpReactions:
+			if e.Outcome == OK && p != nil {
+				c.checkReactors(s, p, e)
+			}
+		case OpPins:
+			if e.Outcome == OK && p != nil {
+				c.checkPins(s, p, e)
+			}
 		case PushChat:
 			c.pushed(s, p, e)
+		case PushChanged:
+			c.pushedChange(s, p, e)
+		case PushReacted:
+			c.pushedReaction(s, p, e)
+		case PushSettings:
+			c.pushedSettings(s, p, e)
 		case PushJoined, PushLeft:
 			c.noticed(s, p, e)
 		}
@@ -111,6 +128,8 @@ func (c *check) joined(s *session, p *place, e *Entry) *place {
 	}
 	p = &place{ch: ch, stay: stay, chat: r.Seq, chain: r.Last, highest: r.Seq, notices: map[notice]int{}}
 	p.next = indexAbove(ch.messages, r.Seq, func(m message) int64 { return m.seq })
+	p.changes = trail{next: indexAbove(ch.changes, r.Seq, seqOfChange), last: r.Clast}
+	p.settings = indexAbove(ch.settings, r.Seq, seqOfSettings)
 	p.learn(e.At, r.Seq)
 	return p
 }
@@ -132,7 +151,7 @@ func (c *check) left(s *session, p *place, e *Entry) {
 // may see.
 func (c *check) pushed(s *session, p *place, e *Entry) {
 	m := &e.Message.Message
-	c.genuine(s, m)
+	c.genuine(s, m, m.Seq)
 	if !c.mayBePushed(s, p, e) {
 		return
 	}
@@ -252,6 +271,7 @@ func (c *check) finish(s *session, p *place, whole bool) {
 			c.violate(rule(m.seq), s, p.ch.name, m.seq, "the message %q of %s was never shown", m.chat.Id, m.chat.User)
 		}
 	}
+	c.finishChanges(s, p, end, rule)
 	for _, n := range p.ch.between(p.stay.from, end) {
 		if p.notices[n] == 0 {
 			c.violate(rule(n.seq), s, p.ch.name, n.seq, "no push says that %s came (%t) or left", n.user, n.joined)
