@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	reader "github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/ops/history"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 type historyCommand struct {
@@ -30,7 +32,8 @@ type historyCommand struct {
 func (c *historyCommand) Help() string {
 	return `Prints the newest messages of a channel, or those before or after a seq, as its
 members would get them: from ClickHouse, and from the log what is not there yet.
-Private messages are left out unless a user is named.`
+Edited and deleted messages are marked, and show what is left of them. Private
+messages are left out unless a user is named.`
 }
 
 // Run prints a page of history.
@@ -74,17 +77,39 @@ func (c *historyCommand) print(w io.Writer, t *history.Transcript) error {
 		fmt.Fprintln(out, "No messages.")
 	}
 	for i := range t.Messages {
-		m := &t.Messages[i]
-		whom := m.User
-		if m.To != "" {
-			whom += " → " + m.To
-		}
-		fmt.Fprintf(out, "%s  %d  %s: %s\n", time.UnixMilli(m.Time).UTC().Format("2006-01-02 15:04:05.000"), m.Seq, whom, printable(m.Body))
+		printMessage(out, &t.Messages[i])
 	}
-	if t.More && c.After > 0 && len(t.Messages) > 0 {
-		fmt.Fprintf(out, "(newer ones: --after %d)\n", t.Messages[len(t.Messages)-1].Seq)
+	if end := t.End(); t.More && c.After > 0 && end > 0 {
+		fmt.Fprintf(out, "(newer ones: --after %d)\n", end)
 	}
 	return out.Flush()
+}
+
+// printMessage prints a line for a message as it is after its changes.
+func printMessage(out io.Writer, m *rpc.Message) {
+	whom := m.User
+	if m.To != "" {
+		whom += " → " + m.To
+	}
+	text := printable(m.Body)
+	switch {
+	case m.Deleted != nil:
+		text = "(deleted by " + cmp.Or(m.Deleted.By.User, "key "+m.Deleted.By.Key)
+		if m.Deleted.Reason != "" {
+			text += ": " + printable(m.Deleted.Reason)
+		}
+		text += ")"
+	case m.Edited != nil:
+		text += " (edited)"
+	}
+	for i, r := range m.Reactions {
+		sep := ", "
+		if i == 0 {
+			sep = "  "
+		}
+		text += fmt.Sprintf("%s%s %d", sep, printable(r.Name), r.Count)
+	}
+	fmt.Fprintf(out, "%s  %d  %s: %s\n", time.UnixMilli(m.Time).UTC().Format("2006-01-02 15:04:05.000"), m.Seq, whom, text)
 }
 
 // printable keeps what a user wrote from steering the operator's terminal.

@@ -18,8 +18,8 @@ type tailCommand struct {
 	Partition partition   `default:"-1" placeholder:"N" help:"Only this partition. Default: all, or the channel's."`
 	From      tailFrom    `placeholder:"WHERE" help:"Where to begin: beginning, end, or an offset of one partition. Default: beginning; with --follow end."`
 	Follow    bool        `short:"f" help:"Continue at the end and wait for more; Ctrl-C stops it."`
-	Kinds     []string    `placeholder:"KIND,..." enum:"marker,format,join,chat,leave,down,corrupt" help:"Only events of these kinds: ${enum}. Default: all."`
-	Bodies    bool        `help:"Show the bodies of public messages."`
+	Kinds     []string    `placeholder:"KIND,..." enum:"marker,format,join,chat,leave,down,change,pin,sanction,purge,set,watch,unwatch,corrupt" help:"Only events of these kinds: ${enum}. Default: all."`
+	Bodies    bool        `help:"Show what people wrote in public: bodies, reactions, topics, reasons."`
 	Private   bool        `help:"Show the bodies and recipients of private messages."`
 }
 
@@ -27,8 +27,9 @@ type tailCommand struct {
 func (c *tailCommand) Help() string {
 	return `Prints the events of the log as JSON, one a line, those of a partition in their
 order. Void ones, such as a retried message, have "void":true. Terminals and
-their logs are kept longer than one thinks: the text of messages is shown only
-with --bodies, and recipient and text of private messages only with --private.`
+their logs are kept longer than one thinks: what people wrote is shown only with
+--bodies, and recipient and text of private messages only with --private. The log
+keeps everything: what was deleted or edited later is shown as it was sent.`
 }
 
 // Run prints events until it has them all or, with --follow, ctx ends.

@@ -1,5 +1,5 @@
 // Package history reads the messages of a channel, as its members would
-// get them: from ClickHouse, and from the log above its watermark.
+// get them, with edits, deletions and reactions: from ClickHouse, and from the log above its watermark.
 package history
 
 import (
@@ -39,13 +39,24 @@ type Question struct {
 type Transcript struct {
 	Epoch   string `json:"epoch"`
 	Channel string `json:"channel"`
-	// Messages, oldest first.
+	// Messages, oldest first, as later changes have made them.
 	Messages []rpc.Message `json:"messages"`
 	// More: there are older ones; with After, newer ones.
 	More bool `json:"more"`
+	// Seq, with After in the current epoch, is where the page ends: newer ones are
+	// above it. Changes count against its limit, so it may hold no message.
+	Seq int64 `json:"seq,omitempty"`
 	// Older is the newest earlier epoch with messages of the channel, when this
 	// one has no older ones.
 	Older string `json:"older,omitempty"`
+}
+
+// End is the seq that newer messages are above.
+func (t *Transcript) End() int64 {
+	if n := len(t.Messages); t.Seq == 0 && n > 0 {
+		return t.Messages[n-1].Seq
+	}
+	return t.Seq
 }
 
 // Read answers a question. Its errors are those of history.Reader.Read, and
@@ -68,12 +79,12 @@ func Read(ctx context.Context, kafka *eventlog.Client, dsn string, q Question, l
 	defer reader.Close()
 	page, err := reader.Read(ctx, history.Query{
 		Channel: q.Channel, User: q.User, Mode: q.mode(), Before: q.Before, After: q.After, Limit: q.Limit, Epoch: q.Epoch, End: end,
-		VoidsFrom: math.MaxInt64, // the reader finds them itself
+		VoidsFrom: math.MaxInt64, KnownFrom: math.MaxInt64, // the reader finds them itself
 	})
 	if err != nil {
 		return Transcript{}, err
 	}
-	t := Transcript{Epoch: q.Epoch, Channel: q.Channel, Messages: page.Messages, More: page.More, Older: page.Older}
+	t := Transcript{Epoch: q.Epoch, Channel: q.Channel, Messages: page.Messages, More: page.More, Seq: page.Seq, Older: page.Older}
 	if t.Epoch == "" {
 		t.Epoch = log.Epoch
 	}

@@ -15,8 +15,7 @@ type Event struct {
 	Partition int       `json:"partition"`
 	Offset    int64     `json:"offset"`
 	Time      time.Time `json:"time"`
-	// Kind is marker, format, join, chat, leave or down; corrupt for a record
-	// that is not an event.
+	// Kind is one of Kinds; corrupt for a record that is not an event.
 	Kind string `json:"kind"`
 	// Void: a rule of the log cancels it, for example a repeated message.
 	Void bool `json:"void,omitempty"`
@@ -29,13 +28,14 @@ type Event struct {
 	ID        string `json:"id,omitempty"`
 	Reason    string `json:"reason,omitempty"`
 	Trace     string `json:"trace,omitempty"`
-	// Private: the message is for one user. Its To and Body are withheld
-	// unless they are asked for.
+	// Private: the message, or the one that is changed, is for one user. Who that
+	// is, To, and its text are withheld unless they are asked for.
 	Private bool   `json:"private,omitempty"`
 	To      string `json:"to,omitempty"`
 	Body    string `json:"body,omitempty"`
 	// Bytes is the size of the body.
 	Bytes int `json:"bytes,omitempty"`
+	Act
 
 	Epoch  string `json:"epoch,omitempty"`
 	Format int32  `json:"format,omitempty"`
@@ -45,11 +45,14 @@ type Event struct {
 
 // Shown is how much of messages is shown.
 type Shown struct {
-	// Bodies of public messages.
+	// Bodies of public messages, and whatever else people or programs wrote.
 	Bodies bool
 	// Private shows bodies and recipients of private messages.
 	Private bool
 }
+
+// text reports whether to show what somebody wrote.
+func (s Shown) text(private bool) bool { return !private && s.Bodies || private && s.Private }
 
 // eventOf describes a record; e is nil when it is corrupt.
 func eventOf(partition int, rec *eventlog.Record, e *schema.Event, shown Shown) Event {
@@ -63,6 +66,7 @@ func eventOf(partition int, rec *eventlog.Record, e *schema.Event, shown Shown) 
 		out.Kind, out.Format = "format", k.Format.Number
 	case *schema.Event_Join:
 		out.Kind, out.Channel, out.User, out.Session = "join", k.Join.Channel, k.Join.User, k.Join.Session
+		out.Info = jsonOf(k.Join.Info, shown.Bodies)
 	case *schema.Event_Chat:
 		out.chat(k.Chat, shown)
 	case *schema.Event_Leave:
@@ -70,6 +74,8 @@ func eventOf(partition int, rec *eventlog.Record, e *schema.Event, shown Shown) 
 		out.Reason = k.Leave.Reason.Name()
 	case *schema.Event_Down:
 		out.Kind, out.Connector, out.Reason = "down", k.Down.Connector, k.Down.Reason.Name()
+	default:
+		out.act(e, shown)
 	}
 	return out
 }
@@ -77,10 +83,9 @@ func eventOf(partition int, rec *eventlog.Record, e *schema.Event, shown Shown) 
 func (out *Event) chat(c *schema.Chat, shown Shown) {
 	out.Kind, out.Channel, out.User, out.Session, out.ID, out.Trace = "chat", c.Channel, c.User, c.Session, c.Id, c.Trace
 	out.Private, out.Bytes = c.To != "", len(c.Body)
-	switch {
-	case !out.Private && shown.Bodies:
-		out.Body = c.Body
-	case out.Private && shown.Private:
-		out.To, out.Body = c.To, c.Body
+	out.Type, out.Reply, out.Key, out.Origin = c.Type, c.Reply, c.Key, originOf(c.Origin)
+	if shown.text(out.Private) {
+		out.To, out.Body, out.Mentions = c.To, c.Body, c.Mentions
+		out.Data, out.Info = jsonOf(c.Data, true), jsonOf(c.Info, true)
 	}
 }

@@ -15,7 +15,9 @@ import (
 )
 
 // Kinds are the names of the kinds of records in the log.
-var Kinds = []string{"marker", "format", "join", "chat", "leave", "down", "corrupt"}
+var Kinds = []string{
+	"marker", "format", "join", "chat", "leave", "down", "change", "pin", "sanction", "purge", "set", "watch", "unwatch", "corrupt",
+}
 
 // Positions in a partition from which on it is read; offsets from 0 on are
 // others.
