@@ -22,9 +22,9 @@ const (
 )
 
 // upgrade replaces every role by one of Config.Newer, whose newest format is
-// one more, and raises the log to it: in vain while old roles run, and then
-// after a raise that was killed half-way. Old roles that are started later must
-// end by themselves.
+// newerFormat, takes one of each kind back, and raises the log to it: in vain while
+// old roles run, and then after a raise that was killed half-way. Old roles that
+// are started later must end by themselves.
 func (r *run) upgrade(ctx context.Context) error {
 	kafka, err := eventlog.New(eventlog.Config{Brokers: r.sys.kafka, ClientID: "chaos"})
 	if err != nil {
@@ -39,14 +39,17 @@ func (r *run) upgrade(ctx context.Context) error {
 		if err := r.refused(ctx, len(r.sys.roles)-i); err != nil {
 			return err
 		}
-		if err := errors.Join(r.replace(p), pause(ctx, upgradeEvery)); err != nil {
+		if err := errors.Join(r.replace(p, r.Newer), pause(ctx, upgradeEvery)); err != nil {
 			return err
 		}
+	}
+	if err := r.goBack(ctx); err != nil {
+		return err
 	}
 	if err := tearRaise(ctx, kafka); err != nil {
 		return err
 	}
-	if err := pause(ctx, upgradeEvery); err != nil {
+	if err := pause(ctx, sayFirst); err != nil { // what is new is refused in one channel and taken in another
 		return err
 	}
 	for range 2 { // the second has nothing to do
@@ -54,62 +57,94 @@ func (r *run) upgrade(ctx context.Context) error {
 			return fmt.Errorf("the format cannot be raised although every role knows it: %w: %s", err, said)
 		}
 	}
-	// A new connector subscribes to channels, and a worker restores
-	// what it has from before and after the raise.
-	for _, p := range []*process{r.sys.named("chatworker")[0], r.sys.named("connector")[0]} {
-		if err := r.replace(p); err != nil {
+	if err := pause(ctx, sayFirst); err != nil {
+		return err
+	}
+	// A new connector subscribes to channels, and a worker and a projector continue
+	// from before the raise.
+	for _, p := range r.oneOfEach() {
+		if err := r.replace(p, r.Newer); err != nil {
 			return err
 		}
 	}
-	return errors.Join(awaitParts(ctx, kafka), r.oldRolesEnd(ctx))
+	return errors.Join(awaitPushes(ctx, kafka), pause(ctx, sayFirst), r.oldRolesEnd(ctx))
 }
 
-// replace stops a role and starts it as a newer one.
-func (r *run) replace(p *process) error {
+// oneOfEach is the first process of each role.
+func (r *run) oneOfEach() (first []*process) {
+	for _, kind := range []string{"chatworker", "connector", "projector"} {
+		first = append(first, r.sys.named(kind)[0])
+	}
+	return first
+}
+
+// goBack replaces one role of each kind by an old one, which takes over what newer
+// ones have written, and then by a newer one again.
+func (r *run) goBack(ctx context.Context) error {
+	for _, program := range []string{r.Binary, r.Newer} {
+		for i, p := range r.oneOfEach() {
+			if err := errors.Join(r.replace(p, program), pause(ctx, upgradeEvery)); err != nil {
+				return err
+			}
+			if program == r.Binary {
+				if err := r.refused(ctx, i+1); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// replace stops a role and starts it as one of another program.
+func (r *run) replace(p *process, program string) error {
 	over := r.rec.fault(p.name, "upgrade")
 	err := p.stop(stopPatience)
-	p.binary = r.Newer
+	p.binary = program
 	err = errors.Join(err, p.start(), p.listening(startPatience))
 	over()
 	r.faults.done["upgrade a "+roleOf(p.name)]++
 	return err
 }
 
-// awaitParts waits until workers have pushed by the newer format's rule: one
-// event in several parts.
-func awaitParts(ctx context.Context, kafka *eventlog.Client) error {
+// awaitPushes waits until workers have pushed in the newer format.
+func awaitPushes(ctx context.Context, kafka *eventlog.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for {
-		info, err := kafka.TopicInfo(ctx, schema.TopicPush)
-		if err != nil {
+		found, err := hasPushes(ctx, kafka)
+		if err != nil || found {
 			return err
 		}
-		for p := range info.Partitions {
-			if found, err := hasParts(ctx, kafka, p); err != nil || found {
-				return err
-			}
-		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return fmt.Errorf("the newer format's rule is never seen: %w", err)
+			return fmt.Errorf("no worker pushes in the newer format: %w", err)
 		}
 	}
 }
 
-func hasParts(ctx context.Context, kafka *eventlog.Client, partition int) (found bool, err error) {
-	first, end, err := kafka.Offsets(ctx, schema.TopicPush, partition)
+func hasPushes(ctx context.Context, kafka *eventlog.Client) (found bool, err error) {
+	info, err := kafka.TopicInfo(ctx, schema.TopicPush)
 	if err != nil {
 		return false, err
 	}
-	err = kafka.ReadRange(ctx, schema.TopicPush, partition, first, end, 0, func(rec eventlog.Record) error {
-		p := new(schema.Push)
-		if err := proto.Unmarshal(rec.Value, p); err != nil {
-			return err
+	for partition := range info.Partitions {
+		first, end, err := kafka.Offsets(ctx, schema.TopicPush, partition)
+		if err != nil {
+			return false, err
 		}
-		found = found || p.Format == newerFormat && p.Index > 0
-		return nil
-	})
-	return found, err
+		err = kafka.ReadRange(ctx, schema.TopicPush, partition, first, end, 0, func(rec eventlog.Record) error {
+			p := new(schema.Push)
+			if err := proto.Unmarshal(rec.Value, p); err != nil {
+				return err
+			}
+			found = found || p.Format == newerFormat
+			return nil
+		})
+		if err != nil || found {
+			return found, err
+		}
+	}
+	return false, nil
 }
 
 // raise runs the newer program's command.
