@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/parley-chat/parley/schema"
@@ -23,8 +24,10 @@ func (c *client) act() {
 				c.join(channel)
 			}
 		}
-	case k < 68:
+	case k < 48:
 		c.chat(channel)
+	case k < 68:
+		c.change(channel)
 	case k < 76:
 		c.call(rpc.MethodLeave, channel, rpc.LeaveParams{Channel: channel})
 		if c.w.chance(30) {
@@ -32,8 +35,10 @@ func (c *client) act() {
 		}
 	case k < 85:
 		c.history(channel)
-	case k < 87:
+	case k < 86:
 		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
+	case k < 87:
+		c.look(channel)
 	case k < 90:
 		c.changeRight(channel)
 	case k < 92:
@@ -105,17 +110,81 @@ func (c *client) chat(channel string) {
 			return
 		}
 	}
-	c.w.messages++
-	m := said{c.user, channel, fmt.Sprintf("m%d", c.w.messages), "", fmt.Sprintf("says %d", c.w.messages)}
+	p := rpc.ChatParams{Channel: channel, ID: c.newID()}
+	p.Body = "says " + p.ID
 	if c.w.chance(25) {
-		m.to = c.w.clients[c.w.rng.IntN(len(c.w.clients))].user
+		p.To = c.w.clients[c.w.rng.IntN(len(c.w.clients))].user
 	}
-	c.w.said = append(c.w.said, m)
-	c.say(m)
+	if seq := c.target(channel); c.w.chance(15) && seq > 0 && seq <= c.rooms[channel].since {
+		p.Reply, p.Mentions = seq, []string{"ann", "bob"}
+	}
+	if c.w.chance(10) {
+		p.Type, p.Data = "poll", json.RawMessage(`{"n":1}`)
+	}
+	c.does(rpc.MethodChat, channel, p.ID, p)
 }
 
-func (c *client) say(m said) {
-	c.call(rpc.MethodChat, m.channel, rpc.ChatParams{Channel: m.channel, ID: m.id, To: m.to, Body: m.body})
+func (c *client) newID() string {
+	c.w.messages++
+	return fmt.Sprint("m", c.w.messages)
+}
+
+// does asks for something new, and remembers it.
+func (c *client) does(method, channel, id string, params any) {
+	c.w.said = append(c.w.said, said{c.user, channel, id, method, params})
+	c.call(method, channel, params)
+}
+
+func (c *client) say(m said) { c.call(m.method, m.channel, m.params) }
+
+// target picks a message to change, most often a recent one that the user sees, and
+// now and then what is not there.
+func (c *client) target(channel string) int64 {
+	ch, l := c.w.channel(channel), c.w.logOf(channel)
+	if n := len(ch.messages); n > 0 && c.w.chance(90) {
+		m := ch.messages[max(0, n-1-c.w.rng.IntN(6))]
+		if m.VisibleTo(c.user) || c.w.chance(20) {
+			return m.Seq
+		}
+	}
+	return 1 + int64(c.w.rng.IntN(int(l.end())+2))
+}
+
+// change changes a message.
+func (c *client) change(channel string) {
+	if c.w.chance(20) {
+		if m := c.repeated(); m != nil {
+			c.say(*m)
+			return
+		}
+	}
+	seq, id := c.target(channel), c.newID()
+	switch k := c.w.rng.IntN(100); {
+	case k < 30:
+		p := rpc.EditParams{Channel: channel, Seq: seq, ID: id, Body: "says now " + id}
+		if c.w.chance(30) {
+			p.Type, p.Data = new(rpc.TypeText), json.RawMessage("null")
+		} else if c.w.chance(30) {
+			p.Data = json.RawMessage("[2]")
+		}
+		c.does(rpc.MethodEdit, channel, id, p)
+	case k < 42:
+		c.does(rpc.MethodDelete, channel, id, rpc.DeleteParams{Channel: channel, Seq: seq, ID: id, Reason: "off topic"})
+	case k < 90:
+		p := rpc.ReactParams{Channel: channel, Seq: seq, ID: id, Name: []string{"+1", "eyes"}[c.w.rng.IntN(2)], Remove: c.w.chance(40)}
+		c.does(rpc.MethodReact, channel, id, p)
+	default:
+		c.does(rpc.MethodPin, channel, id, rpc.PinParams{Channel: channel, Seq: seq, ID: id, Remove: c.w.chance(30)})
+	}
+}
+
+// look asks for what is pinned, or who reacts.
+func (c *client) look(channel string) {
+	if c.w.chance(50) {
+		c.call(rpc.MethodPins, channel, rpc.PinsParams{Channel: channel})
+		return
+	}
+	c.call(rpc.MethodReactions, channel, rpc.ReactionsParams{Channel: channel, Seq: c.target(channel)})
 }
 
 // repeated picks something that the user has said: best what is about to fall
@@ -140,6 +209,12 @@ func (c *client) repeated() *said {
 func (c *client) history(channel string) {
 	limit, seq := 1+c.w.rng.IntN(6), int64(c.w.rng.IntN(int(c.w.logOf(channel).end())+2))
 	p := rpc.HistoryParams{Channel: channel, Limit: &limit}
+	if c.w.chance(15) {
+		p.User = c.w.clients[c.w.rng.IntN(len(c.w.clients))].user
+		p.Before = &seq
+		c.call(rpc.MethodHistory, channel, p)
+		return
+	}
 	switch c.w.rng.IntN(4) {
 	case 0:
 		p.Before = &seq

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/chatworker/fold"
-	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -32,6 +30,7 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 	}
 	p := call.params.(rpc.JoinParams)
 	c.past(&p, ch, j)
+	c.viewed(&p, r, ch, j)
 	if call.id < r.left { // of before the leave
 		return
 	}
@@ -61,72 +60,12 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 	}
 	r.right.cut = false
 	r.member, r.by, r.crowded, r.joined, r.cursor, r.pushed, r.since = true, call.id, false, j.Seq, j.Seq, j.Seq, j.Seq
+	r.changed, r.set = j.Seq, j.Seq
 	r.members = map[string]bool{}
 	for _, m := range j.Members {
 		r.members[m.User] = true
 	}
 	c.w.count("joins")
-}
-
-// past compares what a join's result says of the time before it with the log.
-func (c *client) past(p *rpc.JoinParams, ch *channel, j *rpc.JoinResult) {
-	all := ch.seen(c.user, 0, j.Seq)
-	if p.Since != nil {
-		missed := ch.seen(c.user, *p.Since, j.Seq)
-		switch {
-		case j.Recovered == nil, j.Reason == rpc.ReasonEpoch:
-			c.w.fail("%s/%s: a join of %s since %d is not recovered: %s", c.user, c.session.id, j.Channel, *p.Since, j.Reason)
-		case *j.Recovered:
-			if !slices.EqualFunc(j.Messages, missed, sameMessage) || !j.More && len(missed) < len(all) {
-				c.w.fail("%s/%s recovers %s, more %v, in %s since %d up to %d, want %s", c.user, c.session.id, show(j.Messages), j.More, j.Channel, *p.Since, j.Seq, show(missed))
-			}
-			c.w.count("recovered")
-			return
-		case j.Reason == rpc.ReasonTooMany && len(missed) <= c.w.cfg.Limits.Recover:
-			c.w.fail("%s/%s: too many in %s since %d: %s", c.user, c.session.id, j.Channel, *p.Since, show(missed))
-		case j.Reason == rpc.ReasonUnavailable && !c.w.trouble:
-			c.w.fail("%s/%s: recovery is unavailable although every read succeeded", c.user, c.session.id)
-		}
-		c.w.count("not recovered: " + j.Reason)
-	}
-	want := all[max(0, len(all)-*p.Limit):]
-	more := len(want) < len(all)
-	if j.Degraded {
-		if !c.w.trouble {
-			c.w.fail("%s/%s: degraded although every read succeeded", c.user, c.session.id)
-		}
-		c.w.count("degraded")
-		want, more = want[max(0, len(want)-len(j.Messages)):], true
-	}
-	if !slices.EqualFunc(j.Messages, want, sameMessage) || j.More != more {
-		c.w.fail("%s/%s joins %s at %d and gets %s, more %v, degraded %v, want %s, more %v",
-			c.user, c.session.id, j.Channel, j.Seq, show(j.Messages), j.More, j.Degraded, show(want), more)
-	}
-}
-
-// page takes an answer to history: it must be right at some position from the
-// one that the session knows of on.
-func (c *client) page(call *call, h *rpc.HistoryResult) {
-	p := call.params.(rpc.HistoryParams)
-	q := history.Query{Mode: history.Newest, Limit: *p.Limit}
-	switch {
-	case p.Before != nil:
-		q.Mode, q.Before = history.Before, *p.Before
-	case p.After != nil:
-		q.Mode, q.After = history.After, *p.After
-	case p.Around != nil:
-		q.Mode, q.Around = history.Around, *p.Around
-	}
-	ch := c.w.channel(call.channel)
-	for end := call.least; end < c.w.logOf(call.channel).end(); end++ {
-		want := page(&q, ch.seen(c.user, 0, end))
-		if slices.EqualFunc(h.Messages, want.Messages, sameMessage) && h.More == want.More && h.Newer == want.Newer {
-			c.w.count("history pages")
-			return
-		}
-	}
-	c.w.fail("%s/%s asks for %+v and gets %s, more %v, newer %v; from %d on the log never has that: %s", c.user, c.session.id, q,
-		show(h.Messages), h.More, h.Newer, call.least, show(ch.seen(c.user, 0, 1<<60)))
 }
 
 // memberList takes an answer to members, which must be right at some position.
@@ -192,6 +131,8 @@ func (w *world) checkClients() {
 			if missed := ch.seen(c.user, r.cursor, w.logOf(name).end()); len(missed) > 0 {
 				w.fail("%s/%s has never heard %s in %s", c.user, c.session.id, show(missed), name)
 			}
+			c.heardChanges(r, ch, w.logOf(name).end())
+			c.compareView(name, r, ch, w.logOf(name).end(), true)
 			if users := ch.users(w.logOf(name).end()); !r.crowded && !slices.Equal(slices.Sorted(maps.Keys(r.members)), users) {
 				w.fail("%s/%s sees %v in %s, want %v", c.user, c.session.id, slices.Sorted(maps.Keys(r.members)), name, users)
 			}
@@ -250,14 +191,14 @@ func lasting(state map[string][]byte) map[string][]byte {
 func (w *world) checkRows(p *projector) {
 	rows := map[int64]row{}
 	for _, r := range p.rows {
-		if before, repeated := rows[r.seq]; repeated && !reflect.DeepEqual(before, r) {
+		if before, repeated := rows[r.seq]; repeated && (before.void != r.void || !proto.Equal(before.event, r.event)) {
 			w.fail("partition %d has two rows for %d: %+v and %+v", p.log.partition, r.seq, before, r)
 		}
 		rows[r.seq] = r
 	}
 	for seq, r := range p.log.records {
-		c := r.event.GetChat()
-		if row, found := rows[int64(seq)]; found != (c != nil) || found && (row.void != r.void || row.message.ID != c.Id) {
+		_, is := rowOf(int64(seq), r.void, r.event)
+		if row, found := rows[int64(seq)]; found != is || found && (row.void != r.void || !proto.Equal(row.event, r.event)) {
 			w.fail("partition %d has row %+v (%v) for %d, which is void: %v, %v", p.log.partition, row, found, seq, r.void, r.event)
 		}
 	}

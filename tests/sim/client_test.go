@@ -58,15 +58,22 @@ type room struct {
 	members map[string]bool
 	crowded bool // presence took the place of joined and left
 	right   right
+	changed int64 // the newest change received, or the join
+	set     int64 // the newest settings received, or the join
+	view    *view // what the client shows; outlives a connection
 }
 
-// said is a chat that was sent, and may be sent again.
-type said struct{ user, channel, id, to, body string }
+// said is an act that was asked for, and may be asked for again.
+type said struct {
+	user, channel, id string
+	method            string
+	params            any
+}
 
 func (w *world) newClient(user string) *client {
 	c := &client{w: w, user: user, rooms: map[string]*room{}}
 	for _, ch := range channels {
-		c.rooms[ch] = &room{since: -1}
+		c.rooms[ch] = &room{since: -1, view: newView()}
 	}
 	return c
 }
@@ -212,6 +219,18 @@ func (c *client) frame(opcode byte, payload []byte) {
 		var p rpc.ChatPush
 		c.decode(m.Params, &p)
 		c.hears(&p)
+	case m.Method == rpc.PushChanged:
+		var p rpc.ChangedPush
+		c.decode(m.Params, &p)
+		c.hearsChange(&p)
+	case m.Method == rpc.PushReacted:
+		var p rpc.ReactedPush
+		c.decode(m.Params, &p)
+		c.hearsReaction(&p)
+	case m.Method == rpc.PushSettings:
+		var p rpc.SettingsPush
+		c.decode(m.Params, &p)
+		c.hearsSettings(&p)
 	case m.Method != "":
 		var p struct {
 			Channel string
@@ -281,6 +300,7 @@ func (c *client) heardAll(channel string, r *room) {
 		if missed := ch.seen(c.user, r.cursor, min(stay.to, c.w.logOf(channel).end())); len(missed) > 0 {
 			c.w.fail("%s/%s has left %s at %d and never heard %s", c.user, c.session.id, channel, stay.to, show(missed))
 		}
+		c.heardChanges(r, ch, min(stay.to, c.w.logOf(channel).end()))
 	}
 }
 
@@ -294,7 +314,9 @@ func (c *client) hears(p *rpc.ChatPush) {
 	if want := ch.prev(p.Seq); p.Prev != want {
 		c.w.fail("%s/%s hears %d in %s, which follows %d, not %d", c.user, c.session.id, p.Seq, p.Channel, want, p.Prev)
 	}
+	c.heardChanges(r, ch, p.Seq)
 	r.cursor = p.Seq
+	r.view.put(p.Message, p.Seq)
 	c.w.count("messages heard")
 }
 
@@ -304,6 +326,7 @@ func (c *client) sees(method, channel string, seq int64, user string) {
 	if missed := ch.seen(c.user, r.cursor, seq); len(missed) > 0 {
 		c.w.fail("%s/%s sees %s at %d of %s and has not heard %s", c.user, c.session.id, method, seq, channel, show(missed))
 	}
+	c.heardChanges(r, ch, seq)
 	switch method {
 	case rpc.PushJoined:
 		r.members[user] = true
@@ -332,10 +355,18 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 		c.joined(call, r, &j)
 	case rpc.MethodLeave:
 		c.left(call, r)
-	case rpc.MethodChat:
+	case rpc.MethodChat, rpc.MethodEdit, rpc.MethodDelete, rpc.MethodReact, rpc.MethodPin:
 		var x rpc.ActResult
 		c.decode(result, &x)
-		c.acked(call.params.(rpc.ChatParams), r, &x)
+		c.acked(call, r, &x)
+	case rpc.MethodPins:
+		var p rpc.PinsResult
+		c.decode(result, &p)
+		c.pins(call, &p)
+	case rpc.MethodReactions:
+		var x rpc.ReactionsResult
+		c.decode(result, &x)
+		c.reactors(call, &x)
 	case rpc.MethodHistory:
 		var h rpc.HistoryResult
 		c.decode(result, &h)
@@ -366,6 +397,8 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 		if c.w.cfg.Limits.Channels >= len(channels) {
 			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
 		}
+	case rpc.CodeGone:
+		c.isGone(call)
 	case rpc.CodeHistoryUnavailable:
 		if !c.w.trouble {
 			c.w.fail("%s: no history although every read succeeded", c.user)
@@ -374,17 +407,6 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 		c.w.fail("%s: %s is refused: %v", c.user, call.method, bad)
 	}
 	c.w.count(fmt.Sprint("refused with ", bad.Code))
-}
-
-// acked takes the acknowledgement of a chat: it is in the log.
-func (c *client) acked(p rpc.ChatParams, r *room, x *rpc.ActResult) {
-	l := c.w.logOf(p.Channel)
-	found := x.Seq > 0 && x.Seq < l.end() && l.records[x.Seq].event.GetChat().GetId() == p.ID
-	if !found || x.ID != p.ID {
-		c.w.fail("%s: message %s is acknowledged at %d, where the log does not have it", c.user, p.ID, x.Seq)
-	}
-	r.acked = max(r.acked, x.Seq)
-	c.w.count("messages acknowledged")
 }
 
 func sameMessage(a, b rpc.Message) bool { return reflect.DeepEqual(a, b) }

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,7 +9,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
-	"github.com/parley-chat/parley/schema/rpc"
+	"github.com/parley-chat/parley/schema/changes"
 )
 
 // projector writes the rows of one partition, in batches, and its watermark
@@ -30,10 +29,24 @@ type projector struct {
 	stored int   // rows of the batch that are inserted
 }
 
+// row is a row of the table of events, and of the one of changes where it is one.
 type row struct {
-	seq     int64
-	void    bool
-	message rpc.Message
+	seq    int64
+	void   bool
+	event  *schema.Event
+	change *changes.Record
+}
+
+// rowOf is what an event becomes; false for nothing that history has.
+func rowOf(seq int64, void bool, e *schema.Event) (row, bool) {
+	if e == nil {
+		return row{}, false
+	}
+	r := row{seq: seq, void: void, event: e}
+	if c, is := changes.Of(seq, e); is {
+		r.change = &c
+	}
+	return r, r.change != nil || e.GetChat() != nil
 }
 
 func (w *world) newProjector(l *log) *projector {
@@ -67,10 +80,11 @@ func (p *projector) read() bool {
 		return true
 	}
 	p.upTo = seq
-	if c := e.GetChat(); c != nil {
-		p.batch = append(p.batch, row{seq, void, rpc.Message{
-			Channel: c.Channel, Seq: seq, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time,
-		}})
+	if err != nil {
+		return true
+	}
+	if r, is := rowOf(seq, void, e); is {
+		p.batch = append(p.batch, r)
 	}
 	return true
 }
@@ -188,88 +202,4 @@ func (w *world) answerReads(key string, err error) {
 		r.answer <- answer{page: w.readPast(r)}
 	}
 	w.settle()
-}
-
-// readPast is the union of what the projector stored and of the log.
-func (w *world) readPast(r *read) history.Page {
-	q := r.query
-	p := w.projectors[schema.PartitionOf(q.Channel, partitions)]
-	var all []rpc.Message
-	if !r.logged {
-		for _, row := range p.rows {
-			if row.seq <= r.mark && row.seq < q.End && !row.void && row.message.Channel == q.Channel && w.maySee(&q, &row.message) {
-				all = append(all, row.message)
-			}
-		}
-		slices.SortStableFunc(all, func(a, b rpc.Message) int { return cmp.Compare(a.Seq, b.Seq) })
-		all = slices.CompactFunc(all, func(a, b rpc.Message) bool { return a.Seq == b.Seq })
-		r.from = r.mark + 1
-		if w.plant == plantLateMark {
-			r.from = p.mark.Load() + 1
-		}
-	}
-	for _, m := range w.readTail(&q, r.from) {
-		if w.maySee(&q, &m) {
-			all = append(all, m)
-		}
-	}
-	return page(&q, all)
-}
-
-func (w *world) maySee(q *history.Query, m *rpc.Message) bool {
-	return q.Everyone || m.VisibleTo(q.User) || w.plant == plantLeak
-}
-
-// readTail reads the log from an offset to the query's end: void chats are
-// those that the query lists, or where its list does not reach the rule is
-// applied, from a window earlier.
-func (w *world) readTail(q *history.Query, from int64) []rpc.Message {
-	l := w.logs[schema.PartitionOf(q.Channel, partitions)]
-	judge := from < q.VoidsFrom
-	start, window := from, schema.NewVoidWindow(voidWindow)
-	if judge {
-		start = max(0, from-voidWindow)
-	}
-	var found []rpc.Message
-	for seq := start; seq < min(q.End, l.end()); seq++ {
-		e, err := schema.DecodeEvent(l.records[seq].value)
-		if err != nil {
-			continue
-		}
-		_, void := slices.BinarySearch(q.Voids, seq)
-		if judge {
-			void = window.Judge(seq, e)
-		}
-		if c := e.GetChat(); c != nil && c.Channel == q.Channel && !void && seq >= from {
-			found = append(found, rpc.Message{Channel: c.Channel, Seq: seq, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time})
-		}
-	}
-	return found
-}
-
-// page cuts the messages below the query's end as its mode says.
-func page(q *history.Query, all []rpc.Message) history.Page {
-	below := func(seq int64) int {
-		return slices.IndexFunc(append(slices.Clone(all), rpc.Message{Seq: 1 << 60}), func(m rpc.Message) bool { return m.Seq >= seq })
-	}
-	newest := func(m []rpc.Message, limit int) ([]rpc.Message, bool) {
-		return m[max(0, len(m)-limit):], len(m) > limit
-	}
-	oldest := func(m []rpc.Message, limit int) ([]rpc.Message, bool) {
-		return m[:min(limit, len(m))], len(m) > limit
-	}
-	var p history.Page
-	switch q.Mode {
-	case history.Before:
-		p.Messages, p.More = newest(all[:below(q.Before)], q.Limit)
-	case history.After:
-		p.Messages, p.More = oldest(all[below(q.After+1):], q.Limit)
-	case history.Around:
-		old, more := newest(all[:below(q.Around)], q.Limit/2)
-		recent, newer := oldest(all[below(q.Around):], q.Limit-q.Limit/2)
-		p.Messages, p.More, p.Newer = slices.Concat(old, recent), more, newer
-	default:
-		p.Messages, p.More = newest(all, q.Limit)
-	}
-	return p
 }

@@ -38,7 +38,9 @@ type record struct {
 type channel struct {
 	messages []rpc.Message // not void, ascending
 	prevs    []int64       // of each message
-	voids    []int64
+	changes  []change      // not void, ascending
+	settings []rpc.Settings
+	voids    []int64           // acts
 	members  map[string]member // by session
 	crowds   []crowd           // ascending: who was there from that offset on
 	stays    map[string][]stay // by session
@@ -64,7 +66,7 @@ func newSimLog(partition int) *log {
 		}
 	}
 	l.append(encode(&schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{
-		Epoch: logEpoch, Format: 1, Window: voidWindow,
+		Epoch: logEpoch, Format: 2, Window: voidWindow,
 	}}}))
 	return l
 }
@@ -116,7 +118,7 @@ func (l *log) isVoid(seq int64, e *schema.Event) bool {
 		if e.Connector != "" && p.Connector == e.Connector && p.Counter >= e.Counter {
 			return true
 		}
-		if c, d := e.GetChat(), p.GetChat(); c != nil && d != nil && c.Channel == d.Channel && c.User == d.User && c.Id == d.Id {
+		if act := actOf(e); act != "" && act == actOf(p) {
 			return true
 		}
 		if e.GetJoin() != nil && p.GetDown().GetConnector() == e.Connector && e.Connector != "" {
@@ -129,7 +131,7 @@ func (l *log) isVoid(seq int64, e *schema.Event) bool {
 // age is how far before the next offset a message is; -1 when it is not there.
 func (l *log) age(m *said) int64 {
 	for seq := l.end() - 1; seq >= 0; seq-- {
-		if c := l.records[seq].event.GetChat(); c != nil && c.Channel == m.channel && c.User == m.user && c.Id == m.id {
+		if e := l.records[seq].event; e != nil && actOf(e) == m.channel+"\x00"+m.user+"\x00"+m.id {
 			return l.end() - seq
 		}
 	}
@@ -137,13 +139,18 @@ func (l *log) age(m *said) int64 {
 }
 
 func (ch *channel) take(seq int64, e *schema.Event, void bool) {
+	switch {
+	case actOf(e) == "":
+	case void:
+		ch.voids = append(ch.voids, seq)
+	default:
+		ch.changed(seq, e)
+	}
 	switch k := e.Kind.(type) {
 	case *schema.Event_Chat:
-		if c := k.Chat; void {
-			ch.voids = append(ch.voids, seq)
-		} else {
+		if !void {
 			ch.prevs = append(ch.prevs, ch.last(seq))
-			ch.messages = append(ch.messages, rpc.Message{Channel: c.Channel, Seq: seq, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time})
+			ch.messages = append(ch.messages, messageOf(seq, e.Time, k.Chat))
 		}
 	case *schema.Event_Join:
 		if _, known := ch.members[k.Join.Session]; !known && !void {
@@ -156,6 +163,14 @@ func (ch *channel) take(seq int64, e *schema.Event, void bool) {
 		}
 	}
 	ch.crowd(seq)
+}
+
+// messageOf is a chat as it was sent.
+func messageOf(seq, time int64, c *schema.Chat) rpc.Message {
+	return rpc.Message{
+		Channel: c.Channel, Seq: seq, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: time,
+		Type: c.Type, Data: c.Data, Reply: c.Reply, Mentions: c.Mentions,
+	}
 }
 
 // end ends a session's membership, if it has one.
@@ -206,7 +221,7 @@ func (ch *channel) last(seq int64) int64 {
 	return 0
 }
 
-// voidsAt are the void chats within the window up to a position.
+// voidsAt are the void acts within the window up to a position.
 func (ch *channel) voidsAt(seq int64) []int64 {
 	return slices.DeleteFunc(slices.Clone(ch.voids), func(v int64) bool { return v < seq-voidWindow || v > seq })
 }

@@ -62,12 +62,21 @@ const (
 	plantLapsed          plant = "a connector that was silent for a lease goes on"
 	plantKeptRight       plant = "a session keeps a right that it has lost"
 	plantReuse           plant = "the sequence numbers of a refused batch are used again"
+	plantLostChange      plant = "a change is lost on recovery"
+	plantVoidEdit        plant = "a void edit wins"
+	plantStale           plant = "a page is as of the watermark"
+	plantLatePage        plant = "a late page undoes a deletion"
+	plantLeakedChange    plant = "a private change is leaked"
+	plantSkippedLink     plant = "a link of the chain of changes is skipped"
+	plantPurge           plant = "the range of a purge is off by one"
+	plantTwice           plant = "a reaction is counted twice"
 )
 
 var plants = []plant{
 	plantEarlyMarker, plantRepeats, plantNoChain, plantHandOff, plantCursor, plantOneWindow, plantWindowShort,
 	plantUnfenced, plantLateMark, plantProjectorWindow, plantLeak, plantNoLeave, plantKeptLeave,
 	plantRefusal, plantReuse, plantLapsed, plantKeptRight,
+	plantLostChange, plantVoidEdit, plantStale, plantLatePage, plantLeakedChange, plantSkippedLink, plantPurge, plantTwice,
 }
 
 // plantSeeds is within how many seeds each plant must be found.
