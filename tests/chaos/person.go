@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -28,6 +29,7 @@ var channels = []string{"lobby", "games", "music", "news", "späti ☕"}
 // It is owned by the goroutine of its run.
 type person struct {
 	user   string
+	device string // one of the user's
 	sys    *system
 	rec    *recorder
 	rng    *rand.Rand
@@ -36,9 +38,9 @@ type person struct {
 
 	wants   map[string]bool // channels
 	seen    map[string]place
-	unsent  []rpc.ChatParams // whose fate is unknown
-	said    rpc.ChatParams   // last
-	settled atomic.Bool      // it is quiet, in its channels, and has nothing unsent
+	unsent  []act       // whose fate is unknown
+	said    act         // last
+	settled atomic.Bool // it is quiet, in its channels, and has nothing unsent
 }
 
 // place is what a client keeps of a channel to recover.
@@ -68,7 +70,7 @@ func (p *person) enter(ctx context.Context) *session {
 	dialing, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
 	name := fmt.Sprint("connector-", i+1)
-	s, err := openSession(dialing, p.rec, p.user, name, door.addr())
+	s, err := openSession(dialing, p.rec, p.user, p.device, name, door.addr())
 	if err != nil {
 		if ctx.Err() == nil {
 			p.rec.refuse(name, err)
@@ -112,13 +114,13 @@ func (p *person) live(ctx context.Context, s *session) {
 func (p *person) settle(ctx context.Context, s *session) bool {
 	for p.remember(s); len(p.unsent) > 0; p.remember(s) {
 		m := p.unsent[0]
-		if !p.wants[m.Channel] {
-			p.wants[m.Channel] = true
-			if !p.join(ctx, s, m.Channel, true) {
+		if channel := m.entry.Channel; !p.wants[channel] {
+			p.wants[channel] = true
+			if !p.join(ctx, s, channel, true) {
 				return false
 			}
 		}
-		if p.unsent = p.unsent[1:]; !s.chat(ctx, m) {
+		if p.unsent = p.unsent[1:]; !s.do(ctx, m.again()) {
 			return false
 		}
 	}
@@ -158,22 +160,30 @@ func (p *person) act(ctx context.Context, s *session) bool {
 		return p.again(ctx, s)
 	case n < 300:
 		return p.burst(ctx, s, channel)
-	case n < 330 && p.wants[p.said.Channel]:
-		return s.chat(ctx, p.said) // as if its answer had been lost
+	case n < 330 && p.wants[p.said.entry.Channel]:
+		return s.do(ctx, p.said) // as if its answer had been lost
+	case n < 350:
+		return p.answers(ctx, s, channel)
+	case n < 600:
+		if a, found := p.change(s, channel); found {
+			p.said = a
+			return s.do(ctx, a)
+		}
+		fallthrough
 	default:
 		p.said = p.message(channel)
-		return s.chat(ctx, p.said)
+		return s.do(ctx, p.said)
 	}
 }
 
-// again resends a message whose fate is unknown.
+// again resends an act whose fate is unknown.
 func (p *person) again(ctx context.Context, s *session) bool {
 	m := p.unsent[0]
-	if !p.wants[m.Channel] {
+	if !p.wants[m.entry.Channel] {
 		return true
 	}
 	p.unsent = p.unsent[1:]
-	return s.chat(ctx, m)
+	return s.do(ctx, m.again())
 }
 
 // burst sends several messages without waiting in between, the last one twice.
@@ -184,17 +194,23 @@ func (p *person) burst(ctx context.Context, s *session, channel string) bool {
 			return false
 		}
 	}
-	return s.chat(ctx, p.said)
+	return s.do(ctx, p.said)
 }
 
-func (p *person) message(channel string) rpc.ChatParams {
+func (p *person) message(channel string) act {
 	m := rpc.ChatParams{Channel: channel, ID: ulid.Make().String()}
 	m.Body = "hello " + m.ID
 	if p.rng.IntN(5) == 0 {
 		m.To = p.others[p.rng.IntN(len(p.others))]
 		m.Body = secret + m.ID
 	}
-	return m
+	if at := p.seen[channel].seq; p.rng.IntN(6) == 0 && at > 0 {
+		m.Reply, m.Mentions = at, []string{p.others[0]}
+	}
+	if p.rng.IntN(8) == 0 {
+		m.Type, m.Data = "poll", json.RawMessage(`{"options":["tea","coffee"]}`)
+	}
+	return chatAct(m)
 }
 
 // page asks for any page of history.
@@ -202,13 +218,16 @@ func (p *person) page(s *session, channel string) rpc.HistoryParams {
 	q := rpc.HistoryParams{Channel: channel, Limit: new(1 + p.rng.IntN(40))}
 	seq := s.places()[channel].seq
 	at := max(0, seq-p.rng.Int64N(200))
+	if p.rng.IntN(6) == 0 {
+		q.User = p.others[p.rng.IntN(len(p.others))]
+	}
 	switch p.rng.IntN(4) {
 	case 0:
 		q.Before = &at
 	case 1:
 		q.After = &at
 	case 2:
-		q.Around = &at
+		q.Around, q.User = &at, ""
 	}
 	return q
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"sync"
-	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -26,13 +25,14 @@ type session struct {
 
 	mu      sync.Mutex
 	at      map[string]place
-	inDoubt []rpc.ChatParams // sent, answer unknown
-	greeted bool             // the session has a name
+	recent  map[string][]shown // the newest messages, by channel
+	inDoubt []act              // sent, answer unknown
+	greeted bool               // the session has a name
 }
 
 // openSession connects to a connector and sends hello.
-func openSession(ctx context.Context, rec *recorder, user, server, addr string) (*session, error) {
-	s := &session{rec: rec, base: checker.Entry{User: user, Server: server}, at: map[string]place{}}
+func openSession(ctx context.Context, rec *recorder, user, device, server, addr string) (*session, error) {
+	s := &session{rec: rec, base: checker.Entry{User: user, Device: device, Server: server}, at: map[string]place{}, recent: map[string][]shown{}}
 	var err error
 	if s.c, err = client.DialObserved(ctx, "ws://"+addr+"/ws", nil, s.pushed); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (s *session) named() bool {
 
 // record adds what every entry of the session says.
 func (s *session) record(e checker.Entry) {
-	e.Session, e.User, e.Server = s.base.Session, s.base.User, s.base.Server
+	e.Session, e.User, e.Device, e.Server = s.base.Session, s.base.User, s.base.Device, s.base.Server
 	s.rec.add(e)
 }
 
@@ -138,8 +138,8 @@ func (s *session) places() map[string]place {
 	return maps.Clone(s.at)
 }
 
-// takeUnknown takes the messages whose fate is unknown.
-func (s *session) takeUnknown() []rpc.ChatParams {
+// takeUnknown takes the acts whose fate is unknown.
+func (s *session) takeUnknown() []act {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.inDoubt
@@ -154,6 +154,16 @@ func (s *session) pushed(push client.Push) {
 	case rpc.PushChat:
 		m := push.Chat()
 		e.Op, e.Message = checker.PushChat, &m
+		s.see(e.Channel, m.Message)
+	case rpc.PushChanged:
+		e.Op, e.Changed = checker.PushChanged, new(rpc.ChangedPush)
+		_ = json.Unmarshal(push.Params, e.Changed)
+	case rpc.PushReacted:
+		e.Op, e.Reacted = checker.PushReacted, new(rpc.ReactedPush)
+		_ = json.Unmarshal(push.Params, e.Reacted)
+	case rpc.PushSettings:
+		e.Op, e.Settings = checker.PushSettings, new(rpc.SettingsPush)
+		_ = json.Unmarshal(push.Params, e.Settings)
 	case rpc.PushJoined, rpc.PushLeft:
 		var l rpc.LeftPush // a joined push is one without a reason
 		if json.Unmarshal(push.Params, &l) != nil {
@@ -177,41 +187,11 @@ func (s *session) join(ctx context.Context, params rpc.JoinParams) bool {
 		r := new(rpc.JoinResult)
 		if joined = err == nil && json.Unmarshal(result, r) == nil; joined {
 			e.Joined, e.Seq = r, r.Seq
+			s.see(params.Channel, r.Messages...)
 			s.reach(params.Channel, r.Epoch, max(r.Seq, s.places()[params.Channel].seq))
 		}
 		s.note(e, result, err, new(rpc.JoinResult))
 	}) && joined
-}
-
-// chat sends a message and waits for the answer.
-func (s *session) chat(ctx context.Context, params rpc.ChatParams) bool {
-	began := s.rec.now()
-	return s.call(ctx, rpc.MethodChat, params, func(result json.RawMessage, err error) { s.sent(params, began, result, err) })
-}
-
-// send sends a message and does not wait.
-func (s *session) send(params rpc.ChatParams) bool {
-	began := s.rec.now()
-	err := s.c.Go(rpc.MethodChat, params, func(result json.RawMessage, err error) { s.sent(params, began, result, err) })
-	if err != nil {
-		s.sent(params, began, nil, err)
-	}
-	return err == nil
-}
-
-func (s *session) sent(params rpc.ChatParams, began time.Duration, result json.RawMessage, err error) {
-	e := checker.Entry{Began: began, Op: checker.OpChat, Channel: params.Channel, Chat: &params}
-	var r rpc.ActResult
-	if err == nil {
-		err = json.Unmarshal(result, &r)
-	}
-	e.Seq, e.Outcome, e.Code = r.Seq, outcomeOf(err), codeOf(err)
-	s.record(e)
-	if e.Outcome == checker.Unknown {
-		s.mu.Lock()
-		s.inDoubt = append(s.inDoubt, params)
-		s.mu.Unlock()
-	}
 }
 
 func (s *session) leave(ctx context.Context, channel string) bool {
