@@ -34,6 +34,15 @@ func (inc *incarnation) format(channel string) int32 {
 	return known
 }
 
+// noteFormat logs that clients cannot use what came with newer formats yet. The
+// rules have been read.
+func (inc *incarnation) noteFormat() {
+	known := max(inc.log.Format, inc.rules.table.Format(inc.log.Epoch), 1)
+	if known < schema.NewestFormat {
+		inc.logger.Info("the log is in an older format: requests that came with a newer one are refused until an operator raises it with `parley format raise`", "format", known, "newest", schema.NewestFormat)
+	}
+}
+
 // reasonFor is why a session's membership of a channel ends by force, as the log
 // can say it: before format 2 it knows no reason but disconnect for that.
 func (inc *incarnation) reasonFor(channel string, reason schema.Reason) schema.Reason {

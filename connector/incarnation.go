@@ -123,6 +123,7 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 			return err
 		}
 		inc.rules.caughtUp(ctx)
+		inc.noteFormat()
 		start(inc.keep)
 		start(inc.watch.Watch)
 		parts.Go(func() { roles.WatchClock(ctx, inc.kafka, inc.clock) })

@@ -77,12 +77,18 @@ func (a act) again() act {
 
 // do asks for an act and waits for the answer.
 func (s *session) do(ctx context.Context, a act) bool {
+	if s.plain || s.older() {
+		a = a.plain()
+	}
 	began := s.rec.now()
 	return s.call(ctx, a.method, a.params(), func(result json.RawMessage, err error) { s.took(a, began, result, err) })
 }
 
 // send asks for an act and does not wait.
 func (s *session) send(a act) bool {
+	if s.plain || s.older() {
+		a = a.plain()
+	}
 	began := s.rec.now()
 	err := s.c.Go(a.method, a.params(), func(result json.RawMessage, err error) { s.took(a, began, result, err) })
 	if err != nil {
@@ -143,7 +149,7 @@ var reactionNames = []string{"👍", "❤️", "eyes"}
 // change is a change of one of the newest messages; false where there is none.
 func (p *person) change(s *session, channel string) (act, bool) {
 	m, found := p.anyShown(s, channel)
-	if !found {
+	if !found || p.plain {
 		return act{}, false
 	}
 	id := ulid.Make().String()

@@ -35,6 +35,7 @@ type person struct {
 	rng    *rand.Rand
 	quiet  <-chan struct{} // closed when no more is to be sent
 	others []string
+	plain  bool // it knows nothing of format 2
 
 	wants   map[string]bool // channels
 	seen    map[string]place
@@ -77,6 +78,7 @@ func (p *person) enter(ctx context.Context) *session {
 		}
 		return nil
 	}
+	s.plain = p.plain
 	return s
 }
 

@@ -149,7 +149,7 @@ func (r *run) enter(ctx context.Context) {
 	}
 	for i, user := range users {
 		p := &person{
-			user: user, device: fmt.Sprint("device-", i), sys: r.sys, rec: r.rec, quiet: r.quiet, others: users,
+			user: user, device: fmt.Sprint("device-", i), plain: r.Mode == Upgrade && i%4 == 3, sys: r.sys, rec: r.rec, quiet: r.quiet, others: users,
 			rng:   rand.New(rand.NewPCG(r.Seed, uint64(100+i))),
 			wants: map[string]bool{channels[i%len(channels)]: true, channels[(i+1)%len(channels)]: true}, seen: map[string]place{},
 		}

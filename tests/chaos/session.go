@@ -21,6 +21,7 @@ type session struct {
 	rec    *recorder
 	base   checker.Entry // what every entry has
 	closed bool          // by us, with a close frame
+	plain  bool          // the client knows nothing of format 2
 	over   sync.Once
 
 	mu      sync.Mutex
@@ -28,6 +29,7 @@ type session struct {
 	recent  map[string][]shown // the newest messages, by channel
 	inDoubt []act              // sent, answer unknown
 	greeted bool               // the session has a name
+	limits  rpc.Limits         // of the server
 }
 
 // openSession connects to a connector and sends hello.
@@ -42,7 +44,7 @@ func openSession(ctx context.Context, rec *recorder, user, device, server, addr 
 		var h rpc.HelloResult
 		if err == nil && json.Unmarshal(result, &h) == nil {
 			s.mu.Lock()
-			s.base.Session, s.greeted = h.Session, true
+			s.base.Session, s.greeted, s.limits = h.Session, true, h.Limits
 			s.mu.Unlock()
 			s.record(checker.Entry{Began: began, Op: checker.OpHello, Outcome: checker.OK, Connector: h.Connector})
 		}
@@ -186,6 +188,7 @@ func (s *session) join(ctx context.Context, params rpc.JoinParams) bool {
 	return s.call(ctx, rpc.MethodJoin, params, func(result json.RawMessage, err error) {
 		r := new(rpc.JoinResult)
 		if joined = err == nil && json.Unmarshal(result, r) == nil; joined {
+			s.complete(r)
 			e.Joined, e.Seq = r, r.Seq
 			s.see(params.Channel, r.Messages...)
 			s.reach(params.Channel, r.Epoch, max(r.Seq, s.places()[params.Channel].seq))
@@ -204,10 +207,18 @@ func (s *session) leave(ctx context.Context, channel string) bool {
 }
 
 func (s *session) history(ctx context.Context, params rpc.HistoryParams) bool {
+	if s.older() {
+		params.User = ""
+	}
 	e := checker.Entry{Began: s.rec.now(), Op: checker.OpHistory, Channel: params.Channel, History: &params}
 	return s.call(ctx, rpc.MethodHistory, params, func(result json.RawMessage, err error) {
 		e.Page = new(rpc.HistoryResult)
-		s.note(e, result, err, e.Page)
+		if err == nil {
+			err = json.Unmarshal(result, e.Page)
+		}
+		s.completePage(params, e.Page)
+		e.Outcome, e.Code = outcomeOf(err), codeOf(err)
+		s.record(e)
 	})
 }
 
