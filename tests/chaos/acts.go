@@ -182,6 +182,28 @@ func (p *person) answers(ctx context.Context, s *session, channel string) bool {
 	return s.pins(ctx, channel)
 }
 
+// lookBack reads all of each channel: the newest messages from memory, then every
+// message and every change from the beginning on.
+func (p *person) lookBack(ctx context.Context, s *session) bool {
+	const limit, most = 300, 100
+	for channel := range p.wants {
+		if !s.join(ctx, rpc.JoinParams{Channel: channel, Limit: new(limit)}) || !s.pins(ctx, channel) {
+			return false
+		}
+		for after, n := int64(0), 0; n < most; n++ {
+			page, answered := s.page(ctx, rpc.HistoryParams{Channel: channel, After: &after, Limit: new(limit)})
+			if !answered {
+				return false
+			}
+			if page == nil || !page.More || page.Seq <= after {
+				break
+			}
+			after = page.Seq
+		}
+	}
+	return true
+}
+
 func (s *session) reactions(ctx context.Context, params rpc.ReactionsParams) bool {
 	e := checker.Entry{Began: s.rec.now(), Op: checker.OpReactions, Channel: params.Channel, Reactions: &params}
 	return s.call(ctx, rpc.MethodReactions, params, func(result json.RawMessage, err error) {

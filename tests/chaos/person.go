@@ -36,6 +36,8 @@ type person struct {
 	quiet  <-chan struct{} // closed when no more is to be sent
 	others []string
 	plain  bool // it knows nothing of format 2
+	// curious: it reads everything again in the end.
+	curious bool
 
 	wants   map[string]bool // channels
 	seen    map[string]place
@@ -125,6 +127,9 @@ func (p *person) settle(ctx context.Context, s *session) bool {
 		if p.unsent = p.unsent[1:]; !s.do(ctx, m.again()) {
 			return false
 		}
+	}
+	if p.curious && !p.lookBack(ctx, s) {
+		return false
 	}
 	p.settled.Store(true)
 	select {

@@ -106,6 +106,7 @@ type run struct {
 	persons []*person
 	usage   *usage
 	quiet   chan struct{}
+	curious bool // some read everything again in the end
 	crowd   sync.WaitGroup
 }
 
@@ -127,7 +128,7 @@ func Run(ctx context.Context, cfg Config) (result *Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, sys.close()) }()
-	r := &run{Config: cfg, sys: sys, rec: newRecorder(), quiet: make(chan struct{})}
+	r := &run{Config: cfg, sys: sys, rec: newRecorder(), quiet: make(chan struct{}), curious: true}
 	r.faults = newFaults(sys, r.rec, cfg.Seed, cfg.Logger)
 	ctx, cancel := context.WithCancel(ctx)
 	r.usage = &usage{sys: sys, duration: cfg.Duration, start: time.Now()}
@@ -135,7 +136,15 @@ func Run(ctx context.Context, cfg Config) (result *Result, err error) {
 	defer cancel()
 	r.enter(ctx)
 	r.crowd.Go(func() { r.usage.watch(ctx) })
-	if err := r.strike(ctx); err != nil {
+	moderated := make(chan error, 1)
+	r.crowd.Go(func() {
+		if r.Mode == Upgrade { // whose log begins with a format without purges
+			moderated <- nil
+			return
+		}
+		moderated <- r.moderate(ctx)
+	})
+	if err := errors.Join(r.strike(ctx), <-moderated); err != nil {
 		return nil, err
 	}
 	return r.judge(ctx)
@@ -149,7 +158,7 @@ func (r *run) enter(ctx context.Context) {
 	}
 	for i, user := range users {
 		p := &person{
-			user: user, device: fmt.Sprint("device-", i), plain: r.Mode == Upgrade && i%4 == 3, sys: r.sys, rec: r.rec, quiet: r.quiet, others: users,
+			user: user, device: fmt.Sprint("device-", i), plain: r.Mode == Upgrade && i%4 == 3, curious: r.curious && i%4 == 0, sys: r.sys, rec: r.rec, quiet: r.quiet, others: users,
 			rng:   rand.New(rand.NewPCG(r.Seed, uint64(100+i))),
 			wants: map[string]bool{channels[i%len(channels)]: true, channels[(i+1)%len(channels)]: true}, seen: map[string]place{},
 		}

@@ -207,19 +207,29 @@ func (s *session) leave(ctx context.Context, channel string) bool {
 }
 
 func (s *session) history(ctx context.Context, params rpc.HistoryParams) bool {
+	_, answered := s.page(ctx, params)
+	return answered
+}
+
+// page asks for a page of history; nil where it was refused. It is false when there
+// was no answer.
+func (s *session) page(ctx context.Context, params rpc.HistoryParams) (page *rpc.HistoryResult, answered bool) {
 	if s.older() {
 		params.User = ""
 	}
 	e := checker.Entry{Began: s.rec.now(), Op: checker.OpHistory, Channel: params.Channel, History: &params}
-	return s.call(ctx, rpc.MethodHistory, params, func(result json.RawMessage, err error) {
+	answered = s.call(ctx, rpc.MethodHistory, params, func(result json.RawMessage, err error) {
 		e.Page = new(rpc.HistoryResult)
 		if err == nil {
 			err = json.Unmarshal(result, e.Page)
 		}
 		s.completePage(params, e.Page)
 		e.Outcome, e.Code = outcomeOf(err), codeOf(err)
-		s.record(e)
+		if s.record(e); err == nil {
+			page = e.Page
+		}
 	})
+	return page, answered
 }
 
 func (s *session) members(ctx context.Context, channel string) bool {

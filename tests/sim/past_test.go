@@ -127,6 +127,9 @@ func (w *world) spoil(q *history.Query, r *read, found *past) {
 func (w *world) answer(q *history.Query, found *past) history.Page {
 	p := page(q, found.messages)
 	p.Asof = q.End - 1
+	if w.plant == plantLatePage { // as of when it is answered, and folded as of when it was asked for
+		p.Asof = w.logOf(q.Channel).end() - 1
+	}
 	if q.Mode == history.After && q.Epoch == "" && q.Reply == 0 && q.Author == "" {
 		w.forward(q, found, &p)
 	}

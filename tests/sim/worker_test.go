@@ -74,6 +74,9 @@ func (o *owner) apply() bool {
 }
 
 func (o *owner) send(out fold.Out) {
+	if o.w.plant == plantSkippedLink {
+		skipLink(out.Push)
+	}
 	barrier := o.open
 	barrier.missing++
 	record := eventlog.Record{Key: []byte(out.Push.Connector), Value: encode(out.Push)}
@@ -84,6 +87,15 @@ func (o *owner) send(out fold.Out) {
 	})
 	if err != nil {
 		o.w.fail("send a push: %v", err)
+	}
+}
+
+// skipLink has changes follow the one before the one that they follow.
+func skipLink(p *schema.Push) {
+	for _, u := range p.Updates {
+		if c := u.GetChanged(); c != nil && c.Cprev > 0 {
+			c.Cprev--
+		}
 	}
 }
 
