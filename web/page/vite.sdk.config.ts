@@ -12,7 +12,7 @@ export default defineConfig({
     sourcemap: true,
     minify: true,
     lib: { entry: "src/index.ts", formats: ["es"], fileName: () => "parley.js" },
-    rolldownOptions: { output: { minify: true } },
+    rolldownOptions: { output: { minify: true, comments: false } },
     reportCompressedSize: false,
   },
 });

@@ -1,21 +1,20 @@
 import { backoff } from "./backoff.js";
 import { isTransient, ParleyError } from "./errors.js";
 import type { Position } from "./outbox.js";
-import type { HistoryQuery, HistoryResult, WireMessage } from "./protocol.js";
+import type { HistoryQuery, HistoryResult, Told, WireMessage } from "./protocol.js";
 
 /** The largest page of history. */
 export const PAGE = 300;
 /** How often a page is asked for again while history is out for a moment. */
 const ATTEMPTS = 4;
 
-export interface Page {
-  messages: WireMessage[];
+export interface Page extends Told {
   /** Nothing follows this page. */
   end: boolean;
 }
 
 /**
- * Pages forwards from a position, at most `most` messages. Rejects when a page
+ * Pages forwards from a position, at most `most` messages and changes. Rejects when a page
  * cannot be read after a few attempts; ends early when `alive` says no.
  */
 export async function* pagesAfter(
@@ -27,13 +26,20 @@ export async function* pagesAfter(
   let after = from.seq;
   for (let left = most; left > 0 && alive(); ) {
     const query = { after, epoch: from.epoch, limit: Math.min(PAGE, left) };
-    const { messages, more } = await patiently(() => ask(query), alive);
-    const newest = messages[messages.length - 1];
-    yield { messages, end: !more || newest === undefined };
-    if (!more || newest === undefined) return;
-    after = newest.seq;
-    left -= messages.length; // which large messages make few
+    const page = await patiently(() => ask(query), alive);
+    const next = reachedBy(page, after);
+    const end = !page.more || next <= after;
+    yield { ...page, end };
+    if (end) return;
+    after = next;
+    // Large messages make few of them.
+    left -= page.messages.length + (page.changes?.length ?? 0) + (page.reacted?.length ?? 0);
   }
+}
+
+/** The position up to which a page that begins after another one goes. */
+export function reachedBy({ seq, messages }: Told, after: number): number {
+  return seq ?? messages[messages.length - 1]?.seq ?? after;
 }
 
 /** The first message in pages that is looked for. */
@@ -48,7 +54,8 @@ export async function find(
   return undefined;
 }
 
-async function patiently<T>(ask: () => Promise<T>, alive: () => boolean): Promise<T> {
+/** Asks again while history is out for a moment. */
+export async function patiently<T>(ask: () => Promise<T>, alive: () => boolean): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await ask();

@@ -1,43 +1,9 @@
-import type { WireMessage } from "./protocol.js";
+import type { Changed, Reacted, WireMessage } from "./protocol.js";
 
-/** Who acted: a user, or a key of the server's API. */
-export type By = { user: string; key?: never } | { key: string; user?: never };
+export type { Changed, Reacted };
 
 /** A message as it is after what was done to it. */
-export interface Shown extends WireMessage {
-  /** What the message is; absent for text. */
-  type?: string;
-  /** What programs make of it, any JSON. */
-  data?: unknown;
-  /** Present when it says something else than when it was sent. */
-  edited?: { seq: number; time: number };
-  /** Present when it is gone: its body is empty then. */
-  deleted?: { seq: number; time: number; by: By; reason?: string };
-  /** How many users react with a name. */
-  reactions?: { name: string; count: number }[];
-}
-
-/** A push that changes one message, or with `purge` all of a user's from `since` on. */
-export interface Changed {
-  seq: number;
-  time: number;
-  user?: string;
-  key?: string;
-  by?: By;
-  edit?: { body: string; type?: string; data?: unknown };
-  delete?: { reason?: string };
-  purge?: { user: string; since: number; reason?: string };
-}
-
-/** The counts of the names that changed, as of a position; without them nobody knows. */
-export interface Reacted {
-  seq: number;
-  counts?: Record<string, number>;
-  /** Present when the push stands for one reaction. */
-  user?: string;
-  name?: string;
-  remove?: boolean;
-}
+export type Shown = WireMessage;
 
 /** What a message shows of names of reactions. */
 const MAX_NAMES = 20;
@@ -70,9 +36,9 @@ export class Folded {
   /** The position as of which `#reactions` are, where that is above `#asof`. */
   #settled = 0;
   // What these hold is above `#asof`.
-  readonly #edits = new Facts<{ value: unknown; time: number }>();
-  readonly #counts = new Facts<number>();
-  readonly #own = new Facts<boolean>();
+  #edits: Facts<{ value: unknown; time: number }> | undefined;
+  #counts: Facts<number> | undefined;
+  #own: Facts<boolean> | undefined;
   /** The lowest deletion that was pushed; what a result says goes before it. */
   #deleted: Shown["deleted"] | undefined;
 
@@ -97,7 +63,7 @@ export class Folded {
     this.#message = message;
     this.#asof = asof;
     this.#mine = mine;
-    for (const facts of [this.#edits, this.#counts, this.#own]) facts.forget(asof);
+    for (const facts of [this.#edits, this.#counts, this.#own]) facts?.forget(asof);
   }
 
   /** Takes a push of the message, or a purge of anybody. */
@@ -105,7 +71,7 @@ export class Folded {
     if (seq <= this.#asof) return;
     for (const name of ["body", "type", "data"] as const) {
       const value = edit?.[name];
-      if (value !== undefined) this.#edits.put(name, seq, { value, time });
+      if (value !== undefined) (this.#edits ??= new Facts()).put(name, seq, { value, time });
     }
     const { user: author, seq: own } = this.#message; // own <= #asof < seq
     const hit = purge?.user === author && purge.since <= own ? purge : removal;
@@ -121,22 +87,23 @@ export class Folded {
     if (name !== undefined && user === me) this.own(name, !remove, seq);
     if (seq <= this.#settled) return;
     if (!counts) this.#unknown = Math.max(this.#unknown, seq);
-    for (const [each, count] of Object.entries(counts ?? {})) this.#counts.put(each, seq, count);
-    if (this.#counts.size <= MAX_FACTS) return;
+    const facts = (this.#counts ??= new Facts());
+    for (const [each, count] of Object.entries(counts ?? {})) facts.put(each, seq, count);
+    if (facts.size <= MAX_FACTS) return;
     this.#reactions = this.#counted();
-    this.#settled = [...this.#counts.values()].reduce((to, fact) => Math.max(to, fact.seq), 0);
-    this.#counts.clear();
+    this.#settled = Math.max(...[...facts.values()].map((fact) => fact.seq));
+    facts.clear();
   }
 
   /** Takes a reaction of the user's own, which the server has answered with `seq`. */
   own(name: string, on: boolean, seq: number): void {
-    if (seq > this.#asof) this.#own.put(name, seq, on);
+    if (seq > this.#asof) (this.#own ??= new Facts()).put(name, seq, on);
   }
 
   /** The names that the user reacts with. */
   get mine(): string[] {
     const names = new Set(this.#mine);
-    for (const [name, { value }] of this.#own) {
+    for (const [name, { value }] of this.#own ?? []) {
       if (value) names.add(name);
       else names.delete(name);
     }
@@ -148,9 +115,9 @@ export class Folded {
     const message = { ...this.#message };
     const deleted = message.deleted ?? this.#deleted;
     if (deleted) return bare({ ...message, deleted });
-    const body = this.#edits.get("body");
+    const body = this.#edits?.get("body");
     if (body) message.edited = { seq: body.seq, time: body.value.time };
-    for (const [name, { value }] of this.#edits) Object.assign(message, { [name]: value.value });
+    for (const [name, { value }] of this.#edits ?? []) Object.assign(message, { [name]: value.value });
     if (message.type === "text") delete message.type;
     if (message.data === null) delete message.data;
     const reactions = this.#counted();
@@ -161,7 +128,7 @@ export class Folded {
 
   #counted(): { name: string; count: number }[] {
     const counts = new Map(this.#reactions?.map(({ name, count }) => [name, count]));
-    for (const [name, { value }] of this.#counts) {
+    for (const [name, { value }] of this.#counts ?? []) {
       if (value > 0) counts.set(name, value);
       else counts.delete(name);
     }
@@ -170,7 +137,7 @@ export class Folded {
 }
 
 /** What is left of a message that is gone. */
-function bare(all: Shown & { reply?: unknown; mentions?: unknown }): Shown {
+function bare(all: Shown): Shown {
   const { type: _1, data: _2, reply: _3, mentions: _4, edited: _5, reactions: _6, ...rest } = all;
   return { ...rest, body: "" };
 }

@@ -1,7 +1,8 @@
 import type { Channel } from "./channel.js";
 import type { Answer } from "./connection.js";
 import type { ParleyError } from "./errors.js";
-import type { LeaveReason, Limits, RecoveryFailure, Removed } from "./protocol.js";
+import type { Content } from "./outbox.js";
+import type { LeaveReason, Limits, RecoveryFailure, Removed, Settings } from "./protocol.js";
 import type { Gap, Message } from "./timeline.js";
 
 /** What a channel is doing; `joining` lasts while the connection is away, too. */
@@ -25,6 +26,10 @@ export type ChannelEvents = {
   change: void;
   /** `state` changed. */
   state: ChannelState;
+  /** A message that is held was edited, deleted or reacted to: `messages` has it as it is now. */
+  changed: Message;
+  /** `settings` changed. */
+  settings: Settings;
   /** Every message after the first join, once and in order, missed ones too. */
   message: Message;
   /** A user came; absent in large channels, which only count. */
@@ -43,9 +48,30 @@ export type ChannelEvents = {
    * come back (`state` is `joining`), else or then it is `failed`.
    */
   removed: Removed;
-  /** The server's chain of messages had a hole, which is being repaired. */
+  /** The server's chain of messages, or of changes, had a hole, which is being repaired. */
   broken: { expected: number; got: number };
 };
+
+/** A message, or its seq in the current epoch. */
+export type Target = number | { seq: number; epoch?: string };
+
+/** What a message that is sent may have beside its text. */
+export interface SendOptions extends Omit<Content, "reply"> {
+  /** The message that it answers. */
+  reply?: Target;
+  /** An id of one's own, unique per user and channel. */
+  id?: string;
+}
+
+/** What {@link Channel.edit} changes beside the text. */
+export interface EditOptions {
+  /** Its new type; `text` for none. */
+  type?: string;
+  /** Its new data; null for none. */
+  data?: unknown;
+  /** An id of one's own, unique per user and channel. */
+  id?: string;
+}
 
 /** How much a channel fetches and holds. */
 export interface ChannelOptions {

@@ -1,11 +1,10 @@
-import { find, PAGE, pagesAfter } from "./archive.js";
-import type { ChannelEvents, ChannelOptions, ChannelState, Link } from "./channel-types.js";
-import { Emitter } from "./emitter.js";
+import { find, pagesAfter } from "./archive.js";
+import type { ChannelOptions, ChannelState, Link, SendOptions } from "./channel-types.js";
 import { ErrorCode, ParleyError } from "./errors.js";
+import { Messages, seqOf } from "./messages.js";
 import { Outbox, type Outgoing, type Saved } from "./outbox.js";
 import { Pass } from "./pass.js";
 import type {
-  Action,
   ChannelPush,
   ChatResult,
   HistoryQuery,
@@ -13,12 +12,12 @@ import type {
   JoinResult,
   MembersResult,
   Removed,
-  WireMessage,
+  RepeatResult,
+  Told,
 } from "./protocol.js";
-import { Requests } from "./requests.js";
 import { Roster } from "./roster.js";
 import { Sync, type Outcome } from "./sync.js";
-import { Timeline, type Gap, type Message } from "./timeline.js";
+import type { Gap, Message } from "./timeline.js";
 import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
 
 /**
@@ -26,18 +25,13 @@ import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
  * {@link Client.channel}; it stays joined over any number of connections until
  * {@link leave}.
  */
-export class Channel extends Emitter<ChannelEvents> {
-  /** Its name. */
-  readonly name: string;
-  readonly #link: Link;
+export class Channel extends Messages {
   readonly #options: Required<Omit<ChannelOptions, "getToken">>;
-  readonly #timeline = new Timeline();
   readonly #roster = new Roster();
-  readonly #requests: Requests;
   readonly #pass: Pass;
-  readonly #sync: Sync;
+  /** @internal */
+  protected readonly sync: Sync;
   readonly #outbox: Outbox;
-
   #state: ChannelState = "idle";
   #error: ParleyError | undefined;
   readonly #waiters = new Waiters();
@@ -45,40 +39,27 @@ export class Channel extends Emitter<ChannelEvents> {
 
   /** Whether the first join's result is there. */
   #started = false;
-  #epoch: string | undefined;
   #partition = 0;
   #degraded = false;
   /** The newest message at the last loss of the connection, and what came since. */
   #away: { after: Message | undefined; missed: number } = { after: undefined, missed: 0 };
 
-  /** Where the next older page begins; undefined at the channel's beginning. */
-  #older: { epoch?: string } | undefined = {};
-  #loading: Promise<number> | undefined;
-
   /** @internal */
   constructor(name: string, link: Link, options: ChannelOptions = {}) {
-    super();
-    this.name = name;
-    this.#link = link;
+    super(name, link);
     this.#options = { limit: 50, maxMissed: 2000, keep: 1000, maxPending: 1000, ...options };
-    this.#requests = new Requests(link, name, () => this.emit("change", undefined));
-    this.#pass = new Pass(this.#requests, link, options.getToken, () => this.#sync.join());
-    this.#sync = this.#newSync();
+    this.#pass = new Pass(this.requests, link, options.getToken, () => this.sync.join());
+    this.sync = this.#newSync();
     this.#outbox = new Outbox(
       {
-        position: () => {
-          const ready = this.#state === "joined" && this.#link.online && this.#sync.live;
-          return ready ? this.#sync.position : undefined;
-        },
-        post: (message, answer) => this.#requests.post(message, answer),
+        ...this.scene,
+        post: (message, retry, answer) => this.requests.post(message, retry, answer),
         lookup: (id, after) => {
-          const ask = (query: HistoryQuery) => this.history(query);
+          const ask = (query: HistoryQuery) => this.ask<HistoryResult>("history", query);
           const pages = pagesAfter(ask, after, this.#options.maxMissed, () => link.online);
           return find(pages, (m) => m.id === id && m.user === link.user);
         },
-        limited: () => (this.#link.limits?.chats || this.#link.limits?.rate || 0) > 0,
-        dedupe: () => this.#link.limits?.dedupe ?? 0,
-        rejoin: () => this.#sync.join(),
+        limited: () => (link.limits?.chats || link.limits?.rate || 0) > 0,
         changed: () => this.emit("change", undefined),
       },
       this.#options.maxPending,
@@ -93,24 +74,6 @@ export class Channel extends Emitter<ChannelEvents> {
   /** Why `state` is `failed`. */
   get error(): ParleyError | undefined {
     return this.#error;
-  }
-
-  /**
-   * The actions that the server refused to the user here, as far as they were
-   * tried since the last join or fresh token; `chat` is writing.
-   */
-  get forbidden(): ReadonlySet<Action> {
-    return this.#requests.forbidden;
-  }
-
-  /** The messages held, oldest first. Changed in place: copy it to keep it. */
-  get messages(): readonly Message[] {
-    return this.#timeline.messages;
-  }
-
-  /** The gaps between `messages`, oldest first; see {@link fill}. */
-  get gaps(): readonly Gap[] {
-    return this.#timeline.gaps;
   }
 
   /** Own messages that did not come back yet, in the order they were written. */
@@ -138,11 +101,6 @@ export class Channel extends Emitter<ChannelEvents> {
     return this.#degraded;
   }
 
-  /** False once the channel's first message is held. */
-  get hasOlder(): boolean {
-    return this.#older !== undefined;
-  }
-
   /**
    * Becomes a member; resolves when the result is there, over reconnects too.
    * After {@link leave} it works like the first time, unless
@@ -150,26 +108,26 @@ export class Channel extends Emitter<ChannelEvents> {
    */
   join(options: WaitOptions = {}): Promise<void> {
     if (this.#state === "joined") return Promise.resolve();
-    const refusal = this.#link.adopt(this);
+    const refusal = this.link.adopt(this);
     if (refusal) return handled(Promise.reject(refusal));
     const joined = this.#waiters.add(options, (within) =>
-      tooLate("not joined", within, this.#link.trouble ?? this.#sync.refusal?.message),
+      tooLate("not joined", within, this.link.trouble ?? this.sync.refusal?.message),
     );
     if (this.#state !== "joining") {
       this.#setState("joining");
-      this.#sync.join();
+      this.sync.join();
     }
     return joined;
   }
 
   /** Stops being a member and forgets the channel. Resolves when that took effect. */
   leave(): Promise<void> {
-    if (!this.#link.forget(this)) return this.#leaving; // another object may be in the channel
+    if (!this.link.forget(this)) return this.#leaving; // another object may be in the channel
     this.closed(new ParleyError(ErrorCode.Closed, "the channel was left"));
-    this.#sync.reset();
+    this.sync.reset();
     this.#started = false;
-    this.#epoch = undefined;
-    return (this.#leaving = new Promise((resolve) => this.#requests.leave(resolve)));
+    this.epoch = undefined;
+    return (this.#leaving = new Promise((resolve) => this.requests.leave(resolve)));
   }
 
   /**
@@ -178,12 +136,10 @@ export class Channel extends Emitter<ChannelEvents> {
    * or when nobody knows whether it was ({@link ErrorCode.Lost}): it stays in
    * `outbox` as failed then, for {@link retry} or {@link discard}.
    */
-  send(body: string, options: { to?: string; id?: string } = {}): Promise<ChatResult> {
-    if (this.#state === "idle" || this.#state === "failed") {
-      const error = new ParleyError(ErrorCode.NotJoined, "join the channel first");
-      return handled(Promise.reject(error));
-    }
-    return handled(this.#outbox.add(body, options.to, options.id));
+  send(body: string, options: SendOptions = {}): Promise<ChatResult | RepeatResult> {
+    const { reply, ...content } = options;
+    const answers = reply === undefined ? {} : { reply: seqOf(reply), ...this.in(reply) };
+    return this.inside(() => this.#outbox.add(body, { ...content, ...answers }));
   }
 
   /**
@@ -205,49 +161,23 @@ export class Channel extends Emitter<ChannelEvents> {
     this.#outbox.discard(id);
   }
 
-  /** Asks for a page of history as it is, without keeping it. */
-  history(query: HistoryQuery = {}): Promise<HistoryResult> {
-    return this.#requests.ask("history", query, "history");
-  }
-
-  /** Puts the next older page before `messages`; resolves to how many came. */
-  loadOlder(limit = 50): Promise<number> {
-    this.#loading ??= handled(this.#loadOlder(limit).finally(() => (this.#loading = undefined)));
-    return this.#loading;
-  }
-
-  /** Loads the next page of a gap; resolves to how many messages it brought. */
-  fill(gap: Gap): Promise<number> {
-    return handled(this.#fill(gap));
-  }
-
-  async #fill(gap: Gap): Promise<number> {
-    const page = await this.history({ after: gap.from, epoch: gap.epoch, limit: PAGE });
-    const newest = page.messages[page.messages.length - 1];
-    const complete = !page.more || newest === undefined || newest.seq >= gap.to;
-    const added = this.#timeline.fill(gap, page.messages, complete);
-    this.#matchOutbox(added);
-    this.emit("change", undefined);
-    return added.length;
-  }
-
   /** Loads the next page of members, where there are more than those at hand. */
   loadMembers(limit = 200): Promise<void> {
-    const ask = (query: object) => this.#requests.ask<MembersResult>("members", query, "join");
+    const ask = (query: object) => this.requests.ask<MembersResult>("members", query, "join");
     return handled(this.#roster.load(ask, limit).then(() => this.emit("change", undefined)));
   }
 
   /** The client has a session. @internal */
   connected(): void {
-    if (this.#state === "joining") this.#sync.join();
+    if (this.#state === "joining") this.sync.join();
   }
 
   /** The client lost its session; what was asked on it will not be answered. @internal */
   disconnected(): void {
     this.#pass.stop();
-    this.#sync.disconnected();
+    this.sync.disconnected();
     if (this.#state !== "joined") return;
-    this.#away = { after: this.#timeline.newest, missed: 0 };
+    this.#away = { after: this.timeline.newest, missed: 0 };
     this.#setState("joining");
   }
 
@@ -256,45 +186,45 @@ export class Channel extends Emitter<ChannelEvents> {
     if (this.#state !== "joined" && this.#state !== "joining") return;
     this.disconnected();
     this.emit("removed", { seq, reason });
-    if (reason === "forbidden" && this.#pass.replace()) return this.#sync.join();
+    if (reason === "forbidden" && this.#pass.replace()) return this.sync.join();
     const data = { action: "join", channel: this.name, reason };
     this.#failed(new ParleyError(ErrorCode.Forbidden, "the server put you out of the channel", data));
   }
 
   /** The session has a fresh token, which may allow more. @internal */
   refreshed(): void {
-    this.#requests.forget();
+    this.requests.forget();
   }
 
   /** The application is done with the channel. @internal */
   closed(error: ParleyError): void {
     this.disconnected();
-    this.#outbox.stop(error);
-    this.#waiters.settle(error);
+    this.#stop(error);
     this.#setState("idle");
   }
 
   /** A push of this channel came. @internal */
   push(push: ChannelPush): void {
-    this.#sync.push(push);
-    if (this.#sync.live) this.#outbox.passed(push.params.seq);
+    this.sync.push(push);
+    if (this.sync.live) this.#outbox.passed(push.params.seq);
     this.emit("change", undefined);
   }
 
   #newSync(): Sync {
     return new Sync(
       {
-        online: () => this.#link.online,
+        online: () => this.link.online,
         request: (params, answer, alive) => {
-          this.#requests.forget();
+          this.requests.forget();
           this.#pass.join(params, answer, alive);
         },
-        history: (query) => this.history(query),
-        reconnect: (reason) => this.#link.reconnect(reason),
+        history: (query) => this.ask("history", query),
+        reconnect: (reason) => this.link.reconnect(reason),
         restart: (epoch) => this.#restart(epoch),
-        take: (messages, epoch) => this.#take(messages, epoch),
+        take: (told, epoch) => this.#take(told, epoch),
+        doubt: (upTo, until, epoch) => this.timeline.doubt(upTo, until, epoch),
         gap: (from, to, epoch) => this.#leaveGap({ from, to, epoch }),
-        presence: (push) => this.#presence(push),
+        pushed: (push, epoch) => this.#pushed(push, epoch),
         broken: (expected, got) => this.emit("broken", { expected, got }),
         joined: (result, outcome) => this.#joined(result, outcome),
         failed: (error) => this.#failed(error),
@@ -305,31 +235,38 @@ export class Channel extends Emitter<ChannelEvents> {
   }
 
   #restart(epoch: string): void {
-    const again = this.#epoch !== undefined;
-    this.#epoch = epoch;
-    this.#timeline.clear();
-    this.#older = {};
+    const again = this.epoch !== undefined;
+    this.epoch = epoch;
+    this.timeline.clear();
+    this.pages.restart();
     this.#away = { after: undefined, missed: 0 };
     if (again) this.emit("reset", undefined);
   }
 
   /** Adds messages at the end, and emits an event for each. */
-  #take(messages: readonly WireMessage[], epoch: string): void {
-    const added = this.#timeline.append(messages, epoch);
-    this.#matchOutbox(added);
-    if (this.#timeline.trim(this.#options.keep)) this.#older ??= {};
+  #take(told: Told, epoch: string): void {
+    const added = this.timeline.append(told, epoch);
+    this.altered(this.timeline.applyAll(told, epoch));
+    this.added(added);
+    if (this.timeline.trim(this.#options.keep)) this.pages.trimmed();
     if (!this.#started) return; // what the first join brings is history
     if (this.#state !== "joined") this.#away.missed += added.length;
     for (const message of added) this.emit("message", message);
   }
 
   #leaveGap(gap: Gap): void {
-    this.#timeline.gaps.push(gap);
+    this.timeline.gaps.push(gap);
     this.emit("gap", gap);
   }
 
-  #presence(push: Exclude<ChannelPush, { method: "chat" }>): void {
+  #pushed(push: Exclude<ChannelPush, { method: "chat" }>, epoch: string): void {
     switch (push.method) {
+      case "changed":
+        return this.apply({ edited: push.params }, epoch);
+      case "reacted":
+        return this.apply({ reacted: push.params }, epoch);
+      case "settings":
+        return this.set(push.params);
       case "joined":
         this.#roster.joined(push.params.user);
         this.emit("joined", push.params);
@@ -346,6 +283,7 @@ export class Channel extends Emitter<ChannelEvents> {
   #joined(result: JoinResult, outcome: Outcome): void {
     this.#partition = result.partition;
     this.#degraded = result.degraded ?? false;
+    this.able(result.clast !== undefined, result.settings);
     this.#roster.reset(result.members, result.count);
     this.#error = undefined;
     const returned = this.#started && this.#state === "joining";
@@ -358,37 +296,27 @@ export class Channel extends Emitter<ChannelEvents> {
     }
     this.#waiters.settle();
     // After this event: the pushes that waited for the result come first.
-    queueMicrotask(() => this.#outbox.resume());
+    queueMicrotask(() => {
+      this.#outbox.resume();
+      this.acts.flush();
+    });
   }
 
   #failed(error: ParleyError): void {
     this.#error = error;
-    this.#outbox.stop(error); // nothing can be sent before another join
-    this.#waiters.settle(error);
+    this.#stop(error); // nothing can be sent before another join
     this.#setState("failed");
   }
 
-  #matchOutbox(messages: readonly Message[]): void {
-    for (const m of messages) if (m.user === this.#link.user) this.#outbox.arrived(m);
+  #stop(error: ParleyError): void {
+    this.#outbox.stop(error);
+    this.acts.stop(error);
+    this.#waiters.settle(error);
   }
 
-  async #loadOlder(limit: number): Promise<number> {
-    const position = this.#sync.position;
-    if (!this.#older || !position) return 0;
-    const oldest = this.#timeline.oldest;
-    const epoch = this.#older.epoch ?? oldest?.epoch ?? position.epoch;
-    const before = oldest ? oldest.seq : position.seq + 1;
-    const inSameEpoch = !oldest || oldest.epoch === epoch;
-    const page = await this.history({ epoch, limit, ...(inSameEpoch ? { before } : {}) });
-    // The message that the page precedes is gone, or was not there yet: it would leave a gap.
-    if (this.#timeline.oldest !== oldest) return oldest ? 0 : this.#loadOlder(limit);
-    const added = this.#timeline.prepend(page.messages, page.epoch);
-    this.#matchOutbox(added);
-    if (page.more && added.length > 0) this.#older = {};
-    else this.#older = page.older === undefined ? undefined : { epoch: page.older };
-    this.#degraded = false;
-    this.emit("change", undefined);
-    return added.length;
+  /** @internal */
+  protected added(messages: readonly Message[]): void {
+    for (const m of messages) if (m.user === this.link.user) this.#outbox.arrived(m);
   }
 
   #setState(state: ChannelState): void {

@@ -299,7 +299,7 @@ export class Client extends Emitter<ClientEvents> {
       // A later server may have more of them.
       const channel = this.#channels.get(push.params?.channel);
       if (push.method === "removed") channel?.removed(push.params);
-      else if (/^(chat|joined|left|presence)$/.test(push.method)) channel?.push(push);
+      else if (push.params?.seq) channel?.push(push);
       return;
     }
     const after = push.params?.after ?? 0;

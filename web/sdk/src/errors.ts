@@ -2,7 +2,7 @@
 export const ErrorCode = {
   /** The frame is not a request. */
   InvalidRequest: -32600,
-  /** The server has no such method. */
+  /** The server has no such method; of a change: it cannot change messages yet. */
   UnknownMethod: -32601,
   /** `data.field` and `data.reason` say which parameter is wrong, and why. */
   InvalidParams: -32602,
@@ -10,7 +10,11 @@ export const ErrorCode = {
   Internal: -32603,
   /** The token was not accepted. */
   Unauthenticated: 1001,
-  /** The user may not do this: `data.action` in `data.channel`, or `data.reason` says what is wrong with a channel token. */
+  /**
+   * The user may not do this: `data.action` in `data.channel`; with `data.reason` `age`
+   * the message is too old for its author to change. Else `data.reason` says what is
+   * wrong with a channel token.
+   */
   Forbidden: 1002,
   /** The session is not in the channel. */
   NotJoined: 1003,
@@ -18,7 +22,7 @@ export const ErrorCode = {
   TooManyChannels: 1004,
   /** Too fast; nothing was stored. */
   RateLimited: 1005,
-  /** The body has more bytes than `data.limit`. */
+  /** The body, or `data`, has more bytes than `data.limit`. */
   TooLarge: 1006,
   /** The log cannot take it now, or it is unknown whether it did. */
   Unavailable: 1007,
@@ -26,6 +30,10 @@ export const ErrorCode = {
   HistoryUnavailable: 1008,
   /** The user is barred, until `data.until`, for `data.reason`; `data.action` is `ban`. */
   Sanctioned: 1009,
+  /** The message is not there, is deleted, or may not be seen by the user. */
+  Gone: 1010,
+  /** A message has as many edits or reactions (`data.limit`) as it takes. */
+  Full: 1011,
   /** The connection ended before the answer came. */
   Disconnected: -1,
   /** No answer in time on a connection that is otherwise alive, or the caller's own timeout. */

@@ -1,7 +1,15 @@
 export { Client } from "./client.js";
 export type { ClientEvents, ClientOptions, ClientState } from "./client-types.js";
 export { Channel } from "./channel.js";
-export type { ChannelEvents, ChannelOptions, ChannelState, Recovery } from "./channel-types.js";
+export type {
+  ChannelEvents,
+  ChannelOptions,
+  ChannelState,
+  EditOptions,
+  Recovery,
+  SendOptions,
+  Target,
+} from "./channel-types.js";
 export type { WebSocketClass, WebSocketLike } from "./connection.js";
 export {
   ErrorCode,
@@ -10,18 +18,29 @@ export {
   isTransient,
   type ErrorData,
 } from "./errors.js";
-export type { Outgoing, Position, Saved } from "./outbox.js";
+export type { Content, Outgoing, Position, Saved } from "./outbox.js";
 export type { Gap, Message } from "./timeline.js";
 export type { WaitOptions } from "./wait.js";
 export type {
   Action,
+  By,
+  Changed,
   ChatResult,
   HelloResult,
   HistoryQuery,
   HistoryResult,
   LeaveReason,
   Limits,
+  Reacted,
+  Reaction,
+  ReactionsResult,
+  Reactor,
+  ReactResult,
   RecoveryFailure,
   Removed,
+  RepeatResult,
+  Settings,
+  Told,
+  Unchanged,
   WireMessage,
 } from "./protocol.js";

@@ -1,16 +1,31 @@
+import type { Answer } from "./connection.js";
 import { ErrorCode, isTransient, ParleyError } from "./errors.js";
 import { backoff } from "./backoff.js";
 import { newId } from "./id.js";
-import type { ChatResult, WireMessage } from "./protocol.js";
+import type { ChatResult, RepeatResult, WireMessage } from "./protocol.js";
+
+/** What a message may have beside its text. */
+export interface Content {
+  /** Whom it is for alone: it is private. */
+  readonly to?: string;
+  /** What it is, for programs that show some messages in their own way. */
+  readonly type?: string;
+  /** Any JSON that programs make something of. */
+  readonly data?: unknown;
+  /** The `seq` of the message that it answers. */
+  readonly reply?: number;
+  /** The users whom it is meant for, at most 50. */
+  readonly mentions?: readonly string[];
+}
 
 /** A message of one's own that has not come back through the channel yet. */
-export interface Outgoing {
+export interface Outgoing extends Content {
   /** The message's id, the same in every attempt. */
   readonly id: string;
   /** Its text. */
   readonly body: string;
-  /** Whom it is for alone, where it is private. */
-  readonly to?: string;
+  /** The epoch in which `reply` counts; in another one it is left out. */
+  readonly epoch?: string;
   /** When it was written, in milliseconds since the Unix epoch. */
   readonly time: number;
   /** `sent` is durable, and its push is under way. */
@@ -22,7 +37,7 @@ export interface Outgoing {
 }
 
 /** What to keep of an {@link Outgoing} message over the end of the program. */
-export type Saved = Pick<Outgoing, "id" | "body" | "to" | "time" | "status" | "attempted"> & {
+export type Saved = Omit<Outgoing, "error"> & {
   /** Why it failed. */
   error?: Pick<ParleyError, "code" | "message" | "data">;
 };
@@ -36,18 +51,20 @@ export interface Position {
 }
 
 interface Entry extends Outgoing {
-  settle?: { resolve(sent: ChatResult): void; reject(error: ParleyError): void };
+  settle?: { resolve(sent: ChatResult | RepeatResult): void; reject(error: ParleyError): void };
   inFlight: boolean;
   /** Its seq, once it is acknowledged. */
   seq?: number;
   failures: number;
+  /** Its author asked to send it again. */
+  again?: boolean;
 }
 
 /** What the outbox needs of its channel. */
 export interface Postman {
   /** Where the channel is, or undefined while nothing can be sent. */
   position(): Position | undefined;
-  post(message: Outgoing, answer: (error: ParleyError | undefined, sent: ChatResult) => void): void;
+  post(message: Outgoing, retry: boolean, answer: Answer<ChatResult | RepeatResult>): void;
   /** Looks for a message of one's own sent after a position. */
   lookup(id: string, after: Position): Promise<WireMessage | undefined>;
   /** Reports whether the server limits the rate of messages. */
@@ -83,16 +100,19 @@ export class Outbox {
   }
 
   /** Queues a message; resolves when it is durable. */
-  add(body: string, to?: string, id: string = newId()): Promise<ChatResult> {
+  add(
+    body: string,
+    { id = newId(), ...content }: Content & { id?: string; epoch?: string } = {},
+  ): Promise<ChatResult | RepeatResult> {
     if (this.#entries.length >= this.#limit && this.#waiting() >= this.#limit) {
       const text = `${this.#limit} messages wait to be sent already`;
       return Promise.reject(new ParleyError(ErrorCode.OutboxFull, text));
     }
     return new Promise((resolve, reject) => {
       this.#entries.push({
+        ...content,
         id,
         body,
-        ...(to === undefined ? {} : { to }),
         time: Date.now(),
         status: "pending",
         inFlight: false,
@@ -106,19 +126,12 @@ export class Outbox {
 
   /** Takes up again what an earlier client of the same user did not get acknowledged. */
   restore(saved: readonly Saved[]): void {
-    for (const { id, body, to, time, status, attempted, error } of saved) {
-      if (status === "sent" || this.#entries.some((e) => e.id === id)) continue;
-      this.#entries.push({
-        id,
-        body,
-        ...(to === undefined ? {} : { to }),
-        time,
-        status,
-        ...(attempted && { attempted }),
-        ...(error && { error: new ParleyError(error.code, error.message, error.data) }),
-        inFlight: false,
-        failures: 0,
-      });
+    for (const { error, ...one } of saved) {
+      if (one.status === "sent" || this.#entries.some((e) => e.id === one.id)) continue;
+      const entry: Entry = { ...one, inFlight: false, failures: 0 };
+      delete entry.settle; // that of an earlier outbox
+      if (error) entry.error = new ParleyError(error.code, error.message, error.data);
+      this.#entries.push(entry);
     }
     this.#postman.changed();
     this.flush();
@@ -129,6 +142,7 @@ export class Outbox {
     const entry = this.#entries.find((e) => e.id === id && e.status === "failed");
     if (!entry) return;
     entry.status = "pending";
+    entry.again = entry.attempted !== undefined;
     delete entry.error;
     delete entry.attempted;
     this.#postman.changed();
@@ -206,18 +220,22 @@ export class Outbox {
   }
 
   #post(entry: Entry, position: Position): void {
+    const { reply, ...others } = entry;
+    const answers = entry.epoch === undefined || entry.epoch === position.epoch;
+    const retry = entry.again || entry.attempted !== undefined;
     entry.inFlight = true;
     if (!entry.attempted) {
       entry.attempted = position;
       this.#postman.changed();
     }
-    this.#postman.post(entry, (error, sent) => {
+    this.#postman.post(answers ? entry : others, retry, (error, sent) => {
       entry.inFlight = false;
       if (!this.#entries.includes(entry)) return this.flush(); // it came back before its answer
       if (error) this.#refused(entry, error);
       else {
         entry.status = "sent";
-        entry.seq = sent.seq;
+        // One that is further back than anybody knows is not waited for.
+        entry.seq = sent.seq ?? 0;
         this.#window = Math.min(WINDOW, this.#window + 1 / this.#window);
         settle(entry, sent);
         this.passed(this.#postman.position()?.seq ?? 0);
@@ -262,9 +280,7 @@ export class Outbox {
   #expired(entry: Entry): boolean {
     const now = this.#postman.position();
     if (!entry.attempted || entry.inFlight || entry.status !== "pending" || !now) return false;
-    if (entry.attempted.epoch !== now.epoch) return true;
-    // Half of the window: the channel moves on while the repetition is under way.
-    return now.seq - entry.attempted.seq > this.#postman.dedupe() / 2;
+    return expired(entry.attempted, now, this.#postman.dedupe());
   }
 
   async #find(entry: Entry): Promise<void> {
@@ -283,7 +299,7 @@ export class Outbox {
       this.arrived(found);
       this.#postman.changed();
     } else {
-      this.#fail(entry, new ParleyError(ErrorCode.Lost, "sent long ago, and not in the history"));
+      this.#fail(entry, lost());
     }
   }
 
@@ -297,7 +313,18 @@ export class Outbox {
   }
 }
 
-function settle(entry: Entry, sent: ChatResult): void {
+/** Reports whether the server might not notice a repetition of what was sent first back then. */
+export function expired(attempted: Position, now: Position, dedupe: number): boolean {
+  // Half of the window: the channel moves on while the repetition is under way.
+  return attempted.epoch !== now.epoch || now.seq - attempted.seq > dedupe / 2;
+}
+
+/** The error of what cannot be repeated safely. */
+export function lost(): ParleyError {
+  return new ParleyError(ErrorCode.Lost, "not acknowledged in time");
+}
+
+function settle(entry: Entry, sent: ChatResult | RepeatResult): void {
   entry.settle?.resolve(sent);
   delete entry.settle;
 }

@@ -4,7 +4,18 @@
  * one epoch. Times are milliseconds since the Unix epoch, for people to read.
  */
 
-/** One message of a channel, live and in history alike. */
+/** Who acted: a user, or a key of the server's API. */
+export type By = { user: string; key?: never } | { key: string; user?: never };
+
+/** How many users react with a name. */
+export interface Reaction {
+  /** Usually an emoji; text from others all the same. */
+  name: string;
+  /** At least 1. */
+  count: number;
+}
+
+/** One message of a channel; in a result it is as its changes have made it. */
 export interface WireMessage {
   /** The channel's name. */
   channel: string;
@@ -22,6 +33,85 @@ export interface WireMessage {
   time: number;
   /** The W3C trace id of the message's way through the system. */
   trace?: string;
+  /** What it is, for programs that show some messages in their own way; absent: text. */
+  type?: string;
+  /** What programs make of it, any JSON. */
+  data?: unknown;
+  /** The `seq` of the message that it answers, which need not be there. */
+  reply?: number;
+  /** The users whom it is meant for. */
+  mentions?: string[];
+  /** What the user's token told of them, any JSON. */
+  info?: unknown;
+  /** Where no client sent it; `key` is the name of the key that did. */
+  origin?: "backend" | (string & {});
+  /** The name of the API key, where one sent it. */
+  key?: string;
+  /** Its newest edit. */
+  edited?: { seq: number; time: number };
+  /** Present when it was taken away; `body` is empty then. */
+  deleted?: { seq: number; time: number; by: By; reason?: string };
+  /** The one that has been there longest is first. */
+  reactions?: Reaction[];
+}
+
+/** A message that was edited or deleted, or with `purge` all of a user's from `since` on. */
+export interface Changed {
+  /** Where in the channel that happened. */
+  seq: number;
+  /** The message; absent with `purge`. */
+  target?: number;
+  /** Milliseconds since the Unix epoch. */
+  time: number;
+  /** Who did it. */
+  user?: string;
+  /** The name of the API key that did it as that user. */
+  key?: string;
+  /** Who did the purge. */
+  by?: By;
+  /** That of the message, where it is private. */
+  to?: string;
+  /** What it says from then on; fields that are absent stay as they were. */
+  edit?: { body: string; type?: string; data?: unknown };
+  /** It is gone. */
+  delete?: { reason?: string };
+  /** All that `user` said from `since` on is gone. */
+  purge?: { user: string; since: number; reason?: string };
+}
+
+/** How many users react now, for the names that changed; without counts nobody knows. */
+export interface Reacted {
+  /** As of when. */
+  seq: number;
+  /** The message. */
+  target?: number;
+  counts?: Record<string, number>;
+  /** Who reacted, where it stands for one reaction. */
+  user?: string;
+  /** What they reacted with. */
+  name?: string;
+  /** They took it back. */
+  remove?: boolean;
+}
+
+/** What moderators have set of a channel. */
+export interface Settings {
+  /** The seqs of the pinned messages, the newest pin first. */
+  pins: number[];
+  /** Seconds between two messages of a user; 0: no limit. */
+  slow: number;
+  /** Whether nobody but moderators may write. */
+  frozen: boolean;
+  /** What the channel is about. */
+  topic: string;
+  /** What programs make of it, any JSON. */
+  data: unknown;
+  /** Where in the channel it was set last; absent where nothing ever was. */
+  seq?: number;
+  /** When that was. */
+  time?: number;
+  /** Who did it. */
+  by?: By;
 }
 
 /** What the server accepts, given in the result of `hello`. */
@@ -50,6 +140,10 @@ export interface Limits {
   queue: number;
   /** Bytes of an answer with messages or members; one message always fits. */
   page: number;
+  /** Bytes of a message's `data`; absent in an older server. */
+  data?: number;
+  /** Milliseconds for which authors may edit and delete; 0: for ever. */
+  edit_age?: number;
   /** Milliseconds for which a session without the grant of history recovers; absent in an older server. */
   grace?: number;
 }
@@ -79,15 +173,33 @@ export interface HelloResult {
 /** Why a join with `since` could not return everything. */
 export type RecoveryFailure = "epoch" | "too_many" | "unavailable" | "forbidden";
 
-export interface JoinResult {
+/** What results with messages have in common; what is not there comes from an older server. */
+export interface Told {
+  /** Oldest first. */
+  messages: readonly WireMessage[];
+  /** `messages` are as all changes up to there have made them. */
+  asof?: number;
+  /** The position up to which the result goes. */
+  seq?: number;
+  /** What was done to messages before these. */
+  changes?: Changed[];
+  /** The counts of those before these to which somebody reacted. */
+  reacted?: { target: number; counts?: Record<string, number> }[];
+  /** What the user reacts with to these messages. */
+  mine?: { seq: number; names: string[] }[];
+}
+
+export interface JoinResult extends Told {
   channel: string;
   epoch: string;
   seq: number;
   last: number;
+  clast?: number;
   members: { user: string }[];
   count: number;
   messages: WireMessage[];
   more: boolean;
+  settings?: Settings;
   partition: number;
   recovered?: boolean;
   reason?: RecoveryFailure;
@@ -102,6 +214,37 @@ export interface ChatResult {
   seq: number;
   /** When the server took it, in milliseconds since the Unix epoch. */
   time: number;
+  /** Never here; see {@link RepeatResult}. */
+  repeat?: undefined;
+}
+
+/** The answer to what was sent before: it is there, and nobody knows where any more. */
+export interface RepeatResult {
+  /** The id of the message or change. */
+  id: string;
+  /** Tells it from other answers. */
+  repeat: true;
+  /** Not known. */
+  seq?: undefined;
+  /** Not known. */
+  time?: undefined;
+}
+
+/** The acknowledgement of a reaction; `unchanged`: it was so already, since `seq` or (0) ever. */
+export type ReactResult = (ChatResult & { unchanged?: undefined }) | RepeatResult | Unchanged;
+
+/** A reaction that was there, or not there, already. */
+export interface Unchanged {
+  /** The id of the request. */
+  id: string;
+  /** The position of what made it so; 0: it never was otherwise. */
+  seq: number;
+  /** Tells it from other answers. */
+  unchanged: true;
+  /** Nothing was stored. */
+  time?: undefined;
+  /** Never here. */
+  repeat?: undefined;
 }
 
 /** At most one of `before`, `after` and `around`; none means the newest. */
@@ -112,14 +255,18 @@ export interface HistoryQuery {
   after?: number;
   /** Messages on both sides of this seq, itself included. */
   around?: number;
-  /** The epoch in which the seq counts; the current one by default. */
+  /** Answers to this message alone; not with `around`. */
+  reply?: number;
+  /** What this user said alone; not with `around`. */
+  user?: string;
+  /** The epoch in which the seqs count; the current one by default. */
   epoch?: string;
   /** 1 to 300, 50 by default. */
   limit?: number;
 }
 
 /** One page of history. */
-export interface HistoryResult {
+export interface HistoryResult extends Told {
   /** The epoch of all messages of the page. */
   epoch: string;
   /** Oldest first. */
@@ -130,6 +277,24 @@ export interface HistoryResult {
   newer?: boolean;
   /** An earlier epoch that has older messages of the channel. */
   older?: string;
+  /** With `reply` or `user`: what to pass as `before` or `after` to go on. */
+  next?: number;
+}
+
+/** Who reacts to a message, and with what. */
+export interface Reactor {
+  /** The name of the reaction. */
+  name: string;
+  /** Who reacts. */
+  user: string;
+}
+
+/** A page of {@link Channel.reactions}. */
+export interface ReactionsResult {
+  /** In the order of the bytes of name and user. */
+  users: Reactor[];
+  /** There are more after the last one. */
+  more: boolean;
 }
 
 export interface MembersResult {
@@ -168,7 +333,10 @@ export type ChannelPush =
       method: "left";
       params: { channel: string; seq: number; user: string; time: number; reason: LeaveReason };
     }
-  | { method: "presence"; params: { channel: string; seq: number; count: number } };
+  | { method: "presence"; params: { channel: string; seq: number; count: number } }
+  | { method: "changed"; params: Changed & { channel: string; cprev: number } }
+  | { method: "reacted"; params: Reacted & { channel: string } }
+  | { method: "settings"; params: Settings & { channel: string; seq: number } };
 
 /** The end of the pushes of a channel. */
 export type RemovedPush = { method: "removed"; params: Removed & { channel: string } };

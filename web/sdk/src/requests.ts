@@ -2,8 +2,8 @@ import { backoff } from "./backoff.js";
 import type { Link } from "./channel-types.js";
 import type { Answer } from "./connection.js";
 import { ErrorCode, isTransient, type ParleyError } from "./errors.js";
-import type { Outgoing } from "./outbox.js";
-import type { Action, ChatResult } from "./protocol.js";
+import type { Content } from "./outbox.js";
+import type { Action, ChatResult, RepeatResult } from "./protocol.js";
 import { handled } from "./wait.js";
 
 /** What a channel asks of the server, and what the answers tell of the user's rights. */
@@ -32,9 +32,15 @@ export class Requests {
     return handled(answer);
   }
 
-  /** Sends a message. */
-  post({ id, body, to }: Outgoing, answer: Answer<ChatResult>): void {
-    const message = { id, body, ...(to === undefined ? {} : { to }) };
+  /** Sends a message; `retry` where it may have been sent before. */
+  post(
+    outgoing: Content & { id: string; body: string },
+    retry: boolean,
+    answer: Answer<ChatResult | RepeatResult>,
+  ): void {
+    const { id, body, to, type, data, reply, mentions } = outgoing;
+    // What is undefined is not in the frame.
+    const message = { id, body, to, type, data, reply, mentions, retry: retry || undefined };
     this.send("chat", message, to === undefined ? "chat" : "private", answer);
   }
 
@@ -65,7 +71,9 @@ export class Requests {
 
   #learn(error: ParleyError | undefined, action: Action): void {
     const before = this.forbidden.size;
-    const missing = error?.code === ErrorCode.Forbidden && error.data.action;
+    // That a message is too old says nothing of others.
+    const refused = error?.code === ErrorCode.Forbidden && error.data.reason === undefined;
+    const missing = refused && error.data.action;
     if (!error) this.forbidden.delete(action);
     else if (missing) this.forbidden.add(missing);
     if (this.forbidden.size !== before) this.#changed();

@@ -1,4 +1,4 @@
-import { pagesAfter } from "./archive.js";
+import { pagesAfter, reachedBy } from "./archive.js";
 import { backoff } from "./backoff.js";
 import type { Answer } from "./connection.js";
 import { ErrorCode, isTransient, type ParleyError } from "./errors.js";
@@ -8,7 +8,7 @@ import type {
   HistoryQuery,
   HistoryResult,
   JoinResult,
-  WireMessage,
+  Told,
 } from "./protocol.js";
 
 /** How a rejoin went. */
@@ -32,35 +32,53 @@ export interface Follower {
   reconnect(reason: string): void;
   /** The messages that follow start another epoch; what is held is forgotten. */
   restart(epoch: string): void;
-  /** The next messages, in order; some may be known already. */
-  take(messages: readonly WireMessage[], epoch: string): void;
+  /** The next messages, in order, and what was done to others; some may be known already. */
+  take(told: Told, epoch: string): void;
+  /** What was done to messages up to a seq, until another one, is not known. */
+  doubt(upTo: number, until: number, epoch: string): void;
   gap(from: number, to: number, epoch: string): void;
-  presence(push: Exclude<ChannelPush, { method: "chat" }>): void;
+  /** A push of anything but a message. */
+  pushed(push: Exclude<ChannelPush, { method: "chat" }>, epoch: string): void;
   broken(expected: number, got: number): void;
   /** The members are as the result says; `live` pushes follow. */
   joined(result: JoinResult, outcome: Outcome): void;
   failed(error: ParleyError): void;
 }
 
+/** The newest public message and change: what `prev` and `cprev` of the next one have to say. */
+interface Chains {
+  chat: number;
+  changed: number;
+}
+
+/** What a push says of the one before it. */
+interface Link {
+  seq: number;
+  to?: string;
+  prev?: number;
+  cprev?: number;
+}
+
 /** Pushes that wait for a join's result before the connection is given up. */
 const MAX_HELD = 50_000;
-/** Holes in the chain in a row, after which the connection is given up. */
+/** Holes in the chains in a row, after which the connection is given up. */
 const MAX_BREAKS = 4;
 
 /**
  * Keeps a channel in step with the server: joins, rejoins from where it was,
- * proves by the chain that nothing is missing, and fetches what is.
+ * proves by the chains that nothing is missing, and fetches what is.
  */
 export class Sync {
   readonly #follower: Follower;
   readonly #limit: number;
   readonly #maxMissed: number;
 
-  /** Where the channel's pushes are: the `since` of the next join. */
+  /** Where the channel's pushes are. */
   #position: Position | undefined;
-  /** The newest public message: what `prev` of the next one has to say. */
-  #last = 0;
+  #newest: Chains = { chat: 0, changed: 0 };
   #joinSeq = 0;
+  /** Where a chain broke, until that is repaired: what came later proves nothing. */
+  #proven = Infinity;
   /** Pushes wait here from a join's request until its result is dealt with. */
   #held: ChannelPush[] | undefined;
   /** Whether a join has succeeded on this connection. */
@@ -82,6 +100,12 @@ export class Sync {
     return this.#position && { ...this.#position };
   }
 
+  /** The `since` of the next join. */
+  get #from(): Position | undefined {
+    const at = this.#position;
+    return at && { ...at, seq: Math.min(at.seq, this.#proven) };
+  }
+
   /** Reports whether pushes are dealt with as they come. */
   get live(): boolean {
     return this.#position !== undefined && this.#held === undefined;
@@ -96,7 +120,9 @@ export class Sync {
   reset(): void {
     this.disconnected();
     this.#position = undefined;
-    this.#last = this.#joinSeq = this.#failures = this.#breaks = 0;
+    this.#newest = { chat: 0, changed: 0 };
+    this.#proven = Infinity;
+    this.#joinSeq = this.#failures = this.#breaks = 0;
   }
 
   /** Joins, from where the channel was if it was joined before. */
@@ -106,7 +132,7 @@ export class Sync {
     this.#retry = undefined;
     this.#held = [];
     const alive = this.#alive();
-    const at = this.#position;
+    const at = this.#from;
     const params = { limit: this.#limit, ...(at && { since: at.seq, epoch: at.epoch }) };
     const answer: Answer<JoinResult> = (error, result) => {
       if (!alive()) return;
@@ -133,28 +159,36 @@ export class Sync {
     // What is at or below the join's result is part of it.
     const { seq } = push.params;
     if (!this.#position || seq <= this.#joinSeq) return;
-    if (push.method === "chat") return this.#chat(push.params, this.#position);
-    this.#position.seq = Math.max(this.#position.seq, seq);
-    this.#follower.presence(push);
+    const at = this.#position;
+    const { method, params } = push;
+    if ((method === "chat" || method === "changed") && !this.#follows(method, params, at)) return;
+    at.seq = Math.max(at.seq, seq);
+    if (method !== "chat") return this.#follower.pushed(push, at.epoch);
+    const { prev: _, ...message } = push.params;
+    this.#follower.take({ messages: [message] }, at.epoch);
   }
 
-  #chat(push: WireMessage & { prev: number }, position: Position): void {
-    if (push.seq <= position.seq) return;
-    if (push.prev !== this.#last) return this.#repair(push.prev);
-    const { prev: _, ...message } = push;
+  /** Reports whether a link follows the one before it; one that is known does not, either. */
+  #follows(chain: keyof Chains, { seq, to, prev, cprev = prev }: Link, at: Position): boolean {
+    if (seq <= at.seq) return false;
+    if (cprev !== this.#newest[chain]) {
+      // What the join brought is part of what is known.
+      this.#proven = Math.min(this.#proven, Math.max(this.#joinSeq, this.#newest[chain]));
+      this.#repair(this.#newest[chain], cprev ?? 0);
+      return false;
+    }
     this.#breaks = 0;
-    if (message.to === undefined) this.#last = message.seq;
-    position.seq = message.seq;
-    this.#follower.take([message], position.epoch);
+    if (to === undefined) this.#newest[chain] = seq; // private ones are no links
+    return true;
   }
 
-  /** A public message before this one did not come: joins again from before it. */
-  #repair(got: number): void {
+  /** What is before this one did not come: joins again from before that. */
+  #repair(expected: number, got: number): void {
     if (this.#retry !== undefined) return; // that join waits to be repeated
-    this.#follower.broken(this.#last, got);
+    this.#follower.broken(expected, got);
     if (++this.#breaks <= MAX_BREAKS) return this.join();
     this.#breaks = 0;
-    this.#follower.reconnect("the chain of messages broke again and again");
+    this.#follower.reconnect("the chain broke again and again");
   }
 
   #alive(): () => boolean {
@@ -179,15 +213,15 @@ export class Sync {
   #received(result: JoinResult, alive: () => boolean): void {
     this.#failures = 0;
     this.#refusal = undefined;
-    const { epoch, messages } = result;
-    const from = this.#position;
+    const { epoch } = result;
+    const from = this.#from;
     if (!from || from.epoch !== epoch || result.reason === "epoch") {
       this.#follower.restart(epoch);
-      this.#follower.take(messages, epoch);
+      this.#follower.take(result, epoch);
       return this.#settled(result, "fresh");
     }
     if (this.#continues(result, from)) {
-      this.#follower.take(messages, epoch);
+      this.#follower.take(result, epoch);
       return this.#settled(result, "complete");
     }
     void this.#bridge(result, from, alive).then((outcome) => {
@@ -200,44 +234,49 @@ export class Sync {
     const oldest = result.messages[0];
     if (result.recovered) {
       const links = result.messages.filter((message) => message.to === undefined);
-      return (links[links.length - 1]?.seq ?? this.#last) === result.last;
+      return (links[links.length - 1]?.seq ?? this.#newest.chat) === result.last;
     }
     // Without the grant of history it is not said whether there is more.
     if (result.degraded || result.reason === "forbidden") return false;
-    return !result.more || (oldest !== undefined && oldest.seq <= from.seq);
+    if (!result.more) return true;
+    // What was done to the messages before these is known to pages alone.
+    return result.clast === undefined && oldest !== undefined && oldest.seq <= from.seq;
   }
 
-  /** Pages from the position to the result's messages, up to a cap. */
+  /** Pages from the position to the result's messages, and to its changes, up to a cap. */
   async #bridge(result: JoinResult, from: Position, alive: () => boolean): Promise<Outcome> {
     const { epoch, messages } = result;
     // A recovery that its own chain proves incomplete cannot be relied on.
     const to = (result.recovered ? undefined : messages[0]?.seq) ?? result.seq + 1;
     const ask = (query: HistoryQuery) => this.#follower.history(query);
     let reached = from.seq;
-    let complete = false;
+    let whole = false;
     try {
       for await (const page of pagesAfter(ask, from, this.#maxMissed, alive)) {
         if (!alive()) return "partial";
         const missed = page.messages.filter((message) => message.seq < to);
-        this.#follower.take(missed, epoch);
-        reached = missed[missed.length - 1]?.seq ?? reached;
-        complete = page.end || missed.length < page.messages.length;
-        if (complete) break;
+        this.#follower.take({ ...page, messages: missed }, epoch);
+        reached = reachedBy(page, reached);
+        whole = page.end || (page.seq === undefined ? reached >= to : reached >= result.seq);
+        if (whole) break;
       }
     } catch {
       // History cannot be read: what is missing is reported as a gap.
     }
     if (!alive()) return "partial";
-    if (!complete) this.#follower.gap(reached, to, epoch);
-    this.#follower.take(messages, epoch);
-    return complete ? "complete" : "partial";
+    const missing = !whole && reached + 1 < to;
+    if (!whole && result.clast !== undefined) this.#follower.doubt(from.seq, result.seq, epoch);
+    if (missing) this.#follower.gap(reached, to, epoch);
+    this.#follower.take(result, epoch);
+    return missing ? "partial" : "complete";
   }
 
   /** The result is dealt with: continues live. */
   #settled(result: JoinResult, outcome: Outcome): void {
     this.#position = { epoch: result.epoch, seq: result.seq };
-    this.#last = result.last;
+    this.#newest = { chat: result.last, changed: result.clast ?? 0 };
     this.#joinSeq = result.seq;
+    this.#proven = Infinity;
     this.#inside = true;
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -45,23 +45,23 @@ const at = (seq: number) => ({ channel: "c", seq, id: `${seq}`, user: "u", body:
 const seqs = (timeline: Timeline) => timeline.messages.map((m) => m.seq);
 
 test("the timeline keeps the order, whatever overlaps", () => {
-  const timeline = new Timeline();
-  timeline.append([at(5), at(6)], "e");
-  expect(timeline.append([at(6), at(8)], "e").map((m) => m.seq)).toEqual([8]);
-  timeline.prepend([at(2), at(5)], "e");
-  timeline.prepend([at(7), at(9)], "older");
+  const timeline = new Timeline(() => "u");
+  timeline.append({ messages: [at(5), at(6)] }, "e");
+  expect(timeline.append({ messages: [at(6), at(8)] }, "e").map((m) => m.seq)).toEqual([8]);
+  timeline.prepend({ messages: [at(2), at(5)] }, "e");
+  timeline.prepend({ messages: [at(7), at(9)] }, "older");
   expect(seqs(timeline)).toEqual([7, 9, 2, 5, 6, 8]);
 });
 
 test("a gap shrinks from its older end and closes", () => {
-  const timeline = new Timeline();
-  timeline.append([at(1), at(9)], "e");
+  const timeline = new Timeline(() => "u");
+  timeline.append({ messages: [at(1), at(9)] }, "e");
   const gap = { epoch: "e", from: 1, to: 9 };
   timeline.gaps.push(gap);
-  timeline.fill(gap, [at(3), at(4)], false);
+  timeline.fill(gap, { messages: [at(3), at(4)] }, 4, false);
   expect(gap.from).toBe(4);
-  timeline.fill(gap, [at(7), at(9), at(11)], true);
+  timeline.fill(gap, { messages: [at(7), at(9), at(11)] }, 11, true);
   expect(seqs(timeline)).toEqual([1, 3, 4, 7, 9]);
   expect(timeline.gaps).toEqual([]);
-  expect(timeline.fill(gap, [at(8)], true)).toEqual([]);
+  expect(timeline.fill(gap, { messages: [at(8)] }, 8, true)).toEqual([]);
 });

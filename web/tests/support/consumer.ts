@@ -10,8 +10,9 @@ const channel = await client.join("lobby");
 channel.on("message", (message: Message) => console.log(message.seq, message.body));
 channel.on("gap", (gap) => void channel.fill(gap));
 try {
-  const { seq }: { seq: number } = await channel.send("hello", { to: "bob" });
-  console.log(seq);
+  const sent = await channel.send("hello", { to: "bob", mentions: ["bob"] });
+  if (sent.repeat) console.log("it is there, further back");
+  else await channel.edit(sent.seq, "hello!");
 } catch (error) {
   if (error instanceof ParleyError && error.code === ErrorCode.Lost) console.log(error.retry);
 }

@@ -25,6 +25,18 @@ export interface Chat {
   to?: string;
 }
 
+/** An edit, a deletion, a purge, or the counts of reactions as of then. */
+export interface Change {
+  seq: number;
+  target?: number;
+  user?: string;
+  to?: string;
+  edit?: { body: string; type?: string; data?: unknown };
+  delete?: { reason?: string };
+  purge?: { user: string; since: number };
+  counts?: Record<string, number>;
+}
+
 /**
  * A connector of one channel that misbehaves on demand: what a real one does
  * only when machines fail is scripted here through `intercept`.
@@ -32,6 +44,11 @@ export interface Chat {
 export class FakeServer {
   readonly calls: { method: string; params: Record<string, any> }[] = [];
   readonly log: Chat[] = [];
+  readonly changes: Change[] = [];
+  /** What users react with to messages, in results, by seq. */
+  readonly mine: { seq: number; names: string[] }[] = [];
+  /** 1: it knows no changes. */
+  format = 2;
   readonly members = new Set<string>();
   readonly sockets = new Set<WebSocket>();
   epoch = "e1";
@@ -95,13 +112,31 @@ export class FakeServer {
     this.seq += 2;
     const chat: Chat = { seq: this.seq, id: `${user}-${this.seq}`, user, body, ...rest };
     this.log.push(chat);
-    if (!lose) this.push("chat", { ...this.#wire(chat), prev });
+    if (!lose) this.push("chat", { ...this.#wire(chat, false), prev });
     return chat;
   }
 
   push(method: string, params: object): void {
     const frame = JSON.stringify({ jsonrpc: "2.0", method, params });
     for (const socket of this.#joined) socket.send(frame);
+  }
+
+  /** Writes a change into the log and pushes it, unless it is to be lost. */
+  change(what: Omit<Change, "seq">, lose = false): Change {
+    const cprev = this.#lastChange();
+    const change = { seq: (this.seq += 2), ...what };
+    this.changes.push(change);
+    const method = what.counts ? "reacted" : "changed";
+    if (!lose) this.push(method, { ...this.#told(change), ...(what.counts ? {} : { cprev }) });
+    return change;
+  }
+
+  edit(target: number, body: string, lose = false): Change {
+    return this.change({ target, user: "bob", edit: { body } }, lose);
+  }
+
+  erase(target: number, lose = false): Change {
+    return this.change({ target, user: "bob", delete: {} }, lose);
   }
 
   /** Puts everybody out of the channel. */
@@ -118,8 +153,49 @@ export class FakeServer {
     return this.log.findLast((chat) => chat.to === undefined)?.seq ?? 0;
   }
 
-  #wire(chat: Chat): object {
-    return { channel: "lobby", time: 1_790_000_000_000 + chat.seq * 1000, ...chat };
+  #lastChange(): number {
+    return this.changes.findLast(({ to, counts }) => to === undefined && !counts)?.seq ?? 0;
+  }
+
+  #told(change: Change): object {
+    return { channel: "lobby", time: change.seq * 1000, id: `c${change.seq}`, ...change };
+  }
+
+  /** A message as all changes up to now have made it. */
+  #wire(chat: Chat, folded = true): object {
+    let shown: Record<string, unknown> = { channel: "lobby", time: chat.seq * 1000, ...chat };
+    for (const { seq, target, edit, delete: gone, purge, counts } of folded ? this.changes : []) {
+      const hit = purge && purge.user === chat.user && purge.since <= chat.seq && chat.seq < seq;
+      if (target !== chat.seq && !hit) continue;
+      const { deleted, ...rest } = shown;
+      const now = { seq, time: seq * 1000 };
+      if (deleted) continue;
+      if (edit) shown = { ...rest, ...edit, edited: now };
+      if (counts) shown["reactions"] = Object.entries(counts).map(([name, count]) => ({ name, count }));
+      if (gone || hit) shown = { channel: "lobby", seq: chat.seq, id: chat.id, user: chat.user, time: 0, body: "", deleted: { ...now, by: { user: "bob" } } };
+    }
+    return shown;
+  }
+
+  /** What was done in (from, to] to messages up to `from`. */
+  #since(from: number, to = Infinity): Change[] {
+    const known = ({ target, purge }: Change) => (target ?? purge!.since) <= from;
+    return this.changes.filter((change) => change.seq > from && change.seq <= to && known(change));
+  }
+
+  /** The fields of a result that tell of changes. */
+  #tells(changes: Change[], seqs: number[]): object {
+    if (this.format < 2) return {};
+    const counts = new Map<number, Record<string, number>>();
+    for (const change of changes) {
+      if (change.counts) counts.set(change.target!, { ...counts.get(change.target!), ...change.counts });
+    }
+    return {
+      asof: this.seq,
+      changes: changes.filter((change) => !change.counts).map((change) => this.#told(change)),
+      reacted: [...counts].map(([target, counts]) => ({ target, counts })),
+      mine: this.mine.filter(({ seq }) => seqs.includes(seq)),
+    };
   }
 
   #received(socket: WebSocket, text: string): void {
@@ -151,10 +227,16 @@ export class FakeServer {
         return;
       case "chat": {
         const known = this.log.find((chat) => chat.id === params.id);
-        const { id, body, to } = params;
-        const said = known ?? this.say(this.#users.get(socket)!, body, { id, ...(to && { to }) });
-        return call.result({ id, seq: said.seq, time: 0 });
+        const { channel: _1, retry: _2, ...chat } = params;
+        const said = known ?? this.say(this.#users.get(socket)!, params.body, chat);
+        return call.result({ id: params.id, seq: said.seq, time: 0 });
       }
+      case "edit":
+      case "delete":
+      case "react":
+      case "pin":
+        if (this.format < 2) return call.error(-32601);
+        return call.result({ id: params.id, seq: this.#act(call), time: 0 });
       case "history":
         if (!this.history) return call.error(1002, { action: "history", channel: "lobby" });
         return call.result(this.#history(params));
@@ -164,6 +246,17 @@ export class FakeServer {
       default:
         return call.result({});
     }
+  }
+
+  #act({ method, params, socket }: Call): number {
+    const { seq: target, body, name, remove } = params;
+    const user = this.#users.get(socket)!;
+    if (method === "edit") return this.change({ target, user, edit: { body } }).seq;
+    if (method === "delete") return this.change({ target, user, delete: {} }).seq;
+    if (method === "react") return this.change({ target, counts: { [name]: remove ? 0 : 1 } }).seq;
+    const set = { slow: 0, frozen: false, topic: "", data: null };
+    this.push("settings", { channel: "lobby", seq: (this.seq += 2), ...set, pins: [target] });
+    return this.seq;
   }
 
   #hello(user: string): object {
@@ -196,14 +289,16 @@ export class FakeServer {
     const since = params.since as number | undefined;
     const missed = this.log.filter((chat) => chat.seq > (since ?? 0));
     let outcome: object = {};
+    let changes: Change[] = [];
     let messages = limit === 0 ? [] : this.log.slice(-limit);
     if (since !== undefined && params.epoch !== this.epoch) {
       outcome = { recovered: false, reason: "epoch" };
-    } else if (since !== undefined && missed.length > this.recover) {
+    } else if (since !== undefined && missed.length + this.#since(since).length > this.recover) {
       outcome = { recovered: false, reason: "too_many" };
     } else if (since !== undefined) {
       outcome = { recovered: true };
       messages = missed;
+      changes = this.#since(since);
     }
     if (!this.history) {
       messages = [];
@@ -219,19 +314,52 @@ export class FakeServer {
       messages: messages.map((chat) => this.#wire(chat)),
       more: this.history && messages.length < this.log.length,
       partition: 3,
+      ...(this.format < 2 ? {} : { clast: this.#lastChange(), settings: this.#settings() }),
+      ...this.#tells(changes, messages.map(({ seq }) => seq)),
       ...outcome,
     };
   }
 
   #history(params: Record<string, any>): object {
     const limit = Math.min(params.limit ?? 50, this.page);
-    const { before = Infinity, after } = params;
+    const { before = Infinity, after, around } = params;
+    if (around !== undefined) return this.#around(around, limit);
     const found = this.log.filter((chat) => chat.seq < before && chat.seq > (after ?? 0));
     const page = after === undefined ? found.slice(-limit) : found.slice(0, limit);
+    let more = page.length < found.length;
+    let seq = more ? page.at(-1)!.seq : this.seq;
+    let changes = after === undefined ? [] : this.#since(after, seq);
+    if (after !== undefined && this.format > 1 && page.length + changes.length > limit) {
+      // Both count: the page ends where as many of either are in it.
+      const all = [...page.map((chat) => chat.seq), ...changes.map((change) => change.seq)];
+      seq = all.sort((a, b) => a - b)[limit - 1]!;
+      changes = this.#since(after, seq);
+      page.splice(page.findLastIndex((chat) => chat.seq <= seq) + 1);
+      more = true;
+    }
     return {
       epoch: this.epoch,
       messages: page.map((chat) => this.#wire(chat)),
-      more: page.length < found.length,
+      more,
+      ...this.#tells(changes, page.map((chat) => chat.seq)),
+      ...(after === undefined || this.format < 2 ? {} : { seq }),
     };
+  }
+
+  #around(around: number, limit: number): object {
+    const at = this.log.findIndex((chat) => chat.seq >= around);
+    const from = Math.max(0, at - Math.floor(limit / 2));
+    const page = this.log.slice(from, from + limit);
+    return {
+      epoch: this.epoch,
+      messages: page.map((chat) => this.#wire(chat)),
+      more: from > 0,
+      newer: from + limit < this.log.length,
+      ...this.#tells([], page.map((chat) => chat.seq)),
+    };
+  }
+
+  #settings(): object {
+    return { slow: 0, frozen: false, topic: "", data: null, pins: [] };
   }
 }
