@@ -222,7 +222,7 @@ func (w *world) older(q *history.Query, found *past, upTo int64) (listed []chang
 			reacted = append(reacted, rpc.Reacted{Target: c.Target, Counts: map[string]int{}})
 		}
 		reacted[i].Counts[c.React.Name] = 0
-		for _, r := range stateOf(&rpc.Message{Seq: c.Target}, found.changes).Reactions() {
+		for _, r := range stateOf(&rpc.Message{Seq: c.Target, User: c.Author}, found.changes).Reactions() {
 			if r.Name == c.React.Name {
 				reacted[i].Counts[r.Name] = r.Count
 			}
