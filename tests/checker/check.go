@@ -90,7 +90,7 @@ type Figures struct {
 	Acked, Unknown     int // chats and changes
 	Deliveries         int // chat pushes
 	Changes, Reactions int // pushes of them
-	Changed            int // messages, in views that were compared in the end
+	Changed            int // messages that clients showed in the end
 	Joins              int
 	Recovered, Partial int // joins with since: in full, or reported as not
 	Degraded           int

@@ -29,8 +29,12 @@ func TestCleanRecordings(t *testing.T) {
 		all.Void += f.Void
 		all.Downs += f.Downs
 		all.HistoryPages += f.HistoryPages
+		all.Changes += f.Changes
+		all.Reactions += f.Reactions
+		all.Changed += f.Changed
+		all.ChangesInPages += f.ChangesInPages
 	}
-	if all.Recovered < 100 || all.Deliveries < 10_000 || all.Void < 100 || all.Downs < 100 || all.HistoryPages < 100 {
+	if all.Changes < 1000 || all.Reactions < 1000 || all.Changed < 1000 || all.ChangesInPages < 100 || all.Recovered < 100 || all.Deliveries < 10_000 || all.Void < 100 || all.Downs < 100 || all.HistoryPages < 100 {
 		t.Errorf("the recordings are too poor to prove anything: %+v", all)
 	}
 }

@@ -81,13 +81,26 @@ func (t *timeline) react(target int64, counts map[string]int, seq int64) {
 	}
 }
 
-// view is a message with every change that was heard.
-func (t *timeline) view(h *held) rpc.Message {
+// byTarget are the changes that were heard, ascending, by the message that they
+// change; purges are under 0.
+func (t *timeline) byTarget() map[int64][]rpc.Change {
+	all := map[int64][]rpc.Change{}
+	for _, seq := range slices.Sorted(maps.Keys(t.heard)) {
+		c := t.heard[seq]
+		all[c.Target] = append(all[c.Target], c)
+	}
+	return all
+}
+
+// view is a message with every change that was heard of it since.
+func (h *held) view(heard map[int64][]rpc.Change) rpc.Message {
 	m := h.base
 	m.Reactions = nil
-	for _, seq := range slices.Sorted(maps.Keys(t.heard)) {
-		if c := t.heard[seq]; seq > h.asof && m.Deleted == nil {
-			applyTo(&m, &c)
+	of := slices.Concat(heard[m.Seq], heard[0])
+	slices.SortFunc(of, func(a, b rpc.Change) int { return cmp.Compare(a.Seq, b.Seq) })
+	for i := range of {
+		if of[i].Seq > h.asof && m.Deleted == nil {
+			applyTo(&m, &of[i])
 		}
 	}
 	return m
@@ -120,7 +133,7 @@ func emptied(m *rpc.Message, by *rpc.Deleted) rpc.Message {
 	return left
 }
 
-// counts are the reactions of a message, but for those that are gone.
+// reactions are those of a message, but for those that are gone.
 func (h *held) reactions() map[string]int {
 	counts := map[string]int{}
 	for name, is := range h.counts {
@@ -216,6 +229,7 @@ func (c *check) compareView(s *session, name string, t *timeline, last bool) {
 	ch := c.truth.channel(name)
 	stay := ch.stayAt(s.id, t.reached)
 	whole := last && c.Drained && s.end == nil && stay != nil && stay.to == 0
+	heard := t.byTarget()
 	for _, seq := range slices.Sorted(maps.Keys(t.messages)) {
 		h, m := t.messages[seq], ch.messageAt(seq)
 		if m == nil {
@@ -225,7 +239,7 @@ func (c *check) compareView(s *session, name string, t *timeline, last bool) {
 		if whole {
 			at = c.truth.end(name)
 		}
-		want, view := m.shown(name, at), t.view(h)
+		want, view := m.shown(name, at), h.view(heard)
 		counts := map[string]int{}
 		for _, r := range want.Reactions {
 			counts[r.Name] = r.Count
