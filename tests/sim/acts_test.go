@@ -135,7 +135,35 @@ func (c *client) does(method, channel, id string, params any) {
 	c.call(method, channel, params)
 }
 
-func (c *client) say(m said) { c.call(m.method, m.channel, m.params) }
+// say asks again, and now and then says so.
+func (c *client) say(m said) {
+	if c.w.chance(50) {
+		m.params = retried(m.params)
+	}
+	c.call(m.method, m.channel, m.params)
+}
+
+// retried are params that say that they were sent before.
+func retried(params any) any {
+	switch p := params.(type) {
+	case rpc.ChatParams:
+		p.Retry = true
+		return p
+	case rpc.EditParams:
+		p.Retry = true
+		return p
+	case rpc.DeleteParams:
+		p.Retry = true
+		return p
+	case rpc.ReactParams:
+		p.Retry = true
+		return p
+	case rpc.PinParams:
+		p.Retry = true
+		return p
+	}
+	return params
+}
 
 // target picks a message to change, most often a recent one that the user sees, and
 // now and then what is not there.

@@ -135,6 +135,8 @@ func (w *world) tally() {
 			switch {
 			case r.event.GetChat() != nil && r.void:
 				w.count("void chats")
+			case r.event.GetChange() != nil && r.void:
+				w.count("void changes")
 			case r.event.GetJoin() != nil && r.void:
 				w.count("void joins")
 			case r.event != nil:

@@ -24,7 +24,7 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 	case rpc.MethodLeave:
 		c.left(call, r)
 	case rpc.MethodChat, rpc.MethodEdit, rpc.MethodDelete, rpc.MethodReact, rpc.MethodPin:
-		var x rpc.ActResult
+		var x ack
 		c.decode(result, &x)
 		c.acked(call, r, &x)
 	case rpc.MethodPins:

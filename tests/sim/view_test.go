@@ -178,25 +178,47 @@ func (c *client) hearsSettings(p *rpc.SettingsPush) {
 	c.w.count("settings heard")
 }
 
-// acked takes the acknowledgement of an act: it is in the log.
-func (c *client) acked(call *call, r *room, x *rpc.ActResult) {
-	l := c.w.logOf(call.channel)
+// ack is the answer to an act.
+type ack struct {
+	rpc.ActResult
+	Repeat bool
+}
+
+// acked takes the acknowledgement of an act: it is in the log, and a retry that says
+// so is told where it stands.
+func (c *client) acked(call *call, r *room, x *ack) {
+	l, id := c.w.logOf(call.channel), idOf(call.params)
+	act := call.channel + "\x00" + c.user + "\x00" + id
+	stands := func(r record) bool { return r.event != nil && !r.void && actOf(r.event) == act }
 	p, isReact := call.params.(rpc.ReactParams)
-	if x.Unchanged {
+	switch {
+	case x.Unchanged:
 		if !isReact || !l.channels[call.channel].unchanged(c.user, &p, x.Seq) {
 			c.w.fail("%s: %s %s changes nothing as of %d, where the log has no such reaction", c.user, call.method, text(call.params), x.Seq)
 		}
 		c.w.count("reactions without effect")
 		return
+	case x.Repeat:
+		if x.ID != id || !isRetry(call.params) || !slices.ContainsFunc(l.records, stands) {
+			c.w.fail("%s: %s %s is said to be a repeat, of which the log has nothing", c.user, call.method, id)
+		}
+		c.w.count("repeats without a seq")
+		return
 	}
-	id := idOf(call.params)
-	found := x.Seq > 0 && x.Seq < l.end() && l.records[x.Seq].event != nil && actOf(l.records[x.Seq].event) == call.channel+"\x00"+c.user+"\x00"+id
-	if !found || x.ID != id {
+	found := x.Seq > 0 && x.Seq < l.end() && l.records[x.Seq].event != nil && actOf(l.records[x.Seq].event) == act
+	switch {
+	case !found || x.ID != id:
 		c.w.fail("%s: %s %s is acknowledged at %d, where the log does not have it", c.user, call.method, id, x.Seq)
+	case isRetry(call.params) && !stands(l.records[x.Seq]):
+		c.w.fail("%s: a retry of %s %s is acknowledged at %d, which is void", c.user, call.method, id, x.Seq)
+	case isRetry(call.params):
+		c.w.count("retries told where they stand")
 	}
 	r.acked = max(r.acked, x.Seq)
 	c.w.count("acknowledged: " + call.method)
 }
+
+func isRetry(params any) bool { return text(params) == text(retried(params)) }
 
 // unchanged says whether the reaction at a position makes another one useless.
 func (ch *channel) unchanged(user string, p *rpc.ReactParams, seq int64) bool {
