@@ -94,7 +94,7 @@ const noLeader int32 = -1
 type batch struct {
 	encoder
 	created time.Time // when its first record was enqueued
-	dones   []func(int64, error)
+	dones   []func(Ack)
 	links   []trace.Link  // to the spans of sampled records
 	flushed chan struct{} // closed after the callbacks; nil until a Flush asks
 	frozen  bool          // it is being sent, or was, and does not grow any more
@@ -102,6 +102,7 @@ type batch struct {
 	// Owned by the sender once frozen.
 	session *session // whose identity the sealed bytes carry; nil before
 	unsure  bool     // a request with these bytes may still be under way
+	sent    int      // how many requests carried it
 }
 
 // batchPool keeps batches whose buffers have grown to a useful size.
@@ -129,20 +130,40 @@ func (c *Client) NewProducer(cfg ProducerConfig) *Producer {
 	return p
 }
 
-// Produce queues a copy of rec for a partition and returns. Records of one
+// Ack is what became of a record.
+type Ack struct {
+	// Offset is the record's, where Err is nil.
+	Offset int64
+	// Twice says that the record was sent more than once. Where the broker lost its
+	// memory of this producer in between, it is in the log twice, and Offset is that
+	// of the second one.
+	Twice bool
+	Err   error
+}
+
+// Produce is Append for those to whom it is all the same whether a record is in
+// the log twice. A done of nil is fine.
+func (p *Producer) Produce(partition int, rec Record, done func(offset int64, err error)) error {
+	if done == nil {
+		return p.Append(partition, rec, nil)
+	}
+	return p.Append(partition, rec, func(a Ack) { done(a.Offset, a.Err) })
+}
+
+// Append queues a copy of rec for a partition and returns. Records of one
 // partition are written in the order of the calls.
 //
-// Unless Produce returns an error, done is called exactly once, in the order of
+// Unless Append returns an error, done is called exactly once, in the order of
 // the partition's records, from a goroutine of the producer that does nothing
 // else for its broker meanwhile: it must not block. It gets the record's
 // offset, or ErrFenced, ErrClosed, ErrLogReplaced or the broker's refusal of
 // the record; every other failure is retried forever. An error leaves the
 // outcome open: an attempt whose answer was lost may have written
-// it, or may still do so. A done of nil is fine.
+// it, or may still do so.
 //
-// Produce itself returns ErrQueueFull at the bound, ErrRecordTooLarge, or what
+// Append itself returns ErrQueueFull at the bound, ErrRecordTooLarge, or what
 // ended the producer.
-func (p *Producer) Produce(partition int, rec Record, done func(offset int64, err error)) error {
+func (p *Producer) Append(partition int, rec Record, done func(Ack)) error {
 	bound := recordBound(&rec)
 	if bound+batchOverhead > maxBatchBytes {
 		return fmt.Errorf("%w: at most %d bytes", ErrRecordTooLarge, maxBatchBytes-batchOverhead)

@@ -162,6 +162,7 @@ func (s *sender) roundTrip() (*produce.Response, error) {
 	s.layout = s.p.c.layout.Load()
 	parts := make([]rawproduce.RequestPartition, len(s.flights))
 	for i := range s.flights {
+		s.flights[i].b.sent++
 		parts[i].Partition = int32(s.flights[i].part.id)
 		parts[i].RecordSet.Reader = bytes.NewReader(s.flights[i].b.buf)
 	}
@@ -306,9 +307,9 @@ func (b *batch) finish(base int64, err error) {
 			continue
 		}
 		if err != nil {
-			done(0, err)
+			done(Ack{Err: err})
 		} else {
-			done(base+int64(i), nil)
+			done(Ack{Offset: base + int64(i), Twice: b.sent > 1})
 		}
 	}
 	if b.flushed != nil {

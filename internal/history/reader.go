@@ -45,6 +45,7 @@ type Reader struct {
 	tracer *tracing.Tracer
 	store  *store
 	tails  []*tail // by partition
+	finder finder
 	end    context.CancelFunc
 }
 
@@ -81,6 +82,7 @@ func (r *Reader) Close() {
 	for _, t := range r.tails {
 		t.close()
 	}
+	r.finder.close()
 	r.store.close()
 }
 
