@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/parley-chat/parley/internal/epoch"
@@ -84,4 +85,36 @@ func TestFormatIsRaisedUnderSessions(t *testing.T) {
 	if got := ada.outcome(rpc.MethodChat, structured); got != "" {
 		t.Errorf("in format 2, a chat with a type is answered with %q", got)
 	}
+}
+
+// A user who may no longer join leaves as one whose connection closed until the log
+// is raised: older readers know no other reason.
+func TestForcedLeaveAndItsReason(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.olderLog(1)
+	c.worker()
+	url := c.connector(authenticated(nil)).addr
+	lobby := allowing("lobby", `"*"`)
+	bob := granted(t, url, "bob", lobby)
+	bob.join("lobby")
+	reason := func() string {
+		t.Helper()
+		ada := granted(t, url, "ada", lobby) // a session takes few tokens at once
+		defer ada.Cut()
+		ada.join("lobby")
+		ada.call(rpc.MethodHello, rpc.HelloParams{Token: grantsToken(t, "ada", allowing("elsewhere", `"*"`))}, nil)
+		var left rpc.LeftPush
+		if err := json.Unmarshal(bob.sees(rpc.PushLeft).Params, &left); err != nil || left.User != "ada" {
+			t.Fatalf("bob sees %+v leave, %v", left, err)
+		}
+		return left.Reason
+	}
+	if got := reason(); got != rpc.LeftDisconnect {
+		t.Errorf("in format 1, ada leaves with %q", got)
+	}
+	if _, err := format.Raise(soon(t), c.client(), 2); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "leaves have their own reason", func() bool { return reason() == "forbidden" })
 }
