@@ -22,6 +22,9 @@ func check(cfg *Config, at net.Addr) (*gate.Gate, error) {
 	if cfg.Limits.Body > schema.MaxBody {
 		return nil, fmt.Errorf("a body of %d bytes is more than the log takes: the limit is at most %d", cfg.Limits.Body, schema.MaxBody)
 	}
+	if cfg.Limits.Data > schema.MaxData {
+		return nil, fmt.Errorf("data of %d bytes is more than the log takes: the limit is at most %d", cfg.Limits.Data, schema.MaxData)
+	}
 	if err := checkTraces(cfg.Traces); err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ const maxMalformed = 100 // malformed frames within admission.FloodWindow
 
 const (
 	escaped    = 6        // bytes that JSON takes for one of a body at most: a control character
-	frameHead  = 4 << 10  // what a chat takes besides its body, at most
+	frameHead  = 24 << 10 // what a chat takes besides its body and data, at most: 50 mentions
 	answerHead = 64 << 10 // what an answer takes besides its messages, at most: 200 members
 )
 
@@ -70,7 +70,8 @@ func (cfg *Config) setLimits(listen net.Addr) {
 		}
 	}
 	set(&l.Body, 4096)
-	set(&l.Frame, max(64<<10, escaped*l.Body+frameHead))
+	set(&l.Data, 4096)
+	set(&l.Frame, max(64<<10, escaped*l.Body+l.Data+frameHead))
 	set(&l.Channels, 128)
 	set(&l.Recover, 300)
 	set(&l.Pipeline, 1000)

@@ -48,6 +48,7 @@ type metrics struct {
 	joins        meter.Tally // by result
 	recoveries   meter.Tally // by result
 	messages     meter.Counter
+	changes      meter.Counter
 	deliveries   meter.Counter
 	delivery     meter.Histogram // seconds
 	batch        meter.Histogram // pushes
@@ -91,6 +92,8 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			meter.By("result", "recovered", rpc.ReasonTooMany, rpc.ReasonEpoch, rpc.ReasonUnavailable, rpc.ReasonForbidden)),
 		messages: m.Counter("parley.connector.messages", "{message}",
 			"Messages of clients that the log has acknowledged."),
+		changes: m.Counter("parley.connector.changes", "{change}",
+			"Edits, deletions, reactions and pins of clients that the log has acknowledged."),
 		deliveries: m.Counter("parley.connector.deliveries", "{message}",
 			"Messages that were handed to the sockets of sessions, once for each session."),
 		delivery: m.Histogram("parley.connector.delivery.duration", "s",
@@ -98,7 +101,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			meter.Seconds, nil),
 		batch: m.Histogram("parley.connector.batch.size", "{push}", "Pushes that were read at once.", meter.Sizes, nil),
 		acks: m.Histogram("parley.connector.ack.duration", "s",
-			"Time until the log acknowledged an event, by its kind.", meter.Seconds, meter.By("event", "join", "chat", "leave")),
+			"Time until the log acknowledged an event, by its kind.", meter.Seconds, meter.By("event", "join", "chat", "change", "leave")),
 		reads: m.Tally("parley.connector.history.reads", "{read}",
 			"Reads of history, by where it was found (ring is the connector's memory) and by result.", allReads),
 		readTime: m.Histogram("parley.connector.history.read.duration", "s",
@@ -189,6 +192,9 @@ func (m *metrics) acknowledged(e *schema.Event, took time.Duration) {
 	case *schema.Event_Chat:
 		m.acks.Record(took.Seconds(), "chat")
 		m.messages.Add(1)
+	case *schema.Event_Change, *schema.Event_Pin:
+		m.acks.Record(took.Seconds(), "change")
+		m.changes.Add(1)
 	}
 }
 

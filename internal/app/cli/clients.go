@@ -28,6 +28,8 @@ type clientFlags struct {
 	MaxConnections int           `default:"100000" placeholder:"N" help:"Connections at once; 0 for as many as files may be open. Default: ${default}."`
 	MaxChannels    int           `default:"128" placeholder:"N" help:"Channels that a session may join. Default: ${default}."`
 	MaxBody        int           `default:"4096" placeholder:"BYTES" help:"Size of a message. Default: ${default}."`
+	MaxData        int           `default:"4096" placeholder:"BYTES" help:"Size of the data of a message. Default: ${default}."`
+	EditAge        time.Duration `default:"0s" placeholder:"TIME" help:"Time for which the author may edit and delete a message; 0 for ever. Default: ${default}."`
 	MaxQueued      int           `default:"268435456" placeholder:"BYTES" help:"What may wait in the queues of all clients together; beyond it the longest queue is closed as a slow consumer; 0 for no limit. Default: ${default}."`
 	PingEvery      time.Duration `default:"25s" placeholder:"TIME" help:"Time between the server's pings. Default: ${default}."`
 	PongTimeout    time.Duration `default:"8s" placeholder:"TIME" help:"Time for a client's pong. Default: ${default}."`
@@ -45,7 +47,7 @@ func (f *clientFlags) Validate() error {
 			return fmt.Errorf("%s is %d: it takes a number from 1 on, or 0 for no limit", flag, n)
 		}
 	}
-	for flag, n := range map[string]int{"--max-channels": f.MaxChannels, "--max-body": f.MaxBody} {
+	for flag, n := range map[string]int{"--max-channels": f.MaxChannels, "--max-body": f.MaxBody, "--max-data": f.MaxData} {
 		if n < 1 {
 			return fmt.Errorf("%s is %d: it takes a number from 1 on", flag, n)
 		}
@@ -55,7 +57,7 @@ func (f *clientFlags) Validate() error {
 			return fmt.Errorf("%s is %v: it takes a time above 0", flag, d)
 		}
 	}
-	for flag, d := range map[string]time.Duration{"--drain": f.Drain, "--drain-delay": f.DrainDelay} {
+	for flag, d := range map[string]time.Duration{"--drain": f.Drain, "--drain-delay": f.DrainDelay, "--edit-age": f.EditAge} {
 		if d < 0 {
 			return fmt.Errorf("%s is %v: it takes a time from 0 on", flag, d)
 		}
@@ -87,7 +89,7 @@ func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config
 	}
 	cfg := connector.Config{
 		Certificate: certificate, Auth: auth, Grants: granted, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: orOff(f.MaxConnections), MaxQueued: orOff(f.MaxQueued),
-		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody},
+		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody, Data: f.MaxData, EditAge: int(f.EditAge.Milliseconds())},
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,
 	}
