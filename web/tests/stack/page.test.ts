@@ -226,7 +226,7 @@ test("a message's position can be looked at", async () => {
   const { seq } = await bob.send("look at me");
   const { page } = await open("ada", name);
   await until_shown(page, "look at me");
-  await page.getByRole("button", { name: "Details of the message by bob" }).click({ force: true });
+  await page.getByRole("button", { name: "Options for the message by bob" }).click({ force: true });
   const dialog = page.getByRole("dialog");
   const { epoch } = bob.messages[0]!;
   for (const fact of [epoch, `${seq}`, `${bob.partition}`]) {

@@ -54,7 +54,7 @@ describe.skipIf(!existsSync(program))("the pages of traces", () => {
     const { page } = await openWindow(browser);
     await enter(page, server.url, "ada", "traced");
     await say(page, "where does this go?");
-    await page.getByRole("button", { name: "Details of the message by ada" }).click({ force: true });
+    await page.getByRole("button", { name: "Options for the message by ada" }).click({ force: true });
     const opened = page.waitForEvent("popup");
     await page.getByRole("dialog").locator("dd a").click();
     const trace = await opened;

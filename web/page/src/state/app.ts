@@ -94,6 +94,10 @@ export class App {
       else if (history.state !== null && !this.#has(name)) this.#address(this.activeName.value);
       else this.open(name);
     });
+    // What is to be deleted does not wait for a page that may not come back.
+    window.addEventListener("pagehide", () => {
+      for (const view of this.views.value) view.changes.flush();
+    });
     effect(() => {
       const name = this.active.value?.channel.name;
       const title = name === undefined ? "Parley" : `${plain(name)} – Parley`;

@@ -8,11 +8,16 @@ export function isOutbox(value: unknown): value is Saved[] {
 }
 
 function isSaved(value: unknown): value is Saved {
-  const { id, body, to, time, status, attempted, error } = (value ?? {}) as Partial<Saved>;
+  const saved = (value ?? {}) as Partial<Saved>;
+  const { id, body, to, time, status, attempted, error, reply, epoch, mentions } = saved;
   return (
     typeof id === "string" &&
     typeof body === "string" &&
     (to === undefined || typeof to === "string") &&
+    (reply === undefined || Number.isSafeInteger(reply)) &&
+    (epoch === undefined || typeof epoch === "string") &&
+    (mentions === undefined ||
+      (Array.isArray(mentions) && mentions.every((user) => typeof user === "string"))) &&
     Number.isSafeInteger(time) &&
     STATUSES.includes(status) &&
     (attempted === undefined ||

@@ -8,6 +8,10 @@ const reasons: Record<number, Key> = {
   [ErrorCode.Forbidden]: "forbidden",
   [ErrorCode.TooManyChannels]: "tooManyChannels",
   [ErrorCode.TooLarge]: "tooLarge",
+  [ErrorCode.Gone]: "gone",
+  [ErrorCode.Full]: "full",
+  [ErrorCode.UnknownMethod]: "notYet",
+  [ErrorCode.HistoryUnavailable]: "historyAway",
   [ErrorCode.Timeout]: "noAnswer",
   [ErrorCode.Lost]: "failedLost",
   1009: "tooLarge",
@@ -19,12 +23,20 @@ const reasons: Record<number, Key> = {
 };
 
 /** What is not granted, where the message says what one tried. */
-const actions: Record<string, Key> = { chat: "noWriting", private: "noPrivateWriting" };
+const actions: Record<string, Key> = {
+  chat: "noWriting",
+  private: "noPrivateWriting",
+  edit: "noEditing",
+  react: "noReacting",
+  moderate: "noModerating",
+  history: "noReading",
+};
 
 /** Why something did not work, in the reader's language where that is known. */
 export function reasonOf(error: ParleyError | undefined): string {
   // What failed before the page was loaded again has lost its error.
   if (!error) return t("failedLost");
+  if (error.data.reason === "age") return t("tooOld");
   // Of a request's fields only the channel's name is the reader's own affair.
   const field = error.data.field ?? "channel";
   const action = error.code === ErrorCode.Forbidden ? actions[error.data.action ?? ""] : undefined;

@@ -1,6 +1,8 @@
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
 import { ErrorCode, type Channel, type Message, type ParleyError } from "@parley-chat/sdk";
+import { Changes } from "./changes.ts";
 import { Drafts, isSavedDrafts } from "./drafts.ts";
+import { mentioned } from "./mentions.ts";
 import { isOutbox } from "./outbox.ts";
 import { buildRows, keyOf, type Row } from "./rows.ts";
 import { tab } from "./storage.ts";
@@ -24,6 +26,8 @@ export class ChannelView {
   /** Whether somebody who is shut out asks to be let in. */
   readonly asking = signal(false);
   readonly rows: ReadonlySignal<Row[]>;
+  /** What one is doing to the messages. */
+  readonly changes: Changes;
 
   /** Whether its newest message is being looked at. */
   watched = false;
@@ -52,6 +56,7 @@ export class ChannelView {
   ) {
     this.channel = channel;
     this.#user = user;
+    this.changes = new Changes(channel, user);
     this.draft = this.#drafts.text;
     this.privateTo = this.#drafts.to;
     this.rows = computed(() => this.#build());
@@ -126,13 +131,38 @@ export class ChannelView {
     // Where nothing can be sent, the text stays where it is.
     if (body.trim() === "" || state === "idle" || state === "failed") return;
     const to = this.privateTo.value;
-    this.channel.send(body, to === undefined ? {} : { to }).catch((error: ParleyError) => {
+    const reply = this.changes.replying.value;
+    const mentions = this.channel.changeable ? mentioned(body, this.people) : [];
+    const options = {
+      ...(to === undefined ? {} : { to }),
+      ...(reply && { reply }),
+      ...(mentions.length > 0 && { mentions }),
+    };
+    this.changes.cancel();
+    this.channel.send(body, options).catch((error: ParleyError) => {
       const full = error.code === ErrorCode.OutboxFull;
       if (full && this.#drafts.textFor(to) === "") this.setDraft(body, to);
     });
     this.setDraft("");
     this.clearMarkers();
     this.sent.value++;
+  }
+
+  /** Those whom one may mention: who is here, and who wrote what is held. */
+  get people(): string[] {
+    const { messages, members } = this.channel;
+    const recent = messages.slice(-200).map(({ user }) => user);
+    return [...new Set([...members, ...recent])].filter((user) => user !== this.#user.value);
+  }
+
+  /** Answers a message, privately where it was private. */
+  replyTo(message: Message): void {
+    const { user, to } = message;
+    const other = user === this.#user.value ? to : user;
+    if (to !== undefined && other !== undefined) this.writeTo(other);
+    else if (this.privateTo.value !== undefined) this.writeToAll();
+    this.changes.reply(message);
+    this.chosen.value++;
   }
 
   /** Turns to one user; where it is that one already, nothing changes. */
@@ -146,6 +176,7 @@ export class ChannelView {
   }
 
   #choose(to: string | undefined, formerly: string | undefined): void {
+    this.changes.cancel();
     this.#drafts.to.value = to;
     this.formerly.value = formerly;
     this.chosen.value++;
@@ -195,6 +226,7 @@ export class ChannelView {
 
   /** Forgets what the tab remembers of this user in this channel. */
   forget(): void {
+    this.changes.flush();
     this.#forgotten = true;
     tab.set(this.#key("outbox"), undefined);
     tab.set(this.#key("draft"), undefined);
@@ -235,9 +267,11 @@ export class ChannelView {
     const pending = this.channel.outbox.filter(({ status }) => status !== "sent");
     if (pending.length === 0 && !this.#saved) return;
     this.#saved = pending.length > 0;
-    const keep = pending.map(({ id, body, to, time, status, attempted, error }) => {
-      return { id, body, to, time, status, attempted, error };
-    });
+    const keep = pending.map(
+      ({ id, body, to, time, status, attempted, error, reply, epoch, mentions }) => {
+        return { id, body, to, time, status, attempted, error, reply, epoch, mentions };
+      },
+    );
     tab.set(this.#key("outbox"), this.#saved ? keep : undefined);
   }
 

@@ -7,6 +7,8 @@ import { Composer } from "./Composer.tsx";
 import { Icon } from "./Icon.tsx";
 import { Members } from "./Members.tsx";
 import { Messages } from "./Messages.tsx";
+import { Notice } from "./Notice.tsx";
+import { Pins } from "./Pins.tsx";
 import { Sidebar } from "./Sidebar.tsx";
 import { ConnectionBar } from "./ConnectionBar.tsx";
 import { useDrawer, type Drawer } from "./drawer.ts";
@@ -52,6 +54,7 @@ export function Chat({ app }: { app: App }) {
         <header class="bar">
           {toggle("channels", "menu")}
           <h1 dir="auto">{view ? view.channel.name : "Parley"}</h1>
+          {view && <Pins key={view.channel.name} view={view} />}
           {view && toggle("members", "people")}
         </header>
         <ConnectionBar app={app} />
@@ -61,6 +64,7 @@ export function Chat({ app }: { app: App }) {
           <>
             <Messages key={view.channel.name} app={app} view={view} />
             <Access app={app} view={view} />
+            <Notice view={view} />
             <Composer key={`to ${view.channel.name}`} app={app} view={view} />
           </>
         ) : (

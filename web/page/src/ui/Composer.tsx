@@ -4,44 +4,73 @@ import { t } from "../state/i18n.ts";
 import type { ChannelView } from "../state/view.ts";
 import { missingIn } from "./Access.tsx";
 import { Icon } from "./Icon.tsx";
+import { MentionList, useMentions } from "./Mentions.tsx";
+import { excerpt } from "./Quote.tsx";
 import { composing } from "./shortcuts.ts";
 import { Text } from "./Text.tsx";
 
 const encoder = new TextEncoder();
 
-/** Where one writes: Enter sends, Shift+Enter begins a new line. */
+/** Where one writes: Enter sends, Shift+Enter begins a new line, the arrow up edits. */
 export function Composer({ app, view }: { app: App; view: ChannelView }) {
   const field = useRef<HTMLTextAreaElement>(null);
+  const { changes } = view;
   const { name } = view.channel;
-  const draft = view.draft.value;
   const to = view.privateTo.value;
   const chosen = view.chosen.value;
+  const editing = changes.editing.value;
+  const replying = changes.replying.value;
+  const text = editing ? changes.text.value : view.draft.value;
+  const set = (text: string) => (editing ? void (changes.text.value = text) : view.setDraft(text));
   // Before anything else can be focused, or this would take the focus back from there.
   useLayoutEffect(() => {
     // A phone's keyboard would cover the messages.
-    if (to !== undefined || matchMedia("(hover: hover)").matches) field.current?.focus();
-  }, [to, chosen]);
+    const wanted = to !== undefined || editing || replying;
+    if (wanted || matchMedia("(hover: hover)").matches) field.current?.focus();
+    const end = field.current?.value.length ?? 0;
+    if (editing) field.current?.setSelectionRange(end, end);
+  }, [to, chosen, editing, replying]);
+  const mentions = useMentions(view, (text, cursor) => {
+    set(text);
+    const { current } = field;
+    if (!current) return;
+    current.value = text; // now, so that the cursor has its place
+    current.focus();
+    current.setSelectionRange(cursor, cursor);
+  });
 
   const limit = app.client.value?.session?.limits.body ?? Infinity;
-  const excess = encoder.encode(draft).length - limit;
+  const excess = encoder.encode(text).length - limit;
   // What is written already stays, and can be copied.
   const missing = missingIn(view);
   const send = (event: Event) => {
     event.preventDefault();
-    if (excess <= 0 && !missing) view.send();
+    if (excess <= 0 && editing) changes.save();
+    else if (excess <= 0 && !missing) view.send();
     field.current?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (composing(event)) return;
-    if (event.key === "Enter" && !event.shiftKey) send(event);
+    const { key } = event;
+    const plain = !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey;
+    if (plain && mentions.key(key)) return event.preventDefault();
+    if (key === "Enter" && !event.shiftKey) send(event);
+    if (key === "ArrowUp" && plain && text === "" && !editing) {
+      changes.editNewest(to);
+      if (changes.editing.value) event.preventDefault();
+    }
+    if (key !== "Escape") return;
+    if (editing || replying) changes.cancel();
     // Whoever keeps writing without looking must not write to everybody.
-    if (event.key === "Escape" && to !== undefined && draft === "") view.writeToAll();
+    else if (to !== undefined && text === "") view.writeToAll();
   };
-  const label = to === undefined ? t("write", { name }) : t("writePrivate", { user: to });
+  let label = to === undefined ? t("write", { name }) : t("writePrivate", { user: to });
+  if (editing) label = t("editField");
+  const open = mentions.names.length > 0;
 
   return (
-    <form class={to === undefined ? "composer" : "composer private"} onSubmit={send}>
-      {to !== undefined && (
+    <form class={to === undefined || editing ? "composer" : "composer private"} onSubmit={send}>
+      {to !== undefined && !editing && (
         <p class="recipient">
           <Icon name="lock" /> <Text of="writePrivate" with={{ user: to }} />{" "}
           <button
@@ -55,33 +84,84 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
           </button>
         </p>
       )}
+      <About app={app} view={view} />
       <p class="again muted" role="status">
         <Again view={view} />
       </p>
+      {open && <MentionList {...mentions} />}
       <label class="unseen" for="composer">
         {label}
       </label>
       <textarea
         id="composer"
         ref={field}
-        rows={Math.min(8, draft.split("\n").length)}
-        value={draft}
+        rows={Math.min(8, text.split("\n").length)}
+        value={text}
         placeholder={missing ? "" : label}
-        readOnly={missing !== undefined}
-        aria-disabled={missing !== undefined}
-        aria-describedby="composer-error"
+        readOnly={missing !== undefined && !editing}
+        aria-disabled={missing !== undefined && !editing}
+        aria-describedby="composer-about composer-error"
         aria-invalid={excess > 0}
-        onInput={(e) => view.setDraft(e.currentTarget.value)}
+        aria-autocomplete="list"
+        aria-controls={open ? "mentions" : undefined}
+        aria-activedescendant={open ? `mention-${mentions.at}` : undefined}
+        onInput={(e) => {
+          set(e.currentTarget.value);
+          mentions.follow(e.currentTarget);
+        }}
+        onBlur={mentions.close}
         onKeyDown={onKeyDown}
         dir="auto"
       />
-      <button type="submit" class="primary" aria-label={t("send")} disabled={excess > 0 || !!missing}>
-        <Icon name="send" />
+      <button
+        type="submit"
+        class="primary"
+        aria-label={t(editing ? "save" : "send")}
+        title={t(editing ? "save" : "send")}
+        disabled={excess > 0 || (!!missing && !editing)}
+      >
+        <Icon name={editing ? "check" : "send"} />
       </button>
       <p id="composer-error" class="error" role="alert">
         {excess > 0 ? t("tooLong", { n: excess }) : ""}
       </p>
     </form>
+  );
+}
+
+/** Which message is edited, or answered, and the way out of that. */
+function About({ app, view }: { app: App; view: ChannelView }) {
+  const { changes } = view;
+  const editing = changes.editing.value;
+  const message = editing ?? changes.replying.value;
+  return (
+    <p id="composer-about" class="about" role="status">
+      {message && (
+        <>
+          <Icon name={editing ? "edit" : "reply"} />{" "}
+          <span class="excerpt">
+            {editing && message.user === app.user.value ? (
+              t("editing")
+            ) : (
+              <Text of={editing ? "editingOf" : "answering"} with={{ user: message.user }} />
+            )}
+            {!editing && <bdi class="muted"> {excerpt(message)}</bdi>}
+          </span>{" "}
+          <button
+            type="button"
+            class="quiet"
+            aria-label={t(editing ? "cancelEdit" : "cancelReply")}
+            title={t(editing ? "cancelEdit" : "cancelReply")}
+            onClick={() => {
+              changes.cancel();
+              document.getElementById("composer")?.focus();
+            }}
+          >
+            <Icon name="close" />
+          </button>
+        </>
+      )}
+    </p>
   );
 }
 

@@ -3,6 +3,9 @@ import { useEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
+import { keyOf } from "../state/rows.ts";
+import type { ChannelView } from "../state/view.ts";
+import { Actions } from "./Actions.tsx";
 
 /** The message that is shown, and the partition that holds it. */
 export interface Subject {
@@ -12,21 +15,32 @@ export interface Subject {
 
 interface Props {
   app: App;
+  view: ChannelView;
   subject: Subject | undefined;
   close(): void;
 }
 
-/** Where a message is in the log, and a link to its trace. */
-export function Details({ app, subject, close }: Props) {
+/** What one can do to a message, where it is in the log, and a link to its trace. */
+export function Details({ app, view, subject, close }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     if (subject) dialog.current?.showModal();
     else dialog.current?.close();
+    if (subject) view.changes.ask();
   }, [subject]);
+  void view.version;
+  // As it is now.
+  const now = subject && (view.channel.messages.find((m) => keyOf(m) === keyOf(subject.message)) ?? subject.message);
+  const end = () => {
+    // The focus is back where it came from before something else takes it.
+    dialog.current?.close();
+    close();
+  };
   return (
     <dialog ref={dialog} onClose={close} aria-labelledby="details-title">
       <h2 id="details-title">{t("detailsTitle")}</h2>
-      {subject && <Facts app={app} subject={subject} />}
+      {now && <Actions key={keyOf(now)} view={view} message={now} close={end} />}
+      {now && <Facts app={app} subject={{ ...subject, message: now }} />}
       <div class="actions">
         <button type="button" class="primary" onClick={close}>
           {t("close")}
@@ -46,6 +60,12 @@ function Facts({ app, subject }: { app: App; subject: Subject }) {
       <dd dir="auto">{message.user}</dd>
       <dt>{t("sentAt")}</dt>
       <dd>{moment(message.time)}</dd>
+      {message.edited && (
+        <>
+          <dt>{t("edited")}</dt>
+          <dd>{moment(message.edited.time)}</dd>
+        </>
+      )}
       <dt>{t("epoch")}</dt>
       <dd>{message.epoch}</dd>
       <dt>{t("partition")}</dt>

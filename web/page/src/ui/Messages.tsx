@@ -59,6 +59,17 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
     if (sent > 0) list.scrollToEnd();
   }, [sent]);
 
+  const target = view.changes.target.value;
+  useEffect(() => {
+    const index = rows.findIndex((row) => row.kind === "message" && row.message.seq === target?.seq);
+    if (!target || index < 0) return;
+    view.changes.target.value = undefined;
+    list.scrollToIndex(index, { align: "center" });
+    setFound(target.seq);
+  }, [target, rows]);
+  const [found, setFound] = useState<number | undefined>(undefined);
+  useFound(part, found, () => setFound(undefined));
+
   useFocusKept(part, scroller);
   useEndKept(scroller, () => list.scrollToEnd());
   useWatched(view, atEnd);
@@ -93,7 +104,13 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
                 aria-posinset={item.index + 1}
                 aria-setsize={channel.hasOlder ? -1 : rows.length}
               >
-                <RowView app={app} view={view} row={rows[item.index]!} inspect={setSubject} />
+                <RowView
+                  app={app}
+                  view={view}
+                  row={rows[item.index]!}
+                  inspect={setSubject}
+                  found={found}
+                />
               </div>
             ))}
           </div>
@@ -104,7 +121,7 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
           <Icon name="down" /> {unread > 0 ? t("jumpNew", { n: unread }) : t("jump")}
         </button>
       )}
-      <Details app={app} subject={subject} close={() => setSubject(undefined)} />
+      <Details app={app} view={view} subject={subject} close={() => setSubject(undefined)} />
     </div>
   );
 }
@@ -148,6 +165,28 @@ function Top({ view }: { view: ChannelView }) {
       {oldest && <p class="rule">{day(oldest.time)}</p>}
     </div>
   );
+}
+
+/** Puts the focus on the message that was looked for, and shows for a while which one that is. */
+function useFound(
+  part: RefObject<HTMLElement | null>,
+  found: number | undefined,
+  end: () => void,
+): void {
+  useEffect(() => {
+    if (found === undefined) return;
+    const timer = setTimeout(end, 2_500);
+    return () => clearTimeout(timer);
+  }, [found]);
+  // It may not be drawn yet; once it was found the focus is free to go.
+  const wanted = useRef<number | undefined>(undefined);
+  useEffect(() => void (wanted.current = found), [found]);
+  useEffect(() => {
+    const article = part.current?.querySelector<HTMLElement>(".message.found");
+    if (wanted.current === undefined || !article) return;
+    wanted.current = undefined;
+    article.focus({ preventScroll: true });
+  });
 }
 
 /** Stays at the end when the list's own height changes, as by a longer draft below it. */

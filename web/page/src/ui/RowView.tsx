@@ -1,20 +1,27 @@
 import type { Message, Outgoing } from "@parley-chat/sdk";
+import { useEffect } from "preact/hooks";
 import type { App } from "../state/app.ts";
+import { AT_HAND } from "../state/emoji.ts";
 import { clock, day, hue, moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import { linkify } from "../state/linkify.ts";
 import { isLong } from "../state/long.ts";
+import { split } from "../state/mentions.ts";
 import { reasonOf } from "../state/reason.ts";
-import type { Row } from "../state/rows.ts";
+import { keyOf, type Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
 import type { Subject } from "./Details.tsx";
 import { Icon } from "./Icon.tsx";
+import { Quote } from "./Quote.tsx";
+import { Deleted, Reactions, Undo } from "./Reactions.tsx";
 import { Text } from "./Text.tsx";
 
 interface Props {
   app: App;
   view: ChannelView;
   inspect(subject: Subject): void;
+  /** The seq of the message that was looked for. */
+  found: number | undefined;
 }
 
 /** One line of the list. */
@@ -52,32 +59,95 @@ export function RowView({ row, ...props }: Props & { row: Row }) {
   }
 }
 
-function StoredMessage({ app, view, message, head, inspect }: Props & Shown<Message>) {
-  const { id, user, time, to, body } = message;
+function StoredMessage({ app, view, message, head, inspect, found }: Props & Shown<Message>) {
+  const { seq, user, time, to, deleted, edited, mentions = [], stale } = message;
+  const { changes, channel } = view;
   const own = user === app.user.value;
+  const hidden = changes.deleting.value.has(keyOf(message));
+  useEffect(() => {
+    if (stale) void changes.read(message);
+  }, [stale, message]);
   return (
-    <article class={classes("message", own && "own", to !== undefined && "private", head && "head")}>
+    <article
+      tabIndex={-1}
+      class={classes(
+        "message",
+        own && "own",
+        to !== undefined && "private",
+        head && "head",
+        mentions.includes(app.user.value) && "mentioned",
+        found === seq && "found",
+      )}
+    >
       {head && <Author name={user} own={own} writeTo={() => view.writeTo(user)} />}
       {head && to !== undefined && <PrivateNote to={own ? to : undefined} />}
-      <Body text={body} id={id} view={view} />
-      <time dateTime={new Date(time).toISOString()} title={moment(time)}>
-        {clock(time)}
-      </time>
-      <button
-        type="button"
-        class="quiet more"
-        aria-label={t("detailsOf", { user })}
-        title={t("details")}
-        onClick={() => inspect({ message, partition: view.channel.partition })}
-      >
-        <Icon name="more" />
-      </button>
+      {message.reply !== undefined && !hidden && <Quote view={view} answer={message} />}
+      {hidden ? (
+        <Undo view={view} message={message} />
+      ) : deleted ? (
+        <Deleted message={message} />
+      ) : (
+        <Body message={message} view={view} me={app.user.value} />
+      )}
+      <span class="when">
+        {channel.settings.pins.includes(seq) && (
+          <span class="mark" title={t("pinned")}>
+            <Icon name="pin" />
+            <span class="unseen">{t("pinned")}</span>
+          </span>
+        )}
+        {edited && (
+          <span class="mark" title={t("editedAt", { time: moment(edited.time) })}>
+            {t("edited")}
+          </span>
+        )}
+        <time dateTime={new Date(time).toISOString()} title={moment(time)}>
+          {clock(time)}
+        </time>
+      </span>
+      {!hidden && <Reactions view={view} message={message} />}
+      <span class="tools">
+        {changes.possible(message) && !hidden && (
+          <>
+            {!channel.forbidden.has("react") && (
+              <button
+                type="button"
+                class="quiet wide-only"
+                aria-label={t("reactWith", { name: AT_HAND[0] })}
+                title={t("reactWith", { name: AT_HAND[0] })}
+                aria-pressed={changes.reaction(message, AT_HAND[0]).on}
+                onClick={() => changes.react(message, AT_HAND[0])}
+              >
+                <span class="emoji">{AT_HAND[0]}</span>
+              </button>
+            )}
+            <button
+              type="button"
+              class="quiet wide-only"
+              aria-label={t("replyTo", { user })}
+              title={t("reply")}
+              onClick={() => view.replyTo(message)}
+            >
+              <Icon name="reply" />
+            </button>
+          </>
+        )}
+        <button
+          type="button"
+          class="quiet more"
+          aria-label={t("detailsOf", { user })}
+          title={t("details")}
+          onClick={() => inspect({ message, partition: channel.partition })}
+        >
+          <Icon name="more" />
+        </button>
+      </span>
     </article>
   );
 }
 
 function OwnMessage({ app, view, message, head }: Props & Shown<Outgoing>) {
-  const { id, time, to, body, status } = message;
+  const { id, time, to, status, reply, epoch } = message;
   return (
     <article
       class={classes("message own", status, to !== undefined && "private", head && "head")}
@@ -85,7 +155,8 @@ function OwnMessage({ app, view, message, head }: Props & Shown<Outgoing>) {
     >
       {head && <Author name={app.user.value} own />}
       {head && to !== undefined && <PrivateNote to={to} />}
-      <Body text={body} id={id} view={view} />
+      {reply !== undefined && epoch !== undefined && <Quote view={view} answer={{ reply, epoch }} />}
+      <Body message={message} view={view} me={app.user.value} />
       <time dateTime={new Date(time).toISOString()} title={moment(time)}>
         {clock(time)}
       </time>
@@ -144,16 +215,24 @@ function PrivateNote({ to }: { to: string | undefined }) {
   );
 }
 
+interface Written {
+  message: { id: string; body: string; mentions?: readonly string[] };
+  view: ChannelView;
+  /** One's own name. */
+  me: string;
+}
+
 /** A message's text. It is never read as markup; web addresses become links. */
-function Body({ text, id, view }: { text: string; id: string; view: ChannelView }) {
-  const long = isLong(text);
+function Body({ message, view, me }: Written) {
+  const { id, body, mentions = [] } = message;
+  const long = isLong(body);
   const cut = long && !view.expanded.value.has(id);
   return (
     <div>
       <p class={classes("body", cut && "cut")} dir="auto">
-        {linkify(text).map((piece) =>
+        {linkify(body).map((piece) =>
           typeof piece === "string" ? (
-            piece
+            <Mentions text={piece} users={mentions} me={me} />
           ) : (
             <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
               {piece.text}
@@ -172,6 +251,18 @@ function Body({ text, id, view }: { text: string; id: string; view: ChannelView 
         </button>
       )}
     </div>
+  );
+}
+
+/** A text in which those are marked whom it mentions. */
+function Mentions({ text, users, me }: { text: string; users: readonly string[]; me: string }) {
+  if (users.length === 0) return <>{text}</>;
+  return (
+    <>
+      {split(text, users).map(({ text, user }) =>
+        user === undefined ? text : <mark class={user === me ? "me" : ""}>{text}</mark>,
+      )}
+    </>
   );
 }
 

@@ -7,8 +7,15 @@ const PADDING = 2;
 const HEAD = 32;
 const PRIVATE_NOTE = 19;
 const RULE = 32;
+const QUOTE = 24;
+const REACTIONS = 34;
+/** Pixels that a reaction takes in its row, and what else is in that row. */
+const REACTION = 58;
+const REACTIONS_BESIDE = 60;
 /** What is beside a message's text: its time, and room for a button. */
 const BESIDE = 111;
+/** And where it was edited. */
+const EDITED = 50;
 
 /**
  * Heights of rows that were not drawn yet. They have to be right nearly always:
@@ -33,21 +40,26 @@ export class Estimates {
     const note = head && message.to !== undefined ? PRIVATE_NOTE : 0;
     // A long one is cut, and has a button below it.
     const lines = isLong(message.body) ? LINES_SHOWN + 1 : this.#linesOf(message);
-    return PADDING + (head ? HEAD : 0) + note + LINE * lines;
+    const quote = message.reply === undefined ? 0 : QUOTE;
+    const reactions = row.kind === "message" ? (row.message.reactions?.length ?? 0) : 0;
+    const inRow = Math.max(1, Math.floor((this.#width - REACTIONS_BESIDE) / REACTION));
+    const below = REACTIONS * Math.ceil(reactions / inRow);
+    return PADDING + (head ? HEAD : 0) + note + quote + LINE * lines + below;
   }
 
-  #linesOf(message: { body: string }): number {
+  #linesOf(message: { body: string; edited?: object }): number {
     let lines = this.#lines.get(message);
     if (lines === undefined) {
       lines = 0;
-      for (const line of message.body.split("\n")) lines += this.#wrapped(line);
+      const beside = BESIDE + (message.edited ? EDITED : 0);
+      for (const line of message.body.split("\n")) lines += this.#wrapped(line, beside);
       this.#lines.set(message, lines);
     }
     return lines;
   }
 
-  #wrapped(line: string): number {
+  #wrapped(line: string, beside: number): number {
     const width = this.#pen?.measureText(line).width ?? 8 * line.length;
-    return Math.max(1, Math.ceil(width / Math.max(100, this.#width - BESIDE)));
+    return Math.max(1, Math.ceil(width / Math.max(100, this.#width - beside)));
   }
 }

@@ -1,0 +1,207 @@
+import type { Message, Reactor } from "@parley-chat/sdk";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { AT_HAND, EMOJI } from "../state/emoji.ts";
+import { hue } from "../state/format.ts";
+import { t } from "../state/i18n.ts";
+import type { ChannelView } from "../state/view.ts";
+import { Text } from "./Text.tsx";
+
+/** Names of the reactors that a tooltip has at most. */
+const HINTED = 10;
+
+/** How often people react to a message with each name; a click does so, too, or takes it back. */
+export function Reactions({ view, message }: { view: ChannelView; message: Message }) {
+  const { changes, channel } = view;
+  const [who, setWho] = useState<Record<string, string>>({});
+  const names = [...(message.reactions ?? []).map(({ name }) => name), ...changes.fresh(message)];
+  const shown = names
+    .map((name) => ({ name, ...changes.reaction(message, name) }))
+    .filter(({ count }) => count > 0);
+  useEffect(() => setWho({}), [message.reactions]);
+  if (shown.length === 0 || message.deleted) return null;
+  const able = changes.possible(message) && !channel.forbidden.has("react");
+  const hint = (name: string) => {
+    if (who[name] !== undefined || !changes.possible(message)) return;
+    setWho((all) => ({ ...all, [name]: "" }));
+    channel.reactions(message, { name, limit: HINTED }).then(
+      ({ users, more }) => {
+        const list = users.map(({ user }) => user).join(", ") + (more ? " …" : "");
+        setWho((all) => ({ ...all, [name]: list }));
+      },
+      () => {}, // the number says enough
+    );
+  };
+  return (
+    <ul class="reactions" aria-label={t("reactions")}>
+      {shown.map(({ name, count, on }) => (
+        <li key={name}>
+          <button
+            type="button"
+            class={on ? "reaction on" : "reaction"}
+            aria-pressed={on}
+            aria-label={t(on ? "reactedToo" : "reacted", { name, n: count })}
+            title={who[name] || undefined}
+            disabled={!able}
+            onPointerEnter={() => hint(name)}
+            onFocus={() => hint(name)}
+            onClick={() => changes.react(message, name)}
+          >
+            <bdi class="emoji">{name}</bdi> {count}
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The six reactions at hand, and the way to others. */
+export function AtHand({ view, message, done }: Choice) {
+  const { changes } = view;
+  const [all, setAll] = useState(false);
+  const choose = (name: string) => {
+    changes.react(message, name);
+    done();
+  };
+  return (
+    <>
+      <div class="at-hand" role="group" aria-label={t("react")}>
+        {AT_HAND.map((name) => (
+          <button
+            key={name}
+            type="button"
+            class="emoji"
+            aria-label={t("reactWith", { name })}
+            aria-pressed={changes.reaction(message, name).on}
+            onClick={() => choose(name)}
+          >
+            {name}
+          </button>
+        ))}
+        <button
+          type="button"
+          class="emoji"
+          aria-label={t("otherReaction")}
+          aria-expanded={all}
+          onClick={() => setAll(!all)}
+        >
+          +
+        </button>
+      </div>
+      {all && <Picker choose={choose} />}
+    </>
+  );
+}
+
+interface Choice {
+  view: ChannelView;
+  message: Message;
+  done(): void;
+}
+
+/** Emoji in rows of eight, by the arrow keys, and a field for any other. */
+function Picker({ choose }: { choose(name: string): void }) {
+  const grid = useRef<HTMLDivElement>(null);
+  const [at, setAt] = useState(0);
+  const [other, setOther] = useState("");
+  useLayoutEffect(() => grid.current?.querySelector<HTMLElement>("[tabindex='0']")?.focus(), [at]);
+  const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -8, ArrowDown: 8 };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const to = at + (steps[event.key] ?? NaN);
+    if (!(to >= 0 && to < EMOJI.length)) return;
+    event.preventDefault();
+    setAt(to);
+  };
+  const name = other.trim();
+  const fits = name !== "" && new TextEncoder().encode(name).length <= 64;
+  return (
+    <div class="picker">
+      <div class="grid" ref={grid} role="group" aria-label={t("reactions")} onKeyDown={onKeyDown}>
+        {EMOJI.map((name, i) => (
+          <button
+            key={name}
+            type="button"
+            class="emoji"
+            tabIndex={i === at ? 0 : -1}
+            aria-label={t("reactWith", { name })}
+            onClick={() => choose(name)}
+          >
+            {name}
+          </button>
+        ))}
+      </div>
+      <form
+        class="other"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (fits) choose(name);
+        }}
+      >
+        <input
+          aria-label={t("otherReaction")}
+          placeholder={t("otherReaction")}
+          value={other}
+          onInput={(e) => setOther(e.currentTarget.value)}
+        />
+        <button type="submit" disabled={!fits}>
+          {t("react")}
+        </button>
+      </form>
+    </div>
+  );
+}
+
+/** Who reacts to a message, by name of the reaction. */
+export function Who({ view, message }: { view: ChannelView; message: Message }) {
+  const [list, setList] = useState<{ users: Reactor[]; more: boolean }>({ users: [], more: false });
+  const load = (after?: Reactor) => {
+    view.channel.reactions(message, { limit: 100, ...(after && { after }) }).then(
+      ({ users, more }) =>
+        setList((all) => ({ users: after ? [...all.users, ...users] : users, more })),
+      () => {},
+    );
+  };
+  useEffect(() => load(), [message.reactions]);
+  if (list.users.length === 0) return null;
+  return (
+    <section class="who" aria-label={t("who")}>
+      <h3>{t("who")}</h3>
+      <ul>
+        {list.users.map(({ name, user }) => (
+          <li key={`${name}\n${user}`}>
+            <bdi class="emoji">{name}</bdi>{" "}
+            <bdi class={hue(user)}>{user}</bdi>
+          </li>
+        ))}
+      </ul>
+      {list.more && (
+        <button type="button" class="link" onClick={() => load(list.users[list.users.length - 1])}>
+          {t("more")}
+        </button>
+      )}
+    </section>
+  );
+}
+
+/** Where a message that one has just deleted was, for as long as that can be taken back. */
+export function Undo({ view, message }: { view: ChannelView; message: Message }) {
+  return (
+    <p class="undo muted" role="status">
+      {t("deleting")}{" "}
+      <button type="button" class="link" onClick={() => view.changes.undo(message)}>
+        {t("undo")}
+      </button>
+    </p>
+  );
+}
+
+/** What is left of a message that was deleted. */
+export function Deleted({ message }: { message: Message }) {
+  const { by, reason } = message.deleted!;
+  const other = by.user !== undefined && by.user !== message.user ? by.user : by.key;
+  return (
+    <p class="deleted muted">
+      {other === undefined ? t("deleted") : <Text of="deletedBy" with={{ user: other }} />}{" "}
+      {reason && <Text of="deletedWhy" with={{ reason }} />}
+    </p>
+  );
+}
