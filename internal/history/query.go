@@ -33,8 +33,14 @@ type Query struct {
 	// what one user said; "": for any.
 	Reply  int64
 	Author string
-	// States asks for what changes have made of each message, to go on folding.
-	States bool
+	// States asks for what changes have made of each message, to go on folding. Records
+	// asks for the newest changes of the channel besides, whatever their messages.
+	States, Records bool
+
+	// ReactedFrom, with After: Reacted tells of reactions from there on, where that is
+	// lower than After. They may not have been pushed to who has seen what is up to
+	// After. 0: from After on.
+	ReactedFrom int64
 
 	Mode                  Mode
 	Before, After, Around int64 // a seq, by Mode
@@ -68,6 +74,10 @@ type Page struct {
 	Asof     int64
 	// States, where they were asked for, one for each message.
 	States []*changes.State
+	// Records, where they were asked for: all changes from RecordsFrom up to Asof that
+	// are not void, ascending; at most 4,096 and 1 MiB. nil: they are not known.
+	Records     []changes.Record
+	RecordsFrom int64
 	// Mine are the reactions of the query's User to Messages.
 	Mine []rpc.Mine
 	// Seq, with After in the current epoch: up to there the page has every message

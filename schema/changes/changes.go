@@ -5,10 +5,7 @@
 // a client.
 package changes
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // MaxNames is how many names of reactions a message shows.
 const MaxNames = 20
@@ -64,8 +61,10 @@ func (p *Purge) hits(m *Message, seq int64) bool {
 // it was sent. Not safe for concurrent use.
 type State struct {
 	body, kind, data *at      // the newest edit that names it
+	edits            []int64  // the seqs of all, ascending
 	deleted          *Deleted // the one with the lowest seq
-	reactions        map[reaction]decision
+	reactions        reactions
+	size             int
 }
 
 type at struct {
@@ -73,20 +72,18 @@ type at struct {
 	text      string
 }
 
-type reaction struct{ user, name string }
-
-type decision struct {
-	seq    int64
-	remove bool
-}
+// What the parts of a State take besides their text, as measured.
+const (
+	stateBytes = 160
+	textBytes  = 48
+	goneBytes  = 96
+)
 
 // Add takes a change of the message m.
 func (s *State) Add(m *Message, c *Change) {
 	switch {
 	case c.Edit != nil:
-		s.body = newer(s.body, c, &c.Edit.Body)
-		s.kind = newer(s.kind, c, c.Edit.Type)
-		s.data = newer(s.data, c, c.Edit.Data)
+		s.edit(c)
 	case c.Delete != nil:
 		s.drop(c, c.Delete.Reason)
 	case c.Purge != nil:
@@ -94,16 +91,29 @@ func (s *State) Add(m *Message, c *Change) {
 			s.drop(c, c.Purge.Reason)
 		}
 	case c.React != nil:
-		s.react(c)
+		s.reactions.add(c.User, c.React.Name, c.Seq, c.React.Remove)
 	}
 }
 
-// newer is the one of two with the higher seq.
-func newer(have *at, c *Change, text *string) *at {
-	if text == nil || have != nil && have.seq >= c.Seq {
-		return have
+func (s *State) edit(c *Change) {
+	s.newer(&s.body, c, &c.Edit.Body)
+	s.newer(&s.kind, c, c.Edit.Type)
+	s.newer(&s.data, c, c.Edit.Data)
+	if i, found := slices.BinarySearch(s.edits, c.Seq); !found {
+		s.edits = slices.Insert(s.edits, i, c.Seq)
 	}
-	return &at{c.Seq, c.Time, *text}
+}
+
+// newer keeps the one of two with the higher seq.
+func (s *State) newer(have **at, c *Change, text *string) {
+	if text == nil || *have != nil && (*have).seq >= c.Seq {
+		return
+	}
+	if *have != nil {
+		s.size -= textBytes + len((*have).text)
+	}
+	*have = &at{c.Seq, c.Time, *text}
+	s.size += textBytes + len(*text)
 }
 
 // drop keeps the deletion with the lowest seq.
@@ -113,16 +123,13 @@ func (s *State) drop(c *Change, reason string) {
 	}
 }
 
-// react keeps, of each user and name, the change with the highest seq.
-func (s *State) react(c *Change) {
-	of := reaction{c.User, c.React.Name}
-	if have, ok := s.reactions[of]; ok && have.seq >= c.Seq {
-		return
+// Bytes is about what the state takes in memory.
+func (s *State) Bytes() int {
+	n := stateBytes + s.size + 8*cap(s.edits) + s.reactions.bytes
+	if d := s.deleted; d != nil {
+		n += goneBytes + len(d.User) + len(d.Key) + len(d.Reason)
 	}
-	if s.reactions == nil {
-		s.reactions = map[reaction]decision{}
-	}
-	s.reactions[of] = decision{c.Seq, c.React.Remove}
+	return n
 }
 
 // Deleted says who took a message away, and when.
@@ -143,6 +150,14 @@ type Count struct {
 
 // Deleted is what took the message away; nil: nothing did.
 func (s *State) Deleted() *Deleted { return s.deleted }
+
+// Unchanged reports whether the message is as it was sent.
+func (s *State) Unchanged() bool {
+	return s.body == nil && s.deleted == nil && s.reactions.pairs == 0
+}
+
+// Edits is how many edits there are, also of a message that is deleted.
+func (s *State) Edits() int { return len(s.edits) }
 
 // Text is what the message says, given what it said as it was sent: nothing
 // when it is deleted. edited is nil where nobody edited it.
@@ -171,52 +186,49 @@ func (s *State) Text(body, kind, data string) (newBody, newKind, newData string,
 // Reactions are the first MaxNames names, in the order of the oldest reaction of
 // each that still counts. A deleted message has none.
 func (s *State) Reactions() []Count {
-	type tally struct {
-		Count
-		first int64
+	if s.deleted != nil {
+		return []Count{}
 	}
-	names := map[string]*tally{}
-	for of, d := range s.reactions {
-		if d.remove || s.deleted != nil {
-			continue
-		}
-		t := names[of.name]
-		if t == nil {
-			t = &tally{Count{Name: of.name}, d.seq}
-			names[of.name] = t
-		}
-		t.Count.Count++
-		t.first = min(t.first, d.seq)
-	}
-	all := make([]*tally, 0, len(names))
-	for _, t := range names {
-		all = append(all, t)
-	}
-	slices.SortFunc(all, func(a, b *tally) int { return cmp.Compare(a.first, b.first) })
-	counts := make([]Count, 0, min(len(all), MaxNames))
-	for _, t := range all[:min(len(all), MaxNames)] {
-		counts = append(counts, t.Count)
+	all := s.reactions.shown()
+	all = all[:min(len(all), MaxNames)]
+	counts := make([]Count, len(all))
+	for i, n := range all {
+		counts[i] = Count{n.text, n.count}
 	}
 	return counts
 }
 
+// Count is how many users react with a name. Of a deleted message it is 0.
+func (s *State) Count(name string) int {
+	n := s.reactions.names[name]
+	if s.deleted != nil || n == nil {
+		return 0
+	}
+	return n.count
+}
+
+// Has reports whether anybody reacts with a name.
+func (s *State) Has(name string) bool { return s.Count(name) > 0 }
+
 // Mine are the names that a user reacts with, the oldest first. A deleted
 // message has none.
 func (s *State) Mine(user string) []string {
-	type own struct {
-		name string
-		seq  int64
+	if s.deleted != nil {
+		return []string{}
 	}
-	var all []own
-	for of, d := range s.reactions {
-		if of.user == user && !d.remove && s.deleted == nil {
-			all = append(all, own{of.name, d.seq})
-		}
-	}
-	slices.SortFunc(all, func(a, b own) int { return cmp.Compare(a.seq, b.seq) })
-	names := make([]string, len(all))
-	for i, o := range all {
-		names[i] = o.name
-	}
-	return names
+	return s.reactions.of(user)
 }
+
+// Reaction is what decides whether a user reacts with a name: the change at seq; 0:
+// there is none.
+func (s *State) Reaction(user, name string) (seq int64, there bool) {
+	d := s.reactions.decision(user, name)
+	return d.seq(), d > 0
+}
+
+// Names is how many names users react with; Pairs is how many pairs of user and
+// name there ever were, those taken back included.
+func (s *State) Names() int { return s.reactions.live }
+
+// Pairs: see Names.
+func (s *State) Pairs() int { return s.reactions.pairs }
