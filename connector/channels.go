@@ -19,6 +19,7 @@ type channel struct {
 	departing []*place // members whose connection is gone and whose leave waits
 	loading   *load    // the read of history that fills its memory; nil: there is none
 	dirty     bool     // among those that the stream flushes at the end of the batch
+	reacting  bool     // among those whose members are to be told of reactions
 }
 
 // detach ends p's membership.
@@ -33,9 +34,10 @@ type channels struct {
 	partitions int
 	large      int // users above which a channel is large
 
-	mu   sync.RWMutex
-	all  map[string]*channel
-	left map[string]time.Time // when large channels were left
+	mu       sync.RWMutex
+	all      map[string]*channel
+	left     map[string]time.Time // when large channels were left
+	reacting []*channel           // whose members are to be told of reactions
 }
 
 func newChannels(partitions int, o room.Options) *channels {
@@ -90,6 +92,33 @@ func (l *channels) presence() {
 	for _, ch := range l.list() {
 		ch.Lock()
 		ch.Presence()
+		ch.Unlock()
+	}
+}
+
+// react has the members of a channel, whose lock is held, told of reactions at the
+// next round.
+func (l *channels) react(ch *channel) {
+	if ch.reacting || !ch.Reacting() {
+		return
+	}
+	ch.reacting = true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reacting = append(l.reacting, ch)
+}
+
+// reactions tells the members of channels of reactions.
+func (l *channels) reactions() {
+	l.mu.Lock()
+	all := l.reacting
+	l.reacting = nil
+	l.mu.Unlock()
+	for _, ch := range all {
+		ch.Lock()
+		ch.Reactions()
+		ch.reacting = false
+		l.react(ch)
 		ch.Unlock()
 	}
 }

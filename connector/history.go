@@ -19,7 +19,14 @@ type historyCall struct {
 	mode  history.Mode
 	seq   int64
 	limit int
+	// answers and author ask for some of them alone: answers to a message, and what one
+	// user said. 0 and "": for any.
+	answers int64
+	author  string
 }
+
+// any reports whether the page is of this epoch, and of all messages.
+func (h *historyCall) any() bool { return h.epoch == "" && h.answers == 0 && h.author == "" }
 
 var errBehind = errors.New("the stream has not yet passed what was acknowledged")
 
@@ -34,7 +41,7 @@ func (h *historyCall) answer(ch *channel) {
 	}
 	inc := h.session.inc
 	ch.Lock()
-	if ch.Position() >= h.acked && h.epoch == "" {
+	if ch.Position() >= h.acked && h.any() {
 		if found, ok := ch.page(h, ch.Position()+1); ok && h.session.front.RoomNow() {
 			ch.Unlock()
 			inc.metrics.fromRing()
@@ -83,7 +90,7 @@ func (x *reader) page(ctx context.Context, ch *channel, h *historyCall, reached 
 	ch.Lock()
 	end := ch.Position() + 1
 	found, ok := room.Page{}, false
-	if h.epoch == "" {
+	if h.any() {
 		found, ok = ch.page(h, end)
 	}
 	ch.Unlock()
@@ -99,6 +106,7 @@ func (x *reader) page(ctx context.Context, ch *channel, h *historyCall, reached 
 	q := x.query(ch, h.user, end)
 	q.Epoch, q.Mode, q.Limit = h.epoch, h.mode, h.limit
 	q.Before, q.After, q.Around = h.seq, h.seq, h.seq
+	q.Reply, q.Author = h.answers, h.author
 	return x.read(ctx, q)
 }
 
@@ -119,7 +127,10 @@ func (ch *channel) page(h *historyCall, end int64) (room.Page, bool) {
 
 func (h *historyCall) send(p room.Page) {
 	inc := h.session.inc
-	r := rpc.HistoryResult{Epoch: cmp.Or(h.epoch, inc.log.Epoch), More: p.More, Newer: p.Newer, Older: p.Older}
+	r := rpc.HistoryResult{
+		Epoch: cmp.Or(h.epoch, inc.log.Epoch), Asof: p.Asof, Seq: p.Seq, Changes: p.Changes, Reacted: p.Reacted, Mine: p.Mine,
+		Next: p.Next, More: p.More, Newer: p.Newer, Older: p.Older,
+	}
 	h.reply(func(b []byte) []byte { return rpc.AppendHistoryResult(b, &r, p.Messages) })
 }
 

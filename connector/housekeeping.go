@@ -13,6 +13,7 @@ import (
 const (
 	housekeepEvery = 500 * time.Millisecond
 	reviewEvery    = 100 * time.Millisecond // when the rules have changed
+	reactEvery     = 250 * time.Millisecond // members are told of reactions
 	helloTimeout   = 10 * time.Second
 	giveUp         = 30 * time.Second // without an acknowledgement of the log
 )
@@ -26,6 +27,8 @@ func (inc *incarnation) keep(ctx context.Context) error {
 	tick, rules := time.NewTicker(housekeepEvery), time.NewTicker(reviewEvery)
 	defer tick.Stop()
 	defer rules.Stop()
+	react := time.NewTicker(reactEvery)
+	defer react.Stop()
 	reviewed := uint64(0)
 	for round := 0; ; {
 		select {
@@ -33,6 +36,8 @@ func (inc *incarnation) keep(ctx context.Context) error {
 			return ctx.Err()
 		case now := <-rules.C:
 			reviewed = inc.reviewAll(now, reviewed)
+		case <-react.C:
+			inc.channels.reactions()
 		case now := <-tick.C:
 			if err := inc.keepOnce(now, inc.sessions.list(), round%2 == 0); err != nil {
 				return err

@@ -300,7 +300,8 @@ func (j *joinCall) send(ch *channel, v room.View, p past) {
 	inc.metrics.joined(&p)
 	r := rpc.JoinResult{
 		Channel: ch.Name(), Epoch: inc.log.Epoch, Seq: v.Seq, Last: v.Last, Members: v.Members, Count: v.Count,
-		More: p.More, Partition: ch.partition, Recovered: p.recovered, Reason: p.reason, Degraded: p.degraded,
+		More: p.More, Asof: max(p.Asof, v.Seq), Clast: v.Clast, Changes: p.Changes, Reacted: p.Reacted, Mine: p.Mine,
+		Settings: v.Settings, Partition: ch.partition, Recovered: p.recovered, Reason: p.reason, Degraded: p.degraded,
 	}
 	j.reply(func(b []byte) []byte { return rpc.AppendJoinResult(b, &r, p.Messages) })
 }

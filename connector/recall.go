@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"time"
 
 	"github.com/parley-chat/parley/connector/room"
@@ -32,7 +31,7 @@ func recovery(p room.Page, recovered bool, reason string) past {
 // where none of it is older than that time, else no message.
 func (p past) since(oldest int64) past {
 	missed := p.recovered != nil && *p.recovered
-	if missed && (len(p.Messages) == 0 || sentAt(p.Messages[0]) > oldest) {
+	if missed && p.allSince(oldest) {
 		p.More = false
 		return p
 	}
@@ -40,6 +39,11 @@ func (p past) since(oldest int64) past {
 		return recovery(room.Page{}, false, rpc.ReasonForbidden)
 	}
 	return past{recovered: p.recovered, reason: p.reason, degraded: p.reason == rpc.ReasonUnavailable}
+}
+
+// allSince reports whether all that was missed is newer than a time.
+func (p *past) allSince(oldest int64) bool {
+	return (len(p.Messages) == 0 || sentAt(p.Messages[0]) > oldest) && (len(p.Changes) == 0 || p.Changes[0].Time > oldest)
 }
 
 // sentAt is the time of an encoded message; 0, long ago, where it has none.
@@ -63,7 +67,7 @@ func (ch *channel) past(j *joinCall, v room.View, l rpc.Limits, epoch string) (p
 	case j.epoch != epoch || *j.since > v.Seq:
 		return recovery(newest, false, rpc.ReasonEpoch), enough
 	}
-	missed, ok := ch.After(s, *j.since, l.Recover)
+	missed, ok := ch.Missed(s, *j.since, l.Recover)
 	switch {
 	case !ok:
 		return recovery(newest, false, rpc.ReasonUnavailable), false
@@ -127,7 +131,7 @@ func (x *reader) recall(ch *channel, j *joinCall, v room.View) past {
 func (x *reader) readPast(ctx context.Context, ch *channel, j *joinCall, v room.View, fromRing past) (past, error) {
 	q := x.query(ch, j.user, v.Seq+1)
 	if fromRing.reason == rpc.ReasonUnavailable {
-		q.Mode, q.After, q.Limit = history.After, *j.since, x.inc.limits.Recover
+		q.Mode, q.After, q.Limit, q.ReactedFrom = history.After, *j.since, x.inc.limits.Recover, room.ReactionsFrom(*j.since)
 		missed, err := x.read(ctx, q)
 		if err != nil {
 			return past{}, err
@@ -138,11 +142,12 @@ func (x *reader) readPast(ctx context.Context, ch *channel, j *joinCall, v room.
 		}
 		fromRing.reason = rpc.ReasonTooMany
 	}
+	q.ReactedFrom = 0
 	q.Mode, q.Limit = history.Newest, max(j.limit, 1)
 	newest, err := x.read(ctx, q)
 	if j.limit == 0 {
 		newest.More = newest.More || len(newest.Messages) > 0
-		newest.Messages = nil
+		newest.Messages, newest.Mine = nil, nil
 	}
 	fromRing.Page = newest
 	return fromRing, err
@@ -153,8 +158,10 @@ func (x *reader) query(ch *channel, user string, end int64) history.Query {
 	ch.Lock()
 	defer ch.Unlock()
 	voids, from := ch.Voids()
+	known, knownFrom := ch.KnownBelow(end)
 	return history.Query{
 		Channel: ch.Name(), User: user, End: end, Bytes: messageBytes(x.inc.limits), Voids: voids, VoidsFrom: from,
+		Known: known, KnownFrom: knownFrom,
 	}
 }
 
@@ -165,30 +172,6 @@ func (x *reader) read(ctx context.Context, q history.Query) (room.Page, error) {
 		return room.Page{}, err
 	}
 	return pageFrom(&q, &found, messageBytes(x.inc.limits)), nil
-}
-
-// pageFrom encodes what was found, as much of it as fits into bytes, from the
-// end that q asks for.
-func pageFrom(q *history.Query, found *history.Page, bytes int) room.Page {
-	p := room.Page{More: found.More, Newer: found.Newer, Older: found.Older}
-	at := int64(math.MaxInt64) // the newest are nearest
-	switch q.Mode {
-	case history.After:
-		at = 0
-	case history.Around:
-		at = q.Around
-	}
-	messages, from, to := room.Fit(found.Messages, at, bytes)
-	if from > 0 {
-		p.More, p.Older = true, ""
-	}
-	if to < len(found.Messages) && q.Mode == history.After {
-		p.More = true
-	} else if to < len(found.Messages) {
-		p.Newer = true
-	}
-	p.Messages = messages
-	return p
 }
 
 // readTurn reads when it is its turn: the reads under way are bounded.
@@ -244,10 +227,11 @@ func (x *reader) fillNow(ch *channel, l *load) {
 	ctx, cancel := context.WithTimeout(l.by.In(x.inc.ctx), x.inc.cfg.HistoryTime)
 	defer cancel()
 	ch.Lock()
-	floor := ch.Floor()
+	floor, end := ch.Floor(), ch.Position()+1
 	ch.Unlock()
-	q := x.query(ch, "", floor)
-	q.Everyone, q.Mode, q.Limit, q.Bytes = true, history.Newest, x.inc.limits.Recover+1, room.RingBytes
+	q := x.query(ch, "", end)
+	q.Everyone, q.Mode, q.Before, q.Limit, q.Bytes = true, history.Before, floor, x.inc.limits.Recover+1, room.RingBytes
+	q.States, q.Records = true, true
 	found, err := x.readTurn(ctx, q)
 	below := int64(0)
 	if err != nil {
@@ -259,7 +243,7 @@ func (x *reader) fillNow(ch *channel, l *load) {
 		}
 		x.inc.metrics.read(sourceLog, time.Since(began), err)
 	}
-	older := room.NewOlder(found.Messages, found.More, below, found.Older)
+	older := room.NewOlder(found.Messages, found.States, found.Asof, found.More, below, found.Older, room.Records{All: found.Records, From: found.RecordsFrom})
 	ch.Lock()
 	defer ch.Unlock()
 	ch.Extend(floor, older)

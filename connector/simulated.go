@@ -88,6 +88,7 @@ func (s *Simulated) Keep() error {
 	if err := s.inc.keepOnce(time.Now(), all, true); err != nil {
 		return err
 	}
+	s.inc.channels.reactions()
 	select {
 	case err := <-s.inc.broken:
 		return err

@@ -124,7 +124,11 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 			s.passJoin(ch, joined.Session)
 		}
 	}
-	if left.GetUnsubscribed() {
+	s.inc.channels.react(ch)
+	if targets := ch.Wanted(); len(targets) > 0 {
+		s.inc.spawn(func() { s.inc.past.lookUp(ch, targets) })
+	}
+	if left.GetUnsubscribed() || u.GetRemoved().GetUnsubscribed() || u.GetUnwatched().GetUnsubscribed() {
 		s.inc.channels.unsubscribe(ch)
 	}
 	if u.GetMessage() != nil {
@@ -151,7 +155,8 @@ func (s *stream) passLeave(ch *channel, name, id string) {
 // subscribe makes the channel that a snapshot, or a join that needs none,
 // begins; nil when u is neither.
 func (s *stream) subscribe(u *schema.Update) *channel {
-	if snapshot, joined := u.GetSnapshot(), u.GetJoined(); !snapshot.GetFirst() && !joined.GetSubscribed() {
+	snapshot, joined, watched := u.GetSnapshot(), u.GetJoined(), u.GetWatched()
+	if !snapshot.GetFirst() && !joined.GetSubscribed() && !watched.GetSubscribed() {
 		return nil
 	}
 	return s.inc.channels.subscribe(u.Channel)

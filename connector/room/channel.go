@@ -32,12 +32,15 @@ type Channel struct {
 	name    string
 	options Options
 
-	replica replica
-	ring    ring
-	fans    []*fan      // one for each dialect
-	waiting []*waiter   // for the position
-	crowded bool        // somebody came or went since the last presence push
-	current rpc.Message // the one that is being spread; here it costs no allocation
+	replica  replica
+	ring     ring
+	changes  changeRing
+	targets  targets // older than the ring
+	reacting reacting
+	fans     []*fan      // one for each dialect
+	waiting  []*waiter   // for the position
+	crowded  bool        // somebody came or went since the last presence push
+	current  rpc.Message // the one that is being spread; here it costs no allocation
 }
 
 // New returns a channel that nothing was applied to yet.
@@ -59,6 +62,9 @@ type waiter struct {
 // Apply applies an update of the channel, in the order of the pushes. Members
 // get what it brings with the next Flush. The error is a [schema.NewerError].
 func (c *Channel) Apply(p *schema.Push, u *schema.Update) error {
+	if c.reacting.late(p.Offset) {
+		c.tellReactions()
+	}
 	switch k := u.Kind.(type) {
 	case *schema.Update_Snapshot:
 		c.replica.snapshot(k.Snapshot)
@@ -74,7 +80,9 @@ func (c *Channel) Apply(p *schema.Push, u *schema.Update) error {
 	case *schema.Update_Departed:
 		c.departed(p, k.Departed)
 	default:
-		return &schema.NewerError{What: "push kind"}
+		if err := c.act(p, u); err != nil {
+			return err
+		}
 	}
 	c.reach(p.Offset)
 	return nil
@@ -83,6 +91,10 @@ func (c *Channel) Apply(p *schema.Push, u *schema.Update) error {
 func (c *Channel) message(p *schema.Push, of *schema.Message) {
 	m := &c.current
 	*m = rpc.Message{Channel: c.name, Seq: p.Offset, ID: of.Id, User: of.User, To: of.To, Body: of.Body, Time: p.Time, Trace: of.Trace}
+	m.Info, m.Type, m.Data, m.Reply, m.Mentions, m.Key = of.Info, of.Type, of.Data, of.Reply, of.Mentions, of.Key
+	if of.Origin == schema.Origin_ORIGIN_BACKEND {
+		m.Origin = rpc.OriginBackend
+	}
 	json := rpc.AppendMessage(nil, m)
 	c.ring.add(entry{seq: p.Offset, time: p.Time, user: m.User, to: m.To, id: m.ID, json: json})
 	for _, f := range c.fans {
@@ -90,7 +102,7 @@ func (c *Channel) message(p *schema.Push, of *schema.Message) {
 		if m.To == "" {
 			f.lay(true, push)
 		} else {
-			f.whisper(m.User, m.To, push)
+			f.whisper(true, m.User, m.To, push)
 		}
 	}
 	if m.To == "" {
@@ -100,13 +112,17 @@ func (c *Channel) message(p *schema.Push, of *schema.Message) {
 }
 
 func (c *Channel) joined(p *schema.Push, j *schema.Joined) {
-	c.replica.last = j.Last
-	if j.First {
-		c.replica.add(j.User)
-		c.notice(rpc.PushJoined, rpc.JoinedPush{Channel: c.name, Seq: p.Offset, User: j.User, Time: p.Time})
+	c.replica.last, c.replica.clast = j.Last, j.Clast
+	if j.Banned == nil {
+		// One who was banned when they came first is shown from the join on that they
+		// may.
+		if c.replica.add(j.User) || j.First {
+			c.notice(rpc.PushJoined, rpc.JoinedPush{Channel: c.name, Seq: p.Offset, User: j.User, Info: j.Info, Time: p.Time})
+		}
+		c.replica.inform(j.User, j.Info)
 	}
 	if j.Subscribed {
-		c.ring.floor = p.Offset
+		c.begin(p.Offset)
 	}
 }
 
@@ -126,7 +142,9 @@ func (c *Channel) departed(p *schema.Push, d *schema.Departed) {
 }
 
 func (c *Channel) gone(p *schema.Push, user string, why schema.Reason) {
-	c.replica.remove(user)
+	if !c.replica.remove(user) {
+		return // a banned one, who was not shown
+	}
 	c.notice(rpc.PushLeft, rpc.LeftPush{Channel: c.name, Seq: p.Offset, User: user, Time: p.Time, Reason: reasonOf(why)})
 }
 
@@ -268,4 +286,9 @@ func (c *Channel) Reached(seq int64) <-chan struct{} {
 		c.waiting = append(c.waiting, w)
 	}
 	return w.done
+}
+
+// StopWaiting forgets one who waits for what Reached returned.
+func (c *Channel) StopWaiting(reached <-chan struct{}) {
+	c.waiting = slices.DeleteFunc(c.waiting, func(w *waiter) bool { return w.done == reached })
 }

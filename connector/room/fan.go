@@ -56,15 +56,17 @@ func (f *fan) lay(message bool, write func([]byte) []byte) {
 	}
 }
 
-// whisper gives a message to the sessions of two users.
-func (f *fan) whisper(user, to string, write func([]byte) []byte) {
-	d := delivery{frame: write(nil), message: true, user: user, to: to}
+// whisper gives a frame to the sessions of two users.
+func (f *fan) whisper(message bool, user, to string, write func([]byte) []byte) {
+	d := delivery{frame: write(nil), message: message, user: user, to: to}
 	f.keep(d)
 	for _, m := range f.members {
 		if m.stage == live && d.reaches(m.User) {
 			f.sendTo(m)
 			m.Outlet.Send(d.frame)
-			f.delivered++
+			if message {
+				f.delivered++
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package room
 import (
 	"slices"
 
+	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -18,18 +19,17 @@ func (c *Channel) Find(user, id string, newest int) (Found, bool) {
 // Before returns the newest limit messages below seq. It is false when memory
 // does not reach back far enough to tell; what it has is the page all the same.
 func (c *Channel) Before(s Span, seq int64, limit int) (Page, bool) {
-	return c.ring.before(s, seq, limit)
-}
-
-// After returns the oldest limit messages above seq; false: see Before.
-func (c *Channel) After(s Span, seq int64, limit int) (Page, bool) {
-	return c.ring.after(s, seq, limit)
+	p, ok := c.ring.before(s, seq, limit)
+	p.Asof = c.replica.position
+	return p, ok
 }
 
 // Around returns half of limit before seq and half from it on; of these what is
 // nearest to seq, if not all fit. False: see Before.
 func (c *Channel) Around(s Span, seq int64, limit int) (Page, bool) {
-	return c.ring.around(s, seq, limit)
+	p, ok := c.ring.around(s, seq, limit)
+	p.Asof = c.replica.position
+	return p, ok
 }
 
 // Floor is the seq from which on memory has every message; 0: from the channel's
@@ -44,37 +44,50 @@ type Older struct {
 	entries []entry
 	floor   int64
 	epoch   string
+	asof    int64
+	records Records
 }
 
-// NewOlder encodes what a read from below a channel's floor found. more says that
-// there is more before these messages; else they are all from seq on. epoch is the
-// one before, where this one has no more.
-func NewOlder(messages []rpc.Message, more bool, from int64, epoch string) Older {
-	entries := entriesOf(messages)
+// NewOlder encodes what a read from below a channel's floor found: messages, and
+// their states, with every change up to asof. more says that there is more before
+// these messages; else they are all from seq on. epoch is the one before, where this
+// one has no more. changed are changes up to asof.
+func NewOlder(messages []rpc.Message, states []*changes.State, asof int64, more bool, from int64, epoch string, changed Records) Older {
+	entries := entriesOf(messages, states)
 	if len(entries) < len(messages) {
 		more, epoch = true, ""
 	}
 	if more && len(entries) > 0 {
 		from = entries[0].seq
 	}
-	return Older{entries, from, epoch}
+	return Older{entries, from, epoch, asof, changed}
 }
 
-// Extend has memory reach further back, unless its floor is another one by now.
+// Extend has memory reach further back, unless its floor is another one by now, or
+// changes since the messages were read are not known any more.
 func (c *Channel) Extend(floor int64, o Older) {
-	if c.ring.floor == floor {
-		c.ring.prepend(o.entries, o.floor, o.epoch)
+	if c.ring.floor != floor || c.changes.floor > o.asof+1 {
+		return
 	}
+	for _, r := range c.changes.from(o.asof + 1) {
+		hit(o.entries, &r)
+	}
+	c.ring.prepend(o.entries, o.floor, o.epoch)
+	c.changes.prepend(o.records)
 }
 
-// entriesOf makes entries of the newest messages, as many as a ring holds.
-func entriesOf(messages []rpc.Message) []entry {
+// entriesOf makes entries of the newest messages, as many as a ring holds. A message
+// without a state is as it was sent.
+func entriesOf(messages []rpc.Message, states []*changes.State) []entry {
 	entries := make([]entry, 0, len(messages))
 	size := fitted{bytes: RingBytes}
 	for i := len(messages) - 1; i >= 0; i-- {
 		m := &messages[i]
 		e := entry{seq: m.Seq, time: m.Time, user: m.User, to: m.To, id: m.ID, json: rpc.AppendMessage(nil, m)}
-		if !size.fits(e.json) {
+		if i < len(states) && !states[i].Unchanged() {
+			e.fate = &fate{state: *states[i]}
+		}
+		if !size.fits(e.size()) {
 			break
 		}
 		entries = append(entries, e)

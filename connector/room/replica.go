@@ -1,6 +1,7 @@
 package room
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/parley-chat/parley/schema"
@@ -8,12 +9,16 @@ import (
 )
 
 // replica is what the push stream has brought of one channel: who is there, the
-// newest public message, and which of the newest offsets are void chats. It is
-// exact at position. Pure; guarded by its channel's lock.
+// newest public message and change, what is set, and which of the newest offsets are
+// void chats or changes. It is exact at position. Pure; guarded by its channel's lock.
 type replica struct {
 	window   int64
-	users    []string // sorted by their bytes
+	users    []string                   // who are shown, sorted by their bytes
+	infos    map[string]json.RawMessage // of those of them who have one
 	last     int64
+	clast    int64
+	settings *schema.Settings // nil: nobody set any
+	amounts  *schema.Amounts  // nil: all are 0
 	position int64
 	voids    []int64 // ascending, complete from position-window on
 }
@@ -21,9 +26,22 @@ type replica struct {
 // snapshot takes one chunk of the list that precedes the subscribing join.
 func (r *replica) snapshot(s *schema.Snapshot) {
 	if s.First {
-		r.users, r.voids = nil, nil
+		r.users, r.infos, r.voids = nil, nil, nil
+		r.settings, r.clast, r.amounts = s.Settings, s.Clast, s.Amounts
 	}
-	r.users = append(r.users, s.Users...)
+	banned := map[string]bool{}
+	for _, user := range s.Banned {
+		banned[user] = true
+	}
+	for i, user := range s.Users {
+		if banned[user] {
+			continue
+		}
+		r.users = append(r.users, user)
+		if i < len(s.Infos) {
+			r.inform(user, s.Infos[i])
+		}
+	}
 	r.voids = append(r.voids, s.Voids...)
 }
 
@@ -39,16 +57,53 @@ func (r *replica) advance(offset int64) {
 
 func (r *replica) void(offset int64) { r.voids = append(r.voids, offset) }
 
-func (r *replica) add(user string) {
-	if i, found := slices.BinarySearch(r.users, user); !found {
+// add reports whether the user was not there.
+func (r *replica) add(user string) bool {
+	i, found := slices.BinarySearch(r.users, user)
+	if !found {
 		r.users = slices.Insert(r.users, i, user)
 	}
+	return !found
 }
 
-func (r *replica) remove(user string) {
-	if i, found := slices.BinarySearch(r.users, user); found {
+// remove reports whether the user was there.
+func (r *replica) remove(user string) bool {
+	i, found := slices.BinarySearch(r.users, user)
+	if found {
 		r.users = slices.Delete(r.users, i, i+1)
+		delete(r.infos, user)
 	}
+	return found
+}
+
+// inform keeps what the newest join of a user told of them.
+func (r *replica) inform(user string, info []byte) {
+	if len(info) == 0 {
+		delete(r.infos, user)
+		return
+	}
+	if r.infos == nil {
+		r.infos = map[string]json.RawMessage{}
+	}
+	r.infos[user] = info
+}
+
+// shownSettings are the settings as clients see them.
+func (r *replica) shownSettings() rpc.Settings {
+	s := r.settings
+	if s == nil {
+		return rpc.Settings{Pins: []int64{}}
+	}
+	shown := rpc.Settings{
+		Seq: s.Seq, Time: s.Time, Slow: s.Slow, Frozen: s.Frozen, Topic: s.Topic, Data: s.Data, Pins: s.Pins,
+	}
+	if s.By != nil {
+		shown.By = &rpc.Author{User: s.By.GetUser(), Key: s.By.GetKey()}
+	}
+	if shown.Pins == nil {
+		shown.Pins = []int64{}
+	}
+	return shown
 }
 
 // page returns up to limit users that follow after ("" for the first).
@@ -63,7 +118,7 @@ func (r *replica) page(after string, limit int) []rpc.Member {
 	users := r.users[i:min(i+limit, len(r.users))]
 	members := make([]rpc.Member, len(users))
 	for i, user := range users {
-		members[i].User = user
+		members[i] = rpc.Member{User: user, Info: r.infos[user]}
 	}
 	return members
 }

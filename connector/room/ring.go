@@ -10,7 +10,8 @@ const RingBytes = 1 << 20
 type entry struct {
 	seq, time    int64
 	user, to, id string
-	json         []byte // the message as history shows it
+	json         []byte // the message as history shows it, but for what fate has to say
+	fate         *fate  // nil: nobody changed it
 }
 
 func (e *entry) visibleTo(user string) bool {
@@ -30,14 +31,14 @@ type ring struct {
 // add appends the newest message.
 func (r *ring) add(e entry) {
 	r.entries = append(r.entries, e)
-	r.bytes += len(e.json)
+	r.bytes += e.size()
 	r.trim()
 }
 
 // prepend adds messages from before the floor, which becomes the given one.
 func (r *ring) prepend(entries []entry, floor int64, older string) {
 	for i := range entries {
-		r.bytes += len(entries[i].json)
+		r.bytes += entries[i].size()
 	}
 	r.entries = slices.Concat(entries, r.entries)
 	r.floor, r.older = floor, older
@@ -47,7 +48,7 @@ func (r *ring) prepend(entries []entry, floor int64, older string) {
 func (r *ring) trim() {
 	drop := 0
 	for len(r.entries)-drop > r.maxEntries || (r.bytes > RingBytes && len(r.entries)-drop > 1) {
-		r.bytes -= len(r.entries[drop].json)
+		r.bytes -= r.entries[drop].size()
 		r.floor = r.entries[drop].seq + 1
 		drop++
 	}
@@ -76,6 +77,7 @@ func (r *ring) find(user, id string, newest int) (entry, bool) {
 // before returns the newest limit messages below seq. It is false when the
 // ring does not reach back far enough to tell.
 func (r *ring) before(s Span, seq int64, limit int) (Page, bool) {
+	defer r.trim() // what was encoded may have grown
 	found, more, ok := r.foundBefore(s, seq, limit)
 	p := pageOf(found, more)
 	if !more {
@@ -84,13 +86,16 @@ func (r *ring) before(s Span, seq int64, limit int) (Page, bool) {
 	return p, ok
 }
 
-func (r *ring) foundBefore(s Span, seq int64, limit int) (found []*entry, more, ok bool) {
+func (r *ring) foundBefore(s Span, seq int64, limit int) (found []shown, more, ok bool) {
 	seq = min(seq, s.End)
 	size := fitted{bytes: s.Bytes}
 	for i := len(r.entries) - 1; i >= 0 && !more; i-- {
 		if e := &r.entries[i]; e.seq < seq && e.visibleTo(s.User) {
-			if more = len(found) == limit || !size.fits(e.json); !more {
-				found = append(found, e)
+			if more = len(found) == limit; !more {
+				now := r.current(e, s.User)
+				if more = !size.fits(now.size); !more {
+					found = append(found, now)
+				}
 			}
 		}
 	}
@@ -100,20 +105,24 @@ func (r *ring) foundBefore(s Span, seq int64, limit int) (found []*entry, more, 
 
 // after returns the oldest limit messages above seq.
 func (r *ring) after(s Span, seq int64, limit int) (Page, bool) {
+	defer r.trim()
 	found, more, ok := r.foundAfter(s, seq, limit)
 	return pageOf(found, more), ok
 }
 
-func (r *ring) foundAfter(s Span, seq int64, limit int) (found []*entry, more, ok bool) {
+func (r *ring) foundAfter(s Span, seq int64, limit int) (found []shown, more, ok bool) {
 	if seq+1 < r.floor {
 		return nil, false, false
 	}
-	i, _ := slices.BinarySearchFunc(r.entries, seq+1, func(e entry, seq int64) int { return int(e.seq - seq) })
+	i, _ := position(r.entries, seq+1)
 	size := fitted{bytes: s.Bytes}
 	for ; i < len(r.entries) && r.entries[i].seq < s.End && !more; i++ {
 		if e := &r.entries[i]; e.visibleTo(s.User) {
-			if more = len(found) == limit || !size.fits(e.json); !more {
-				found = append(found, e)
+			if more = len(found) == limit; !more {
+				now := r.current(e, s.User)
+				if more = !size.fits(now.size); !more {
+					found = append(found, now)
+				}
 			}
 		}
 	}
@@ -126,13 +135,13 @@ func (r *ring) around(s Span, seq int64, limit int) (Page, bool) {
 	if seq < r.floor {
 		return Page{}, false
 	}
+	defer r.trim()
 	old, more, ok := r.foundBefore(s, seq, limit/2)
 	if !ok {
 		return Page{}, false
 	}
 	recent, newer, ok := r.foundAfter(s, seq-1, limit-limit/2)
-	seqOf := func(e *entry) int64 { return e.seq }
-	n, m := nearest(old, recent, seq, seqOf, func(e *entry) []byte { return e.json }, s.Bytes)
+	n, m := nearest(old, recent, seq, func(e shown) int64 { return e.seq }, func(e shown) int { return e.size }, s.Bytes)
 	more, newer = more || n < len(old), newer || m < len(recent)
 	p := pageOf(append(old[len(old)-n:], recent[:m]...), more)
 	p.Newer = newer

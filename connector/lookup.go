@@ -1,0 +1,58 @@
+package connector
+
+import (
+	"context"
+	"errors"
+
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema/changes"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// errChangedSince means that a message that was read has changes since then of which
+// memory knows nothing any more.
+var errChangedSince = errors.New("the channel has changed too much meanwhile")
+
+// lookUp looks up messages that are reacted to and are not in memory, so that members
+// are told the counts from the next time on. Nobody waits for it.
+func (x *reader) lookUp(ch *channel, targets []int64) {
+	ctx, cancel := context.WithTimeout(x.inc.ctx, x.inc.cfg.HistoryTime)
+	defer cancel()
+	for _, seq := range targets {
+		if err := x.loadTarget(ctx, ch, seq); err != nil {
+			x.noHistory.warn(ctx, x.inc.logger, err)
+			return
+		}
+	}
+}
+
+// loadTarget has the channel's memory know from history what there is at seq, whoever
+// may see it. The channel's position is at seq or above.
+func (x *reader) loadTarget(ctx context.Context, ch *channel, seq int64) error {
+	ch.Lock()
+	end := ch.Position() + 1
+	_, known := ch.Target(seq)
+	ch.Unlock()
+	if known {
+		return nil
+	}
+	q := x.query(ch, "", end)
+	q.Everyone, q.States, q.Mode, q.Before, q.Limit = true, true, history.Before, seq+1, 1
+	found, err := x.readTurn(ctx, q)
+	if err != nil {
+		return err
+	}
+	var m *rpc.Message
+	var state *changes.State
+	if len(found.Messages) > 0 && found.Messages[0].Seq == seq {
+		if m = &found.Messages[0]; len(found.States) > 0 {
+			state = found.States[0]
+		}
+	}
+	ch.Lock()
+	defer ch.Unlock()
+	if !ch.AddTarget(seq, m, state, found.Asof) {
+		return errChangedSince
+	}
+	return nil
+}

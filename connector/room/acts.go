@@ -1,0 +1,102 @@
+package room
+
+import (
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/changes"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// act applies an update that format 2 has brought.
+func (c *Channel) act(p *schema.Push, u *schema.Update) error {
+	switch k := u.Kind.(type) {
+	case *schema.Update_Changed:
+		c.changed(p, k.Changed)
+	case *schema.Update_Reacted:
+		c.reacted(p, k.Reacted)
+	case *schema.Update_Purged:
+		c.purged(p, k.Purged)
+	case *schema.Update_VoidChange:
+		c.replica.void(p.Offset)
+	case *schema.Update_Sanctioned:
+		c.replica.amounts = k.Sanctioned.Amounts
+	case *schema.Update_Removed:
+		c.removed(p, k.Removed)
+	case *schema.Update_Settings:
+		c.set(k.Settings)
+	case *schema.Update_Watched:
+		c.watched(p, k.Watched)
+	case *schema.Update_Unwatched:
+		if k.Unwatched.Unsubscribed {
+			c.abandon()
+		}
+	default:
+		return &schema.NewerError{What: "push kind"}
+	}
+	return nil
+}
+
+// change has a change that is not void hit what memory has.
+func (c *Channel) change(r *changes.Record) {
+	c.changes.add(*r)
+	c.ring.change(r)
+	c.targets.change(r)
+}
+
+func (c *Channel) changed(p *schema.Push, of *schema.Changed) {
+	r := changes.Record{ID: of.Id, Target: of.Target, Author: of.Author, To: of.To}
+	r.Seq, r.Time, r.User, r.Key = p.Offset, p.Time, of.User, of.Key
+	switch act := of.Act.(type) {
+	case *schema.Changed_Edit:
+		r.Edit = changes.EditOf(act.Edit)
+	case *schema.Changed_Delete:
+		r.Delete = &changes.Delete{Reason: act.Delete.Reason}
+	}
+	c.change(&r)
+	c.tell(of.Author, of.To, rpc.PushChanged, &rpc.ChangedPush{Change: r.Wire(c.name), Cprev: of.Cprev})
+	if of.To == "" {
+		c.replica.clast = p.Offset
+	}
+}
+
+func (c *Channel) reacted(p *schema.Push, of *schema.Reacted) {
+	r := changes.Record{ID: of.Id, Target: of.Target, Author: of.Author, To: of.To}
+	r.Seq, r.Time, r.User = p.Offset, p.Time, of.User
+	r.React = &changes.React{Name: of.Name, Remove: of.Remove}
+	c.change(&r)
+	c.reacting.add(&r)
+	if of.Target < c.ring.floor && c.targets.all[of.Target] == nil {
+		c.reacting.want(of.Target)
+	}
+}
+
+func (c *Channel) purged(p *schema.Push, of *schema.Purged) {
+	r := changes.Record{ID: of.Id}
+	r.Seq, r.Time, r.User, r.Key = p.Offset, p.Time, of.By.GetUser(), of.By.GetKey()
+	r.Purge = &changes.Purge{User: of.User, Since: of.Since, Reason: of.Reason}
+	c.change(&r)
+	c.tell("", "", rpc.PushChanged, &rpc.ChangedPush{Change: r.Wire(c.name), Cprev: of.Cprev})
+	c.replica.clast = p.Offset
+}
+
+// removed ends all memberships of a user.
+func (c *Channel) removed(p *schema.Push, of *schema.Removed) {
+	c.gone(p, of.User, of.Reason)
+	if of.Unsubscribed {
+		c.abandon()
+	}
+}
+
+func (c *Channel) set(s *schema.Settings) {
+	c.replica.settings, c.replica.amounts = s, s.Amounts
+	c.tell("", "", rpc.PushSettings, &rpc.SettingsPush{Channel: c.name, Settings: c.replica.shownSettings()})
+}
+
+func (c *Channel) watched(p *schema.Push, w *schema.Watched) {
+	c.replica.last, c.replica.clast = w.Last, w.Clast
+	if w.Subscribed {
+		c.begin(p.Offset)
+	}
+}
+
+// begin notes that memory knows all from an offset on.
+func (c *Channel) begin(offset int64) { c.ring.floor, c.changes.floor = offset, offset }
