@@ -75,7 +75,7 @@ export interface Changed {
   edit?: { body: string; type?: string; data?: unknown };
   /** It is gone. */
   delete?: { reason?: string };
-  /** All that `user` said from `since` on is gone. */
+  /** All messages of `user` from `since` on are gone. */
   purge?: { user: string; since: number; reason?: string };
 }
 
@@ -257,7 +257,7 @@ export interface HistoryQuery {
   around?: number;
   /** Answers to this message alone; not with `around`. */
   reply?: number;
-  /** What this user said alone; not with `around`. */
+  /** Messages of this user alone; not with `around`. */
   user?: string;
   /** The epoch in which the seqs count; the current one by default. */
   epoch?: string;

@@ -195,17 +195,15 @@ export class Timeline {
     return message;
   }
 
-  /** The index of the first message at or above a seq; those of earlier epochs come first. */
+  /**
+   * The index of the first message at or above a seq; those of earlier epochs come
+   * first. From the end: it is mostly the newest ones that are looked for.
+   */
   #find(seq: number, epoch: string): number {
-    let low = 0;
-    let high = this.messages.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const message = this.messages[middle]!;
-      if (message.epoch !== epoch || message.seq < seq) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    const { messages } = this;
+    let at = messages.length;
+    while (at > 0 && messages[at - 1]!.epoch === epoch && messages[at - 1]!.seq >= seq) at--;
+    return at;
   }
 }
 

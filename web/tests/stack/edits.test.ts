@@ -1,0 +1,172 @@
+import type { Channel } from "@parley-chat/sdk";
+import axe from "axe-core";
+import type { Locator, Page } from "playwright-core";
+import { expect, inject, test } from "vitest";
+import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { Proxy } from "../support/proxy.ts";
+import { browser, fresh, somebody } from "../support/stage.ts";
+import { until } from "../support/wait.ts";
+
+/** A window of ada, one of bob, and what went wrong in either. */
+async function two(name: string) {
+  const channel = fresh(name);
+  const [a, b] = await Promise.all([openWindow(browser), openWindow(browser)]);
+  await enter(a.page, inject("server"), "ada", channel);
+  await enter(b.page, inject("server"), "bob", channel);
+  const problems = () => [...a.problems, ...b.problems];
+  return { ada: a.page, bob: b.page, problems, channel };
+}
+
+const message = (page: Page, text: string): Locator => {
+  return page.locator(".message", { has: page.locator(".body", { hasText: text }) });
+};
+
+async function options(page: Page, text: string): Promise<Locator> {
+  await message(page, text).locator(".more").click({ force: true });
+  return page.getByRole("dialog");
+}
+
+async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => (window as any).axe.run());
+  return (violations as axe.Result[])
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+}
+
+test("the arrow up edits one's newest message, Enter saves, Escape does not", async () => {
+  const { ada, bob, problems } = await two("edit");
+  await say(ada, "helo");
+  await say(bob, "hi");
+  await until("both", async () => (await shown(ada)).length === 2);
+  const field = ada.locator("#composer");
+  await field.press("ArrowUp");
+  expect(await field.inputValue()).toBe("helo");
+  await ada.getByRole("status").filter({ hasText: "Editing your message" }).waitFor();
+  await field.press("Escape");
+  expect(await field.inputValue()).toBe("");
+  await field.press("ArrowUp");
+  await field.fill("hello");
+  await field.press("Enter");
+  await until("the edit", async () => (await shown(bob)).join() === "hello,hi");
+  await message(bob, "hello").getByText("edited").waitFor();
+  expect(await field.inputValue()).toBe("");
+  await bob.reload();
+  await message(bob, "hello").getByText("edited").waitFor();
+  expect(problems()).toEqual([]);
+});
+
+test("a deletion can be taken back for 5 s, and is made at once when the page goes away", async () => {
+  const { ada, bob, problems } = await two("delete");
+  for (const text of ["stays", "goes", "goes with the page"]) await say(ada, text);
+  await until("all of them", async () => (await shown(bob)).length === 3);
+
+  await (await options(ada, "stays")).getByRole("button", { name: "Delete" }).click();
+  await ada.getByRole("button", { name: "Undo" }).click();
+  await message(ada, "stays").waitFor();
+
+  await message(ada, "goes with").waitFor();
+  await (await options(ada, "goes with")).getByRole("button", { name: "Delete" }).click();
+  await ada.getByRole("button", { name: "Undo" }).waitFor();
+  await ada.goto("about:blank");
+  await bob.getByText("This message was deleted.").waitFor();
+  expect(await shown(bob)).toEqual(["stays", "goes"]);
+
+  await enter(ada, inject("server"), "ada", decodeURIComponent(new URL(bob.url()).hash.slice(1)));
+  await (await options(ada, "goes")).getByRole("button", { name: "Delete" }).click();
+  await until("the deletion", async () => (await shown(bob)).join() === "stays", 15_000);
+  await bob.reload();
+  await until("the history", async () => (await shown(bob)).join() === "stays");
+  expect(problems()).toEqual([]);
+});
+
+test("reactions: counted for all, one's own apart, and who", async () => {
+  const { ada, bob, problems } = await two("react");
+  await say(ada, "released");
+  await message(bob, "released").waitFor();
+  await (await options(bob, "released")).getByRole("button", { name: "React with 🎉" }).click();
+  const chip = ada.getByRole("button", { name: "🎉: 1" });
+  await chip.click();
+  await ada.getByRole("button", { name: "🎉: 2, you too", pressed: true }).waitFor();
+  await bob.getByRole("button", { name: "🎉: 2, you too" }).waitFor();
+  const dialog = await options(ada, "released");
+  await until("who", async () => (await dialog.locator(".who li").allTextContents()).join() === "🎉 ada,🎉 bob");
+  await dialog.getByRole("button", { name: "Another emoji" }).click();
+  expect(await findings(ada)).toEqual([]);
+  await screenshot(ada, "options");
+  await dialog.getByRole("textbox").fill("<img src=x onerror=alert(1)>");
+  await dialog.getByRole("textbox").press("Enter");
+  await bob.getByRole("button", { name: "<img src=x" }).waitFor();
+  await ada.getByRole("button", { name: "🎉: 2, you too" }).click();
+  await bob.getByRole("button", { name: "🎉: 1, you too" }).waitFor();
+  await bob.reload();
+  await bob.getByRole("button", { name: "🎉: 1, you too" }).waitFor();
+  expect(problems()).toEqual([]);
+});
+
+test("a reply quotes, and leads to, what it answers, however far back that is", async () => {
+  const { ada, bob, problems, channel } = await two("reply");
+  await say(ada, "the question");
+  await message(bob, "the question").waitFor();
+  await message(bob, "the question").hover();
+  await bob.getByRole("button", { name: "Reply to the message by ada" }).click();
+  await bob.getByRole("status").filter({ hasText: "Reply to ada the question" }).waitFor();
+  await say(bob, "the answer");
+  await ada.getByRole("button", { name: "Reply to ada: the question" }).waitFor();
+  const zoe = await somebody("zoe").join(channel, { maxPending: 1000 });
+  await Promise.all(Array.from({ length: 500 }, (_, i) => zoe.send(`${i}`)));
+  await zoe.send("again", { reply: (await zoe.history({ user: "ada" })).messages[0]! });
+  await bob.reload();
+  await message(bob, "again").getByRole("button", { name: "Reply to ada: the question" }).click();
+  await bob.locator(".message.found .body", { hasText: "the question" }).waitFor();
+  expect(await bob.evaluate(() => document.activeElement!.textContent)).toContain("the question");
+  expect(problems()).toEqual([]);
+});
+
+test("names are completed after an @, and whom a message mentions sees it", async () => {
+  const { ada, bob, problems } = await two("mention");
+  const field = ada.locator("#composer");
+  await field.pressSequentially("look, @b");
+  await ada.getByRole("option", { name: "bob" }).waitFor();
+  expect(await field.getAttribute("aria-activedescendant")).toBe("mention-0");
+  await field.press("Enter");
+  expect(await field.inputValue()).toBe("look, @bob ");
+  await field.press("Enter");
+  await bob.locator(".message.mentioned mark.me", { hasText: "@bob" }).waitFor();
+  expect(await ada.locator(".message.mentioned").count()).toBe(0);
+  expect(problems()).toEqual([]);
+});
+
+test("what is pinned is listed for all, and found from there", async () => {
+  const { ada, bob, problems } = await two("pin");
+  await say(ada, "the rules");
+  await message(ada, "the rules").waitFor();
+  await (await options(ada, "the rules")).getByRole("button", { name: "Pin", exact: true }).click();
+  await bob.getByRole("button", { name: "Pinned messages (1)" }).click();
+  await bob.getByRole("dialog").getByText("the rules").waitFor();
+  expect(await findings(bob)).toEqual([]);
+  await bob.getByRole("button", { name: "Go to it" }).click();
+  await bob.locator(".message.found", { hasText: "the rules" }).waitFor();
+  await (await options(ada, "the rules")).getByRole("button", { name: "Unpin" }).click();
+  await bob.getByRole("button", { name: "Pinned messages" }).waitFor({ state: "detached" });
+  expect(problems()).toEqual([]);
+});
+
+test("a window that was away for 50 edits and 20 deletions shows them all", async () => {
+  const name = fresh("away");
+  const proxy = await Proxy.start(inject("server"));
+  const { page, problems } = await openWindow(browser);
+  const zoe = somebody("zoe");
+  const channel: Channel = await zoe.join(name);
+  const sent = await Promise.all(Array.from({ length: 30 }, (_, i) => channel.send(`message ${i}`)));
+  await enter(page, proxy.url, "ada", name);
+  await message(page, "message 29").waitFor();
+  proxy.block();
+  for (let i = 0; i < 50; i++) await channel.edit(sent[i % 30]!.seq!, `edit ${i}`);
+  for (const { seq } of sent.slice(0, 20)) await channel.delete(seq!);
+  proxy.unblock();
+  const left = Array.from({ length: 10 }, (_, i) => `edit ${20 + i}`);
+  await until("all of it", async () => (await shown(page)).join() === left.join(), 60_000);
+  expect(problems).toEqual([]);
+  await proxy.stop();
+});
