@@ -55,7 +55,7 @@ func (db *DB) DropGeneration(ctx context.Context, g uint32) error {
 	if g >= current {
 		return fmt.Errorf("generation %d is not older than the current one, %d", g, current)
 	}
-	for _, table := range []string{sql.Watermarks(g), sql.Events(g), versions(g)} {
+	for _, table := range []string{sql.Messages(g), sql.Watermarks(g), sql.Changes(g), sql.Events(g), versions(g)} {
 		if err := db.drop(ctx, table); err != nil {
 			return err
 		}

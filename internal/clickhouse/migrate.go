@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/pressly/goose/v3"
@@ -86,7 +87,7 @@ var errUsed = errors.New("the tables of this generation were dropped")
 // CreateGeneration creates the tables of generation g, or brings them to the
 // version of this binary.
 //
-// Events that were dropped are never created again under their name. Whoever
+// Events and changes that were dropped are never created again under their name. Whoever
 // wrote rows or read a watermark a moment ago would take the new table for the
 // old one: a watermark without its rows, an empty page without an error. Under
 // another number they meet a missing table instead. Watermarks alone can come
@@ -99,42 +100,53 @@ func (db *DB) CreateGeneration(ctx context.Context, g uint32) error {
 	if used {
 		return fmt.Errorf("generation %d: %w", g, errUsed)
 	}
-	return db.build(ctx, g, there)
+	return db.build(ctx, g, there...)
 }
 
-// build takes the steps of generation g that were not taken yet. Where its
-// events existed, they may have been dropped since: it does not create them.
-func (db *DB) build(ctx context.Context, g uint32, there bool) error {
+// build takes the steps of generation g that were not taken yet. Tables that
+// were there may have been dropped since: it does not create them.
+func (db *DB) build(ctx context.Context, g uint32, there ...string) error {
 	steps, err := db.layout().Generation(g)
 	if err != nil {
 		return err
 	}
-	if there { // the first step creates them
-		steps[0].Statement = "SELECT 1 FROM " + db.Table(sql.Events(g)) + " LIMIT 0"
+	for i := range steps {
+		for _, table := range there {
+			if strings.Contains(steps[i].Statement, "CREATE TABLE IF NOT EXISTS "+db.Table(table)) {
+				steps[i].Statement = "SELECT 1 FROM " + db.Table(table) + " LIMIT 0"
+			}
+		}
 	}
-	err = db.apply(ctx, versions(g), steps, sql.Events(g), sql.Watermarks(g))
-	if there && IsMissing(err) {
+	err = db.apply(ctx, versions(g), steps, sql.Events(g), sql.Changes(g), sql.Watermarks(g))
+	if len(there) > 0 && IsMissing(err) {
 		return fmt.Errorf("generation %d: %w: %w", g, errUsed, err)
 	}
 	return err
 }
 
-// look reports whether the events of generation g exist, and whether it was in
-// use and has lost them. Another process may be creating it: its events come
-// first, then what else there is of it, and last it becomes the current one; so
-// that is asked for first.
-func (db *DB) look(ctx context.Context, g uint32) (there, used bool, err error) {
+// look returns which of the events and the changes of generation g exist, and
+// whether it was in use and has lost one. Another process may be creating it: its
+// events come first, then what else there is of it, and last it becomes the
+// current one; so that is asked for first. Events get their target only once
+// there is a table of changes.
+func (db *DB) look(ctx context.Context, g uint32) (there []string, used bool, err error) {
 	current, err := db.Generation(ctx)
 	if err != nil {
-		return false, false, err
+		return nil, false, err
 	}
 	if current == 0 {
 		current = db.newest.Load()
 	}
-	var events, others uint64
-	err = db.QueryRow(ctx, "SELECT countIf(name = ?), countIf(name IN (?, ?)) FROM system.tables WHERE database = ?",
-		sql.Events(g), sql.Watermarks(g), versions(g), db.target.Database).Scan(&events, &others)
-	return events > 0, events == 0 && (others > 0 || g <= current), err
+	var others uint64
+	var changed bool
+	events, changes := sql.Events(g), sql.Changes(g)
+	err = db.QueryRow(ctx, `SELECT groupArrayIf(name, name IN (?, ?)), countIf(name IN (?, ?)),
+		(SELECT count() > 0 FROM system.columns WHERE database = ? AND table = ? AND name = 'target')
+		FROM system.tables WHERE database = ?`, events, changes, sql.Watermarks(g), versions(g),
+		db.target.Database, events, db.target.Database).Scan(&there, &others, &changed)
+	hasEvents, hasChanges := slices.Contains(there, events), slices.Contains(there, changes)
+	used = !hasEvents && (hasChanges || others > 0 || g <= current) || changed && !hasChanges
+	return there, used, err
 }
 
 // Generation is the current generation of the tables; 0 if there is none yet.
@@ -222,20 +234,21 @@ type Tables struct {
 	ID string
 }
 
-// tablesID is what Tables.ID is, of two names of tables in a database.
+// tablesID is what Tables.ID is, of names of tables in a database.
 const tablesID = "SELECT arrayStringConcat(arraySort(groupArray(toString(uuid)))) FROM system.tables WHERE database = ? AND name IN "
 
 // Still is a condition of SQL and its arguments: the tables of t's generation
 // are the ones that t identifies, and no others that bear their names.
 func (db *DB) Still(t Tables) (condition string, args []any) {
-	return "(" + tablesID + "(?, ?)) = ?", []any{db.target.Database, sql.Events(t.Generation), sql.Watermarks(t.Generation), t.ID}
+	g := t.Generation
+	return "(" + tablesID + "(?, ?, ?)) = ?", []any{db.target.Database, sql.Events(g), sql.Changes(g), sql.Watermarks(g), t.ID}
 }
 
 // Current returns which tables are the current ones now.
 func (db *DB) Current(ctx context.Context) (Tables, error) {
 	var t Tables
 	err := db.QueryRow(ctx, `SELECT (SELECT max(generation) FROM `+db.Table(sql.Generations)+`) AS g,
-		(`+tablesID+`(concat('events_', toString(g)), concat('watermarks_', toString(g))))`, db.target.Database).Scan(&t.Generation, &t.ID)
+		(`+tablesID+`(concat('events_', toString(g)), concat('changes_', toString(g)), concat('watermarks_', toString(g))))`, db.target.Database).Scan(&t.Generation, &t.ID)
 	db.note(t.Generation)
 	return t, err
 }

@@ -25,6 +25,13 @@ const FirstGeneration = 1
 // Events is the table of generation g that holds the events as rows.
 func Events(g uint32) string { return fmt.Sprintf("events_%d", g) }
 
+// Changes is the table of generation g that holds what changes messages, by the
+// message that it changes.
+func Changes(g uint32) string { return fmt.Sprintf("changes_%d", g) }
+
+// Messages is the view of generation g that shows messages after their changes.
+func Messages(g uint32) string { return fmt.Sprintf("messages_%d", g) }
+
 // Watermarks is the table of generation g that holds up to which offset of a
 // partition everything is in Events.
 func Watermarks(g uint32) string { return fmt.Sprintf("watermarks_%d", g) }
@@ -94,6 +101,8 @@ func quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``"
 func (t target) Epochs() string      { return t.Table(Epochs) }
 func (t target) Generations() string { return t.Table(Generations) }
 func (t target) Events() string      { return t.Table(Events(t.generation)) }
+func (t target) Changes() string     { return t.Table(Changes(t.generation)) }
+func (t target) Messages() string    { return t.Table(Messages(t.generation)) }
 func (t target) Watermarks() string  { return t.Table(Watermarks(t.generation)) }
 
 // OnCluster makes a statement run on every server of the cluster; "" when

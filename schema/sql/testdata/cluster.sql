@@ -62,3 +62,106 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}', '{replica}', 
 ORDER BY (epoch, partition)
 ;
 
+-- generation/0003_changes.sql
+-- One row for each edit, deletion, reaction and purge that is not void, by the
+-- message that it changes: what a page needs beside its messages. Written before
+-- the watermark that covers it, as the events are. Rows may repeat until they are
+-- merged.
+CREATE TABLE IF NOT EXISTS `chat`.`changes_2` ON CLUSTER `parley``s` (
+    epoch     LowCardinality(String),
+    partition Int32,
+    channel   String,
+    target    Int64 COMMENT 'the seq of the message; 0: of a purge, which hits many' CODEC(Delta, ZSTD),
+    seq       Int64 COMMENT 'the offset in the partition' CODEC(Delta, ZSTD),
+    action    Enum8('edit' = 1, 'delete' = 2, 'react' = 3, 'purge' = 4),
+    user      String COMMENT 'who did it; empty for a purge by a key',
+    key       LowCardinality(String) COMMENT 'the key of the API that acted; empty for clients',
+    author    String COMMENT 'whose the message is; of a purge, whose messages are deleted',
+    to        String COMMENT 'to whom the message was sent, if it is private',
+    id        String,
+    body      String COMMENT 'of an edit' CODEC(ZSTD(3)),
+    type      LowCardinality(String) COMMENT 'of an edit: text takes it away, empty leaves it as it was',
+    data      String COMMENT 'of an edit: null takes it away, empty leaves it as it was' CODEC(ZSTD(3)),
+    name      LowCardinality(String) COMMENT 'of a reaction',
+    removed   UInt8 COMMENT '1: the reaction was taken back',
+    since     Int64 COMMENT 'of a purge: the messages from there up to seq' CODEC(T64, ZSTD),
+    reason    String COMMENT 'of a deletion or a purge',
+    time      DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    version   Int32
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}', '{replica}', version)
+ORDER BY (epoch, partition, channel, target, seq)
+SETTINGS index_granularity = 1024
+;
+
+-- generation/0004_format2.sql
+-- What came with format 2 of the log: changes of messages, pins, sanctions,
+-- purges and settings, and what a message may have besides its text.
+ALTER TABLE `chat`.`events_2` ON CLUSTER `parley``s`
+    MODIFY COLUMN kind Enum8('join' = 1, 'chat' = 2, 'leave' = 3, 'down' = 4, 'change' = 5, 'pin' = 6, 'sanction' = 7, 'purge' = 8, 'set' = 9),
+    MODIFY COLUMN user String COMMENT 'who joined, spoke, left or changed a message; of a sanction and a purge, whom it is about',
+    MODIFY COLUMN to String COMMENT 'to whom a private message was sent; of a change, that of its target',
+    MODIFY COLUMN id String COMMENT 'the act''s own, unique per channel and who acted',
+    MODIFY COLUMN reason String COMMENT 'why a membership ended: leave, disconnect, timeout, kicked, banned, barred or forbidden; of a deletion, a purge or a sanction, in words of a person',
+    ADD COLUMN IF NOT EXISTS info String COMMENT 'of a join and a chat: what the user''s token told of them, as JSON' CODEC(ZSTD(3)),
+    ADD COLUMN IF NOT EXISTS origin Enum8('client' = 0, 'backend' = 1) COMMENT 'who published it',
+    ADD COLUMN IF NOT EXISTS key LowCardinality(String) COMMENT 'the key of the API that acted; empty for clients',
+    ADD COLUMN IF NOT EXISTS type LowCardinality(String) COMMENT 'what a message is, empty for text; of an edit: text takes it away, empty leaves it as it was',
+    ADD COLUMN IF NOT EXISTS data String COMMENT 'what programs make of a message, or of a channel, as JSON; of an edit and a set: null takes it away, empty leaves it as it was' CODEC(ZSTD(3)),
+    ADD COLUMN IF NOT EXISTS reply Int64 COMMENT 'the seq of the message that it answers; 0: none' CODEC(T64, ZSTD),
+    ADD COLUMN IF NOT EXISTS mentions Array(String) COMMENT 'users whom it is meant for',
+    ADD COLUMN IF NOT EXISTS action LowCardinality(String) COMMENT 'of a change: edit, delete, react; of a sanction: mute, ban, kick, lift, lift_mute, lift_ban',
+    ADD COLUMN IF NOT EXISTS target Int64 COMMENT 'the seq of the message that is changed or pinned' CODEC(T64, ZSTD),
+    ADD COLUMN IF NOT EXISTS author String COMMENT 'of a change: whose the target is',
+    ADD COLUMN IF NOT EXISTS moderator UInt8 COMMENT '1: who changed it may do so as a moderator',
+    ADD COLUMN IF NOT EXISTS name LowCardinality(String) COMMENT 'of a reaction',
+    ADD COLUMN IF NOT EXISTS removed UInt8 COMMENT '1: the reaction, or the pin, was taken back',
+    ADD COLUMN IF NOT EXISTS by String COMMENT 'the user who pinned, set, purged or put the sanction on; empty for a key',
+    ADD COLUMN IF NOT EXISTS until Int64 COMMENT 'of a sanction: when it ends, in milliseconds since 1970; 0: never' CODEC(T64, ZSTD),
+    ADD COLUMN IF NOT EXISTS since Nullable(Int64) COMMENT 'of a purge, or a sanction with one: the messages from there up to its own seq' CODEC(ZSTD),
+    ADD COLUMN IF NOT EXISTS slow Nullable(Int64) COMMENT 'of a set: seconds between two messages of a user; NULL: as it was',
+    ADD COLUMN IF NOT EXISTS frozen Nullable(UInt8) COMMENT 'of a set: 1: moderators alone may write; NULL: as it was',
+    ADD COLUMN IF NOT EXISTS topic Nullable(String) COMMENT 'of a set; NULL: as it was',
+    ADD INDEX IF NOT EXISTS by_user user TYPE bloom_filter(0.01) GRANULARITY 4,
+    ADD INDEX IF NOT EXISTS by_reply reply TYPE bloom_filter(0.01) GRANULARITY 4
+;
+
+-- generation/0005_messages.sql
+-- The messages as they are after all that was done to them. For people and
+-- reports: it reads all of what it is asked for, so ask for one channel or a
+-- range of time.
+CREATE VIEW IF NOT EXISTS `chat`.`messages_2` ON CLUSTER `parley``s` AS
+SELECT
+    m.epoch AS epoch, m.partition AS partition, m.channel AS channel, m.seq AS seq, m.id AS id, m.user AS user, m.info AS info, m.to AS to,
+    multiIf(gone, '', c.edited > 0, c.body, m.body) AS body,
+    multiIf(gone, '', c.type = 'text', '', c.type != '', c.type, m.type) AS type,
+    multiIf(gone, '', c.data = 'null', '', c.data != '', c.data, m.data) AS data,
+    if(gone, 0, m.reply) AS reply, if(gone, [], m.mentions) AS mentions,
+    m.origin AS origin, m.key AS key, m.time AS time, m.trace AS trace,
+    if(gone, 0, c.edited) AS edited,
+    arrayMin(arrayConcat(if(c.deleted > 0, [c.deleted], []), arrayMap(p -> p.2, purged))) AS deleted,
+    if(gone, map(), r.reactions) AS reactions,
+    arrayFilter(p -> p.1 <= m.seq AND m.seq < p.2, u.purges) AS purged,
+    c.deleted > 0 OR notEmpty(purged) AS gone
+FROM (SELECT * FROM `chat`.`events_2` FINAL WHERE kind = 'chat' AND void = 0) AS m
+LEFT JOIN (
+    SELECT epoch, partition, channel, target AS seq,
+        maxIf(seq, action = 'edit') AS edited, argMaxIf(body, seq, action = 'edit') AS body,
+        argMaxIf(type, seq, action = 'edit' AND type != '') AS type, argMaxIf(data, seq, action = 'edit' AND data != '') AS data,
+        minIf(seq, action = 'delete') AS deleted
+    FROM `chat`.`changes_2` FINAL WHERE action IN ('edit', 'delete') GROUP BY epoch, partition, channel, target
+) AS c USING (epoch, partition, channel, seq)
+LEFT JOIN (
+    SELECT epoch, partition, channel, seq, CAST((groupArray(name), groupArray(users)), 'Map(String, UInt64)') AS reactions FROM (
+        SELECT epoch, partition, channel, target AS seq, name, countIf(on) AS users FROM (
+            SELECT epoch, partition, channel, target, user, name, argMax(removed, seq) = 0 AS on
+            FROM `chat`.`changes_2` FINAL WHERE action = 'react' GROUP BY epoch, partition, channel, target, user, name
+        ) GROUP BY epoch, partition, channel, target, name HAVING users > 0
+    ) GROUP BY epoch, partition, channel, seq
+) AS r USING (epoch, partition, channel, seq)
+LEFT JOIN (
+    SELECT epoch, partition, channel, author AS user, groupArray((since, seq)) AS purges
+    FROM `chat`.`changes_2` FINAL WHERE action = 'purge' GROUP BY epoch, partition, channel, author
+) AS u USING (epoch, partition, channel, user)
+;
+
