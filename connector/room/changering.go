@@ -13,7 +13,7 @@ const (
 )
 
 // recordBytes is what a change takes besides its text.
-const recordBytes = 288
+const recordBytes = 224
 
 // changeRing holds the newest changes of one channel that are not void, every one
 // from floor on. What it holds never changes, so that parts of it may be read while

@@ -12,7 +12,7 @@ var seed = maphash.MakeSeed()
 // What reactions take besides the text of names, as measured.
 const (
 	pairBytes = 40
-	nameBytes = 240
+	nameBytes = 280
 )
 
 // decision is the seq of the change that decides whether a user reacts with a name;
