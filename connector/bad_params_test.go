@@ -16,6 +16,10 @@ import (
 var wrongFor = map[string]map[string]string{
 	"string": {"a number": `7`, "true": `true`, "a list": `["a"]`, "an object": `{"a":1}`, "half a surrogate": `"\ud83d"`, "the other half": `"\ude00a"`, "halves the wrong way around": `"\ude00\ud83d"`},
 	"number": {"a string": `"5"`, "true": `true`, "a list": `[5]`, "an object": `{"a":1}`, "a fraction": `5.5`, "a small fraction": `5e-1`, "2^63": `9223372036854775808`, "1e400": `1e400`, "a long number": strings.Repeat("9", 400), "-2^64": `-18446744073709551616`},
+	"flag":   {"a number": `1`, "a string": `"true"`, "a list": `[true]`, "an object": `{"a":true}`},
+	"list":   {"a number": `7`, "a string": `"ada"`, "true": `true`, "an object": `{"a":"ada"}`, "a list of numbers": `["ada",7]`, "a list of lists": `[["ada"]]`, "a list with half a surrogate": `["\ud83d"]`},
+	"object": {"a number": `7`, "a string": `"ada"`, "true": `true`, "a list": `["ada"]`, "an object of numbers": `{"name":1,"user":2}`},
+	"any":    {"half a surrogate": `"\ud83d"`, "a name with half a surrogate": `{"\ud83d":1}`, "an object with a name twice": `{"a":1,"a":2}`, "an object with a name twice, deep within": `[{"b":[{"a":1,"a":2}]}]`, "nested 33 deep": strings.Repeat("[", 33) + strings.Repeat("]", 33), "nested 33 deep in turns": strings.Repeat(`{"a":[`, 16) + "{}" + strings.Repeat(`]}`, 16)},
 }
 
 // fields of a request: name, kind, and whether it has to be there.
@@ -31,10 +35,19 @@ var requests = map[string]struct {
 }{
 	rpc.MethodHello:   {[]field{{"user", "string", true}, {"token", "string", false}, {"client", "string", false}}, map[string]string{"user": `"ada"`}},
 	rpc.MethodJoin:    {[]field{{"channel", "string", true}, {"limit", "number", false}, {"since", "number", false}, {"epoch", "string", false}}, map[string]string{"channel": `"a"`, "since": `1`, "epoch": `"e"`}},
-	rpc.MethodChat:    {[]field{{"channel", "string", true}, {"body", "string", true}, {"to", "string", false}, {"id", "string", false}, {"traceparent", "string", false}}, map[string]string{"channel": `"a"`, "body": `"x"`}},
+	rpc.MethodChat:    {[]field{{"channel", "string", true}, {"body", "string", true}, {"to", "string", false}, {"id", "string", false}, {"traceparent", "string", false}, {"retry", "flag", false}, {"type", "string", false}, {"data", "any", false}, {"reply", "number", false}, {"mentions", "list", false}}, map[string]string{"channel": `"a"`, "body": `"x"`}},
+	rpc.MethodEdit:    {append(changeFields(), field{"body", "string", true}, field{"type", "string", false}, field{"data", "any", false}), map[string]string{"channel": `"a"`, "seq": "1", "body": `"x"`}},
+	rpc.MethodDelete:  {append(changeFields(), field{"reason", "string", false}), map[string]string{"channel": `"a"`, "seq": "1"}},
+	rpc.MethodReact:   {append(changeFields(), field{"name", "string", true}, field{"remove", "flag", false}), map[string]string{"channel": `"a"`, "seq": "1", "name": `"x"`}},
+	rpc.MethodPin:     {append(changeFields(), field{"remove", "flag", false}), map[string]string{"channel": `"a"`, "seq": "1"}},
 	rpc.MethodLeave:   {[]field{{"channel", "string", true}}, map[string]string{"channel": `"a"`}},
 	rpc.MethodHistory: {[]field{{"channel", "string", true}, {"before", "number", false}, {"after", "number", false}, {"around", "number", false}, {"epoch", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
 	rpc.MethodMembers: {[]field{{"channel", "string", true}, {"after", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
+}
+
+// changeFields are what all changes of a message have.
+func changeFields() []field {
+	return []field{{"channel", "string", true}, {"seq", "number", true}, {"epoch", "string", false}, {"id", "string", false}, {"retry", "flag", false}}
 }
 
 // paramsOf writes params as JSON, more text last.
@@ -96,22 +109,27 @@ var newNames = map[string]string{
 }
 
 func badNamesOf() (all []badParam) {
-	add := func(what, method, field string, names map[string]string) {
+	addIn := func(what, method, field, form string, names map[string]string) {
 		for name, value := range names {
 			text := fmt.Sprintf("%q", value)
 			text = strings.NewReplacer(`\x00`, `\u0000`, `\a`, `\u0007`, `\x1b`, `\u001b`, `\x7f`, `\u007f`).Replace(text)
 			if strings.Contains(text, `\U`) || strings.Contains(text, `\x`) {
 				text = `"` + value + `"`
 			}
-			all = append(all, badParam{what + " " + name, method, paramsOf(requests[method].right, map[string]string{field: text}, ""), field})
+			all = append(all, badParam{what + " " + name, method, paramsOf(requests[method].right, map[string]string{field: fmt.Sprintf(form, text)}, ""), field})
 		}
 	}
-	for _, method := range []string{rpc.MethodJoin, rpc.MethodChat, rpc.MethodLeave, rpc.MethodHistory, rpc.MethodMembers} {
+	add := func(what, method, field string, names map[string]string) { addIn(what, method, field, "%s", names) }
+	for method := range requests {
+		if method == rpc.MethodHello {
+			continue
+		}
 		add(method+" of a channel", method, "channel", badNames)
 	}
 	for _, names := range []map[string]string{badNames, newNames} {
 		add("hello of a user", rpc.MethodHello, "user", names)
 		add("chat to a user", rpc.MethodChat, "to", names)
+		addIn("chat that mentions a user", rpc.MethodChat, "mentions", `["ada",%s]`, names)
 	}
 	return all
 }
@@ -130,6 +148,7 @@ func badSizes() []badParam {
 		{"history before and after", "history", `{"channel":"a","before":1,"after":1}`, "after"}, {"history before and around", "history", `{"channel":"a","before":1,"around":1}`, "around"},
 		{"history after and around", "history", `{"channel":"a","after":1,"around":1}`, "around"}, {"history of all three", "history", `{"channel":"a","before":1,"after":1,"around":1}`, "after"}, {"history before and after 0", "history", `{"channel":"a","before":0,"after":0}`, "after"},
 	}
+	all = append(all, badChangeSizes(in, text)...)
 	for _, at := range []string{"before", "after", "around"} {
 		for _, n := range []string{"-1", "-1.0", "-1e0", "-9223372036854775808", "-5e9"} {
 			all = append(all, badParam{"history " + at + " " + n, "history", in("history", at, n), at})
@@ -144,6 +163,29 @@ func badSizes() []badParam {
 			all = append(all, badParam{method + " with limit " + n, method, in(method, "limit", n), "limit"})
 		}
 	}
+	return all
+}
+
+// badChangeSizes are those of what came with format 2.
+func badChangeSizes(in func(method, field, value string) string, text func(int) string) (all []badParam) {
+	add := func(method, field string, values map[string]string) {
+		for name, value := range values {
+			all = append(all, badParam{method + " with " + field + " " + name, method, in(method, field, value), field})
+		}
+	}
+	lengths := map[string]string{"that is empty": `""`, "of 65 bytes": text(65), "of 22 characters of 3 bytes": `"` + strings.Repeat("大", 22) + `"`, "of 60,000 bytes": text(60_000)}
+	seqs := map[string]string{"0": "0", "-0.0": "-0.0", "-1": "-1", "-2^63": "-9223372036854775808", "2^53": "9007199254740992", "2^63-1": "9223372036854775807"}
+	for _, method := range []string{rpc.MethodEdit, rpc.MethodDelete, rpc.MethodReact, rpc.MethodPin} {
+		add(method, "seq", seqs)
+		add(method, "id", lengths)
+	}
+	add(rpc.MethodChat, "reply", seqs)
+	add(rpc.MethodChat, "type", lengths)
+	add(rpc.MethodEdit, "type", lengths)
+	add(rpc.MethodReact, "name", lengths)
+	add(rpc.MethodEdit, "body", map[string]string{"that is empty": `""`})
+	add(rpc.MethodDelete, "reason", map[string]string{"of 513 bytes": text(513), "of 171 characters of 3 bytes": `"` + strings.Repeat("大", 171) + `"`, "of 60,000 bytes": text(60_000)})
+	add(rpc.MethodChat, "mentions", map[string]string{"of 51 users": "[" + strings.Repeat(`"ada",`, 50) + `"ada"]`, "of 5,000 users": "[" + strings.Repeat(`"ada",`, 4999) + `"ada"]`, "of nobody": `[""]`, "that has null": `["ada",null]`})
 	return all
 }
 

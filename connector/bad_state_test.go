@@ -15,12 +15,15 @@ import (
 // channelRequests are right but for what the table says of them.
 var channelRequests = map[string]string{
 	"join": `{"channel":"a"}`, "join with since": `{"channel":"a","since":1,"epoch":"e"}`, "chat": `{"channel":"a","body":"x"}`, "chat to a user": `{"channel":"a","body":"x","to":"bob"}`, "leave": `{"channel":"a"}`,
-	"history": `{"channel":"a"}`, "history before": `{"channel":"a","before":5}`, "history after": `{"channel":"a","after":5}`, "history around": `{"channel":"a","around":5}`, "history of another epoch": `{"channel":"a","epoch":"x"}`, "members": `{"channel":"a"}`, "members after": `{"channel":"a","after":"bob"}`,
+	"history": `{"channel":"a"}`, "history before": `{"channel":"a","before":5}`, "history after": `{"channel":"a","after":5}`, "history around": `{"channel":"a","around":5}`, "history of another epoch": `{"channel":"a","epoch":"x"}`, "edit": `{"channel":"a","seq":1,"body":"x"}`, "edit with all fields": `{"channel":"a","seq":1,"body":"x","type":"t","data":null,"epoch":"e","id":"i","retry":true}`, "delete": `{"channel":"a","seq":1}`, "react": `{"channel":"a","seq":1,"name":"x"}`, "react to take back": `{"channel":"a","seq":1,"name":"x","remove":true}`, "pin": `{"channel":"a","seq":1}`, "pin to take back": `{"channel":"a","seq":1,"remove":true}`,
+	"chat with structure": `{"channel":"a","body":"x","type":"t","data":{"a":1},"reply":1,"mentions":["bob"],"retry":true,"id":"i"}`,
+	"members":             `{"channel":"a"}`, "members after": `{"channel":"a","after":"bob"}`,
 }
 
 // actionOf is what a request of channelRequests needs.
 var actionOf = map[string]string{
 	"join": "join", "join with since": "join", "chat": "chat", "chat to a user": "private", "leave": "join", "members": "join", "members after": "join",
+	"edit": "edit", "edit with all fields": "edit", "delete": "edit", "react": "react", "react to take back": "react", "pin": "moderate", "pin to take back": "moderate", "chat with structure": "chat",
 	"history": "history", "history before": "history", "history after": "history", "history around": "history", "history of another epoch": "history",
 }
 
@@ -44,7 +47,10 @@ func beforeHello() (all []badMoment) {
 
 func notJoined() (all []badMoment) {
 	for name, params := range channelRequests {
-		if methodOf(name) != "join" {
+		switch {
+		case actionOf[name] == "moderate": // which nobody has where users are not known
+			all = append(all, badMoment{name + " before join", requestFor(methodOf(name), params), rpc.CodeForbidden})
+		case methodOf(name) != "join":
 			all = append(all, badMoment{name + " before join", requestFor(methodOf(name), params), rpc.CodeNotJoined})
 		}
 	}
@@ -75,6 +81,10 @@ func TestBadMoments(t *testing.T) {
 		{"a body of 4,097 bytes", requestFor("chat", `{"channel":"a","body":"`+big+`"}`), rpc.CodeTooLarge},
 		{"a body of 1,366 characters of 3 bytes", requestFor("chat", `{"channel":"a","body":"`+strings.Repeat("大", 1366)+`"}`), rpc.CodeTooLarge},
 		{"a body of 4,097 escapes", requestFor("chat", `{"channel":"a","body":"`+strings.Repeat(`\u0000`, 4097)+`"}`), rpc.CodeTooLarge},
+		{"data of 4,097 bytes", requestFor("chat", `{"channel":"a","body":"x","data":"`+strings.Repeat("b", 4095)+`"}`), rpc.CodeTooLarge},
+		{"data of 1 byte in 4,097 bytes", requestFor("chat", `{"channel":"a","body":"x","data":[`+strings.Repeat(" ", 4094)+`1]}`), rpc.CodeTooLarge},
+		{"an edit with a body of 4,097 bytes", requestFor("edit", `{"channel":"a","seq":1,"body":"`+big+`"}`), rpc.CodeTooLarge},
+		{"an edit with data of 4,097 bytes", requestFor("edit", `{"channel":"a","seq":1,"body":"x","data":"`+strings.Repeat("b", 4095)+`"}`), rpc.CodeTooLarge},
 		{"a private body of 4,097 bytes", requestFor("chat", `{"channel":"a","to":"bob","body":"`+big+`"}`), rpc.CodeTooLarge},
 	}} {
 		for _, c := range all {

@@ -16,10 +16,11 @@ type channel struct {
 	*room.Channel
 	partition int
 
-	departing []*place // members whose connection is gone and whose leave waits
-	loading   *load    // the read of history that fills its memory; nil: there is none
-	dirty     bool     // among those that the stream flushes at the end of the batch
-	reacting  bool     // among those whose members are to be told of reactions
+	departing []*place       // members whose connection is gone and whose leave waits
+	loading   *load          // the read of history that fills its memory; nil: there is none
+	dirty     bool           // among those that the stream flushes at the end of the batch
+	reacting  bool           // among those whose members are to be told of reactions
+	aims      map[int64]*aim // by the message that is waited for, or looked up
 }
 
 // detach ends p's membership.

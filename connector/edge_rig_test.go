@@ -16,6 +16,7 @@ import (
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -61,7 +62,7 @@ func newEdgeRig(t testing.TB, changes ...func(*Config)) *edgeRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inc := newIncarnation(&c.cfg, epoch.Log{Epoch: "e", Partitions: 1, Window: 100}, nil, nil)
+	inc := newIncarnation(&c.cfg, epoch.Log{Epoch: "e", Partitions: 1, Window: 100, Format: schema.NewestFormat}, nil, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	inc.ctx, inc.edge, inc.shared.Queues, inc.heart = ctx, c.edge, c.queues, newHeart(inc)
 	c.current.Store(inc)

@@ -30,15 +30,13 @@ func (h *historyCall) any() bool { return h.epoch == "" && h.answers == 0 && h.a
 
 var errBehind = errors.New("the stream has not yet passed what was acknowledged")
 
-func (h *historyCall) passed(*channel) {}
+func (h *historyCall) passed(*channel) bool { return false }
+
+func (h *historyCall) refused(*rpc.Error) { h.fail(rpc.NotJoined()) }
 
 // answer answers with a page: at once when the ring has it, else once what was
 // acknowledged to the session has passed in the stream and history is read.
 func (h *historyCall) answer(ch *channel) {
-	if ch == nil {
-		h.fail(rpc.NotJoined())
-		return
-	}
 	inc := h.session.inc
 	ch.Lock()
 	if ch.Position() >= h.acked && h.any() {
@@ -144,7 +142,9 @@ type membersCall struct {
 	crowd  bool // there is no room to wait
 }
 
-func (m *membersCall) passed(ch *channel) {
+func (m *membersCall) refused(*rpc.Error) { m.fail(rpc.NotJoined()) }
+
+func (m *membersCall) passed(ch *channel) bool {
 	v, size := ch.View(m.after, m.limit), 0
 	for i := range v.Members {
 		size += 16 + len(v.Members[i].User)
@@ -152,13 +152,10 @@ func (m *membersCall) passed(ch *channel) {
 	if m.crowd = !m.reserve(size); !m.crowd {
 		m.listed = rpc.MembersResult{Members: v.Members, Count: v.Count}
 	}
+	return false
 }
 
-func (m *membersCall) answer(ch *channel) {
-	if ch == nil {
-		m.fail(rpc.NotJoined())
-		return
-	}
+func (m *membersCall) answer(*channel) {
 	front := m.session.front
 	if !m.crowd && front.RoomNow() {
 		m.send()

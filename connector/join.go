@@ -1,10 +1,12 @@
 package connector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/connector/room"
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -78,8 +80,8 @@ func (p *place) publishJoin(j *joinCall) {
 	event := &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
 		Channel: p.name, Session: s.id, User: s.user, PushPartition: int32(s.inc.pushPartition),
 	}}}
-	err := s.inc.events.publish(p.partition, p.name, event, j.span, func(_ int64, err error) {
-		if err != nil {
+	err := s.inc.events.publish(p.partition, p.name, event, j.span, func(a eventlog.Ack) {
+		if a.Err != nil {
 			p.expireJoin(op)
 			p.refuse(op)
 		}
@@ -123,7 +125,7 @@ func unavailable(waiting []*operation) {
 			j.fail(rpc.Unavailable(retryAfter))
 		}
 		for _, f := range op.followers {
-			f.answer(nil)
+			f.refused(rpc.Unavailable(retryAfter))
 		}
 		if op.leave != nil {
 			op.leave.fail(rpc.Unavailable(retryAfter))
@@ -163,9 +165,7 @@ func (p *place) begin(op *operation) {
 	p.member.User, p.member.Outlet, p.member.Dialect = s.user, s.front, s.front.Dialect()
 	ch.Attach(&p.member)
 	p.result, p.since, p.expelled = op, ch.Position(), false
-	for _, f := range op.followers {
-		f.passed(ch)
-	}
+	op.followers = slices.DeleteFunc(op.followers, func(f follower) bool { return f.passed(ch) })
 }
 
 // undoJoin follows a join that nobody waits for with a leave; the session is
@@ -242,15 +242,13 @@ func (p *place) finishJoin(ch *channel, op *operation, v room.View, past past) (
 	return followers, p.goOn()
 }
 
-func (j *joinCall) passed(*channel) {}
+func (j *joinCall) passed(*channel) bool { return false }
+
+func (j *joinCall) refused(bad *rpc.Error) { j.fail(bad) }
 
 // answer answers a join of a channel that the session is in: the same kind of
 // result at the newest position, and no event is published.
 func (j *joinCall) answer(ch *channel) {
-	if ch == nil {
-		j.fail(rpc.NotJoined())
-		return
-	}
 	inc := j.session.inc
 	ch.Lock()
 	v := ch.view()

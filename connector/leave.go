@@ -3,6 +3,7 @@ package connector
 import (
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -81,8 +82,8 @@ func (p *place) sendLeave(op *operation, reason schema.Reason) error {
 	if c != nil {
 		within = c.span
 	}
-	err := s.inc.events.publish(p.partition, p.name, event, within, func(_ int64, err error) {
-		if err != nil {
+	err := s.inc.events.publish(p.partition, p.name, event, within, func(a eventlog.Ack) {
+		if a.Err != nil {
 			p.expireLeave(op)
 			p.refuse(op)
 			return

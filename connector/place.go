@@ -26,6 +26,7 @@ type place struct {
 	result  *operation   // while it is catching up: the join whose result is being made
 	channel *channel     // while it is a member
 	acked   int64        // the highest seq acknowledged to the session here
+	own     ownActs
 	// expelled: its user lost the right to this stay.
 	expelled bool
 
@@ -64,10 +65,13 @@ func (op *operation) abandonJoin() {
 
 // follower is a request that waits for a join under way.
 type follower interface {
-	// passed is called when the join passes, with the channel's lock held.
-	passed(ch *channel)
-	// answer is called after the join's result; ch is nil when there is no result.
+	// passed is called when the join passes, with both locks held. done: it does
+	// not wait for the result.
+	passed(ch *channel) (done bool)
+	// answer is called after the join's result.
 	answer(ch *channel)
+	// refused is called instead when the join is answered with an error.
+	refused(bad *rpc.Error)
 	// abandon is called instead when the session has ended.
 	abandon()
 }
@@ -178,31 +182,54 @@ func (p *place) afterJoin(f follower) {
 	s := p.session
 	s.mu.Lock()
 	if op := p.last(); op != nil && op.join {
-		awaited := op.awaited() // else it was given up a moment ago
-		if awaited {
-			op.followers = append(op.followers, f)
+		bad := rpc.NotJoined() // it was given up a moment ago
+		if op.awaited() {
+			if bad = keep(f); bad == nil {
+				op.followers = append(op.followers, f)
+			}
 		}
 		s.mu.Unlock()
-		if !awaited {
-			f.answer(nil)
+		if bad != nil {
+			f.refused(bad)
 		}
 		return
 	}
 	ch := p.channel
 	s.mu.Unlock()
-	if ch != nil {
-		ch.Lock()
-		f.passed(ch)
-		ch.Unlock()
-	}
-	s.mu.Lock()
-	if p.state == catchingUp {
-		p.result.followers = append(p.result.followers, f)
-		s.mu.Unlock()
+	if ch == nil {
+		f.refused(rpc.NotJoined())
 		return
 	}
-	s.mu.Unlock()
+	if p.begun(ch, f) {
+		return
+	}
 	f.answer(ch)
+}
+
+// begun has f note that it need not wait for a join, and reports whether it is
+// answered elsewhere, such as after a result that is being made.
+func (p *place) begun(ch *channel, f follower) bool {
+	s := p.session
+	ch.Lock()
+	defer ch.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.passed(ch) {
+		return true
+	}
+	if p.state != catchingUp {
+		return false
+	}
+	p.result.followers = append(p.result.followers, f)
+	return true
+}
+
+// keep counts what a request that waits keeps of itself.
+func keep(f follower) *rpc.Error {
+	if a, is := f.(*act); is {
+		return a.keep()
+	}
+	return nil
 }
 
 // places are a session's, by channel. Guarded by session.mu.

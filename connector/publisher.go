@@ -17,7 +17,7 @@ import (
 
 // appender appends events to the log: an *eventlog.Producer, or a simulated one.
 type appender interface {
-	Produce(partition int, r eventlog.Record, done func(int64, error)) error
+	Append(partition int, r eventlog.Record, done func(eventlog.Ack)) error
 	Unacked() (oldest time.Time, n int)
 	Flush(ctx context.Context) error
 	Close() error
@@ -44,7 +44,7 @@ type writer struct {
 // publish appends an event, within a request's span. done gets its offset once it
 // is durable on all in-sync replicas, on a goroutine that must not wait. With an
 // error nothing was queued and done is not called.
-func (l *publisher) publish(partition int, channel string, e *schema.Event, within tracing.Span, done func(int64, error)) error {
+func (l *publisher) publish(partition int, channel string, e *schema.Event, within tracing.Span, done func(eventlog.Ack)) error {
 	w := &l.writers[partition]
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,16 +57,16 @@ func (l *publisher) publish(partition int, channel string, e *schema.Event, with
 	rec := eventlog.Record{Key: []byte(channel), Value: value}
 	span := l.topic.Send(within, partition, len(value))
 	rec.Headers = span.Headers()
-	err = l.producer.Produce(partition, rec, func(offset int64, err error) {
-		span.Acknowledged(offset, err)
-		if errors.Is(err, eventlog.ErrLogReplaced) {
-			l.fail(epoch.Replaced(err))
+	err = l.producer.Append(partition, rec, func(a eventlog.Ack) {
+		span.Acknowledged(a.Offset, a.Err)
+		if errors.Is(a.Err, eventlog.ErrLogReplaced) {
+			l.fail(epoch.Replaced(a.Err))
 		}
-		if err == nil {
-			l.heights.note(partition, offset)
+		if a.Err == nil {
+			l.heights.note(partition, a.Offset)
 			l.metrics.acknowledged(e, time.Since(began))
 		}
-		done(offset, err)
+		done(a)
 	})
 	if err != nil {
 		span.End(err)

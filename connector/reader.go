@@ -14,6 +14,7 @@ type archive interface {
 	Read(ctx context.Context, q history.Query) (history.Page, error)
 	ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error)
 	Holds(ctx context.Context, channel string) (bool, error)
+	First(ctx context.Context, channel, user, id string, at int64) (history.Act, bool, error)
 }
 
 // reader answers what is asked of the past: from a channel's memory, else from
@@ -24,12 +25,13 @@ type reader struct {
 	turns   chan struct{} // a slot for each read of history
 	shares  *shares       // of these, by user
 
-	noHistory, noOlder sample
+	noHistory, noOlder, noFirst sample
 }
 
 func newReader(inc *incarnation, from archive) *reader {
 	return &reader{
 		inc: inc, archive: from, turns: make(chan struct{}, concurrentReads), shares: newShares(),
 		noHistory: sample{message: "history cannot be read"}, noOlder: sample{message: "joins are answered without older history"},
+		noFirst: sample{message: "retries are answered with 1007"},
 	}
 }

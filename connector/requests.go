@@ -5,13 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/grants"
-	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/history"
-	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -83,6 +79,14 @@ func requestOf(name string) (m request, known bool) {
 		return request{start: (*call).leave, traced: true}, true
 	case rpc.MethodChat:
 		return request{start: (*call).chat, traced: true}, true
+	case rpc.MethodEdit:
+		return request{start: (*call).edit, traced: true}, true
+	case rpc.MethodDelete:
+		return request{start: (*call).delete, traced: true}, true
+	case rpc.MethodReact:
+		return request{start: (*call).react, traced: true}, true
+	case rpc.MethodPin:
+		return request{start: (*call).pin, traced: true}, true
 	case rpc.MethodHistory:
 		return request{start: (*call).history, traced: true}, true
 	case rpc.MethodMembers:
@@ -198,101 +202,6 @@ func (c *call) leave(r rpc.Request) *rpc.Error {
 		return bad
 	}
 	s.leaveChannel(p.Channel, c)
-	return nil
-}
-
-// chatParams distinguishes an empty recipient or id from an absent one: a message for nobody
-// must not become one for everybody.
-type chatParams struct {
-	rpc.ChatParams
-	To *string `json:"to"`
-	ID *string `json:"id"`
-}
-
-func (c *call) chat(r rpc.Request) *rpc.Error {
-	s := c.session
-	var given chatParams
-	if bad := rpc.Decode(r.Params, &given); bad != nil {
-		return bad
-	}
-	if bad := given.check(&s.inc.limits); bad != nil {
-		return bad
-	}
-	m := given.ChatParams
-	c.span.LinkClient(m.Traceparent)
-	p, bad := s.placeFor(given.takes(), m.Channel)
-	if bad != nil {
-		return bad
-	}
-	if m.ID == "" {
-		m.ID = ulid.Make().String()
-	} else if e, ok := p.already(m.ID, s.inc.limits.Recover); ok {
-		c.result(rpc.ActResult{ID: m.ID, Seq: e.Seq, Time: e.Time})
-		return nil
-	}
-	if bad := s.pace.chat(m.Channel); bad != nil {
-		return bad
-	}
-	return c.publishChat(p, &m)
-}
-
-// check checks m and fills in its recipient and id.
-func (m *chatParams) check(limits *rpc.Limits) *rpc.Error {
-	if bad := checkName("channel", m.Channel); bad != nil {
-		return bad
-	}
-	if m.To != nil {
-		if bad := checkNewName("to", *m.To); bad != nil {
-			return bad
-		}
-		m.ChatParams.To = *m.To
-	}
-	if m.ID != nil {
-		if len(*m.ID) == 0 || len(*m.ID) > schema.MaxID {
-			return rpc.InvalidParams("id", "must be 1 to 64 bytes")
-		}
-		m.ChatParams.ID = *m.ID
-	}
-	switch {
-	case m.Body == "":
-		return rpc.InvalidParams("body", "must not be empty")
-	case len(m.Body) > limits.Body:
-		return rpc.TooLarge(limits.Body)
-	}
-	return nil
-}
-
-// already finds the message that a retry repeats, when it was pushed to this
-// session and is among the channel's newest.
-func (p *place) already(id string, newest int) (room.Found, bool) {
-	p.session.mu.Lock()
-	ch := p.channel
-	p.session.mu.Unlock()
-	if ch == nil {
-		return room.Found{}, false
-	}
-	ch.Lock()
-	defer ch.Unlock()
-	e, ok := ch.Find(p.session.user, id, newest)
-	return e, ok && e.Seq > p.since
-}
-
-func (c *call) publishChat(p *place, m *rpc.ChatParams) *rpc.Error {
-	s := c.session
-	event := &schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{
-		Channel: m.Channel, Session: s.id, User: s.user, Id: m.ID, Body: m.Body, To: m.To, Trace: c.span.TraceID(),
-	}}}
-	err := s.inc.events.publish(p.partition, m.Channel, event, c.span, func(seq int64, err error) {
-		if err != nil {
-			c.fail(rpc.Unavailable(retryAfter))
-			return
-		}
-		s.acknowledged(m.Channel, seq)
-		c.result(rpc.ActResult{ID: m.ID, Seq: seq, Time: event.Time})
-	})
-	if err != nil {
-		return rpc.Unavailable(retryAfter)
-	}
 	return nil
 }
 

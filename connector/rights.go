@@ -48,14 +48,6 @@ func (s *session) placeFor(a grants.Action, channel string) (*place, *rpc.Error)
 	return s.place(channel)
 }
 
-// takes is the action that a message takes.
-func (m *chatParams) takes() grants.Action {
-	if m.ChatParams.To != "" {
-		return grants.Private
-	}
-	return grants.Chat
-}
-
 // matcher is compiled once for a token, and again when the file or the rules have
 // changed.
 // session.mu is held.
@@ -237,11 +229,7 @@ func (p *place) refuseJoin(ch *channel, op *operation, bad *rpc.Error) {
 			j.fail(bad)
 		}
 		for _, f := range op.followers {
-			if j, is := f.(*joinCall); is {
-				j.fail(bad)
-			} else {
-				f.answer(nil)
-			}
+			f.refused(bad)
 		}
 		if op.leave != nil {
 			op.leave.result(rpc.Empty{})
@@ -253,7 +241,7 @@ func (p *place) refuseJoin(ch *channel, op *operation, bad *rpc.Error) {
 // depart publishes the leave of a session that was put out of its channel. Both
 // locks are held.
 func (p *place) depart() {
-	if p.publishLeave(schema.Reason_REASON_DISCONNECT) != nil {
+	if p.publishLeave(schema.Reason_REASON_FORBIDDEN) != nil {
 		p.session.front.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
 	}
 }

@@ -17,7 +17,7 @@ import (
 // openLog takes everything and acknowledges nothing.
 type openLog struct{ appender }
 
-func (openLog) Produce(int, eventlog.Record, func(int64, error)) error { return nil }
+func (openLog) Append(int, eventlog.Record, func(eventlog.Ack)) error { return nil }
 
 // rightsRig is a session of eve, who may join what a file of grants says and is
 // in channels room and lobby.

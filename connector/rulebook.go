@@ -179,6 +179,9 @@ func (s *session) judge(now time.Time) *verdict {
 	s.mu.Unlock()
 	b := s.inc.rules
 	if bar, barred := b.table.Barred(user, now); barred {
+		s.mu.Lock()
+		s.barred = true
+		s.mu.Unlock()
 		return &verdict{rpc.CloseAdmin, "barred by an administrator", rpc.Barred(bar.Until, bar.Reason)}
 	}
 	if s.inc.cfg.Auth != nil && b.revoked(user, token) {

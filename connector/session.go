@@ -41,6 +41,7 @@ type session struct {
 	ended   bool          // the connection is gone
 	leaveAt time.Time     // when an ended session leaves its channels
 	reason  schema.Reason // of these leaves
+	barred  bool          // its user is shut out, which ends it
 	token   identity.Stamp
 	greeted time.Time // when its first hello came
 	info    []byte    // JSON that the token tells of the user; nil: nothing
@@ -77,6 +78,8 @@ func (s *session) serve() {
 // howEnded distinguishes a clean end, whose leaves are published at once, from a cut.
 func (s *session) howEnded(e front.Ending) (clean bool, reason schema.Reason) {
 	switch {
+	case e.Ours == rpc.CloseAdmin && s.isBarred():
+		return true, schema.Reason_REASON_BARRED
 	case e.Ours == rpc.CloseNoPong:
 		return false, schema.Reason_REASON_TIMEOUT
 	case e.Ours != 0:
@@ -84,6 +87,12 @@ func (s *session) howEnded(e front.Ending) (clean bool, reason schema.Reason) {
 	default:
 		return e.Clean && !s.inc.draining.Load(), schema.Reason_REASON_DISCONNECT
 	}
+}
+
+func (s *session) isBarred() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.barred
 }
 
 // place returns the session's place in a channel that it has joined, or is
@@ -95,13 +104,4 @@ func (s *session) place(channel string) (*place, *rpc.Error) {
 		return p, nil
 	}
 	return nil, rpc.NotJoined()
-}
-
-// acknowledged remembers the highest seq of a channel that the session knows of.
-func (s *session) acknowledged(channel string, seq int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.places[channel]; p != nil {
-		p.acked = max(p.acked, seq)
-	}
 }

@@ -35,6 +35,9 @@ func (a *slowArchive) ReadLog(ctx context.Context, q history.Query, _ int64) (hi
 }
 
 func (a *slowArchive) Holds(context.Context, string) (bool, error) { return true, nil }
+func (a *slowArchive) First(context.Context, string, string, string, int64) (history.Act, bool, error) {
+	return history.Act{}, false, nil
+}
 
 // Who floods the connector with reads has a share of them, in one session as
 // in fifty, and holds up no other user; what is logged of it is little and has

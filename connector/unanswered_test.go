@@ -41,7 +41,9 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 	for i := range sessions {
 		ws, s := v.enter(fmt.Sprint("waits", i), ch)
 		all = append(all, ws)
-		s.acknowledged("a", 1<<40) // which the stream never reaches
+		s.mu.Lock()
+		s.places["a"].acked = 1 << 40 // which the stream never reaches
+		s.mu.Unlock()
 		for range each {
 			// Once what is kept is at the bound, the connection may be closed.
 			_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":"`+id+`","method":"history","params":{"channel":"a","limit":1}}`))

@@ -146,6 +146,22 @@ func (a *archive) ReadLog(ctx context.Context, q history.Query, from int64) (his
 
 func (a *archive) Holds(context.Context, string) (bool, error) { return true, nil }
 
+// First follows repeats back in the log as it is.
+func (a *archive) First(_ context.Context, channel, user, id string, at int64) (history.Act, bool, error) {
+	l, found := a.w.logs[schema.PartitionOf(channel, partitions)], false
+	act := history.Act{Seq: at}
+	for seq := at - 1; seq >= max(0, act.Seq-voidWindow); seq-- {
+		e, err := schema.DecodeEvent(l.records[seq].value)
+		if err != nil {
+			continue
+		}
+		if has, is := e.UserAct(); is && has == (schema.UserAct{Channel: channel, User: user, ID: id}) {
+			act, found = history.Act{Seq: seq, Time: e.Time}, true
+		}
+	}
+	return act, found, nil
+}
+
 func (a *archive) wait(ctx context.Context, r *read) (history.Page, error) {
 	partition := schema.PartitionOf(r.query.Channel, partitions)
 	r.mark, r.answer = a.w.projectors[partition].mark.Load(), make(chan answer, 1)

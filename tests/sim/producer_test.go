@@ -36,19 +36,24 @@ type late struct {
 type pending struct {
 	key    string
 	value  []byte
-	done   func(int64, error)
+	done   func(eventlog.Ack)
 	since  time.Time
 	offset int64 // -1: the broker has not taken it
+	twice  bool  // the broker has taken it again
 }
 
 func (p *producer) Produce(partition int, r eventlog.Record, done func(int64, error)) error {
+	return p.Append(partition, r, func(a eventlog.Ack) { done(a.Offset, a.Err) })
+}
+
+func (p *producer) Append(partition int, r eventlog.Record, done func(eventlog.Ack)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return errSimProducer
 	}
 	p.queues[partition] = append(p.queues[partition], &pending{
-		string(r.Key), append([]byte{}, r.Value...), done, time.Now(), -1,
+		key: string(r.Key), value: append([]byte{}, r.Value...), done: done, since: time.Now(), offset: -1,
 	})
 	return nil
 }
@@ -75,7 +80,7 @@ func (p *producer) Close() error {
 	p.mu.Unlock()
 	for _, q := range queues {
 		for _, r := range q {
-			r.done(0, errSimProducer)
+			r.done(eventlog.Ack{Err: errSimProducer})
 		}
 	}
 	return nil
@@ -122,7 +127,7 @@ func (p *producer) answer(partition int) bool {
 	heard := !p.closed
 	p.mu.Unlock()
 	if heard {
-		q[0].done(q[0].offset, nil)
+		q[0].done(eventlog.Ack{Offset: q[0].offset, Twice: q[0].twice})
 	}
 	return true
 }
@@ -144,7 +149,7 @@ func (p *producer) fail(partition int, end int64) bool {
 	case p.reuses:
 		p.reused[partition] = r.offset
 	}
-	q[0].done(0, errSimProducer)
+	q[0].done(eventlog.Ack{Err: errSimProducer})
 	return true
 }
 
@@ -185,7 +190,7 @@ func (p *producer) waits(partition int) bool {
 func (p *producer) repeat(partition int) bool {
 	landed := p.landed(partition)
 	for _, r := range landed {
-		r.offset = p.write(partition, r.key, r.value)
+		r.offset, r.twice = p.write(partition, r.key, r.value), true
 	}
 	return len(landed) > 0
 }

@@ -1,0 +1,153 @@
+package connector
+
+import (
+	"github.com/oklog/ulid/v2"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// act is a request that becomes an event of its channel: a message, or a change of
+// one. Its params are checked.
+type act struct {
+	*call
+	place  *place
+	takes  grants.Action
+	id     *string // the client's own; nil: it gave none
+	retry  bool    // it was sent before
+	reply  int64   // the message that it answers; 0: none
+	target int64   // the message that it changes; 0: none
+	epoch  string  // of the target; "": the current one
+	event  *schema.Event
+	name   func(id string) // gives the event its id
+}
+
+// begin takes an act up: at once, or once the join that is under way has passed.
+func (a *act) begin(channel string) *rpc.Error {
+	p, bad := a.session.placeFor(a.takes, channel)
+	if bad != nil {
+		return bad
+	}
+	if a.id == nil {
+		made := ulid.Make().String()
+		a.name(made)
+	} else {
+		a.name(*a.id)
+	}
+	a.place = p
+	p.afterJoin(a)
+	return nil
+}
+
+// passed takes the act up. What the user may do may have changed while it waited.
+func (a *act) passed(ch *channel) bool {
+	if bad := a.take(ch); bad != nil {
+		a.fail(bad)
+	}
+	return true
+}
+
+func (a *act) answer(*channel) {}
+
+func (a *act) refused(bad *rpc.Error) { a.fail(bad) }
+
+// keep counts the act's bytes until it is answered: it waits.
+func (a *act) keep() *rpc.Error {
+	if !a.reserve(proto.Size(a.event)) {
+		return rpc.Unavailable(retryAfter)
+	}
+	return nil
+}
+
+// take publishes the act, or answers it otherwise, or has it wait for its target.
+// Both locks are held.
+func (a *act) take(ch *channel) *rpc.Error {
+	s, p := a.session, a.place
+	if bad := s.allowedNow(a.takes, p.name); bad != nil {
+		return bad
+	}
+	if a.isKnown(ch) {
+		return nil
+	}
+	if a.reply > max(ch.Position(), p.acked) {
+		return rpc.InvalidParams("reply", "is above the channel's newest seq")
+	}
+	if bad := s.pace.chat(p.name); bad != nil {
+		return bad
+	}
+	if a.target != 0 {
+		return a.aim(ch)
+	}
+	return a.publish(ch)
+}
+
+// isKnown answers an act whose id is known. Without retry only what this session
+// has seen counts. Both locks are held.
+func (a *act) isKnown(ch *channel) bool {
+	if a.id == nil {
+		return false
+	}
+	id := *a.id
+	if e, ok := ch.Find(a.session.user, id, a.session.inc.limits.Recover); ok && (a.retry || e.Seq > a.place.since) {
+		a.result(rpc.ActResult{ID: id, Seq: e.Seq, Time: e.Time})
+		return true
+	}
+	if r, ok := a.place.own.find(id); ok && (!a.retry || ch.stands(r.Seq)) {
+		a.result(r)
+		return true
+	}
+	return false
+}
+
+// publish publishes the act. Both locks are held.
+func (a *act) publish(ch *channel) *rpc.Error {
+	p := a.place
+	reaction := a.event.GetChange().GetReact() != nil
+	err := a.session.inc.events.publish(p.partition, p.name, a.event, a.span, func(ack eventlog.Ack) { a.stored(ch, ack, reaction) })
+	if err != nil {
+		return rpc.Unavailable(retryAfter)
+	}
+	if reaction {
+		p.own.reacting++
+	}
+	return nil
+}
+
+// stored answers an act that the log has acknowledged, or refused. It runs on the
+// producer's goroutine.
+func (a *act) stored(ch *channel, ack eventlog.Ack, reaction bool) {
+	s, p := a.session, a.place
+	r := rpc.ActResult{ID: idOf(a.event), Seq: ack.Offset, Time: a.event.Time}
+	s.mu.Lock()
+	if ack.Err == nil {
+		p.acked = max(p.acked, ack.Offset)
+		p.own.note(a, r)
+	}
+	if reaction {
+		p.own.reacted(ack)
+	}
+	s.mu.Unlock()
+	switch {
+	case ack.Err != nil:
+		a.fail(rpc.Unavailable(retryAfter))
+	case a.retry || ack.Twice:
+		s.inc.spawn(func() { a.tell(ch, r) })
+	default:
+		a.result(r)
+	}
+}
+
+func idOf(e *schema.Event) string {
+	switch k := e.Kind.(type) {
+	case *schema.Event_Chat:
+		return k.Chat.Id
+	case *schema.Event_Change:
+		return k.Change.Id
+	case *schema.Event_Pin:
+		return k.Pin.Id
+	}
+	return ""
+}

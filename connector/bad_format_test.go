@@ -1,0 +1,38 @@
+package connector
+
+import (
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// While the log's format is 1, what came with format 2 is not known, whatever else is
+// wrong with it. What means the same as nothing is fine.
+func TestBadInFormat1(t *testing.T) {
+	t.Parallel()
+	r := newBadRig(t)
+	r.inc.log.Format = 1
+	for name, c := range map[string]struct {
+		method, params string
+		code           int
+		field          string
+	}{
+		"edit": {"edit", `{"channel":"a","seq":1,"body":"x"}`, rpc.CodeNoMethod, ""}, "edit without params": {"edit", `{}`, rpc.CodeNoMethod, ""}, "edit with a bad seq": {"edit", `{"channel":"a","seq":-1,"body":"x"}`, rpc.CodeNoMethod, ""},
+		"delete": {"delete", `{"channel":"a","seq":1}`, rpc.CodeNoMethod, ""}, "delete with a number for a channel": {"delete", `{"channel":1}`, rpc.CodeNoMethod, ""},
+		"react": {"react", `{"channel":"a","seq":1,"name":"x"}`, rpc.CodeNoMethod, ""}, "pin": {"pin", `{"channel":"a","seq":1}`, rpc.CodeNoMethod, ""},
+		"chat with a type": {"chat", `{"channel":"a","body":"x","type":"t"}`, rpc.CodeInvalidParams, "type"}, "chat with data": {"chat", `{"channel":"a","body":"x","data":0}`, rpc.CodeInvalidParams, "data"},
+		"chat with a reply": {"chat", `{"channel":"a","body":"x","reply":1}`, rpc.CodeInvalidParams, "reply"}, "chat with mentions": {"chat", `{"channel":"a","body":"x","mentions":["bob"]}`, rpc.CodeInvalidParams, "mentions"},
+		"chat with nothing in them": {"chat", `{"channel":"a","body":"x","type":"text","data":null,"mentions":[],"retry":true}`, rpc.CodeNotJoined, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.over(t, "ada", func(ws *websocket.Conn) {
+				a, text := answerOf(t, ws, requestFor(c.method, c.params))
+				if a.Error == nil || a.Error.Code != c.code || c.field != "" && (a.Error.Data == nil || a.Error.Data.Field != c.field) {
+					t.Errorf("it is answered %s, want %d %s", text, c.code, c.field)
+				}
+			})
+		})
+	}
+}

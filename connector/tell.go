@@ -1,0 +1,97 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parley-chat/parley/connector/room"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// tellTime is for how long the answer waits that says where an act stands.
+const tellTime = 10 * time.Second
+
+// tell answers an act that may be a repeat with the seq at which it stands, once it
+// has passed. r is what the log has acknowledged.
+func (a *act) tell(ch *channel, r rpc.ActResult) {
+	inc := a.session.inc
+	ctx, cancel := context.WithTimeout(a.within(inc.ctx), tellTime)
+	defer cancel()
+	if !inc.past.awaitTarget(ctx, ch, r.Seq) {
+		a.fail(rpc.Unavailable(retryAfter))
+		return
+	}
+	ch.Lock()
+	stands := ch.stands(r.Seq)
+	first, found := ch.Find(a.session.user, r.ID, anyNumber)
+	ch.Unlock()
+	switch {
+	case stands:
+		a.result(r)
+		return
+	case !found:
+		var err error
+		if first, found, err = inc.past.first(ctx, ch, a.session.user, r.ID, r.Seq); err != nil {
+			inc.past.noFirst.warn(ctx, inc.logger, fmt.Errorf("look for what a retry repeats: %w", err))
+			a.fail(rpc.Unavailable(retryAfter))
+			return
+		}
+	}
+	switch {
+	case found:
+		a.result(rpc.ActResult{ID: r.ID, Seq: first.Seq, Time: first.Time})
+	case a.retry:
+		a.result(rpc.RepeatResult{ID: r.ID, Repeat: true})
+	default: // it would not understand that
+		a.result(r)
+	}
+}
+
+// unlessDone answers a refused change that is a retry with the seq of the first try,
+// where that was carried out: it may be why the message does not take it any more.
+// Else it is refused.
+func (a *act) unlessDone(ch *channel, bad *rpc.Error) *rpc.Error {
+	if !a.retry || a.id == nil {
+		return bad
+	}
+	if a.keep() != nil {
+		return rpc.Unavailable(retryAfter)
+	}
+	inc, next := a.session.inc, ch.Position()+1
+	inc.spawn(func() {
+		ctx, cancel := context.WithTimeout(a.within(inc.ctx), tellTime)
+		defer cancel()
+		switch first, found, err := inc.past.first(ctx, ch, a.session.user, *a.id, next); {
+		case err != nil:
+			inc.past.noFirst.warn(ctx, inc.logger, fmt.Errorf("look for what a retry repeats: %w", err))
+			a.fail(rpc.Unavailable(retryAfter))
+		case found:
+			a.result(rpc.ActResult{ID: *a.id, Seq: first.Seq, Time: first.Time})
+		default:
+			a.fail(bad)
+		}
+	})
+	return nil
+}
+
+// stands reports whether what a session has published at seq has passed and is not
+// void, as far as that is known. The lock is held.
+func (ch *channel) stands(seq int64) bool {
+	voids, from := ch.Voids()
+	_, void := slices.BinarySearch(voids, seq)
+	return !void && from <= seq && seq <= ch.Position()
+}
+
+// first looks in the log for the act that one at seq would repeat, when it is the
+// user's turn.
+func (x *reader) first(ctx context.Context, ch *channel, user, id string, seq int64) (room.Found, bool, error) {
+	done, err := x.shares.await(ctx, user)
+	if err != nil {
+		return room.Found{}, false, err
+	}
+	defer done()
+	f, found, err := x.archive.First(ctx, ch.Name(), user, id, seq)
+	return room.Found{Seq: f.Seq, Time: f.Time}, found, err
+}
