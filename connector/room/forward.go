@@ -25,7 +25,7 @@ func (c *Channel) Missed(s Span, seq int64, limit int) (Page, bool) {
 
 // ReactionsFrom is from where on reactions may not have been pushed to somebody who
 // has seen everything up to seq.
-func ReactionsFrom(seq int64) int64 { return max(0, seq-LateOffsets) }
+func ReactionsFrom(seq int64) int64 { return max(1, seq-LateOffsets) }
 
 // forward goes over messages above seq, and changes above it of those at or below it,
 // in the order of the log; of reactions, over those above reacted.

@@ -86,7 +86,7 @@ func (c *check) checkFilteredAfter(s *session, p *place, e *Entry) {
 func (c *check) checkAfter(s *session, p *place, e *Entry) {
 	r, after, limit := e.Page, *e.History.After, limitOf(e.History.Limit)
 	knew := p.known.before(e.Began)
-	if r.Seq > r.Asof || r.Asof >= c.truth.end(e.Channel) {
+	if r.Seq > max(after, r.Asof) || r.Asof >= c.truth.end(e.Channel) {
 		c.violate(Genuine, s, e.Channel, r.Seq, "a page of history up to %d is as of %d", r.Seq, r.Asof)
 	}
 	if want := p.ch.visible(s.user, after, r.Seq+1); !same(r.Messages, want) {

@@ -70,8 +70,7 @@ func (c *client) page(call *call, h *rpc.HistoryResult) {
 		c.w.count("history pages")
 		return
 	}
-	c.w.fail("%s/%s asks for %+v and gets %s, more %v, newer %v; from %d on the log never has that: %s", c.user, c.session.id, q,
-		show(h.Messages), h.More, h.Newer, call.least, show(ch.seen(c.user, 0, 1<<60)))
+	c.w.fail("%s/%s asks for %s and gets %s; from %d on the log never has that: %s", c.user, c.session.id, text(p), text(h), call.least, show(ch.seen(c.user, 0, 1<<60)))
 }
 
 // isPage says whether an answer to history is the page as of some position from the
@@ -102,7 +101,7 @@ func (c *client) isForward(call *call, q *history.Query, ch *channel, h *rpc.His
 	c.missed(ch, q.After, h.Seq, h.Seq, h.Asof, h.Changes, h.Reacted)
 	n := len(h.Messages) + len(h.Changes) + len(h.Reacted)
 	reaches := h.More || len(ch.seen(c.user, max(q.After, h.Seq), call.least)) == 0 && len(c.older(ch, q.After, h.Seq, call.least)) == 0
-	return slices.EqualFunc(h.Messages, want, sameMessage) && n <= max(1, q.Limit) && reaches && (n > 0 || !h.More) && h.Seq <= h.Asof
+	return slices.EqualFunc(h.Messages, want, sameMessage) && n <= max(1, q.Limit) && reaches && (n > 0 || !h.More) && h.Seq <= max(q.After, h.Asof)
 }
 
 // older are the changes in (from, upTo] of messages at or below after that count.

@@ -59,7 +59,7 @@ func (w *world) fill(l *log, n int) {
 }
 
 func (w *world) anyChange(m *rpc.Message, user, id string) *schema.Change {
-	c := &schema.Change{Channel: "a", Session: "s", User: user, Id: id, Target: m.Seq, Author: m.User, To: m.To}
+	c := &schema.Change{Channel: m.Channel, Session: "s", User: user, Id: id, Target: m.Seq, Author: m.User, To: m.To}
 	switch w.rng.IntN(8) {
 	case 0:
 		c.Act = &schema.Change_Delete{Delete: &schema.Delete{}}

@@ -16,6 +16,7 @@ import (
 type past struct {
 	messages []rpc.Message
 	changes  []changes.Record
+	from     int64 // it knows nothing of before
 }
 
 // take takes a row that is not void.
@@ -30,7 +31,7 @@ func (p *past) take(r *row) {
 // readPast answers with the union of what the projector stored and of the log.
 func (w *world) readPast(r *read) history.Page {
 	q := r.query
-	found := new(past)
+	found := &past{from: r.from}
 	if !r.logged {
 		w.readRows(&q, r.mark, found)
 		r.from = r.mark + 1
@@ -154,6 +155,9 @@ func (w *world) answer(q *history.Query, found *past) history.Page {
 	if q.States && p.States == nil {
 		p.States = []*changes.State{}
 	}
+	if q.Records {
+		p.Records, p.RecordsFrom = append([]changes.Record{}, found.changes...), found.from
+	}
 	return p
 }
 
@@ -209,7 +213,11 @@ func (w *world) forward(q *history.Query, found *past, p *history.Page) {
 func (w *world) older(q *history.Query, found *past, upTo int64) (listed []changes.Record, reacted []rpc.Reacted) {
 	for _, c := range found.changes {
 		visible := q.Everyone || c.VisibleTo(q.User) || w.plant == plantLeakedChange
-		if c.Seq <= q.After || c.Seq > upTo || c.Target > q.After || !visible {
+		since := q.After
+		if c.React != nil && q.ReactedFrom > 0 {
+			since = min(since, q.ReactedFrom-1)
+		}
+		if c.Seq <= since || c.Seq > upTo || c.Target > q.After || !visible {
 			continue
 		}
 		if c.React == nil {

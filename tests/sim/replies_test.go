@@ -65,6 +65,7 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 		if c.w.cfg.Limits.Channels >= len(channels) {
 			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
 		}
+	case rpc.CodeNoMethod: // until connectors take changes
 	case rpc.CodeGone:
 		c.isGone(call)
 	case rpc.CodeHistoryUnavailable:

@@ -58,7 +58,7 @@ var actions = []action{
 	{4, func(w *world, _ int) { w.control.take() }},
 	{14, func(w *world, p int) { w.control.land(p) }},
 	{2, func(w *world, p int) { w.logs[p].append([]byte("\xff")) }},
-	{4, (*world).purge},
+	{60, (*world).moderate},
 	{5, func(w *world, _ int) {
 		if len(w.nodes) < 4 {
 			w.nodes = append(w.nodes, w.newNode())
@@ -168,8 +168,9 @@ func (w *world) keep() {
 	w.settle()
 }
 
-// purge has a backend take away what somebody said in a channel of a partition.
-func (w *world) purge(partition int) {
+// moderate has a backend take away what somebody said in a channel of a partition, or
+// change it.
+func (w *world) moderate(partition int) {
 	for _, name := range channels {
 		ch := w.logs[partition].channels[name]
 		if ch == nil || len(ch.messages) == 0 || !w.chance(60) {
@@ -177,11 +178,20 @@ func (w *world) purge(partition int) {
 		}
 		m := ch.messages[max(0, len(ch.messages)-1-w.rng.IntN(5))]
 		w.lives++
-		w.tracef("a backend purges %s of %s since %d", name, m.User, m.Seq)
-		w.logs[partition].append(encode(&schema.Event{Time: time.Now().UnixMilli(), Connector: fmt.Sprint("api", w.lives), Counter: 1, Kind: &schema.Event_Purge{Purge: &schema.Purge{
-			Channel: name, User: m.User, Id: fmt.Sprint("purge", w.lives), Since: m.Seq, By: &schema.Author{By: &schema.Author_Key{Key: "bot"}},
-		}}}))
-		w.count("purges")
+		e := &schema.Event{Time: time.Now().UnixMilli(), Connector: fmt.Sprint("api", w.lives), Counter: 1}
+		id := fmt.Sprint("backend", w.lives)
+		if w.chance(50) {
+			e.Kind = &schema.Event_Purge{Purge: &schema.Purge{Channel: name, User: m.User, Id: id, Since: m.Seq, By: &schema.Author{By: &schema.Author_Key{Key: "bot"}}}}
+			w.count("purges")
+		} else {
+			user := m.User
+			if m.To == "" {
+				user = w.anyClient().user
+			}
+			e.Kind = &schema.Event_Change{Change: w.anyChange(&m, user, id)}
+		}
+		w.tracef("a backend changes %s: %v", name, e)
+		w.logs[partition].append(encode(e))
 		return
 	}
 }
