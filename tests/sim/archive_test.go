@@ -20,7 +20,7 @@ func TestSimulatedArchive(t *testing.T) {
 	for seed := range uint64(300) {
 		w := &world{rng: rand.New(rand.NewPCG(seed, 3)), counts: map[string]int{}}
 		for p := range partitions {
-			w.logs[p] = newSimLog(p)
+			w.logs[p] = newSimLog(p, 2)
 			w.projectors[p] = w.newProjector(w.logs[p])
 		}
 		l := w.logOf("a")

@@ -38,6 +38,7 @@ type call struct {
 	seen    int64 // the position that the client had seen
 	least   int64 // and what was acknowledged to it: what a history answer must reach
 	member  bool  // it was surely a member then
+	newer   bool  // what came with format 2 must be known to be in force
 	early   bool  // a leave that was asked for while a join was under way or its result being made
 }
 
@@ -110,7 +111,7 @@ func (c *client) disconnect(inOrder bool) {
 
 func (c *client) call(method, channel string, params any) {
 	c.last++
-	call := &call{id: c.last, method: method, channel: channel, params: params}
+	call := &call{id: c.last, method: method, channel: channel, params: params, newer: c.knowsNewer(channel)}
 	if r := c.rooms[channel]; r != nil && r.member {
 		call.seen = max(r.joined, r.pushed)
 		call.least = max(call.seen, r.acked)

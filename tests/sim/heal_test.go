@@ -13,6 +13,9 @@ func (w *world) heal() {
 	w.tracef("no more faults")
 	w.healing = true
 	w.stragglers = nil
+	for p := range partitions {
+		w.raise(p)
+	}
 	for _, c := range w.clients {
 		if c.session != nil && c.line.slow {
 			c.disconnect(false)

@@ -58,7 +58,7 @@ type crowd struct {
 	users []string
 }
 
-func newSimLog(partition int) *log {
+func newSimLog(partition int, format int32) *log {
 	l := &log{partition: partition, channels: map[string]*channel{}}
 	for _, name := range channels {
 		if schema.PartitionOf(name, partitions) == partition {
@@ -66,7 +66,7 @@ func newSimLog(partition int) *log {
 		}
 	}
 	l.append(encode(&schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{
-		Epoch: logEpoch, Format: 2, Window: voidWindow,
+		Epoch: logEpoch, Format: format, Window: voidWindow,
 	}}}))
 	return l
 }

@@ -34,6 +34,7 @@ type node struct {
 	flushers      *ws.Flushers
 	requests      *quota.Pool            // of what its clients ask
 	seen          map[int32]*schema.Push // the newest by partition, for planted bugs
+	newer         [partitions]bool       // it was pushed something in format 2
 	hangs         bool                   // and does not beat
 	draining      bool
 	beaten        int64 // the offset of its newest beat
@@ -59,7 +60,7 @@ func (w *world) newNode() *node {
 	n.producer = &producer{write: w.writeEvent, reuses: w.plant == plantReuse}
 	n.inc = connector.NewSimulated(ctx, &w.cfg, connector.Surroundings{
 		ID: n.id, PushPartition: n.pushPartition, Large: cmp.Or(w.large, large),
-		Log:      epoch.Log{Epoch: logEpoch, Partitions: partitions, Window: voidWindow},
+		Log:      epoch.Log{Epoch: logEpoch, Partitions: partitions, Window: voidWindow, Format: w.formats.beginning()},
 		Producer: n.producer, Archive: &archive{w, n.id}, Step: w.count,
 	})
 	n.at = len(w.pushes[n.pushPartition])
@@ -115,6 +116,7 @@ func (n *node) deliver(most int) {
 		if n.w.plant == plantRepeats || n.w.plant == plantNoChain {
 			n.forget(p.value)
 		}
+		n.learn(p.value)
 		err := n.inc.Push(&eventlog.Record{Key: []byte(p.key), Value: p.value, Offset: int64(n.at)})
 		if err != nil {
 			n.w.lost(n, err)

@@ -65,9 +65,10 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 		if c.w.cfg.Limits.Channels >= len(channels) {
 			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
 		}
-	case rpc.CodeNoMethod: // until connectors take changes
 	case rpc.CodeGone:
 		c.isGone(call)
+	case rpc.CodeNoMethod, rpc.CodeInvalidParams:
+		c.tooNew(call, bad)
 	case rpc.CodeHistoryUnavailable:
 		if !c.w.trouble {
 			c.w.fail("%s: no history although every read succeeded", c.user)

@@ -115,7 +115,7 @@ func TestSim(t *testing.T) {
 // meets is what runs must meet, else they prove little.
 var meets = []string{
 	"acknowledged: chat", "acknowledged: delete", "acknowledged: edit", "acknowledged: pin", "acknowledged: react",
-	"changes heard", "changes recovered", "pins listed", "purges", "reactions heard", "reactions recovered",
+	"changes heard", "changes recovered", "pins listed", "purges", "raised", "refused in format 1", "reactions heard", "reactions recovered",
 	"reactions without effect", "reactors listed", "refused with 1010", "retries told where they stand", "settings heard",
 	"views compared", "void changes",
 	"checkpoints", "closed with 3001", "closed with 3008", "closed with 3010", "connectors told that they are down",

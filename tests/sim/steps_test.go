@@ -59,6 +59,7 @@ var actions = []action{
 	{14, func(w *world, p int) { w.control.land(p) }},
 	{2, func(w *world, p int) { w.logs[p].append([]byte("\xff")) }},
 	{60, (*world).moderate},
+	{4, (*world).raise},
 	{5, func(w *world, _ int) {
 		if len(w.nodes) < 4 {
 			w.nodes = append(w.nodes, w.newNode())
@@ -171,6 +172,9 @@ func (w *world) keep() {
 // moderate has a backend take away what somebody said in a channel of a partition, or
 // change it.
 func (w *world) moderate(partition int) {
+	if !w.formats.newer(partition) {
+		return
+	}
 	for _, name := range channels {
 		ch := w.logs[partition].channels[name]
 		if ch == nil || len(ch.messages) == 0 || !w.chance(60) {

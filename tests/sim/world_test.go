@@ -44,6 +44,7 @@ type world struct {
 	said     []said
 	messages int
 	lives    int
+	formats  raises
 	healing  bool
 	trouble  bool // reads may fail
 }
@@ -63,10 +64,11 @@ func newWorld(seed int64, planted plant, trace func(string)) *world {
 		presence = 1
 	}
 	w.cfg = config(2+w.rng.IntN(5), presence)
+	w.formats.older = planted == plantNone && w.chance(12)
 	w.control = &control{w: w}
 	w.control.take()
 	for p := range partitions {
-		w.logs[p], w.state[p] = newSimLog(p), map[string][]byte{}
+		w.logs[p], w.state[p] = newSimLog(p, w.formats.beginning()), map[string][]byte{}
 		w.owners[p], w.projectors[p] = w.newOwner(w.logs[p]), w.newProjector(w.logs[p])
 	}
 	for range 2 {
