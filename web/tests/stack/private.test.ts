@@ -104,7 +104,7 @@ test("a second click on a name selects it again; only the cross goes back, and s
   await choose(page, "bob").click();
   expect(await composer(page).inputValue()).toBe("for bob");
   await page.getByRole("button", { name: "Back to everybody" }).click();
-  const status = page.locator(".composer").getByRole("status");
+  const status = page.locator(".composer .again");
   await status.getByText("You are writing to everybody again. Your draft to bob is kept.").waitFor();
   await screenshot(page, "public-again");
   expect(await composer(page).inputValue()).toBe("");

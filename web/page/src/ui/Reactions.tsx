@@ -185,7 +185,7 @@ export function Who({ view, message }: { view: ChannelView; message: Message }) 
 /** Where a message that one has just deleted was, for as long as that can be taken back. */
 export function Undo({ view, message }: { view: ChannelView; message: Message }) {
   return (
-    <p class="undo muted" role="status">
+    <p class="undo muted">
       {t("deleting")}{" "}
       <button type="button" class="link" onClick={() => view.changes.undo(message)}>
         {t("undo")}

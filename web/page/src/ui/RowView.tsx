@@ -113,6 +113,8 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
               <button
                 type="button"
                 class="quiet wide-only"
+                // By the keyboard the menu does it, so that there is one stop for each message.
+                tabIndex={-1}
                 aria-label={t("reactWith", { name: AT_HAND[0] })}
                 title={t("reactWith", { name: AT_HAND[0] })}
                 aria-pressed={changes.reaction(message, AT_HAND[0]).on}
@@ -124,6 +126,7 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
             <button
               type="button"
               class="quiet wide-only"
+              tabIndex={-1}
               aria-label={t("replyTo", { user })}
               title={t("reply")}
               onClick={() => view.replyTo(message)}
