@@ -20,6 +20,7 @@ type channel struct {
 	loading   *load          // the read of history that fills its memory; nil: there is none
 	dirty     bool           // among those that the stream flushes at the end of the batch
 	reacting  bool           // among those whose members are to be told of reactions
+	looking   bool           // messages that are reacted to are being looked up
 	aims      map[int64]*aim // by the message that is waited for, or looked up
 }
 

@@ -14,10 +14,36 @@ import (
 var errChangedSince = errors.New("the channel has changed too much meanwhile")
 
 // lookUp looks up messages that are reacted to and are not in memory, so that members
-// are told the counts from the next time on. Nobody waits for it.
-func (x *reader) lookUp(ch *channel, targets []int64) {
+// are told the counts from the next time on. Nobody waits for it. The channel's lock is
+// held.
+func (x *reader) lookUp(ch *channel) {
+	if ch.looking || !ch.Wants() {
+		return
+	}
+	ch.looking = true
+	x.inc.spawn(func() {
+		for {
+			ch.Lock()
+			targets := ch.Wanted()
+			ch.looking = len(targets) > 0
+			ch.Unlock()
+			if len(targets) == 0 {
+				return
+			}
+			x.lookUpNow(ch, targets)
+		}
+	})
+}
+
+// lookUpNow reads messages. All channels share what one user may read at once.
+func (x *reader) lookUpNow(ch *channel, targets []int64) {
 	ctx, cancel := context.WithTimeout(x.inc.ctx, x.inc.cfg.HistoryTime)
 	defer cancel()
+	done, err := x.shares.await(ctx, nobody)
+	if err != nil {
+		return
+	}
+	defer done()
 	for _, seq := range targets {
 		if err := x.loadTarget(ctx, ch, seq); err != nil {
 			x.noHistory.warn(ctx, x.inc.logger, err)
@@ -25,6 +51,9 @@ func (x *reader) lookUp(ch *channel, targets []int64) {
 		}
 	}
 }
+
+// nobody is no user's name.
+const nobody = ""
 
 // loadTarget has the channel's memory know from history what there is at seq, whoever
 // may see it. The channel's position is at seq or above.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // errDown ends an incarnation that learns it was declared down.
@@ -124,10 +125,9 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 			s.passJoin(ch, joined.Session)
 		}
 	}
+	s.remove(u.GetRemoved())
 	s.inc.channels.react(ch)
-	if targets := ch.Wanted(); len(targets) > 0 {
-		s.inc.spawn(func() { s.inc.past.lookUp(ch, targets) })
-	}
+	s.inc.past.lookUp(ch)
 	if left.GetUnsubscribed() || u.GetRemoved().GetUnsubscribed() || u.GetUnwatched().GetUnsubscribed() {
 		s.inc.channels.unsubscribe(ch)
 	}
@@ -142,6 +142,16 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 func (s *stream) passJoin(ch *channel, id string) {
 	if session := s.inc.sessions.get(id); session != nil {
 		session.passJoin(ch)
+	}
+}
+
+// remove ends the sessions of ours whose user was put out of a channel: they are
+// members no more, whatever they know.
+func (s *stream) remove(r *schema.Removed) {
+	for _, id := range r.GetSessions() {
+		if session := s.inc.sessions.get(id); session != nil {
+			session.front.Close(rpc.CloseLostPlace, "the user was put out of a channel: rejoin")
+		}
 	}
 }
 

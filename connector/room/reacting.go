@@ -63,6 +63,9 @@ func (r *reacting) want(target int64) {
 // Reacting reports whether members are to be told of reactions.
 func (c *Channel) Reacting() bool { return len(c.reacting.pending) > 0 }
 
+// Wants reports whether there are any messages for Wanted.
+func (c *Channel) Wants() bool { return len(c.reacting.wanted) > 0 }
+
 // Wanted returns the messages that history is to be asked for, for AddTarget, and
 // forgets them.
 func (c *Channel) Wanted() (targets []int64) {
