@@ -15,13 +15,19 @@ import (
 // olderLog begins the log of a cluster as a parley does that knows format 1 alone.
 func (c *cluster) olderLog(partitions int) {
 	c.t.Helper()
+	c.beginLog(partitions, 1)
+}
+
+// beginLog begins the log of a cluster in a format.
+func (c *cluster) beginLog(partitions int, format int32) {
+	c.t.Helper()
 	kafka := c.client()
 	if err := admin.EnsureTopics(soon(c.t), kafka, epoch.Topics(partitions, 1)); err != nil {
 		c.t.Fatal(err)
 	}
 	p := kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
 	defer p.Close()
-	marker := encodeAny(c.t, &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "older", Format: 1, Window: schema.Window}}})
+	marker := encodeAny(c.t, &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "older", Format: format, Window: schema.Window}}})
 	for i := range partitions {
 		if _, err := p.ProduceSync(soon(c.t), i, eventlog.Record{Value: marker}); err != nil {
 			c.t.Fatal(err)
