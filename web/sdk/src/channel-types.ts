@@ -2,7 +2,7 @@ import type { Channel } from "./channel.js";
 import type { Answer } from "./connection.js";
 import type { ParleyError } from "./errors.js";
 import type { Content } from "./outbox.js";
-import type { LeaveReason, Limits, RecoveryFailure, Removed, Settings } from "./protocol.js";
+import type { HistoryResult, LeaveReason, Limits, RecoveryFailure, Removed, Settings } from "./protocol.js";
 import type { Gap, Message } from "./timeline.js";
 
 /** What a channel is doing; `joining` lasts while the connection is away, too. */
@@ -71,6 +71,12 @@ export interface EditOptions {
   data?: unknown;
   /** An id of one's own, unique per user and channel. */
   id?: string;
+}
+
+/** A page of {@link Channel.history}. */
+export interface HistoryPage extends HistoryResult {
+  /** Oldest first, as they are now. */
+  messages: Message[];
 }
 
 /** How much a channel fetches and holds. */

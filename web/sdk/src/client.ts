@@ -58,7 +58,7 @@ export class Client extends Emitter<ClientEvents> {
     const fixed = typeof token === "string" ? token : undefined;
     this.#token = new Token(getToken ?? (typeof token === "function" ? token : undefined), fixed);
     const found = options.WebSocket ?? (globalThis.WebSocket as WebSocketClass | undefined);
-    if (!found) throw new TypeError("no WebSocket here: pass the class of the package ws");
+    if (!found) throw new TypeError("no WebSocket: pass the class of ws");
     this.#WebSocket = found;
   }
 

@@ -230,7 +230,7 @@ function fail(answer: Answer<never>, error: ParleyError): void {
 }
 
 function disconnected(): ParleyError {
-  return new ParleyError(ErrorCode.Disconnected, "the connection ended before the answer came");
+  return new ParleyError(ErrorCode.Disconnected, "the connection ended before the answer");
 }
 
 const encoder = new TextEncoder();

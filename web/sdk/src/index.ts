@@ -6,6 +6,7 @@ export type {
   ChannelOptions,
   ChannelState,
   EditOptions,
+  HistoryPage,
   Recovery,
   SendOptions,
   Target,

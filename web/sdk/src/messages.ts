@@ -1,5 +1,12 @@
 import { Acts } from "./acts.js";
-import type { ChannelEvents, ChannelState, EditOptions, Link, Target } from "./channel-types.js";
+import type {
+  ChannelEvents,
+  ChannelState,
+  EditOptions,
+  HistoryPage,
+  Link,
+  Target,
+} from "./channel-types.js";
 import { Emitter } from "./emitter.js";
 import { ErrorCode, ParleyError } from "./errors.js";
 import { Pages } from "./pages.js";
@@ -7,7 +14,6 @@ import type {
   Action,
   ChatResult,
   HistoryQuery,
-  HistoryResult,
   Reactor,
   ReactionsResult,
   ReactResult,
@@ -168,7 +174,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   }
 
   /** Asks for a page of history, without keeping it. */
-  history(query: HistoryQuery = {}): Promise<HistoryResult & { messages: Message[] }> {
+  history(query: HistoryQuery = {}): Promise<HistoryPage> {
     const page = this.pages.history(query, (page) => {
       return { ...page, messages: this.timeline.read(page, page.epoch) };
     });

@@ -85,6 +85,7 @@ export interface Reacted {
   seq: number;
   /** The message. */
   target?: number;
+  /** By name; 0 where nobody reacts with it any more. */
   counts?: Record<string, number>;
   /** Who reacted, where it stands for one reaction. */
   user?: string;
