@@ -23,8 +23,11 @@ type block struct {
 	void      []uint8
 	trace     []string
 	version   []int32
+	more      []*more // of each row
 	spans     []tracing.Span
 	bytes     int
+	richer    bool  // a row has more
+	changed   []int // the rows that change messages
 	marks     map[int32]watermark
 	oldest    map[int32]int64 // when each partition's first event was published, Unix milliseconds
 }
@@ -49,10 +52,6 @@ func (b *block) add(partition int32, from batch) {
 }
 
 func (b *block) append(r *row) {
-	void := uint8(0)
-	if r.void {
-		void = 1
-	}
 	b.partition = append(b.partition, r.partition)
 	b.channel = append(b.channel, r.channel)
 	b.seq = append(b.seq, r.seq)
@@ -65,15 +64,27 @@ func (b *block) append(r *row) {
 	b.connector = append(b.connector, r.connector)
 	b.time = append(b.time, r.time)
 	b.reason = append(b.reason, r.reason)
-	b.void = append(b.void, void)
+	b.void = append(b.void, flagged(r.void))
 	b.trace = append(b.trace, r.trace)
 	b.version = append(b.version, r.version)
+	b.more = append(b.more, r.more)
+	if r.more != nil {
+		b.richer = true
+	}
+	if r.changes() && !r.void {
+		b.changed = append(b.changed, len(b.seq)-1)
+	}
 }
 
-// columns are the rows in the order of eventColumns.
-func (b *block) columns(epoch string) []any {
-	return []any{slices.Repeat([]string{epoch}, len(b.seq)), b.partition, b.channel, b.seq, b.kind, b.user, b.to, b.id, b.body,
+// columns are the rows, and the names of the columns: without those that no row
+// has anything in.
+func (b *block) columns(epoch string) (names []string, columns []any) {
+	columns = []any{slices.Repeat([]string{epoch}, len(b.seq)), b.partition, b.channel, b.seq, b.kind, b.user, b.to, b.id, b.body,
 		b.session, b.connector, b.time, b.reason, b.void, b.trace, b.version}
+	if !b.richer {
+		return eventColumns, columns
+	}
+	return slices.Concat(eventColumns, moreColumns), append(columns, b.moreColumns()...)
 }
 
 // watermarks are the watermarks in the order of watermarkColumns.
@@ -94,7 +105,8 @@ func (b *block) reset() {
 		*c = (*c)[:0]
 	}
 	b.partition, b.seq, b.time, b.void, b.version = b.partition[:0], b.seq[:0], b.time[:0], b.void[:0], b.version[:0]
-	b.bytes = 0
+	clear(b.more)
+	b.more, b.changed, b.richer, b.bytes = b.more[:0], b.changed[:0], false, 0
 	clear(b.spans)
 	b.spans = b.spans[:0]
 	clear(b.marks)

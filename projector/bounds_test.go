@@ -108,13 +108,14 @@ func TestEncodedBatchIsBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			encoded, err := st.db.PrepareBatch(s.ctx, `INSERT INTO `+st.db.Table(sql.Events(1))+` ("`+strings.Join(eventColumns, `", "`)+`")`)
+			names, columns := in.filling.columns(s.log.Epoch)
+			encoded, err := st.db.PrepareBatch(s.ctx, `INSERT INTO `+st.db.Table(sql.Events(1))+` ("`+strings.Join(names, `", "`)+`")`)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer encoded.Close()
 			before := inuse.SettledHeap()
-			for i, c := range in.filling.columns(s.log.Epoch) {
+			for i, c := range columns {
 				if err := encoded.Column(i).Append(c); err != nil {
 					t.Fatal(err)
 				}

@@ -23,11 +23,12 @@ func (r *rebuild) carryEpochs(ctx context.Context) error {
 	for _, name := range earlier {
 		r.p.cfg.Logger.Info("the rows of an earlier epoch are carried over: its log is gone", "epoch", name)
 		err := r.db.Retry(ctx, "carry rows over in ClickHouse", func(ctx context.Context) error {
-			err := r.copyRows(ctx, tables.Events, `epoch = ?`, name)
-			if err == nil {
-				err = r.copyRows(ctx, tables.Watermarks, `epoch = ?`, name)
+			for _, table := range []func(uint32) string{tables.Events, tables.Changes, tables.Watermarks} {
+				if err := r.copyRows(ctx, table, `epoch = ?`, name); err != nil {
+					return err
+				}
 			}
-			return err
+			return nil
 		})
 		if err != nil {
 			return err
@@ -79,8 +80,10 @@ func (r *rebuild) carryBeginning(ctx context.Context, partition int, first int64
 	}
 	r.p.cfg.Logger.Info("the log begins later than the history: the older rows are carried over",
 		"partition", partition, "log_begins_at", first, "carried_up_to", upTo.seq)
-	if err := r.copyRows(ctx, tables.Events, `epoch = ? AND partition = ? AND seq <= ?`, r.log.Epoch, partition, upTo.seq); err != nil {
-		return done, err
+	for _, table := range []func(uint32) string{tables.Events, tables.Changes} {
+		if err := r.copyRows(ctx, table, `epoch = ? AND partition = ? AND seq <= ?`, r.log.Epoch, partition, upTo.seq); err != nil {
+			return done, err
+		}
 	}
 	b := newBlock()
 	b.add(int32(partition), batch{upTo: upTo})

@@ -132,7 +132,8 @@ func TestRepeatsAreHarmless(t *testing.T) {
 	s.fold(f, 0, 0, offsets[9]+1)
 	made, _ := f.drain()
 	late.add(0, made)
-	if err := st.insert(s.ctx, "events_1", eventColumns, late.columns(s.log.Epoch)); err != nil {
+	names, columns := late.columns(s.log.Epoch)
+	if err := st.insert(s.ctx, "events_1", names, columns); err != nil {
 		t.Fatal(err)
 	}
 	s.project(s.config())

@@ -81,7 +81,12 @@ func (s *store) insertRows(ctx context.Context, b *block) error {
 	if len(b.seq) == 0 {
 		return nil
 	}
-	return s.insert(ctx, tables.Events(s.tables.Generation), eventColumns, b.columns(s.epoch))
+	names, columns := b.columns(s.epoch)
+	err := s.insert(ctx, tables.Events(s.tables.Generation), names, columns)
+	if err == nil && len(b.changed) > 0 {
+		err = s.insert(ctx, tables.Changes(s.tables.Generation), changeColumns, b.changes(s.epoch))
+	}
+	return err
 }
 
 // insertWatermarks writes the watermarks of rows that are stored, unless the
@@ -125,9 +130,3 @@ func (s *store) insert(ctx context.Context, table string, names []string, column
 	}
 	return batch.Send()
 }
-
-var (
-	eventColumns = []string{"epoch", "partition", "channel", "seq", "kind", "user", "to", "id", "body",
-		"session", "connector", "time", "reason", "void", "trace", "version"}
-	watermarkColumns = []string{"epoch", "partition", "seq", "digest", "format", "time"}
-)

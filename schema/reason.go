@@ -21,3 +21,23 @@ func (r Reason) Name() string {
 	}
 	return ""
 }
+
+// Name is the action as the client protocol and the tables of history spell it;
+// "" for an unknown one.
+func (a Sanction_Action) Name() string {
+	switch a {
+	case Sanction_ACTION_MUTE:
+		return "mute"
+	case Sanction_ACTION_BAN:
+		return "ban"
+	case Sanction_ACTION_KICK:
+		return "kick"
+	case Sanction_ACTION_LIFT:
+		return "lift"
+	case Sanction_ACTION_LIFT_MUTE:
+		return "lift_mute"
+	case Sanction_ACTION_LIFT_BAN:
+		return "lift_ban"
+	}
+	return ""
+}

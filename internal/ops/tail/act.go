@@ -54,7 +54,7 @@ func (out *Event) act(e *schema.Event, shown Shown) {
 		out.Kind, out.ID, out.By, out.Target, out.Removed = "pin", p.Id, authorOf(p.By), p.Target, p.Remove
 	case *schema.Event_Sanction:
 		s := k.Sanction
-		out.Kind, out.ID, out.By, out.User, out.Action = "sanction", s.Id, authorOf(s.By), s.User, actions[s.Action]
+		out.Kind, out.ID, out.By, out.User, out.Action = "sanction", s.Id, authorOf(s.By), s.User, s.Action.Name()
 		out.Since, out.Reason = s.PurgeSince, textOf(s.Reason, shown.Bodies)
 		if s.Until > 0 {
 			out.Until = new(time.UnixMilli(s.Until).UTC())
@@ -92,11 +92,6 @@ func (out *Event) change(c *schema.Change, shown Shown) {
 	case *schema.Change_React:
 		out.Action, out.Name, out.Removed = "react", textOf(act.React.Name, text), act.React.Remove
 	}
-}
-
-var actions = map[schema.Sanction_Action]string{
-	schema.Sanction_ACTION_MUTE: "mute", schema.Sanction_ACTION_BAN: "ban", schema.Sanction_ACTION_KICK: "kick",
-	schema.Sanction_ACTION_LIFT: "lift", schema.Sanction_ACTION_LIFT_MUTE: "lift_mute", schema.Sanction_ACTION_LIFT_BAN: "lift_ban",
 }
 
 func originOf(o schema.Origin) string {
