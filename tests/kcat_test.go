@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,10 +11,12 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// A client of Kafka that is not ours reads what we write, to the byte.
-func TestKcatReadsOurRecords(t *testing.T) {
+func needKcat(t *testing.T) string {
+	t.Helper()
 	kcat, err := exec.LookPath("kcat")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -21,6 +24,34 @@ func TestKcatReadsOurRecords(t *testing.T) {
 		}
 		t.Skip("kcat is not installed")
 	}
+	return kcat
+}
+
+// What changes messages has its channel as the key, as messages have, so that stock
+// tools see where it belongs.
+func TestKcatSeesTheChannelOfChanges(t *testing.T) {
+	kcat := needKcat(t)
+	c := newCluster(t)
+	c.worker()
+	ada := enter(t, c.connector(nil).addr, "ada")
+	ada.join("späti ☕")
+	seq := ada.chat("späti ☕", "hello").Seq
+	ada.call(rpc.MethodEdit, rpc.EditParams{Channel: "späti ☕", Seq: seq, Body: "better"}, nil)
+	ada.call(rpc.MethodReact, rpc.ReactParams{Channel: "späti ☕", Seq: seq, Name: "👍"}, nil)
+	ada.call(rpc.MethodDelete, rpc.DeleteParams{Channel: "späti ☕", Seq: seq}, nil)
+	out, err := exec.CommandContext(soon(t), kcat, "-b", c.kafka, "-C", "-t", schema.TopicEvents, "-o", "beginning", "-e", "-q", "-f", "%p %k\n").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := fmt.Sprintf("%d späti ☕\n", schema.PartitionOf("späti ☕", schema.LaptopPartitions))
+	if n := strings.Count(string(out), where); n != 5 {
+		t.Errorf("%d records are in the channel's partition under its name, want a join, a message, an edit, a reaction and a deletion:\n%s", n, out)
+	}
+}
+
+// A client of Kafka that is not ours reads what we write, to the byte.
+func TestKcatReadsOurRecords(t *testing.T) {
+	kcat := needKcat(t)
 	const topic = "foreign"
 	addr := embeddedtest.Kafka(t)
 	client, err := eventlog.New(eventlog.Config{Brokers: []string{addr}})
