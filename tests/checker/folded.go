@@ -204,7 +204,7 @@ func (c *check) checkGone(s *session, p *place, e *Entry) {
 		target = e.React.Seq
 	}
 	m := p.ch.messageAt(target)
-	if m != nil && m.visibleTo(s.user) && target <= p.known.before(e.Began) && m.shown(e.Channel, c.truth.end(e.Channel)).Deleted == nil {
+	if m != nil && m.visibleTo(s.user) && target <= p.shown.before(e.Began) && m.shown(e.Channel, c.truth.end(e.Channel)).Deleted == nil {
 		c.violate(Changes, s, e.Channel, target, "%s is refused as if the message were gone", e.Op)
 	}
 }

@@ -37,7 +37,7 @@ func (c *client) act() {
 		c.history(channel)
 	case k < 86:
 		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
-	case k < 87:
+	case k < 86:
 		c.look(channel)
 	case k < 90:
 		c.changeRight(channel)

@@ -50,6 +50,7 @@ type room struct {
 	by      int   // the join that made it a member
 	gaveUp  int   // the newest leave that was given up: it may have passed
 	left    int   // the newest leave that was answered
+	leaving int   // the newest leave that was asked for
 	unsure  bool  // whether the join after it takes it back, so that the log has neither
 	early   bool  // and it was asked for while a join was under way
 	joined  int64 // the position of the join's result
@@ -93,7 +94,7 @@ func (c *client) gone() {
 	delete(c.node.clients, c.session.id)
 	c.node, c.session, c.calls = nil, nil, nil
 	for _, r := range c.rooms {
-		r.member, r.asked, r.gaveUp, r.left, r.unsure, r.members, r.right = false, false, 0, 0, false, nil, right{}
+		r.member, r.asked, r.gaveUp, r.left, r.leaving, r.unsure, r.members, r.right = false, false, 0, 0, 0, false, nil, right{}
 	}
 }
 
@@ -123,7 +124,7 @@ func (c *client) call(method, channel string, params any) {
 	case rpc.MethodJoin:
 		c.rooms[channel].asked = true
 	case rpc.MethodLeave:
-		c.rooms[channel].asked = false
+		c.rooms[channel].asked, c.rooms[channel].leaving = false, c.last
 	}
 	b, err := json.Marshal(params)
 	if err != nil {

@@ -232,7 +232,7 @@ func config(recover, presence int) connector.Config {
 		PingEvery:   time.Hour, PongTimeout: time.Hour, MaxConnections: 1000,
 		Limits: rpc.Limits{
 			Body: 4096, Frame: 64 << 10, Channels: 128, Recover: recover, Pipeline: 1000,
-			Dedupe: voidWindow, Presence: presence, Queue: 4 << 20, Page: 1 << 20,
+			Dedupe: voidWindow, Presence: presence, Queue: 4 << 20, Page: 1 << 20, Data: 4096,
 		},
 	}
 }

@@ -54,7 +54,8 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 			c.w.fail("%s/%s: %s in %s is refused: %v", c.user, c.session.id, call.method, call.channel, bad)
 		}
 	case rpc.CodeNotJoined:
-		if call.member {
+		waited := call.method != rpc.MethodChat && idOf(call.params) != "" // for its message, while a later leave went on
+		if r := c.rooms[call.channel]; call.member && !(waited && (r.leaving > call.id || r.right.lostAt >= call.id)) {
 			c.w.fail("%s: %s in %s is refused to a member", c.user, call.method, call.channel)
 		}
 	case rpc.CodeUnavailable:

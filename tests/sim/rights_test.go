@@ -36,7 +36,7 @@ func (c *client) allow() {
 			may = append(may, name)
 		}
 	}
-	grant, err := grants.New(may, []string{"*"})
+	grant, err := grants.New(may, []string{"*", "moderate"})
 	if err != nil {
 		c.w.fail("%v", err)
 	}

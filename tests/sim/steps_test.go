@@ -58,7 +58,7 @@ var actions = []action{
 	{4, func(w *world, _ int) { w.control.take() }},
 	{14, func(w *world, p int) { w.control.land(p) }},
 	{2, func(w *world, p int) { w.logs[p].append([]byte("\xff")) }},
-	{60, (*world).moderate},
+	{10, (*world).moderate},
 	{4, (*world).raise},
 	{5, func(w *world, _ int) {
 		if len(w.nodes) < 4 {

@@ -209,7 +209,12 @@ func (c *client) acked(call *call, r *room, x *ack) {
 	switch {
 	case !found || x.ID != id:
 		c.w.fail("%s: %s %s is acknowledged at %d, where the log does not have it", c.user, call.method, id, x.Seq)
-	case false && isRetry(call.params) && !stands(l.records[x.Seq]):
+	case isRetry(call.params) && !stands(l.records[x.Seq]):
+		repeats := func(r record) bool { return r.event != nil && actOf(r.event) == act }
+		if !slices.ContainsFunc(l.records[max(0, x.Seq-voidWindow):x.Seq], repeats) {
+			c.w.count("retries told of a producer's repeat") // whose first is out of reach
+			break
+		}
 		c.w.fail("%s: a retry of %s %s is acknowledged at %d, which is void", c.user, call.method, id, x.Seq)
 	case isRetry(call.params):
 		c.w.count("retries told where they stand")
@@ -245,7 +250,7 @@ func (c *client) isGone(call *call) {
 	c.decode([]byte(text(call.params)), &p)
 	ch := c.w.channel(call.channel)
 	m := ch.message(p.Seq)
-	if m != nil && m.VisibleTo(c.user) && p.Seq <= call.least && ch.at(1<<60, []rpc.Message{*m})[0].Deleted == nil && (call.method != rpc.MethodPin || m.To == "") {
+	if m != nil && m.VisibleTo(c.user) && p.Seq <= call.seen && ch.at(1<<60, []rpc.Message{*m})[0].Deleted == nil && (call.method != rpc.MethodPin || m.To == "") {
 		c.w.fail("%s/%s: %s of %d in %s is refused as if it were gone", c.user, c.session.id, call.method, p.Seq, call.channel)
 	}
 }
