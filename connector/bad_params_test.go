@@ -33,16 +33,18 @@ var requests = map[string]struct {
 	fields []field
 	right  map[string]string
 }{
-	rpc.MethodHello:   {[]field{{"user", "string", true}, {"token", "string", false}, {"client", "string", false}}, map[string]string{"user": `"ada"`}},
-	rpc.MethodJoin:    {[]field{{"channel", "string", true}, {"limit", "number", false}, {"since", "number", false}, {"epoch", "string", false}}, map[string]string{"channel": `"a"`, "since": `1`, "epoch": `"e"`}},
-	rpc.MethodChat:    {[]field{{"channel", "string", true}, {"body", "string", true}, {"to", "string", false}, {"id", "string", false}, {"traceparent", "string", false}, {"retry", "flag", false}, {"type", "string", false}, {"data", "any", false}, {"reply", "number", false}, {"mentions", "list", false}}, map[string]string{"channel": `"a"`, "body": `"x"`}},
-	rpc.MethodEdit:    {append(changeFields(), field{"body", "string", true}, field{"type", "string", false}, field{"data", "any", false}), map[string]string{"channel": `"a"`, "seq": "1", "body": `"x"`}},
-	rpc.MethodDelete:  {append(changeFields(), field{"reason", "string", false}), map[string]string{"channel": `"a"`, "seq": "1"}},
-	rpc.MethodReact:   {append(changeFields(), field{"name", "string", true}, field{"remove", "flag", false}), map[string]string{"channel": `"a"`, "seq": "1", "name": `"x"`}},
-	rpc.MethodPin:     {append(changeFields(), field{"remove", "flag", false}), map[string]string{"channel": `"a"`, "seq": "1"}},
-	rpc.MethodLeave:   {[]field{{"channel", "string", true}}, map[string]string{"channel": `"a"`}},
-	rpc.MethodHistory: {[]field{{"channel", "string", true}, {"before", "number", false}, {"after", "number", false}, {"around", "number", false}, {"epoch", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
-	rpc.MethodMembers: {[]field{{"channel", "string", true}, {"after", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
+	rpc.MethodHello:     {[]field{{"user", "string", true}, {"token", "string", false}, {"client", "string", false}}, map[string]string{"user": `"ada"`}},
+	rpc.MethodJoin:      {[]field{{"channel", "string", true}, {"limit", "number", false}, {"since", "number", false}, {"epoch", "string", false}}, map[string]string{"channel": `"a"`, "since": `1`, "epoch": `"e"`}},
+	rpc.MethodChat:      {[]field{{"channel", "string", true}, {"body", "string", true}, {"to", "string", false}, {"id", "string", false}, {"traceparent", "string", false}, {"retry", "flag", false}, {"type", "string", false}, {"data", "any", false}, {"reply", "number", false}, {"mentions", "list", false}}, map[string]string{"channel": `"a"`, "body": `"x"`}},
+	rpc.MethodEdit:      {append(changeFields(), field{"body", "string", true}, field{"type", "string", false}, field{"data", "any", false}), map[string]string{"channel": `"a"`, "seq": "1", "body": `"x"`}},
+	rpc.MethodDelete:    {append(changeFields(), field{"reason", "string", false}), map[string]string{"channel": `"a"`, "seq": "1"}},
+	rpc.MethodReact:     {append(changeFields(), field{"name", "string", true}, field{"remove", "flag", false}), map[string]string{"channel": `"a"`, "seq": "1", "name": `"x"`}},
+	rpc.MethodReactions: {[]field{{"channel", "string", true}, {"seq", "number", true}, {"name", "string", false}, {"after", "object", false}, {"epoch", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`, "seq": "1"}},
+	rpc.MethodPins:      {[]field{{"channel", "string", true}}, map[string]string{"channel": `"a"`}},
+	rpc.MethodPin:       {append(changeFields(), field{"remove", "flag", false}), map[string]string{"channel": `"a"`, "seq": "1"}},
+	rpc.MethodLeave:     {[]field{{"channel", "string", true}}, map[string]string{"channel": `"a"`}},
+	rpc.MethodHistory:   {[]field{{"channel", "string", true}, {"before", "number", false}, {"after", "number", false}, {"around", "number", false}, {"reply", "number", false}, {"user", "string", false}, {"epoch", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
+	rpc.MethodMembers:   {[]field{{"channel", "string", true}, {"after", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
 }
 
 // changeFields are what all changes of a message have.
@@ -126,6 +128,7 @@ func badNamesOf() (all []badParam) {
 		}
 		add(method+" of a channel", method, "channel", badNames)
 	}
+	add("history of a user", rpc.MethodHistory, "user", badNames)
 	for _, names := range []map[string]string{badNames, newNames} {
 		add("hello of a user", rpc.MethodHello, "user", names)
 		add("chat to a user", rpc.MethodChat, "to", names)
@@ -179,6 +182,12 @@ func badChangeSizes(in func(method, field, value string) string, text func(int) 
 		add(method, "seq", seqs)
 		add(method, "id", lengths)
 	}
+	add(rpc.MethodReactions, "seq", seqs)
+	add(rpc.MethodReactions, "name", lengths)
+	add(rpc.MethodReactions, "after", map[string]string{"without a user": `{"name":"x"}`, "without a name": `{"user":"ada"}`, "that is empty": `{}`, "with a long name": `{"user":"ada","name":` + text(65) + `}`, "with a bad user": `{"user":"a\u0000","name":"x"}`})
+	add(rpc.MethodReactions, "limit", map[string]string{"0": "0", "-1": "-1", "1001": "1001", "2^63-1": "9223372036854775807"})
+	add(rpc.MethodHistory, "reply", seqs)
+	all = append(all, badParam{"history of answers around", rpc.MethodHistory, `{"channel":"a","around":1,"reply":1}`, "reply"}, badParam{"history of a user around", rpc.MethodHistory, `{"channel":"a","around":1,"user":"ada"}`, "user"})
 	add(rpc.MethodChat, "reply", seqs)
 	add(rpc.MethodChat, "type", lengths)
 	add(rpc.MethodEdit, "type", lengths)

@@ -15,7 +15,7 @@ import (
 // channelRequests are right but for what the table says of them.
 var channelRequests = map[string]string{
 	"join": `{"channel":"a"}`, "join with since": `{"channel":"a","since":1,"epoch":"e"}`, "chat": `{"channel":"a","body":"x"}`, "chat to a user": `{"channel":"a","body":"x","to":"bob"}`, "leave": `{"channel":"a"}`,
-	"history": `{"channel":"a"}`, "history before": `{"channel":"a","before":5}`, "history after": `{"channel":"a","after":5}`, "history around": `{"channel":"a","around":5}`, "history of another epoch": `{"channel":"a","epoch":"x"}`, "edit": `{"channel":"a","seq":1,"body":"x"}`, "edit with all fields": `{"channel":"a","seq":1,"body":"x","type":"t","data":null,"epoch":"e","id":"i","retry":true}`, "delete": `{"channel":"a","seq":1}`, "react": `{"channel":"a","seq":1,"name":"x"}`, "react to take back": `{"channel":"a","seq":1,"name":"x","remove":true}`, "pin": `{"channel":"a","seq":1}`, "pin to take back": `{"channel":"a","seq":1,"remove":true}`,
+	"history": `{"channel":"a"}`, "history before": `{"channel":"a","before":5}`, "history after": `{"channel":"a","after":5}`, "history around": `{"channel":"a","around":5}`, "history of another epoch": `{"channel":"a","epoch":"x"}`, "edit": `{"channel":"a","seq":1,"body":"x"}`, "edit with all fields": `{"channel":"a","seq":1,"body":"x","type":"t","data":null,"epoch":"e","id":"i","retry":true}`, "delete": `{"channel":"a","seq":1}`, "react": `{"channel":"a","seq":1,"name":"x"}`, "react to take back": `{"channel":"a","seq":1,"name":"x","remove":true}`, "reactions": `{"channel":"a","seq":1}`, "reactions after": `{"channel":"a","seq":1,"name":"x","after":{"name":"x","user":"bob"},"limit":5}`, "pins": `{"channel":"a"}`, "history of answers": `{"channel":"a","reply":1}`, "history of a user": `{"channel":"a","user":"bob"}`, "pin": `{"channel":"a","seq":1}`, "pin to take back": `{"channel":"a","seq":1,"remove":true}`,
 	"chat with structure": `{"channel":"a","body":"x","type":"t","data":{"a":1},"reply":1,"mentions":["bob"],"retry":true,"id":"i"}`,
 	"members":             `{"channel":"a"}`, "members after": `{"channel":"a","after":"bob"}`,
 }
@@ -23,7 +23,7 @@ var channelRequests = map[string]string{
 // actionOf is what a request of channelRequests needs.
 var actionOf = map[string]string{
 	"join": "join", "join with since": "join", "chat": "chat", "chat to a user": "private", "leave": "join", "members": "join", "members after": "join",
-	"edit": "edit", "edit with all fields": "edit", "delete": "edit", "react": "react", "react to take back": "react", "pin": "moderate", "pin to take back": "moderate", "chat with structure": "chat",
+	"edit": "edit", "edit with all fields": "edit", "delete": "edit", "react": "react", "react to take back": "react", "reactions": "history", "reactions after": "history", "pins": "history", "history of answers": "history", "history of a user": "history", "pin": "moderate", "pin to take back": "moderate", "chat with structure": "chat",
 	"history": "history", "history before": "history", "history after": "history", "history around": "history", "history of another epoch": "history",
 }
 

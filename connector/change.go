@@ -105,8 +105,8 @@ func (c *call) react(r rpc.Request) *rpc.Error {
 	if bad := c.read(r, &p, &p.toChange); bad != nil {
 		return bad
 	}
-	if len(p.Name) == 0 || len(p.Name) > schema.MaxType {
-		return rpc.InvalidParams("name", "must be 1 to 64 bytes")
+	if bad := checkReaction("name", p.Name); bad != nil {
+		return bad
 	}
 	return c.change(grants.React, &p.toChange, &schema.Change{Act: &schema.Change_React{React: &schema.React{Name: p.Name, Remove: p.Remove}}})
 }

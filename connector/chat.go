@@ -103,10 +103,15 @@ func (m *chatParams) beforeFormat2() *rpc.Error {
 		there bool
 	}{{"type", m.Type != nil}, {"data", m.Data != nil}, {"reply", m.Reply != nil}, {"mentions", len(m.Mentions) > 0}} {
 		if of.there {
-			return rpc.InvalidParams(of.field, "is not known to all servers yet: the log's format is 1")
+			return notYet(of.field)
 		}
 	}
 	return nil
+}
+
+// notYet refuses a field that came with format 2 while format 1 is in force.
+func notYet(field string) *rpc.Error {
+	return rpc.InvalidParams(field, "is not known to all servers yet: the log's format is 1")
 }
 
 // infoNow is what the session's token tells of its user.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // concurrentReads bounds the reads of history under way.
@@ -14,6 +15,7 @@ type archive interface {
 	Read(ctx context.Context, q history.Query) (history.Page, error)
 	ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error)
 	Holds(ctx context.Context, channel string) (bool, error)
+	Reactors(ctx context.Context, q history.Query, of history.Reactors) (rpc.ReactionsResult, error)
 	First(ctx context.Context, channel, user, id string, at int64) (history.Act, bool, error)
 }
 

@@ -87,6 +87,10 @@ func requestOf(name string) (m request, known bool) {
 		return request{start: (*call).react, traced: true}, true
 	case rpc.MethodPin:
 		return request{start: (*call).pin, traced: true}, true
+	case rpc.MethodReactions:
+		return request{start: (*call).reactions, traced: true}, true
+	case rpc.MethodPins:
+		return request{start: (*call).pins, traced: true}, true
 	case rpc.MethodHistory:
 		return request{start: (*call).history, traced: true}, true
 	case rpc.MethodMembers:
@@ -207,7 +211,7 @@ func (c *call) leave(r rpc.Request) *rpc.Error {
 
 func (c *call) history(r rpc.Request) *rpc.Error {
 	s := c.session
-	var q rpc.HistoryParams
+	var q historyParams
 	if bad := rpc.Decode(r.Params, &q); bad != nil {
 		return bad
 	}
@@ -220,7 +224,10 @@ func (c *call) history(r rpc.Request) *rpc.Error {
 		bad = checkName("channel", q.Channel)
 	}
 	if bad == nil {
-		bad = h.position(&q)
+		bad = h.position(&q.HistoryParams)
+	}
+	if bad == nil {
+		bad = h.few(&q)
 	}
 	if bad != nil {
 		return bad
@@ -233,6 +240,37 @@ func (c *call) history(r rpc.Request) *rpc.Error {
 	h.acked = p.acked
 	s.mu.Unlock()
 	p.afterJoin(h)
+	return nil
+}
+
+// historyParams distinguish nobody from anybody.
+type historyParams struct {
+	rpc.HistoryParams
+	User *string `json:"user"`
+}
+
+// few takes which of the messages alone are asked for.
+func (h *historyCall) few(q *historyParams) *rpc.Error {
+	field := "reply"
+	if q.Reply == nil {
+		field = "user"
+	}
+	switch {
+	case q.Reply == nil && q.User == nil:
+		return nil
+	case h.session.inc.format(q.Channel) < 2:
+		return notYet(field)
+	case h.mode == history.Around:
+		return rpc.InvalidParams(field, "must not come with around")
+	}
+	if q.Reply != nil {
+		if h.answers = *q.Reply; h.answers < 1 || h.answers > maxSeq {
+			return rpc.InvalidParams("reply", "must be the seq of a message")
+		}
+	}
+	if h.author = text(q.User); q.User != nil {
+		return checkName("user", h.author)
+	}
 	return nil
 }
 

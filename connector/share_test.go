@@ -35,6 +35,9 @@ func (a *slowArchive) ReadLog(ctx context.Context, q history.Query, _ int64) (hi
 }
 
 func (a *slowArchive) Holds(context.Context, string) (bool, error) { return true, nil }
+func (a *slowArchive) Reactors(context.Context, history.Query, history.Reactors) (rpc.ReactionsResult, error) {
+	return rpc.ReactionsResult{}, nil
+}
 func (a *slowArchive) First(context.Context, string, string, string, int64) (history.Act, bool, error) {
 	return history.Act{}, false, nil
 }

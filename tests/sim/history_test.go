@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // projector writes the rows of one partition, in batches, and its watermark
@@ -145,6 +148,32 @@ func (a *archive) ReadLog(ctx context.Context, q history.Query, from int64) (his
 }
 
 func (a *archive) Holds(context.Context, string) (bool, error) { return true, nil }
+
+// Reactors folds what a read finds of changes.
+func (a *archive) Reactors(ctx context.Context, q history.Query, of history.Reactors) (rpc.ReactionsResult, error) {
+	limit := q.Limit
+	q.Mode, q.Limit, q.Records = history.Newest, 0, true
+	p, err := a.Read(ctx, q)
+	added := map[rpc.UserReaction]bool{}
+	for _, c := range p.Records {
+		if c.React != nil && c.Target == of.Target && (of.Name == "" || of.Name == c.React.Name) {
+			added[rpc.UserReaction{Name: c.React.Name, User: c.User}] = !c.React.Remove
+		}
+	}
+	r := rpc.ReactionsResult{Users: []rpc.UserReaction{}}
+	byName := func(a, b rpc.UserReaction) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.User, b.User))
+	}
+	for _, u := range slices.SortedFunc(maps.Keys(added), byName) {
+		if added[u] && byName(u, of.After) > 0 {
+			r.Users = append(r.Users, u)
+		}
+	}
+	if r.More = len(r.Users) > limit; r.More {
+		r.Users = r.Users[:limit]
+	}
+	return r, err
+}
 
 // First follows repeats back in the log as it is.
 func (a *archive) First(_ context.Context, channel, user, id string, at int64) (history.Act, bool, error) {

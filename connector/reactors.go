@@ -1,0 +1,141 @@
+package connector
+
+import (
+	"context"
+	"errors"
+
+	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// reactionsCall is a request for who reacts to a message.
+type reactionsCall struct {
+	*call
+	acked int64 // what the session knew of when it asked
+	seq   int64
+	epoch string // "": the current one
+	name  string // "": any
+	after rpc.UserReaction
+	limit int
+}
+
+func (c *call) reactions(r rpc.Request) *rpc.Error {
+	s := c.session
+	var q struct {
+		rpc.ReactionsParams
+		Name *string `json:"name"`
+	}
+	bad := rpc.Decode(r.Params, &q)
+	if s.inc.format(q.Channel) < 2 {
+		return &errNoMethod
+	}
+	if bad == nil {
+		bad = checkName("channel", q.Channel)
+	}
+	if bad == nil {
+		bad = checkSeq(q.Seq)
+	}
+	if bad == nil && q.Name != nil {
+		bad = checkReaction("name", *q.Name)
+	}
+	n := &reactionsCall{call: c, seq: q.Seq, epoch: q.Epoch, name: text(q.Name)}
+	if bad == nil && q.After != nil {
+		if n.after = *q.After; checkReaction("", q.After.Name) != nil || schema.CheckName(q.After.User) != nil {
+			bad = rpc.InvalidParams("after", "must be the name and the user of a reaction")
+		}
+	}
+	if bad == nil {
+		n.limit, bad = limitOf(q.Limit, 1, maxMembers, defaultMembers)
+	}
+	if bad != nil {
+		return bad
+	}
+	if q.Epoch == s.inc.log.Epoch {
+		n.epoch = ""
+	}
+	p, bad := s.placeFor(grants.History, q.Channel)
+	if bad != nil {
+		return bad
+	}
+	n.acked = p.ackedNow()
+	p.afterJoin(n)
+	return nil
+}
+
+func checkReaction(field, name string) *rpc.Error {
+	if len(name) == 0 || len(name) > schema.MaxType {
+		return rpc.InvalidParams(field, "must be 1 to 64 bytes")
+	}
+	return nil
+}
+
+func (n *reactionsCall) passed(*channel) bool { return false }
+
+func (n *reactionsCall) refused(*rpc.Error) { n.fail(rpc.NotJoined()) }
+
+// answer answers once what was acknowledged to the session has passed.
+func (n *reactionsCall) answer(ch *channel) {
+	if !n.reserve(waitBytes) {
+		n.fail(rpc.HistoryUnavailable(retryAfter))
+		return
+	}
+	inc, front := n.session.inc, n.session.front
+	inc.spawn(func() {
+		if !front.AwaitRoom(inc.ctx, inc.limits.Page) {
+			n.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
+			return
+		}
+		defer front.FreeRoom(inc.limits.Page)
+		ctx := n.within(inc.ctx)
+		r, err := inc.past.reactions(ctx, ch, n)
+		var bad *rpc.Error
+		switch {
+		case errors.As(err, &bad):
+			n.fail(bad)
+		case errors.Is(err, history.ErrEpoch):
+			n.fail(rpc.InvalidParams("epoch", "is not known here"))
+		case err != nil:
+			inc.past.noHistory.warn(ctx, inc.logger, err)
+			n.fail(rpc.HistoryUnavailable(retryAfter))
+		default:
+			n.result(r)
+		}
+	})
+}
+
+// reactions reads who reacts to a message that the user may see. An *rpc.Error says
+// that there is none.
+func (x *reader) reactions(ctx context.Context, ch *channel, n *reactionsCall) (r rpc.ReactionsResult, err error) {
+	ctx, cancel := context.WithTimeout(ctx, x.inc.cfg.HistoryTime)
+	defer cancel()
+	if n.epoch == "" && !x.awaitTarget(ctx, ch, max(n.acked, n.seq)) {
+		ch.Lock()
+		defer ch.Unlock()
+		if ch.Position() < n.acked {
+			return r, errBehind
+		}
+		return r, rpc.Gone()
+	}
+	user := n.session.user
+	done, err := x.shares.await(ctx, user)
+	if err != nil {
+		return r, err
+	}
+	defer done()
+	ch.Lock()
+	end := ch.Position() + 1
+	ch.Unlock()
+	q := x.query(ch, user, end)
+	q.Epoch, q.Mode, q.Before, q.Limit = n.epoch, history.Before, n.seq+1, 1
+	page, err := x.read(ctx, q)
+	if err != nil {
+		return r, err
+	}
+	if len(page.Messages) == 0 || !isThere(page.Messages[0], n.seq) {
+		return r, rpc.Gone()
+	}
+	q.Limit = n.limit
+	return x.archive.Reactors(ctx, q, history.Reactors{Target: n.seq, Name: n.name, After: n.after})
+}
