@@ -3,6 +3,8 @@ package projector
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -169,4 +171,66 @@ func (s *system) messages(partition int) map[int64]string {
 		s.t.Fatal(err)
 	}
 	return shown
+}
+
+// Each kind of format 2 is a row, with what the event says.
+func TestRowsOfFormat2(t *testing.T) {
+	s := newSystem(t)
+	st := s.store()
+	user, key := &schema.Author{By: &schema.Author_User{User: "ada"}}, &schema.Author{By: &schema.Author_Key{Key: "shop"}}
+	frozen, since, slow, topic := false, int64(0), int64(0), ""
+	cases := []struct {
+		kind any
+		want string
+	}{
+		{&schema.Event_Join{Join: &schema.Join{Channel: "lobby", Session: "s", User: "ada", Info: []byte(`{}`)}}, "('join','ada','','','','{}','client','','','',0,[],'',0,'',0,'',0,'',0,NULL,NULL,NULL,NULL)"},
+		{&schema.Event_Chat{Chat: &schema.Chat{
+			Channel: "lobby", User: "ada", Id: "1", Body: "b", Info: []byte(`{}`), Type: "poll", Data: []byte("[1]"), Reply: 3,
+			Mentions: []string{"bob"}, Origin: schema.Origin_ORIGIN_BACKEND, Key: "shop",
+		}}, "('chat','ada','1','b','','{}','backend','shop','poll','[1]',3,['bob'],'',0,'',0,'',0,'',0,NULL,NULL,NULL,NULL)"},
+		{&schema.Event_Change{Change: &schema.Change{
+			Channel: "lobby", User: "ada", Id: "2", Target: 2, Author: "bob", Moderator: true,
+			Act: &schema.Change_Edit{Edit: &schema.Edit{Body: "c", Type: proto.String(""), Data: []byte{}}},
+		}}, "('change','ada','2','c','','','client','','text','null',0,[],'edit',2,'bob',1,'',0,'',0,NULL,NULL,NULL,NULL)"},
+		{&schema.Event_Change{Change: &schema.Change{
+			Channel: "lobby", User: "ada", Id: "3", Target: 2, Author: "bob", Key: "shop", Origin: schema.Origin_ORIGIN_BACKEND,
+			Act: &schema.Change_Delete{Delete: &schema.Delete{Reason: "why"}},
+		}}, "('change','ada','3','','why','','backend','shop','','',0,[],'delete',2,'bob',0,'',0,'',0,NULL,NULL,NULL,NULL)"},
+		{&schema.Event_Change{Change: &schema.Change{
+			Channel: "lobby", User: "ada", Id: "4", Target: 2, Author: "bob", Act: &schema.Change_React{React: &schema.React{Name: "+", Remove: true}},
+		}}, "('change','ada','4','','','','client','','','',0,[],'react',2,'bob',0,'+',1,'',0,NULL,NULL,NULL,NULL)"},
+		{&schema.Event_Pin{Pin: &schema.Pin{Channel: "lobby", By: user, Id: "5", Target: 2, Remove: true}},
+			"('pin','','5','','','','client','','','',0,[],'',2,'',0,'',1,'ada',0,NULL,NULL,NULL,NULL)"},
+		{&schema.Event_Sanction{Sanction: &schema.Sanction{Channel: "lobby", User: "eve", By: key, Id: "6", Action: schema.Sanction_ACTION_BAN, Until: 9, Reason: "why", PurgeSince: &since}},
+			"('sanction','eve','6','','why','','backend','shop','','',0,[],'ban',0,'',0,'',0,'',9,0,NULL,NULL,NULL)"},
+		{&schema.Event_Purge{Purge: &schema.Purge{Channel: "lobby", User: "eve", By: user, Id: "7", Since: 2, Reason: "why"}},
+			"('purge','eve','7','','why','','client','','','',0,[],'',0,'',0,'',0,'ada',0,2,NULL,NULL,NULL)"},
+		{&schema.Event_Set{Set: &schema.Set{Channel: "lobby", By: user, Id: "8", Slow: &slow, Frozen: &frozen, Topic: &topic, Data: []byte{}}},
+			"('set','','8','','','','client','','','null',0,[],'',0,'',0,'',0,'ada',0,NULL,0,0,'')"},
+	}
+	f := newRowBuilder(s.log, 0, watermark{seq: 0, format: 2})
+	for i, c := range cases {
+		e := &schema.Event{Connector: "c", Counter: uint64(i + 1), Time: 9}
+		reflect.ValueOf(e).Elem().FieldByName("Kind").Set(reflect.ValueOf(c.kind))
+		value, err := proto.Marshal(e)
+		if err == nil {
+			err = f.apply(&eventlog.Record{Offset: int64(i + 1), Value: value})
+		}
+		if err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	made, _ := f.drain()
+	b := newBlock()
+	b.add(0, made)
+	if err := st.write(s.ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range cases {
+		var got string
+		err := s.sql.QueryRow(s.ctx, `SELECT toString(tuple(kind, user, id, body, reason, "`+strings.Join(moreColumns, `", "`)+`")) FROM `+sql.Events(1)+` WHERE seq = ?`, i+1).Scan(&got)
+		if err != nil || got != c.want {
+			t.Errorf("%d: error %v\ngot  %s\nwant %s", i+1, err, got, c.want)
+		}
+	}
 }

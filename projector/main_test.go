@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -282,7 +283,7 @@ func (s *system) fold(f *rowBuilder, partition int, from, to int64) {
 // rows reads all rows of a generation, without repeats.
 func (s *system) rows(generation uint32) []string {
 	s.t.Helper()
-	rows, err := s.sql.Query(s.ctx, `SELECT toString(tuple(* EXCEPT (epoch))) FROM `+sql.Events(generation)+` FINAL ORDER BY partition, seq`)
+	rows, err := s.sql.Query(s.ctx, `SELECT toString(tuple("`+strings.Join(eventColumns[1:], `", "`)+`")) FROM `+sql.Events(generation)+` FINAL ORDER BY partition, seq`)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -337,7 +337,7 @@ func TestEverythingDroppedWithinABatch(t *testing.T) {
 	st := s.store()
 	offsets := s.publish(0, chats("lobby", 0, 30)...)
 	b := s.insertRowsAlone(st, offsets[29])
-	s.drop("events_1", "watermarks_1", "migrations_1", "generations", "epochs", "migrations")
+	s.drop("messages_1", "events_1", "changes_1", "watermarks_1", "migrations_1", "generations", "epochs", "migrations")
 	fresh := s.store()
 	if fresh.tables.Generation != st.tables.Generation {
 		t.Fatalf("generation %d, want the name to be used again", fresh.tables.Generation)
