@@ -109,7 +109,7 @@ func (x *examination) checkTables(ctx context.Context) error {
 	if x.cfg.DB.Cluster() != "" {
 		wanted = "ReplicatedReplacingMergeTree"
 	}
-	for _, table := range []string{sql.Epochs, sql.Generations, sql.Events(generation), sql.Watermarks(generation)} {
+	for _, table := range []string{sql.Epochs, sql.Generations, sql.Events(generation), sql.Changes(generation), sql.Watermarks(generation)} {
 		var engine, statement string
 		err := x.cfg.DB.QueryRow(ctx, `SELECT any(engine), any(create_table_query) FROM system.tables WHERE database = ? AND name = ?`,
 			x.cfg.DB.Database(), table).Scan(&engine, &statement)

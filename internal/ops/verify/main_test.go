@@ -162,8 +162,33 @@ func (s *system) talk() {
 			chat(channel, fmt.Sprintf("m%d%s", n, suffix), map[bool]string{true: "us2"}[n%4 == 3])
 		}
 		chat(channel, "m4"+suffix, "") // a retry, which is void
+		s.change(channel, suffix)
 		s.publish("", &schema.Event{Kind: &schema.Event_Leave{Leave: &schema.Leave{Channel: channel, Session: "s2" + suffix, User: "us2" + suffix, Reason: schema.Reason_REASON_LEAVE}}})
 	}
+}
+
+// change publishes each kind of format 2 that history has.
+func (s *system) change(channel, suffix string) {
+	target, frozen, none := s.at["m2"+suffix], true, ""
+	by := &schema.Author{By: &schema.Author_Key{Key: "shop"}}
+	change := func(id string, c *schema.Change) {
+		c.Channel, c.Session, c.User, c.Id, c.Target, c.Author = channel, "s1", "us1", id+suffix, target, "us1"
+		s.publish(c.Id, &schema.Event{Kind: &schema.Event_Change{Change: c}})
+	}
+	change("e1", &schema.Change{Act: &schema.Change_Edit{Edit: &schema.Edit{Body: "better", Type: &none, Data: []byte("{}")}}})
+	change("r1", &schema.Change{Act: &schema.Change_React{React: &schema.React{Name: "+"}}})
+	change("r1", &schema.Change{Act: &schema.Change_React{React: &schema.React{Name: "-"}}}) // void
+	change("d1", &schema.Change{Act: &schema.Change_Delete{Delete: &schema.Delete{Reason: "why"}}})
+	s.publish("p1"+suffix, &schema.Event{Kind: &schema.Event_Pin{Pin: &schema.Pin{Channel: channel, By: by, Id: "p1" + suffix, Target: target}}})
+	s.publish("set"+suffix, &schema.Event{Kind: &schema.Event_Set{Set: &schema.Set{Channel: channel, By: by, Id: "set" + suffix, Frozen: &frozen, Topic: &none, Data: []byte{}}}})
+	s.publish("purge"+suffix, &schema.Event{Kind: &schema.Event_Purge{Purge: &schema.Purge{Channel: channel, User: "eve", By: by, Id: "purge" + suffix, Reason: "spam"}}})
+	s.publish("ban"+suffix, &schema.Event{Kind: &schema.Event_Sanction{Sanction: &schema.Sanction{
+		Channel: channel, User: "eve", By: by, Id: "ban" + suffix, Action: schema.Sanction_ACTION_BAN, PurgeSince: &target,
+	}}})
+	s.publish("mute"+suffix, &schema.Event{Kind: &schema.Event_Sanction{Sanction: &schema.Sanction{
+		Channel: channel, User: "eve", By: by, Id: "mute" + suffix, Action: schema.Sanction_ACTION_MUTE, Until: 9,
+	}}})
+	s.publish("", &schema.Event{Kind: &schema.Event_Watch{Watch: &schema.Watch{Channel: channel, Connector: "c", PushPartition: 2}}})
 }
 
 // publish appends an event of connector "c" and remembers where the first one
@@ -227,7 +252,7 @@ func (s *system) state(partition int) map[string][]byte {
 
 func (s *system) exec(statement string) {
 	s.t.Helper()
-	for _, table := range []string{"events_1", "watermarks_1", "backup"} {
+	for _, table := range []string{"events_1", "changes_1", "watermarks_1", "backup"} {
 		statement = strings.ReplaceAll(statement, table, s.db.Table(table))
 	}
 	if err := s.db.Exec(s.ctx, statement); err != nil {

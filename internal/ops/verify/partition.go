@@ -199,9 +199,21 @@ func (p *pass) fold(offset int64, e *schema.Event) error {
 	return err
 }
 
+// changes compares the changes by message with the events, which were compared with
+// the log.
+func (p *pass) changes(ctx context.Context) error {
+	c := changesCheck{s: p.v.store, partition: p.partition, upTo: min(p.mark.seq, p.end-1)}
+	return c.run(ctx, func(seq int64, channel, what string) {
+		p.v.out.differ(PlaceHistory, p.partition, seq, channel, "%s", what)
+	})
+}
+
 // finish compares what needs the whole partition.
 func (p *pass) finish(ctx context.Context) error {
 	if err := p.rows.finish(); err != nil {
+		return err
+	}
+	if err := p.changes(ctx); err != nil {
 		return err
 	}
 	if p.first == 0 {

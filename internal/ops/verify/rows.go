@@ -21,6 +21,7 @@ type row struct {
 	void      uint8
 	trace     string
 	version   int32
+	more      more
 }
 
 // latest is the last millisecond that a column of nanoseconds in 64 bits holds;
@@ -40,22 +41,14 @@ func expectedRow(offset int64, e *schema.Event, void bool, format int32) (row, b
 	case *schema.Event_Join:
 		r.kind, r.session, r.user = "join", k.Join.Session, k.Join.User
 	case *schema.Event_Leave:
-		r.kind, r.session, r.user, r.reason = "leave", k.Leave.Session, k.Leave.User, reasons[k.Leave.Reason]
+		r.kind, r.session, r.user, r.reason = "leave", k.Leave.Session, k.Leave.User, k.Leave.Reason.Name()
 	case *schema.Event_Down:
-		r.kind, r.connector, r.reason = "down", k.Down.Connector, reasons[k.Down.Reason]
+		r.kind, r.connector, r.reason = "down", k.Down.Connector, k.Down.Reason.Name()
 	case *schema.Event_Chat:
 		r.kind, r.session, r.user, r.to = "chat", k.Chat.Session, k.Chat.User, k.Chat.To
 		r.id, r.body, r.trace = k.Chat.Id, k.Chat.Body, k.Chat.Trace
-	default:
-		return row{}, false
 	}
-	return r, true
-}
-
-var reasons = map[schema.Reason]string{
-	schema.Reason_REASON_LEAVE:      "leave",
-	schema.Reason_REASON_DISCONNECT: "disconnect",
-	schema.Reason_REASON_TIMEOUT:    "timeout",
+	return r, r.richer(e) || r.kind != ""
 }
 
 // differing names the columns in which two rows differ; "" when they are equal.
@@ -74,7 +67,7 @@ func (r *row) differing(o *row) string {
 			names = append(names, c.name)
 		}
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(append(names, r.more.differing(&o.more)...), ", ")
 }
 
 // rowSource yields the rows of a partition by ascending seq and, among those of

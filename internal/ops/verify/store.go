@@ -23,6 +23,8 @@ type store struct {
 
 func (s *store) events() string { return s.db.Table(sql.Events(s.generation)) }
 
+func (s *store) changes() string { return s.db.Table(sql.Changes(s.generation)) }
+
 func (s *store) watermarks() string { return s.db.Table(sql.Watermarks(s.generation)) }
 
 // watermark is up to where a partition is in ClickHouse.
@@ -51,8 +53,9 @@ func (s *store) watermark(ctx context.Context, partition int) (watermark, error)
 // newestRow is the highest seq that has a row; -1 when none has.
 func (s *store) newestRow(ctx context.Context, partition int) (int64, error) {
 	var seq int64
-	err := s.db.QueryRow(ctx, `SELECT if(count() = 0, -1, max(seq)) FROM `+s.events()+` WHERE epoch = ? AND partition = ?`,
-		s.epoch, partition).Scan(&seq)
+	err := s.db.QueryRow(ctx, `SELECT if(count() = 0, -1, max(seq)) FROM (
+			SELECT seq FROM `+s.events()+` WHERE epoch = ? AND partition = ? UNION ALL SELECT seq FROM `+s.changes()+` WHERE epoch = ? AND partition = ?
+		)`, s.epoch, partition, s.epoch, partition).Scan(&seq)
 	if err != nil {
 		return 0, fmt.Errorf("read the newest row in ClickHouse: %w", err)
 	}
@@ -62,7 +65,7 @@ func (s *store) newestRow(ctx context.Context, partition int) (int64, error) {
 // foreign describes rows that belong to no known epoch or partition.
 func (s *store) foreign(ctx context.Context, partitions int) ([]string, error) {
 	var found []string
-	for _, table := range []string{s.events(), s.watermarks()} {
+	for _, table := range []string{s.events(), s.changes(), s.watermarks()} {
 		rows, err := s.db.Query(ctx, `SELECT toString(epoch), count() FROM `+table+
 			` WHERE epoch NOT IN (SELECT epoch FROM `+s.db.Table(sql.Epochs)+`) GROUP BY 1 ORDER BY 1`)
 		if err != nil {
@@ -148,8 +151,8 @@ func (p *partitionRows) next() (row, bool, error) {
 		}
 		if p.open.Next() {
 			var r row
-			err := p.open.Scan(&r.channel, &r.seq, &r.kind, &r.user, &r.to, &r.id, &r.body, &r.session, &r.connector,
-				&r.time, &r.reason, &r.void, &r.trace, &r.version)
+			err := p.open.Scan(append([]any{&r.channel, &r.seq, &r.kind, &r.user, &r.to, &r.id, &r.body, &r.session, &r.connector,
+				&r.time, &r.reason, &r.void, &r.trace, &r.version}, r.more.fields()...)...)
 			return r, err == nil, err
 		}
 		if err := p.close(); err != nil {
@@ -162,7 +165,7 @@ func (p *partitionRows) next() (row, bool, error) {
 func (p *partitionRows) ask() error {
 	last := min(max(p.from, 0)+chunk-1, p.to)
 	rows, err := p.s.db.Query(p.ctx, `SELECT channel, seq, toString(kind), user, "to", id, body, session, connector,
-		toUnixTimestamp64Milli(time), toString(reason), void, trace, version FROM `+p.s.events()+
+		toUnixTimestamp64Milli(time), toString(reason), void, trace, version`+moreColumns+` FROM `+p.s.events()+
 		` WHERE epoch = ? AND partition = ? AND seq >= ? AND seq <= ? ORDER BY seq, version DESC, channel`,
 		p.s.epoch, p.partition, p.from, last)
 	if err != nil {

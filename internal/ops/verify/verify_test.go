@@ -44,6 +44,9 @@ func TestVerify(t *testing.T) {
 		{"of no event", "INSERT INTO events_1 SELECT * REPLACE (0 AS seq) FROM backup WHERE id = 'm2'", verify.PlaceHistory, 0, "no such event"},
 		{"in another channel too", "INSERT INTO events_1 SELECT * REPLACE ('other' AS channel) FROM backup WHERE id = 'm2'", verify.PlaceHistory, s.at["m2"], "no such event"},
 		{"repeated with other content", "INSERT INTO events_1 SELECT * REPLACE ('x' AS body) FROM backup WHERE id = 'm2'", verify.PlaceHistory, s.at["m2"], "in body"},
+		{"edit to other data", "ALTER TABLE events_1 UPDATE data = '[]' WHERE id = 'e1'", verify.PlaceHistory, s.at["e1"], "differs from the event in data"},
+		{"purge without its beginning", "ALTER TABLE events_1 UPDATE since = NULL WHERE id = 'purge'", verify.PlaceHistory, s.at["purge"], "differs from the event in since"},
+		{"missing sanction", "ALTER TABLE events_1 DELETE WHERE id = 'mute'", verify.PlaceHistory, s.at["mute"], "the sanction has no row"},
 		{"of an unknown epoch", "INSERT INTO events_1 SELECT * REPLACE ('foreign' AS epoch) FROM backup WHERE id = 'm2'", verify.PlaceEpoch, verify.None, "of epoch foreign"},
 		{"of an unknown partition", "INSERT INTO events_1 SELECT * REPLACE (77 AS partition) FROM backup WHERE id = 'm2'", verify.PlaceEpoch, verify.None, "partitions that the log does not have"},
 	} {
@@ -60,6 +63,39 @@ func TestVerify(t *testing.T) {
 			t.Errorf("the report is %+v", r)
 		}
 	})
+}
+
+// The changes of messages, which are stored a second time, are the events'.
+func TestVerifyChanges(t *testing.T) {
+	s := newSystem(t)
+	s.talk()
+	s.settle()
+	s.exec("CREATE TABLE backup AS changes_1")
+	s.exec("INSERT INTO backup SELECT * FROM changes_1")
+	for _, c := range []struct {
+		name   string
+		alter  string
+		offset int64
+		want   string
+	}{
+		{"another text", "ALTER TABLE changes_1 UPDATE body = 'x' WHERE id = 'e1'", s.at["e1"], "differs from its event"},
+		{"missing", "ALTER TABLE changes_1 DELETE WHERE id = 'd1'", s.at["d1"], "is not among the changes"},
+		{"missing purge of a ban", "ALTER TABLE changes_1 DELETE WHERE id = 'ban'", s.at["ban"], "is not among the changes"},
+		{"of another message", "INSERT INTO changes_1 SELECT * REPLACE (target + 1 AS target) FROM backup WHERE id = 'd1'", s.at["d1"], "differs from its event"},
+		{"of no event", "INSERT INTO changes_1 SELECT * REPLACE (0 AS seq) FROM backup WHERE id = 'd1'", 0, "no such event"},
+		{"beyond the log", "INSERT INTO changes_1 SELECT * REPLACE (seq + 1000 AS seq) FROM backup WHERE id = 'd1'", s.at["d1"] + 1000, "beyond the log"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.exec(c.alter + mutate(c.alter))
+			s.expect(t, verify.PlaceHistory, c.offset, c.want)
+			s.exec("TRUNCATE TABLE changes_1")
+			s.exec("INSERT INTO changes_1 SELECT * FROM backup")
+		})
+	}
+	s.exec("INSERT INTO changes_1 SELECT * FROM backup")
+	if r := s.verify(); !r.Equal() {
+		t.Errorf("rows that repeat: %+v", r)
+	}
 }
 
 // mutate makes a mutation wait until it is done.
