@@ -3,6 +3,7 @@ package chaos
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -120,8 +121,13 @@ func (c *collector) rows(ctx context.Context, in *checker.Input) error {
 	if err := marks.Err(); err != nil {
 		return err
 	}
+	return errors.Join(c.eventRows(ctx, generation, in), c.changeRows(ctx, generation, in), c.shownRows(ctx, generation, in))
+}
+
+func (c *collector) eventRows(ctx context.Context, generation uint32, in *checker.Input) error {
 	rows, err := c.db.Query(ctx, `SELECT partition, channel, seq, toString(kind), user, "to", id, body, session, connector,
-		toUnixTimestamp64Milli(time), toString(reason), void, trace FROM `+sql.Events(generation)+` FINAL WHERE epoch = ?`, in.Log.Epoch)
+		toUnixTimestamp64Milli(time), reason, void, trace, info, toString(origin), key, type, data, reply, arrayStringConcat(mentions, ','),
+		action, author, target, moderator, removed, name, "by", ifNull(since, -1) FROM `+sql.Events(generation)+` FINAL WHERE epoch = ?`, in.Log.Epoch)
 	if err != nil {
 		return fmt.Errorf("read the rows: %w", err)
 	}
@@ -129,13 +135,61 @@ func (c *collector) rows(ctx context.Context, in *checker.Input) error {
 	in.Rows = []checker.Row{}
 	for rows.Next() {
 		var r checker.Row
-		var void uint8
+		var void, moderator, removed uint8
 		if err := rows.Scan(&r.Partition, &r.Channel, &r.Seq, &r.Kind, &r.User, &r.To, &r.ID, &r.Body, &r.Session, &r.Connector,
-			&r.Time, &r.Reason, &void, &r.Trace); err != nil {
+			&r.Time, &r.Reason, &void, &r.Trace, &r.Info, &r.Origin, &r.Key, &r.Type, &r.Data, &r.Reply, &r.Mentions,
+			&r.Action, &r.Author, &r.Target, &moderator, &removed, &r.Name, &r.By, &r.Since); err != nil {
 			return err
 		}
-		r.Void = void == 1
+		r.Void, r.Moderator, r.Removed = void == 1, moderator == 1, removed == 1
 		in.Rows = append(in.Rows, r)
+	}
+	return rows.Err()
+}
+
+// changeRows reads the table of changes.
+func (c *collector) changeRows(ctx context.Context, generation uint32, in *checker.Input) error {
+	rows, err := c.db.Query(ctx, `SELECT partition, channel, target, seq, toString(action), user, key, author, "to", id, body, type, data, name,
+		removed, since, reason, toUnixTimestamp64Milli(time) FROM `+sql.Changes(generation)+` FINAL WHERE epoch = ?`, in.Log.Epoch)
+	if err != nil {
+		return fmt.Errorf("read the rows of changes: %w", err)
+	}
+	defer rows.Close()
+	in.ChangeRows = []checker.ChangeRow{}
+	for rows.Next() {
+		var r checker.ChangeRow
+		var removed uint8
+		if err := rows.Scan(&r.Partition, &r.Channel, &r.Target, &r.Seq, &r.Action, &r.User, &r.Key, &r.Author, &r.To, &r.ID, &r.Body,
+			&r.Type, &r.Data, &r.Name, &removed, &r.Since, &r.Reason, &r.Time); err != nil {
+			return err
+		}
+		r.Removed = removed == 1
+		in.ChangeRows = append(in.ChangeRows, r)
+	}
+	return rows.Err()
+}
+
+// shownRows reads the view of messages as they are.
+func (c *collector) shownRows(ctx context.Context, generation uint32, in *checker.Input) error {
+	rows, err := c.db.Query(ctx, `SELECT channel, seq, body, type, data, reply, edited, deleted, reactions FROM `+sql.Messages(generation)+
+		` WHERE epoch = ?`, in.Log.Epoch)
+	if err != nil {
+		return fmt.Errorf("read the view of messages: %w", err)
+	}
+	defer rows.Close()
+	in.Shown = []checker.ShownRow{}
+	for rows.Next() {
+		var r checker.ShownRow
+		var reactions map[string]uint64
+		if err := rows.Scan(&r.Channel, &r.Seq, &r.Body, &r.Type, &r.Data, &r.Reply, &r.Edited, &r.Deleted, &reactions); err != nil {
+			return err
+		}
+		text, err := json.Marshal(reactions)
+		if err != nil {
+			return err
+		}
+		r.Reactions = string(text)
+		in.Shown = append(in.Shown, r)
 	}
 	return rows.Err()
 }

@@ -61,6 +61,10 @@ type Input struct {
 	// leaves them out.
 	Rows       []Row
 	Watermarks map[int32]int64
+	// ChangeRows are those of the table of changes, Shown what the view of messages
+	// has; nil leaves them out.
+	ChangeRows []ChangeRow
+	Shown      []ShownRow
 	// Drained reports that the run ended with a quiet time in which everything
 	// that was under way had to arrive.
 	Drained bool
@@ -135,6 +139,8 @@ func Check(in Input) (*Report, error) {
 	c.checkPresence()
 	c.checkFold()
 	c.checkRows()
+	c.checkChangeRows()
+	c.checkShown()
 	c.count()
 	return c.report, nil
 }

@@ -156,6 +156,10 @@ func (t *truth) at(channel string, seq int64) (event, bool) {
 	return events[i], true
 }
 
+func (t *truth) partitionOf(channel string) int {
+	return schema.PartitionOf(channel, len(t.log.Partitions))
+}
+
 // end is the offset after the last event of the channel's partition.
 func (t *truth) end(channel string) int64 {
 	return t.ends[schema.PartitionOf(channel, len(t.log.Partitions))]

@@ -300,3 +300,58 @@ func (m *model) asof(channel string) int64 {
 	records := m.log.Partitions[schema.PartitionOf(channel, modelPartitions)]
 	return records[len(records)-1].Offset
 }
+
+// store fills in what a projector and ClickHouse make of the changes.
+func (m *model) store(in *Input) {
+	in.ChangeRows, in.Shown = []ChangeRow{}, []ShownRow{}
+	for channel, records := range m.records {
+		for _, r := range records {
+			row := ChangeRow{
+				Partition: int32(schema.PartitionOf(channel, modelPartitions)), Channel: channel, Target: r.Target, Seq: r.Seq,
+				User: r.User, Key: r.Key, Author: r.Author, To: r.To, ID: r.ID, Time: r.Time,
+			}
+			switch {
+			case r.Edit != nil:
+				row.Action, row.Body = "edit", r.Edit.Body
+				if r.Edit.Type != nil {
+					row.Type = *r.Edit.Type
+				}
+				if r.Edit.Data != nil {
+					row.Data = *r.Edit.Data
+				}
+			case r.Delete != nil:
+				row.Action, row.Reason = "delete", r.Delete.Reason
+			case r.React != nil:
+				row.Action, row.Name, row.Removed = "react", r.React.Name, r.React.Remove
+			default:
+				row.Action, row.Author, row.Since = "purge", r.Purge.User, r.Purge.Since
+			}
+			in.ChangeRows = append(in.ChangeRows, row)
+		}
+		m.storeShown(in, channel)
+	}
+	for channel := range m.stood {
+		if m.records[channel] == nil {
+			m.storeShown(in, channel)
+		}
+	}
+}
+
+func (m *model) storeShown(in *Input, channel string) {
+	messages, _ := m.folded(&person{}, m.stood[channel])
+	for _, s := range messages {
+		row := ShownRow{Channel: channel, Seq: s.Seq, Body: s.Body, Type: s.Type, Data: string(s.Data), Reply: s.Reply}
+		if s.Edited != nil {
+			row.Edited = s.Edited.Seq
+		}
+		if s.Deleted != nil {
+			row.Deleted = s.Deleted.Seq
+		}
+		counts := map[string]int{}
+		for _, r := range s.Reactions {
+			counts[r.Name] = r.Count
+		}
+		row.Reactions = text(counts)
+		in.Shown = append(in.Shown, row)
+	}
+}

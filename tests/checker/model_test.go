@@ -107,6 +107,7 @@ func (m *model) run(steps int) Input {
 		in.Watermarks[int32(p)] = records[len(records)-1].Offset
 	}
 	in.Pushes = m.pushes()
+	m.store(&in)
 	return in
 }
 

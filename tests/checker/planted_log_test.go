@@ -276,6 +276,28 @@ var downstreamBugs = []bug{
 		g.Rows = append(g.Rows, r)
 		return true
 	}},
+	{"the row of a change is missing", Projection, func(g *garden) bool {
+		had := len(g.ChangeRows) > 0
+		g.ChangeRows = g.ChangeRows[:max(0, len(g.ChangeRows)-1)]
+		return had
+	}},
+	{"the row of a change is stored twice", Projection, func(g *garden) bool {
+		g.ChangeRows = append(g.ChangeRows, g.ChangeRows[0])
+		return true
+	}},
+	{"a void change is in the table of changes", Projection, func(g *garden) bool {
+		r := g.ChangeRows[0]
+		r.Seq++
+		g.ChangeRows = append(g.ChangeRows, r)
+		return true
+	}},
+	{"the view shows what was deleted", Projection, func(g *garden) bool {
+		i := slices.IndexFunc(g.Shown, func(r ShownRow) bool { return r.Deleted > 0 })
+		if i >= 0 {
+			g.Shown[i].Body = "still here"
+		}
+		return i >= 0
+	}},
 	{"the projector never catches up", Drained, func(g *garden) bool {
 		g.Watermarks[0]--
 		return true

@@ -3,6 +3,7 @@ package checker
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -22,14 +23,23 @@ type Row struct {
 	Reason    string
 	Void      bool
 	Trace     string
+	// What came with format 2. Mentions are joined by commas; Since is -1 where there
+	// is none.
+	Info, Origin, Key, Type, Data string
+	Reply                         int64
+	Mentions, Action, Author      string
+	Target                        int64
+	Moderator, Removed            bool
+	Name, By                      string
+	Since                         int64
 }
 
 // rowOf is the row that an event must have become; false for none.
 func rowOf(e event) (Row, bool) {
-	r := Row{Partition: int32(e.partition), Seq: e.Offset, Channel: e.Event.Channel(), Connector: e.Event.Connector, Time: e.Event.Time, Void: e.void}
+	r := Row{Partition: int32(e.partition), Seq: e.Offset, Channel: e.Event.Channel(), Connector: e.Event.Connector, Time: e.Event.Time, Void: e.void, Origin: "client", Since: -1}
 	switch k := e.Event.Kind.(type) {
 	case *schema.Event_Join:
-		r.Kind, r.User, r.Session = "join", k.Join.User, k.Join.Session
+		r.Kind, r.User, r.Session, r.Info = "join", k.Join.User, k.Join.Session, string(k.Join.Info)
 	case *schema.Event_Leave:
 		r.Kind, r.User, r.Session, r.Reason = "leave", k.Leave.User, k.Leave.Session, reasonName(k.Leave.Reason)
 	case *schema.Event_Down:
@@ -37,10 +47,47 @@ func rowOf(e event) (Row, bool) {
 	case *schema.Event_Chat:
 		r.Kind, r.User, r.Session = "chat", k.Chat.User, k.Chat.Session
 		r.To, r.ID, r.Body, r.Trace = k.Chat.To, k.Chat.Id, k.Chat.Body, k.Chat.Trace
+		r.Info, r.Type, r.Data, r.Reply, r.Mentions = string(k.Chat.Info), k.Chat.Type, string(k.Chat.Data), k.Chat.Reply, strings.Join(k.Chat.Mentions, ",")
+	case *schema.Event_Change:
+		c := k.Change
+		r.Kind, r.User, r.Session, r.To, r.ID, r.Trace = "change", c.User, c.Session, c.To, c.Id, c.Trace
+		r.Target, r.Author, r.Moderator, r.Key = c.Target, c.Author, c.Moderator, c.Key
+		r.act(c)
+	case *schema.Event_Pin:
+		r.Kind, r.ID, r.Target, r.Removed = "pin", k.Pin.Id, k.Pin.Target, k.Pin.Remove
+		r.by(k.Pin.By)
+	case *schema.Event_Purge:
+		r.Kind, r.User, r.ID, r.Reason, r.Since = "purge", k.Purge.User, k.Purge.Id, k.Purge.Reason, k.Purge.Since
+		r.by(k.Purge.By)
 	default:
 		return Row{}, false
 	}
 	return r, true
+}
+
+func (r *Row) by(a *schema.Author) {
+	if r.By, r.Key = a.GetUser(), a.GetKey(); r.Key != "" {
+		r.Origin = "backend"
+	}
+}
+
+// act fills in what a change does. What an edit takes away has a word, so that it is
+// not what it does not name.
+func (r *Row) act(c *schema.Change) {
+	switch act := c.Act.(type) {
+	case *schema.Change_Edit:
+		r.Action, r.Body = "edit", act.Edit.Body
+		if act.Edit.Type != nil {
+			r.Type = cmp.Or(*act.Edit.Type, "text")
+		}
+		if act.Edit.Data != nil {
+			r.Data = cmp.Or(string(act.Edit.Data), "null")
+		}
+	case *schema.Change_Delete:
+		r.Action, r.Reason = "delete", act.Delete.Reason
+	case *schema.Change_React:
+		r.Action, r.Name, r.Removed = "react", act.React.Name, act.React.Remove
+	}
 }
 
 func reasonName(r schema.Reason) string {
