@@ -6,20 +6,20 @@ import "github.com/parley-chat/parley/tests/checker"
 // test: then the bug moves with it.
 var plantedBugs = []planted{
 	{
-		"a message is acknowledged and dropped", "connector/requests.go",
-		"	err := s.inc.events.publish(p.partition, m.Channel, event,",
-		`	if m.ID[len(m.ID)-1] == 'Z' {
-		c.result(rpc.ActResult{ID: m.ID, Seq: 1, Time: event.Time})
+		"a message is acknowledged and dropped", "connector/act.go",
+		"	err := a.session.inc.events.publish(p.partition, p.name, a.event,",
+		`	if id := idOf(a.event); id[len(id)-1] == 'Z' {
+		a.result(rpc.ActResult{ID: id, Seq: 1, Time: a.event.Time})
 		return nil
 	}
-	err := s.inc.events.publish(p.partition, m.Channel, event,`,
+	err := a.session.inc.events.publish(p.partition, p.name, a.event,`,
 		[]checker.Rule{checker.Durable},
 	},
 	{
-		"a private message is logged", "connector/requests.go",
-		"	err := s.inc.events.publish(p.partition, m.Channel, event,",
-		`	s.inc.logger.Info("chat", "body", m.Body)
-	err := s.inc.events.publish(p.partition, m.Channel, event,`,
+		"a private message is logged", "connector/act.go",
+		"	err := a.session.inc.events.publish(p.partition, p.name, a.event,",
+		`	a.session.inc.logger.Info("chat", "body", a.event.GetChat().GetBody())
+	err := a.session.inc.events.publish(p.partition, p.name, a.event,`,
 		[]checker.Rule{checker.Private},
 	},
 	{
@@ -51,7 +51,7 @@ var plantedBugs = []planted{
 	},
 	{
 		"a recovery is silently partial", "connector/recall.go",
-		"ch.After(s, *j.since, l.Recover)", "ch.After(s, *j.since+30, l.Recover)",
+		"ch.Missed(s, *j.since, l.Recover)", "ch.Missed(s, *j.since+30, l.Recover)",
 		[]checker.Rule{checker.Recovery},
 	},
 	{
@@ -94,5 +94,45 @@ var plantedBugs = []planted{
 		"some rows are not written", "projector/rowbuilder.go",
 		"		f.out.rows = append(f.out.rows, r)\n", "		if rec.Offset%20 != 7 {\n			f.out.rows = append(f.out.rows, r)\n		}\n",
 		[]checker.Rule{checker.Projection},
+	},
+	{
+		"a change is lost on recovery", "connector/room/forward.go",
+		"	w.page.Changes = append(w.page.Changes, shown)\n", "	if r.Seq%3 != 0 {\n		w.page.Changes = append(w.page.Changes, shown)\n	}\n",
+		[]checker.Rule{checker.Recovery, checker.Changes},
+	},
+	{
+		"a void edit wins", "schema/void.go",
+		"		void = void || repeated\n", "		void = void || repeated && e.GetChange() == nil\n",
+		[]checker.Rule{checker.Idempotent, checker.Fold, checker.Projection},
+	},
+	{
+		"a page is as of before a change", "connector/room/fate.go",
+		"	e.fate.stale = true\n", "	e.fate.stale = c.Seq%4 != 0\n",
+		[]checker.Rule{checker.Changes},
+	},
+	{
+		"a late page undoes a deletion", "connector/page.go",
+		"Asof: found.Asof, Seq:", "Asof: found.Asof + 50, Seq:",
+		[]checker.Rule{checker.Changes, checker.Genuine},
+	},
+	{
+		"a private change is leaked", "connector/room/acts.go",
+		"c.tell(of.Author, of.To, rpc.PushChanged,", "c.tell(\"\", \"\", rpc.PushChanged,",
+		[]checker.Rule{checker.Private},
+	},
+	{
+		"a link of the chain of changes is skipped", "chatworker/fold/change.go",
+		"	ch.clast = s.offset\n", "	if s.offset%5 != 0 {\n		ch.clast = s.offset\n	}\n",
+		[]checker.Rule{checker.Complete},
+	},
+	{
+		"the range of a purge is off by one", "schema/changes/changes.go",
+		"m.Seq >= p.Since && m.Seq < seq", "m.Seq > p.Since && m.Seq < seq",
+		[]checker.Rule{checker.Changes},
+	},
+	{
+		"a reaction is counted twice", "schema/changes/reactions.go",
+		"		n.count++\n", "		if n.count++; seq%3 == 0 {\n			n.count++\n		}\n",
+		[]checker.Rule{checker.Changes},
 	},
 }

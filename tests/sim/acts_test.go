@@ -37,7 +37,7 @@ func (c *client) act() {
 		c.history(channel)
 	case k < 86:
 		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
-	case k < 86:
+	case k < 87:
 		c.look(channel)
 	case k < 90:
 		c.changeRight(channel)
@@ -237,7 +237,7 @@ func (c *client) repeated() *said {
 func (c *client) history(channel string) {
 	limit, seq := 1+c.w.rng.IntN(6), int64(c.w.rng.IntN(int(c.w.logOf(channel).end())+2))
 	p := rpc.HistoryParams{Channel: channel, Limit: &limit}
-	if c.w.chance(0) {
+	if c.w.chance(15) {
 		p.User = c.w.clients[c.w.rng.IntN(len(c.w.clients))].user
 		p.Before = &seq
 		c.call(rpc.MethodHistory, channel, p)
