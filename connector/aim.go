@@ -99,7 +99,8 @@ func (a *act) goOn(ch *channel, bad *rpc.Error) {
 // hit publishes a change of a message, or refuses it. Both locks are held.
 func (a *act) hit(ch *channel, t *room.Target) *rpc.Error {
 	if bad := a.refusal(t); bad != nil {
-		return a.unlessDone(ch, bad)
+		a.unlessDone(ch, func() { a.fail(bad) })
+		return nil
 	}
 	if a.isUnchanged(ch, t) {
 		return nil
@@ -184,7 +185,7 @@ func (a *act) isUnchanged(ch *channel, t *room.Target) bool {
 	if there == react.Remove {
 		return false
 	}
-	a.result(rpc.ActResult{ID: idOf(a.event), Seq: seq, Unchanged: true})
+	a.unlessDone(ch, func() { a.result(rpc.ActResult{ID: idOf(a.event), Seq: seq, Unchanged: true}) })
 	return true
 }
 

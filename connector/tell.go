@@ -49,15 +49,17 @@ func (a *act) tell(ch *channel, r rpc.ActResult) {
 	}
 }
 
-// unlessDone answers a refused change that is a retry with the seq of the first try,
-// where that was carried out: it may be why the message does not take it any more.
-// Else it is refused.
-func (a *act) unlessDone(ch *channel, bad *rpc.Error) *rpc.Error {
+// unlessDone answers a change that is not published and is a retry with the seq of
+// the first try, where that was carried out: it may be why the message does not take
+// the change any more. Else it answers with otherwise.
+func (a *act) unlessDone(ch *channel, otherwise func()) {
 	if !a.retry || a.id == nil {
-		return bad
+		otherwise()
+		return
 	}
-	if a.keep() != nil {
-		return rpc.Unavailable(retryAfter)
+	if bad := a.keep(); bad != nil {
+		a.fail(bad)
+		return
 	}
 	inc, next := a.session.inc, ch.Position()+1
 	inc.spawn(func() {
@@ -70,10 +72,9 @@ func (a *act) unlessDone(ch *channel, bad *rpc.Error) *rpc.Error {
 		case found:
 			a.result(rpc.ActResult{ID: *a.id, Seq: first.Seq, Time: first.Time})
 		default:
-			a.fail(bad)
+			otherwise()
 		}
 	})
-	return nil
 }
 
 // stands reports whether what a session has published at seq has passed and is not
