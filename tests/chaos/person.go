@@ -43,6 +43,7 @@ type person struct {
 	seen    map[string]place
 	unsent  []act       // whose fate is unknown
 	said    act         // last
+	edited  act         // last
 	settled atomic.Bool // it is quiet, in its channels, and has nothing unsent
 }
 
@@ -99,6 +100,9 @@ func (p *person) live(ctx context.Context, s *session) {
 		if !p.join(ctx, s, channel, p.rng.IntN(4) > 0) {
 			return
 		}
+	}
+	if p.wants[p.edited.entry.Channel] && !s.do(ctx, p.edited) { // as if its answer had been lost with the connection
+		return
 	}
 	for ctx.Err() == nil && s.alive() {
 		select {
@@ -173,7 +177,9 @@ func (p *person) act(ctx context.Context, s *session) bool {
 		return p.answers(ctx, s, channel)
 	case n < 600:
 		if a, found := p.change(s, channel); found {
-			p.said = a
+			if p.said = a; a.entry.Edit != nil {
+				p.edited = a
+			}
 			return s.do(ctx, a)
 		}
 		fallthrough
