@@ -15,13 +15,6 @@ import (
 // connector has not seen yet.
 const targetTime = 5 * time.Second
 
-// How much a message takes.
-const (
-	maxEdits = 1_000
-	maxPairs = 10_000 // of user and name of reactions
-	maxNames = 20     // of reactions
-)
-
 // aim is a message that is waited for, or looked up, for all changes of it that
 // come meanwhile: they keep their order. Guarded by the channel's lock.
 type aim struct {
@@ -126,13 +119,13 @@ func (a *act) refusal(t *room.Target) *rpc.Error {
 		}
 	case *schema.Event_Change:
 		if react := k.Change.GetReact(); react != nil {
-			return tooMany(t, user, react)
+			return tooMany(t, user, react, &a.session.inc.limits)
 		}
 		if bad := a.asWhom(k.Change, t); bad != nil {
 			return bad
 		}
-		if k.Change.GetEdit() != nil && t.Edits >= maxEdits {
-			return rpc.Full("the message has as many edits as it takes", maxEdits)
+		if k.Change.GetEdit() != nil && t.Edits >= a.session.inc.limits.Edits {
+			return rpc.Full("the message has as many edits as it takes", a.session.inc.limits.Edits)
 		}
 	}
 	return nil
@@ -159,7 +152,7 @@ func (a *act) asWhom(c *schema.Change, t *room.Target) *rpc.Error {
 }
 
 // tooMany refuses a reaction that is one too many of a message.
-func tooMany(t *room.Target, user string, r *schema.React) *rpc.Error {
+func tooMany(t *room.Target, user string, r *schema.React, l *rpc.Limits) *rpc.Error {
 	if r.Remove {
 		return nil
 	}
@@ -167,10 +160,10 @@ func tooMany(t *room.Target, user string, r *schema.React) *rpc.Error {
 	switch {
 	case there:
 		return nil
-	case !t.HasName(r.Name) && t.Names >= maxNames:
-		return rpc.Full("the message has as many names of reactions as it takes", maxNames)
-	case seq == 0 && t.Pairs >= maxPairs:
-		return rpc.Full("the message has as many reactions as it takes", maxPairs)
+	case !t.HasName(r.Name) && t.Names >= l.Names:
+		return rpc.Full("the message has as many names of reactions as it takes", l.Names)
+	case seq == 0 && t.Pairs >= l.Pairs:
+		return rpc.Full("the message has as many reactions as it takes", l.Pairs)
 	}
 	return nil
 }

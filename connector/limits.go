@@ -6,6 +6,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -79,6 +80,9 @@ func (cfg *Config) setLimits(listen net.Addr) {
 	set(&l.Queue, 4<<20)
 	set(&l.Page, 1<<20)
 	set(&l.Grace, 120_000)
+	set(&l.Edits, 1_000)
+	set(&l.Pairs, 10_000)
+	set(&l.Names, changes.MaxNames)
 }
 
 // admission is how many the connector lets in, once its limits are set.

@@ -90,15 +90,21 @@ func (x *reader) pinned(ctx context.Context, ch *channel, n *pinsCall) (r rpc.Pi
 		return r, nil, err
 	}
 	defer done()
+	used := 0
 	for _, seq := range pins {
 		p, err := x.one(ctx, ch, user, seq)
 		if err != nil {
 			return r, nil, err
 		}
 		r.Asof = min(r.Asof, p.Asof)
-		if len(p.Messages) > 0 && isThere(p.Messages[0], seq) {
-			messages, r.Mine = append(messages, p.Messages[0]), append(r.Mine, p.Mine...)
+		if len(p.Messages) == 0 || !isThere(p.Messages[0], seq) {
+			continue
 		}
+		if used += len(p.Messages[0]) + 1; used > messageBytes(x.inc.limits) && len(messages) > 0 {
+			r.More = true
+			break
+		}
+		messages, r.Mine = append(messages, p.Messages[0]), append(r.Mine, p.Mine...)
 	}
 	return r, messages, nil
 }

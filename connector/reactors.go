@@ -55,7 +55,7 @@ func (c *call) reactions(r rpc.Request) *rpc.Error {
 	if q.Epoch == s.inc.log.Epoch {
 		n.epoch = ""
 	}
-	p, bad := s.placeFor(grants.History, q.Channel)
+	p, bad := s.placeFor(grants.Join, q.Channel)
 	if bad != nil {
 		return bad
 	}

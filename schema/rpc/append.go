@@ -151,7 +151,8 @@ func AppendHistoryResult(b []byte, r *HistoryResult, messages [][]byte) []byte {
 func AppendPinsResult(b []byte, r *PinsResult, messages [][]byte) []byte {
 	b = appendList(append(b, `{"messages":`...), messages)
 	b = strconv.AppendInt(append(b, `,"asof":`...), r.Asof, 10)
-	return append(appendChanges(b, nil, nil, r.Mine), '}')
+	b = strconv.AppendBool(append(appendChanges(b, nil, nil, r.Mine), `,"more":`...), r.More)
+	return append(b, '}')
 }
 
 // appendChanges appends what results say of changes, where there is any.

@@ -60,7 +60,7 @@ func TestHandWrittenEncodingIsTheTypes(t *testing.T) {
 			Asof: m.Seq, Seq: n.Reply, Changes: changes, Reacted: reacted, Mine: mine, Next: m.Reply,
 		}
 		compare(t, "history", AppendHistoryResult(nil, &history, stored), history)
-		pins := PinsResult{Messages: []Message{m, n}, Asof: m.Seq, Mine: mine}
+		pins := PinsResult{Messages: []Message{m, n}, Asof: m.Seq, Mine: mine, More: flag("others")}
 		compare(t, "pins", AppendPinsResult(nil, &pins, stored), pins)
 		listed := MembersResult{Members: members, Count: 7}
 		compare(t, "members", AppendMembersResult(nil, &listed), listed)

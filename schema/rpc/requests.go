@@ -53,21 +53,24 @@ type HelloResult struct {
 
 // Limits are what the server accepts.
 type Limits struct {
-	Body     int `json:"body"`     // bytes of a chat's body
-	Frame    int `json:"frame"`    // bytes of a frame
-	Channels int `json:"channels"` // joined by one session
-	Recover  int `json:"recover"`  // messages that a join with since returns
-	Pipeline int `json:"pipeline"` // unanswered requests
-	Rate     int `json:"rate"`     // requests a second; 0: not limited
-	Joins    int `json:"joins"`    // joins a second; 0: not limited
-	Chats    int `json:"chats"`    // messages a second of a user in a channel; 0: not limited
-	Dedupe   int `json:"dedupe"`   // events of a partition within which a retry is noticed
-	Presence int `json:"presence"` // members above which presence replaces joined and left
-	Queue    int `json:"queue"`    // bytes that may wait for a slow client
-	Page     int `json:"page"`     // bytes of an answer with messages or members; one message always fits
-	Grace    int `json:"grace"`    // milliseconds for which a join with since recovers without the grant of history
-	Data     int `json:"data"`     // bytes of the data of a message
-	EditAge  int `json:"edit_age"` // milliseconds for which the author may edit and delete a message; 0: for ever
+	Body     int `json:"body"`      // bytes of a chat's body
+	Frame    int `json:"frame"`     // bytes of a frame
+	Channels int `json:"channels"`  // joined by one session
+	Recover  int `json:"recover"`   // messages that a join with since returns
+	Pipeline int `json:"pipeline"`  // unanswered requests
+	Rate     int `json:"rate"`      // requests a second; 0: not limited
+	Joins    int `json:"joins"`     // joins a second; 0: not limited
+	Chats    int `json:"chats"`     // messages a second of a user in a channel; 0: not limited
+	Dedupe   int `json:"dedupe"`    // events of a partition within which a retry is noticed
+	Presence int `json:"presence"`  // members above which presence replaces joined and left
+	Queue    int `json:"queue"`     // bytes that may wait for a slow client
+	Page     int `json:"page"`      // bytes of an answer with messages or members; one message always fits
+	Grace    int `json:"grace"`     // milliseconds for which a join with since recovers without the grant of history
+	Data     int `json:"data"`      // bytes of the data of a message
+	Edits    int `json:"edits"`     // of one message
+	Pairs    int `json:"reactions"` // of user and name, to one message
+	Names    int `json:"names"`     // of reactions to one message
+	EditAge  int `json:"edit_age"`  // milliseconds for which the author may edit and delete a message; 0: for ever
 }
 
 // JoinParams ask for membership of a channel.
@@ -242,6 +245,8 @@ type PinsResult struct {
 	Messages []Message `json:"messages"`
 	Asof     int64     `json:"asof"`
 	Mine     []Mine    `json:"mine,omitempty"`
+	// More: others do not fit.
+	More bool `json:"more"`
 }
 
 // LeaveParams name the channel to leave.

@@ -144,6 +144,9 @@ export interface Limits {
   /** Bytes of a message's `data`; absent in an older server. */
   data?: number;
   /** Milliseconds for which authors may edit and delete; 0: for ever. */
+  edits?: number;
+  reactions?: number;
+  names?: number;
   edit_age?: number;
   /** Milliseconds for which a session without the grant of history recovers; absent in an older server. */
   grace?: number;
