@@ -23,7 +23,7 @@ var channelRequests = map[string]string{
 // actionOf is what a request of channelRequests needs.
 var actionOf = map[string]string{
 	"join": "join", "join with since": "join", "chat": "chat", "chat to a user": "private", "leave": "join", "members": "join", "members after": "join",
-	"edit": "edit", "edit with all fields": "edit", "delete": "edit", "react": "react", "react to take back": "react", "reactions": "history", "reactions after": "history", "pins": "history", "history of answers": "history", "history of a user": "history", "pin": "moderate", "pin to take back": "moderate", "chat with structure": "chat",
+	"edit": "edit", "edit with all fields": "edit", "delete": "edit", "react": "react", "react to take back": "react", "reactions": "join", "reactions after": "join", "pins": "history", "history of answers": "history", "history of a user": "history", "pin": "moderate", "pin to take back": "moderate", "chat with structure": "chat",
 	"history": "history", "history before": "history", "history after": "history", "history around": "history", "history of another epoch": "history",
 }
 

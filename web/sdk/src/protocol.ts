@@ -143,10 +143,11 @@ export interface Limits {
   page: number;
   /** Bytes of a message's `data`; absent in an older server. */
   data?: number;
-  /** Milliseconds for which authors may edit and delete; 0: for ever. */
+  /** Edits of one message; pairs of user and name that react to one; names of reactions to one. */
   edits?: number;
   reactions?: number;
   names?: number;
+  /** Milliseconds for which authors may edit and delete; 0: for ever. */
   edit_age?: number;
   /** Milliseconds for which a session without the grant of history recovers; absent in an older server. */
   grace?: number;
