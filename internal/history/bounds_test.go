@@ -107,7 +107,7 @@ func TestReadsAreBounded(t *testing.T) {
 		for mode, most := range map[Mode]int{Newest: bound, Before: bound, After: bound, Around: 2 * bound} {
 			q.Mode = mode
 			page, err := r.Read(w.ctx, q)
-			text := textOf(page.Messages)
+			text := textsOf(page.Messages)
 			if err != nil || text > most || text < most-3*schema.MaxBody {
 				t.Errorf("with the watermark at %d, mode %d: %d bytes of text, error %v, want about %d", watermark, mode, text, err, most)
 			}
@@ -118,7 +118,7 @@ func TestReadsAreBounded(t *testing.T) {
 		q.Mode = mode
 		for _, s := range q.spans() {
 			rows, err := r.store.rows(w.ctx, &q, s, location{generation: 1, epoch: w.log.Epoch, end: sent + 1})
-			if n := textOf(rows); err != nil || n > bound+2*schema.MaxBody || n < bound/2 {
+			if n := textsOf(rows); err != nil || n > bound+2*schema.MaxBody || n < bound/2 {
 				t.Errorf("%d messages are read of %v, error %v", len(rows), s, err)
 			}
 		}

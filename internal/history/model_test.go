@@ -78,7 +78,7 @@ func (w *world) answer(q Query, from int64) Page {
 		}
 		return found[:kept], len(found) > kept
 	}
-	var p Page
+	p := Page{Asof: q.End - 1}
 	switch q.Mode {
 	case Newest:
 		p.Messages, p.More = below(q.End, q.Limit)
@@ -86,6 +86,10 @@ func (w *world) answer(q Query, from int64) Page {
 		p.Messages, p.More = below(q.Before, q.Limit)
 	case After:
 		p.Messages, p.More = above(q.After, q.Limit)
+		if p.Seq = max(q.After, q.End-1); p.More {
+			after := slices.IndexFunc(all, func(m rpc.Message) bool { return m.Seq > q.After })
+			p.Seq = all[after+len(p.Messages)].Seq - 1
+		}
 	case Around:
 		p.Messages, p.More = below(q.Around, q.Limit/2)
 		newer, more := above(q.Around-1, q.Limit-q.Limit/2)

@@ -99,6 +99,17 @@ type Page struct {
 	Older string
 }
 
+// wants reports whether q asks for a message, and may see it.
+func (q *Query) wants(m *rpc.Message) bool {
+	return (q.Everyone || m.VisibleTo(q.User)) && (q.Reply == 0 || m.Reply == q.Reply) && (q.Author == "" || m.User == q.Author)
+}
+
+// few reports whether q asks for some of the messages alone.
+func (q *Query) few() bool { return q.Reply != 0 || q.Author != "" }
+
+// textOf is how many bytes of text a message has.
+func textOf(m *rpc.Message) int { return len(m.Body) + len(m.Data) + len(m.Info) }
+
 // span is a part of a page: the messages with from <= seq < to.
 type span struct {
 	from, to int64
@@ -127,10 +138,16 @@ func (q *Query) spans() []span {
 // page puts the parts together. Each holds up to one message more than asked
 // for, which shows that there are more.
 func (q *Query) page(parts []part) Page {
-	p := Page{Messages: parts[0].messages, More: parts[0].more}
+	p := Page{Messages: parts[0].messages, More: parts[0].more, Next: parts[0].next}
+	states := parts[0].states
 	if q.Mode == Around {
 		p.Messages = slices.Concat(p.Messages, parts[1].messages)
+		states = slices.Concat(states, parts[1].states)
 		p.Newer = parts[1].more
+	}
+	p.Mine = q.mine(p.Messages, states)
+	if q.States {
+		p.States = states
 	}
 	return p
 }
@@ -139,6 +156,8 @@ func (q *Query) page(parts []part) Page {
 type part struct {
 	messages []rpc.Message // ascending
 	more     bool
+	states   []*changes.State // one of each
+	next     int64            // see Page.Next
 }
 
 // cut makes a part of messages in ascending order that answer s, with one too
@@ -146,9 +165,9 @@ type part struct {
 func (s *span) cut(messages []rpc.Message) part {
 	n := s.fit(messages)
 	if s.newest {
-		return part{messages[len(messages)-n:], n < len(messages)}
+		return part{messages: messages[len(messages)-n:], more: n < len(messages)}
 	}
-	return part{messages[:n], n < len(messages)}
+	return part{messages: messages[:n], more: n < len(messages)}
 }
 
 // over reports whether n messages with size bytes of text are more than s takes.
@@ -168,7 +187,7 @@ func (s *span) at(k, n int) int {
 func (s *span) fit(messages []rpc.Message) int {
 	size := 0
 	for k := range messages {
-		if size += len(messages[s.at(k, len(messages))].Body); s.over(k+1, size) {
+		if size += textOf(&messages[s.at(k, len(messages))]); s.over(k+1, size) {
 			return k
 		}
 	}

@@ -8,14 +8,12 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
-	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // Config is what a Reader needs. The zero value of a field with a default
@@ -110,80 +108,36 @@ func (r *Reader) read(ctx context.Context, q Query) (Page, error) {
 	if q.Epoch != "" && q.Epoch != r.cfg.Epoch.Epoch {
 		return r.readOldEpoch(ctx, q)
 	}
-	partition := schema.PartitionOf(q.Channel, r.cfg.Epoch.Partitions)
-	mark, err := r.store.watermark(ctx, partition)
+	at, err := r.locate(ctx, &q)
 	if err != nil {
 		return Page{}, err
 	}
-	at := location{generation: mark.generation, epoch: r.cfg.Epoch.Epoch, partition: partition, end: mark.seq + 1}
-	var parts []part
-	for _, s := range q.spans() {
-		p, err := r.readSpan(ctx, &q, s, at)
-		if err != nil {
-			return Page{}, err
-		}
-		parts = append(parts, p)
-	}
-	page := q.page(parts)
-	if !page.More && q.Mode != After {
-		page.Older, err = r.store.olderEpoch(ctx, &q, r.cfg.Epoch.Epoch, mark.generation)
+	page, err := r.readAt(ctx, &q, at)
+	if err == nil && !page.More && q.Mode != After {
+		page.Older, err = r.store.olderEpoch(ctx, &q, r.cfg.Epoch.Epoch, at.generation)
 	}
 	return page, err
 }
 
-// readSpan reads what ClickHouse has of s, and the log above it.
-func (r *Reader) readSpan(ctx context.Context, q *Query, s span, at location) (part, error) {
-	low, high := s, s // below and above the end of what ClickHouse has
-	low.to = min(s.to, at.end)
-	high.from = max(s.from, at.end)
-	var rows, logged []rpc.Message
-	readRows := func(ctx context.Context) (err error) { rows, err = r.store.rows(ctx, q, low, at); return err }
-	readLog := func(ctx context.Context) (err error) { logged, err = r.readLog(ctx, q, high); return err }
-	err := error(nil)
-	if s.newest {
-		err = both(ctx, readRows, readLog)
-	} else if err = readRows(ctx); err == nil && !s.full(rows) {
-		err = readLog(ctx)
-	}
-	if err != nil {
-		return part{}, err
-	}
-	return s.cut(s.pick(append(rows, logged...))), nil
+// locate returns where a channel's rows of this epoch are.
+func (r *Reader) locate(ctx context.Context, q *Query) (location, error) {
+	partition := schema.PartitionOf(q.Channel, r.cfg.Epoch.Partitions)
+	mark, err := r.store.watermark(ctx, partition)
+	return location{generation: mark.generation, epoch: r.cfg.Epoch.Epoch, partition: partition, end: mark.seq + 1}, err
 }
 
-// both runs two reads at once, and returns the first error.
-func both(ctx context.Context, a, b func(context.Context) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a(ctx) })
-	g.Go(func() error { return b(ctx) })
-	return g.Wait()
-}
-
-// tailGrowth is how much further each step into the log reaches.
-const tailGrowth = 8
-
-// readLog reads s from the log, in growing steps from the end that is asked
-// for: what is wanted is most often near it, however long the tail is.
-func (r *Reader) readLog(ctx context.Context, q *Query, s span) ([]rpc.Message, error) {
-	if s.from >= s.to {
-		return nil, nil
+// readAt answers a query of this epoch.
+func (r *Reader) readAt(ctx context.Context, q *Query, at location) (Page, error) {
+	x := reading{Reader: r, q: q, at: at}
+	if err := x.readChanges(ctx); err != nil {
+		return Page{}, err
 	}
-	tail := r.tails[schema.PartitionOf(q.Channel, r.cfg.Epoch.Partitions)]
-	for reach := r.cfg.TailStep; ; reach *= tailGrowth {
-		step := s
-		if s.newest {
-			step.from = max(s.from, s.to-reach)
-		} else {
-			step.to = min(s.to, s.from+reach)
-		}
-		messages, err := tail.read(ctx, q, step)
-		if err != nil {
-			return nil, err
-		}
-		if found := s.pick(messages); s.full(found) || step == s {
-			return found, nil
-		}
+	if q.Mode == After && !q.few() {
+		return x.forward(ctx)
 	}
+	page, err := x.pages(ctx)
+	page.Asof = q.End - 1
+	return page, err
 }
 
 // ReadLog answers q from the log alone, as if the channel began at offset
@@ -200,41 +154,36 @@ func (r *Reader) readLogAlone(ctx context.Context, q Query, from int64) (Page, e
 	if q.Epoch != "" && q.Epoch != r.cfg.Epoch.Epoch {
 		return Page{}, ErrUnavailable
 	}
-	var parts []part
-	for _, s := range q.spans() {
-		s.from = max(s.from, from)
-		messages, err := r.readLog(ctx, &q, s)
-		if err != nil {
-			return Page{}, err
-		}
-		parts = append(parts, s.cut(messages))
-	}
-	return q.page(parts), nil
+	return r.readAt(ctx, &q, location{end: from})
 }
 
 // readOldEpoch answers q from the rows of an epoch that is over.
 func (r *Reader) readOldEpoch(ctx context.Context, q Query) (Page, error) {
-	mark, err := r.store.watermark(ctx, 0)
-	if err != nil {
-		return Page{}, err
-	}
-	partitions, err := r.store.partitionsOf(ctx, q.Epoch)
+	at, err := r.locateOld(ctx, &q)
 	if err != nil {
 		return Page{}, err
 	}
 	q.End = maxSeq
-	at := location{generation: mark.generation, epoch: q.Epoch, partition: schema.PartitionOf(q.Channel, partitions), end: maxSeq}
-	var parts []part
-	for _, s := range q.spans() {
-		rows, err := r.store.rows(ctx, &q, s, at)
-		if err != nil {
-			return Page{}, err
-		}
-		parts = append(parts, s.cut(rows))
+	x := reading{Reader: r, q: &q, at: at}
+	page, err := x.pages(ctx)
+	if err != nil {
+		return Page{}, err
 	}
-	page := q.page(parts)
-	if !page.More && q.Mode != After {
-		page.Older, err = r.store.olderEpoch(ctx, &q, q.Epoch, mark.generation)
+	if page.Asof, err = r.store.lastOf(ctx, at); err == nil && !page.More && q.Mode != After {
+		page.Older, err = r.store.olderEpoch(ctx, &q, q.Epoch, at.generation)
 	}
 	return page, err
+}
+
+// locateOld returns where a channel's rows of an epoch that is over are.
+func (r *Reader) locateOld(ctx context.Context, q *Query) (location, error) {
+	mark, err := r.store.watermark(ctx, 0)
+	if err != nil {
+		return location{}, err
+	}
+	partitions, err := r.store.partitionsOf(ctx, q.Epoch)
+	if err != nil {
+		return location{}, err
+	}
+	return location{generation: mark.generation, epoch: q.Epoch, partition: schema.PartitionOf(q.Channel, partitions), end: maxSeq}, nil
 }

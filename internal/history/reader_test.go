@@ -65,7 +65,7 @@ func TestTailBudget(t *testing.T) {
 	w.publish(say("lobby", 100)...)
 	w.migrate()
 	w.project(1, w.log.Epoch, 40)
-	small := w.reader(w.log.Epoch, func(c *Config) { c.TailBytes = 2000 })
+	small := w.reader(w.log.Epoch, func(c *Config) { c.TailBytes = 3000 })
 	if page, err := small.Read(w.ctx, w.newest("lobby", 20)); !errors.Is(err, ErrTail) {
 		t.Errorf("beyond the budget in bytes: %v, error %v, want ErrTail", seqs(page), err)
 	}

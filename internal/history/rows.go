@@ -2,12 +2,13 @@ package history
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
-	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/schema/sql"
 )
@@ -32,7 +33,7 @@ func (s *store) rows(ctx context.Context, q *Query, sp span, at location) ([]rpc
 	for sp.from < sp.to && !inOrder.full(found) {
 		want := sp.limit + 1 - len(found)
 		if inOrder.bytes > 0 {
-			sp.bytes = max(1, inOrder.bytes-textOf(found))
+			sp.bytes = max(1, inOrder.bytes-textsOf(found))
 		}
 		rows, err := s.someRows(ctx, q, sp, at, want)
 		if err != nil {
@@ -57,10 +58,10 @@ func (s *store) rows(ctx context.Context, q *Query, sp span, at location) ([]rpc
 	return found, nil
 }
 
-// textOf is how many bytes of text messages have.
-func textOf(messages []rpc.Message) (bytes int) {
+// textsOf is how many bytes of text messages have.
+func textsOf(messages []rpc.Message) (bytes int) {
 	for i := range messages {
-		bytes += len(messages[i].Body)
+		bytes += textOf(&messages[i])
 	}
 	return bytes
 }
@@ -79,21 +80,65 @@ func (s *span) continueAt(seq int64) {
 // someRows reads at most limit rows within sp, in its direction, repeats
 // included.
 func (s *store) someRows(ctx context.Context, q *Query, sp span, at location, limit int) ([]rpc.Message, error) {
+	where, args := s.where(q, at)
+	rows, err := s.events(ctx, q.Channel, at, sp, selection{chatColumns, where, args, limit})
+	found := make([]rpc.Message, len(rows))
+	for i := range rows {
+		found[i] = rows[i].message
+	}
+	return found, err
+}
+
+// where selects the messages of a channel that the query asks for and its user may see.
+func (s *store) where(q *Query, at location) (string, []any) {
+	var b strings.Builder
+	fmt.Fprintf(&b, ` FROM %s WHERE epoch = ? AND partition = ? AND channel = ? AND void = 0 AND kind = 'chat'`, s.db.Table(sql.Events(at.generation)))
+	args := []any{at.epoch, at.partition, q.Channel}
+	if !q.Everyone {
+		b.WriteString(` AND ("to" = '' OR user = ? OR "to" = ?)`)
+		args = append(args, q.User, q.User)
+	}
+	if q.Reply != 0 {
+		b.WriteString(` AND reply = ?`)
+		args = append(args, q.Reply)
+	}
+	if q.Author != "" {
+		b.WriteString(` AND user = ?`)
+		args = append(args, q.Author)
+	}
+	return b.String(), args
+}
+
+// What is read of events: of chats, and of changes besides.
+const (
+	chatColumns   = `seq, id, user, info, "to", body, type, data, reply, mentions, origin, key, toUnixTimestamp64Milli(time) AS at, trace`
+	changeColumns = chatColumns + `, kind, action, target, author, name, removed, by, since, reason`
+	textLength    = `length(body) + length(data) + length(info)`
+)
+
+// selection says which events are read.
+type selection struct {
+	columns string
+	where   string // from FROM on
+	args    []any
+	limit   int
+}
+
+// events reads rows within sp, in its direction, repeats included. With bytes in sp the
+// last of them may be one too many.
+func (s *store) events(ctx context.Context, channel string, at location, sp span, sel selection) (found []row, err error) {
 	order := "ASC"
 	if sp.newest {
 		order = "DESC"
 	}
-	where, args := s.where(q, at)
-	args = append(args, sp.from, sp.to, limit)
-	query := `SELECT seq, id, user, "to", body, toUnixTimestamp64Milli(time) AS at, trace` + where +
-		` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT ?`
-	if sp.bytes > 0 { // the last of them is one too many
-		query = `SELECT seq, id, user, "to", body, at, trace FROM (SELECT *, sum(length(body)) OVER (ORDER BY seq ` + order +
+	args := append(sel.args, sp.from, sp.to, sel.limit)
+	query := `SELECT ` + sel.columns + sel.where + ` AND seq >= ? AND seq < ? ORDER BY seq ` + order + ` LIMIT ?`
+	if sp.bytes > 0 {
+		query = `SELECT * EXCEPT ahead FROM (SELECT *, sum(` + textLength + `) OVER (ORDER BY seq ` + order +
 			` ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS ahead FROM (` + query + `)) WHERE ahead <= ? ORDER BY seq ` + order
 		args = append(args, sp.bytes)
 	}
-	var found []rpc.Message
-	err := s.query(ctx, sql.Events(at.generation), func(ctx context.Context) error {
+	err = s.query(ctx, sql.Events(at.generation), func(ctx context.Context) error {
 		found = nil
 		rows, err := s.db.Query(ctx, query, args...)
 		if err != nil {
@@ -101,112 +146,97 @@ func (s *store) someRows(ctx context.Context, q *Query, sp span, at location, li
 		}
 		defer rows.Close()
 		for rows.Next() {
-			m := rpc.Message{Channel: q.Channel}
-			if err := rows.Scan(&m.Seq, &m.ID, &m.User, &m.To, &m.Body, &m.Time, &m.Trace); err != nil {
+			r := row{message: rpc.Message{Channel: channel}}
+			if err := rows.Scan(r.columns(sel.columns == changeColumns)...); err != nil {
 				return err
 			}
-			found = append(found, m)
+			r.complete()
+			found = append(found, r)
 		}
 		return rows.Err()
 	})
 	return found, err
 }
 
-// where selects the messages of a channel that the query's user may see.
-func (s *store) where(q *Query, at location) (string, []any) {
-	var b strings.Builder
-	fmt.Fprintf(&b, ` FROM %s WHERE epoch = ? AND partition = ? AND channel = ? AND kind = 'chat' AND void = 0`, s.db.Table(sql.Events(at.generation)))
-	args := []any{at.epoch, at.partition, q.Channel}
-	if !q.Everyone {
-		b.WriteString(` AND ("to" = '' OR user = ? OR "to" = ?)`)
-		args = append(args, q.User, q.User)
-	}
-	return b.String(), args
+// row is one event: a chat, or a change.
+type row struct {
+	message    rpc.Message
+	info, data string
+	origin     string
+
+	kind, action, author, name, by, reason string
+	target                                 int64
+	removed                                uint8
+	since                                  *int64
 }
 
-// pastEpoch is an epoch that history was written for.
-type pastEpoch struct {
-	name       string
-	partitions int
+// columns are where the columns of a query go.
+func (r *row) columns(changed bool) []any {
+	m := &r.message
+	all := []any{&m.Seq, &m.ID, &m.User, &r.info, &m.To, &m.Body, &m.Type, &r.data, &m.Reply, &m.Mentions, &r.origin, &m.Key, &m.Time, &m.Trace}
+	if changed {
+		all = append(all, &r.kind, &r.action, &r.target, &r.author, &r.name, &r.removed, &r.by, &r.since, &r.reason)
+	}
+	return all
 }
 
-// allEpochs are the known epochs, newest first.
-func (s *store) allEpochs(ctx context.Context) ([]pastEpoch, error) {
-	s.mu.Lock()
-	known := s.epochs
-	s.mu.Unlock()
-	if known != nil {
-		return known, nil
+// complete makes the message of what was read.
+func (r *row) complete() {
+	m := &r.message
+	m.Info, m.Data = valueOf(r.info), valueOf(r.data)
+	if len(m.Mentions) == 0 {
+		m.Mentions = nil
 	}
-	var found []pastEpoch
-	err := s.query(ctx, sql.Epochs, func(ctx context.Context) error {
-		found = nil
-		rows, err := s.db.Query(ctx, `SELECT epoch, any(partitions) FROM `+s.db.Table(sql.Epochs)+` GROUP BY epoch ORDER BY min(first_seen) DESC, epoch DESC`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			var partitions int32
-			if err := rows.Scan(&name, &partitions); err != nil {
-				return err
-			}
-			found = append(found, pastEpoch{name, int(partitions)})
-		}
-		return rows.Err()
-	})
-	if err != nil {
-		return nil, err
+	if r.origin == "backend" {
+		m.Origin = rpc.OriginBackend
 	}
-	if slices.ContainsFunc(found, func(e pastEpoch) bool { return e.name == s.cfg.Epoch.Epoch }) {
-		s.mu.Lock()
-		s.epochs = found // complete: the next epoch is another reader's
-		s.mu.Unlock()
-	}
-	return found, nil
 }
 
-// partitionsOf is the number of partitions of an earlier epoch.
-func (s *store) partitionsOf(ctx context.Context, epoch string) (int, error) {
-	all, err := s.allEpochs(ctx)
-	if err != nil {
-		return 0, err
+func valueOf(text string) json.RawMessage {
+	if text == "" {
+		return nil
 	}
-	for _, e := range all {
-		if e.name == epoch {
-			return e.partitions, nil
-		}
-	}
-	return 0, ErrEpoch
+	return json.RawMessage(text)
 }
 
-// olderEpoch is the newest epoch before epoch that has messages of the channel
-// that the query's user may see; "" if there is none.
-func (s *store) olderEpoch(ctx context.Context, q *Query, epoch string, generation uint32) (string, error) {
-	if generation == 0 {
-		return "", nil
-	}
-	all, err := s.allEpochs(ctx)
-	if err != nil {
-		return "", err
-	}
-	if i := slices.IndexFunc(all, func(e pastEpoch) bool { return e.name == epoch }); i >= 0 {
-		all = all[i+1:]
-	}
-	for _, e := range all {
-		at := location{generation: generation, epoch: e.name, partition: schema.PartitionOf(q.Channel, e.partitions)}
-		where, args := s.where(q, at)
-		var n uint8
-		err := s.query(ctx, sql.Events(generation), func(ctx context.Context) error {
-			return s.db.QueryRow(ctx, `SELECT toUInt8(count() > 0) FROM (SELECT 1`+where+` LIMIT 1)`, args...).Scan(&n)
-		})
-		if err != nil {
-			return "", err
+// record is the change that the row is of; false: it is of a chat.
+func (r *row) record() (changes.Record, bool) {
+	m := &r.message
+	c := changes.Record{Change: changes.Change{Seq: m.Seq, Time: m.Time, User: m.User, Key: m.Key}, ID: m.ID, Target: r.target, Author: r.author, To: m.To}
+	switch {
+	case r.kind == "chat":
+		return c, false
+	case r.kind != "change":
+		c.User, c.Purge = r.by, &changes.Purge{User: m.User, Reason: r.reason}
+		if r.since != nil {
+			c.Purge.Since = *r.since
 		}
-		if n > 0 {
-			return e.name, nil
-		}
+	default:
+		act(&c.Change, r.action, m.Body, m.Type, r.data, r.name, r.reason, r.removed != 0)
 	}
-	return "", nil
+	return c, true
+}
+
+// act sets what a change does, as the tables have it.
+func act(c *changes.Change, action, body, kind, data, name, reason string, removed bool) {
+	switch action {
+	case "edit":
+		c.Edit = &changes.Edit{Body: body, Type: named(kind, rpc.TypeText), Data: named(data, "null")}
+	case "delete":
+		c.Delete = &changes.Delete{Reason: reason}
+	case "react":
+		c.React = &changes.React{Name: name, Remove: removed}
+	}
+}
+
+// named is a field of an edit: nil where it has none, none where the edit takes the
+// value away.
+func named(text, away string) *string {
+	switch text {
+	case "":
+		return nil
+	case away:
+		text = ""
+	}
+	return &text
 }

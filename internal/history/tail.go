@@ -20,8 +20,8 @@ const fetchBytes = 4 << 20
 // tailsAtOnce is how many partitions' tails are read at once.
 const tailsAtOnce = 4
 
-// chatCost is what a chat that a read keeps takes besides its text.
-const chatCost = 256
+// keptCost is what a chat or a change that a read keeps takes besides its text.
+const keptCost = 448
 
 // shareCost is how many times as many offsets as a caller asks for a shared read
 // may take: no caller waits long for what it does not need, or fails because of
@@ -46,7 +46,7 @@ type tail struct {
 }
 
 // tailRead is one read of the log for all callers that wait for it. It keeps the chats
-// of their channels.
+// and the changes of their channels.
 type tailRead struct {
 	ctx      context.Context // within the span of its first caller
 	from, to int64           // offsets
@@ -57,14 +57,8 @@ type tailRead struct {
 	least    int64 // offsets that the most modest of them needs; guarded as well
 	// channels are those waited for, fixed once the read runs. What they point
 	// to is owned by the read until it is done.
-	channels map[string]*chats
+	channels map[string]*logged
 	err      error
-}
-
-// chats are a channel's chats in a part of the log, ascending.
-type chats struct {
-	all  []rpc.Message
-	void []bool // of each, where the read judges
 }
 
 func newTail(ctx context.Context, cfg *Config, partition int, events *tracing.Topic, turns chan struct{}) *tail {
@@ -82,14 +76,23 @@ func (t *tail) close() {
 // read returns the messages within s that q may see, ascending: one more than s
 // takes, where there are more.
 func (t *tail) read(ctx context.Context, q *Query, s span) ([]rpc.Message, error) {
-	r, err := t.share(ctx, q.Channel, s.from, s.to, s.from < q.VoidsFrom)
+	r, err := t.await(ctx, q, s.from, s.to)
+	if err != nil {
+		return nil, err
+	}
+	return r.messages(q, s), nil
+}
+
+// await returns a read of [from, to) that is done.
+func (t *tail) await(ctx context.Context, q *Query, from, to int64) (*tailRead, error) {
+	r, err := t.share(ctx, q.Channel, from, to, from < q.VoidsFrom)
 	if err != nil {
 		return nil, err
 	}
 	tracing.Share(ctx, r.ctx)
 	select {
 	case <-r.done:
-		return r.messages(q, s), r.err
+		return r, r.err
 	case <-ctx.Done():
 		t.abandon(r)
 		return nil, ctx.Err()
@@ -183,7 +186,7 @@ func (t *tail) next() *tailRead {
 }
 
 func newTailRead(ctx context.Context, channel string, from, to int64, judge bool) *tailRead {
-	return &tailRead{ctx: ctx, from: from, to: to, judge: judge, done: make(chan struct{}), channels: map[string]*chats{channel: {}}}
+	return &tailRead{ctx: ctx, from: from, to: to, judge: judge, done: make(chan struct{}), channels: map[string]*logged{channel: {}}}
 }
 
 func (r *tailRead) covers(channel string, from, to int64, judge bool) bool {
@@ -194,44 +197,8 @@ func (r *tailRead) covers(channel string, from, to int64, judge bool) bool {
 func (r *tailRead) extend(channel string, from, to int64, judge bool) {
 	r.from, r.to, r.judge = min(r.from, from), max(r.to, to), r.judge || judge
 	if _, has := r.channels[channel]; !has {
-		r.channels[channel] = &chats{}
+		r.channels[channel] = &logged{}
 	}
-}
-
-// messages picks what a query may see of a read that is done, from the end that
-// s asks for: a step holds many more than one answer does, and each caller
-// keeps what it picks.
-func (r *tailRead) messages(q *Query, s span) []rpc.Message {
-	if r.err != nil {
-		return nil
-	}
-	var found []rpc.Message
-	c := r.channels[q.Channel]
-	size := 0
-	for k := range c.all {
-		i := s.at(k, len(c.all))
-		m := &c.all[i]
-		if m.Seq < s.from || m.Seq >= s.to || !q.Everyone && !m.VisibleTo(q.User) || r.isVoid(q, c, i) {
-			continue
-		}
-		found = append(found, *m)
-		if size += len(m.Body); s.over(len(found), size) {
-			break // it is known that there are more
-		}
-	}
-	if s.newest {
-		slices.Reverse(found)
-	}
-	return found
-}
-
-// isVoid reports whether the read's i-th chat of a channel is void.
-func (r *tailRead) isVoid(q *Query, c *chats, i int) bool {
-	if r.judge {
-		return c.void[i]
-	}
-	_, void := slices.BinarySearch(q.Voids, c.all[i].Seq)
-	return void
 }
 
 // fillInTurn reads the log when fewer than tailsAtOnce others do: what they
@@ -298,7 +265,7 @@ func (t *tail) scan(ctx context.Context, r *tailRead) error {
 				return err
 			}
 			if kept {
-				spent += chatCost
+				spent += keptCost
 			}
 			if spent += len(rec.Value); spent > t.cfg.TailBytes {
 				return fmt.Errorf("%w: more than %d bytes, read in %v", ErrTail, t.cfg.TailBytes, time.Since(started).Round(time.Millisecond))
@@ -307,29 +274,4 @@ func (t *tail) scan(ctx context.Context, r *tailRead) error {
 		next = batch.NextOffset
 	}
 	return nil
-}
-
-// add keeps the chats of the channels that are waited for, and reports whether
-// rec is one.
-func (r *tailRead) add(rec *eventlog.Record, window *schema.VoidWindow) (kept bool, err error) {
-	e, err := schema.DecodeEvent(rec.Value)
-	if errors.Is(err, schema.ErrCorrupt) {
-		return false, nil // the log's consumer has counted and logged it
-	}
-	if err != nil {
-		return false, err
-	}
-	void := window != nil && window.Judge(rec.Offset, e)
-	c := e.GetChat()
-	if c == nil || rec.Offset < r.from {
-		return false, nil
-	}
-	of, wanted := r.channels[c.Channel]
-	if wanted {
-		of.void = append(of.void, void)
-		of.all = append(of.all, rpc.Message{
-			Channel: c.Channel, Seq: rec.Offset, ID: c.Id, User: c.User, To: c.To, Body: c.Body, Time: e.Time, Trace: c.Trace,
-		})
-	}
-	return wanted, nil
 }

@@ -126,11 +126,11 @@ func TestReadsFarApartHaveTheirOwnBudgets(t *testing.T) {
 // A caller that shares a read keeps what it asked for, not all that it holds.
 func TestAnswersOfASharedReadAreSmall(t *testing.T) {
 	const held = 100_000
-	c := &chats{void: make([]bool, held)}
+	c := &logged{void: make([]bool, held)}
 	for i := range held {
 		c.all = append(c.all, rpc.Message{Channel: "lobby", Seq: int64(i), User: "ada", Body: "1234567890"})
 	}
-	r := &tailRead{judge: true, channels: map[string]*chats{"lobby": c}}
+	r := &tailRead{judge: true, channels: map[string]*logged{"lobby": c}}
 	for name, s := range map[string]span{
 		"newest": {to: held, limit: 50, newest: true},
 		"oldest": {from: 10, to: held, limit: 50},

@@ -1,0 +1,86 @@
+package history
+
+import (
+	"context"
+
+	"github.com/parley-chat/parley/schema/changes"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// folding makes states of messages, from changes in any order.
+type folding struct {
+	of     []changes.Message
+	states []*changes.State
+	at     map[int64]int // by seq
+}
+
+func newFolding(of []changes.Message) *folding {
+	f := &folding{of: of, states: make([]*changes.State, len(of)), at: make(map[int64]int, len(of))}
+	for i := range of {
+		f.states[i], f.at[of[i].Seq] = new(changes.State), i
+	}
+	return f
+}
+
+// add takes a change of a message at target, or a purge.
+func (f *folding) add(target int64, c *changes.Change) {
+	if c.Purge != nil {
+		for i := range f.of {
+			f.states[i].Add(&f.of[i], c)
+		}
+	} else if i, wanted := f.at[target]; wanted {
+		f.states[i].Add(&f.of[i], c)
+	}
+}
+
+// states are what all changes of messages below the query's end have made of them.
+func (x *reading) states(ctx context.Context, of []changes.Message) ([]*changes.State, error) {
+	f := newFolding(of)
+	if len(of) > 0 && x.stored() > 0 {
+		if err := x.store.fold(ctx, x.q.Channel, x.at, x.stored(), f); err != nil {
+			return nil, err
+		}
+	}
+	for i := range x.changes {
+		f.add(x.changes[i].Target, &x.changes[i].Change)
+	}
+	return f.states, nil
+}
+
+// fold makes the messages of p what changes left of them, and cuts it again, as they
+// may be longer.
+func (x *reading) fold(ctx context.Context, p *part, s span) (err error) {
+	of := make([]changes.Message, len(p.messages))
+	for i := range of {
+		of[i] = changes.Message{Seq: p.messages[i].Seq, User: p.messages[i].User}
+	}
+	if p.states, err = x.states(ctx, of); err != nil {
+		return err
+	}
+	for i, state := range p.states {
+		state.Show(&p.messages[i])
+	}
+	n, all := s.fit(p.messages), len(p.messages)
+	switch {
+	case n == all:
+		return nil
+	case s.newest:
+		p.messages, p.states = p.messages[all-n:], p.states[all-n:]
+	default:
+		p.messages, p.states = p.messages[:n], p.states[:n]
+	}
+	if p.more = true; x.q.few() {
+		p.goOn(&s, -1)
+	}
+	return nil
+}
+
+// mine are what the query's user reacts with to messages.
+func (q *Query) mine(messages []rpc.Message, states []*changes.State) (all []rpc.Mine) {
+	for i, state := range states {
+		if names := state.Mine(q.User); len(names) > 0 && !q.Everyone {
+			all = append(all, rpc.Mine{Seq: messages[i].Seq, Names: names})
+		}
+	}
+	return all
+}

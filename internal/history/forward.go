@@ -1,0 +1,144 @@
+package history
+
+import (
+	"context"
+
+	"github.com/parley-chat/parley/schema/changes"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// forward answers After in the current epoch: messages, and changes of older ones, in
+// the order of the log.
+func (x *reading) forward(ctx context.Context) (Page, error) {
+	w := walk{q: x.q, states: map[int64]*changes.State{}, at: map[int64]int{}}
+	w.page.Asof = x.q.End - 1
+	for from := w.begin(); !w.page.More; {
+		c, err := x.chunk(ctx, &w, from)
+		if err == nil {
+			err = x.show(ctx, &w, &c)
+		}
+		if err != nil {
+			return Page{}, err
+		}
+		w.take(&c)
+		if from = c.to; from >= x.q.End {
+			break
+		}
+	}
+	if !w.page.More {
+		w.page.Seq = max(x.q.After, x.q.End-1)
+	}
+	w.page.Mine = x.q.mine(w.page.Messages, w.page.States)
+	if !x.q.States {
+		w.page.States = nil
+	}
+	return w.page, x.records(ctx, &w.page)
+}
+
+// walk is a page forward that is being filled.
+type walk struct {
+	q      *Query
+	page   Page
+	size   int
+	states map[int64]*changes.State // of targets of reactions
+	at     map[int64]int            // of page.Reacted, by target
+}
+
+// begin is from where on the log is looked at.
+func (w *walk) begin() int64 {
+	after := min(w.q.After, maxSeq-1) + 1
+	if w.q.ReactedFrom > 0 {
+		return min(w.q.ReactedFrom, after)
+	}
+	return after
+}
+
+// count is how many entries the page has.
+func (w *walk) count() int { return len(w.page.Messages) + len(w.page.Changes) + len(w.page.Reacted) }
+
+// chunk is what a part of the log up to an offset has for a page forward.
+type chunk struct {
+	to    int64
+	items []item // ascending
+}
+
+// item is a message, with its state, or a change; of reactions to a message with a name,
+// the first one.
+type item struct {
+	seq     int64
+	message *rpc.Message
+	state   *changes.State
+	change  changes.Record
+}
+
+// take takes what there is room for.
+func (w *walk) take(c *chunk) {
+	for i := range c.items {
+		if !w.item(&c.items[i]) {
+			w.page.More, w.page.Seq = true, c.items[i].seq-1
+			return
+		}
+	}
+}
+
+func (w *walk) item(it *item) bool {
+	size, target := 0, it.change.Target
+	_, listed := w.at[target]
+	switch {
+	case it.message != nil:
+		size = textOf(it.message)
+	case it.change.React == nil:
+		size, listed = textOfChange(&it.change), false
+	case listed: // one more name
+		w.react(&it.change)
+		return true
+	}
+	if n := w.count(); n >= w.q.Limit || w.q.Bytes > 0 && w.size+size > w.q.Bytes && n > 0 {
+		return false
+	}
+	w.size += size
+	switch {
+	case it.message != nil:
+		w.page.Messages, w.page.States = append(w.page.Messages, *it.message), append(w.page.States, it.state)
+	case it.change.React == nil:
+		w.page.Changes = append(w.page.Changes, it.change)
+	default:
+		w.at[target] = len(w.page.Reacted)
+		w.page.Reacted = append(w.page.Reacted, rpc.Reacted{Target: target, Counts: map[string]int{}})
+		w.react(&it.change)
+	}
+	return true
+}
+
+func (w *walk) react(c *changes.Record) {
+	w.page.Reacted[w.at[c.Target]].Counts[c.React.Name] = w.states[c.Target].Count(c.React.Name)
+}
+
+// show folds the messages of a chunk, and what is reacted to.
+func (x *reading) show(ctx context.Context, w *walk, c *chunk) error {
+	var of []changes.Message
+	known := map[int64]bool{}
+	for i := range c.items {
+		switch it := &c.items[i]; {
+		case it.message != nil:
+			of = append(of, changes.Message{Seq: it.seq, User: it.message.User})
+		case it.change.React != nil && !known[it.change.Target] && w.states[it.change.Target] == nil:
+			known[it.change.Target] = true
+			of = append(of, changes.Message{Seq: it.change.Target, User: it.change.Author})
+		}
+	}
+	states, err := x.states(ctx, of)
+	if err != nil {
+		return err
+	}
+	for i := range of {
+		w.states[of[i].Seq] = states[i]
+	}
+	for i := range c.items {
+		if it := &c.items[i]; it.message != nil {
+			it.state = w.states[it.seq]
+			it.state.Show(it.message)
+		}
+	}
+	return nil
+}
