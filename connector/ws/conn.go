@@ -358,7 +358,7 @@ func (c *Conn) Discard() {
 	_ = c.net.SetWriteDeadline(time.Now().Add(closeTimeout))
 	c.awaitIdle()
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
-	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, 1<<20))
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, inFlight))
 	c.Abort()
 	c.awaitIdle()
 }
