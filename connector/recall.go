@@ -244,9 +244,10 @@ func (x *reader) fillNow(ch *channel, l *load) {
 	ctx, cancel := context.WithTimeout(l.by.In(x.inc.ctx), x.inc.cfg.HistoryTime)
 	defer cancel()
 	ch.Lock()
-	floor := ch.Floor()
+	floor, silent := ch.Floor(), ch.Silent()
 	ch.Unlock()
 	q := x.query(ch, "", floor)
+	q.Silent = silent
 	q.Everyone, q.Mode, q.Limit, q.Bytes = true, history.Newest, x.inc.limits.Recover+1, room.RingBytes
 	found, err := x.readTurn(ctx, q)
 	below := int64(0)

@@ -21,6 +21,9 @@ func (c *Channel) View(after string, limit int) View {
 	return View{r.position, r.last, r.page(after, limit), len(r.users)}
 }
 
+// Silent reports whether no public message of this epoch is known of.
+func (c *Channel) Silent() bool { return c.replica.last == 0 }
+
 // Position is the offset up to which everything was applied.
 func (c *Channel) Position() int64 { return c.replica.position }
 

@@ -28,6 +28,10 @@ type Query struct {
 	User string
 	// Everyone asks for the private messages of all users; User is not used.
 	Everyone bool
+	// Silent says that no public message of the channel is known of in the current
+	// epoch. Whether there is any message is asked first then, which costs little
+	// where many ask that at once.
+	Silent bool
 
 	Mode                  Mode
 	Before, After, Around int64 // a seq, by Mode

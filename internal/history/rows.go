@@ -26,6 +26,11 @@ type location struct {
 // rows reads the messages within sp, ascending, at most one more than its
 // limit.
 func (s *store) rows(ctx context.Context, q *Query, sp span, at location) ([]rpc.Message, error) {
+	if q.Silent && sp.from < sp.to && at.epoch == s.cfg.Epoch.Epoch {
+		if silent, err := s.silent(ctx, q.Channel, at); silent || err != nil {
+			return nil, err
+		}
+	}
 	found := make([]rpc.Message, 0, sp.limit+1)
 	inOrder := sp // of found, which is ascending in the end
 	inOrder.newest = false
