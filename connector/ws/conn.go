@@ -48,6 +48,7 @@ type Conn struct {
 	incoming atomic.Int64 // bytes of it, of the message that is being read
 	life     life
 	ponged   atomic.Bool
+	handling atomic.Bool // a message: nothing is read meanwhile
 
 	mu       sync.Mutex
 	queue    [][]byte

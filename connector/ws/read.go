@@ -64,6 +64,8 @@ func (c *Conn) readOne(handle func([]byte)) error {
 		return err
 	}
 	c.socket.read = 0
+	c.handling.Store(true)
+	defer c.handling.Store(false)
 	if !c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
 		return errClosing
 	}
