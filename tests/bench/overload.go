@@ -36,12 +36,12 @@ func (b *bench) overload(ctx context.Context, c *crowd, alone *measured) error {
 		b.send(sending, c, orders{Many: overloaders, Halls: names, Time: overloadTime}, func(line string) { told <- line })
 	}()
 	<-told // they have begun
-	used, begin := b.cpu(), time.Now()
+	used, handed, begin := b.cpu(), b.handed(ctx), time.Now()
 	m := c.during(func() { <-told })
 	took := time.Since(begin)
 	b.row(fmt.Sprintf("overload: %d clients send 100 messages/s each into %d channels of all of them, %v", overloaders, halls, overloadTime),
-		"delivery in rooms of other partitions p50 %.1f ms, p99 %.0f ms; of the same partition p50 %.1f ms, p99 %.0f ms; %.2f cores, everything but the clients",
-		ms(quantile(m.ages, .5)), ms(quantile(m.ages, .99)), ms(quantile(m.busy, .5)), ms(quantile(m.busy, .99)), (b.cpu()-used).Seconds()/took.Seconds())
+		"delivery in rooms of other partitions p50 %.1f ms, p99 %.0f ms; of the same partition p50 %.1f ms, p99 %.0f ms; 99 of 100 messages of all partitions were handed to the sockets within %s; %.2f cores, everything but the clients",
+		ms(quantile(m.ages, .5)), ms(quantile(m.ages, .99)), ms(quantile(m.busy, .5)), ms(quantile(m.busy, .99)), handedWithin(handed, b.handed(ctx)), (b.cpu()-used).Seconds()/took.Seconds())
 	calm := 2 * max(quantile(alone.ages, .99), 5*time.Millisecond)
 	recovery := c.recovery(ctx, calm)
 	b.row("what they were met with", "%s", difference(before, b.tallies(ctx)))
