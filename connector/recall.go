@@ -227,9 +227,10 @@ func (x *reader) fillNow(ch *channel, l *load) {
 	ctx, cancel := context.WithTimeout(l.by.In(x.inc.ctx), x.inc.cfg.HistoryTime)
 	defer cancel()
 	ch.Lock()
-	floor, end := ch.Floor(), ch.Position()+1
+	floor, end, silent := ch.Floor(), ch.Position()+1, ch.Silent()
 	ch.Unlock()
 	q := x.query(ch, "", end)
+	q.Silent = silent
 	q.Everyone, q.Mode, q.Before, q.Limit, q.Bytes = true, history.Before, floor, x.inc.limits.Recover+1, room.RingBytes
 	q.States, q.Records = true, true
 	found, err := x.readTurn(ctx, q)

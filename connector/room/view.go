@@ -27,6 +27,9 @@ func (c *Channel) View(after string, limit int) View {
 	}
 }
 
+// Silent reports whether no public message of this epoch is known of.
+func (c *Channel) Silent() bool { return c.replica.last == 0 }
+
 // Position is the offset up to which everything was applied.
 func (c *Channel) Position() int64 { return c.replica.position }
 

@@ -18,6 +18,15 @@ import (
 // where secure is its configuration; it returns its address.
 func echoing(t *testing.T, secure *tls.Config) string {
 	t.Helper()
+	return serving(t, secure, func(c *Conn) {
+		_ = c.Read(func(message []byte) { c.Send(TextFrame(message)) })
+		c.Discard()
+	})
+}
+
+// serving is a server that hands each connection to serve.
+func serving(t *testing.T, secure *tls.Config, serve func(*Conn)) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +37,7 @@ func echoing(t *testing.T, secure *tls.Config) string {
 		if err != nil {
 			return
 		}
-		_ = c.Read(func(message []byte) { c.Send(TextFrame(message)) })
-		c.Discard()
+		serve(c)
 	})}
 	go func() { _ = server.Serve(Listener{Listener: l, TLS: secure}) }()
 	t.Cleanup(func() { _ = server.Close() })

@@ -48,6 +48,7 @@ type Conn struct {
 	incoming atomic.Int64 // bytes of it, of the message that is being read
 	life     life
 	ponged   atomic.Bool
+	handling atomic.Bool // a message: nothing is read meanwhile
 
 	mu       sync.Mutex
 	queue    [][]byte
@@ -214,21 +215,25 @@ func (c *Conn) enqueue(frame []byte) {
 }
 
 // writeNow drains the queue as long as the socket takes everything at once, and
-// leaves the rest to a goroutine that waits for it. scratch is space to reuse.
-func (c *Conn) writeNow(scratch *[]byte) {
-	for {
+// leaves the rest to a goroutine that waits for it. After takeBytes its turn is
+// over, and it reports that more may be left: others wait, most of them with
+// little to write. scratch is space to reuse.
+func (c *Conn) writeNow(scratch *[]byte) (more bool) {
+	for written := 0; written < takeBytes; {
 		frames, size := c.takeQueue()
 		if size == 0 {
-			return
+			return false
 		}
 		rest, err := offer(c.net, frames, scratch)
 		if len(rest) > 0 {
 			c.countFull()
 			go c.writeOn(rest, size)
-			return
+			return false
 		}
 		c.wrote(size, err)
+		written += size
 	}
+	return true
 }
 
 // writeOn writes frames, of size bytes with what was written of them before,
@@ -354,7 +359,7 @@ func (c *Conn) Discard() {
 	_ = c.net.SetWriteDeadline(time.Now().Add(closeTimeout))
 	c.awaitIdle()
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
-	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, 1<<20))
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, inFlight))
 	c.Abort()
 	c.awaitIdle()
 }

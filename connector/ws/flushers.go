@@ -14,8 +14,9 @@ const gatherBytes = 32 << 10
 
 // Flushers write what waits on many connections. A message for a thousand
 // members is a thousand short writes: a few goroutines make them in turns,
-// where a goroutine for each would starve everything else that wants to run. They never wait for a socket, and none is there while nothing is to be
-// written. The zero value is not ready for use. Safe for concurrent use.
+// where a goroutine for each would starve everything else that wants to run. They
+// never wait for a socket, and none is there while nothing is to be written. The
+// zero value is not ready for use. Safe for concurrent use.
 type Flushers struct {
 	most int // goroutines at once
 
@@ -50,7 +51,9 @@ func (w *Flushers) add(c *Conn) {
 func (w *Flushers) run() {
 	var scratch []byte
 	for c := w.pop(); c != nil; c = w.pop() {
-		c.writeNow(&scratch)
+		if c.writeNow(&scratch) {
+			w.add(c)
+		}
 	}
 }
 

@@ -173,3 +173,42 @@ func TestSlowConsumerIsTold(t *testing.T) {
 		c.awaitIdle()
 	})
 }
+
+// swiftLine takes everything at once, and tells who wrote how much.
+type swiftLine struct {
+	fullLine
+	wrote func(bytes int)
+}
+
+func (l *swiftLine) TryWrite(p []byte) (int, error) {
+	l.wrote(len(p))
+	return len(p), nil
+}
+
+// A client that takes pages as fast as they come holds up nobody whose queue is
+// short: they get their turn after a part of it.
+func TestALongQueueTakesTurns(t *testing.T) {
+	const pages = 40
+	flushers := &Flushers{most: 1}
+	ahead := 0 // bytes of pages that were written before the message; the flusher's
+	heard := make(chan int, 1)
+	quick := New(&swiftLine{wrote: func(int) { heard <- ahead }}, Options{Queue: queueBytes, Flushers: flushers})
+	var greedy *Conn
+	greedy = New(&swiftLine{wrote: func(n int) {
+		if ahead == 0 {
+			for range pages - 1 {
+				greedy.Send(make([]byte, takeBytes))
+			}
+			quick.Send(make([]byte, 100))
+		}
+		ahead += n
+	}}, Options{Queue: queueBytes, Flushers: flushers})
+	greedy.Send(make([]byte, takeBytes))
+	if bytes := <-heard; bytes > 2*takeBytes {
+		t.Errorf("%d bytes were written to one client before the 100 of another", bytes)
+	}
+	greedy.awaitIdle()
+	if ahead != pages*takeBytes {
+		t.Errorf("%d bytes of pages were written, not %d", ahead, pages*takeBytes)
+	}
+}

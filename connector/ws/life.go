@@ -31,7 +31,7 @@ func (c *Conn) Probe(now time.Time, every, patience time.Duration, wanted func(l
 		c.Abort()
 	case l.pinged && c.ponged.Load():
 		l.pinged, l.read = false, l.readAt
-	case l.pinged && c.blocked():
+	case l.pinged && (c.handling.Load() || c.blocked()):
 		l.pingedAt = now // what it sends is not read now; if it takes nothing either, it is stuck
 	case l.pinged && now.Sub(l.pingedAt) > patience+slowness(l.readAt-l.read):
 		c.Close(rpc.CloseNoPong, "no pong")

@@ -15,6 +15,10 @@ import (
 // smallMessage is the size of a message that is read without being counted.
 const smallMessage = 4 << 10
 
+// errClosing ends the reading of a connection that is being closed: what a flood
+// has sent before it knows of that costs no more than the copying.
+var errClosing = errors.New("the connection is being closed")
+
 // errNotText and errNotUTF8 end a connection with the code RFC 6455 names.
 var (
 	errNotText = errors.New("a binary frame")
@@ -60,9 +64,12 @@ func (c *Conn) readOne(handle func([]byte)) error {
 		return err
 	}
 	c.socket.read = 0
-	if c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
-		handle(message)
+	c.handling.Store(true)
+	defer c.handling.Store(false)
+	if !c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
+		return errClosing
 	}
+	handle(message)
 	return nil
 }
 

@@ -102,8 +102,8 @@ func drawQuery(t *rapid.T, w *world) Query {
 	top := int64(len(w.events))
 	seq := rapid.OneOf(rapid.Int64Range(0, top+3), rapid.Just(int64(math.MaxInt64)))
 	q := Query{
-		Channel: rapid.SampledFrom(channels).Draw(t, "channel"),
-		User:    rapid.SampledFrom(users).Draw(t, "user"), Everyone: rapid.Bool().Draw(t, "everyone"),
+		Channel: rapid.SampledFrom(append([]string{"nobody's"}, channels...)).Draw(t, "channel"), Silent: rapid.Bool().Draw(t, "silent"),
+		User: rapid.SampledFrom(users).Draw(t, "user"), Everyone: rapid.Bool().Draw(t, "everyone"),
 		Mode:   rapid.SampledFrom([]Mode{Newest, Before, After, Around}).Draw(t, "mode"),
 		Before: seq.Draw(t, "before"), After: seq.Draw(t, "after"), Around: seq.Draw(t, "around"),
 		Limit: rapid.SampledFrom([]int{0, 1, 2, 3, 7, 20, 300}).Draw(t, "limit"),

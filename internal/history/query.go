@@ -41,6 +41,10 @@ type Query struct {
 	// lower than After. They may not have been pushed to who has seen what is up to
 	// After. 0: from After on.
 	ReactedFrom int64
+	// Silent says that no public message of the channel is known of in the current
+	// epoch. Whether there is any message is asked first then, which costs little
+	// where many ask that at once.
+	Silent bool
 
 	Mode                  Mode
 	Before, After, Around int64 // a seq, by Mode

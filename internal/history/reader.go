@@ -112,9 +112,19 @@ func (r *Reader) read(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
+	generation := at.generation
+	if q.Silent && at.end > 0 {
+		silent, err := r.store.silent(ctx, q.Channel, at)
+		if err != nil {
+			return Page{}, err
+		}
+		if silent {
+			at.generation = 0
+		}
+	}
 	page, err := r.readAt(ctx, &q, at)
 	if err == nil && !page.More && q.Mode != After {
-		page.Older, err = r.store.olderEpoch(ctx, &q, r.cfg.Epoch.Epoch, at.generation)
+		page.Older, err = r.store.olderEpoch(ctx, &q, r.cfg.Epoch.Epoch, generation)
 	}
 	return page, err
 }

@@ -285,6 +285,7 @@ func TestGenerations(t *testing.T) {
 	if err := w.db.MakeCurrent(w.ctx, 2); err != nil {
 		t.Fatal(err)
 	}
+	r.store.forgetMarks() // as after markAge
 	check("in the next generation", 3)
 	w.exec("DROP TABLE events_1 SYNC")
 	w.exec("DROP TABLE watermarks_1 SYNC")

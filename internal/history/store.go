@@ -31,10 +31,18 @@ type store struct {
 	mu      sync.Mutex // guards what follows
 	closed  bool
 	marks   marks
-	flight  *flight // the read of watermarks under way; nil for none
+	marked  time.Time // when the reading of marks began; zero: they are out of date
+	flight  *flight   // the read of watermarks under way; nil for none
 	epochs  []pastEpoch
 	doubted bool // a sign of life is asked for, after a time-out
+
+	lookup   *lookup // the next; nil: nobody waits for one
+	lookedUp time.Time
 }
+
+// markAge is how old watermarks may be that a read begins with: old ones are
+// correct, the log has what is above them.
+const markAge = 100 * time.Millisecond
 
 // marks are the watermarks of one generation of the tables.
 type marks struct {
@@ -87,10 +95,14 @@ func (s *store) known(partition int) int64 {
 	return s.marks.seq[partition]
 }
 
-// watermark reads a partition's watermark. Callers share the read under way:
-// an old one is correct, too.
+// watermark reads a partition's watermark, unless it was read a moment ago.
+// Callers share the read under way.
 func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
 	s.mu.Lock()
+	if time.Since(s.marked) < markAge {
+		defer s.mu.Unlock()
+		return mark{s.marks.generation, s.marks.seq[partition]}, nil
+	}
 	f := s.flight
 	if f == nil {
 		f = &flight{ctx: tracing.Within(s.alive, ctx), done: make(chan struct{})}
@@ -115,6 +127,7 @@ func (s *store) watermark(ctx context.Context, partition int) (mark, error) {
 
 // readFor reads the watermarks for all who wait.
 func (s *store) readFor(f *flight) {
+	began := time.Now()
 	f.err = s.within(f.ctx, func(ctx context.Context) error {
 		var err error
 		f.marks, err = s.readMarks(ctx)
@@ -122,7 +135,7 @@ func (s *store) readFor(f *flight) {
 	})
 	s.mu.Lock()
 	if f.err == nil {
-		s.marks = f.marks
+		s.marks, s.marked = f.marks, began
 	}
 	s.flight = nil
 	s.mu.Unlock()
@@ -223,6 +236,7 @@ func (s *store) within(ctx context.Context, f func(context.Context) error) error
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case clickhouse.IsMissing(err): // the caller looks for the tables again
+		s.forgetMarks()
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case clickhouse.IsException(err):
 		s.warn(err)
@@ -233,6 +247,13 @@ func (s *store) within(ctx context.Context, f func(context.Context) error) error
 	}
 	s.db.Failed(err)
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// forgetMarks has the next read begin with fresh watermarks.
+func (s *store) forgetMarks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.marked = time.Time{}
 }
 
 // doubt asks the server for a sign of life after a query that took too long.

@@ -59,7 +59,11 @@ func (c *crowd) enter(ctx context.Context, size int) error {
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
-			errs <- c.come(ctx, p)
+			err := c.come(ctx, p)
+			if err == nil { // who waits for the others would answer no ping
+				go c.stay(ctx, p)
+			}
+			errs <- err
 		}()
 		return ctx.Err() == nil
 	})
@@ -67,9 +71,6 @@ func (c *crowd) enter(ctx context.Context, size int) error {
 		if err := <-errs; err != nil {
 			return err
 		}
-	}
-	for _, p := range c.peers {
-		go c.stay(ctx, p)
 	}
 	return ctx.Err()
 }

@@ -7,8 +7,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/parley-chat/parley/internal/files"
@@ -20,6 +18,7 @@ const (
 	mostGrown    = 1.25
 	fills        = 32 << 20 // bytes that what is kept of the newest messages takes
 	settle       = 10 * time.Second
+	eachAttack   = "each"
 )
 
 // needDescriptors refuses what cannot work: this process and the server have a
@@ -43,7 +42,7 @@ func (b *bench) hostile(ctx context.Context, o options) error {
 	if clients < 100 {
 		return errTooSmall
 	}
-	bad := max(len(attacks), clients/hostileShare)
+	bad := cmp.Or(o.hostile, max(len(attacks), clients/hostileShare))
 	c := &crowd{addr: b.addr, tokens: b.tokens}
 	c.busy.Store(-1)
 	begin := time.Now()
@@ -54,14 +53,18 @@ func (b *bench) hostile(ctx context.Context, o options) error {
 	go c.talk(ctx)
 	go c.newcomers(ctx)
 	pause(ctx, settle)
-	alone := b.phase(c, fmt.Sprintf("%v without hostile clients", duration), func() { pause(ctx, duration) })
+	if o.attack == eachAttack {
+		b.each(ctx, c, bad, duration)
+		return ctx.Err()
+	}
+	alone := b.phase(ctx, c, fmt.Sprintf("%v without hostile clients", duration), func() { pause(ctx, duration) })
 	before, met := b.usage(ctx), b.tallies(ctx)
-	with := b.phase(c, fmt.Sprintf("%v with %d hostile clients", duration, bad), func() { c.attacked(ctx, bad, duration, o.attack) })
+	with := b.phase(ctx, c, fmt.Sprintf("%v with %d hostile clients", duration, bad), func() { b.attacked(ctx, c, bad, duration, o.attack) })
 	after, now := b.usage(ctx), b.tallies(ctx)
 	b.row("what they were met with", "%s", difference(met, now))
 	pause(ctx, settle)
 	last := min(duration, time.Minute)
-	b.phase(c, fmt.Sprintf("%v after they are gone", last), func() { pause(ctx, last) })
+	b.phase(ctx, c, fmt.Sprintf("%v after they are gone", last), func() { pause(ctx, last) })
 	end := b.usage(ctx)
 	b.row("memory before, at their end, afterwards", "%s; %s; %s", before, after, end)
 	b.compare(c, alone, with, before, end)
@@ -74,31 +77,29 @@ func (b *bench) hostile(ctx context.Context, o options) error {
 	return ctx.Err()
 }
 
-// attacked lets hostile clients do what they do, for a while.
-func (c *crowd) attacked(ctx context.Context, many int, d time.Duration, only string) {
-	ctx, stop := context.WithTimeout(ctx, d)
-	defer stop()
-	var all sync.WaitGroup
-	for i := range many {
-		a := &attacker{c, i, i % len(attacks)}
-		if strings.Contains(attacks[a.kind].name, only) {
-			all.Go(func() { a.attack(ctx) })
-		}
+// each has one kind of hostile clients after the other, as many of it as among
+// all, and prints what each costs.
+func (b *bench) each(ctx context.Context, c *crowd, bad int, d time.Duration) {
+	b.phase(ctx, c, fmt.Sprintf("%v without hostile clients", d), func() { pause(ctx, d) })
+	for _, a := range attacks {
+		before := b.tallies(ctx)
+		b.phase(ctx, c, fmt.Sprintf("%v of `%s`", d, a.name), func() { b.attacked(ctx, c, bad, d, a.name) })
+		b.row("what they were met with", "%s", difference(before, b.tallies(ctx)))
+		pause(ctx, settle)
 	}
-	<-ctx.Done()
-	all.Wait()
 }
 
 // phase measures what the crowd notices while something runs, and prints it.
-func (b *bench) phase(c *crowd, name string, do func()) *measured {
-	process, used, own, begin := processCPU(b.pid), b.cpu(), processCPU(os.Getpid()), time.Now()
+func (b *bench) phase(ctx context.Context, c *crowd, name string, do func()) *measured {
+	handed := b.handed(ctx)
+	process, used, own, hostile, begin := processCPU(b.pid), b.cpu(), processCPU(os.Getpid()), endedCPU(), time.Now()
 	m := c.during(do)
 	took := time.Since(begin)
-	process, used, own = processCPU(b.pid)-process, b.cpu()-used, processCPU(os.Getpid())-own
+	process, used, own, hostile = processCPU(b.pid)-process, b.cpu()-used, processCPU(os.Getpid())-own, endedCPU()-hostile
 	all := append(slices.Clone(m.ages), m.busy...)
-	b.row(name, "delivery p50 %.2f ms, p99 %.2f ms, p99.9 %.1f ms, %.0f/s; newcomers join in p50 %.1f ms, p99 %.0f ms, told %d times to come back; %.2f cores, ClickHouse %.2f, the clients %.2f",
-		ms(quantile(all, .5)), ms(quantile(all, .99)), ms(quantile(all, .999)), float64(len(all))/took.Seconds(),
-		ms(quantile(m.arrivals, .5)), ms(quantile(m.arrivals, .99)), m.refused, process.Seconds()/took.Seconds(), (used-process).Seconds()/took.Seconds(), own.Seconds()/took.Seconds())
+	b.row(name, "delivery p50 %.2f ms, p99 %.2f ms, p99.9 %.1f ms, %.0f/s, p99 to the sockets within %s; newcomers join in p50 %.1f ms, p99 %.0f ms, told %d times to come back; %.2f cores, ClickHouse %.2f, the clients %.2f, the hostile ones %.2f",
+		ms(quantile(all, .5)), ms(quantile(all, .99)), ms(quantile(all, .999)), float64(len(all))/took.Seconds(), handedWithin(handed, b.handed(ctx)),
+		ms(quantile(m.arrivals, .5)), ms(quantile(m.arrivals, .99)), m.refused, process.Seconds()/took.Seconds(), (used-process).Seconds()/took.Seconds(), own.Seconds()/took.Seconds(), hostile.Seconds()/took.Seconds())
 	return &measured{ages: all, arrivals: m.arrivals, refused: m.refused}
 }
 

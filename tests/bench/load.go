@@ -291,14 +291,21 @@ func (b *bench) cpu() time.Duration {
 	return total
 }
 
-func processCPU(pid int) time.Duration {
+func processCPU(pid int) time.Duration { return statCPU(pid, 11) }
+
+// endedCPU is what processes took that this one started and waited for.
+func endedCPU() time.Duration { return statCPU(os.Getpid(), 13) }
+
+// statCPU adds two fields of /proc/PID/stat, in hundredths of a second, of which
+// the first is that many after the name.
+func statCPU(pid, first int) time.Duration {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	f := strings.Fields(rest)
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
+	user, _ := strconv.Atoi(f[first])
+	system, _ := strconv.Atoi(f[first+1])
 	return time.Duration(user+system) * 10 * time.Millisecond
 }

@@ -43,9 +43,9 @@ type bench struct {
 
 // options are what the parts are run with.
 type options struct {
-	history, members, clients int
-	duration                  time.Duration
-	attack                    string
+	history, members, clients, hostile int
+	duration                           time.Duration
+	attack                             string
 }
 
 func main() {
@@ -55,7 +55,8 @@ func main() {
 	flag.IntVar(&o.members, "members", 1000, "members of the channel that is fanned out to")
 	flag.IntVar(&o.clients, "clients", 20_000, "connections among which are hostile ones")
 	flag.DurationVar(&o.duration, "duration", 10*time.Minute, "time without hostile clients, and with them")
-	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name")
+	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name; each: one after the other")
+	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
 	only := flag.String("only", "", "one of small, latency, rooms, fanout, joins, revocation, or floods, hostile; default: all but the last two")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -66,6 +67,9 @@ func main() {
 }
 
 func run(ctx context.Context, binary, only string, o options) error {
+	if only == attackers {
+		return attack(ctx, os.Stdin)
+	}
 	if only == hostile {
 		if err := needDescriptors(o.clients); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -52,6 +53,33 @@ func (b *bench) tallies(ctx context.Context) map[string]float64 {
 		found[map[string]string{"limited": "limit", "closes": "closed with", "upgrades": "upgrade"}[m[1]]+" "+m[2]] += v
 	}
 	return found
+}
+
+var handedBucket = regexp.MustCompile(`(?m)^parley_connector_delivery_duration_seconds_bucket\{.*?le="([^"]*)".*?\} ([0-9.e+]+)`)
+
+// handed counts messages by the time, in seconds, within which the server had
+// handed them to the sockets of those who hear them.
+func (b *bench) handed(ctx context.Context) map[float64]float64 {
+	found := map[float64]float64{}
+	for _, m := range handedBucket.FindAllStringSubmatch(b.metrics(ctx), -1) {
+		most, _ := strconv.ParseFloat(m[1], 64) // "+Inf" is one
+		n, _ := strconv.ParseFloat(m[2], 64)
+		found[most] += n
+	}
+	return found
+}
+
+// handedWithin is the time within which 99 of 100 messages were handed over
+// between two counts: what their receivers noticed beyond it is the sockets'
+// and their own. It is as close as the histogram's steps.
+func handedWithin(before, after map[float64]float64) string {
+	all := after[math.Inf(1)] - before[math.Inf(1)]
+	for _, most := range slices.Sorted(maps.Keys(after)) {
+		if n := after[most] - before[most]; n >= .99*all {
+			return fmt.Sprintf("%g s", most)
+		}
+	}
+	return "?"
 }
 
 func difference(before, after map[string]float64) string {
