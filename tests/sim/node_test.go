@@ -233,6 +233,7 @@ func config(recover, presence int) connector.Config {
 		Limits: rpc.Limits{
 			Body: 4096, Frame: 64 << 10, Channels: 128, Recover: recover, Pipeline: 1000,
 			Dedupe: voidWindow, Presence: presence, Queue: 4 << 20, Page: 1 << 20, Data: 4096,
+			Edits: 1000, Names: 20, Pairs: 10_000,
 		},
 	}
 }
