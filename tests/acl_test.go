@@ -143,7 +143,7 @@ func TestListedRightsAreEnough(t *testing.T) {
 	expect("grant bob --channels room-* --allow join", "may join in room-*")
 	expect("rules", "for ever")
 	expect("format", "projector")
-	expect("format raise 1 --yes", "in format 1 already")
+	expect("format raise 2 --yes", "in format 2 already")
 	expect("verify", "0 differences", history...)
 	expect("rebuild", "is the current one", history...)
 	for _, r := range slices.Backward(running) {

@@ -115,7 +115,7 @@ func TestRightToJoinEnds(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if left.Reason != rpc.LeftDisconnect {
+				if left.Reason != rpc.LeftForbidden {
 					t.Errorf("others see that it left: %+v", left)
 				}
 				for method, params := range map[string]any{

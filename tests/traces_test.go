@@ -193,6 +193,7 @@ func TestOneMessageIsOneTrace(t *testing.T) {
 	s.await(s.joinWithHistory(), wayOf("join", 2,
 		"parley-connector: read history < join",
 		"parley-connector: SELECT watermarks_1 < read history",
+		"parley-connector: SELECT changes_1 < read history",
 		"parley-connector: SELECT epochs < read history",
 		"parley-connector: SELECT events_1 < read history",
 		"parley-connector: poll parley.events < read history"))
