@@ -13,7 +13,7 @@ import (
 const (
 	housekeepEvery = 500 * time.Millisecond
 	reviewEvery    = 100 * time.Millisecond // when the rules have changed
-	reactEvery     = 250 * time.Millisecond // members are told of reactions
+	reactEvery     = 250 * time.Millisecond // members get the counts of reactions
 	helloTimeout   = 10 * time.Second
 	giveUp         = 30 * time.Second // without an acknowledgement of the log
 )

@@ -52,7 +52,7 @@ func (x *reader) lookUpNow(ch *channel, targets []int64) {
 	}
 }
 
-// nobody is no user's name.
+// nobody cannot be the name of a user.
 const nobody = ""
 
 // loadTarget has the channel's memory know from history what there is at seq, whoever

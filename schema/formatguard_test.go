@@ -54,7 +54,7 @@ func TestFormatGuard(t *testing.T) {
 				}
 				var newer *NewerError
 				if err != nil && !errors.As(err, &newer) {
-					t.Errorf("offset %d: %v is no NewerError", s.offset, err)
+					t.Errorf("offset %d: %v, want a NewerError", s.offset, err)
 				}
 			}
 		})

@@ -34,7 +34,7 @@ func jsonOf(e *Event) []byte {
 	return e.GetChange().GetEdit().Data
 }
 
-// What is not JSON is no reason to skip an event, and never gets out of the
+// An event is not skipped for what is not JSON, and never gets out of the
 // decoder: it would break what it is embedded in.
 func TestJSONOfEvents(t *testing.T) {
 	values := map[string]string{}

@@ -48,7 +48,7 @@ func TestIDsOfActs(t *testing.T) {
 		stands[kind] = do(ada, kind, kind, false)
 	}
 	if stands["chat"].Seq != seq {
-		t.Errorf("the message stands at %d, a repeat is answered with %d", seq, stands["chat"].Seq)
+		t.Errorf("the message is at %d, a repeat is answered with %d", seq, stands["chat"].Seq)
 	}
 	for _, u := range []changer{ada, elsewhere} {
 		for id, first := range stands {

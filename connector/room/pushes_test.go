@@ -101,7 +101,7 @@ func TestChangesArePushed(t *testing.T) {
 	}
 }
 
-// A private change is no link of the chain.
+// A private change is not a link of the chain.
 func TestPrivateChangesAreNoLinks(t *testing.T) {
 	c, _ := audience(t, "ada", "bob")
 	say(t, c, 10, "ada", "bob", "psst")

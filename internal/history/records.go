@@ -10,7 +10,7 @@ import (
 )
 
 // What Page.Records holds at most, and how much further back than the page's messages
-// they reach: reactions are told of late.
+// they reach: reactions are pushed late.
 const (
 	maxRecords     = 4096
 	maxRecordBytes = 1 << 20

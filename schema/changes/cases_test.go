@@ -158,7 +158,7 @@ func (c *testCase) fold(order []int) *shown {
 		v.Deleted = &removal{position{d.Seq, d.Time}, actor(d.User, d.Key), d.Reason}
 	}
 	for _, r := range s.Reactions() {
-		v.Reactions = append(v.Reactions, tally{r.Name, r.Count})
+		v.Reactions = append(v.Reactions, tally(r))
 	}
 	v.Mine = s.Mine(c.Me)
 	return &v

@@ -159,7 +159,7 @@ func (s *State) Unchanged() bool {
 // Edits is how many edits there are, also of a message that is deleted.
 func (s *State) Edits() int { return len(s.edits) }
 
-// Text is what the message says, given what it said as it was sent: nothing
+// Text is what the message says, given its text as it was sent: nothing
 // when it is deleted. edited is nil where nobody edited it.
 func (s *State) Text(body, kind, data string) (newBody, newKind, newData string, edited *Edited) {
 	if s.deleted != nil {

@@ -20,7 +20,7 @@ func TestPurges(t *testing.T) {
 		{11, Purge{User: "ada"}, true},
 		{11, Purge{User: "ada", Since: 10}, true},
 		{11, Purge{User: "ada", Since: 11}, false},
-		{10, Purge{User: "ada"}, false}, // its own seq, which is no message's
+		{10, Purge{User: "ada"}, false}, // its own seq, at which there is no message
 		{9, Purge{User: "ada"}, false},
 		{11, Purge{User: "bob"}, false},
 	} {

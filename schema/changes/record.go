@@ -2,7 +2,7 @@ package changes
 
 import "github.com/parley-chat/parley/schema"
 
-// Record is a change of a channel as it stands in the log.
+// Record is a change of a channel as the log has it.
 type Record struct {
 	Change
 	ID string

@@ -20,7 +20,7 @@ type attempts struct {
 	stands []int64       // its places in the log, once per occurrence that is not void
 }
 
-// keyOfEvent is the act of a user that an event is; false where it is none.
+// keyOfEvent is the act of a user that an event is; false where it is not one.
 func keyOfEvent(e *schema.Event) (key actKey, is bool) {
 	switch k := e.Kind.(type) {
 	case *schema.Event_Chat:
@@ -156,7 +156,7 @@ func (c *check) checkAttempts(key actKey, a *attempts) {
 	}
 }
 
-// checkAck checks that an act is where it was acknowledged, and stands there when
+// checkAck checks that an act is where it was acknowledged, and is in force there when
 // the client asked for that.
 func (c *check) checkAck(key actKey, e *Entry) {
 	at, found := c.truth.at(key.channel, e.Seq)

@@ -156,7 +156,7 @@ type check struct {
 // session is the recording of one session.
 type session struct {
 	id, user, server, connector string
-	device                      string // its own where nothing is said
+	device                      string // its own where it is empty
 	entries                     []*Entry
 	end                         *Entry // nil: it was still open when the recording ended
 }

@@ -127,7 +127,7 @@ func (c *channel) settingsWithin(s rpc.Settings, from, to int64) bool {
 func (c *check) checkReactors(s *session, p *place, e *Entry) {
 	m, q := p.ch.messageAt(e.Reactions.Seq), e.Reactions
 	if m == nil || !m.visibleTo(s.user) {
-		c.violate(Private, s, e.Channel, q.Seq, "who reacts is told of a message that the user may not see, or that is not there")
+		c.violate(Private, s, e.Channel, q.Seq, "a list of who reacts is of a message that the user may not see, or that is not there")
 		return
 	}
 	knew := p.shown.before(e.Began)

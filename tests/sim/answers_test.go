@@ -122,7 +122,7 @@ func (c *client) missed(ch *channel, since, least, most, asof int64, listed []rp
 	may := ch.told(c.user, since, most)
 	for _, l := range listed {
 		if !slices.ContainsFunc(may, func(x change) bool { return sameChange(x.Change, l) }) {
-			c.w.fail("%s/%s comes back since %d, up to %d, and is told of %s, which the log does not have there", c.user, c.session.id, since, most, text(l))
+			c.w.fail("%s/%s comes back since %d, up to %d, and gets %s, which the log does not have there", c.user, c.session.id, since, most, text(l))
 		}
 		c.w.count("changes recovered")
 	}
@@ -130,7 +130,7 @@ func (c *client) missed(ch *channel, since, least, most, asof int64, listed []rp
 	for _, r := range reacted {
 		m := ch.message(r.Target)
 		if m == nil || !m.VisibleTo(c.user) || r.Target > since || told[r.Target] != nil {
-			c.w.fail("%s/%s is told of reactions to %d, since %d", c.user, c.session.id, r.Target, since)
+			c.w.fail("%s/%s gets reactions to %d, since %d", c.user, c.session.id, r.Target, since)
 		}
 		told[r.Target] = r.Counts
 		for name, n := range r.Counts {

@@ -32,7 +32,7 @@ func (c *change) hits(m *rpc.Message) bool {
 	return c.Target == m.Seq
 }
 
-// changeOf is the change that an event is; false where it is none.
+// changeOf is the change that an event is; false where it is not one.
 func changeOf(seq int64, e *schema.Event) (c change, is bool) {
 	c.Channel, c.Seq, c.Time = e.Channel(), seq, e.Time
 	switch k := e.Kind.(type) {

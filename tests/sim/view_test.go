@@ -62,7 +62,7 @@ func (v *view) take(messages []rpc.Message, changes []rpc.Change, reacted []rpc.
 	}
 }
 
-// viewed takes a join's result into the view, which begins anew unless everything was
+// viewed takes a join's result into the view, which starts again unless everything was
 // recovered, and compares it with the log.
 func (c *client) viewed(p *rpc.JoinParams, r *room, ch *channel, j *rpc.JoinResult) {
 	if want := ch.clast(j.Seq); j.Clast != want {

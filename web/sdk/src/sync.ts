@@ -178,7 +178,7 @@ export class Sync {
       return false;
     }
     this.#breaks = 0;
-    if (to === undefined) this.#newest[chain] = seq; // private ones are no links
+    if (to === undefined) this.#newest[chain] = seq; // private ones are not links
     return true;
   }
 

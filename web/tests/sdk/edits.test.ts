@@ -81,7 +81,7 @@ test("a hole is noticed although something else came after what was lost", async
   expect(joins()[1]!.params.since).toBe(position);
 });
 
-test("changes of private messages are no links, and prove the chain all the same", async () => {
+test("changes of private messages are not links, and prove the chain all the same", async () => {
   const secret = server.say("bob", "secret", { to: "ada" });
   const open = server.say("bob", "open");
   const channel = await join();

@@ -10,7 +10,7 @@ const SETTLES_WITHIN = 1_500;
 /** A reaction as one has just asked for it, with what is shown until the server tells the count. */
 interface Wish {
   on: boolean;
-  /** What the server said before. */
+  /** What the server sent before. */
   was: number;
 }
 
@@ -205,7 +205,7 @@ export class Changes {
     return undefined;
   }
 
-  /** Reads a message anew, or one that is not held; one at a time for each. */
+  /** Reads a message again, or one that is not held; one at a time for each. */
   async read({ seq, epoch }: { seq: number; epoch: string }): Promise<void> {
     if (this.#reading.has(seq)) return;
     this.#reading.add(seq);
