@@ -28,6 +28,7 @@ type world struct {
 	kafka  *eventlog.Client
 	log    epoch.Log
 	dsn    string
+	broker string
 	db     *clickhouse.DB
 	sql    driver.Conn // to the database
 	events []event     // by offset
@@ -46,7 +47,8 @@ func newWorld(t testing.TB, window int64) *world {
 	dsn := embeddedtest.ClickHouse(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{embeddedtest.Kafka(t)}})
+	broker := embeddedtest.Kafka(t)
+	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{broker}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +63,7 @@ func newWorld(t testing.TB, window int64) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return &world{t: t, ctx: ctx, kafka: kafka, log: log, dsn: dsn, db: db, sql: clickhousetest.Connect(t, dsn), events: make([]event, 1)}
+	return &world{t: t, ctx: ctx, kafka: kafka, log: log, dsn: dsn, broker: broker, db: db, sql: clickhousetest.Connect(t, dsn), events: make([]event, 1)}
 }
 
 // publish appends chats to the log. A message with an empty body stands for a
