@@ -143,9 +143,11 @@ export interface Limits {
   page: number;
   /** Bytes of a message's `data`; absent in an older server. */
   data?: number;
-  /** Edits of one message; pairs of user and name that react to one; names of reactions to one. */
+  /** Edits of one message. */
   edits?: number;
+  /** Pairs of user and name that react to one message. */
   reactions?: number;
+  /** Names of reactions to one message. */
   names?: number;
   /** Milliseconds for which authors may edit and delete; 0: for ever. */
   edit_age?: number;
