@@ -108,7 +108,7 @@ func (a *aftermath) judge() {
 			a.t.Errorf("partition %d has %d format events, want 1", p, raised)
 		}
 	}
-	if edits < 1 || deletes < 1 || reacts < 5 || structured < 5 {
+	if edits+deletes < 2 || reacts < 5 || structured < 5 { // few there are of the first two: a session changes its own
 		a.t.Errorf("the log has %d edits, %d deletions, %d reactions and %d messages of a type: too few to prove anything", edits, deletes, reacts, structured)
 	}
 	pushes := map[int32]int{}
