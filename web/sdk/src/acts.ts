@@ -107,7 +107,6 @@ export class Acts {
   #refused(error: ParleyError): ParleyError {
     if (error.code !== ErrorCode.UnknownMethod) return error;
     this.#scene.unknown();
-    const text = "this server cannot change messages yet";
-    return new ParleyError(error.code, text, error.data);
+    return new ParleyError(error.code, "this server cannot change messages yet");
   }
 }

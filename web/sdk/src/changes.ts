@@ -84,7 +84,7 @@ export class Folded {
   /** Takes counts of its reactions; `me` is the user who reads it. */
   reacted({ seq, counts, user, name, remove }: Reacted, me?: string): void {
     if (seq <= this.#asof) return;
-    if (name !== undefined && user === me) this.own(name, !remove, seq);
+    if (name !== undefined && user === me) (this.#own ??= new Facts()).put(name, seq, !remove);
     if (seq <= this.#settled) return;
     if (!counts) this.#unknown = Math.max(this.#unknown, seq);
     const facts = (this.#counts ??= new Facts());
@@ -93,11 +93,6 @@ export class Folded {
     this.#reactions = this.#counted();
     this.#settled = Math.max(...[...facts.values()].map((fact) => fact.seq));
     facts.clear();
-  }
-
-  /** Takes a reaction of the user's own, which the server has answered with `seq`. */
-  own(name: string, on: boolean, seq: number): void {
-    if (seq > this.#asof) (this.#own ??= new Facts()).put(name, seq, on);
   }
 
   /** The names that the user reacts with. */

@@ -2,7 +2,15 @@ import type { Channel } from "./channel.js";
 import type { Answer } from "./connection.js";
 import type { ParleyError } from "./errors.js";
 import type { Content } from "./outbox.js";
-import type { HistoryResult, LeaveReason, Limits, RecoveryFailure, Removed, Settings } from "./protocol.js";
+import type {
+  HistoryResult,
+  LeaveReason,
+  Limits,
+  PinsResult,
+  RecoveryFailure,
+  Removed,
+  Settings,
+} from "./protocol.js";
 import type { Gap, Message } from "./timeline.js";
 
 /** What a channel is doing; `joining` lasts while the connection is away, too. */
@@ -33,7 +41,7 @@ export type ChannelEvents = {
   /** Every message after the first join, once and in order, missed ones too. */
   message: Message;
   /** A user came; absent in large channels, which only count. */
-  joined: { user: string; time: number };
+  joined: { user: string; info?: unknown; time: number };
   /** A user's last session left; absent in large channels, which only count. */
   left: { user: string; time: number; reason: LeaveReason };
   /** Joined again after a cut; comes after the missed messages. */
@@ -76,6 +84,12 @@ export interface EditOptions {
 /** A page of {@link Channel.history}. */
 export interface HistoryPage extends HistoryResult {
   /** Oldest first, as they are now. */
+  messages: Message[];
+}
+
+/** The answer of {@link Channel.pins}. */
+export interface PinsPage extends PinsResult {
+  /** The newest pin first, as they are now. */
   messages: Message[];
 }
 

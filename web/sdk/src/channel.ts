@@ -86,6 +86,11 @@ export class Channel extends Messages {
     return this.#roster.users;
   }
 
+  /** What the tokens of `members` told of them when they came, any JSON, by name. */
+  get infos(): ReadonlyMap<string, unknown> {
+    return this.#roster.infos;
+  }
+
   /** How many users are here. */
   get count(): number {
     return this.#roster.count;
@@ -268,7 +273,7 @@ export class Channel extends Messages {
       case "settings":
         return this.set(push.params);
       case "joined":
-        this.#roster.joined(push.params.user);
+        this.#roster.joined(push.params);
         this.emit("joined", push.params);
         break;
       case "left":

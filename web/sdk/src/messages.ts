@@ -5,6 +5,7 @@ import type {
   EditOptions,
   HistoryPage,
   Link,
+  PinsPage,
   Target,
 } from "./channel-types.js";
 import { Emitter } from "./emitter.js";
@@ -14,6 +15,8 @@ import type {
   Action,
   ChatResult,
   HistoryQuery,
+  HistoryResult,
+  PinsResult,
   Reactor,
   ReactionsResult,
   ReactResult,
@@ -140,12 +143,11 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   ): Promise<ReactResult> {
     const done = this.#act<ReactResult>("react", "react", target, { name, ...options });
     const took = done.then((result) => {
-      const { user = "" } = this.link;
       const { seq } = result;
-      const { epoch = "" } = this.in(target);
+      const { user = "" } = this.link;
       const own = { ...options, target: seqOf(target), counts: {}, user, name };
       if (seq === undefined) void this.read(target);
-      else this.apply({ reacted: { ...own, seq } }, epoch);
+      else this.apply({ reacted: { ...own, seq } }, this.in(target).epoch!);
       return result;
     });
     return handled(took);
@@ -164,21 +166,18 @@ export abstract class Messages extends Emitter<ChannelEvents> {
     target: Target,
     options: { name?: string; after?: Reactor; limit?: number } = {},
   ): Promise<ReactionsResult> {
-    return this.ask("reactions", { seq: seqOf(target), ...this.in(target), ...options });
+    const query = { seq: seqOf(target), ...this.in(target), ...options };
+    return this.requests.ask("reactions", query, "join");
   }
 
-  /** The pinned messages, the newest pin first, without deleted ones. */
-  pins(): Promise<Message[]> {
-    const use = (result: Told) => this.timeline.read(result, this.epoch!);
-    return handled(this.pages.ask("pins", {}, use));
+  /** The pinned messages, the newest pin first, without deleted ones, as many as fit. */
+  pins(): Promise<PinsPage> {
+    return this.#read<PinsResult>("pins", {});
   }
 
   /** Asks for a page of history, without keeping it. */
   history(query: HistoryQuery = {}): Promise<HistoryPage> {
-    const page = this.pages.history(query, (page) => {
-      return { ...page, messages: this.timeline.read(page, page.epoch) };
-    });
-    return handled(page);
+    return this.#read<HistoryResult>("history", query);
   }
 
   /** Reads one message as it is now; undefined where there is none that one may see. */
@@ -237,6 +236,14 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   /** @internal */
   protected ask<Result>(method: string, query: object): Promise<Result> {
     return this.requests.ask(method, query, "history");
+  }
+
+  /** Asks for messages as they are now; those of no epoch are of the current one. */
+  #read<Page extends Told & { epoch?: string }>(method: string, query: object) {
+    const use = (page: Page) => {
+      return { ...page, messages: this.timeline.read(page, page.epoch ?? this.epoch!) };
+    };
+    return handled(this.pages.ask(method, query, use));
   }
 
   #act<Result extends ReactResult = ChatResult | RepeatResult>(

@@ -202,7 +202,7 @@ export interface JoinResult extends Told {
   seq: number;
   last: number;
   clast?: number;
-  members: { user: string }[];
+  members: Member[];
   count: number;
   messages: WireMessage[];
   more: boolean;
@@ -304,8 +304,21 @@ export interface ReactionsResult {
   more: boolean;
 }
 
+/** The pinned messages of a channel. */
+export interface PinsResult extends Told {
+  /** There are more than fit into the answer; `settings.pins` has the seqs of all. */
+  more: boolean;
+}
+
+/** Who is in a channel. */
+export interface Member {
+  user: string;
+  /** What their token told of them when they came, any JSON. */
+  info?: unknown;
+}
+
 export interface MembersResult {
-  members: { user: string }[];
+  members: Member[];
   count: number;
 }
 
@@ -335,7 +348,10 @@ export interface Removed {
 /** The pushes of one channel, by method. */
 export type ChannelPush =
   | { method: "chat"; params: WireMessage & { prev: number } }
-  | { method: "joined"; params: { channel: string; seq: number; user: string; time: number } }
+  | {
+      method: "joined";
+      params: { channel: string; seq: number; user: string; info?: unknown; time: number };
+    }
   | {
       method: "left";
       params: { channel: string; seq: number; user: string; time: number; reason: LeaveReason };

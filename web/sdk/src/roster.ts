@@ -1,4 +1,4 @@
-import type { MembersResult } from "./protocol.js";
+import type { Member, MembersResult } from "./protocol.js";
 
 /**
  * Who is in a channel: the first users by name as far as they were loaded, and
@@ -7,6 +7,8 @@ import type { MembersResult } from "./protocol.js";
 export class Roster {
   /** Sorted by code point, which is the order of their bytes. */
   readonly users: string[] = [];
+  /** What the tokens of these told of them. */
+  readonly infos = new Map<string, unknown>();
   count = 0;
 
   /** Reports whether `users` holds everybody. */
@@ -19,13 +21,14 @@ export class Roster {
   }
 
   /** Starts again with the first page. */
-  reset(members: readonly { user: string }[], count: number): void {
+  reset(members: readonly Member[], count: number): void {
     this.users.length = 0;
+    this.infos.clear();
     this.addPage(members, count);
   }
 
-  addPage(members: readonly { user: string }[], count: number): void {
-    for (const { user } of members) this.#insert(user);
+  addPage(members: readonly Member[], count: number): void {
+    for (const member of members) this.#insert(member);
     this.count = count;
   }
 
@@ -37,20 +40,22 @@ export class Roster {
     this.addPage(page.members, page.count);
   }
 
-  joined(user: string): void {
+  joined(member: Member): void {
     const complete = this.complete;
     this.count++;
     // A user after the last one loaded comes with a later page.
-    if (complete || compareNames(user, this.last ?? "") < 0) this.#insert(user);
+    if (complete || compareNames(member.user, this.last ?? "") < 0) this.#insert(member);
   }
 
   left(user: string): void {
     this.count = Math.max(0, this.count - 1);
     const at = this.#search(user);
     if (this.users[at] === user) this.users.splice(at, 1);
+    this.infos.delete(user);
   }
 
-  #insert(user: string): void {
+  #insert({ user, info }: Member): void {
+    this.infos.set(user, info);
     const at = this.#search(user);
     if (this.users[at] !== user) this.users.splice(at, 0, user);
   }

@@ -61,8 +61,13 @@ function everything(one: Case): ((folded: Folded) => void)[] {
   ];
 }
 
+/** The server has answered a reaction of one's own, as the channel passes that on. */
+function own(folded: Folded, name: string, on: boolean, seq: number): void {
+  folded.reacted({ seq, counts: {}, user: "me", name, remove: !on }, "me");
+}
+
 const answering = (react: { name: string; remove?: boolean }, seq: number) => (folded: Folded) =>
-  folded.own(react.name, !react.remove, seq);
+  own(folded, react.name, !react.remove, seq);
 
 const reading = (one: Case, shown: Expected, asof: number) => (folded: Folded) =>
   folded.read(asRead(one, shown), asof, shown.mine);
@@ -92,7 +97,7 @@ test("a message is after its changes what it is in Go", () => {
     for (const index of one.order) folded.changed(one.changes[index]!);
     for (const push of one.reacted ?? []) folded.reacted(push, one.me);
     for (const { react, user, seq } of one.changes) {
-      if (react && user === one.me) folded.own(react.name, !react.remove, seq);
+      if (react && user === one.me) own(folded, react.name, !react.remove, seq);
     }
     expectShown(folded, one, one.shown);
   }
@@ -161,7 +166,7 @@ test("names that come and go are not all remembered, and do not come back", () =
   const message = { ...sent, seq: 10, user: "ada", body: "x" };
   const folded = new Folded(message, 10);
   folded.reacted({ seq: 12, counts: { stays: 2 } }, "ada");
-  folded.own("stays", true, 12);
+  own(folded, "stays", true, 12);
   folded.reacted({ seq: 15 }, "ada");
   for (let i = 0; i < 1000; i++) {
     folded.reacted({ seq: 20 + 2 * i, counts: { [`n${i}`]: 1 } }, "ada");
@@ -172,7 +177,7 @@ test("names that come and go are not all remembered, and do not come back", () =
   expect(folded.shown.reactions).toEqual([{ name: "stays", count: 2 }]);
   expect(folded.mine).toEqual(["stays"]);
   expect(folded.stale).toBe(true);
-  folded.own("late", true, 30); // an answer that came late
+  own(folded, "late", true, 30); // an answer that came late
   expect(folded.mine).toEqual(["stays", "late"]);
   folded.read({ ...message, reactions: [{ name: "new", count: 1 }] }, 5000, ["new"]);
   expect(folded.shown.reactions).toEqual([{ name: "new", count: 1 }]);

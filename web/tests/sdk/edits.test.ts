@@ -225,8 +225,8 @@ test("the settings say what is pinned, and who may see it asks for it", async ()
   expect(channel.settings.pins).toEqual([one.seq]);
   server.intercept = (call) => {
     if (call.method !== "pins") return false;
-    call.result({ messages: [{ ...one, time: 0 }], asof: server.seq });
+    call.result({ messages: [{ ...one, time: 0 }], asof: server.seq, more: false });
     return true;
   };
-  expect(await channel.pins()).toMatchObject([{ body: "one", epoch: "e1" }]);
+  expect(await channel.pins()).toMatchObject({ messages: [{ body: "one", epoch: "e1" }], more: false });
 });

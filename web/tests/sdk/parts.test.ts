@@ -31,11 +31,12 @@ test("names compare as their bytes in UTF-8 do", () => {
 test("a partly loaded roster counts those it does not hold", () => {
   const roster = new Roster();
   roster.reset([{ user: "a" }, { user: "c" }], 4);
-  roster.joined("b");
-  roster.joined("z");
+  roster.joined({ user: "b", info: 1 });
+  roster.joined({ user: "z" });
   roster.left("x");
   expect(roster.users).toEqual(["a", "b", "c"]);
   expect(roster.count).toBe(5);
+  expect(roster.infos.get("b")).toBe(1);
   roster.addPage([{ user: "m" }, { user: "z" }], 5);
   expect(roster.users).toEqual(["a", "b", "c", "m", "z"]);
   expect(roster.complete).toBe(true);

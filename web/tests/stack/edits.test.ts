@@ -3,7 +3,9 @@ import axe from "axe-core";
 import type { Locator, Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
 import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { enterAs, moderating, unexpected } from "../support/guarded.ts";
 import { Proxy } from "../support/proxy.ts";
+import { tokenOf } from "../support/site.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
@@ -24,6 +26,11 @@ const message = (page: Page, text: string): Locator => {
 async function options(page: Page, text: string): Promise<Locator> {
   await message(page, text).locator(".more").click({ force: true });
   return page.getByRole("dialog");
+}
+
+/** What each message looks like to its reader: text, marks, reactions. */
+function rows(page: Page): Promise<string[]> {
+  return page.locator(".message").evaluateAll((all) => all.map((row) => (row as HTMLElement).innerText));
 }
 
 async function findings(page: Page): Promise<string[]> {
@@ -138,36 +145,71 @@ test("names are completed after an @, and whom a message mentions sees it", asyn
   expect(problems()).toEqual([]);
 });
 
-test("what is pinned is listed for all, and found from there", async () => {
-  const { ada, bob, problems } = await two("pin");
+test("what is pinned is listed for all, and only moderators pin", async () => {
+  const name = fresh("pin");
+  const [a, b] = await Promise.all([openWindow(browser), openWindow(browser)]);
+  const [ada, bob] = [a.page, b.page];
+  await enterAs(ada, tokenOf("ada", 600, moderating), name);
+  await enterAs(bob, tokenOf("bob", 600), name);
   await say(ada, "the rules");
-  await message(ada, "the rules").waitFor();
+  await message(bob, "the rules").waitFor();
+  const bobs = await options(bob, "the rules");
+  await bobs.getByRole("button", { name: "Reply", exact: true }).waitFor();
+  const closed = (page: Page) => page.locator("dialog[open]").waitFor({ state: "detached" });
   await (await options(ada, "the rules")).getByRole("button", { name: "Pin", exact: true }).click();
-  await bob.getByRole("button", { name: "Pinned messages (1)" }).click();
+  await message(bob, "the rules").locator(".mark", { hasText: "Pinned" }).waitFor({ state: "attached" });
+  expect(await bobs.getByRole("button", { name: /^(Unpin|Pin|Edit|Delete)$/ }).count()).toBe(0);
+  await bobs.getByRole("button", { name: "Close" }).click();
+  await closed(bob);
+  await bob.getByRole("button", { name: "Pinned messages 1" }).click();
   await bob.getByRole("dialog").getByText("the rules").waitFor();
   expect(await findings(bob)).toEqual([]);
+  await screenshot(bob, "pins");
   await bob.getByRole("button", { name: "Go to it" }).click();
   await bob.locator(".message.found", { hasText: "the rules" }).waitFor();
+
+  // A moderator deletes what others wrote, pinned or not.
+  await say(bob, "off topic");
+  await (await options(ada, "off topic")).getByRole("button", { name: "Delete" }).click();
+  await bob.getByText("Deleted by ada.").waitFor();
   await (await options(ada, "the rules")).getByRole("button", { name: "Unpin" }).click();
   await bob.getByRole("button", { name: "Pinned messages" }).waitFor({ state: "detached" });
-  expect(problems()).toEqual([]);
+  expect([...a.problems, ...b.problems].filter(unexpected)).toEqual([]);
 });
 
-test("a window that was away for 50 edits and 20 deletions shows them all", async () => {
+test("a window that was away for 50 edits and 20 deletions ends up like one that was not", async () => {
   const name = fresh("away");
   const proxy = await Proxy.start(inject("server"));
-  const { page, problems } = await openWindow(browser);
+  const tall = { viewport: { width: 1200, height: 2400 } }; // all of them are drawn
+  const [away, here] = await Promise.all([openWindow(browser, tall), openWindow(browser, tall)]);
   const zoe = somebody("zoe");
   const channel: Channel = await zoe.join(name);
   const sent = await Promise.all(Array.from({ length: 30 }, (_, i) => channel.send(`message ${i}`)));
-  await enter(page, proxy.url, "ada", name);
-  await message(page, "message 29").waitFor();
+  await enter(away.page, proxy.url, "ada", name);
+  await enter(here.page, inject("server"), "bob", name);
+  await message(away.page, "message 29").waitFor();
+  await message(here.page, "message 29").waitFor();
+  const before = await rows(away.page);
   proxy.block();
+  await away.page.locator('.connection[data-status="waiting"]').waitFor();
   for (let i = 0; i < 50; i++) await channel.edit(sent[i % 30]!.seq!, `edit ${i}`);
   for (const { seq } of sent.slice(0, 20)) await channel.delete(seq!);
-  proxy.unblock();
+  for (const { seq } of sent.slice(25)) await channel.react(seq!, "👍");
   const left = Array.from({ length: 10 }, (_, i) => `edit ${20 + i}`);
-  await until("all of it", async () => (await shown(page)).join() === left.join(), 60_000);
-  expect(problems).toEqual([]);
+  const all = async (page: Page) => {
+    const reactions = await page.locator(".reaction").count();
+    return (await shown(page)).join() === left.join() && reactions === 5;
+  };
+  await until("the one that is here", () => all(here.page));
+  expect(await rows(away.page)).toEqual(before); // it really is away
+  proxy.unblock();
+  await until("the one that was away", () => all(away.page), 60_000);
+  expect(await rows(away.page)).toEqual(await rows(here.page));
+  const deleted = (await rows(here.page)).filter((row) => row.includes("This message was deleted."));
+  expect(deleted.length).toBe(20);
+  for (const { page } of [away, here]) await page.reload();
+  for (const { page } of [away, here]) await until("the history", () => all(page));
+  expect(await rows(away.page)).toEqual(await rows(here.page));
+  expect([...away.problems, ...here.problems]).toEqual([]);
   await proxy.stop();
 });

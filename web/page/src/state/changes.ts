@@ -27,6 +27,8 @@ export class Changes {
   readonly error = signal<ParleyError | undefined>(undefined);
   /** Whether one may change the messages of others; false until that is known. */
   readonly moderates = signal(false);
+  /** The seqs of the pinned messages. */
+  readonly pins = signal<readonly number[]>([]);
   /** The message that is looked for; another object each time. */
   readonly target = signal<{ seq: number } | undefined>(undefined);
 
@@ -41,6 +43,8 @@ export class Changes {
   constructor(channel: Channel, user: ReadonlySignal<string>) {
     this.#channel = channel;
     this.#user = user;
+    this.pins.value = channel.settings.pins;
+    channel.on("settings", ({ pins }) => (this.pins.value = pins));
     channel.on("changed", (message) => this.#changed(message));
     channel.on("reset", () => {
       this.cancel();

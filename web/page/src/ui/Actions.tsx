@@ -40,7 +40,7 @@ export function Actions({ view, message, close }: Props) {
           message.to === undefined &&
           action(pinned ? "unpin" : "pin", "pin", () => changes.pin(message, pinned))}
       </div>
-      {message.reactions && able("history") && <Who view={view} message={message} />}
+      {message.reactions && <Who view={view} message={message} />}
     </div>
   );
 }

@@ -37,7 +37,12 @@ export function Details({ app, view, subject, close }: Props) {
     close();
   };
   return (
-    <dialog ref={dialog} onClose={close} aria-labelledby="details-title">
+    <dialog
+      ref={dialog}
+      // The event comes late: another message may be shown by then.
+      onClose={() => !dialog.current?.open && close()}
+      aria-labelledby="details-title"
+    >
       <h2 id="details-title">{t("detailsTitle")}</h2>
       {now && <Actions key={keyOf(now)} view={view} message={now} close={end} />}
       {now && <Facts app={app} subject={{ ...subject, message: now }} />}

@@ -1,4 +1,4 @@
-import type { Message } from "@parley-chat/sdk";
+import type { PinsPage } from "@parley-chat/sdk";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { hue, minute } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
@@ -26,11 +26,10 @@ export function Pins({ view }: { view: ChannelView }) {
         type="button"
         class="quiet pins"
         aria-haspopup="dialog"
-        aria-label={`${t("pins")} (${count})`}
         title={t("pins")}
         onClick={show}
       >
-        <Icon name="pin" /> {count}
+        <Icon name="pin" /> <span class="unseen">{t("pins")}</span> {count}
       </button>
       <dialog ref={dialog} aria-labelledby="pins-title" onClose={() => setOpen(false)}>
         <h2 id="pins-title">{t("pins")}</h2>
@@ -47,41 +46,44 @@ export function Pins({ view }: { view: ChannelView }) {
 
 function Pinned({ view, close }: { view: ChannelView; close(): void }) {
   const { channel, changes } = view;
-  const [list, setList] = useState<Message[] | undefined>(undefined);
+  const [list, setList] = useState<PinsPage | undefined>(undefined);
   const [error, setError] = useState("");
   useEffect(() => {
     channel.pins().then(setList, (error) => setError(reasonOf(error)));
   }, [channel.settings.pins]);
   if (!list) return <p class={error && "error"}>{error}</p>;
-  if (list.length === 0) return <p class="muted">{t("noPins")}</p>;
+  if (list.messages.length === 0) return <p class="muted">{t("noPins")}</p>;
   return (
-    <ul class="pinned">
-      {list.map((message) => (
-        <li key={message.seq}>
-          <p>
-            <bdi class={`author ${hue(message.user)}`}>{message.user}</bdi>{" "}
-            <span class="muted">{minute(message.time)}</span>
-          </p>
-          <p class="body" dir="auto">
-            {excerpt(message)}
-          </p>
-          <button
-            type="button"
-            class="link"
-            onClick={() => {
-              close();
-              void changes.jump(message.seq);
-            }}
-          >
-            {t("goTo")}
-          </button>
-          {changes.moderates.value && (
-            <button type="button" class="link" onClick={() => changes.pin(message, true)}>
-              {t("unpin")}
+    <>
+      <ul class="pinned">
+        {list.messages.map((message) => (
+          <li key={message.seq}>
+            <p>
+              <bdi class={`author ${hue(message.user)}`}>{message.user}</bdi>{" "}
+              <span class="muted">{minute(message.time)}</span>
+            </p>
+            <p class="body" dir="auto">
+              {excerpt(message)}
+            </p>
+            <button
+              type="button"
+              class="link"
+              onClick={() => {
+                close();
+                void changes.jump(message.seq);
+              }}
+            >
+              {t("goTo")}
             </button>
-          )}
-        </li>
-      ))}
-    </ul>
+            {changes.moderates.value && (
+              <button type="button" class="link" onClick={() => changes.pin(message, true)}>
+                {t("unpin")}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {list.more && <p class="muted">{t("morePins")}</p>}
+    </>
   );
 }

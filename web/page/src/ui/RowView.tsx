@@ -90,7 +90,7 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
         <Body message={message} view={view} me={app.user.value} />
       )}
       <span class="when">
-        {channel.settings.pins.includes(seq) && (
+        {changes.pins.value.includes(seq) && (
           <span class="mark" title={t("pinned")}>
             <Icon name="pin" />
             <span class="unseen">{t("pinned")}</span>
