@@ -151,7 +151,8 @@ func TestRestoreAfterALoss(t *testing.T) {
 			s.startRoles()
 			ada := enter(t, s.url, "ada")
 			joined := ada.join("lobby")
-			kept, last := says(ada, 0, 50)
+			kept, newestSaid := says(ada, 0, 50)
+			last := changeLast(ada, newestSaid, kept)
 			s.projected(last)
 			s.sql("BACKUP DATABASE default TO File('monday')") // while everything runs
 			saved := t.TempDir()
@@ -199,9 +200,23 @@ func TestRestoreAfterALoss(t *testing.T) {
 			if got := bodies(old.Messages); !slices.Equal(got, kept) || old.Epoch != joined.Epoch {
 				t.Errorf("history of epoch %q has %d messages, %d were saved", old.Epoch, len(got), len(kept))
 			}
+			if edited, deleted := old.Messages[48], old.Messages[49]; edited.Edited == nil || len(edited.Reactions) != 1 || deleted.Deleted == nil {
+				t.Errorf("the last that were saved have lost their changes: %+v, %+v", edited, deleted)
+			}
 			s.equal()
 		})
 	}
+}
+
+// changeLast lets a user change the last two messages of what was said: the one at seq
+// is deleted, that before it edited, and the user reacts to it. It returns the seq of
+// the last change.
+func changeLast(u *user, seq int64, said []string) int64 {
+	n := len(said)
+	said[n-2], said[n-1] = "edited", ""
+	u.call(rpc.MethodEdit, rpc.EditParams{Channel: "lobby", Seq: seq - 1, Body: said[n-2]}, nil)
+	u.call(rpc.MethodDelete, rpc.DeleteParams{Channel: "lobby", Seq: seq}, nil)
+	return changer{u}.react(seq-1, "+", false).Seq
 }
 
 // joined joins a channel and returns the user.
