@@ -24,7 +24,7 @@ func (c *client) act() {
 				c.join(channel)
 			}
 		}
-	case k < 48:
+	case k < 55:
 		c.chat(channel)
 	case k < 68:
 		c.change(channel)
@@ -135,9 +135,9 @@ func (c *client) does(method, channel, id string, params any) {
 	c.call(method, channel, params)
 }
 
-// say asks again, and now and then says so.
+// say asks again, and now and then says so: what is known is not written again then.
 func (c *client) say(m said) {
-	if c.w.chance(50) {
+	if c.w.chance(15) {
 		m.params = retried(m.params)
 	}
 	c.call(m.method, m.channel, m.params)

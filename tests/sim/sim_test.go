@@ -80,7 +80,7 @@ var plants = []plant{
 }
 
 // plantSeeds is within how many seeds each plant must be found.
-const plantSeeds = 10_000
+const plantSeeds = 20_000
 
 // play runs one seed.
 func play(t *testing.T, seed int64, planted plant, trace func(string)) (counts map[string]int, err error) {
