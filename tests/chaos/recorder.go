@@ -72,8 +72,9 @@ func (r *recorder) met(in *checker.Input) (ends map[int]int, refused []string) {
 	defer r.mu.Unlock()
 	ends, refused = maps.Clone(r.ends), slices.Clone(r.refused)
 	for i := range in.Entries {
-		if e := &in.Entries[i]; e.Op != checker.End && e.Code != 0 && e.Code != rpc.CodeGone { // somebody else deleted it
-
+		e := &in.Entries[i]
+		others := e.Code == rpc.CodeGone || e.Code == rpc.CodeForbidden // of messages of others, or that they deleted
+		if e.Op != checker.End && e.Code != 0 && !others {
 			refused = append(refused, fmt.Sprintf("%v: %s: %s is answered with %d", e.At.Round(time.Millisecond), e.Server, e.Op, e.Code))
 		}
 	}

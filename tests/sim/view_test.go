@@ -13,6 +13,7 @@ import (
 type view struct {
 	messages map[int64]*held
 	heard    map[int64]change
+	joined   int64 // the highest seq of a join's result
 }
 
 // held is a message as of a position, and what was heard of its reactions since.
@@ -23,7 +24,7 @@ type held struct {
 	unknown bool // reactions came without counts since
 }
 
-func newView() *view { return &view{map[int64]*held{}, map[int64]change{}} }
+func newView() *view { return &view{messages: map[int64]*held{}, heard: map[int64]change{}} }
 
 func (v *view) put(m rpc.Message, asof int64) {
 	if h := v.messages[m.Seq]; h != nil && h.asof >= asof {
@@ -75,11 +76,15 @@ func (c *client) viewed(p *rpc.JoinParams, r *room, ch *channel, j *rpc.JoinResu
 		c.w.fail("%s/%s joins %s at %d: settings %s, want %s", c.user, c.session.id, j.Channel, j.Seq, text(j.Settings), text(ch.settingsAt(j.Seq)))
 	}
 	c.checkMine(ch, j.Messages, j.Mine, j.Asof)
+	if j.Seq < r.view.joined {
+		return // the answer to a join of an earlier stay, which comes late
+	}
 	if recovered := j.Recovered != nil && *j.Recovered; !recovered {
 		heard := r.view.heard
 		r.view = newView()
 		r.view.heard = heard
 	}
+	r.view.joined = j.Seq
 	r.view.take(j.Messages, j.Changes, j.Reacted, j.Asof)
 	c.compareView(j.Channel, r, ch, j.Seq, false)
 }
