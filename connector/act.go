@@ -69,6 +69,9 @@ func (a *act) take(ch *channel) *rpc.Error {
 	if bad := s.allowedNow(a.takes, p.name); bad != nil {
 		return bad
 	}
+	if bad := p.out(ch); bad != nil {
+		return bad
+	}
 	if a.isKnown(ch) {
 		return nil
 	}

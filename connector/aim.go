@@ -67,16 +67,17 @@ func (a *act) goOn(ch *channel, bad *rpc.Error) {
 	s, p := a.session, a.place
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.ended:
+	if s.ended {
 		a.abandon()
 		return
-	case p.channel != ch || p.member.Leaving.Load():
-		bad = rpc.NotJoined()
-	case p.expelled:
-		bad = rpc.Forbidden(grants.Join.String(), p.name)
+	}
+	switch out := p.out(ch); {
+	case out != nil:
+		bad = out
 	case bad == nil:
 		bad = s.allowedNow(a.takes, p.name)
+	case ch.Position() < a.target && (a.target <= p.acked || s.inc.ctx.Err() != nil):
+		bad = rpc.HistoryUnavailable(retryAfter) // it may well be there
 	}
 	if bad == nil {
 		t, known := ch.Target(a.target)
@@ -89,13 +90,29 @@ func (a *act) goOn(ch *channel, bad *rpc.Error) {
 	}
 }
 
+// out refuses what was asked for in a stay in the channel that is over, or about to be.
+// Both locks are held.
+func (p *place) out(ch *channel) *rpc.Error {
+	switch {
+	case p.channel != ch || p.member.Leaving.Load():
+		return rpc.NotJoined()
+	case p.expelled:
+		return rpc.Forbidden(grants.Join.String(), p.name)
+	}
+	return nil
+}
+
 // hit publishes a change of a message, or refuses it. Both locks are held.
 func (a *act) hit(ch *channel, t *room.Target) *rpc.Error {
-	if bad := a.refusal(t); bad != nil {
-		a.unlessDone(ch, func() { a.fail(bad) })
+	bad := a.refusal(t)
+	if bad == nil && a.isUnchanged(ch, t) {
 		return nil
 	}
-	if a.isUnchanged(ch, t) {
+	if bad == nil {
+		bad = a.tooMany(t)
+	}
+	if bad != nil {
+		a.unlessDone(ch, func() { a.fail(bad) })
 		return nil
 	}
 	if c := a.event.GetChange(); c != nil {
@@ -118,14 +135,8 @@ func (a *act) refusal(t *room.Target) *rpc.Error {
 			return rpc.Gone()
 		}
 	case *schema.Event_Change:
-		if react := k.Change.GetReact(); react != nil {
-			return tooMany(t, user, react, &a.session.inc.limits)
-		}
-		if bad := a.asWhom(k.Change, t); bad != nil {
-			return bad
-		}
-		if k.Change.GetEdit() != nil && t.Edits >= a.session.inc.limits.Edits {
-			return rpc.Full("the message has as many edits as it takes", a.session.inc.limits.Edits)
+		if k.Change.GetReact() == nil {
+			return a.asWhom(k.Change, t)
 		}
 	}
 	return nil
@@ -151,16 +162,22 @@ func (a *act) asWhom(c *schema.Change, t *room.Target) *rpc.Error {
 	return rpc.Forbidden(grants.Moderate.String(), channel)
 }
 
-// tooMany refuses a reaction that is one too many of a message.
-func tooMany(t *room.Target, user string, r *schema.React, l *rpc.Limits) *rpc.Error {
-	if r.Remove {
+// tooMany refuses a change that is one too many of its message. One that takes back a
+// reaction counts as well where memory knows of no such reaction: it may be on its way.
+func (a *act) tooMany(t *room.Target) *rpc.Error {
+	l, c := &a.session.inc.limits, a.event.GetChange()
+	if c.GetEdit() != nil && t.Edits >= l.Edits {
+		return rpc.Full("the message has as many edits as it takes", l.Edits)
+	}
+	react := c.GetReact()
+	if react == nil {
 		return nil
 	}
-	seq, there := t.Reaction(user, r.Name)
+	seq, there := t.Reaction(a.session.user, react.Name)
 	switch {
 	case there:
 		return nil
-	case !t.HasName(r.Name) && t.Names >= l.Names:
+	case !react.Remove && !t.HasName(react.Name) && t.Names >= l.Names:
 		return rpc.Full("the message has as many names of reactions as it takes", l.Names)
 	case seq == 0 && t.Pairs >= l.Pairs:
 		return rpc.Full("the message has as many reactions as it takes", l.Pairs)
