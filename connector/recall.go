@@ -112,6 +112,7 @@ func (x *reader) recall(ch *channel, j *joinCall, v room.View) past {
 	}
 	ch.Lock()
 	fromRing, ok = ch.past(j, v, x.inc.limits, x.inc.log.Epoch)
+	x.lookUp(ch)
 	ch.Unlock()
 	if ok {
 		return fromRing

@@ -45,6 +45,12 @@ func (r *changeRing) drop(entries, bytes int) {
 	r.records = slices.Clone(r.records[n:])
 }
 
+// full reports whether reading further back would not stay, or is not needed: it is as
+// far back as need.
+func (r *changeRing) full(need int64) bool {
+	return r.floor <= need || len(r.records) >= ChangeEntries/2 || r.bytes >= ChangeBytes/2
+}
+
 // sizeOf is about what a change takes.
 func sizeOf(c *changes.Record) int {
 	n := recordBytes + len(c.ID) + len(c.User) + len(c.Key) + len(c.Author) + len(c.To)

@@ -113,6 +113,9 @@ const reactBytes = 48
 
 func (w *walk) react(r *changes.Record) bool {
 	t, known := w.channel.Target(r.Target)
+	if !known {
+		w.channel.reacting.want(r.Target) // so that memory has it for who comes next
+	}
 	if !known || !t.Exists {
 		w.unknown = true
 		return true

@@ -36,8 +36,9 @@ func (c *Channel) Around(s Span, seq int64, limit int) (Page, bool) {
 // beginning in this epoch.
 func (c *Channel) Floor() int64 { return c.ring.floor }
 
-// Full reports whether older messages would not stay in memory.
-func (c *Channel) Full() bool { return c.ring.full() }
+// Full reports whether older messages and changes would not stay in memory, or are not
+// needed.
+func (c *Channel) Full() bool { return c.ring.full() && c.changes.full(ReactionsFrom(c.ring.floor)) }
 
 // Older is what history has from before a channel's floor.
 type Older struct {
@@ -63,16 +64,18 @@ func NewOlder(messages []rpc.Message, states []*changes.State, asof int64, more 
 	return Older{entries, from, epoch, asof, changed}
 }
 
-// Extend has memory reach further back, unless its floor is another one by now, or
-// changes since the messages were read are not known any more.
+// Extend has memory reach further back, unless changes since the messages were read are
+// not known any more; as to messages, unless its floor is another one by now.
 func (c *Channel) Extend(floor int64, o Older) {
-	if c.ring.floor != floor || c.changes.floor > o.asof+1 {
+	if c.changes.floor > o.asof+1 {
 		return
 	}
-	for _, r := range c.changes.from(o.asof + 1) {
-		hit(o.entries, &r)
+	if c.ring.floor == floor {
+		for _, r := range c.changes.from(o.asof + 1) {
+			hit(o.entries, &r)
+		}
+		c.ring.prepend(o.entries, o.floor, o.epoch)
 	}
-	c.ring.prepend(o.entries, o.floor, o.epoch)
 	c.changes.prepend(o.records)
 }
 
