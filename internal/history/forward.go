@@ -15,6 +15,7 @@ func (x *reading) forward(ctx context.Context) (Page, error) {
 	for from := w.begin(); !w.page.More; {
 		c, err := x.chunk(ctx, &w, from)
 		if err == nil {
+			c.items = w.near(c.items)
 			err = x.show(ctx, &w, &c)
 		}
 		if err != nil {
@@ -69,6 +70,24 @@ type item struct {
 	message *rpc.Message
 	state   *changes.State
 	change  changes.Record
+}
+
+// near leaves out items that the limit leaves no room for, but the first of them:
+// others need not be folded.
+func (w *walk) near(items []item) []item {
+	n, seen := w.count(), map[int64]bool{}
+	for i := range items {
+		if it := &items[i]; it.message == nil && it.change.React != nil {
+			if _, listed := w.at[it.change.Target]; listed || seen[it.change.Target] {
+				continue
+			}
+			seen[it.change.Target] = true
+		}
+		if n++; n > w.q.Limit {
+			return items[:i+1]
+		}
+	}
+	return items
 }
 
 // take takes what there is room for.
