@@ -81,12 +81,15 @@ func (s *store) insertRows(ctx context.Context, b *block) error {
 	if len(b.seq) == 0 {
 		return nil
 	}
-	names, columns := b.columns(s.epoch)
-	err := s.insert(ctx, tables.Events(s.tables.Generation), names, columns)
-	if err == nil && len(b.changed) > 0 {
-		err = s.insert(ctx, tables.Changes(s.tables.Generation), changeColumns, b.changes(s.epoch))
+	// Of an epoch that is over, rows without a watermark are read as well: no message
+	// is there without what was done to it in the same batch.
+	if len(b.changed) > 0 {
+		if err := s.insert(ctx, tables.Changes(s.tables.Generation), changeColumns, b.changes(s.epoch)); err != nil {
+			return err
+		}
 	}
-	return err
+	names, columns := b.columns(s.epoch)
+	return s.insert(ctx, tables.Events(s.tables.Generation), names, columns)
 }
 
 // insertWatermarks writes the watermarks of rows that are stored, unless the
