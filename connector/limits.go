@@ -6,6 +6,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -57,6 +58,7 @@ func (cfg *Config) setLimits(listen net.Addr) {
 	share(&l.Rate, 100)
 	share(&l.Joins, 20)
 	share(&l.Chats, 10)
+	share(&l.Signals, 5)
 	share(&e.UserRate, 200)
 	share(&e.UserJoins, 40)
 	share(&e.UserConnections, 50)
@@ -83,6 +85,8 @@ func (cfg *Config) setLimits(listen net.Addr) {
 	set(&l.Edits, 1_000)
 	set(&l.Pairs, 10_000)
 	set(&l.Names, changes.MaxNames)
+	set(&l.Moderation, 10)
+	set(&l.Sanctions, schema.MaxChannelSanctions)
 }
 
 // admission is how many the connector lets in, once its limits are set.

@@ -110,6 +110,9 @@ func AppendJoinResult(b []byte, r *JoinResult, messages [][]byte) []byte {
 	b = strconv.AppendInt(append(b, `,"clast":`...), r.Clast, 10)
 	b = appendChanges(b, r.Changes, r.Reacted, r.Mine)
 	b = AppendJSON(append(b, `,"settings":`...), &r.Settings)
+	if r.Sanction != nil {
+		b = AppendJSON(append(b, `,"sanction":`...), r.Sanction)
+	}
 	b = strconv.AppendInt(append(b, `,"partition":`...), int64(r.Partition), 10)
 	if r.Recovered != nil {
 		b = strconv.AppendBool(append(b, `,"recovered":`...), *r.Recovered)

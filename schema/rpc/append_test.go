@@ -50,6 +50,9 @@ func TestHandWrittenEncodingIsTheTypes(t *testing.T) {
 			Messages: []Message{m, n}, More: flag("more"), Partition: 3, Reason: n.To, Degraded: flag("degraded"),
 			Asof: n.Seq, Clast: prev, Changes: changes, Reacted: reacted, Mine: mine, Settings: Settings{Slow: 3, Topic: m.Body, Data: n.Info, Pins: []int64{m.Seq}},
 		}
+		if flag("muted") {
+			join.Sanction = &Sanction{User: m.User, Action: SanctionMute, Reason: m.Body, By: Author{User: n.User}, Seq: n.Seq}
+		}
 		if flag("recovery") {
 			recovered := flag("recovered")
 			join.Recovered = &recovered

@@ -62,6 +62,8 @@ func TestSchemasAreTheGoTypes(t *testing.T) {
 		HelloParams{}, HelloResult{}, JoinParams{}, JoinResult{}, ChatParams{}, ActResult{}, LeaveParams{},
 		HistoryParams{}, HistoryResult{}, MembersParams{}, MembersResult{}, RepeatResult{},
 		EditParams{}, DeleteParams{}, ReactParams{}, PinParams{}, ReactionsParams{}, UserReaction{}, ReactionsResult{}, PinsParams{}, PinsResult{},
+		SanctionParams{}, KickParams{}, LiftParams{}, PurgeParams{}, SetParams{}, SanctionsParams{}, SanctionsResult{}, Sanction{}, SignalParams{},
+		SanctionedPush{}, SignalPush{},
 		ChatPush{}, JoinedPush{}, LeftPush{}, PresencePush{}, RemovedPush{}, ChangedPush{}, ReactedPush{}, SettingsPush{}, DrainPush{},
 	} {
 		typ := reflect.TypeOf(v)
@@ -141,7 +143,7 @@ func TestDocumentIsComplete(t *testing.T) {
 			t.Errorf("message %s says method %q", m, got)
 		}
 	}
-	for _, m := range []string{PushChat, PushJoined, PushLeft, PushPresence, PushRemoved, PushChanged, PushReacted, PushSettings, PushDrain} {
+	for _, m := range []string{PushChat, PushJoined, PushLeft, PushPresence, PushRemoved, PushChanged, PushReacted, PushSettings, PushSanctioned, PushSignal, PushDrain} {
 		if got := d.constOf(m+"Push", "method"); got != m {
 			t.Errorf("message %sPush says method %q", m, got)
 		}

@@ -61,13 +61,22 @@ func Unauthenticated(why string) *Error {
 	return &Error{Code: CodeUnauthenticated, Message: "unauthenticated: " + why}
 }
 
-// SanctionBan is the sanction that shuts a user out.
-const SanctionBan = "ban"
-
 // Barred is the error for a hello of a user who is shut out, until a time in
 // Unix milliseconds, or for ever where it is 0.
 func Barred(until int64, reason string) *Error {
 	return &Error{CodeSanctioned, "barred: an administrator has shut this user out", &ErrorData{Action: SanctionBan, Until: until, Reason: reason}}
+}
+
+// Sanctioned is the error for what a mute, a ban or a freeze of the channel stops:
+// its action is SanctionMute, SanctionBan or SanctionFrozen. until is in Unix
+// milliseconds; 0: for ever.
+func Sanctioned(action string, until int64, reason string) *Error {
+	return &Error{CodeSanctioned, "sanctioned: " + sanctionText[action], &ErrorData{Action: action, Until: until, Reason: reason}}
+}
+
+var sanctionText = map[string]string{
+	SanctionMute: "the user is muted in this channel", SanctionBan: "the user is banned from this channel",
+	SanctionFrozen: "moderators alone may write in this channel now",
 }
 
 // Forbidden is the error for a use of a channel that takes an action which is

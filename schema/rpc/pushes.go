@@ -4,15 +4,17 @@ import "encoding/json"
 
 // The methods of pushes.
 const (
-	PushChat     = "chat"
-	PushJoined   = "joined"
-	PushLeft     = "left"
-	PushPresence = "presence"
-	PushRemoved  = "removed"
-	PushChanged  = "changed"
-	PushReacted  = "reacted"
-	PushSettings = "settings"
-	PushDrain    = "drain"
+	PushChat       = "chat"
+	PushJoined     = "joined"
+	PushLeft       = "left"
+	PushPresence   = "presence"
+	PushRemoved    = "removed"
+	PushChanged    = "changed"
+	PushReacted    = "reacted"
+	PushSettings   = "settings"
+	PushSanctioned = "sanctioned"
+	PushSignal     = "signal"
+	PushDrain      = "drain"
 )
 
 // ChatPush is a message as it happens.
@@ -94,7 +96,9 @@ type PresencePush struct {
 type RemovedPush struct {
 	Channel string `json:"channel"`
 	Seq     int64  `json:"seq"`    // where the channel was
-	Reason  string `json:"reason"` // ReasonForbidden: its user may no longer join
+	Reason  string `json:"reason"` // LeftKicked, LeftBanned, or LeftForbidden: its user may no longer join
+	// Until, with LeftBanned: when the ban ends, in Unix milliseconds; 0: never.
+	Until int64 `json:"until,omitempty"`
 }
 
 // DrainPush announces a planned shutdown.

@@ -17,12 +17,21 @@ const (
 	MethodPins      = "pins"
 	MethodPing      = "ping"
 	MethodMembers   = "members"
+	MethodMute      = "mute"
+	MethodBan       = "ban"
+	MethodKick      = "kick"
+	MethodLift      = "lift"
+	MethodPurge     = "purge"
+	MethodSet       = "set"
+	MethodSanctions = "sanctions"
+	MethodSignal    = "signal"
 )
 
 // Methods are all of them. Nobody changes it.
 var Methods = []string{
 	MethodHello, MethodJoin, MethodChat, MethodEdit, MethodDelete, MethodReact, MethodPin, MethodLeave, MethodHistory,
 	MethodReactions, MethodPins, MethodPing, MethodMembers,
+	MethodMute, MethodBan, MethodKick, MethodLift, MethodPurge, MethodSet, MethodSanctions, MethodSignal,
 }
 
 // HelloParams open a session.
@@ -71,6 +80,10 @@ type Limits struct {
 	Pairs    int `json:"reactions"` // of user and name, to one message
 	Names    int `json:"names"`     // of reactions to one message
 	EditAge  int `json:"edit_age"`  // milliseconds for which the author may edit and delete a message; 0: for ever
+
+	Moderation int `json:"moderation"` // requests of a moderator a second; 0: not limited
+	Sanctions  int `json:"sanctions"`  // mutes and bans of a channel that nobody lifted
+	Signals    int `json:"signals"`    // signals a second; 0: not limited
 }
 
 // JoinParams ask for membership of a channel.
@@ -116,6 +129,8 @@ type JoinResult struct {
 	// Mine are the user's own reactions to Messages.
 	Mine     []Mine   `json:"mine,omitempty"`
 	Settings Settings `json:"settings"`
+	// Sanction is the mute that the user is under.
+	Sanction *Sanction `json:"sanction,omitempty"`
 	// Partition of the log that holds the channel.
 	Partition int `json:"partition"`
 	// Recovered answers Since; Reason says why it is false.
