@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -38,8 +39,9 @@ type incarnation struct {
 	rules         *rulebook // of the connector
 	formats       formats
 	heart         *heart
-	watch         *guard.Guard // compares the log with ClickHouse
-	clock         *roles.Clock // of the connector
+	watch         *guard.Guard     // compares the log with ClickHouse
+	clock         *roles.Clock     // of the connector
+	now           func() time.Time // what events are stamped with, and what ends sanctions
 	troubles      func() []string
 	tracers       tracers
 	pushPartition int
@@ -68,13 +70,14 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 		sessions: newSessions(cfg.MaxConnections),
 		rules:    newRulebook(),
 		formats:  make(formats, log.Partitions),
+		now:      time.Now,
 	}
 	// The bound of the queues is the connector's, which sets it.
 	inc.shared = jsonrpc.NewShared(limits, cfg.Edge.ReadRate, nil, func() { inc.metrics.limited.Add(1, "bytes") })
 	inc.channels = newChannels(log.Partitions, room.Options{
 		Window: log.Window, Entries: 3 * limits.Recover, Presence: limits.Presence, Backlogs: quota.NewPool(backlogTotal, 0),
 	})
-	inc.events = &publisher{connector: id, topic: inc.tracers.events, metrics: inc.metrics, fail: inc.fail, writers: make([]writer, log.Partitions)}
+	inc.events = &publisher{connector: id, topic: inc.tracers.events, metrics: inc.metrics, fail: inc.fail, now: inc.now, writers: make([]writer, log.Partitions)}
 	inc.past = newReader(inc, from)
 	return inc
 }

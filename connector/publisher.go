@@ -32,6 +32,7 @@ type publisher struct {
 	heights   *heights // of the connector
 	metrics   *metrics
 	fail      func(error) // ends the incarnation
+	now       func() time.Time
 	writers   []writer    // by partition
 }
 
@@ -49,7 +50,7 @@ func (l *publisher) publish(partition int, channel string, e *schema.Event, with
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	began := time.Now()
-	e.Time, e.Connector, e.Counter = began.UnixMilli(), l.connector, w.counter+1
+	e.Time, e.Connector, e.Counter = l.now().UnixMilli(), l.connector, w.counter+1
 	value, err := proto.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode an event: %w", err)

@@ -23,6 +23,8 @@ type Surroundings struct {
 	Large         int // users above which a channel is large
 	Producer      appender
 	Archive       archive
+	// Now is the machine's clock; nil: a right one.
+	Now func() time.Time
 	// Step is called with each transition of a place, one of Transitions, from any
 	// goroutine.
 	Step func(transition string)
@@ -41,6 +43,9 @@ func NewSimulated(ctx context.Context, cfg *Config, s Surroundings) *Simulated {
 	inc := newIncarnation(cfg, s.Log, nil, s.Archive)
 	inc.id, inc.pushPartition, inc.ctx = s.ID, s.PushPartition, ctx
 	inc.events.connector, inc.events.producer, inc.channels.large = s.ID, s.Producer, s.Large
+	if s.Now != nil {
+		inc.now, inc.events.now = s.Now, s.Now
+	}
 	inc.stepped = func(by step, from state) { s.Step(transition(by, from)) }
 	inc.heart = newHeart(inc)
 	return &Simulated{inc, &stream{inc: inc, seen: pushChain{}}}

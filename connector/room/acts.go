@@ -18,7 +18,7 @@ func (c *Channel) act(p *schema.Push, u *schema.Update) error {
 	case *schema.Update_VoidChange:
 		c.replica.void(p.Offset)
 	case *schema.Update_Sanctioned:
-		c.replica.amounts = k.Sanctioned.Amounts
+		c.sanctioned(p, k.Sanctioned)
 	case *schema.Update_Removed:
 		c.removed(p, k.Removed)
 	case *schema.Update_Settings:
@@ -78,6 +78,20 @@ func (c *Channel) purged(p *schema.Push, of *schema.Purged) {
 	c.replica.clast = p.Offset
 }
 
+// sanctioned notes what a member may no longer do, or may again.
+func (c *Channel) sanctioned(p *schema.Push, of *schema.Sanctioned) {
+	r := &c.replica
+	r.amounts = of.Amounts
+	switch of.Action {
+	case schema.Sanction_ACTION_MUTE:
+		if r.has(of.User) {
+			r.mute(of.User, &schema.InForce{Seq: p.Offset, Until: of.Until, By: of.By, Reason: of.Reason})
+		}
+	case schema.Sanction_ACTION_LIFT, schema.Sanction_ACTION_LIFT_MUTE:
+		r.mute(of.User, nil)
+	}
+}
+
 // removed ends all memberships of a user.
 func (c *Channel) removed(p *schema.Push, of *schema.Removed) {
 	c.gone(p, of.User, of.Reason)
@@ -87,7 +101,8 @@ func (c *Channel) removed(p *schema.Push, of *schema.Removed) {
 }
 
 func (c *Channel) set(s *schema.Settings) {
-	c.replica.settings, c.replica.amounts = s, s.Amounts
+	c.replica.set(s)
+	c.replica.amounts = s.Amounts
 	c.tell("", "", rpc.PushSettings, &rpc.SettingsPush{Channel: c.name, Settings: c.replica.shownSettings()})
 }
 

@@ -120,6 +120,11 @@ func (c *Channel) joined(p *schema.Push, j *schema.Joined) {
 			c.notice(rpc.PushJoined, rpc.JoinedPush{Channel: c.name, Seq: p.Offset, User: j.User, Info: j.Info, Time: p.Time})
 		}
 		c.replica.inform(j.User, j.Info)
+		// Without one, that of another session's join stays: the clock of the connector
+		// that wrote this one may be wrong, and what is lifted comes as such.
+		if j.Mute != nil {
+			c.replica.mute(j.User, j.Mute)
+		}
 	}
 	if j.Subscribed {
 		c.begin(p.Offset)

@@ -61,6 +61,8 @@ func send(t testing.TB, c *Channel, seq int64, kind any) {
 		u.Kind = &schema.Update_VoidChange{VoidChange: k}
 	case *schema.Settings:
 		u.Kind = &schema.Update_Settings{Settings: k}
+	case *schema.Sanctioned:
+		u.Kind = &schema.Update_Sanctioned{Sanctioned: k}
 	case *schema.Removed:
 		u.Kind = &schema.Update_Removed{Removed: k}
 	case *schema.Snapshot:

@@ -17,8 +17,7 @@ type replica struct {
 	infos    map[string]json.RawMessage // of those of them who have one
 	last     int64
 	clast    int64
-	settings *schema.Settings // nil: nobody set any
-	amounts  *schema.Amounts  // nil: all are 0
+	binding  // of mutes, those of users who are shown
 	position int64
 	voids    []int64 // ascending, complete from position-window on
 }
@@ -27,7 +26,8 @@ type replica struct {
 func (r *replica) snapshot(s *schema.Snapshot) {
 	if s.First {
 		r.users, r.infos, r.voids = nil, nil, nil
-		r.settings, r.clast, r.amounts = s.Settings, s.Clast, s.Amounts
+		r.clast, r.binding = s.Clast, binding{amounts: s.Amounts}
+		r.set(s.Settings)
 	}
 	banned := map[string]bool{}
 	for _, user := range s.Banned {
@@ -57,6 +57,12 @@ func (r *replica) advance(offset int64) {
 
 func (r *replica) void(offset int64) { r.voids = append(r.voids, offset) }
 
+// has reports whether the user is there.
+func (r *replica) has(user string) bool {
+	_, found := slices.BinarySearch(r.users, user)
+	return found
+}
+
 // add reports whether the user was not there.
 func (r *replica) add(user string) bool {
 	i, found := slices.BinarySearch(r.users, user)
@@ -72,6 +78,7 @@ func (r *replica) remove(user string) bool {
 	if found {
 		r.users = slices.Delete(r.users, i, i+1)
 		delete(r.infos, user)
+		delete(r.mutes, user)
 	}
 	return found
 }
@@ -86,24 +93,6 @@ func (r *replica) inform(user string, info []byte) {
 		r.infos = map[string]json.RawMessage{}
 	}
 	r.infos[user] = info
-}
-
-// shownSettings are the settings as clients see them.
-func (r *replica) shownSettings() rpc.Settings {
-	s := r.settings
-	if s == nil {
-		return rpc.Settings{Pins: []int64{}}
-	}
-	shown := rpc.Settings{
-		Seq: s.Seq, Time: s.Time, Slow: s.Slow, Frozen: s.Frozen, Topic: s.Topic, Data: s.Data, Pins: s.Pins,
-	}
-	if s.By != nil {
-		shown.By = &rpc.Author{User: s.By.GetUser(), Key: s.By.GetKey()}
-	}
-	if shown.Pins == nil {
-		shown.Pins = []int64{}
-	}
-	return shown
 }
 
 // page returns up to limit users that follow after ("" for the first).

@@ -3,7 +3,6 @@ package room
 import (
 	"slices"
 
-	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -32,13 +31,6 @@ func (c *Channel) Silent() bool { return c.replica.last == 0 }
 
 // Position is the offset up to which everything was applied.
 func (c *Channel) Position() int64 { return c.replica.position }
-
-// Settings are what moderators have set of the channel.
-func (c *Channel) Settings() rpc.Settings { return c.replica.shownSettings() }
-
-// Amounts are how much the channel and its partition have of what is bounded; nil:
-// nothing.
-func (c *Channel) Amounts() *schema.Amounts { return c.replica.amounts }
 
 // KnownBelow returns the changes that are known below end, and the offset from which on
 // they are all of them. They may be read without the lock, and never change.
