@@ -24,18 +24,26 @@ const (
 // joinCall is a join that waits for its result.
 type joinCall struct {
 	*call
-	place *place // of a join of a channel that the session is in
 	user  string
 	limit int
 	since *int64 // what the client has seen; nil: nothing is to be recovered
 	epoch string
+	// Of a join of a channel that the session is in.
+	place    *place
+	removals int // of the place by then
 	// recent: the user has no history, and gets messages only where those missed
 	// are as recent as limits.grace.
 	recent bool
 }
 
-// view is what a join's result says of the channel as it is now.
-func (ch *channel) view() room.View { return ch.View("", firstMembers) }
+// viewFor is what a join's result says of the channel as it is now.
+func (ch *channel) viewFor(s *session) room.View {
+	v := ch.View("", firstMembers)
+	if mute, muted := ch.MuteOf(s.user, s.inc.now()); muted {
+		v.Sanction = &mute
+	}
+	return v
+}
 
 // join takes part in a channel. A join that is under way already, or a
 // membership, is not repeated in the log.
@@ -59,41 +67,46 @@ func (s *session) join(channel string, j *joinCall) {
 		s.mu.Unlock()
 		p.takeUp(ch)
 		return
-	case op == nil && p != nil && p.state.member():
+	case p != nil && p.state == putOut: // which its client is about to be told
 		s.mu.Unlock()
-		j.place = p
+		j.fail(rpc.NotJoined())
+		return
+	case op == nil && p != nil && p.state.member():
+		j.place, j.removals = p, p.removals
+		s.mu.Unlock()
 		p.afterJoin(j)
 		return
 	default:
 		if p == nil {
 			p = &place{session: s, name: channel, partition: s.inc.channels.partitionOf(channel)}
 		}
-		p.publishJoin(j)
+		if op := (&operation{join: true, asked: []*joinCall{j}}); !p.publishJoin(op) {
+			unavailable([]*operation{op})
+		}
 	}
 	s.mu.Unlock()
 }
 
-// publishJoin publishes a join. session.mu is held.
-func (p *place) publishJoin(j *joinCall) {
+// publishJoin publishes a join; false: the log takes nothing. session.mu is held.
+func (p *place) publishJoin(op *operation) bool {
 	s := p.session
-	op := &operation{join: true, asked: []*joinCall{j}}
 	event := &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
 		Channel: p.name, Session: s.id, User: s.user, PushPartition: int32(s.inc.pushPartition),
 	}}}
-	err := s.inc.events.publish(p.partition, p.name, event, j.span, func(a eventlog.Ack) {
+	err := s.inc.events.publish(p.partition, p.name, event, op.asked[0].span, func(a eventlog.Ack) {
 		if a.Err != nil {
 			p.expireJoin(op)
 			p.refuse(op)
 		}
 	})
 	if err != nil {
-		j.fail(rpc.Unavailable(retryAfter))
-		return
+		return false
 	}
 	op.timer = time.AfterFunc(joinTimeout, func() { p.expireJoin(op) })
 	p.ops = append(p.ops, op)
 	p.on(joinPublished)
 	s.places[p.name] = p
+	return true
 }
 
 // expireJoin answers those who wait for a join, or for what follows it, with
@@ -135,7 +148,7 @@ func unavailable(waiting []*operation) {
 
 // passJoin is called when the join of one of our sessions passes in the
 // stream. The channel's lock is held.
-func (s *session) passJoin(ch *channel) {
+func (s *session) passJoin(ch *channel, joined *schema.Joined) {
 	s.mu.Lock()
 	p := s.places[ch.Name()]
 	var op *operation
@@ -147,7 +160,12 @@ func (s *session) passJoin(ch *channel) {
 		s.mu.Unlock()
 	case !op.awaited():
 		p.channel = ch
-		p.undoJoin()
+		p.undoJoin(reasonToUndo(joined))
+		s.mu.Unlock()
+	case joined.Banned != nil:
+		p.channel = ch
+		p.refuseAll(op, rpc.Sanctioned(rpc.SanctionBan, joined.Banned.Until, joined.Banned.Reason))
+		p.undoJoin(reasonToUndo(joined))
 		s.mu.Unlock()
 	default:
 		p.channel = ch
@@ -163,20 +181,28 @@ func (s *session) passJoin(ch *channel) {
 func (p *place) begin(op *operation) {
 	s, ch := p.session, p.channel
 	p.member.User, p.member.Outlet, p.member.Dialect = s.user, s.front, s.front.Dialect()
+	p.member.Moderates.Store(s.allowedNow(grants.Moderate, p.name) == nil)
 	ch.Attach(&p.member)
 	p.result, p.since, p.expelled = op, ch.Position(), false
 	op.followers = slices.DeleteFunc(op.followers, func(f follower) bool { return f.passed(ch) })
 }
 
+func reasonToUndo(joined *schema.Joined) schema.Reason {
+	if joined.Banned != nil {
+		return schema.Reason_REASON_BANNED
+	}
+	return schema.Reason_REASON_LEAVE
+}
+
 // undoJoin follows a join that nobody waits for with a leave; the session is
 // shown nothing of it. Both locks are held.
-func (p *place) undoJoin() {
+func (p *place) undoJoin(reason schema.Reason) {
 	s := p.session
 	switch p.on(joinUnwanted); {
 	case p.state == leaving: // its leave is on its way
 	case s.ended:
 		p.channel.departing = append(p.channel.departing, p)
-	case p.publishLeave(schema.Reason_REASON_LEAVE) != nil:
+	case p.publishLeave(reason) != nil:
 		s.front.Close(rpc.CloseLostPlace, "the log takes nothing: rejoin")
 	}
 }
@@ -186,7 +212,7 @@ func (p *place) undoJoin() {
 func (p *place) answerJoin(ch *channel, op *operation) {
 	inc := p.session.inc
 	for op != nil {
-		v := ch.view()
+		v := ch.viewFor(p.session)
 		past, ok := ch.past(op.asked[0], v, inc.limits, inc.log.Epoch)
 		if !ok || !p.session.front.RoomNow() {
 			inc.spawn(func() { p.answerFromHistory(ch, op, v) })
@@ -223,23 +249,28 @@ func (p *place) finishJoin(ch *channel, op *operation, v room.View, past past) (
 	s := p.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if bad := s.allowedNow(grants.Join, p.name); bad != nil && p.state == catchingUp {
+	if bad := s.allowedNow(grants.Join, p.name); bad != nil && (p.state == catchingUp || p.state == putOut) {
 		p.refuseJoin(ch, op, bad)
 		return nil, nil
 	}
 	op.asked[0].send(ch, v, past)
 	followers = op.followers
 	for _, again := range op.asked[1:] {
-		again.place = p
+		again.place, again.removals = p, p.removals
 		followers = append(followers, again)
 	}
 	op.asked, op.followers = nil, nil
 	s.inc.metrics.deliveries.Add(ch.GoLive(&p.member))
-	if p.result = nil; p.state != catchingUp {
-		return followers, nil // the session has ended, and leaves
-	}
-	p.on(resultSent)
-	return followers, p.goOn()
+	switch p.result = nil; p.state {
+	case catchingUp:
+		p.on(resultSent)
+		return followers, p.goOn()
+	case putOut:
+		p.on(resultSent)
+		p.closeAfter(followers)
+		return nil, nil
+	} // else the session has ended, and leaves
+	return followers, nil
 }
 
 func (j *joinCall) passed(*channel) bool { return false }
@@ -251,7 +282,7 @@ func (j *joinCall) refused(bad *rpc.Error) { j.fail(bad) }
 func (j *joinCall) answer(ch *channel) {
 	inc := j.session.inc
 	ch.Lock()
-	v := ch.view()
+	v := ch.viewFor(j.session)
 	past, ok := ch.past(j, v, inc.limits, inc.log.Epoch)
 	ch.Unlock()
 	if ok && j.session.front.RoomNow() {
@@ -279,7 +310,11 @@ func (j *joinCall) sendAgain(ch *channel, v room.View, p past) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	bad := s.allowedNow(grants.Join, ch.Name())
-	if bad == nil && j.place.expelled {
+	switch {
+	case bad != nil:
+	case j.place.removals != j.removals:
+		bad = rpc.NotJoined()
+	case j.place.expelled:
 		bad = rpc.Forbidden(grants.Join.String(), ch.Name())
 	}
 	if bad != nil {
@@ -299,7 +334,7 @@ func (j *joinCall) send(ch *channel, v room.View, p past) {
 	r := rpc.JoinResult{
 		Channel: ch.Name(), Epoch: inc.log.Epoch, Seq: v.Seq, Last: v.Last, Members: v.Members, Count: v.Count,
 		More: p.More, Asof: max(p.Asof, v.Seq), Clast: v.Clast, Changes: p.Changes, Reacted: p.Reacted, Mine: p.Mine,
-		Settings: v.Settings, Partition: ch.partition, Recovered: p.recovered, Reason: p.reason, Degraded: p.degraded,
+		Settings: v.Settings, Sanction: v.Sanction, Partition: ch.partition, Recovered: p.recovered, Reason: p.reason, Degraded: p.degraded,
 	}
 	j.reply(func(b []byte) []byte { return rpc.AppendJoinResult(b, &r, p.Messages) })
 }

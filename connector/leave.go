@@ -159,6 +159,7 @@ func (p *place) leaveNow() {
 	s := p.session
 	op := p.last()
 	switch {
+	case p.state == putOut: // it is out already
 	case op == nil || op.join:
 		_ = p.publishLeave(s.reason)
 	case op.refused:

@@ -23,12 +23,14 @@ type place struct {
 	state   state
 	ops     []*operation // published, not yet passed
 	later   []*operation // kept back, unpublished: a leave, then joins and leaves in turn
-	result  *operation   // while it is catching up: the join whose result is being made
+	result  *operation   // while it is catching up, or put out: the join whose result is being made
 	channel *channel     // while it is a member
 	acked   int64        // the highest seq acknowledged to the session here
 	own     ownActs
 	// expelled: its user lost the right to this stay.
 	expelled bool
+	removed  rpc.RemovedPush // while it is put out: what follows the result
+	removals int             // how often it was put out
 
 	// Guarded by the channel's lock.
 	since  int64 // the seq of its join
@@ -99,7 +101,7 @@ func (p *place) joined() bool {
 	if op := p.last(); op != nil {
 		return op.join && op.awaited()
 	}
-	return p.state.member()
+	return p.state == putOut || p.state.member()
 }
 
 // last is the newest operation that has not taken effect; nil: there is none,
@@ -207,13 +209,18 @@ func (p *place) afterJoin(f follower) {
 }
 
 // begun has f note that it need not wait for a join, and reports whether it is
-// answered elsewhere, such as after a result that is being made.
+// answered elsewhere, such as after a result that is being made, or refused because
+// its stay is over.
 func (p *place) begun(ch *channel, f follower) bool {
 	s := p.session
 	ch.Lock()
 	defer ch.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if p.channel != ch {
+		f.refused(rpc.NotJoined())
+		return true
+	}
 	if f.passed(ch) {
 		return true
 	}

@@ -33,7 +33,7 @@ type publisher struct {
 	metrics   *metrics
 	fail      func(error) // ends the incarnation
 	now       func() time.Time
-	writers   []writer    // by partition
+	writers   []writer // by partition
 }
 
 // writer numbers the events of one partition.

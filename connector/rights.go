@@ -181,12 +181,13 @@ func (s *session) admit(channel, token string) *rpc.Error {
 	return nil
 }
 
-// forbid takes the session out of the channels that its user may no longer join.
-// It may run on any goroutine.
+// forbid takes the session out of the channels that its user may no longer join, and
+// notes where they moderate. It may run on any goroutine.
 func (s *session) forbid() {
 	s.mu.Lock()
 	var lost []*place
 	for _, p := range s.places.inOrder() {
+		p.member.Moderates.Store(s.allowedNow(grants.Moderate, p.name) == nil)
 		if p.channel != nil && s.allowedNow(grants.Join, p.name) != nil {
 			lost = append(lost, p)
 		}
@@ -221,9 +222,21 @@ func (p *place) expel(ch *channel) {
 // locks are held.
 func (p *place) refuseJoin(ch *channel, op *operation, bad *rpc.Error) {
 	ch.Expel(&p.member)
-	p.expelled = true
+	p.expelled, p.result = true, nil
+	p.refuseAll(op, bad)
+	if p.state == putOut {
+		p.on(resultSent)
+		p.goOnOutside()
+		return
+	}
+	p.depart()
+}
+
+// refuseAll answers a join, what waits for its result, and what was kept back, with an
+// error. A leave has its way. session.mu is held.
+func (p *place) refuseAll(op *operation, bad *rpc.Error) {
 	waiting := append([]*operation{{asked: op.asked, followers: op.followers}}, p.later...)
-	op.asked, op.followers, p.later, p.result = nil, nil, nil, nil
+	op.asked, op.followers, p.later = nil, nil, nil
 	for _, op := range waiting {
 		for _, j := range op.asked {
 			j.fail(bad)
@@ -235,7 +248,6 @@ func (p *place) refuseJoin(ch *channel, op *operation, bad *rpc.Error) {
 			op.leave.result(rpc.Empty{})
 		}
 	}
-	p.depart()
 }
 
 // depart publishes the leave of a session that was put out of its channel. Both

@@ -15,12 +15,17 @@ import "fmt"
 //	  └───────────────────────────────────────────┘
 //
 // From live and lingering a join that takes a leave back leads to catchingUp.
+//
+// A kick or a ban ends a membership wherever it is: what is on its way goes on, so
+// that rejoining becomes joining, quitting withdrawing, and all others absent.
+// catchingUp becomes putOut first, until the result is sent.
 type state uint8
 
 const (
 	absent      state = iota // no member, and nothing is on its way
 	joining                  // its join is on its way
 	withdrawing              // and a leave after it: the session has ended
+	putOut                   // no member any more; the result of its join is being made
 	catchingUp               // a member; the result of its join is being made
 	live                     // a member who gets what happens as it comes
 	lingering                // its leave is kept back: a join may take it back
@@ -32,7 +37,7 @@ const (
 )
 
 var stateNames = [states]string{
-	"absent", "joining", "withdrawing", "catching up", "live", "lingering", "unwanted", "leaving", "rejoining", "quitting",
+	"absent", "joining", "withdrawing", "put out", "catching up", "live", "lingering", "unwanted", "leaving", "rejoining", "quitting",
 }
 
 func (s state) String() string { return stateNames[s] }
@@ -53,13 +58,15 @@ const (
 	leaveDropped               // a leave that was kept back is dropped: the session has ended
 	leavePublished             // a leave is on its way to the log
 	leavePassed                // it has passed in the push stream
+	memberRemoved              // a kick or a ban has ended its membership
 	leaveStored                // a leave is in the log, and the join before it has not passed: nothing is left to wait for
 	steps
 )
 
 var stepNames = [steps]string{
 	"a join is published", "a join passes", "a join passes that nobody waits for", "a result is sent", "a leave is kept back",
-	"a leave is taken back", "a leave is dropped", "a leave is published", "a leave passes", "a leave is stored",
+	"a leave is taken back", "a leave is dropped", "a leave is published", "a leave passes", "a member is removed",
+	"a leave is stored",
 }
 
 func (s step) String() string { return stepNames[s] }
@@ -74,11 +81,14 @@ var transitions = [steps]map[state]state{
 	joinPublished:  {absent: joining, leaving: rejoining},
 	joinPassed:     {joining: catchingUp},
 	joinUnwanted:   {joining: unwanted, withdrawing: leaving},
-	resultSent:     {catchingUp: live},
+	resultSent:     {catchingUp: live, putOut: absent},
 	leaveKeptBack:  {live: lingering},
 	leaveTakenBack: {live: catchingUp, lingering: catchingUp},
 	leaveDropped:   {lingering: live},
 	leavePublished: {joining: withdrawing, catchingUp: leaving, live: leaving, lingering: leaving, unwanted: leaving, rejoining: quitting},
 	leavePassed:    {leaving: absent, rejoining: joining, quitting: withdrawing},
-	leaveStored:    {withdrawing: absent},
+	memberRemoved: {
+		catchingUp: putOut, live: absent, lingering: absent, unwanted: absent, leaving: absent, rejoining: joining, quitting: withdrawing,
+	},
+	leaveStored: {withdrawing: absent},
 }

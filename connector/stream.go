@@ -122,10 +122,10 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 	if joined := u.GetJoined(); joined != nil {
 		ch.userIsBack(joined)
 		if joined.Connector == s.inc.id {
-			s.passJoin(ch, joined.Session)
+			s.passJoin(ch, joined)
 		}
 	}
-	s.remove(u.GetRemoved())
+	s.remove(ch, p, u.GetRemoved())
 	s.inc.channels.react(ch)
 	s.inc.past.lookUp(ch)
 	if left.GetUnsubscribed() || u.GetRemoved().GetUnsubscribed() || u.GetUnwatched().GetUnsubscribed() {
@@ -139,18 +139,18 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 
 // passJoin has a session of ours note that its join has passed. One that is
 // gone has its leave in the log already.
-func (s *stream) passJoin(ch *channel, id string) {
-	if session := s.inc.sessions.get(id); session != nil {
-		session.passJoin(ch)
+func (s *stream) passJoin(ch *channel, joined *schema.Joined) {
+	if session := s.inc.sessions.get(joined.Session); session != nil {
+		session.passJoin(ch, joined)
 	}
 }
 
-// remove ends the sessions of ours whose user was put out of a channel: they are
-// members no more, whatever they know.
-func (s *stream) remove(r *schema.Removed) {
+// remove ends the places of those sessions of ours that a kick or a ban has put out.
+func (s *stream) remove(ch *channel, p *schema.Push, r *schema.Removed) {
+	push := rpc.RemovedPush{Channel: ch.Name(), Seq: p.Offset, Reason: r.GetReason().Name(), Until: r.GetUntil()}
 	for _, id := range r.GetSessions() {
 		if session := s.inc.sessions.get(id); session != nil {
-			session.front.Close(rpc.CloseLostPlace, "the user was put out of a channel: rejoin")
+			session.passRemoval(ch, push)
 		}
 	}
 }

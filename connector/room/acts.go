@@ -90,6 +90,30 @@ func (c *Channel) sanctioned(p *schema.Push, of *schema.Sanctioned) {
 	case schema.Sanction_ACTION_LIFT, schema.Sanction_ACTION_LIFT_MUTE:
 		r.mute(of.User, nil)
 	}
+	c.tellModerators(of.User, rpc.PushSanctioned, sanctionedPush(c.name, p, of))
+}
+
+func sanctionedPush(channel string, p *schema.Push, of *schema.Sanctioned) rpc.SanctionedPush {
+	push := rpc.SanctionedPush{
+		Channel: channel, Seq: p.Offset, User: of.User, Action: of.Action.Name(), Until: of.Until, Reason: of.Reason,
+		By: authorOf(of.By), Time: p.Time,
+	}
+	switch of.Action {
+	case schema.Sanction_ACTION_LIFT_MUTE:
+		push.Action, push.Lifted = rpc.SanctionLift, rpc.SanctionMute
+	case schema.Sanction_ACTION_LIFT_BAN:
+		push.Action, push.Lifted = rpc.SanctionLift, rpc.SanctionBan
+	}
+	return push
+}
+
+// tellModerators pushes to a user and to those who moderate.
+func (c *Channel) tellModerators(user, method string, params any) {
+	for _, f := range c.fans {
+		f.whisper(delivery{moderators: true, user: user, to: user}, func(b []byte) []byte {
+			return f.dialect.AppendPush(b, method, params)
+		})
+	}
 }
 
 // removed ends all memberships of a user.

@@ -11,13 +11,14 @@ const deliveryBytes = 64
 
 // delivery is one frame and who gets it.
 type delivery struct {
-	frame    []byte
-	message  bool   // rather than news of who came or went
-	user, to string // of a private message; "" for everyone
+	frame      []byte
+	message    bool   // rather than news of who came or went
+	moderators bool   // of what has a to: and those who moderate
+	user, to   string // of what is private; "" for everyone
 }
 
-func (d *delivery) reaches(user string) bool {
-	return d.to == "" || d.user == user || d.to == user
+func (d *delivery) reaches(m *Member) bool {
+	return d.to == "" || d.user == m.User || d.to == m.User || d.moderators && m.Moderates.Load()
 }
 
 // size is what d takes in a backlog.

@@ -102,7 +102,7 @@ func (c *Channel) message(p *schema.Push, of *schema.Message) {
 		if m.To == "" {
 			f.lay(true, push)
 		} else {
-			f.whisper(true, m.User, m.To, push)
+			f.whisper(delivery{message: true, user: m.User, to: m.To}, push)
 		}
 	}
 	if m.To == "" {
@@ -232,10 +232,10 @@ func (c *Channel) Detach(m *Member) {
 	}
 }
 
-// Expel ends m's membership as Detach does, and what waits for GoLive is not for
-// it either.
+// Expel ends m's membership as Detach does, unless that was done, and what waits for
+// GoLive is not for it either.
 func (c *Channel) Expel(m *Member) {
-	if m.stage != outside {
+	if m.fan != nil {
 		m.fan.expel(m)
 	}
 }

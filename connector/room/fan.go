@@ -56,15 +56,15 @@ func (f *fan) lay(message bool, write func([]byte) []byte) {
 	}
 }
 
-// whisper gives a frame to the sessions of two users.
-func (f *fan) whisper(message bool, user, to string, write func([]byte) []byte) {
-	d := delivery{frame: write(nil), message: message, user: user, to: to}
+// whisper gives a frame to those whom d reaches.
+func (f *fan) whisper(d delivery, write func([]byte) []byte) {
+	d.frame = write(nil)
 	f.keep(d)
 	for _, m := range f.members {
-		if m.stage == live && d.reaches(m.User) {
+		if m.stage == live && d.reaches(m) {
 			f.sendTo(m)
 			m.Outlet.Send(d.frame)
-			if message {
+			if d.message {
 				f.delivered++
 			}
 		}
@@ -110,8 +110,11 @@ func (f *fan) attach(m *Member) {
 
 // detach ends m's membership.
 func (f *fan) detach(m *Member) {
-	if m.stage == live {
+	switch m.stage {
+	case live:
 		f.sendTo(m)
+	case catchingUp:
+		m.end = f.passed + len(f.backlog)
 	}
 	m.stage = outside
 	last := f.members[len(f.members)-1]
@@ -120,9 +123,11 @@ func (f *fan) detach(m *Member) {
 	f.members = f.members[:len(f.members)-1]
 }
 
-// expel is detach, and drops what waits for m's result.
+// expel is detach, where that was not done yet, and drops what waits for m's result.
 func (f *fan) expel(m *Member) {
-	f.detach(m)
+	if m.stage != outside {
+		f.detach(m)
+	}
 	f.settle(m)
 }
 
@@ -134,12 +139,16 @@ func (f *fan) settle(m *Member) {
 	f.trimBacklog()
 }
 
-// goLive sends m what waited for its result, and returns how many messages that
-// were.
+// goLive sends m what waited for its result, up to where it was detached, and returns
+// how many messages that were.
 func (f *fan) goLive(m *Member) (messages int) {
-	needed := f.backlog[m.cursor-f.passed:]
+	end := f.passed + len(f.backlog)
+	if m.stage == outside {
+		end = max(m.end, m.cursor)
+	}
+	needed := f.backlog[m.cursor-f.passed : end-f.passed]
 	for i := range needed {
-		if d := &needed[i]; d.reaches(m.User) {
+		if d := &needed[i]; d.reaches(m) {
 			m.Outlet.Send(d.frame)
 			if d.message {
 				messages++

@@ -11,7 +11,7 @@ type Outlet interface {
 }
 
 // Member is one session among a channel's members. It is guarded by the
-// channel's lock, but for Leaving.
+// channel's lock, but for Leaving and Moderates.
 type Member struct {
 	User    string
 	Outlet  Outlet
@@ -19,11 +19,14 @@ type Member struct {
 
 	// Leaving says that the member's leave is on its way.
 	Leaving atomic.Bool
+	// Moderates says that the member is told what is for moderators alone.
+	Moderates atomic.Bool
 
 	fan    *fan // nil: it was never attached
 	stage  stage
 	index  int // among the fan's members, unless it is outside
 	cursor int // into all that was ever in the fan's backlog, while it is catching up
+	end    int // likewise, where it was detached while it was
 	batch  int // the fan's batch that from counts in
 	from   int // where this member's part of that batch begins
 	had    int // messages of that batch before there

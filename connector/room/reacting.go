@@ -129,7 +129,7 @@ func (c *Channel) tell(user, to, method string, params any) {
 		if to == "" {
 			f.lay(false, write)
 		} else {
-			f.whisper(false, user, to, write)
+			f.whisper(delivery{user: user, to: to}, write)
 		}
 	}
 }

@@ -15,6 +15,7 @@ type View struct {
 	Count    int   // of all members, of whom Members may be the first
 	Clast    int64 // the newest public change; 0: none
 	Settings rpc.Settings
+	Sanction *rpc.Sanction // of whom it is shown to; nil: none
 }
 
 // View shows the channel as it is now, with up to limit of its members, those
