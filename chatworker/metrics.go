@@ -33,7 +33,8 @@ type metrics struct {
 	records     meter.Counter   // of checkpoints
 	downs       meter.Tally     // by reason
 	corrupt     meter.Tally     // by topic
-	lags        lags
+	lags        figures         // events that are not applied yet
+	sanctions   figures
 }
 
 func newMetrics(p metric.MeterProvider) *metrics {
@@ -98,6 +99,7 @@ func (w *Worker) gauges() (stop func()) {
 		return float64(w.watch.unsafe.Load()), true
 	})
 	g.AddByPartition("parley.chatworker.lag", "{event}", "Events of a partition that are in the log and not applied yet.", w.metrics.lags.all)
+	g.AddByPartition("parley.chatworker.sanctions", "{sanction}", "Mutes and bans of a partition's channels that nobody has lifted, those whose time has ended included. At 200,000 connectors take no more.", w.metrics.sanctions.all)
 	g.Add("parley.chatworker.keeper", "{worker}", "Whether this worker keeps the connectors' leases: 1 or 0.", func() (float64, bool) {
 		if w.keeping.Load() {
 			return 1, true
@@ -112,33 +114,33 @@ func (w *Worker) gauges() (stop func()) {
 	return g.Start()
 }
 
-// lags knows how many events each partition is behind. The zero value is ready
-// for use; it is safe for concurrent use.
-type lags struct {
+// figures are one number of each partition. The zero value is ready for use; it is
+// safe for concurrent use.
+type figures struct {
 	mu          sync.Mutex
 	byPartition map[int]int64
 }
 
-func (l *lags) set(partition int, behind int64) {
+func (l *figures) set(partition int, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.byPartition == nil {
 		l.byPartition = map[int]int64{}
 	}
-	l.byPartition[partition] = max(0, behind)
+	l.byPartition[partition] = max(0, n)
 }
 
 // forget takes out a partition that was given up.
-func (l *lags) forget(partition int) {
+func (l *figures) forget(partition int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.byPartition, partition)
 }
 
-func (l *lags) all(yield func(partition int, behind float64)) {
+func (l *figures) all(yield func(partition int, n float64)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for p, behind := range l.byPartition {
-		yield(p, float64(behind))
+	for p, n := range l.byPartition {
+		yield(p, float64(n))
 	}
 }

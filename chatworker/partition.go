@@ -60,6 +60,7 @@ func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) erro
 	if p.fresh = p.from == takenFromCheckpoint; !p.fresh {
 		w.metrics.lags.set(a.Partition, 0) // until the next batch reports it
 	}
+	w.metrics.sanctions.set(a.Partition, p.fold.Sanctions())
 	if p.from != takenFromMemory { // else a rebalance left it where it was
 		w.log.Info("serving a partition", "partition", a.Partition, "offset", p.fold.Next(),
 			"read_from", p.readFrom, "took", time.Since(began).Round(time.Millisecond))
@@ -69,6 +70,7 @@ func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) erro
 	defer w.serving.Add(-1)
 	defer w.holdings.set(a.Partition, nil)
 	defer w.metrics.lags.forget(a.Partition)
+	defer w.metrics.sanctions.forget(a.Partition)
 	return p.run(ctx)
 }
 
@@ -201,9 +203,12 @@ func (p *partition) applyBatch(ctx context.Context, batch eventlog.Batch) error 
 	if n := len(batch.Records); n > 0 {
 		m.batch.Record(float64(n))
 	}
-	lag := func() { m.lags.set(p.assignment.Partition, batch.End-max(p.readFrom, p.fold.Next())) }
-	lag()
-	defer lag()
+	shows := func() {
+		m.lags.set(p.assignment.Partition, batch.End-max(p.readFrom, p.fold.Next()))
+		m.sanctions.set(p.assignment.Partition, p.fold.Sanctions())
+	}
+	shows()
+	defer shows()
 	for i := range batch.Records {
 		if ctx.Err() != nil {
 			return nil

@@ -194,6 +194,9 @@ func (s *step) banned(ch *channel) (users []string) {
 	return users
 }
 
+// Sanctions is how many mutes and bans nobody has lifted, of all channels.
+func (f *Fold) Sanctions() int64 { return f.sanctions }
+
 // amounts are how much there is of what is bounded; nil: nothing.
 func (f *Fold) amounts(ch *channel) *schema.Amounts {
 	if f.sanctions == 0 && f.settings == 0 {

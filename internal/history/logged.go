@@ -10,15 +10,17 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// logged are a channel's chats and changes in a part of the log, ascending.
+// logged are a channel's chats, changes and sanctions in a part of the log, ascending.
 type logged struct {
 	all     []rpc.Message // as they were sent
 	void    []bool        // of each, where the read judges
 	changes []changes.Record
 	undone  []bool // of each change, as void
+
+	sanctions []sanctioned
 }
 
-// add keeps the chats and changes of the channels that are waited for, and reports
+// add keeps the chats, changes and sanctions of the channels that are waited for, and reports
 // whether rec is one.
 func (r *tailRead) add(rec *eventlog.Record, window *schema.VoidWindow) (kept bool, err error) {
 	e, err := schema.DecodeEvent(rec.Value)
@@ -42,6 +44,10 @@ func (r *tailRead) add(rec *eventlog.Record, window *schema.VoidWindow) (kept bo
 	if is {
 		of.undone = append(of.undone, void)
 		of.changes = append(of.changes, change)
+	}
+	if s := e.GetSanction(); s != nil { // some are changes as well
+		of.sanctions = append(of.sanctions, sanctioned{rec.Offset, e.Time, s, void})
+		is = true
 	}
 	return is, nil
 }
