@@ -1,6 +1,8 @@
 package connector
 
 import (
+	"time"
+
 	"github.com/oklog/ulid/v2"
 	"google.golang.org/protobuf/proto"
 
@@ -10,8 +12,8 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// act is a request that becomes an event of its channel: a message, or a change of
-// one. Its params are checked.
+// act is a request that becomes an event of its channel: a message, a change of one,
+// or what a moderator does. Its params are checked.
 type act struct {
 	*call
 	place  *place
@@ -20,9 +22,12 @@ type act struct {
 	retry  bool    // it was sent before
 	reply  int64   // the message that it answers; 0: none
 	target int64   // the message that it changes; 0: none
-	epoch  string  // of the target; "": the current one
+	epoch  string  // in which what it names counts; "": the current one
 	event  *schema.Event
 	name   func(id string) // gives the event its id
+
+	moderates bool          // it is what moderators do, with users or the channel
+	lasts     time.Duration // of a mute or a ban; 0: without end
 }
 
 // begin takes an act up: at once, or once the join that is under way has passed.
@@ -78,11 +83,21 @@ func (a *act) take(ch *channel) *rpc.Error {
 	if a.reply > max(ch.Position(), p.acked) {
 		return rpc.InvalidParams("reply", "is above the channel's newest seq")
 	}
-	if bad := s.pace.chat(p.name); bad != nil {
+	if why, bad := a.stopped(ch); bad != nil {
+		return a.refuse(ch, why, bad)
+	}
+	if bad := a.draw(); bad != nil {
 		return bad
 	}
 	if a.target != 0 {
 		return a.aim(ch)
+	}
+	if a.epoch != "" && a.epoch != s.inc.log.Epoch {
+		return rpc.Gone()
+	}
+	if bad := a.full(ch); bad != nil {
+		a.unlessDone(ch, func() { a.fail(s.inc.metrics.refuse(refusedFull, bad)) })
+		return nil
 	}
 	return a.publish(ch)
 }
@@ -109,12 +124,19 @@ func (a *act) isKnown(ch *channel) bool {
 func (a *act) publish(ch *channel) *rpc.Error {
 	p := a.place
 	reaction := a.event.GetChange().GetReact() != nil
+	now := time.Now()
+	if a.lasts > 0 {
+		a.event.GetSanction().Until = now.Add(a.lasts).UnixMilli()
+	}
 	err := a.session.inc.events.publish(p.partition, p.name, a.event, a.span, func(ack eventlog.Ack) { a.stored(ch, ack, reaction) })
 	if err != nil {
 		return rpc.Unavailable(retryAfter)
 	}
 	if reaction {
 		p.own.reacting++
+	}
+	if a.event.GetChat() != nil {
+		ch.spoke(a.session.user, maxSeq, now.UnixMilli(), now)
 	}
 	return nil
 }
@@ -144,13 +166,6 @@ func (a *act) stored(ch *channel, ack eventlog.Ack, reaction bool) {
 }
 
 func idOf(e *schema.Event) string {
-	switch k := e.Kind.(type) {
-	case *schema.Event_Chat:
-		return k.Chat.Id
-	case *schema.Event_Change:
-		return k.Change.Id
-	case *schema.Event_Pin:
-		return k.Pin.Id
-	}
-	return ""
+	act, _ := e.UserAct()
+	return act.ID
 }

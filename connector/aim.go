@@ -75,7 +75,9 @@ func (a *act) goOn(ch *channel, bad *rpc.Error) {
 	case out != nil:
 		bad = out
 	case bad == nil:
-		bad = s.allowedNow(a.takes, p.name)
+		if bad = s.allowedNow(a.takes, p.name); bad == nil {
+			bad = a.silencedMeanwhile(ch)
+		}
 	case ch.Position() < a.target && (a.target <= p.acked || s.inc.ctx.Err() != nil):
 		bad = rpc.HistoryUnavailable(retryAfter) // it may well be there
 	}
@@ -110,6 +112,9 @@ func (a *act) hit(ch *channel, t *room.Target) *rpc.Error {
 	}
 	if bad == nil {
 		bad = a.tooMany(t)
+	}
+	if bad == nil {
+		bad = a.full(ch)
 	}
 	if bad != nil {
 		a.unlessDone(ch, func() { a.fail(bad) })

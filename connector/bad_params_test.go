@@ -45,6 +45,18 @@ var requests = map[string]struct {
 	rpc.MethodLeave:     {[]field{{"channel", "string", true}}, map[string]string{"channel": `"a"`}},
 	rpc.MethodHistory:   {[]field{{"channel", "string", true}, {"before", "number", false}, {"after", "number", false}, {"around", "number", false}, {"reply", "number", false}, {"user", "string", false}, {"epoch", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
 	rpc.MethodMembers:   {[]field{{"channel", "string", true}, {"after", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
+	rpc.MethodMute:      {append(userFields(), field{"reason", "string", false}, field{"for", "number", false}, field{"purge", "number", false}, field{"epoch", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
+	rpc.MethodBan:       {append(userFields(), field{"reason", "string", false}, field{"for", "number", false}, field{"purge", "number", false}, field{"epoch", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
+	rpc.MethodKick:      {append(userFields(), field{"reason", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
+	rpc.MethodLift:      {append(userFields(), field{"action", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
+	rpc.MethodPurge:     {append(userFields(), field{"reason", "string", false}, field{"since", "number", false}, field{"epoch", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
+	rpc.MethodSet:       {[]field{{"channel", "string", true}, {"slow", "number", false}, {"frozen", "flag", false}, {"topic", "string", false}, {"data", "any", false}, {"id", "string", false}, {"retry", "flag", false}}, map[string]string{"channel": `"a"`, "topic": `"x"`}},
+	rpc.MethodSanctions: {[]field{{"channel", "string", true}, {"after", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
+}
+
+// userFields are what moderators' acts that are about a user have.
+func userFields() []field {
+	return []field{{"channel", "string", true}, {"user", "string", true}, {"id", "string", false}, {"retry", "flag", false}}
 }
 
 // changeFields are what all changes of a message have.
@@ -129,6 +141,9 @@ func badNamesOf() (all []badParam) {
 		add(method+" of a channel", method, "channel", badNames)
 	}
 	add("history of a user", rpc.MethodHistory, "user", badNames)
+	for _, method := range []string{rpc.MethodMute, rpc.MethodBan, rpc.MethodKick, rpc.MethodLift, rpc.MethodPurge} {
+		add(method+" of a user", method, "user", badNames)
+	}
 	for _, names := range []map[string]string{badNames, newNames} {
 		add("hello of a user", rpc.MethodHello, "user", names)
 		add("chat to a user", rpc.MethodChat, "to", names)
@@ -152,15 +167,17 @@ func badSizes() []badParam {
 		{"history after and around", "history", `{"channel":"a","after":1,"around":1}`, "around"}, {"history of all three", "history", `{"channel":"a","before":1,"after":1,"around":1}`, "after"}, {"history before and after 0", "history", `{"channel":"a","before":0,"after":0}`, "after"},
 	}
 	all = append(all, badChangeSizes(in, text)...)
+	all = append(all, badModeration(in, text)...)
 	for _, at := range []string{"before", "after", "around"} {
 		for _, n := range []string{"-1", "-1.0", "-1e0", "-9223372036854775808", "-5e9"} {
 			all = append(all, badParam{"history " + at + " " + n, "history", in("history", at, n), at})
 		}
 	}
 	for method, limits := range map[string][]string{
-		"join":    {"-1", "301", "1e3", "2147483648", "9223372036854775807", "-9223372036854775808"},
-		"history": {"0", "-1", "301", "-0.0", "3.01e2", "9223372036854775807"},
-		"members": {"0", "-1", "1001", "1e4", "9223372036854775807"},
+		"join":      {"-1", "301", "1e3", "2147483648", "9223372036854775807", "-9223372036854775808"},
+		"history":   {"0", "-1", "301", "-0.0", "3.01e2", "9223372036854775807"},
+		"members":   {"0", "-1", "1001", "1e4", "9223372036854775807"},
+		"sanctions": {"0", "-1", "1001", "1e4", "9223372036854775807"},
 	} {
 		for _, n := range limits {
 			all = append(all, badParam{method + " with limit " + n, method, in(method, "limit", n), "limit"})
@@ -195,6 +212,37 @@ func badChangeSizes(in func(method, field, value string) string, text func(int) 
 	add(rpc.MethodEdit, "body", map[string]string{"that is empty": `""`})
 	add(rpc.MethodDelete, "reason", map[string]string{"of 513 bytes": text(513), "of 171 characters of 3 bytes": `"` + strings.Repeat("大", 171) + `"`, "of 60,000 bytes": text(60_000)})
 	add(rpc.MethodChat, "mentions", map[string]string{"of 51 users": "[" + strings.Repeat(`"ada",`, 50) + `"ada"]`, "of 5,000 users": "[" + strings.Repeat(`"ada",`, 4999) + `"ada"]`, "of nobody": `[""]`, "that has null": `["ada",null]`})
+	return all
+}
+
+// badModeration are those of what moderators do.
+func badModeration(in func(method, field, value string) string, text func(int) string) (all []badParam) {
+	add := func(method, field string, values map[string]string) {
+		for name, value := range values {
+			all = append(all, badParam{method + " with " + field + " " + name, method, in(method, field, value), field})
+		}
+	}
+	ids := map[string]string{"that is empty": `""`, "of 65 bytes": text(65), "of 22 characters of 3 bytes": `"` + strings.Repeat("大", 22) + `"`, "of 60,000 bytes": text(60_000)}
+	reasons := map[string]string{"of 513 bytes": text(513), "of 171 characters of 3 bytes": `"` + strings.Repeat("大", 171) + `"`, "of 60,000 bytes": text(60_000)}
+	seqs := map[string]string{"-1": "-1", "-1.0": "-1.0", "-2^63": "-9223372036854775808", "2^53": "9007199254740992", "2^63-1": "9223372036854775807"}
+	for _, method := range []string{rpc.MethodMute, rpc.MethodBan} {
+		add(method, "for", map[string]string{"0": "0", "-0.0": "-0.0", "-1": "-1", "of more than a hundred years": "3153600000001", "2^53": "9007199254740992", "2^63-1": "9223372036854775807", "-2^63": "-9223372036854775808"})
+		add(method, "purge", seqs)
+	}
+	add(rpc.MethodPurge, "since", seqs)
+	for _, method := range []string{rpc.MethodMute, rpc.MethodBan, rpc.MethodKick, rpc.MethodPurge} {
+		add(method, "reason", reasons)
+	}
+	for _, method := range []string{rpc.MethodMute, rpc.MethodBan, rpc.MethodKick, rpc.MethodLift, rpc.MethodPurge, rpc.MethodSet} {
+		add(method, "id", ids)
+	}
+	add(rpc.MethodLift, "action", map[string]string{"that is empty": `""`, "of a kick": `"kick"`, "of a lift": `"lift"`, "in capitals": `"MUTE"`, "of both": `"mute,ban"`})
+	add(rpc.MethodSet, "slow", map[string]string{"-1": "-1", "of more than a day": "86401", "2^53": "9007199254740992", "-2^63": "-9223372036854775808"})
+	add(rpc.MethodSet, "topic", map[string]string{"of 257 bytes": text(257), "of 86 characters of 3 bytes": `"` + strings.Repeat("大", 86) + `"`, "of 60,000 bytes": text(60_000)})
+	for name, params := range map[string]string{"nothing": `{"channel":"a"}`, "nothing but null": `{"channel":"a","slow":null,"frozen":null,"topic":null}`, "pins": `{"channel":"a","pins":[1]}`, "an id": `{"channel":"a","id":"x"}`, "settings in capitals": `{"channel":"a","Topic":"x","FROZEN":true}`} {
+		all = append(all, badParam{"set of " + name, rpc.MethodSet, params, "params"})
+	}
+	add(rpc.MethodSanctions, "after", map[string]string{"of a name with a NUL": `"a\u0000"`, "of a long name": text(129)})
 	return all
 }
 

@@ -72,7 +72,7 @@ func (c *call) edit(r rpc.Request) *rpc.Error {
 	if bad := checkBody(p.Body, limits); bad != nil {
 		return bad
 	}
-	if bad := checkData(p.Data, limits); bad != nil {
+	if bad := checkData(p.Data, limits.Data); bad != nil {
 		return bad
 	}
 	edit := &schema.Edit{Body: p.Body, Type: p.Type, Data: p.Data}

@@ -22,6 +22,7 @@ type channel struct {
 	reacting  bool           // among those whose members are to be told of reactions
 	looking   bool           // messages that are reacted to are being looked up
 	aims      map[int64]*aim // by the message that is waited for, or looked up
+	slow      slow
 }
 
 // detach ends p's membership.

@@ -84,7 +84,7 @@ func (m *chatParams) check(limits *rpc.Limits) *rpc.Error {
 	if bad := checkBody(m.Body, limits); bad != nil {
 		return bad
 	}
-	if bad := checkData(m.Data, limits); bad != nil {
+	if bad := checkData(m.Data, limits.Data); bad != nil {
 		return bad
 	}
 	if text(m.Type) == rpc.TypeText {
@@ -165,9 +165,9 @@ func checkBody(body string, limits *rpc.Limits) *rpc.Error {
 
 // checkData checks the size of data and how deep it is nested. That it is JSON, and
 // of Unicode text, was seen when the request was read.
-func checkData(data json.RawMessage, limits *rpc.Limits) *rpc.Error {
-	if len(data) > limits.Data {
-		return rpc.TooLarge(limits.Data)
+func checkData(data json.RawMessage, most int) *rpc.Error {
+	if len(data) > most {
+		return rpc.TooLarge(most)
 	}
 	if depth(data) > maxDepth {
 		return rpc.InvalidParams("data", "must not be nested more than 32 deep")

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"math"
 	"net"
 
@@ -85,7 +86,7 @@ func (cfg *Config) setLimits(listen net.Addr) {
 	set(&l.Edits, 1_000)
 	set(&l.Pairs, 10_000)
 	set(&l.Names, changes.MaxNames)
-	set(&l.Moderation, 10)
+	l.Moderation = max(0, cmp.Or(l.Moderation, 10))
 	set(&l.Sanctions, schema.MaxChannelSanctions)
 }
 

@@ -41,6 +41,7 @@ type metrics struct {
 	connections  meter.Level
 	upgrades     meter.Tally // by result
 	limited      meter.Tally // by limit
+	refused      meter.Tally // by reason
 	closes       meter.Tally // by code
 	slow         meter.Counter
 	shed         meter.Counter
@@ -73,8 +74,11 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			"WebSockets that were asked for, by what became of them: ok; full, address (too many of it), rate or hello (too many that have not sent it), all answered with 503; refused for its host, origin or proxy; not_ready, draining, or failed for a bad request.",
 			meter.By("result", outcomeOK, admission.RefusedFull, admission.RefusedAddress, admission.RefusedRate, admission.RefusedHello, "not_ready", "draining", outcomeRefused, outcomeFailed)),
 		limited: m.Tally("parley.connector.limited", "{event}",
-			"Times that a client met a limit, by which: requests and joins of a session, those of its user, chats, user_connections; bytes, for which reading waited; hello, for the lack of which a connection made room; plain, one that was not a WebSocket and did.",
+			"Times that a client met a limit, by which: requests and joins of a session, those of its user, chats, moderation, user_connections; bytes, for which reading waited; hello, for the lack of which a connection made room; plain, one that was not a WebSocket and did.",
 			meter.By("limit", limitNames...)),
+		refused: m.Tally("parley.connector.refused", "{request}",
+			"Requests that moderators' acts have stopped, by which: mute, ban or frozen (1009); slow, of slow mode (1005); full, a bound of mutes, bans or settings (1011).",
+			meter.By("reason", refusedMute, refusedBan, refusedFrozen, refusedSlow, refusedFull)),
 		closes: m.Tally("parley.connector.closes", "{connection}",
 			"WebSockets that ended, by close code; 1006 is one that was cut without a code.", meter.By("code", knownCodes...)),
 		slow: m.Counter("parley.connector.slow_consumers", "{connection}",
@@ -101,7 +105,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			meter.Seconds, nil),
 		batch: m.Histogram("parley.connector.batch.size", "{push}", "Pushes that were read at once.", meter.Sizes, nil),
 		acks: m.Histogram("parley.connector.ack.duration", "s",
-			"Time until the log acknowledged an event, by its kind.", meter.Seconds, meter.By("event", "join", "chat", "change", "leave")),
+			"Time until the log acknowledged an event, by its kind.", meter.Seconds, meter.By("event", "join", "chat", "change", "moderation", "leave")),
 		reads: m.Tally("parley.connector.history.reads", "{read}",
 			"Reads of history, by where it was found (ring is the connector's memory) and by result.", allReads),
 		readTime: m.Histogram("parley.connector.history.read.duration", "s",
@@ -119,7 +123,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 }
 
 // limits are the values of a label.
-var limitNames = []string{"requests", "user_requests", "joins", "user_joins", "chats", "user_connections", "bytes", "hello", "plain"}
+var limitNames = []string{"requests", "user_requests", "joins", "user_joins", "chats", "moderation", "user_connections", "bytes", "hello", "plain"}
 
 // methods are the values of a label.
 var methods = append(slices.Clone(rpc.Methods), "other")
@@ -195,6 +199,8 @@ func (m *metrics) acknowledged(e *schema.Event, took time.Duration) {
 	case *schema.Event_Change, *schema.Event_Pin:
 		m.acks.Record(took.Seconds(), "change")
 		m.changes.Add(1)
+	case *schema.Event_Sanction, *schema.Event_Purge, *schema.Event_Set:
+		m.acks.Record(took.Seconds(), "moderation")
 	}
 }
 

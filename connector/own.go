@@ -7,7 +7,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// maxOwn is how many changes with an id of the client's own a place remembers.
+// maxOwn is how many changes and moderator's acts with an id of the client's own a place remembers.
 const maxOwn = 64
 
 // ownActs are what a session did in one channel and memory does not show. The zero
@@ -18,9 +18,9 @@ type ownActs struct {
 	reactedAt int64           // the highest seq of one
 }
 
-// note notes a change that was acknowledged. Messages are found in the ring.
+// note notes a change, or a moderator's act, that was acknowledged. Messages are found in the ring.
 func (o *ownActs) note(a *act, r rpc.ActResult) {
-	if a.id == nil || a.target == 0 {
+	if a.id == nil || a.event.GetChat() != nil {
 		return
 	}
 	if len(o.changes) == maxOwn {

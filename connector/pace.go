@@ -25,6 +25,7 @@ type pace struct {
 	rate     int                // requests a second of the session
 	userRate int                // of its user's sessions together
 	chats    int                // messages a second of the user in a channel
+	moderate int                // moderators' requests a second of the user
 	account  *admission.Account // of the user; nil before hello. Set by the reading goroutine, with session.mu
 
 	// Owned by the reading goroutine.
@@ -36,7 +37,7 @@ type pace struct {
 func newPace(inc *incarnation) pace {
 	l := inc.limits
 	return pace{
-		metrics: inc.metrics, rate: l.Rate, userRate: inc.cfg.Edge.UserRate, chats: l.Chats,
+		metrics: inc.metrics, rate: l.Rate, userRate: inc.cfg.Edge.UserRate, chats: l.Chats, moderate: l.Moderation,
 		requests: admission.NewBucket(l.Rate, requestBurst(l)), joins: admission.NewBucket(l.Joins, l.Channels),
 		tokens: admission.NewBucket(min(tokenRate, l.Rate), tokenBurst),
 	}
@@ -100,6 +101,15 @@ func (p *pace) join() *rpc.Error {
 func (p *pace) chat(channel string) *rpc.Error {
 	if retry, ok := p.account.DrawChat(channel, p.chats, time.Now()); !ok {
 		p.metrics.limited.Add(1, "chats")
+		return rateLimited(retry)
+	}
+	return nil
+}
+
+// moderation takes a moderator's request from the bucket of the user.
+func (p *pace) moderation() *rpc.Error {
+	if retry, ok := p.account.DrawModeration(p.moderate, time.Now()); !ok {
+		p.metrics.limited.Add(1, "moderation")
 		return rateLimited(retry)
 	}
 	return nil

@@ -16,6 +16,7 @@ type archive interface {
 	ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error)
 	Holds(ctx context.Context, channel string) (bool, error)
 	Reactors(ctx context.Context, q history.Query, of history.Reactors) (rpc.ReactionsResult, error)
+	Sanctions(ctx context.Context, q history.Query, after string) (rpc.SanctionsResult, error)
 	First(ctx context.Context, channel, user, id string, at int64) (history.Act, bool, error)
 }
 

@@ -87,6 +87,20 @@ func requestOf(name string) (m request, known bool) {
 		return request{start: (*call).react, traced: true}, true
 	case rpc.MethodPin:
 		return request{start: (*call).pin, traced: true}, true
+	case rpc.MethodMute:
+		return request{start: (*call).mute, traced: true}, true
+	case rpc.MethodBan:
+		return request{start: (*call).ban, traced: true}, true
+	case rpc.MethodKick:
+		return request{start: (*call).kick, traced: true}, true
+	case rpc.MethodLift:
+		return request{start: (*call).lift, traced: true}, true
+	case rpc.MethodPurge:
+		return request{start: (*call).purge, traced: true}, true
+	case rpc.MethodSet:
+		return request{start: (*call).set, traced: true}, true
+	case rpc.MethodSanctions:
+		return request{start: (*call).sanctions, traced: true}, true
 	case rpc.MethodReactions:
 		return request{start: (*call).reactions, traced: true}, true
 	case rpc.MethodPins:

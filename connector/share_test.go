@@ -38,6 +38,9 @@ func (a *slowArchive) Holds(context.Context, string) (bool, error) { return true
 func (a *slowArchive) Reactors(context.Context, history.Query, history.Reactors) (rpc.ReactionsResult, error) {
 	return rpc.ReactionsResult{}, nil
 }
+func (a *slowArchive) Sanctions(context.Context, history.Query, string) (rpc.SanctionsResult, error) {
+	return rpc.SanctionsResult{}, nil
+}
 func (a *slowArchive) First(context.Context, string, string, string, int64) (history.Act, bool, error) {
 	return history.Act{}, false, nil
 }

@@ -131,7 +131,8 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 	if left.GetUnsubscribed() || u.GetRemoved().GetUnsubscribed() || u.GetUnwatched().GetUnsubscribed() {
 		s.inc.channels.unsubscribe(ch)
 	}
-	if u.GetMessage() != nil {
+	if m := u.GetMessage(); m != nil {
+		ch.saw(p, m)
 		s.sentAt = append(s.sentAt, p.Time)
 	}
 	return nil

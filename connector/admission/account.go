@@ -21,6 +21,8 @@ type Account struct {
 	probed time.Time          // when all sessions were to be pinged
 	excess Flood              // requests above the user's rate
 	chats  map[string]*Bucket // by channel; those that are full are forgotten
+
+	moderation *Bucket // nil: nothing was drawn
 }
 
 // DrawRequest takes a request of the user from the bucket, like [Draw].
@@ -45,6 +47,20 @@ func (a *Account) DrawChat(channel string, perSecond int, now time.Time) (retry 
 		return 0, true
 	}
 	return Draw(a.chat(channel, perSecond, now), now)
+}
+
+// DrawModeration takes a moderator's request of the user, of so many a second.
+func (a *Account) DrawModeration(perSecond int, now time.Time) (retry time.Duration, ok bool) {
+	if a == nil || perSecond <= 0 {
+		return 0, true
+	}
+	a.mu.Lock()
+	if a.moderation == nil {
+		a.moderation = NewBucket(perSecond, 2*perSecond)
+	}
+	b := a.moderation
+	a.mu.Unlock()
+	return Draw(b, now)
 }
 
 // AskedAfter reports whether all sessions are to be pinged, and were to be

@@ -175,6 +175,11 @@ func (a *archive) Reactors(ctx context.Context, q history.Query, of history.Reac
 	return r, err
 }
 
+// Sanctions is not simulated: no client asks for it.
+func (a *archive) Sanctions(context.Context, history.Query, string) (rpc.SanctionsResult, error) {
+	return rpc.SanctionsResult{}, history.ErrUnavailable
+}
+
 // First follows repeats back in the log as it is.
 func (a *archive) First(_ context.Context, channel, user, id string, at int64) (history.Act, bool, error) {
 	l, found := a.w.logs[schema.PartitionOf(channel, partitions)], false

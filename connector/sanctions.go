@@ -1,0 +1,103 @@
+package connector
+
+import (
+	"context"
+
+	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// sanctionsCall is a request for the mutes and bans of a channel.
+type sanctionsCall struct {
+	*call
+	acked int64 // what the session knew of when it asked
+	after string
+	limit int
+}
+
+func (c *call) sanctions(r rpc.Request) *rpc.Error {
+	s := c.session
+	var q rpc.SanctionsParams
+	bad := rpc.Decode(r.Params, &q)
+	if s.inc.format(q.Channel) < 2 {
+		return &errNoMethod
+	}
+	if bad == nil {
+		bad = checkName("channel", q.Channel)
+	}
+	if bad == nil && q.After != "" {
+		bad = checkName("after", q.After)
+	}
+	n := &sanctionsCall{call: c, after: q.After}
+	if bad == nil {
+		n.limit, bad = limitOf(q.Limit, 1, maxMembers, defaultMembers)
+	}
+	if bad != nil {
+		return bad
+	}
+	p, bad := s.placeFor(grants.Moderate, q.Channel)
+	if bad != nil {
+		return bad
+	}
+	if bad := s.pace.moderation(); bad != nil {
+		return bad
+	}
+	n.acked = p.ackedNow()
+	p.afterJoin(n)
+	return nil
+}
+
+func (n *sanctionsCall) passed(*channel) bool { return false }
+
+func (n *sanctionsCall) refused(*rpc.Error) { n.fail(rpc.NotJoined()) }
+
+// answer answers once what was acknowledged to the session has passed. Memory has the
+// mutes of members alone, so all are read.
+func (n *sanctionsCall) answer(ch *channel) {
+	if !n.reserve(waitBytes) {
+		n.fail(rpc.HistoryUnavailable(retryAfter))
+		return
+	}
+	inc, front := n.session.inc, n.session.front
+	inc.spawn(func() {
+		if !front.AwaitRoom(inc.ctx, inc.limits.Page) {
+			n.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
+			return
+		}
+		defer front.FreeRoom(inc.limits.Page)
+		ctx := n.within(inc.ctx)
+		r, err := inc.past.sanctions(ctx, ch, n)
+		if err != nil {
+			inc.past.noHistory.warn(ctx, inc.logger, err)
+			n.fail(rpc.HistoryUnavailable(retryAfter))
+			return
+		}
+		n.result(r)
+	})
+}
+
+// sanctions reads the mutes and bans of a channel.
+func (x *reader) sanctions(ctx context.Context, ch *channel, n *sanctionsCall) (rpc.SanctionsResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, x.inc.cfg.HistoryTime)
+	defer cancel()
+	if !x.awaitTarget(ctx, ch, n.acked) {
+		return rpc.SanctionsResult{}, errBehind
+	}
+	done, err := x.shares.await(ctx, n.session.user)
+	if err != nil {
+		return rpc.SanctionsResult{}, err
+	}
+	defer done()
+	ch.Lock()
+	end := ch.Position() + 1
+	ch.Unlock()
+	q := x.query(ch, n.session.user, end)
+	q.Limit = n.limit
+	select {
+	case x.turns <- struct{}{}:
+		defer func() { <-x.turns }()
+		return x.archive.Sanctions(ctx, q, n.after)
+	case <-ctx.Done():
+		return rpc.SanctionsResult{}, ctx.Err()
+	}
+}
