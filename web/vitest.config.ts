@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const sdk = fileURLToPath(new URL("sdk/src/index.ts", import.meta.url));
+const built = fileURLToPath(new URL("dist/sdk/parley.js", import.meta.url));
 
 export default defineConfig({
   resolve: { alias: { "@parley-chat/sdk": sdk } },
@@ -16,6 +17,15 @@ export default defineConfig({
         extends: true,
         // Alone: nothing but Node is needed.
         test: { name: "unit", include: ["tests/unit/**/*.test.ts", "tests/sdk/**/*.test.ts"] },
+      },
+      {
+        extends: true,
+        // What a page gets that imports the SDK from a connector, in one file.
+        resolve: { alias: { "@parley-chat/sdk": built } },
+        test: {
+          name: "built",
+          include: ["tests/sdk/{acts,changes,edits,moderation,recovery,rights}.test.ts"],
+        },
       },
       {
         extends: true,

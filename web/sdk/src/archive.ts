@@ -39,7 +39,7 @@ export async function* pagesAfter(
 
 /** The position up to which a page that begins after another one goes. */
 export function reachedBy({ seq, messages }: Told, after: number): number {
-  return seq ?? messages[messages.length - 1]?.seq ?? after;
+  return seq ?? messages.at(-1)?.seq ?? after;
 }
 
 /** The first message in pages that is looked for. */

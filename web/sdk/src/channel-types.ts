@@ -1,6 +1,7 @@
 import type { Channel } from "./channel.js";
 import type { Answer } from "./connection.js";
 import type { ParleyError } from "./errors.js";
+import type { Sanctioned, Signal } from "./moderation-types.js";
 import type { Content } from "./outbox.js";
 import type {
   HistoryResult,
@@ -53,9 +54,14 @@ export type ChannelEvents = {
   /**
    * The server put this session out of the channel. The messages until
    * then stay in `messages`. Where a channel token may help, the channel tries to
-   * come back (`state` is `joining`), else or then it is `failed`.
+   * come back (`state` is `joining`), else or then it is `failed`; after `kicked` one
+   * may {@link Channel.join} again.
    */
   removed: Removed;
+  /** A moderator did something about a user: told to that user and to moderators. */
+  sanctioned: Sanctioned;
+  /** Another user tells something that is not kept, such as `typing`. */
+  signal: Signal;
   /** The server's chain of messages, or of changes, had a hole, which is being repaired. */
   broken: { expected: number; got: number };
 };

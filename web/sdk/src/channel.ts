@@ -1,7 +1,8 @@
 import { find, pagesAfter } from "./archive.js";
 import type { ChannelOptions, ChannelState, Link, SendOptions } from "./channel-types.js";
 import { ErrorCode, ParleyError } from "./errors.js";
-import { Messages, seqOf } from "./messages.js";
+import { seqOf } from "./messages.js";
+import { Moderation } from "./moderation.js";
 import { Outbox, type Outgoing, type Saved } from "./outbox.js";
 import { Pass } from "./pass.js";
 import type {
@@ -25,12 +26,12 @@ import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
  * {@link Client.channel}; it stays joined over any number of connections until
  * {@link leave}.
  */
-export class Channel extends Messages {
+export class Channel extends Moderation {
   readonly #options: Required<Omit<ChannelOptions, "getToken">>;
   readonly #roster = new Roster();
   readonly #pass: Pass;
   /** @internal */
-  protected readonly sync: Sync;
+  protected sync: Sync;
   readonly #outbox: Outbox;
   #state: ChannelState = "idle";
   #error: ParleyError | undefined;
@@ -129,7 +130,7 @@ export class Channel extends Messages {
   leave(): Promise<void> {
     if (!this.link.forget(this)) return this.#leaving; // another object may be in the channel
     this.closed(new ParleyError(ErrorCode.Closed, "the channel was left"));
-    this.sync.reset();
+    this.sync = this.#newSync(); // another join is a first one
     this.#started = false;
     this.epoch = undefined;
     return (this.#leaving = new Promise((resolve) => this.requests.leave(resolve)));
@@ -187,13 +188,13 @@ export class Channel extends Messages {
   }
 
   /** The server has put this session out. @internal */
-  removed({ seq, reason }: Removed): void {
+  removed(removed: Removed): void {
     if (this.#state !== "joined" && this.#state !== "joining") return;
     this.disconnected();
-    this.emit("removed", { seq, reason });
+    this.emit("removed", removed);
+    const { reason } = removed;
     if (reason === "forbidden" && this.#pass.replace()) return this.sync.join();
-    const data = { action: "join", channel: this.name, reason };
-    this.#failed(new ParleyError(ErrorCode.Forbidden, "the server put you out of the channel", data));
+    this.#failed(this.out(removed));
   }
 
   /** The session has a fresh token, which may allow more. @internal */
@@ -271,7 +272,10 @@ export class Channel extends Messages {
       case "reacted":
         return this.apply({ reacted: push.params }, epoch);
       case "settings":
-        return this.set(push.params);
+        this.#outbox.hasten(); // slow mode may have ended
+        return this.learn(push.params);
+      case "sanctioned":
+        return this.sanctioned(push.params);
       case "joined":
         this.#roster.joined(push.params);
         this.emit("joined", push.params);
@@ -288,6 +292,7 @@ export class Channel extends Messages {
   #joined(result: JoinResult, outcome: Outcome): void {
     this.#partition = result.partition;
     this.#degraded = result.degraded ?? false;
+    this.bound(result.sanction);
     this.able(result.clast !== undefined, result.settings);
     this.#roster.reset(result.members, result.count);
     this.#error = undefined;

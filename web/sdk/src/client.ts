@@ -8,7 +8,7 @@ import { ErrorCode, isTransient, isUnauthorized, ParleyError } from "./errors.js
 import { endpoint, mayReconnect, shown, watchNetwork } from "./network.js";
 import type { HelloResult, Push } from "./protocol.js";
 import { Token } from "./token.js";
-import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
+import { answered, handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
 
 /** An established connection this old resets the back-off. */
 const STABLE_AFTER = 5_000;
@@ -123,10 +123,8 @@ export class Client extends Emitter<ClientEvents> {
     try {
       const params = this.#hello(await this.#token.renew());
       if (connection !== this.#connection) return; // the next hello brings it
-      const session = await new Promise<HelloResult>((resolve, reject) => {
-        this.#request<HelloResult>("hello", params, (error, result) =>
-          error ? reject(error) : resolve(result),
-        );
+      const session = await answered<HelloResult>((answer) => {
+        this.#request("hello", params, answer);
       });
       this.#session = session;
       this.#watchToken();
@@ -267,8 +265,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#session = session;
     this.#since = performance.now();
     this.#trouble = undefined;
-    const { pipeline, frame } = session.limits;
-    connection.established({ ping: session.ping, pipeline, frame });
+    connection.established(session);
     this.#setState({ status: "online" });
     this.#watchToken();
     this.#waiters.settle();
@@ -299,6 +296,7 @@ export class Client extends Emitter<ClientEvents> {
       // A later server may have more of them.
       const channel = this.#channels.get(push.params?.channel);
       if (push.method === "removed") channel?.removed(push.params);
+      else if (push.method === "signal") channel?.signalled(push.params);
       else if (push.params?.seq) channel?.push(push);
       return;
     }
@@ -378,19 +376,9 @@ export class Client extends Emitter<ClientEvents> {
 
   #setState(state: ClientState): void {
     this.#state = state;
-    this.#options.debug?.(`${shown(this.#url)}: ${describe(state)}`);
+    this.#options.debug?.(`${shown(this.#url)}: ${JSON.stringify(state)}`);
     this.emit("state", state);
   }
-}
-
-function describe(state: ClientState): string {
-  switch (state.status) {
-    case "waiting":
-      return `waiting for ${state.retryAt - Date.now()} ms (${state.code}: ${state.reason})`;
-    case "closed":
-      return state.error ? `closed (${state.error.code}: ${state.error.message})` : "closed";
-  }
-  return state.status;
 }
 
 function otherUser(): ParleyError {

@@ -103,10 +103,10 @@ export class Connection {
   }
 
   /** Applies the limits of `hello`'s result; until then one request at a time is sent. */
-  established(options: { ping: number; pipeline: number; frame: number }): void {
-    this.#ping = options.ping;
-    this.#pipeline = options.pipeline;
-    this.#frame = options.frame;
+  established({ ping, limits }: { ping: number; limits: { pipeline: number; frame: number } }): void {
+    this.#ping = ping;
+    this.#pipeline = limits.pipeline;
+    this.#frame = limits.frame;
     this.#heard();
     this.#sendBacklog();
   }

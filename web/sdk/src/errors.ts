@@ -28,11 +28,14 @@ export const ErrorCode = {
   Unavailable: 1007,
   /** History cannot be read now. */
   HistoryUnavailable: 1008,
-  /** The user is barred, until `data.until`, for `data.reason`; `data.action` is `ban`. */
+  /**
+   * The user is banned (`data.action` is `ban`) or muted (`mute`), until `data.until`,
+   * for `data.reason`; or the channel is frozen (`frozen`). Of a client: barred.
+   */
   Sanctioned: 1009,
   /** The message is not there, is deleted, or may not be seen by the user. */
   Gone: 1010,
-  /** A message has as many edits or reactions (`data.limit`) as it takes. */
+  /** A message has as many edits or reactions, a channel as many sanctions (`data.limit`), as it takes. */
   Full: 1011,
   /** The connection ended before the answer came. */
   Disconnected: -1,
@@ -105,9 +108,9 @@ export interface ErrorData {
   channel?: string;
   /** The parameter that is wrong. */
   field?: string;
-  /** What is wrong with it, or with a channel token; or why the user is barred or out. */
+  /** What is wrong with it, or with a channel token; or why the user is out, muted or barred. */
   reason?: string;
-  /** When a bar ends, in milliseconds since the Unix epoch; absent: never by itself. */
+  /** When a sanction ends, in milliseconds since the Unix epoch; absent: never by itself. */
   until?: number;
   /** The limit that was exceeded. */
   limit?: number;

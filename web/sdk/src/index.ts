@@ -20,11 +20,21 @@ export {
   isTransient,
   type ErrorData,
 } from "./errors.js";
+export type {
+  ModerationOptions,
+  Sanction,
+  Sanctioned,
+  SanctionOptions,
+  SanctionsResult,
+  SetOptions,
+  Signal,
+} from "./moderation-types.js";
 export type { Content, Outgoing, Position, Saved } from "./outbox.js";
 export type { Gap, Message } from "./timeline.js";
 export type { WaitOptions } from "./wait.js";
 export type {
   Action,
+  ActResult,
   By,
   Changed,
   ChatResult,

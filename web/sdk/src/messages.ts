@@ -13,14 +13,13 @@ import { ErrorCode, ParleyError } from "./errors.js";
 import { Pages } from "./pages.js";
 import type {
   Action,
-  ChatResult,
+  ActResult,
   HistoryQuery,
   HistoryResult,
   PinsResult,
   Reactor,
   ReactionsResult,
   ReactResult,
-  RepeatResult,
   Settings,
   Told,
 } from "./protocol.js";
@@ -52,7 +51,8 @@ export abstract class Messages extends Emitter<ChannelEvents> {
       return ready ? this.sync.position : undefined;
     },
     dedupe: () => this.link.limits?.dedupe ?? 0,
-    rejoin: () => this.sync.join(),
+    // Whoever was put out meanwhile stays out.
+    rejoin: () => void (this.state === "joined" && this.sync.join()),
   };
   #changeable = false;
   #settings: Settings = { pins: [], slow: 0, frozen: false, topic: "", data: null };
@@ -78,7 +78,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   /** What the channel is doing. */
   abstract get state(): ChannelState;
   /** @internal */
-  protected abstract readonly sync: Sync;
+  protected abstract sync: Sync;
   /** Messages were put among `messages`. @internal */
   protected abstract added(messages: readonly Message[]): void;
 
@@ -123,15 +123,12 @@ export abstract class Messages extends Emitter<ChannelEvents> {
    * Resolves when that is durable, over reconnects; rejects with
    * {@link ErrorCode.Gone}, {@link ErrorCode.Full} and the like where it cannot be.
    */
-  edit(target: Target, body: string, options: EditOptions = {}): Promise<ChatResult | RepeatResult> {
+  edit(target: Target, body: string, options: EditOptions = {}): Promise<ActResult> {
     return this.#act("edit", "edit", target, { body, ...options });
   }
 
   /** Deletes a message for everybody: one's own, or another's for a moderator. */
-  delete(
-    target: Target,
-    options: { reason?: string; id?: string } = {},
-  ): Promise<ChatResult | RepeatResult> {
+  delete(target: Target, options: { reason?: string; id?: string } = {}): Promise<ActResult> {
     return this.#act("delete", "edit", target, options);
   }
 
@@ -154,10 +151,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   }
 
   /** Pins a public message, or takes it off again; for moderators. */
-  pin(
-    target: Target,
-    options: { remove?: boolean; id?: string } = {},
-  ): Promise<ChatResult | RepeatResult> {
+  pin(target: Target, options: { remove?: boolean; id?: string } = {}): Promise<ActResult> {
     return this.#act("pin", "moderate", target, options);
   }
 
@@ -203,7 +197,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   /** @internal */
   protected able(changeable: boolean, settings?: Settings): void {
     this.#changeable = changeable;
-    if (settings) this.set(settings);
+    if (settings) this.learn(settings);
     else this.emit("change", undefined);
   }
 
@@ -219,7 +213,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   }
 
   /** @internal */
-  protected set(settings: Settings): void {
+  protected learn(settings: Settings): void {
     const news = settings.seq !== this.#settings.seq;
     this.#settings = settings;
     if (news) this.emit("settings", settings);
@@ -246,7 +240,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
     return handled(this.pages.ask(method, query, use));
   }
 
-  #act<Result extends ReactResult = ChatResult | RepeatResult>(
+  #act<Result extends ReactResult = ActResult>(
     method: string,
     action: Action,
     target: Target,

@@ -183,6 +183,13 @@ export class Outbox {
     void this.#goOn();
   }
 
+  /** Waits no longer for what the server said. */
+  hasten(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    void this.#goOn();
+  }
+
   /** Looks up what is too old to be repeated, then sends the rest. */
   async #goOn(): Promise<void> {
     const old = this.#entries.filter((entry) => this.#expired(entry));
@@ -252,10 +259,7 @@ export class Outbox {
     if (error.code === ErrorCode.RateLimited) this.#window = 1;
     // Everything waits, so that the order in which it was written is kept.
     const wait = error.retry ?? backoff(entry.failures++);
-    this.#pause ??= setTimeout(() => {
-      this.#pause = undefined;
-      void this.#goOn();
-    }, wait);
+    this.#pause ??= setTimeout(() => this.hasten(), wait);
   }
 
   #waiting(): number {

@@ -107,7 +107,7 @@ export class Pages {
     if (!oldest || oldest.epoch !== epoch) return;
     await this.history({ around: seq, epoch, limit: AROUND }, (page) => {
       const added = this.#prepend(page, oldest);
-      const newest = page.messages[page.messages.length - 1];
+      const newest = page.messages.at(-1);
       if (!added || !newest || !page.newer || newest.seq >= oldest.seq) return;
       this.#timeline.gaps.unshift({ epoch, from: newest.seq, to: oldest.seq });
     });

@@ -4,6 +4,8 @@
  * one epoch. Times are milliseconds since the Unix epoch, for people to read.
  */
 
+import type { Sanction, Sanctioned, Signal } from "./moderation-types.js";
+
 /** Who acted: a user, or a key of the server's API. */
 export type By = { user: string; key?: never } | { key: string; user?: never };
 
@@ -153,6 +155,12 @@ export interface Limits {
   edit_age?: number;
   /** Milliseconds for which a session without the grant of history recovers; absent in an older server. */
   grace?: number;
+  /** Requests of a moderator per second; 0 or absent means no limit. */
+  moderation?: number;
+  /** Mutes and bans of a channel that nobody has lifted. */
+  sanctions?: number;
+  /** Signals per second; 0 or absent means no limit. */
+  signals?: number;
 }
 
 /** What the server reports about a new session. */
@@ -207,6 +215,7 @@ export interface JoinResult extends Told {
   messages: WireMessage[];
   more: boolean;
   settings?: Settings;
+  sanction?: Sanction;
   partition: number;
   recovered?: boolean;
   reason?: RecoveryFailure;
@@ -236,6 +245,9 @@ export interface RepeatResult {
   /** Not known. */
   time?: undefined;
 }
+
+/** The acknowledgement of what was done in a channel. */
+export type ActResult = ChatResult | RepeatResult;
 
 /** The acknowledgement of a reaction; `unchanged`: it was so already, since `seq` or (0) ever. */
 export type ReactResult = (ChatResult & { unchanged?: undefined }) | RepeatResult | Unchanged;
@@ -322,8 +334,16 @@ export interface MembersResult {
   count: number;
 }
 
-/** Why a user left. */
-export type LeaveReason = "leave" | "disconnect" | "timeout" | "forbidden";
+/** Why a user left; a later server may have more, which are like `leave`. */
+export type LeaveReason =
+  | "leave"
+  | "disconnect"
+  | "timeout"
+  | "kicked"
+  | "banned"
+  | "barred"
+  | "forbidden"
+  | (string & {});
 
 /** What may be granted to a user in a channel; a later server may have more. */
 export type Action =
@@ -341,8 +361,10 @@ export type Action =
 export interface Removed {
   /** Where in the channel that was. */
   seq: number;
-  /** `forbidden`: the user may not be in it any more. */
-  reason: "forbidden" | (string & {});
+  /** `forbidden`: the user may not be in it any more; else a moderator put them out. */
+  reason: "kicked" | "banned" | "forbidden" | (string & {});
+  /** When a ban ends, in milliseconds since the Unix epoch; absent: when it is lifted. */
+  until?: number;
 }
 
 /** The pushes of one channel, by method. */
@@ -359,10 +381,14 @@ export type ChannelPush =
   | { method: "presence"; params: { channel: string; seq: number; count: number } }
   | { method: "changed"; params: Changed & { channel: string; cprev: number } }
   | { method: "reacted"; params: Reacted & { channel: string } }
-  | { method: "settings"; params: Settings & { channel: string; seq: number } };
+  | { method: "settings"; params: Settings & { channel: string; seq: number } }
+  | { method: "sanctioned"; params: Sanctioned & { channel: string } };
 
 /** The end of the pushes of a channel. */
 export type RemovedPush = { method: "removed"; params: Removed & { channel: string } };
 
+/** What has no place in the order of its channel. */
+export type SignalPush = { method: "signal"; params: Signal & { channel: string } };
+
 /** Everything the server sends unasked. */
-export type Push = ChannelPush | RemovedPush | { method: "drain"; params: { after: number } };
+export type Push = ChannelPush | RemovedPush | SignalPush | { method: "drain"; params: { after: number } };

@@ -4,7 +4,7 @@ import type { Answer } from "./connection.js";
 import { ErrorCode, isTransient, type ParleyError } from "./errors.js";
 import type { Content } from "./outbox.js";
 import type { Action, ChatResult, RepeatResult } from "./protocol.js";
-import { handled } from "./wait.js";
+import { answered } from "./wait.js";
 
 /** What a channel asks of the server, and what the answers tell of the user's rights. */
 export class Requests {
@@ -23,13 +23,7 @@ export class Requests {
 
   /** Asks for what an action allows. */
   ask<Result>(method: string, query: object, action: Action): Promise<Result> {
-    const answer = new Promise<Result>((resolve, reject) => {
-      this.send<Result>(method, query, action, (error, result) => {
-        if (error) reject(error);
-        else resolve(result);
-      });
-    });
-    return handled(answer);
+    return answered((answer) => this.send<Result>(method, query, action, answer));
   }
 
   /** Sends a message; `retry` where it may have been sent before. */

@@ -17,7 +17,7 @@ export class Roster {
   }
 
   get last(): string | undefined {
-    return this.users[this.users.length - 1];
+    return this.users.at(-1);
   }
 
   /** Starts again with the first page. */

@@ -116,15 +116,6 @@ export class Sync {
     return this.#refusal;
   }
 
-  /** Forgets where the channel was: the next join is a first one. */
-  reset(): void {
-    this.disconnected();
-    this.#position = undefined;
-    this.#newest = { chat: 0, changed: 0 };
-    this.#proven = Infinity;
-    this.#joinSeq = this.#failures = this.#breaks = 0;
-  }
-
   /** Joins, from where the channel was if it was joined before. */
   join(): void {
     if (this.#held || !this.#follower.online()) return;
@@ -162,7 +153,8 @@ export class Sync {
     const at = this.#position;
     const { method, params } = push;
     if ((method === "chat" || method === "changed") && !this.#follows(method, params, at)) return;
-    at.seq = Math.max(at.seq, seq);
+    // It comes before the purge of the same event, which is above the position then.
+    if (method !== "sanctioned") at.seq = Math.max(at.seq, seq);
     if (method !== "chat") return this.#follower.pushed(push, at.epoch);
     const { prev: _, ...message } = push.params;
     this.#follower.take({ messages: [message] }, at.epoch);
@@ -234,7 +226,7 @@ export class Sync {
     const oldest = result.messages[0];
     if (result.recovered) {
       const links = result.messages.filter((message) => message.to === undefined);
-      return (links[links.length - 1]?.seq ?? this.#newest.chat) === result.last;
+      return (links.at(-1)?.seq ?? this.#newest.chat) === result.last;
     }
     // Without the grant of history it is not said whether there is more.
     if (result.degraded || result.reason === "forbidden") return false;

@@ -57,7 +57,7 @@ export class Timeline {
   }
 
   get newest(): Message | undefined {
-    return this.messages[this.messages.length - 1];
+    return this.messages.at(-1);
   }
 
   get oldest(): Message | undefined {

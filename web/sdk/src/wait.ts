@@ -1,3 +1,4 @@
+import type { Answer } from "./connection.js";
 import { ErrorCode, ParleyError } from "./errors.js";
 
 /** Ends a wait early. What was waited for continues all the same. */
@@ -56,4 +57,12 @@ export function tooLate(what: string, within: number, cause: string | undefined)
 export function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
+}
+
+/** The promise of an answer. */
+export function answered<Result>(ask: (answer: Answer<Result>) => void): Promise<Result> {
+  const promise = new Promise<Result>((resolve, reject) => {
+    ask((error, result) => (error ? reject(error) : resolve(result)));
+  });
+  return handled(promise);
 }

@@ -40,7 +40,7 @@ beforeEach(() => {
 
 afterEach(() => vi.useRealTimers());
 
-const establish = () => connection.established({ ping: 25_000, pipeline: 2, frame: 65_536 });
+const establish = () => connection.established({ ping: 25_000, limits: { pipeline: 2, frame: 65_536 } });
 
 test("silence is answered with a ping, any frame is a sign of life", () => {
   establish();

@@ -50,6 +50,10 @@ export class FakeServer {
   /** 1: it knows no changes. */
   format = 2;
   readonly members = new Set<string>();
+  /** What is set of the channel. */
+  settings: Record<string, unknown> = { slow: 0, frozen: false, topic: "", data: null, pins: [] };
+  /** The mute of whoever joins. */
+  sanction: object | undefined;
   readonly sockets = new Set<WebSocket>();
   epoch = "e1";
   seq = 10;
@@ -140,9 +144,23 @@ export class FakeServer {
   }
 
   /** Puts everybody out of the channel. */
-  remove(reason = "forbidden"): void {
-    this.push("removed", { channel: "lobby", seq: (this.seq += 2), reason });
+  remove(reason = "forbidden", more: object = {}): void {
+    this.push("removed", { channel: "lobby", seq: (this.seq += 2), reason, ...more });
     this.#joined.clear();
+  }
+
+  /** Tells of a sanction, by bob. */
+  sanctions(user: string, action: string, more: object = {}): number {
+    const seq = (this.seq += 2);
+    const what = { channel: "lobby", seq, user, action, by: { user: "bob" }, time: seq * 1000 };
+    this.push("sanctioned", { ...what, ...more });
+    return seq;
+  }
+
+  /** Sets something of the channel, and tells of it. */
+  set(more: object): void {
+    this.settings = { ...this.settings, ...more, seq: (this.seq += 2) };
+    this.push("settings", { channel: "lobby", ...this.settings });
   }
 
   count(method: string): number {
@@ -237,6 +255,13 @@ export class FakeServer {
       case "pin":
         if (this.format < 2) return call.error(-32601);
         return call.result({ id: params.id, seq: this.#act(call), time: 0 });
+      case "mute":
+      case "ban":
+      case "kick":
+      case "lift":
+      case "purge":
+      case "set":
+        return call.result({ id: params.id, seq: (this.seq += 2), time: 0 });
       case "history":
         if (!this.history) return call.error(1002, { action: "history", channel: "lobby" });
         return call.result(this.#history(params));
@@ -254,8 +279,7 @@ export class FakeServer {
     if (method === "edit") return this.change({ target, user, edit: { body } }).seq;
     if (method === "delete") return this.change({ target, user, delete: {} }).seq;
     if (method === "react") return this.change({ target, counts: { [name]: remove ? 0 : 1 } }).seq;
-    const set = { slow: 0, frozen: false, topic: "", data: null };
-    this.push("settings", { channel: "lobby", seq: (this.seq += 2), ...set, pins: [target] });
+    this.set({ pins: [target] });
     return this.seq;
   }
 
@@ -314,7 +338,8 @@ export class FakeServer {
       messages: messages.map((chat) => this.#wire(chat)),
       more: this.history && messages.length < this.log.length,
       partition: 3,
-      ...(this.format < 2 ? {} : { clast: this.#lastChange(), settings: this.#settings() }),
+      ...(this.format < 2 ? {} : { clast: this.#lastChange(), settings: this.settings }),
+      ...(this.sanction && { sanction: this.sanction }),
       ...this.#tells(changes, messages.map(({ seq }) => seq)),
       ...outcome,
     };
@@ -357,9 +382,5 @@ export class FakeServer {
       newer: from + limit < this.log.length,
       ...this.#tells([], page.map((chat) => chat.seq)),
     };
-  }
-
-  #settings(): object {
-    return { slow: 0, frozen: false, topic: "", data: null, pins: [] };
   }
 }
