@@ -124,7 +124,7 @@ func (a *act) isKnown(ch *channel) bool {
 func (a *act) publish(ch *channel) *rpc.Error {
 	p := a.place
 	reaction := a.event.GetChange().GetReact() != nil
-	now := time.Now()
+	now := a.session.inc.now()
 	if a.lasts > 0 {
 		a.event.GetSanction().Until = now.Add(a.lasts).UnixMilli()
 	}

@@ -1,8 +1,6 @@
 package connector
 
 import (
-	"time"
-
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -21,7 +19,7 @@ const (
 // neither does. A mute is for moderators as well. Both locks are held.
 func (p *place) silenced(ch *channel) *rpc.Error {
 	s := p.session
-	if mute, muted := ch.MuteOf(s.user, time.Now()); muted {
+	if mute, muted := ch.MuteOf(s.user, s.inc.now()); muted {
 		return rpc.Sanctioned(rpc.SanctionMute, mute.Until, mute.Reason)
 	}
 	if ch.Frozen() && !p.moderates() {
@@ -74,7 +72,7 @@ func (a *act) tooSoon(ch *channel) *rpc.Error {
 	if a.event.GetChat() == nil {
 		return nil
 	}
-	if wait := ch.tooSoon(a.session.user, time.Now()); wait > 0 && !a.place.moderates() {
+	if wait := ch.tooSoon(a.session.user, a.session.inc.now()); wait > 0 && !a.place.moderates() {
 		return rateLimited(wait)
 	}
 	return nil
@@ -116,20 +114,23 @@ func (a *act) draw() *rpc.Error {
 // it is not. A mute or a ban may take the place of another, which a connector cannot
 // know. The channel's lock is held.
 func (a *act) full(ch *channel) *rpc.Error {
-	has, limits := ch.Amounts(), &a.session.inc.limits
-	switch k := a.event.Kind.(type) {
+	return fullFor(a.event, ch.Amounts(), ch.Settings().Seq > 0, a.session.inc.limits.Sanctions)
+}
+
+func fullFor(e *schema.Event, has *schema.Amounts, isSet bool, sanctions int) *rpc.Error {
+	switch k := e.Kind.(type) {
 	case *schema.Event_Sanction:
 		if k.Sanction.Action != schema.Sanction_ACTION_MUTE && k.Sanction.Action != schema.Sanction_ACTION_BAN {
 			return nil
 		}
-		if has.GetSanctions() >= int64(limits.Sanctions) {
-			return rpc.Full("the channel has as many mutes and bans as it takes; lift some, such as those that have ended", limits.Sanctions)
+		if has.GetSanctions() >= int64(sanctions) {
+			return rpc.Full("the channel has as many mutes and bans as it takes; lift some, such as those that have ended", sanctions)
 		}
 		if has.GetAllSanctions() >= schema.MaxSanctions {
 			return rpc.Full("the channel's partition has as many mutes and bans as it takes; lift some, such as those that have ended", schema.MaxSanctions)
 		}
 	case *schema.Event_Set, *schema.Event_Pin:
-		if has.GetAllSettings() >= schema.MaxSettings && ch.Settings().Seq == 0 {
+		if has.GetAllSettings() >= schema.MaxSettings && !isSet {
 			return rpc.Full("as many channels of the partition have settings as it takes", schema.MaxSettings)
 		}
 	}

@@ -164,7 +164,7 @@ func (s *session) passJoin(ch *channel, joined *schema.Joined) {
 		s.mu.Unlock()
 	case joined.Banned != nil:
 		p.channel = ch
-		p.refuseAll(op, rpc.Sanctioned(rpc.SanctionBan, joined.Banned.Until, joined.Banned.Reason))
+		p.refuseAll(op, s.inc.metrics.refuse(refusedBan, rpc.Sanctioned(rpc.SanctionBan, joined.Banned.Until, joined.Banned.Reason)))
 		p.undoJoin(reasonToUndo(joined))
 		s.mu.Unlock()
 	default:

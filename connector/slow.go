@@ -2,8 +2,6 @@ package connector
 
 import (
 	"time"
-
-	"github.com/parley-chat/parley/schema"
 )
 
 // maxSlow is how many users of a channel slow mode remembers.
@@ -79,9 +77,4 @@ func (s *slow) left(user string, wait time.Duration, now time.Time) time.Duratio
 		return 0
 	}
 	return time.UnixMilli(at).Add(wait).Sub(now)
-}
-
-// saw notes a message that has come. The lock is held.
-func (ch *channel) saw(p *schema.Push, m *schema.Message) {
-	ch.spoke(m.User, p.Offset, p.Time, time.Now())
 }

@@ -132,7 +132,7 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 		s.inc.channels.unsubscribe(ch)
 	}
 	if m := u.GetMessage(); m != nil {
-		ch.saw(p, m)
+		ch.spoke(m.User, p.Offset, p.Time, s.inc.now())
 		s.sentAt = append(s.sentAt, p.Time)
 	}
 	return nil

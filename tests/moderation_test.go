@@ -98,6 +98,16 @@ var sanctions = []struct {
 	{"a mute of somebody else", func(mod *user, channel, user string) {
 		mod.does("mute", map[string]any{"channel": channel, "user": "not-" + user})
 	}, ""},
+	{"a kick", func(mod *user, channel, user string) {
+		mod.does("kick", map[string]any{"channel": channel, "user": user})
+	}, "kick"},
+	{"a ban", func(mod *user, channel, user string) {
+		mod.does("ban", map[string]any{"channel": channel, "user": user, "reason": "why"})
+	}, "ban"},
+	{"a ban that was lifted", func(mod *user, channel, user string) {
+		mod.does("ban", map[string]any{"channel": channel, "user": user})
+		mod.does("lift", map[string]any{"channel": channel, "user": user})
+	}, "kick"},
 }
 
 // requestsOf are a user's requests in a channel, in an order in which each can be

@@ -143,6 +143,7 @@ func TestAccountIsShared(t *testing.T) {
 		"requests": {func(a *Account) bool { _, ok := a.DrawRequest(now); return ok }, 12}, // 10 and two a channel
 		"joins":    {func(a *Account) bool { _, ok := a.DrawJoin(now); return ok }, 2},
 		"chats":    {func(a *Account) bool { _, ok := a.DrawChat("lobby", 3, now); return ok }, 6},
+		"acts":     {func(a *Account) bool { _, ok := a.DrawModeration(4, now); return ok }, 8},
 		"others":   {func(a *Account) bool { _, ok := a.DrawChat("den", 3, now); return ok }, 6},
 	} {
 		if n := drawn(kind.draw); n != kind.want {
