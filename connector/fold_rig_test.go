@@ -180,13 +180,11 @@ type client struct {
 // enters connects a user who may do everything but moderate, or that too.
 func (r *foldRig) enters(user string, allow ...string) *client {
 	r.t.Helper()
-	all := make([]any, 0, len(allow)+1)
-	for _, a := range append(allow, "*") {
+	all := []any{"*"}
+	for _, a := range allow {
 		all = append(all, a)
 	}
-	token := rigToken(r.t, user, jwt.MapClaims{"parley": map[string]any{
-		"grants": []any{map[string]any{"channels": []string{"*"}, "allow": all}},
-	}})
+	token := tokenAllowing(r.t, user, all...)
 	c := &client{r: r, ws: r.open(), user: user, next: 10}
 	if answer := answerTo(r.t, c.ws, helloWith(token)); !strings.Contains(answer, `"result"`) {
 		r.t.Fatalf("hello of %s: %s", user, answer)
@@ -199,6 +197,13 @@ func (r *foldRig) enters(user string, allow ...string) *client {
 		s.mu.Unlock()
 	}
 	return c
+}
+
+// tokenAllowing grants actions in all channels.
+func tokenAllowing(t testing.TB, user string, allow ...any) string {
+	return rigToken(t, user, jwt.MapClaims{"parley": map[string]any{
+		"grants": []any{map[string]any{"channels": []string{"*"}, "allow": allow}},
+	}})
 }
 
 // asks sends requests about channel a that are not answered yet; their ids count from
@@ -263,7 +268,8 @@ func (c *client) keepsBack(n int) {
 	eventually(c.r.t, fmt.Sprint(n, " are kept back"), func() bool {
 		c.s.mu.Lock()
 		defer c.s.mu.Unlock()
-		return len(c.s.places["a"].later) == n
+		p := c.s.places["a"]
+		return p != nil && len(p.later) == n
 	})
 }
 

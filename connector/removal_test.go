@@ -99,8 +99,20 @@ func TestKicked(t *testing.T) {
 			r.catchesUp(eve)
 			r.kicks("eve")
 			eve.isCut()
+			eve.s.leaveAll(time.Now().Add(time.Minute))
 			close(r.archive.gate)
 			eve.isGone()
+		},
+		"catching up, and may no longer join": func(r *foldRig, eve *client) {
+			r.catchesUp(eve)
+			r.kicks("eve")
+			eve.asks("leave")
+			eve.keepsBack(1)
+			answerTo(r.t, eve.ws, helloWith(tokenAllowing(r.t, "eve", "chat")))
+			close(r.archive.gate)
+			eve.hears(`"id":10,"error":{"code":1002`, `"id":11,`+hasLeft)
+			eve.is(absent)
+			eve.hearsNothing()
 		},
 		"leaving": func(r *foldRig, eve *client) {
 			eve.joins()

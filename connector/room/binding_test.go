@@ -1,6 +1,9 @@
 package room
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,5 +94,66 @@ func TestSlowMode(t *testing.T) {
 	want("a snapshot", 3*time.Second, 9)
 	if !c.Frozen() {
 		t.Error("it is not frozen")
+	}
+}
+
+// Sanctions are told to their user and to moderators, also to those whose result is
+// being made.
+func TestSanctionsAreTold(t *testing.T) {
+	c, all := audience(t, "ada", "bob", "eve")
+	late := map[string]*told{}
+	for _, user := range []string{"ada", "bob", "mo"} {
+		m := &Member{User: user, Outlet: new(told), Dialect: plain{}}
+		m.Moderates.Store(user == "mo")
+		late[user] = m.Outlet.(*told)
+		c.Attach(m)
+	}
+	send(t, c, 10, sanctionOf("ada", schema.Sanction_ACTION_MUTE, 500))
+	send(t, c, 11, sanctionOf("ada", schema.Sanction_ACTION_LIFT_MUTE, 0))
+	send(t, c, 12, sanctionOf("ada", schema.Sanction_ACTION_LIFT_BAN, 0))
+	send(t, c, 13, sanctionOf("ada", schema.Sanction_ACTION_LIFT, 0))
+	send(t, c, 14, sanctionOf("ada", schema.Sanction_ACTION_KICK, 0))
+	end := func(seq int) string { return fmt.Sprintf(`,"reason":"noise","by":{"key":"trust"},"time":%d000}`, seq) }
+	want := []string{
+		`{"channel":"a","seq":10,"user":"ada","action":"mute","until":500` + end(10),
+		`{"channel":"a","seq":11,"user":"ada","action":"lift","lifted":"mute"` + end(11),
+		`{"channel":"a","seq":12,"user":"ada","action":"lift","lifted":"ban"` + end(12),
+		`{"channel":"a","seq":13,"user":"ada","action":"lift"` + end(13),
+		`{"channel":"a","seq":14,"user":"ada","action":"kick"` + end(14),
+	}
+	wantPushes(t, "ada", all["ada"].take("sanctioned"), want...)
+	for _, user := range []string{"bob", "eve"} {
+		wantPushes(t, user, all[user].take("sanctioned"))
+	}
+	for _, m := range slices.Clone(c.fans[0].readers) {
+		c.GoLive(m)
+	}
+	wantPushes(t, "ada, late", late["ada"].take("sanctioned"), want...)
+	wantPushes(t, "bob, late", late["bob"].take("sanctioned"))
+	wantPushes(t, "mo, late", late["mo"].take("sanctioned"), want...)
+}
+
+// A member who was detached while its result was being made gets what came before
+// that; one who is expelled then keeps nothing in memory.
+func TestDetachedBeforeTheResult(t *testing.T) {
+	c, _ := audience(t, "bob")
+	gets, expelled := &Member{User: "ada", Outlet: new(told), Dialect: plain{}}, &Member{User: "eve", Outlet: new(told), Dialect: plain{}}
+	for _, m := range []*Member{gets, expelled} {
+		c.Attach(m)
+	}
+	send(t, c, 10, sanctionOf("ada", schema.Sanction_ACTION_KICK, 0))
+	c.Detach(gets)
+	c.Detach(expelled)
+	send(t, c, 11, sanctionOf("ada", schema.Sanction_ACTION_MUTE, 0))
+	c.Expel(expelled)
+	c.GoLive(gets)
+	if got := gets.Outlet.(*told).take("sanctioned"); len(got) != 1 || !strings.Contains(got[0], `"seq":10`) {
+		t.Errorf("it gets %q", got)
+	}
+	if got := expelled.Outlet.(*told).frames; len(got) > 0 {
+		t.Errorf("the expelled one gets %q", got)
+	}
+	if f := c.fans[0]; len(f.readers)+len(f.backlog) > 0 || f.backlogBytes.Load() != 0 {
+		t.Errorf("%d readers and %d frames stay", len(f.readers), len(f.backlog))
 	}
 }
