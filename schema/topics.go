@@ -12,9 +12,12 @@ const (
 	TopicState   = "parley.state"
 	TopicControl = "parley.control"
 	TopicRules   = "parley.rules"
+	// Without these there are no signals, and all the rest works.
+	TopicSignals    = "parley.signals"
+	TopicSignalPush = "parley.signalpush"
 )
 
-// Partition counts of parley.events, parley.push and parley.state at their
+// Partition counts of parley.events, and of what has as many, at their
 // creation. A log keeps the count it was created with.
 const (
 	LaptopPartitions     = 12
@@ -29,6 +32,9 @@ const (
 	// clusters allow.
 	compactedSegmentMs    = 4 * 60 * 60 * 1000
 	compactedSegmentBytes = 50 << 20
+	// Signals are of no use a moment later. Kafka deletes whole segments.
+	signalRetentionMs  = 60 * 1000
+	signalSegmentBytes = compactedSegmentBytes
 )
 
 // Topic is how a topic is created, and what is checked of it at every start.
@@ -38,11 +44,13 @@ type Topic struct {
 	Config     map[string]string
 	// Initial are settings at its creation that an operator may change.
 	Initial map[string]string
+	// Optional: roles start without it.
+	Optional bool
 }
 
 // Topics are all topics of a log with that many partitions. The events are
 // kept for ever; state, control and rules keep the newest record of each key;
-// pushes are kept for a day.
+// pushes are kept for a day, signals for a minute.
 func Topics(partitions int) []Topic {
 	return []Topic{
 		{Name: TopicEvents, Partitions: partitions, Config: map[string]string{
@@ -56,6 +64,16 @@ func Topics(partitions int) []Topic {
 		compacted(TopicState, partitions),
 		compacted(TopicControl, 1),
 		compacted(TopicRules, 1),
+		fleeting(TopicSignals, partitions),
+		fleeting(TopicSignalPush, partitions),
+	}
+}
+
+func fleeting(name string, partitions int) Topic {
+	return Topic{
+		Name: name, Partitions: partitions, Optional: true,
+		Config:  map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.Itoa(signalRetentionMs)},
+		Initial: map[string]string{"segment.bytes": strconv.Itoa(signalSegmentBytes)},
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -16,7 +15,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
-	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -118,7 +116,7 @@ func resume(ctx context.Context, c *eventlog.Client, memory memory, o Options) (
 	if err := log.CheckHistory(ctx, c, memory.history); err != nil {
 		return Log{}, err
 	}
-	return log, admin.EnsureTopics(ctx, c, Topics(info.Partitions, o.Replication))
+	return log, ensureTopics(ctx, c, info.Partitions, &o)
 }
 
 // begin creates topics and markers that are missing.
@@ -130,7 +128,7 @@ func begin(ctx context.Context, c *eventlog.Client, o Options) (Log, error) {
 	if err != nil {
 		return Log{}, err
 	}
-	if err := admin.EnsureTopics(ctx, c, Topics(partitions, o.Replication)); err != nil {
+	if err := ensureTopics(ctx, c, partitions, &o); err != nil {
 		return Log{}, err
 	}
 	info, err := c.TopicInfo(ctx, schema.TopicEvents)
@@ -227,28 +225,6 @@ func existingPartitions(ctx context.Context, c *eventlog.Client, wanted int) (in
 		return schema.LaptopPartitions, nil
 	}
 	return wanted, nil
-}
-
-// safeReplication is the replication at which the loss of a machine loses
-// nothing that was acknowledged, once two of them have it.
-const safeReplication = 3
-
-// Topics are the topics of a log with that many partitions and that
-// replication factor, as Open creates them and checks them; 0 leaves the
-// replication to the brokers.
-func Topics(partitions, replication int) []admin.Topic {
-	var all []admin.Topic
-	for _, t := range schema.Topics(partitions) {
-		initial := maps.Clone(t.Initial)
-		if replication >= safeReplication {
-			if initial == nil {
-				initial = map[string]string{}
-			}
-			initial["min.insync.replicas"] = "2"
-		}
-		all = append(all, admin.Topic{Name: t.Name, Partitions: t.Partitions, ReplicationFactor: replication, Config: t.Config, Initial: initial})
-	}
-	return all
 }
 
 // mark makes sure that every partition begins with a marker of one epoch.

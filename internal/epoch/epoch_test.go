@@ -126,6 +126,29 @@ func TestLogOfAnOlderVersionGetsNewTopics(t *testing.T) {
 	}
 }
 
+// The topics of signals are created like the others, and nobody needs them to be right.
+func TestOptionalTopicsStopNobody(t *testing.T) {
+	c, ctx := broker(t), patient(t)
+	before, err := Open(ctx, c, Options{Partitions: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range []string{schema.TopicSignals, schema.TopicSignalPush} {
+		if info, err := c.TopicInfo(ctx, topic); err != nil || info.Partitions != 2 {
+			t.Fatalf("%s has %d partitions, %v", topic, info.Partitions, err)
+		}
+		if err := admin.DeleteTopic(ctx, c, topic); err != nil {
+			t.Fatal(err)
+		}
+		if err := admin.EnsureTopics(ctx, c, []admin.Topic{{Name: topic, Partitions: 3, ReplicationFactor: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := Open(ctx, c, Options{}); err != nil || after != before {
+			t.Errorf("with another %s it is %v (%v), want %v", topic, after, err, before)
+		}
+	}
+}
+
 // A log that parley.control remembers and that is gone, whole or by partition,
 // is refused before anything is created or written.
 func TestLostLogIsLeftAlone(t *testing.T) {

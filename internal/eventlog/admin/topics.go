@@ -32,6 +32,8 @@ type Topic struct {
 	// Initial are more settings at creation, where the cluster allows them. They
 	// are not checked.
 	Initial map[string]string
+	// Optional: those who need the others do without it.
+	Optional bool
 }
 
 // EnsureTopics creates the topics that are missing and checks the others; a

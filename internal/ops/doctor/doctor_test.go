@@ -75,6 +75,8 @@ func TestSettingsOfTopics(t *testing.T) {
 		{schema.TopicControl, "retention.ms", "86400000", "", doctor.Error},
 		{schema.TopicRules, "cleanup.policy", "delete", "", doctor.Error},
 		{schema.TopicRules, "retention.ms", "86400000", "", doctor.Error},
+		{schema.TopicSignals, "retention.ms", "86400000", "", doctor.Warning},
+		{schema.TopicSignalPush, "cleanup.policy", "compact", "", doctor.Warning},
 	} {
 		s.alter(c.topic, c.setting, c.wrong)
 		r := s.topics()
@@ -105,6 +107,24 @@ func TestTopicsThatAreOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := s.topics(); !has(&r, doctor.Error, "topic "+schema.TopicPush, "it has 4 partitions and needs 3") {
+		t.Errorf("a topic has too many partitions: %v", r.Findings)
+	}
+}
+
+// Without its topics there are no signals, which is no error.
+func TestTopicsOfSignals(t *testing.T) {
+	s := newSystem(t, 1, embeddedtest.Kafka(t))
+	if err := admin.DeleteTopic(s.ctx, s.kafka, schema.TopicSignals); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.topics(); len(without(r.Findings)) != 1 || !has(&r, doctor.Warning, "topic "+schema.TopicSignals, "it is missing: there are no signals") {
+		t.Errorf("a topic is missing: %v", r.Findings)
+	}
+	other := admin.Topic{Name: schema.TopicSignals, Partitions: partitions + 1, ReplicationFactor: 1, Config: map[string]string{"retention.ms": "60000"}}
+	if err := admin.EnsureTopics(s.ctx, s.kafka, []admin.Topic{other}); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.topics(); len(without(r.Findings)) != 1 || !has(&r, doctor.Warning, "topic "+schema.TopicSignals, "it has 4 partitions and needs 3") {
 		t.Errorf("a topic has too many partitions: %v", r.Findings)
 	}
 }

@@ -50,6 +50,12 @@ func (x *examination) checkTopics(ctx context.Context) (err error) {
 		if !ok {
 			continue
 		}
+		if want.Optional {
+			if err := x.checkOptional(ctx, want, found, count); err != nil {
+				return err
+			}
+			continue
+		}
 		if len(found) != want.Partitions && (count > 0 || want.Name == schema.TopicControl || want.Name == schema.TopicRules) {
 			x.find(Error, "topic "+want.Name, "restore the topic with the count it was created with, or begin a new epoch with `parley epoch new`")(
 				"it has %d partitions and needs %d, as %s has %d: no role starts", len(found), want.Partitions, schema.TopicEvents, count)
@@ -69,6 +75,10 @@ func (x *examination) reportMissing(ctx context.Context, missing []string) error
 			continue
 		}
 		mend := "start a connector or a projector, or run `parley topics create`"
+		if isOptional(name) && x.begun(ctx) {
+			x.find(Warning, "topic "+name, "run `parley topics create`")("it is missing: there are no signals, such as who is typing, and all the rest works")
+			continue
+		}
 		if name == schema.TopicEvents || len(x.topics[schema.TopicEvents]) == 0 {
 			before, err := x.epochBefore(ctx)
 			switch {
@@ -93,6 +103,28 @@ func (x *examination) begun(ctx context.Context) bool {
 	}
 	_, err := epoch.Inspect(ctx, x.cfg.Kafka)
 	return err == nil
+}
+
+func isOptional(name string) bool {
+	return slices.ContainsFunc(schema.Topics(1), func(t schema.Topic) bool { return t.Name == name && t.Optional })
+}
+
+// checkOptional checks a topic of signals.
+func (x *examination) checkOptional(ctx context.Context, want schema.Topic, found []admin.Partition, count int) error {
+	if len(found) != want.Partitions && count > 0 {
+		x.find(Warning, "topic "+want.Name, "delete it, and run `parley topics create`: nothing in it is kept for longer than a minute")(
+			"it has %d partitions and needs %d, as %s has: there are no signals, such as who is typing, and all the rest works", len(found), want.Partitions, schema.TopicEvents)
+	}
+	have, err := admin.TopicSettings(ctx, x.cfg.Kafka, want.Name)
+	if err != nil {
+		return err
+	}
+	t := &topicCheck{x, want.Name, have, nil}
+	for _, setting := range slices.Sorted(maps.Keys(want.Config)) {
+		t.is(setting, want.Config[setting], Warning, "it takes more room than it needs, as signals are of no use after a minute")
+	}
+	t.untold()
+	return nil
 }
 
 // checkTopic checks the settings of one topic.

@@ -206,7 +206,7 @@ func Begin(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, p Pla
 	}
 	// What remembers the old epoch goes last, so that a role that is started
 	// in between refuses the log.
-	topics := []string{schema.TopicState, schema.TopicPush}
+	topics := []string{schema.TopicSignals, schema.TopicSignalPush, schema.TopicState, schema.TopicPush}
 	if !p.Keep {
 		topics = append(topics, schema.TopicEvents)
 	}
