@@ -28,6 +28,9 @@ type ProducerConfig struct {
 	// A broker of Apache Kafka fences an older owner in a partition only once
 	// the new owner has written to that partition.
 	TransactionalID string
+	// Fleeting is for what is of no use later: the leader's acknowledgement is enough,
+	// nothing is sent twice, and what fails is dropped, with its error.
+	Fleeting bool
 	// MaxBytes bounds what is queued and not yet acknowledged, in encoded
 	// bytes. Defaults to 64 MiB.
 	MaxBytes int

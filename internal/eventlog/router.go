@@ -67,6 +67,10 @@ func (p *Producer) findLeaders() bool {
 	if err == nil {
 		err = kafka.LeaderNotAvailable
 	}
+	if p.cfg.Fleeting {
+		p.drop(err, lost)
+		return true
+	}
 	p.failed(err, lost...)
 	return false
 }

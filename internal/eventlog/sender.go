@@ -14,8 +14,10 @@ import (
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
 )
 
-// requireAll asks for the acknowledgement of all in-sync replicas.
-const requireAll = -1
+const (
+	requireAll  = -1 // asks for the acknowledgement of all in-sync replicas
+	requireLead = 1  // asks for the leader's alone
+)
 
 // sender sends what the partitions of one leader have to send, one request at
 // a time. Everything but wake is its own.
@@ -135,7 +137,7 @@ func (s *sender) failure() error {
 // seal gives every batch that has none an identity and numbers it. A batch that
 // was sent before keeps its bytes.
 func (s *sender) seal() error {
-	current, err := s.p.identity.get(s.p.ctx)
+	current, err := s.p.session()
 	if err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func (s *sender) seal() error {
 			b.buf = slices.Clone(b.buf)
 		}
 		b.session = current
-		b.encoder.seal(current.producerID, current.epoch, part.nextSeq)
+		b.encoder.seal(current.producerID, current.epoch, s.p.sequence(part))
 	}
 	return nil
 }
@@ -170,7 +172,7 @@ func (s *sender) roundTrip() (*produce.Response, error) {
 	defer cancel()
 	sent := time.Now()
 	res, err := s.p.c.transport.RoundTrip(ctx, s.p.c.addr, &rawproduce.Request{
-		Acks:    requireAll,
+		Acks:    s.p.acks(),
 		Timeout: int32((timeout / 2).Milliseconds()),
 		Topics:  []rawproduce.RequestTopic{{Topic: s.p.cfg.Topic, Partitions: parts}},
 	})
@@ -202,7 +204,9 @@ func (s *sender) judge(res *produce.Response) {
 func (s *sender) judgeOne(f *flight, answer *produce.ResponsePartition) {
 	f.err = nil
 	switch code := kafka.Error(answer.ErrorCode); {
-	case code == 0 && answer.BaseOffset <= f.part.acked:
+	case code != 0 && s.p.cfg.Fleeting:
+		f.outcome, f.err = refused, code
+	case code == 0 && answer.BaseOffset <= f.part.acked && !s.p.cfg.Fleeting:
 		f.outcome, f.err = refused, fmt.Errorf("%w: %s/%d acknowledged offset %d after %d",
 			ErrLogReplaced, s.p.cfg.Topic, f.part.id, answer.BaseOffset, f.part.acked)
 		s.p.end(f.err)
@@ -237,6 +241,9 @@ func (s *sender) isFenced(f *flight) bool {
 // settle takes finished batches off their queues, readies the others for
 // another attempt, and calls the callbacks.
 func (s *sender) settle() {
+	if s.p.cfg.Fleeting {
+		defer s.giveUp()()
+	}
 	var failed []*partition
 	var failure error
 	s.p.mu.Lock()
@@ -250,6 +257,9 @@ func (s *sender) settle() {
 			// answer was lost, and would take the next batch for its repeat.
 			f.b.session.lost.Store(true)
 			s.p.pop(f)
+			if s.p.cfg.Fleeting { // the others are sent to whoever leads by then
+				f.part.leader = noLeader
+			}
 		case renumber:
 			f.b.session.lost.Store(true)
 			f.b.session = nil
