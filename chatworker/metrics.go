@@ -20,6 +20,10 @@ const (
 
 	takenFromMemory     = "memory"     // what this worker had before a rebalance
 	takenFromCheckpoint = "checkpoint" // what the owner before has written
+
+	signalIn      = "in"
+	signalOut     = "out"
+	signalDropped = "dropped"
 )
 
 // metrics are what a worker measures.
@@ -35,6 +39,7 @@ type metrics struct {
 	corrupt     meter.Tally     // by topic
 	lags        figures         // events that are not applied yet
 	sanctions   figures
+	signals     meter.Tally // by what became of them
 }
 
 func newMetrics(p metric.MeterProvider) *metrics {
@@ -55,6 +60,9 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		downs: m.Tally("parley.chatworker.downs", "{connector}",
 			"Connectors that were declared down, by reason: silent (its beats stopped), drained (it announced that it leaves), or orphan (a partition holds members of one without a beat).",
 			meter.By("reason", "silent", "drained", "orphan")),
+		signals: m.Tally("parley.chatworker.signals", "{signal}",
+			"Signals by what became of them: in, they were read; out, they were sent on, once for each connector; dropped for a newer one, a full queue, a user who has left, or the want of a topic.",
+			meter.By("what", signalIn, signalOut, signalDropped)),
 		corrupt: eventlog.CorruptRecords(m, schema.TopicEvents, schema.TopicControl, schema.TopicRules),
 	}
 }

@@ -32,6 +32,7 @@ type partition struct {
 	readFrom   int64
 	from       string // where the state was taken from
 	out        *outbox
+	forwarder  *forwarder
 
 	// Owned by the flush under way, if there is one.
 	state    *eventlog.Producer
@@ -79,10 +80,16 @@ func (p *partition) run(ctx context.Context) error {
 	p.out, p.ahead, p.lastFlush = newOutbox(p.w), false, time.Now()
 	reading, stop := context.WithCancel(ctx)
 	batches, stopped := make(chan fetched), make(chan struct{})
+	p.forwarder = newForwarder(p.w)
+	forwarded := make(chan struct{})
 	known := epoch.Tail{Partition: p.assignment.Partition, Offset: p.fold.Next() - 1, Digest: p.fold.Digest()}
 	go func() {
 		defer close(stopped)
 		p.read(reading, known, batches)
+	}()
+	go func() {
+		defer close(forwarded)
+		p.forwarder.run(reading, p.assignment.Partition)
 	}()
 	// A flush may continue for a while after the partition is taken away.
 	flushing, abandon := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -91,6 +98,7 @@ func (p *partition) run(ctx context.Context) error {
 	err := p.loop(ctx, flushing, batches)
 	stop()
 	<-stopped
+	<-forwarded
 	if err == nil {
 		patience := time.AfterFunc(finalFlush, func() { abandon(errTooLate) })
 		defer patience.Stop()
@@ -164,6 +172,8 @@ func (p *partition) loop(ctx, flushing context.Context, batches <-chan fetched) 
 			if err := p.applyBatch(ctx, f.batch); err != nil {
 				return err
 			}
+		case b := <-p.forwarder.asks:
+			p.address(b)
 		case <-ticker.C:
 			p.w.holdings.set(p.assignment.Partition, slices.Sorted(p.fold.Connectors()))
 			if err := p.flushIfDue(flushing); err != nil {

@@ -97,9 +97,12 @@ type Worker struct {
 	epoch     epoch.Log
 	controlID [16]byte // Kafka's id of parley.control
 	pushes    *eventlog.Producer
-	budget    *semaphore.Weighted // of pushes, in bytes
-	downs     *downs
-	keeper    *leaseKeeper
+	// Signals have connections of their own, so that pushes never wait for them.
+	signalClient *eventlog.Client
+	signalPushes *eventlog.Producer
+	budget       *semaphore.Weighted // of pushes, in bytes
+	downs        *downs
+	keeper       *leaseKeeper
 
 	eventSpans, pushSpans *tracing.Topic
 
@@ -184,6 +187,9 @@ func (w *Worker) open(ctx context.Context) error {
 	w.epoch, w.controlID = log, control.ID
 	w.budget = semaphore.NewWeighted(pushBudget)
 	w.pushes = w.client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicPush, MaxBytes: 2 * pushBudget})
+	if err := w.openSignals(); err != nil {
+		return err
+	}
 	w.downs = newDowns(w)
 	now := time.Now()
 	w.started.Store(&now)
@@ -196,6 +202,8 @@ func (w *Worker) close() {
 	w.kept.close()
 	w.downs.close()
 	w.pushes.Close()
+	w.signalPushes.Close()
+	w.signalClient.Close()
 }
 
 // serve is the handler of one partition of the group.

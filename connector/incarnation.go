@@ -35,6 +35,7 @@ type incarnation struct {
 	kafka         *eventlog.Client
 	events        *publisher
 	past          *reader
+	signals       *signaller // nil: there are none
 	edge          *admission.Control
 	rules         *rulebook // of the connector
 	formats       formats
@@ -105,6 +106,10 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 		OnReconnect: func(ctx context.Context) error { return inc.log.Check(ctx, inc.kafka) },
 	})
 	defer pushes.Close()
+	if inc.signals, err = newSignaller(inc); err != nil {
+		return err
+	}
+	defer inc.signals.close()
 
 	var parts sync.WaitGroup
 	defer parts.Wait()
@@ -116,6 +121,7 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 			}
 		})
 	}
+	parts.Go(func() { inc.signals.follower.Run(ctx) })
 	start(inc.heart.run)
 	start((&stream{inc: inc, seen: pushChain{}}).follow(pushes))
 	select {

@@ -60,6 +60,7 @@ type metrics struct {
 	corrupt      meter.Tally     // by topic
 	keyFetches   meter.Tally     // by result
 	handshakes   meter.Counter   // that failed
+	signals      meter.Tally     // by what became of them
 }
 
 func newMetrics(p metric.MeterProvider) *metrics {
@@ -74,7 +75,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			"WebSockets that were asked for, by what became of them: ok; full, address (too many of it), rate or hello (too many that have not sent it), all answered with 503; refused for its host, origin or proxy; not_ready, draining, or failed for a bad request.",
 			meter.By("result", outcomeOK, admission.RefusedFull, admission.RefusedAddress, admission.RefusedRate, admission.RefusedHello, "not_ready", "draining", outcomeRefused, outcomeFailed)),
 		limited: m.Tally("parley.connector.limited", "{event}",
-			"Times that a client met a limit, by which: requests and joins of a session, those of its user, chats, moderation, user_connections; bytes, for which reading waited; hello, for the lack of which a connection made room; plain, one that was not a WebSocket and did.",
+			"Times that a client met a limit, by which: requests and joins of a session, those of its user, chats, moderation, signals, user_connections; bytes, for which reading waited; hello, for the lack of which a connection made room; plain, one that was not a WebSocket and did.",
 			meter.By("limit", limitNames...)),
 		refused: m.Tally("parley.connector.refused", "{request}",
 			"Requests that moderators' acts have stopped, by which: mute, ban or frozen (1009); slow, of slow mode (1005); full, a bound of mutes, bans or settings (1011).",
@@ -118,12 +119,15 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			meter.By("result", outcomeOK, outcomeFailed)),
 		handshakes: m.Counter("parley.connector.failed_handshakes", "{handshake}",
 			"TLS handshakes of clients that failed, and plain requests to the TLS port: of scanners, or of clients that do not trust the certificate. The log has each at level debug."),
+		signals: m.Tally("parley.connector.signals", "{signal}",
+			"Signals by what became of them: in, they were taken from clients; out, they were handed to sockets, once for each session; dropped for a newer one, a full queue, a client that reads slowly, or the want of a topic.",
+			meter.By("what", signalIn, signalOut, signalDropped)),
 		corrupt: eventlog.CorruptRecords(m, schema.TopicPush, schema.TopicRules),
 	}
 }
 
 // limits are the values of a label.
-var limitNames = []string{"requests", "user_requests", "joins", "user_joins", "chats", "moderation", "user_connections", "bytes", "hello", "plain"}
+var limitNames = []string{"requests", "user_requests", "joins", "user_joins", "chats", "moderation", "signals", "user_connections", "bytes", "hello", "plain"}
 
 // methods are the values of a label.
 var methods = append(slices.Clone(rpc.Methods), "other")

@@ -31,6 +31,7 @@ type pace struct {
 	// Owned by the reading goroutine.
 	requests, joins *admission.Bucket
 	tokens          *admission.Bucket
+	signals         *admission.Bucket
 	excess          admission.Flood // requests above the rate
 }
 
@@ -39,7 +40,7 @@ func newPace(inc *incarnation) pace {
 	return pace{
 		metrics: inc.metrics, rate: l.Rate, userRate: inc.cfg.Edge.UserRate, chats: l.Chats, moderate: l.Moderation,
 		requests: admission.NewBucket(l.Rate, requestBurst(l)), joins: admission.NewBucket(l.Joins, l.Channels),
-		tokens: admission.NewBucket(min(tokenRate, l.Rate), tokenBurst),
+		tokens: admission.NewBucket(min(tokenRate, l.Rate), tokenBurst), signals: admission.NewBucket(l.Signals, 2*l.Signals),
 	}
 }
 
@@ -110,6 +111,15 @@ func (p *pace) chat(channel string) *rpc.Error {
 func (p *pace) moderation() *rpc.Error {
 	if retry, ok := p.account.DrawModeration(p.moderate, time.Now()); !ok {
 		p.metrics.limited.Add(1, "moderation")
+		return rateLimited(retry)
+	}
+	return nil
+}
+
+// signal takes a signal from the bucket of the session.
+func (p *pace) signal() *rpc.Error {
+	if retry, ok := admission.Draw(p.signals, time.Now()); !ok {
+		p.metrics.limited.Add(1, "signals")
 		return rateLimited(retry)
 	}
 	return nil

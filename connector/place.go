@@ -233,7 +233,7 @@ func (p *place) begun(ch *channel, f follower) bool {
 
 // keep counts what a request that waits keeps of itself.
 func keep(f follower) *rpc.Error {
-	if a, is := f.(*act); is {
+	if a, is := f.(interface{ keep() *rpc.Error }); is {
 		return a.keep()
 	}
 	return nil

@@ -101,6 +101,8 @@ func requestOf(name string) (m request, known bool) {
 		return request{start: (*call).set, traced: true}, true
 	case rpc.MethodSanctions:
 		return request{start: (*call).sanctions, traced: true}, true
+	case rpc.MethodSignal:
+		return request{start: (*call).signal}, true
 	case rpc.MethodReactions:
 		return request{start: (*call).reactions, traced: true}, true
 	case rpc.MethodPins:

@@ -26,6 +26,7 @@ type sink struct {
 }
 
 func (s *sink) Send(frames []byte)       { s.frames, s.bytes = s.frames+1, s.bytes+len(frames) }
+func (s *sink) Offer(frames []byte) bool { s.Send(frames); return true }
 func (s *sink) Close(code int, _ string) { s.closed = code }
 
 // plain is a dialect that adds nothing.

@@ -6,6 +6,8 @@ import "sync/atomic"
 type Outlet interface {
 	// Send queues frames, which are shared and never change. It does not wait.
 	Send(frames []byte)
+	// Offer is Send for what may be left out; false: it is, as half of the room is taken.
+	Offer(frames []byte) bool
 	// Close ends the member's connection, for the reason that a code gives.
 	Close(code int, reason string)
 }

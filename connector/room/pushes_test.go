@@ -13,6 +13,7 @@ import (
 type told struct{ frames []string }
 
 func (o *told) Send(frames []byte)       { o.frames = append(o.frames, string(frames)) }
+func (o *told) Offer(frames []byte) bool { o.Send(frames); return true }
 func (o *told) Close(code int, _ string) { o.frames = append(o.frames, fmt.Sprint("closed ", code)) }
 
 // take returns what came since the last time, of those pushes alone.

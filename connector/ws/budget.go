@@ -105,6 +105,8 @@ func (b *Budget) Held() int {
 	return b.used
 }
 
+func (b *Budget) isHalfFull() bool { return b.Held() > b.limit/2 }
+
 // shed closes the connections with the longest queues until the bound is kept.
 // No connection's lock is held.
 func (b *Budget) shed() {

@@ -97,6 +97,18 @@ func (c *Conn) Send(frame []byte) {
 	}
 }
 
+// Offer is Send for what may be left out: it is where half of what may wait does, here
+// or, while this queue is among the long ones, in all queues together.
+func (c *Conn) Offer(frame []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing || c.dead || c.queued+len(frame) > c.limit/2 || c.counted && c.budget.isHalfFull() {
+		return false
+	}
+	c.enqueue(frame)
+	return true
+}
+
 // Close queues a close frame after what is queued, unless there is one already.
 func (c *Conn) Close(code int, reason string) {
 	c.mu.Lock()
