@@ -1,8 +1,7 @@
 import type { Channel } from "@parley-chat/sdk";
-import axe from "axe-core";
 import type { Locator, Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
-import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { enter, findings, openWindow, say, screenshot, shown } from "../support/browser.ts";
 import { enterAs, moderating, unexpected } from "../support/guarded.ts";
 import { Proxy } from "../support/proxy.ts";
 import { tokenOf } from "../support/site.ts";
@@ -33,14 +32,6 @@ function rows(page: Page): Promise<string[]> {
   return page.locator(".message").evaluateAll((all) => all.map((row) => (row as HTMLElement).innerText));
 }
 
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => (window as any).axe.run());
-  return (violations as axe.Result[])
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
-}
-
 test("the arrow up edits one's newest message, Enter saves, Escape does not", async () => {
   const { ada, bob, problems } = await two("edit");
   await say(ada, "helo");
@@ -68,12 +59,12 @@ test("a deletion can be taken back for 5 s, and is made at once when the page go
   for (const text of ["stays", "goes", "goes with the page"]) await say(ada, text);
   await until("all of them", async () => (await shown(bob)).length === 3);
 
-  await (await options(ada, "stays")).getByRole("button", { name: "Delete" }).click();
+  await (await options(ada, "stays")).getByRole("button", { name: "Delete", exact: true }).click();
   await ada.getByRole("button", { name: "Undo" }).click();
   await message(ada, "stays").waitFor();
 
   await message(ada, "goes with").waitFor();
-  await (await options(ada, "goes with")).getByRole("button", { name: "Delete" }).click();
+  await (await options(ada, "goes with")).getByRole("button", { name: "Delete", exact: true }).click();
   await ada.getByRole("button", { name: "Undo" }).waitFor();
   await ada.goto("about:blank");
   await bob.getByText("This message was deleted.").waitFor();
@@ -81,7 +72,7 @@ test("a deletion can be taken back for 5 s, and is made at once when the page go
 
   await ada.goto(bob.url()); // still signed in, in this tab
   await message(ada, "goes").waitFor();
-  await (await options(ada, "goes")).getByRole("button", { name: "Delete" }).click();
+  await (await options(ada, "goes")).getByRole("button", { name: "Delete", exact: true }).click();
   await until("the deletion", async () => (await shown(bob)).join() === "stays", 15_000);
   await bob.reload();
   await until("the history", async () => (await shown(bob)).join() === "stays");
@@ -170,7 +161,7 @@ test("what is pinned is listed for all, and only moderators pin", async () => {
 
   // A moderator deletes what others wrote, pinned or not.
   await say(bob, "off topic");
-  await (await options(ada, "off topic")).getByRole("button", { name: "Delete" }).click();
+  await (await options(ada, "off topic")).getByRole("button", { name: "Delete", exact: true }).click();
   await bob.getByText("Deleted by ada.").waitFor();
   await (await options(ada, "the rules")).getByRole("button", { name: "Unpin" }).click();
   await bob.getByRole("button", { name: "Pinned messages" }).waitFor({ state: "detached" });

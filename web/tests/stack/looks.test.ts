@@ -1,8 +1,6 @@
 import type { Client } from "@parley-chat/sdk";
-import axe from "axe-core";
-import type { Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
-import { enter, openWindow, say, screenshot } from "../support/browser.ts";
+import { enter, findings, openWindow, say, screenshot } from "../support/browser.ts";
 import { browser, clients, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
@@ -28,15 +26,6 @@ async function scene(name: string): Promise<string> {
     await joined.get(user)!.send(body, to === undefined ? {} : { to });
   }
   return channel;
-}
-
-/** The serious findings of axe, as text. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source); // by the debugger, which the page's policy does not bind
-  const { violations } = await page.evaluate(() => (window as any).axe.run());
-  return (violations as axe.Result[])
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
 }
 
 const looks = [

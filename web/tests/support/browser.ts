@@ -1,4 +1,5 @@
 import sparticuz from "@sparticuz/chromium";
+import axe from "axe-core";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
@@ -99,6 +100,15 @@ export async function say(page: Page, text: string): Promise<void> {
 /** The messages in the document, in their order. */
 export async function shown(page: Page): Promise<string[]> {
   return page.locator(".message .body").allTextContents();
+}
+
+/** The serious findings of axe, as text. */
+export async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source); // by the debugger, which the page's policy does not bind
+  const { violations } = await page.evaluate(() => (window as any).axe.run());
+  return (violations as axe.Result[])
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
 }
 
 /** Keeps a picture of the page beside the test results. */

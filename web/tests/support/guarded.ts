@@ -1,10 +1,13 @@
+import { Client, type Channel } from "@parley-chat/sdk";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, inject } from "vitest";
+import WebSocket from "ws";
 import { Server } from "./server.ts";
-import { everything, secret } from "./site.ts";
+import { everything, secret, tokenOf, type Grant } from "./site.ts";
+import { clients } from "./stage.ts";
 
 /** A server that authenticates, for the file: where none does, nobody moderates. */
 export let guarded: Server;
@@ -27,6 +30,13 @@ afterAll(async () => {
   await guarded?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** Somebody who is in a channel, and not in a browser. */
+export function memberOf(user: string, channel: string, grants: Grant[]): Promise<Channel> {
+  const client = new Client({ url: guarded.url, token: tokenOf(user, 600, grants), WebSocket });
+  clients.push(client);
+  return client.join(channel);
+}
 
 /** Enters a channel with a token, in any language. */
 export async function enterAs(page: Page, token: string, channel: string): Promise<void> {

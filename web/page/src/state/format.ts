@@ -47,6 +47,18 @@ export function minute(time: number): string {
   return format("minute", { dateStyle: "long", timeStyle: "short" }).format(time);
 }
 
+/** A length of time in seconds: 30 sec, 5 min. */
+export function length(seconds: number): string {
+  const [n, unit] = seconds < 60 ? [seconds, "second"] : seconds < 3600 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
+  const options = { style: "unit", unit, maximumFractionDigits: 1 } as const;
+  return new Intl.NumberFormat(language.value, options).format(n as number);
+}
+
+/** Seconds that are left, as on a clock: 0:45. */
+export function countdown(seconds: number): string {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
 /** One of a few hues, the same for a name everywhere. */
 export function hue(name: string): string {
   let hash = 0;

@@ -6,6 +6,7 @@ const reasons: Record<number, Key> = {
   [ErrorCode.InvalidParams]: "invalidName",
   [ErrorCode.Unauthenticated]: "badToken",
   [ErrorCode.Forbidden]: "forbidden",
+  [ErrorCode.RateLimited]: "tooFast",
   [ErrorCode.TooManyChannels]: "tooManyChannels",
   [ErrorCode.TooLarge]: "tooLarge",
   [ErrorCode.Gone]: "gone",
@@ -32,6 +33,9 @@ const actions: Record<string, Key> = {
   history: "noReading",
 };
 
+/** What a moderator did that keeps one from it. */
+const sanctions: Record<string, Key> = { mute: "noVoice", frozen: "noVoiceNow", ban: "noEntry" };
+
 /** Why something did not work, in the reader's language where that is known. */
 export function reasonOf(error: ParleyError | undefined): string {
   // What failed before the page was loaded again has lost its error.
@@ -40,6 +44,7 @@ export function reasonOf(error: ParleyError | undefined): string {
   // Of a request's fields only the channel's name is the reader's own affair.
   const field = error.data.field ?? "channel";
   const action = error.code === ErrorCode.Forbidden ? actions[error.data.action ?? ""] : undefined;
-  const key = action ?? (field === "channel" ? reasons[error.code] : undefined);
+  const sanction = error.code === ErrorCode.Sanctioned ? sanctions[error.data.action ?? ""] : undefined;
+  const key = action ?? sanction ?? (field === "channel" ? reasons[error.code] : undefined);
   return key ? t(key) : error.message;
 }

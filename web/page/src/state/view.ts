@@ -1,8 +1,9 @@
-import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import { computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import { ErrorCode, type Channel, type Message, type ParleyError } from "@parley-chat/sdk";
 import { Changes } from "./changes.ts";
 import { Drafts, isSavedDrafts } from "./drafts.ts";
 import { mentioned } from "./mentions.ts";
+import { Moderation } from "./moderation.ts";
 import { isOutbox } from "./outbox.ts";
 import { buildRows, keyOf, type Row } from "./rows.ts";
 import { tab } from "./storage.ts";
@@ -28,7 +29,11 @@ export class ChannelView {
   readonly rows: ReadonlySignal<Row[]>;
   /** What one is doing to the messages. */
   readonly changes: Changes;
+  /** What binds one here, and what moderators do. */
+  readonly moderation: Moderation;
 
+  /** Why a moderator put the user out last. */
+  expelled: string | undefined;
   /** Whether its newest message is being looked at. */
   watched = false;
 
@@ -47,6 +52,7 @@ export class ChannelView {
   /** Whether there is something of the outbox in the tab's memory. */
   #saved = false;
   #forgotten = false;
+  readonly #stop: () => void;
 
   /** `user` is one's own name; `arrived` is called for every new message of others. */
   constructor(
@@ -57,10 +63,18 @@ export class ChannelView {
     this.channel = channel;
     this.#user = user;
     this.changes = new Changes(channel, user);
+    this.moderation = new Moderation(channel, user, this.changes);
     this.draft = this.#drafts.text;
     this.privateTo = this.#drafts.to;
     this.rows = computed(() => this.#build());
+    this.#stop = effect(() => {
+      void this.#version.value;
+      this.moderation.update();
+    });
     channel.on("change", () => this.#changed());
+    channel.on("sanctioned", (told) => {
+      if (told.user === user.value && told.action === "kick") this.expelled = told.reason;
+    });
     channel.on("recovered", ({ after, missed, complete }) => {
       if (missed > 0 && after) this.#away.value = { after: keyOf(after), missed, complete };
     });
@@ -81,7 +95,9 @@ export class ChannelView {
   /** Whether the user may not be in the channel, or not any more; until that has changed. */
   get shutOut(): boolean {
     void this.#version.value;
-    return this.asking.value || this.channel.state === "failed" && this.channel.error?.code === ErrorCode.Forbidden;
+    const { state, error } = this.channel;
+    const out = error?.code === ErrorCode.Forbidden || error?.code === ErrorCode.Sanctioned;
+    return this.asking.value || (state === "failed" && out);
   }
 
   /** Whether there is nothing to see of the channel, neither of others nor one's own. */
@@ -144,6 +160,7 @@ export class ChannelView {
       if (full && this.#drafts.textFor(to) === "") this.setDraft(body, to);
     });
     this.setDraft("");
+    this.moderation.sent();
     this.clearMarkers();
     this.sent.value++;
   }
@@ -227,6 +244,8 @@ export class ChannelView {
   /** Forgets what the tab remembers of this user in this channel. */
   forget(): void {
     this.changes.flush();
+    this.#stop();
+    this.moderation.stop();
     this.#forgotten = true;
     tab.set(this.#key("outbox"), undefined);
     tab.set(this.#key("draft"), undefined);

@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import { Access, NoAccess } from "./Access.tsx";
@@ -7,9 +8,11 @@ import { Composer } from "./Composer.tsx";
 import { Icon } from "./Icon.tsx";
 import { Members } from "./Members.tsx";
 import { Messages } from "./Messages.tsx";
+import { Member, Moderation } from "./Moderate.tsx";
 import { Notice } from "./Notice.tsx";
 import { Pins } from "./Pins.tsx";
 import { Sidebar } from "./Sidebar.tsx";
+import { Topic, Typing } from "./Topic.tsx";
 import { ConnectionBar } from "./ConnectionBar.tsx";
 import { useDrawer, type Drawer } from "./drawer.ts";
 import { useShortcuts } from "./shortcuts.ts";
@@ -20,6 +23,10 @@ export function Chat({ app }: { app: App }) {
   // On a narrow screen one of the sides lies over the messages.
   const drawer = useDrawer(view);
   useShortcuts(app, drawer.close);
+  void view?.version;
+  // Moderators see what they can do beside what it is about.
+  const inside = view?.channel.state === "joined";
+  useEffect(() => void (inside && view?.changes.ask()), [inside, view]);
   const toggle = (side: Drawer, icon: "menu" | "people") => (
     <button
       type="button"
@@ -53,7 +60,11 @@ export function Chat({ app }: { app: App }) {
       <main inert={drawer.open !== undefined}>
         <header class="bar">
           {toggle("channels", "menu")}
-          <h1 dir="auto">{view ? view.channel.name : "Parley"}</h1>
+          <div class="title">
+            <h1 dir="auto">{view ? view.channel.name : "Parley"}</h1>
+            {view && <Topic view={view} />}
+          </div>
+          {view && <Moderation key={`moderation of ${view.channel.name}`} view={view} />}
           {view && <Pins key={view.channel.name} view={view} />}
           {view && toggle("members", "people")}
         </header>
@@ -65,6 +76,7 @@ export function Chat({ app }: { app: App }) {
             <Messages key={view.channel.name} app={app} view={view} />
             <Access app={app} view={view} />
             <Notice view={view} />
+            <Typing view={view} />
             <Composer key={`to ${view.channel.name}`} app={app} view={view} />
           </>
         ) : (
@@ -78,6 +90,7 @@ export function Chat({ app }: { app: App }) {
         </aside>
       )}
       {drawer.open && <div class="shade" onClick={drawer.close} />}
+      {view && <Member key={`member of ${view.channel.name}`} app={app} view={view} />}
       <Announcer app={app} />
       <Ask app={app} />
     </div>

@@ -43,10 +43,13 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
   const excess = encoder.encode(text).length - limit;
   // What is written already stays, and can be copied.
   const missing = missingIn(view);
+  const { silence, left } = view.moderation;
+  const held = editing ? silence.value !== undefined : !!missing || left.value > 0;
   const send = (event: Event) => {
     event.preventDefault();
-    if (excess <= 0 && editing) changes.save();
-    else if (excess <= 0 && !missing) view.send();
+    if (excess > 0 || held) return;
+    if (editing) changes.save();
+    else view.send();
     field.current?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -55,7 +58,7 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
     const plain = !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey;
     if (plain && mentions.key(key)) return event.preventDefault();
     if (key === "Enter" && !event.shiftKey) send(event);
-    if (key === "ArrowUp" && plain && text === "" && !editing) {
+    if (key === "ArrowUp" && plain && text === "" && !editing && !silence.value) {
       changes.editNewest(to);
       if (changes.editing.value) event.preventDefault();
     }
@@ -106,7 +109,9 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
         aria-controls={open ? "mentions" : undefined}
         aria-activedescendant={open ? `mention-${mentions.at}` : undefined}
         onInput={(e) => {
-          set(e.currentTarget.value);
+          const { value } = e.currentTarget;
+          set(value);
+          if (!editing && to === undefined && value.trim() !== "") view.moderation.typed();
           mentions.follow(e.currentTarget);
         }}
         onBlur={mentions.close}
@@ -118,7 +123,7 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
         class="primary"
         aria-label={t(editing ? "save" : "send")}
         title={t(editing ? "save" : "send")}
-        disabled={excess > 0 || (!!missing && !editing)}
+        disabled={excess > 0 || held}
       >
         <Icon name={editing ? "check" : "send"} />
       </button>

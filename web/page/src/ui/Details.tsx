@@ -44,7 +44,7 @@ export function Details({ app, view, subject, close }: Props) {
       aria-labelledby="details-title"
     >
       <h2 id="details-title">{t("detailsTitle")}</h2>
-      {now && <Actions key={keyOf(now)} view={view} message={now} close={end} />}
+      {now && <Actions key={keyOf(now)} app={app} view={view} message={now} close={end} />}
       {now && <Facts app={app} subject={{ ...subject, message: now }} />}
       <div class="actions">
         <button type="button" class="primary" onClick={close}>

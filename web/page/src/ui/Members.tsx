@@ -2,6 +2,7 @@ import type { App } from "../state/app.ts";
 import { hue } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import type { ChannelView } from "../state/view.ts";
+import { Icon } from "./Icon.tsx";
 
 /** Who is here. A click on a name begins a private message. */
 export function Members({ app, view }: { app: App; view: ChannelView }) {
@@ -30,6 +31,18 @@ export function Members({ app, view }: { app: App; view: ChannelView }) {
                 dir="auto"
               >
                 {user}
+              </button>
+            )}
+            {view.changes.moderates.value && user !== app.user.value && (
+              <button
+                type="button"
+                class="quiet"
+                aria-label={t("moderate", { user })}
+                title={t("moderate", { user })}
+                aria-haspopup="dialog"
+                onClick={() => (view.moderation.subject.value = user)}
+              >
+                <Icon name="shield" />
               </button>
             )}
           </li>

@@ -88,9 +88,6 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
         ref={scroller}
         tabIndex={0}
         role="region"
-        // What one may do is asked for when somebody might.
-        onPointerEnter={() => view.changes.ask()}
-        onFocusIn={() => view.changes.ask()}
         aria-label={t("messages", { name: channel.name })}
       >
         <div class="sizer" style={{ height: `${list.getTotalSize()}px` }}>

@@ -19,7 +19,8 @@ export function Reactions({ view, message }: { view: ChannelView; message: Messa
     .filter(({ count }) => count > 0);
   useEffect(() => setWho({}), [message.reactions]);
   if (shown.length === 0 || message.deleted) return null;
-  const able = changes.possible(message) && !channel.forbidden.has("react");
+  const silent = view.moderation.silence.value !== undefined;
+  const able = changes.possible(message) && !silent && !channel.forbidden.has("react");
   const hint = (name: string) => {
     if (who[name] !== undefined || !changes.possible(message)) return;
     setWho((all) => ({ ...all, [name]: "" }));
@@ -201,7 +202,7 @@ export function Deleted({ message }: { message: Message }) {
   return (
     <p class="deleted muted">
       {other === undefined ? t("deleted") : <Text of="deletedBy" with={{ user: other }} />}{" "}
-      {reason && <Text of="deletedWhy" with={{ reason }} />}
+      {reason && <Text of="reason" with={{ reason }} />}
     </p>
   );
 }

@@ -107,7 +107,7 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
       </span>
       {!hidden && <Reactions view={view} message={message} />}
       <span class="tools">
-        {changes.possible(message) && !hidden && (
+        {changes.possible(message) && !hidden && !view.moderation.silence.value && (
           <>
             {!channel.forbidden.has("react") && (
               <button

@@ -1,0 +1,31 @@
+import { t } from "../state/i18n.ts";
+import type { ChannelView } from "../state/view.ts";
+import { Text } from "./Text.tsx";
+
+/** What the channel is about. */
+export function Topic({ view }: { view: ChannelView }) {
+  void view.version;
+  const { topic } = view.channel.settings;
+  if (topic === "") return null;
+  return (
+    <p class="topic muted" title={topic} dir="auto">
+      {topic}
+    </p>
+  );
+}
+
+/** Who is typing; nobody has it read out. */
+export function Typing({ view }: { view: ChannelView }) {
+  const [user, other, third] = view.moderation.typing.value;
+  return (
+    <p class="typing muted">
+      {third !== undefined ? (
+        t("typingMany")
+      ) : user === undefined ? null : other === undefined ? (
+        <Text of="typing" with={{ user }} />
+      ) : (
+        <Text of="typingTwo" with={{ user, other }} />
+      )}
+    </p>
+  );
+}
