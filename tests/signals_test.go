@@ -92,14 +92,14 @@ func TestSignalsThatAreRefused(t *testing.T) {
 	mod, eve := moderatorOf(t, url, "mod", "lobby"), enterLobby(t, url, "eve", `"*"`)
 	silent := enterLobby(t, url, "silent", `"join", "chat"`)
 	signal := map[string]any{"channel": "lobby", "name": "typing"}
-	if got := silent.outcome("signal", signal); got != "1002 signal" {
+	if got := silent.outcome("signal", signal); got != "1002 signal lobby" {
 		t.Errorf("without the grant: %s", got)
 	}
-	if got := eve.outcome("signal", map[string]any{"channel": "other", "name": "x"}); got != "1002 signal" {
+	if got := eve.outcome("signal", map[string]any{"channel": "other", "name": "x"}); got != "1002 join other" {
 		t.Errorf("elsewhere: %s", got)
 	}
-	if got := mod.outcome("signal", map[string]any{"channel": "unjoined", "name": "x"}); got != "1002 signal" {
-		t.Errorf("where there is no grant: %s", got)
+	if got := mod.outcome("signal", map[string]any{"channel": "unjoined", "name": "x"}); got != "1003" {
+		t.Errorf("where the user is not: %s", got)
 	}
 	mod.does("mute", map[string]any{"channel": "lobby", "user": "eve"})
 	if got := eve.verdict("signal", signal); got != "1009 mute" {

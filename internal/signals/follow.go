@@ -60,7 +60,7 @@ func (f *Follower) Reads(now time.Time) bool {
 // Run follows the partition until ctx ends. When it cannot be read it tries again.
 func (f *Follower) Run(ctx context.Context) {
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
-		backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0))
+		backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
 	for ctx.Err() == nil {
 		err := f.follow(ctx, wait.Reset)
 		if ctx.Err() != nil {
