@@ -114,9 +114,13 @@ func (a *act) draw() *rpc.Error {
 // it is not. A mute or a ban may take the place of another, which a connector cannot
 // know. The channel's lock is held.
 func (a *act) full(ch *channel) *rpc.Error {
+	if a.isWriting() { // most are
+		return nil
+	}
 	return fullFor(a.event, ch.Amounts(), ch.Settings().Seq > 0, a.session.inc.limits.Sanctions)
 }
 
+// fullFor is full, of a channel that has so much. isSet: it has settings or pins.
 func fullFor(e *schema.Event, has *schema.Amounts, isSet bool, sanctions int) *rpc.Error {
 	switch k := e.Kind.(type) {
 	case *schema.Event_Sanction:

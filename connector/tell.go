@@ -49,9 +49,10 @@ func (a *act) tell(ch *channel, r rpc.ActResult) {
 	}
 }
 
-// unlessDone answers a change that is not published and is a retry with the seq of
+// unlessDone answers an act that is not published and is a retry with the seq of
 // the first try, where that was carried out: it may be why the message does not take
-// the change any more. Else it answers with otherwise.
+// the change any more, or why it is too soon. Else it answers with otherwise. Both
+// locks are held.
 func (a *act) unlessDone(ch *channel, otherwise func()) {
 	if !a.retry || a.id == nil {
 		otherwise()
@@ -61,7 +62,7 @@ func (a *act) unlessDone(ch *channel, otherwise func()) {
 		a.fail(bad)
 		return
 	}
-	inc, next := a.session.inc, ch.Position()+1
+	inc, next := a.session.inc, max(ch.Position(), a.place.acked)+1
 	inc.spawn(func() {
 		ctx, cancel := context.WithTimeout(a.within(inc.ctx), tellTime)
 		defer cancel()
