@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -111,6 +112,10 @@ func TestIDsOfModeratorsActs(t *testing.T) {
 		acts[kind]["channel"], acts[kind]["id"] = "lobby", kind
 		mod.call(kind, acts[kind], &r)
 		stands[kind] = r
+		var again rpc.ActResult
+		if mod.call(kind, acts[kind], &again); again != r {
+			t.Errorf("%s again over the same session: %+v, want %+v", kind, again, r)
+		}
 	}
 	mod.does("mute", map[string]any{"channel": "lobby", "user": "zoe"}) // the other connector takes no more
 	for _, u := range []*user{mod, elsewhere} {
@@ -222,7 +227,9 @@ func TestSlowMode(t *testing.T) {
 	late := enterLobby(t, c.connector(unpaced(nil)).addr, "eve", `"*"`) // which has history alone
 	tooSoon(late, rpc.ChatParams{Body: "fifth"})
 	slow(7200)
-	eve.chat("lobby", "the first of the new one")
+	if said, refused := eve.burst(20); said != 1 || refused != 19 {
+		t.Errorf("of 20 messages in one burst %d are taken, %d refused", said, refused)
+	}
 	slow(0)
 	eve.chat("lobby", "at once")
 	eve.chat("lobby", "at once")
@@ -251,4 +258,27 @@ func TestMuteOfOneselfAndMeanwhile(t *testing.T) {
 	}
 	mod.does("lift", map[string]any{"channel": "lobby", "user": "mod"})
 	mod.chat("lobby", "again")
+}
+
+// burst sends messages of the lobby at once, and returns how many were taken, and how
+// many came too soon.
+func (u changer) burst(n int) (taken, refused int) {
+	u.t.Helper()
+	var waits []func(context.Context, any) error
+	for range n {
+		wait, err := u.Start(rpc.MethodChat, rpc.ChatParams{Channel: "lobby", Body: "x"})
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		waits = append(waits, wait)
+	}
+	for _, wait := range waits {
+		switch u.read(wait(soon(u.t), nil)) {
+		case "":
+			taken++
+		case "1005":
+			refused++
+		}
+	}
+	return taken, refused
 }
