@@ -1,0 +1,98 @@
+package chatworker
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
+)
+
+// signal tells the others in a channel something, as a connector would.
+func (r *rig) signal(p *eventlog.Producer, channel, user, name string) {
+	s := &schema.Signal{Channel: channel, User: user, Name: name, Time: 1}
+	r.writeMessage(p, schema.PartitionOf(channel, partitions), channel, s)
+}
+
+// signaled are the signals that were passed on, with how often, by connector.
+func (r *rig) signaled() map[string]map[string]int {
+	all := map[string]map[string]int{}
+	for p := range partitions {
+		for _, rec := range r.read(schema.TopicSignalPush, p) {
+			s, err := schema.DecodeSignal(rec.Value)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			of := all[string(rec.Key)]
+			if of == nil {
+				of = map[string]int{}
+				all[string(rec.Key)] = of
+			}
+			of[s.Channel+" "+s.User+" "+s.Name]++
+		}
+	}
+	return all
+}
+
+// A signal goes to the connectors with members of its channel, if its user is one, and
+// to these of the users' place when it was read alone.
+func TestSignalsFollowMembership(t *testing.T) {
+	r := newRig(t)
+	p := r.producer(eventlog.ProducerConfig{Topic: schema.TopicSignals})
+	r.signal(p, "c", "ann", "too early")
+	r.start()
+	r.join("a", "c", "s1", "ann")
+	r.join("b", "c", "s2", "bob")
+	r.join("b", "d", "s3", "bob")
+	r.chat("a", "c", "ann", "1")
+	r.awaitChat("a", "1")
+	r.chat("b", "d", "bob", "2")
+	r.awaitChat("b", "2")
+	n := 0
+	for _, channel := range []string{"c", "d"} { // whose partitions are read each for itself
+		r.eventually("signals of "+channel+" are passed on", func() bool {
+			n++
+			r.signal(p, channel, "bob", fmt.Sprint("probe", n))
+			return slices.ContainsFunc(slices.Collect(maps.Keys(r.signaled()["b"])), func(s string) bool { return s[:1] == channel })
+		})
+	}
+	r.signal(p, "d", "ann", "stranger")
+	r.signal(p, "c", "ann", "typing")
+	r.signal(p, "d", "bob", "typing")
+	r.write(p, 0, "x", []byte("corrupt"))
+	r.eventually("all are passed on", func() bool {
+		all := r.signaled()
+		return all["a"]["c ann typing"] == 1 && all["b"]["c ann typing"] == 1 && all["b"]["d bob typing"] == 1
+	})
+	all := r.signaled()
+	for connector, of := range all {
+		for s := range of {
+			if s == "d ann stranger" || s == "c ann too early" || connector == "a" && s[:1] == "d" {
+				t.Errorf("%s got %q", connector, s)
+			}
+		}
+	}
+	if len(all) != 2 {
+		t.Errorf("%d connectors got signals", len(all))
+	}
+}
+
+// Pushes come first: where they have filled half of their queue, signals are dropped.
+func TestSignalsMakeRoomForPushes(t *testing.T) {
+	r := newRig(t)
+	w := r.openWorker(func(*Worker) {})
+	f := newForwarder(w)
+	w.queued.Store(pushBudget/2 + 1)
+	f.take(r.ctx(), []eventlog.Record{{Value: []byte("x")}}) // which nobody would address
+	w.queued.Store(0)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.take(r.ctx(), []eventlog.Record{{Value: []byte("x")}})
+	}()
+	b := <-f.asks
+	close(b.done)
+	<-done
+}
