@@ -25,6 +25,7 @@ func TestBadInFormat1(t *testing.T) {
 		"reactions": {"reactions", `{"channel":"a","seq":1}`, rpc.CodeNoMethod, ""}, "pins": {"pins", `{"channel":"a"}`, rpc.CodeNoMethod, ""},
 		"mute": {"mute", `{"channel":"a","user":"eve"}`, rpc.CodeNoMethod, ""}, "ban": {"ban", `{"channel":"a","user":"eve"}`, rpc.CodeNoMethod, ""}, "kick without params": {"kick", `{}`, rpc.CodeNoMethod, ""}, "lift": {"lift", `{"channel":"a","user":"eve"}`, rpc.CodeNoMethod, ""},
 		"purge with a bad since": {"purge", `{"channel":"a","user":"eve","since":-1}`, rpc.CodeNoMethod, ""}, "set": {"set", `{"channel":"a","slow":1}`, rpc.CodeNoMethod, ""}, "sanctions": {"sanctions", `{"channel":"a"}`, rpc.CodeNoMethod, ""},
+		"signal": {"signal", `{"channel":"a","name":"x"}`, rpc.CodeNoMethod, ""}, "signal without params": {"signal", `{}`, rpc.CodeNoMethod, ""},
 		"history of answers": {"history", `{"channel":"a","reply":1}`, rpc.CodeInvalidParams, "reply"}, "history of a user": {"history", `{"channel":"a","user":"bob"}`, rpc.CodeInvalidParams, "user"},
 		"chat with a type": {"chat", `{"channel":"a","body":"x","type":"t"}`, rpc.CodeInvalidParams, "type"}, "chat with data": {"chat", `{"channel":"a","body":"x","data":0}`, rpc.CodeInvalidParams, "data"},
 		"chat with a reply": {"chat", `{"channel":"a","body":"x","reply":1}`, rpc.CodeInvalidParams, "reply"}, "chat with mentions": {"chat", `{"channel":"a","body":"x","mentions":["bob"]}`, rpc.CodeInvalidParams, "mentions"},

@@ -51,6 +51,7 @@ var requests = map[string]struct {
 	rpc.MethodLift:      {append(userFields(), field{"action", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
 	rpc.MethodPurge:     {append(userFields(), field{"reason", "string", false}, field{"since", "number", false}, field{"epoch", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
 	rpc.MethodSet:       {[]field{{"channel", "string", true}, {"slow", "number", false}, {"frozen", "flag", false}, {"topic", "string", false}, {"data", "any", false}, {"id", "string", false}, {"retry", "flag", false}}, map[string]string{"channel": `"a"`, "topic": `"x"`}},
+	rpc.MethodSignal:    {[]field{{"channel", "string", true}, {"name", "string", true}, {"data", "any", false}}, map[string]string{"channel": `"a"`, "name": `"x"`}},
 	rpc.MethodSanctions: {[]field{{"channel", "string", true}, {"after", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
 }
 
@@ -242,6 +243,8 @@ func badModeration(in func(method, field, value string) string, text func(int) s
 	for name, params := range map[string]string{"nothing": `{"channel":"a"}`, "nothing but null": `{"channel":"a","slow":null,"frozen":null,"topic":null}`, "pins": `{"channel":"a","pins":[1]}`, "an id": `{"channel":"a","id":"x"}`, "settings in capitals": `{"channel":"a","Topic":"x","FROZEN":true}`} {
 		all = append(all, badParam{"set of " + name, rpc.MethodSet, params, "params"})
 	}
+	add(rpc.MethodSignal, "name", ids)
+	add(rpc.MethodSignal, "data", map[string]string{"that is nested 33 deep": strings.Repeat("[", 33) + strings.Repeat("]", 33)})
 	add(rpc.MethodSanctions, "after", map[string]string{"of a name with a NUL": `"a\u0000"`, "of a long name": text(129)})
 	return all
 }

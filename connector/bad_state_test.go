@@ -18,6 +18,7 @@ var channelRequests = map[string]string{
 	"history": `{"channel":"a"}`, "history before": `{"channel":"a","before":5}`, "history after": `{"channel":"a","after":5}`, "history around": `{"channel":"a","around":5}`, "history of another epoch": `{"channel":"a","epoch":"x"}`, "edit": `{"channel":"a","seq":1,"body":"x"}`, "edit with all fields": `{"channel":"a","seq":1,"body":"x","type":"t","data":null,"epoch":"e","id":"i","retry":true}`, "delete": `{"channel":"a","seq":1}`, "react": `{"channel":"a","seq":1,"name":"x"}`, "react to take back": `{"channel":"a","seq":1,"name":"x","remove":true}`, "reactions": `{"channel":"a","seq":1}`, "reactions after": `{"channel":"a","seq":1,"name":"x","after":{"name":"x","user":"bob"},"limit":5}`, "pins": `{"channel":"a"}`, "history of answers": `{"channel":"a","reply":1}`, "history of a user": `{"channel":"a","user":"bob"}`, "pin": `{"channel":"a","seq":1}`, "pin to take back": `{"channel":"a","seq":1,"remove":true}`,
 	"chat with structure": `{"channel":"a","body":"x","type":"t","data":{"a":1},"reply":1,"mentions":["bob"],"retry":true,"id":"i"}`,
 	"mute":                `{"channel":"a","user":"eve"}`, "mute with all fields": `{"channel":"a","user":"eve","for":1,"reason":"r","purge":0,"epoch":"e","id":"i","retry":true}`, "ban": `{"channel":"a","user":"eve","for":60000}`, "kick": `{"channel":"a","user":"eve","reason":"r"}`, "lift": `{"channel":"a","user":"eve"}`, "lift of a mute": `{"channel":"a","user":"eve","action":"mute"}`, "purge": `{"channel":"a","user":"eve","since":0}`, "set": `{"channel":"a","slow":5}`, "set of all": `{"channel":"a","slow":0,"frozen":false,"topic":"","data":null,"id":"i","retry":true}`, "sanctions": `{"channel":"a"}`, "sanctions after": `{"channel":"a","after":"bob","limit":5}`,
+	"signal": `{"channel":"a","name":"typing"}`, "signal with data": `{"channel":"a","name":"cursor","data":{"x":1}}`,
 	"members": `{"channel":"a"}`, "members after": `{"channel":"a","after":"bob"}`,
 }
 
@@ -26,6 +27,7 @@ var actionOf = map[string]string{
 	"join": "join", "join with since": "join", "chat": "chat", "chat to a user": "private", "leave": "join", "members": "join", "members after": "join",
 	"edit": "edit", "edit with all fields": "edit", "delete": "edit", "react": "react", "react to take back": "react", "reactions": "join", "reactions after": "join", "pins": "history", "history of answers": "history", "history of a user": "history", "pin": "moderate", "pin to take back": "moderate", "chat with structure": "chat",
 	"mute": "moderate", "mute with all fields": "moderate", "ban": "moderate", "kick": "moderate", "lift": "moderate", "lift of a mute": "moderate", "purge": "moderate", "set": "moderate", "set of all": "moderate", "sanctions": "moderate", "sanctions after": "moderate",
+	"signal": "signal", "signal with data": "signal",
 	"history": "history", "history before": "history", "history after": "history", "history around": "history", "history of another epoch": "history",
 }
 
@@ -89,6 +91,7 @@ func TestBadMoments(t *testing.T) {
 		{"an edit with data of 4,097 bytes", requestFor("edit", `{"channel":"a","seq":1,"body":"x","data":"`+strings.Repeat("b", 4095)+`"}`), rpc.CodeTooLarge},
 		{"data of a channel of 1,025 bytes", requestFor("set", `{"channel":"a","data":"`+strings.Repeat("b", 1023)+`"}`), rpc.CodeTooLarge},
 		{"data of a channel of 1 byte in 1,025 bytes", requestFor("set", `{"channel":"a","data":[`+strings.Repeat(" ", 1022)+`1]}`), rpc.CodeTooLarge},
+		{"data of a signal of 1,025 bytes", requestFor("signal", `{"channel":"a","name":"x","data":"`+strings.Repeat("b", 1023)+`"}`), rpc.CodeTooLarge},
 		{"a private body of 4,097 bytes", requestFor("chat", `{"channel":"a","to":"bob","body":"`+big+`"}`), rpc.CodeTooLarge},
 	}} {
 		for _, c := range all {
