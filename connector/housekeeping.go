@@ -71,6 +71,7 @@ func (inc *incarnation) keepOnce(now time.Time, sessions []*session, channels bo
 	inc.edge.Expire(now)
 	if channels {
 		inc.channels.presence()
+		inc.watches.endStrays()
 		inc.channels.forgetLeft(now)
 	}
 	return nil

@@ -54,6 +54,7 @@ type incarnation struct {
 	broken   chan error // why the incarnation must end; holds the first
 
 	channels *channels
+	watches  *watches
 	sessions *sessions
 	stepped  func(step, state) // called with each step of a place and the state before it; nil: nobody asks
 }
@@ -79,7 +80,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 		Window: log.Window, Entries: 3 * limits.Recover, Presence: limits.Presence, Backlogs: quota.NewPool(backlogTotal, 0),
 	})
 	inc.events = &publisher{connector: id, topic: inc.tracers.events, metrics: inc.metrics, fail: inc.fail, now: inc.now, writers: make([]writer, log.Partitions)}
-	inc.past = newReader(inc, from)
+	inc.past, inc.watches = newReader(inc, from), newWatches(inc)
 	return inc
 }
 

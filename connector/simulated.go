@@ -86,6 +86,25 @@ func (s *Simulated) Beaten(offset int64, read func(from, to int64, fn func(event
 	return nil
 }
 
+// Watch has the incarnation follow a channel without members, for one more who needs
+// that; release is to be called when they do not need it any more. It does not wait
+// until the watch is in the log.
+func (s *Simulated) Watch(channel string) (release func()) {
+	w := s.inc.watches.hold(channel)
+	return func() { s.inc.watches.release(w) }
+}
+
+// Watched is the channel's position, if a watch has taken effect for those who need one.
+func (s *Simulated) Watched(channel string) (position int64, yes bool) {
+	ch := s.inc.watches.of(channel)
+	if ch == nil {
+		return 0, false
+	}
+	ch.Lock()
+	defer ch.Unlock()
+	return ch.Position(), true
+}
+
 // Keep is a round of housekeeping. The order of sessions is that of their ids.
 func (s *Simulated) Keep() error {
 	all := s.inc.sessions.list()

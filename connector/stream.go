@@ -89,6 +89,9 @@ func (s *stream) update(p *schema.Push, u *schema.Update) error {
 			s.passLeave(nil, u.Channel, left.Session)
 			return nil
 		}
+		if u.GetUnwatched() != nil { // of a watch that was not in the log, or repeated
+			return nil
+		}
 		if ch = s.subscribe(u); ch == nil {
 			return fmt.Errorf("a push about channel %q, which this connector does not follow", u.Channel)
 		}
@@ -126,6 +129,9 @@ func (s *stream) apply(ch *channel, p *schema.Push, u *schema.Update) error {
 		}
 	}
 	s.remove(ch, p, u.GetRemoved())
+	if u.GetWatched() != nil {
+		s.inc.watches.passed(ch, p.Offset)
+	}
 	s.inc.channels.react(ch)
 	s.inc.past.lookUp(ch)
 	if left.GetUnsubscribed() || u.GetRemoved().GetUnsubscribed() || u.GetUnwatched().GetUnsubscribed() {
