@@ -32,6 +32,10 @@ func (c *Connector) unready() (reasons []string) {
 	if trouble, missing := c.rules.trouble(); missing && c.current.Load() == nil {
 		reasons = append(reasons, trouble)
 	}
+	// By its clock a mute would end too soon, or last too long.
+	if trouble := c.clock.Trouble(); trouble != "" {
+		reasons = append(reasons, trouble)
+	}
 	inc := c.current.Load()
 	if inc == nil && c.asking.Load() {
 		return append(reasons, "there is no log yet, and ClickHouse has not said whether it holds the history of one: none is created before it answers")
@@ -46,9 +50,6 @@ func (c *Connector) unready() (reasons []string) {
 }
 
 func (c *Connector) warnings() (all []string) {
-	if trouble := c.clock.Trouble(); trouble != "" {
-		all = append(all, trouble)
-	}
 	if trouble, missing := c.keyTrouble(); trouble != "" && !missing {
 		all = append(all, trouble)
 	}
@@ -62,6 +63,9 @@ func (c *Connector) warnings() (all []string) {
 // able to answer anybody else.
 func (c *Connector) troubles() []string {
 	all := c.warnings()
+	if trouble := c.clock.Trouble(); trouble != "" {
+		all = append(all, trouble)
+	}
 	if err := c.server.Failing(time.Now()); err != nil {
 		all = append(all, "clients cannot connect: "+err.Error())
 	}
