@@ -29,18 +29,14 @@ func (r *replica) snapshot(s *schema.Snapshot) {
 		r.clast, r.binding = s.Clast, binding{amounts: s.Amounts}
 		r.set(s.Settings)
 	}
-	banned := map[string]bool{}
-	for _, user := range s.Banned {
-		banned[user] = true
-	}
 	for i, user := range s.Users {
-		if banned[user] {
-			continue
-		}
 		r.users = append(r.users, user)
 		if i < len(s.Infos) {
 			r.inform(user, s.Infos[i])
 		}
+	}
+	for _, user := range s.Banned { // of this chunk or those before
+		r.remove(user)
 	}
 	r.voids = append(r.voids, s.Voids...)
 }

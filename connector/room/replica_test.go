@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/parley-chat/parley/schema"
 	"pgregory.net/rapid"
 )
 
@@ -40,4 +41,15 @@ func TestReplicaIsASortedSet(t *testing.T) {
 			t.Fatalf("pages give %v of %v", paged, r.users)
 		}
 	})
+}
+
+// Workers name who is banned after the last of the users.
+func TestSnapshotHidesBannedUsersOfChunksBefore(t *testing.T) {
+	var r replica
+	r.snapshot(&schema.Snapshot{First: true, Users: []string{"ada", "bad"}, Infos: [][]byte{nil, []byte(`2`)}})
+	r.snapshot(&schema.Snapshot{Users: []string{"eve", "mal"}})
+	r.snapshot(&schema.Snapshot{Banned: []string{"bad", "mal"}})
+	if want := []string{"ada", "eve"}; !slices.Equal(r.users, want) || len(r.infos) > 0 {
+		t.Errorf("shows %v, infos %v, want %v", r.users, r.infos, want)
+	}
 }
