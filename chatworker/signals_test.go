@@ -3,10 +3,13 @@ package chatworker
 import (
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"testing"
 
+	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -95,4 +98,37 @@ func TestSignalsMakeRoomForPushes(t *testing.T) {
 	b := <-f.asks
 	close(b.done)
 	<-done
+}
+
+// While a broker does not answer, signals that have no room are dropped, and nobody
+// waits.
+//
+//parley:bound signals that are not acknowledged
+func TestSignalsThatWaitAreBounded(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	client, err := eventlog.New(eventlog.Config{Brokers: []string{silent.Addr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	pushes := client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicSignalPush, MaxBytes: signalQueue, Fleeting: true})
+	t.Cleanup(func() { pushes.Close() })
+	f := newForwarder(&Worker{signalPushes: pushes, metrics: newMetrics(nil)})
+	const size, sent = 1200, 4 * signalQueue / 1200
+	value := make([]byte, size)
+	before := inuse.SettledHeap()
+	for range sent {
+		f.send(fold.Receiver{Connector: "a"}, value)
+	}
+	_, waiting := pushes.Unacked()
+	if bytes := waiting * size; bytes > signalQueue || bytes < signalQueue*9/10 {
+		t.Errorf("%d of %d signals wait", waiting, sent)
+	}
+	if heap := inuse.SettledHeap() - before; heap > signalQueue*3/2 {
+		t.Errorf("%d signals take %d bytes of memory", waiting, heap)
+	}
 }

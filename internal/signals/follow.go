@@ -22,7 +22,13 @@ const (
 	// patience is how old the newest fetch may be while the topic counts as read.
 	patience  = 15 * time.Second
 	fetchWait = 2 * time.Second
+	// stale is the time between two fetches after which what the second one brings is
+	// left out: it may have waited for as long.
+	stale = 5 * time.Second
 )
+
+// WriteTimeout is how long a write of signals may take.
+const WriteTimeout = 3 * time.Second
 
 // Config says what to follow and how.
 type Config struct {
@@ -46,10 +52,13 @@ type Follower struct {
 	cfg     Config
 	fetched atomic.Int64 // when it was read last, in Unix nanoseconds; 0: it is not read
 	warned  bool
+	stale   time.Duration
+	last    time.Time     // as fetched, of the goroutine of Run
+	gap     time.Duration // to the fetch before it
 }
 
 // New returns a Follower, which does nothing before Run.
-func New(cfg Config) *Follower { return &Follower{cfg: cfg} }
+func New(cfg Config) *Follower { return &Follower{cfg: cfg, stale: stale} }
 
 // Reads reports whether the partition is being read.
 func (f *Follower) Reads(now time.Time) bool {
@@ -86,7 +95,7 @@ func (f *Follower) warn(err error) {
 	f.warned = true
 }
 
-var errLags = errors.New("too many signals wait")
+var errLags = errors.New("signals would come late")
 
 // follow follows the partition from its end until that fails. well is called when it
 // has begun.
@@ -110,6 +119,7 @@ func (f *Follower) follow(ctx context.Context, well func()) error {
 		},
 	})
 	defer r.Close()
+	f.last = time.Now()
 	f.note()
 	well()
 	if f.warned {
@@ -123,7 +133,11 @@ func (f *Follower) follow(ctx context.Context, well func()) error {
 	}
 }
 
-func (f *Follower) note() { f.fetched.Store(time.Now().UnixNano()) }
+func (f *Follower) note() {
+	now := time.Now()
+	f.gap, f.last = now.Sub(f.last), now
+	f.fetched.Store(now.UnixNano())
+}
 
 // next takes one batch.
 func (f *Follower) next(ctx context.Context, r *eventlog.Reader) error {
@@ -136,7 +150,7 @@ func (f *Follower) next(ctx context.Context, r *eventlog.Reader) error {
 	if err != nil {
 		return err
 	}
-	if lag := batch.End - batch.NextOffset; lag > maxLag {
+	if lag := batch.End - batch.NextOffset; lag > maxLag || f.gap > f.stale {
 		f.cfg.Dropped(len(batch.Records) + int(lag))
 		return errLags
 	}

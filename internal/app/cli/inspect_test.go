@@ -126,7 +126,7 @@ func lookAtTopics(t *testing.T, data string) {
 			t.Fatal(err)
 		}
 		if len(all) != 3+3+3+1+1 {
-			t.Fatalf("there are %d partitions, want 11", len(all))
+			t.Fatalf("there are %d partitions, want 17", len(all))
 		}
 		for _, p := range all {
 			if p.Leader != 0 || len(p.Replicas) != 1 || len(p.InSync) != 1 {
