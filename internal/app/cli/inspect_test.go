@@ -125,7 +125,7 @@ func lookAtTopics(t *testing.T, data string) {
 		if err := json.Unmarshal([]byte(succeed(t, data, "topics", "--json")), &all); err != nil {
 			t.Fatal(err)
 		}
-		if len(all) != 3+3+3+1+1 {
+		if len(all) != 5*3+1+1 {
 			t.Fatalf("there are %d partitions, want 17", len(all))
 		}
 		for _, p := range all {
