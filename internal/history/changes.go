@@ -24,6 +24,8 @@ const (
 	FROM {changes}` + ofTargets + ` AND action = 'edit' AND (target, seq) IN (
 		SELECT target, arrayJoin([max(seq), maxIf(seq, type != ''), maxIf(seq, data != '')]) FROM {changes}` + ofTargets + ` AND action = 'edit' GROUP BY target)`
 
+	deletions = others + ` AND action = 'delete'`
+
 	others = `SELECT target, seq, toString(action), user, toString(key), '', toUInt8(0), '', '', '', since, reason, toUnixTimestamp64Milli(time), author
 	FROM {changes}` + ofTargets + ` AND action IN ('edit', 'delete')`
 
@@ -69,8 +71,11 @@ func (s *store) foldQuery(channel string, at location, end int64, f *folding) (s
 	low, high := slices.Min(seqs), slices.Max(seqs)
 	in := []any{at.epoch, at.partition, channel, end}
 	of := append(slices.Clone(in), low, high, seqs)
-	query := reactions + ` UNION ALL ` + edits + ` UNION ALL ` + others + ` UNION ALL ` + purges
-	args := slices.Concat(of, of, of, of, in, []any{low, high, slices.Compact(users)})
+	of4, query := slices.Concat(of, of, of, of), reactions+` UNION ALL `+edits+` UNION ALL `+others+` UNION ALL `+purges
+	if f.deletions {
+		of4, query = of, deletions+` UNION ALL `+purges
+	}
+	args := slices.Concat(of4, in, []any{low, high, slices.Compact(users)})
 	return strings.ReplaceAll(query, `{changes}`, s.db.Table(sql.Changes(at.generation))), args
 }
 

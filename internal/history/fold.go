@@ -12,6 +12,8 @@ type folding struct {
 	of     []changes.Message
 	states []*changes.State
 	at     map[int64]int // by seq
+	// deletions says that nothing else is of interest.
+	deletions bool
 }
 
 func newFolding(of []changes.Message) *folding {
@@ -36,15 +38,31 @@ func (f *folding) add(target int64, c *changes.Change) {
 // states are what all changes of messages below the query's end have made of them.
 func (x *reading) states(ctx context.Context, of []changes.Message) ([]*changes.State, error) {
 	f := newFolding(of)
-	if len(of) > 0 && x.stored() > 0 {
+	return f.states, x.foldInto(ctx, f)
+}
+
+// gone reports which of the messages are deleted, by their seq.
+func (x *reading) gone(ctx context.Context, of []changes.Message) (map[int64]bool, error) {
+	f := newFolding(of)
+	f.deletions = true
+	err := x.foldInto(ctx, f)
+	gone := map[int64]bool{}
+	for i := range of {
+		gone[of[i].Seq] = f.states[i].Deleted() != nil
+	}
+	return gone, err
+}
+
+func (x *reading) foldInto(ctx context.Context, f *folding) error {
+	if len(f.of) > 0 && x.stored() > 0 {
 		if err := x.store.fold(ctx, x.q.Channel, x.at, x.stored(), f); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for i := range x.changes {
 		f.add(x.changes[i].Target, &x.changes[i].Change)
 	}
-	return f.states, nil
+	return nil
 }
 
 // fold makes the messages of p what changes left of them, and cuts it again, as they

@@ -159,5 +159,24 @@ func (x *reading) show(ctx context.Context, w *walk, c *chunk) error {
 			it.state.Show(it.message)
 		}
 	}
-	return nil
+	return x.bare(ctx, c)
+}
+
+// bare takes the text of edits whose messages are deleted.
+func (x *reading) bare(ctx context.Context, c *chunk) error {
+	var of []changes.Message
+	seen := map[int64]bool{}
+	for i := range c.items {
+		if r := &c.items[i].change; r.Edit != nil && !seen[r.Target] {
+			seen[r.Target] = true
+			of = append(of, changes.Message{Seq: r.Target, User: r.Author})
+		}
+	}
+	gone, err := x.gone(ctx, of)
+	for i := range c.items {
+		if r := &c.items[i].change; gone[r.Target] {
+			*r = r.Bare()
+		}
+	}
+	return err
 }
