@@ -90,7 +90,7 @@ func (w *walk) near(items []item) []item {
 	return items
 }
 
-// take takes what there is room for.
+// take takes what there is room for, and is folded.
 func (w *walk) take(c *chunk) {
 	for i := range c.items {
 		if !w.item(&c.items[i]) {
@@ -104,10 +104,14 @@ func (w *walk) item(it *item) bool {
 	size, target := 0, it.change.Target
 	_, listed := w.at[target]
 	switch {
+	case it.message != nil && it.state == nil:
+		return false
 	case it.message != nil:
 		size = textOf(it.message)
 	case it.change.React == nil:
 		size, listed = textOfChange(&it.change), false
+	case w.states[target] == nil:
+		return false
 	case listed: // one more name
 		w.react(&it.change)
 		return true
@@ -150,11 +154,11 @@ func (x *reading) show(ctx context.Context, w *walk, c *chunk) error {
 	if err != nil {
 		return err
 	}
-	for i := range of {
+	for i := range states {
 		w.states[of[i].Seq] = states[i]
 	}
 	for i := range c.items {
-		if it := &c.items[i]; it.message != nil {
+		if it := &c.items[i]; it.message != nil && w.states[it.seq] != nil {
 			it.state = w.states[it.seq]
 			it.state.Show(it.message)
 		}
