@@ -208,7 +208,7 @@ func TestRestoreAfterALoss(t *testing.T) {
 	}
 }
 
-// changeLast lets a user change the last two messages of what was said: the one at seq
+// changeLast lets a user change the last two of the messages said: the one at seq
 // is deleted, that before it edited, and the user reacts to it. It returns the seq of
 // the last change.
 func changeLast(u *user, seq int64, said []string) int64 {

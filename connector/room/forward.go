@@ -34,9 +34,9 @@ func (c *Channel) forward(s Span, seq, reacted int64, limit int) (Page, bool) {
 		return Page{}, false
 	}
 	defer c.ring.trim()
-	w := walk{channel: c, span: s, seq: seq, limit: limit, size: fitted{bytes: s.Bytes}, at: map[int64]int{}}
 	i, _ := position(c.ring.entries, seq+1)
 	messages, records := c.ring.entries[i:], c.changes.from(reacted+1)
+	w := walk{channel: c, span: s, seq: seq, limit: limit, size: fitted{bytes: s.Bytes}, at: map[int64]int{}}
 	w.page.Seq = max(seq, s.End-1)
 	for {
 		message := len(messages) > 0 && messages[0].seq < s.End
@@ -71,6 +71,29 @@ type walk struct {
 	page    Page
 	at      map[int64]int // of page.Reacted, by target
 	unknown bool          // the counts of one
+
+	deleted map[int64]bool // messages that were deleted one by one; nil: not looked at yet
+	purges  []*changes.Record
+}
+
+// gone reports whether the message of an edit is deleted.
+func (w *walk) gone(edit *changes.Record) bool {
+	if t, known := w.channel.Target(edit.Target); known {
+		return t.Deleted
+	}
+	if w.deleted == nil {
+		w.deleted = map[int64]bool{}
+		for i := range w.channel.changes.records {
+			switch r := &w.channel.changes.records[i]; {
+			case r.Delete != nil:
+				w.deleted[r.Target] = true
+			case r.Purge != nil:
+				w.purges = append(w.purges, r)
+			}
+		}
+	}
+	of := changes.Message{Seq: edit.Target, User: edit.Author}
+	return w.deleted[edit.Target] || slices.ContainsFunc(w.purges, func(p *changes.Record) bool { return p.Hits(&of) })
 }
 
 // takes reports whether there is room for one more, of a size as encoded.
@@ -99,7 +122,11 @@ func (w *walk) change(r *changes.Record) bool {
 	case r.Seq <= w.seq:
 		return true
 	}
-	shown := r.Wire(w.channel.name)
+	listed := *r
+	if r.Edit != nil && w.gone(r) {
+		listed = r.Bare()
+	}
+	shown := listed.Wire(w.channel.name)
 	if !w.takes(len(rpc.AppendJSON(nil, &shown))) {
 		return false
 	}

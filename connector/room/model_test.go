@@ -230,6 +230,9 @@ func (w *truth) expectForward(p Page, user string, seq, reacted int64, limit int
 		}
 		if r.React == nil {
 			if r.Seq > seq {
+				if r.Edit != nil && w.state(w.message(r.Target), w.next).Deleted() != nil {
+					r = r.Bare()
+				}
 				listed = append(listed, r.Wire("a"))
 			}
 			continue

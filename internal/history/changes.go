@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,11 +19,13 @@ const (
 
 	reactions = `SELECT target, max(seq) AS last, 'react' AS act, user, '' AS key, toString(name) AS name, argMax(removed, seq) AS off,
 		'' AS body, '' AS type, '' AS data, toInt64(0) AS since, '' AS reason, toInt64(0) AS at, '' AS author
-	FROM {changes}` + ofTargets + ` AND action = 'react' GROUP BY target, user, name`
+	FROM {changes}` + ofTargets + ` AND action = 'react' GROUP BY target, user, name{bound}`
 
 	edits = `SELECT target, seq, 'edit', user, toString(key), '', toUInt8(0), body, toString(type), data, toInt64(0), '', toUnixTimestamp64Milli(time), ''
 	FROM {changes}` + ofTargets + ` AND action = 'edit' AND (target, seq) IN (
 		SELECT target, arrayJoin([max(seq), maxIf(seq, type != ''), maxIf(seq, data != '')]) FROM {changes}` + ofTargets + ` AND action = 'edit' GROUP BY target)`
+
+	deletions = others + ` AND action = 'delete'`
 
 	others = `SELECT target, seq, toString(action), user, toString(key), '', toUInt8(0), '', '', '', since, reason, toUnixTimestamp64Milli(time), author
 	FROM {changes}` + ofTargets + ` AND action IN ('edit', 'delete')`
@@ -42,10 +45,17 @@ func (s *store) fold(ctx context.Context, channel string, at location, end int64
 		}
 		defer rows.Close()
 		var older []change // edits without their text: they only count
+		pairs := 0
 		for rows.Next() {
 			var c change
 			if err := rows.Scan(c.columns()...); err != nil {
 				return err
+			}
+			if c.action == "react" {
+				if pairs++; f.maxPairs > 0 && pairs >= f.maxPairs {
+					f.over = true
+					return nil
+				}
 			}
 			if c.action == "edit" && c.body == "" {
 				older = append(older, c)
@@ -69,9 +79,49 @@ func (s *store) foldQuery(channel string, at location, end int64, f *folding) (s
 	low, high := slices.Min(seqs), slices.Max(seqs)
 	in := []any{at.epoch, at.partition, channel, end}
 	of := append(slices.Clone(in), low, high, seqs)
-	query := reactions + ` UNION ALL ` + edits + ` UNION ALL ` + others + ` UNION ALL ` + purges
-	args := slices.Concat(of, of, of, of, in, []any{low, high, slices.Compact(users)})
-	return strings.ReplaceAll(query, `{changes}`, s.db.Table(sql.Changes(at.generation))), args
+	of4, query := slices.Concat(of, of, of, of), reactions+` UNION ALL `+edits+` UNION ALL `+others+` UNION ALL `+purges
+	if f.deletions {
+		of4, query = of, deletions+` UNION ALL `+purges
+	}
+	args := slices.Concat(of4, in, []any{low, high, slices.Compact(users)})
+	bound := ""
+	if f.maxPairs > 0 {
+		bound = fmt.Sprintf(` SETTINGS max_rows_to_group_by = %d, group_by_overflow_mode = 'break'`, f.maxPairs)
+	}
+	return strings.NewReplacer(`{changes}`, s.db.Table(sql.Changes(at.generation)), `{bound}`, bound).Replace(query), args
+}
+
+// foldable is how many of messages, the first of them, have no more reactions together
+// than are folded at once; one at least.
+func (s *store) foldable(ctx context.Context, channel string, at location, end int64, of []changes.Message) (n int, err error) {
+	table, seqs := sql.Changes(at.generation), make([]int64, len(of))
+	for i := range of {
+		seqs[i] = of[i].Seq
+	}
+	query := `SELECT target, uniq(user, name) FROM ` + s.db.Table(table) + ofTargets + ` AND action = 'react' GROUP BY target`
+	pairs := map[int64]uint64{}
+	err = s.query(ctx, table, func(ctx context.Context) error {
+		rows, err := s.db.Query(ctx, query, at.epoch, at.partition, channel, end, slices.Min(seqs), slices.Max(seqs), seqs)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var target int64
+			var count uint64
+			if err := rows.Scan(&target, &count); err != nil {
+				return err
+			}
+			pairs[target] = count
+		}
+		return rows.Err()
+	})
+	for sum := uint64(0); n < len(of); n++ {
+		if sum += pairs[of[n].Seq]; sum > maxPairs {
+			break
+		}
+	}
+	return max(1, n), err
 }
 
 // change is a row of what fold reads.

@@ -90,7 +90,7 @@ func (w *walk) near(items []item) []item {
 	return items
 }
 
-// take takes what there is room for.
+// take takes what there is room for, and is folded.
 func (w *walk) take(c *chunk) {
 	for i := range c.items {
 		if !w.item(&c.items[i]) {
@@ -104,10 +104,14 @@ func (w *walk) item(it *item) bool {
 	size, target := 0, it.change.Target
 	_, listed := w.at[target]
 	switch {
+	case it.message != nil && it.state == nil:
+		return false
 	case it.message != nil:
 		size = textOf(it.message)
 	case it.change.React == nil:
 		size, listed = textOfChange(&it.change), false
+	case w.states[target] == nil:
+		return false
 	case listed: // one more name
 		w.react(&it.change)
 		return true
@@ -150,14 +154,33 @@ func (x *reading) show(ctx context.Context, w *walk, c *chunk) error {
 	if err != nil {
 		return err
 	}
-	for i := range of {
+	for i := range states {
 		w.states[of[i].Seq] = states[i]
 	}
 	for i := range c.items {
-		if it := &c.items[i]; it.message != nil {
+		if it := &c.items[i]; it.message != nil && w.states[it.seq] != nil {
 			it.state = w.states[it.seq]
 			it.state.Show(it.message)
 		}
 	}
-	return nil
+	return x.bare(ctx, c)
+}
+
+// bare takes the text of edits whose messages are deleted.
+func (x *reading) bare(ctx context.Context, c *chunk) error {
+	var of []changes.Message
+	seen := map[int64]bool{}
+	for i := range c.items {
+		if r := &c.items[i].change; r.Edit != nil && !seen[r.Target] {
+			seen[r.Target] = true
+			of = append(of, changes.Message{Seq: r.Target, User: r.Author})
+		}
+	}
+	gone, err := x.gone(ctx, of)
+	for i := range c.items {
+		if r := &c.items[i].change; gone[r.Target] {
+			*r = r.Bare()
+		}
+	}
+	return err
 }

@@ -1,9 +1,14 @@
 package history
 
 import (
+	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // Of the items that the limit leaves no room for, one is left: it says that there are more.
@@ -18,5 +23,82 @@ func TestItemsNearTheLimit(t *testing.T) {
 		if got := len(w.near(items)); got != want {
 			t.Errorf("limit %d: %d items, want %d", limit, got, want)
 		}
+	}
+}
+
+func TestPagesForwardHaveEverythingOnce(t *testing.T) {
+	w := newWorld(t, schema.Window)
+	all := w.tell(160)
+	readers := w.projected(0, 5, 60, 159, 160)
+	end := int64(len(w.events))
+	rapid.Check(t, func(t *rapid.T) {
+		r := rapid.SampledFrom(readers).Draw(t, "reader")
+		q := all.query(t, end)
+		q.Mode, q.After = After, rapid.Int64Range(0, q.End).Draw(t, "after")
+		for more := true; more; {
+			p, err := r.Read(w.ctx, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.check(t, &q, &p)
+			all.checkForward(t, &q, &p)
+			if more = p.More; more && p.Seq <= q.After {
+				t.Fatalf("after %d it ends at %d", q.After, p.Seq)
+			}
+			q.After = p.Seq
+		}
+	})
+}
+
+// checkForward compares what a page has up to its seq with the log.
+func (a *told) checkForward(t *rapid.T, q *Query, p *Page) {
+	var messages, listed []int64
+	reacted := map[int64]map[string]int{}
+	for i := range a.messages {
+		if m := &a.messages[i]; m.Seq > q.After && m.Seq <= p.Seq && m.Seq < q.End && q.wants(m) {
+			messages = append(messages, m.Seq)
+		}
+	}
+	for i := range a.changes {
+		c := &a.changes[i]
+		if c.Seq <= q.After || c.Seq > p.Seq || c.Seq >= q.End || c.Target > q.After || !q.Everyone && !c.VisibleTo(q.User) {
+			continue
+		}
+		if c.React == nil {
+			listed = append(listed, c.Seq)
+			continue
+		}
+		if reacted[c.Target] == nil {
+			reacted[c.Target] = map[string]int{}
+		}
+		_, state := a.at(rpc.Message{Seq: c.Target, User: c.Author}, q.End)
+		reacted[c.Target][c.React.Name] = state.Count(c.React.Name)
+	}
+	got := map[int64]map[string]int{}
+	for _, x := range p.Reacted {
+		got[x.Target] = x.Counts
+	}
+	var told []int64
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		told = append(told, c.Seq)
+		j := slices.IndexFunc(a.changes, func(o changes.Record) bool { return o.Seq == c.Seq })
+		if j < 0 {
+			t.Fatalf("there is no change at %d", c.Seq)
+		}
+		want := a.changes[j]
+		if _, of := a.at(rpc.Message{Seq: c.Target, User: c.Author}, q.End); of.Deleted() != nil {
+			want = want.Bare()
+		}
+		if text(t, c.Wire("lobby")) != text(t, want.Wire("lobby")) {
+			t.Fatalf("the change at %d is %s, want %s", c.Seq, text(t, c.Wire("lobby")), text(t, want.Wire("lobby")))
+		}
+	}
+	n := len(p.Messages) + len(p.Changes) + len(p.Reacted)
+	if text(t, seqs(*p)) != text(t, append([]int64{}, messages...)) || !slices.Equal(told, listed) || text(t, got) != text(t, reacted) {
+		t.Fatalf("up to %d: %v %v %v, want %v %v %v", p.Seq, seqs(*p), told, got, messages, listed, reacted)
+	}
+	if n > q.Limit || n == 0 && p.More || len(got) != len(p.Reacted) || !p.More && p.Seq != max(q.After, q.End-1) {
+		t.Fatalf("%d entries up to %d, more %v", n, p.Seq, p.More)
 	}
 }

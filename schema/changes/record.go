@@ -28,6 +28,15 @@ func (r *Record) Hits(m *Message) bool {
 	return r.Target == m.Seq
 }
 
+// Bare returns the change without text: what may be told of an edit whose message is
+// deleted.
+func (r Record) Bare() Record {
+	if r.Edit != nil {
+		r.Edit = &Edit{}
+	}
+	return r
+}
+
 // Of returns what the event at an offset changes, which is not void; false where
 // it changes no message.
 func Of(offset int64, e *schema.Event) (Record, bool) {

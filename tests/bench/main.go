@@ -57,7 +57,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 10*time.Minute, "time without hostile clients, and with them")
 	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name; each: one after the other")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
-	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, joins, revocation, or floods, hostile; default: all but the last two")
+	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, reactions, joins, revocation, or floods, hostile; default: all but the last two")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -148,6 +148,7 @@ func (b *bench) parts(ctx context.Context, binary, only string, o options) error
 		{"rooms", b.rooms},
 		{"signals", b.signals},
 		{"fanout", func() error { return b.fanout(ctx, o.members) }},
+		{"reactions", b.reactions},
 		{"joins", func() error { return b.joins(o.history) }},
 		{"revocation", func() error { return b.revocation(ctx, binary) }},
 		{floods, func() error { return b.floods(ctx) }},

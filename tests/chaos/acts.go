@@ -191,7 +191,7 @@ func (p *person) lookBack(ctx context.Context, s *session) bool {
 			return false
 		}
 		for after, n := int64(0), 0; n < most; n++ {
-			page, answered := s.page(ctx, rpc.HistoryParams{Channel: channel, After: &after, Limit: new(limit)})
+			page, answered := s.page(ctx, rpc.HistoryParams{Channel: channel, After: new(after), Limit: new(limit)})
 			if !answered {
 				return false
 			}

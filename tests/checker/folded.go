@@ -46,7 +46,7 @@ func (c *check) checkFolded(s *session, ch *channel, messages []rpc.Message, min
 func (c *check) checkMissed(s *session, ch *channel, since int64, end span, shown []rpc.Change, reacted []rpc.Reacted, before int64) {
 	want, optional := ch.missedChanges(s.user, since, end.listed)
 	for i := range shown {
-		c.genuineChange(s, &shown[i])
+		c.listedChange(s, ch, &shown[i], end.most)
 		if i > 0 && shown[i].Seq <= shown[i-1].Seq {
 			c.violate(Recovery, s, ch.name, shown[i].Seq, "the changes are not in their order")
 		}
@@ -61,6 +61,24 @@ func (c *check) checkMissed(s *session, ch *channel, since int64, end span, show
 		}
 	}
 	c.checkMissedReactions(s, ch, since, end, reacted, before)
+}
+
+// listedChange checks a change of an answer as of a position: it is the log's, but an
+// edit without its text where the message is deleted by then.
+func (c *check) listedChange(s *session, ch *channel, shown *rpc.Change, asof int64) {
+	is := ch.changeAt(shown.Seq)
+	if is == nil || is.purge != nil || is.of.GetEdit() == nil || shown.Edit == nil {
+		c.genuineChange(s, shown)
+		return
+	}
+	m, full := ch.messageAt(is.of.Target), *shown
+	if m != nil && m.look(asof).deleted != nil {
+		if shown.Edit.Body != "" || shown.Edit.Type != nil || shown.Edit.Data != nil {
+			c.violate(Private, s, ch.name, shown.Seq, "an edit is listed with its text as of %d, although its message is deleted", asof)
+		}
+		full.Edit = is.asPush(ch.name).Edit
+	}
+	c.genuineChange(s, &full)
 }
 
 func (c *check) checkMissedReactions(s *session, ch *channel, since int64, end span, reacted []rpc.Reacted, before int64) {

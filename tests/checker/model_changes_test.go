@@ -94,7 +94,11 @@ func (m *model) missed(p *person, channel string, since, to int64, limit int) (l
 		}
 		switch {
 		case r.React == nil:
-			listed = append(listed, shownChange(channel, r))
+			c := shownChange(channel, r)
+			if c.Edit != nil && m.state(m.sent(channel, r.Target)).Deleted() != nil {
+				c.Edit = &rpc.Edit{}
+			}
+			listed = append(listed, c)
 			continue
 		case k < 0:
 			k = len(reacted)

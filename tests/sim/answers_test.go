@@ -121,7 +121,7 @@ func (c *client) missed(ch *channel, since, least, most, asof int64, listed []rp
 	}
 	may := ch.told(c.user, since, most)
 	for _, l := range listed {
-		if !slices.ContainsFunc(may, func(x change) bool { return sameChange(x.Change, l) }) {
+		if !slices.ContainsFunc(may, func(x change) bool { return sameChange(ch.asListed(x.Change, asof), l) }) {
 			c.w.fail("%s/%s comes back since %d, up to %d, and gets %s, which the log does not have there", c.user, c.session.id, since, most, text(l))
 		}
 		c.w.count("changes recovered")
@@ -147,6 +147,15 @@ func (c *client) missed(ch *channel, since, least, most, asof int64, listed []rp
 			}
 		}
 	}
+}
+
+// asListed is a change as an answer as of a position has it: an edit of a message that is
+// deleted by then has no text.
+func (ch *channel) asListed(c rpc.Change, asof int64) rpc.Change {
+	if m := ch.message(c.Target); c.Edit != nil && m != nil && folded(*m, ch.changes, asof).Deleted != nil {
+		c.Edit = &rpc.Edit{}
+	}
+	return c
 }
 
 // counted says whether n users react with a name to a message at some position.

@@ -221,6 +221,9 @@ func (w *world) older(q *history.Query, found *past, upTo int64) (listed []chang
 			continue
 		}
 		if c.React == nil {
+			if stateOf(&rpc.Message{Seq: c.Target, User: c.Author}, found.changes).Deleted() != nil {
+				c = c.Bare()
+			}
 			listed = append(listed, c)
 			continue
 		}

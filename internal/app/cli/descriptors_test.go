@@ -48,7 +48,8 @@ func TestUpServesAgainAfterTooManySockets(t *testing.T) {
 }
 
 func joins(chat string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	// A join alone may wait 5 s for history.
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	c, _, err := client.Enter(ctx, "ws://"+chat+"/ws", "ada")
 	if err != nil {
