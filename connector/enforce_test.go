@@ -44,7 +44,7 @@ func TestSlowModeCounts(t *testing.T) {
 		do   func(ch *channel)
 		want time.Duration
 	}{
-		"nothing was said":                     {func(*channel) {}, 0},
+		"no message":                           {func(*channel) {}, 0},
 		"a message":                            {func(ch *channel) { ch.spoke("ada", 101, ago(3), now) }, 7 * time.Second},
 		"a message before it was set":          {func(ch *channel) { ch.spoke("ada", 99, ago(3), now) }, 0},
 		"a message of somebody else":           {func(ch *channel) { ch.spoke("bob", 101, ago(3), now) }, 0},

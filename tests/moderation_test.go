@@ -132,7 +132,7 @@ func requestsOf(channel string, seqs [3]int64) []struct {
 	}{
 		{"chat", "chat", true, p("body", "x")}, {"chat", "private", true, p("body", "x", "to", "mod")},
 		{"edit", "edit", true, p("body", "y", "seq", seqs[0])}, {"delete", "edit", false, p("seq", seqs[1])},
-		{"react", "react", true, p("name", "+1", "seq", seqs[2])},
+		{"react", "react", true, p("name", "+1", "seq", seqs[2])}, {"signal", "signal", true, p("name", "typing")},
 		{"pin", "moderate", false, p("seq", seqs[2])}, {"history", "history", false, p()}, {"pins", "history", false, p()},
 		{"members", "join", false, p()}, {"reactions", "join", false, p("seq", seqs[2])}, {"sanctions", "moderate", false, p()},
 		{"mute", "moderate", false, p("user", "nobody")}, {"ban", "moderate", false, p("user", "nobody")}, {"kick", "moderate", false, p("user", "nobody")},

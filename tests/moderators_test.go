@@ -260,6 +260,50 @@ func TestMuteOfOneselfAndMeanwhile(t *testing.T) {
 	mod.chat("lobby", "again")
 }
 
+// What a moderator does over one connector binds users on another as soon as that has
+// seen it, also those who were not there, and those who come later.
+func TestSanctionsReachOtherConnectors(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.worker()
+	first, second := c.connector(unpaced(nil)).addr, c.connector(unpaced(nil)).addr
+	mod, eve := moderatorOf(t, first, "mod", "lobby"), enterLobby(t, second, "eve", `"*"`)
+	chat := rpc.ChatParams{Channel: "lobby", Body: "x"}
+	becomes := func(u *user, want string) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("a message of %s is answered %q", u.name, want), func() bool { return u.verdict(rpc.MethodChat, chat) == want })
+	}
+	about := func(user string) map[string]any { return map[string]any{"channel": "lobby", "user": user} }
+	mod.does("mute", about("eve"))
+	mod.does("mute", about("zoe")) // who is nowhere
+	becomes(eve.user, "1009 mute")
+	for _, url := range []string{first, second} {
+		for _, name := range []string{"eve", "zoe"} {
+			u := granted(t, url, name, allowing("lobby", `"*"`))
+			if r := u.join("lobby"); r.Sanction == nil || r.Sanction.Action != "mute" || r.Sanction.By.User != "mod" {
+				t.Errorf("%s joins under %+v", name, r.Sanction)
+			}
+			if got := u.verdict(rpc.MethodChat, chat); got != "1009 mute" {
+				t.Errorf("a message of %s, who came later, is answered %q", name, got)
+			}
+		}
+	}
+	mod.does("lift", about("eve"))
+	becomes(eve.user, "")
+	mod.does("set", map[string]any{"channel": "lobby", "frozen": true})
+	becomes(eve.user, "1009 frozen")
+	mod.does("set", map[string]any{"channel": "lobby", "frozen": false})
+	becomes(eve.user, "")
+	mod.does("ban", about("eve"))
+	becomes(eve.user, "1003")
+	if got := eve.verdict(rpc.MethodJoin, rpc.JoinParams{Channel: "lobby"}); got != "1009 ban" {
+		t.Errorf("a banned user's join is answered %q", got)
+	}
+	mod.does("lift", about("eve"))
+	eventually(t, "the lift has passed", func() bool { return eve.verdict(rpc.MethodJoin, rpc.JoinParams{Channel: "lobby"}) == "" })
+	becomes(eve.user, "")
+}
+
 // burst sends messages of the lobby at once, and returns how many were taken, and how
 // many came too soon.
 func (u changer) burst(n int) (taken, refused int) {

@@ -79,7 +79,7 @@ export interface SetOptions {
   slow?: number;
   /** Whether nobody but moderators may write. */
   frozen?: boolean;
-  /** What the channel is about, up to 256 bytes; empty: nothing is said of that. */
+  /** What the channel is about, up to 256 bytes; empty: that is not told. */
   topic?: string;
   /** What programs make of it, any JSON of up to 1 KiB; null: none. */
   data?: unknown;

@@ -183,7 +183,7 @@ export class Outbox {
     void this.#goOn();
   }
 
-  /** Waits no longer for what the server said. */
+  /** Does not wait any longer, although the server asked for that. */
   hasten(): void {
     clearTimeout(this.#pause);
     this.#pause = undefined;

@@ -24,7 +24,7 @@ export function Chat({ app }: { app: App }) {
   const drawer = useDrawer(view);
   useShortcuts(app, drawer.close);
   void view?.version;
-  // Moderators see what they can do beside what it is about.
+  // Moderators see their buttons beside the messages, not only after a click.
   const inside = view?.channel.state === "joined";
   useEffect(() => void (inside && view?.changes.ask()), [inside, view]);
   const toggle = (side: Drawer, icon: "menu" | "people") => (
