@@ -12,6 +12,9 @@ import { clients } from "./stage.ts";
 /** A server that authenticates, for the file: where none does, nobody moderates. */
 export let guarded: Server;
 
+/** How it knows who comes. */
+export let keys: string[];
+
 /** All that there is to grant. */
 export const moderating = [...everything, { channels: ["*"], allow: ["moderate"] }];
 
@@ -23,7 +26,8 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "parley-key-"));
   writeFileSync(join(folder, "key"), secret);
-  guarded = await Server.start(inject("binary"), undefined, ["--auth-secret", join(folder, "key")]);
+  keys = ["--auth-secret", join(folder, "key")];
+  guarded = await Server.start(inject("binary"), undefined, keys);
 });
 
 afterAll(async () => {
@@ -39,8 +43,8 @@ export function memberOf(user: string, channel: string, grants: Grant[]): Promis
 }
 
 /** Enters a channel with a token, in any language. */
-export async function enterAs(page: Page, token: string, channel: string): Promise<void> {
-  await page.goto(guarded.url);
+export async function enterAs(page: Page, token: string, channel: string, url = guarded.url): Promise<void> {
+  await page.goto(url);
   await page.locator("#channel").fill(channel);
   await page.locator("#token").fill(token);
   await page.locator("form button[type=submit]").click();

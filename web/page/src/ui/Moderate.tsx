@@ -55,7 +55,7 @@ export function Measures({ app, view, user, done }: Props) {
         {mute("mute10", 10)}
         {mute("mute60", 60)}
         {mute("mute")}
-        {button("unmute", () => moderation.act(channel.lift(user)))}
+        {button("unmute", () => moderation.act(channel.lift(user, { action: "mute" })))}
         {button("kick", () => moderation.act(channel.kick(user, why)))}
         {button("ban", () => {
           app.question.value = { text: "banQuestion", name: user, unsent, answer: "ban", act: ban };
