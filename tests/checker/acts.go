@@ -2,10 +2,12 @@ package checker
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // actKey is what makes a retry the same act.
@@ -28,9 +30,20 @@ func keyOfEvent(e *schema.Event) (key actKey, is bool) {
 	case *schema.Event_Change:
 		return actKey{k.Change.Channel, k.Change.User, k.Change.Id}, true
 	case *schema.Event_Pin:
-		return actKey{k.Pin.Channel, k.Pin.By.GetUser(), k.Pin.Id}, true
+		return keyBy(k.Pin.Channel, k.Pin.By, k.Pin.Id)
+	case *schema.Event_Sanction:
+		return keyBy(k.Sanction.Channel, k.Sanction.By, k.Sanction.Id)
+	case *schema.Event_Purge:
+		return keyBy(k.Purge.Channel, k.Purge.By, k.Purge.Id)
+	case *schema.Event_Set:
+		return keyBy(k.Set.Channel, k.Set.By, k.Set.Id)
 	}
 	return actKey{}, false
+}
+
+// keyBy is the act of whom by is; false where that is a backend.
+func keyBy(channel string, by *schema.Author, id string) (actKey, bool) {
+	return actKey{channel, by.GetUser(), id}, by.GetKey() == ""
 }
 
 // checkActs compares what clients asked for with what is in the log.
@@ -113,8 +126,36 @@ func fits(sent *Entry, e *schema.Event) bool {
 		return sent.Session == k.Change.Session && fitsChange(sent, k.Change)
 	case *schema.Event_Pin:
 		return sent.Pin != nil && sent.Pin.Seq == k.Pin.Target && sent.Pin.Remove == k.Pin.Remove
+	case *schema.Event_Sanction:
+		return fitsSanction(sent, k.Sanction, e.Time)
+	case *schema.Event_Purge:
+		s := sent.Requested
+		return s != nil && s.User == k.Purge.User && s.Since == k.Purge.Since && s.Reason == k.Purge.Reason
+	case *schema.Event_Set:
+		s := sent.Set
+		return s != nil && reflect.DeepEqual(s.Slow, k.Set.Slow) && reflect.DeepEqual(s.Frozen, k.Set.Frozen) && reflect.DeepEqual(s.Topic, k.Set.Topic) &&
+			(s.Data == nil) == (k.Set.Data == nil) && sameData(string(s.Data), string(k.Set.Data))
 	}
 	return false
+}
+
+// fitsSanction reports whether a sanction, written at a time, is what the entry asked for.
+func fitsSanction(sent *Entry, e *schema.Sanction, time int64) bool {
+	switch e.Action {
+	case schema.Sanction_ACTION_MUTE, schema.Sanction_ACTION_BAN:
+		s := sent.Sanction
+		if s == nil || (sent.Op == OpMute) != (e.Action == schema.Sanction_ACTION_MUTE) || s.User != e.User || s.Reason != e.Reason ||
+			!reflect.DeepEqual(s.Purge, e.PurgeSince) || (s.For == nil) != (e.Until == 0) {
+			return false
+		}
+		return s.For == nil || e.Until >= time+*s.For-clocks && e.Until <= time+*s.For+clocks
+	case schema.Sanction_ACTION_KICK:
+		return sent.Kick != nil && sent.Kick.User == e.User && sent.Kick.Reason == e.Reason
+	}
+	lifts := map[string]schema.Sanction_Action{
+		"": schema.Sanction_ACTION_LIFT, rpc.SanctionMute: schema.Sanction_ACTION_LIFT_MUTE, rpc.SanctionBan: schema.Sanction_ACTION_LIFT_BAN,
+	}
+	return sent.Lift != nil && sent.Lift.User == e.User && lifts[sent.Lift.Action] == e.Action
 }
 
 func fitsChange(sent *Entry, c *schema.Change) bool {
@@ -189,8 +230,8 @@ func (c *check) checkPurges() {
 	for _, ch := range c.truth.channels {
 		for i := range ch.changes {
 			is := &ch.changes[i]
-			if is.purge == nil {
-				continue
+			if is.purge == nil || is.purge.by.GetUser() != "" {
+				continue // what users asked for is compared as all their acts
 			}
 			made := func(e Entry) bool {
 				return e.Op == OpPurge && e.Channel == ch.name && e.Purge.User == is.purge.user && e.Purge.Since == is.purge.since

@@ -12,13 +12,19 @@ func (c *channel) join(r Record, j *schema.Join) {
 	if c.present[j.Session] != nil {
 		return
 	}
+	was := hidden
+	if c.users[j.User] > 0 {
+		was = c.sees(j.User, r.Offset)
+	}
 	s := &stay{session: j.Session, user: j.User, connector: r.Event.Connector, from: r.Offset, began: r.Event.Time}
+	s.sight = c.sightOf(j.User, r.Offset, r.Event.Time)
 	c.present[j.Session] = s
 	c.stays[j.Session] = append(c.stays[j.Session], s)
-	if c.users[j.User]++; c.users[j.User] == 1 {
-		c.notices = append(c.notices, notice{seq: r.Offset, user: j.User, joined: true})
-		c.crowdChanged(r.Offset)
+	c.users[j.User]++
+	if was != shown && s.sight != hidden {
+		c.notices = append(c.notices, notice{seq: r.Offset, user: j.User, joined: true, may: was == maybe || s.sight == maybe})
 	}
+	c.crowdChanged(r.Offset)
 }
 
 // end ends a session's stay, if it has one.
@@ -27,13 +33,16 @@ func (c *channel) end(r Record, session string, reason schema.Reason, down bool)
 	if s == nil {
 		return
 	}
+	was := c.sees(s.user, r.Offset-1)
 	delete(c.present, session)
 	s.to, s.ended, s.reason, s.down = r.Offset, r.Event.Time, reason, down
 	if c.users[s.user]--; c.users[s.user] == 0 {
 		delete(c.users, s.user)
-		c.notices = append(c.notices, notice{seq: r.Offset, user: s.user, reason: reason})
-		c.crowdChanged(r.Offset)
+		if was != hidden {
+			c.notices = append(c.notices, notice{seq: r.Offset, user: s.user, reason: reason, may: was == maybe})
+		}
 	}
+	c.crowdChanged(r.Offset)
 }
 
 func (c *channel) down(r Record, d *schema.Down) {
@@ -46,7 +55,15 @@ func (c *channel) down(r Record, d *schema.Down) {
 
 // crowdChanged notes who is here from seq on.
 func (c *channel) crowdChanged(seq int64) {
-	now := crowd{seq, slices.Sorted(maps.Keys(c.users))}
+	now := crowd{seq: seq}
+	for _, user := range slices.Sorted(maps.Keys(c.users)) {
+		switch c.sees(user, seq) {
+		case shown:
+			now.users = append(now.users, user)
+		case maybe:
+			now.maybe = append(now.maybe, user)
+		}
+	}
 	if n := len(c.crowds); n > 0 && c.crowds[n-1].seq == seq {
 		c.crowds[n-1] = now
 		return
@@ -55,12 +72,12 @@ func (c *channel) crowdChanged(seq int64) {
 }
 
 // crowdAt is who is here once the event at seq has passed.
-func (c *channel) crowdAt(seq int64) []string {
+func (c *channel) crowdAt(seq int64) crowd {
 	i := indexAbove(c.crowds, seq, func(c crowd) int64 { return c.seq })
 	if i == 0 {
-		return nil
+		return crowd{}
 	}
-	return c.crowds[i-1].users
+	return c.crowds[i-1]
 }
 
 // stayAt is the stay of a session that covers seq: its join and its leave

@@ -34,6 +34,8 @@ const (
 	Members    Rule = "members"    // the list of members is the log's
 	Changes    Rule = "changes"    // a message is what its changes have made of it
 	Settings   Rule = "settings"   // what is set and pinned is the log's
+	Sanctions  Rule = "sanctions"  // who is told of sanctions is told the log's, and who is out that
+	Bound      Rule = "bound"      // who is muted, frozen out or banned is
 )
 
 // Violation is one broken rule.
@@ -94,6 +96,7 @@ type Figures struct {
 	Acked, Unknown     int // chats and changes
 	Deliveries         int // chat pushes
 	Changes, Reactions int // pushes of them
+	Sanctions, Removed int // likewise
 	Changed            int // messages that clients showed in the end
 	Joins              int
 	Recovered, Partial int // joins with since: in full, or reported as not
@@ -157,6 +160,7 @@ type check struct {
 type session struct {
 	id, user, server, connector string
 	device                      string // its own where it is empty
+	moderates                   bool
 	entries                     []*Entry
 	end                         *Entry // nil: it was still open when the recording ended
 }
@@ -178,7 +182,7 @@ func sessionsOf(entries []Entry) []*session {
 		s.entries = append(s.entries, e)
 		switch e.Op {
 		case OpHello:
-			s.connector = e.Connector
+			s.connector, s.moderates = e.Connector, e.Moderates
 		case End:
 			s.end = e
 		}
@@ -274,6 +278,10 @@ func (f *Figures) add(e *Entry) {
 		f.Changes++
 	case e.Op == PushReacted:
 		f.Reactions++
+	case e.Op == PushSanctioned:
+		f.Sanctions++
+	case e.Op == PushRemoved:
+		f.Removed++
 	case isAct && e.Outcome == Unknown:
 		f.Unknown++
 	case e.Outcome != OK:

@@ -33,8 +33,10 @@ func TestCleanRecordings(t *testing.T) {
 		all.Reactions += f.Reactions
 		all.Changed += f.Changed
 		all.ChangesInPages += f.ChangesInPages
+		all.Sanctions += f.Sanctions
+		all.Removed += f.Removed
 	}
-	if all.Changes < 1000 || all.Reactions < 1000 || all.Changed < 1000 || all.ChangesInPages < 100 || all.Recovered < 100 || all.Deliveries < 10_000 || all.Void < 100 || all.Downs < 100 || all.HistoryPages < 100 {
+	if all.Sanctions < 1000 || all.Removed < 50 || all.Changes < 1000 || all.Reactions < 1000 || all.Changed < 1000 || all.ChangesInPages < 100 || all.Recovered < 100 || all.Deliveries < 9000 || all.Void < 100 || all.Downs < 100 || all.HistoryPages < 100 {
 		t.Errorf("the recordings are too poor to prove anything: %+v", all)
 	}
 }

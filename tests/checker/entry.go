@@ -32,6 +32,14 @@ const (
 	OpReactions Op = "reactions"
 	OpPins      Op = "pins"
 
+	OpMute      Op = "mute"
+	OpBan       Op = "ban"
+	OpKick      Op = "kick"
+	OpLift      Op = "lift"
+	OpRequested Op = "purges" // a purge that a moderator asked for
+	OpSet       Op = "set"
+	OpSanctions Op = "sanctions"
+
 	PushChat     Op = "push.chat"
 	PushJoined   Op = "push.joined"
 	PushLeft     Op = "push.left"
@@ -39,7 +47,10 @@ const (
 	PushReacted  Op = "push.reacted"
 	PushSettings Op = "push.settings"
 
-	// OpPurge is a purge that was written to the log, as whom By says.
+	PushSanctioned Op = "push.sanctioned"
+	PushRemoved    Op = "push.removed"
+
+	// OpPurge is a purge that a backend wrote to the log.
 	OpPurge Op = "purge"
 
 	// End is the end of a connection, as its client saw it.
@@ -87,19 +98,26 @@ type Entry struct {
 	// Connector is the life of that process, from a hello's answer.
 	Connector string `json:"connector,omitempty"`
 	Channel   string `json:"channel,omitempty"`
+	// Moderates: a hello was granted that everywhere.
+	Moderates bool `json:"moderates,omitempty"`
 
 	// Of a join.
 	Join   *rpc.JoinParams `json:"join,omitempty"`
 	Joined *rpc.JoinResult `json:"joined,omitempty"`
 	// Of an act; Seq is the answer's.
-	Chat      *rpc.ChatParams   `json:"chat,omitempty"`
-	Edit      *rpc.EditParams   `json:"edit,omitempty"`
-	Delete    *rpc.DeleteParams `json:"delete,omitempty"`
-	React     *rpc.ReactParams  `json:"react,omitempty"`
-	Pin       *rpc.PinParams    `json:"pin,omitempty"`
-	Seq       int64             `json:"seq,omitempty"`
-	Unchanged bool              `json:"unchanged,omitempty"`
-	Repeat    bool              `json:"repeat,omitempty"`
+	Chat      *rpc.ChatParams     `json:"chat,omitempty"`
+	Edit      *rpc.EditParams     `json:"edit,omitempty"`
+	Delete    *rpc.DeleteParams   `json:"delete,omitempty"`
+	React     *rpc.ReactParams    `json:"react,omitempty"`
+	Pin       *rpc.PinParams      `json:"pin,omitempty"`
+	Sanction  *rpc.SanctionParams `json:"sanction,omitempty"` // of a mute and a ban
+	Kick      *rpc.KickParams     `json:"kick,omitempty"`
+	Lift      *rpc.LiftParams     `json:"lift,omitempty"`
+	Requested *rpc.PurgeParams    `json:"requested,omitempty"`
+	Set       *rpc.SetParams      `json:"set,omitempty"`
+	Seq       int64               `json:"seq,omitempty"`
+	Unchanged bool                `json:"unchanged,omitempty"`
+	Repeat    bool                `json:"repeat,omitempty"`
 	// Of a purge.
 	Purge *rpc.PurgeChange `json:"purge,omitempty"`
 	// Of history, members, reactions and pins.
@@ -109,14 +127,17 @@ type Entry struct {
 	Reactions *rpc.ReactionsParams `json:"reactions,omitempty"`
 	Reactors  *rpc.ReactionsResult `json:"reactors,omitempty"`
 	Pins      *rpc.PinsResult      `json:"pins,omitempty"`
+	Sanctions *rpc.SanctionsResult `json:"sanctions,omitempty"`
 
 	// Of pushes. Seq is set too.
-	Message  *rpc.ChatPush     `json:"message,omitempty"`
-	Changed  *rpc.ChangedPush  `json:"changed,omitempty"`
-	Reacted  *rpc.ReactedPush  `json:"reacted,omitempty"`
-	Settings *rpc.SettingsPush `json:"settings,omitempty"`
-	Who      string            `json:"who,omitempty"`
-	Reason   string            `json:"reason,omitempty"`
+	Message    *rpc.ChatPush       `json:"message,omitempty"`
+	Changed    *rpc.ChangedPush    `json:"changed,omitempty"`
+	Reacted    *rpc.ReactedPush    `json:"reacted,omitempty"`
+	Settings   *rpc.SettingsPush   `json:"settings,omitempty"`
+	Sanctioned *rpc.SanctionedPush `json:"sanctioned,omitempty"`
+	Removed    *rpc.RemovedPush    `json:"removed,omitempty"`
+	Who        string              `json:"who,omitempty"`
+	Reason     string              `json:"reason,omitempty"`
 
 	// Clean is an end that the client began with a close frame.
 	Clean bool `json:"clean,omitempty"`
@@ -137,6 +158,16 @@ func (e *Entry) act() (id string, retry, is bool) {
 		return e.React.ID, e.React.Retry, true
 	case e.Op == OpPin && e.Pin != nil:
 		return e.Pin.ID, e.Pin.Retry, true
+	case e.Op == OpMute && e.Sanction != nil, e.Op == OpBan && e.Sanction != nil:
+		return e.Sanction.ID, e.Sanction.Retry, true
+	case e.Op == OpKick && e.Kick != nil:
+		return e.Kick.ID, e.Kick.Retry, true
+	case e.Op == OpLift && e.Lift != nil:
+		return e.Lift.ID, e.Lift.Retry, true
+	case e.Op == OpRequested && e.Requested != nil:
+		return e.Requested.ID, e.Requested.Retry, true
+	case e.Op == OpSet && e.Set != nil:
+		return e.Set.ID, e.Set.Retry, true
 	}
 	return "", false, false
 }

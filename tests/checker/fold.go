@@ -53,6 +53,7 @@ func (c *check) checkState(partition int, f *fold.Fold) {
 		c.violate(Fold, nil, "", 0, "partition %d: %v", partition, err)
 		return
 	}
+	c.checkSanctionState(partition, records)
 	members := 0
 	for _, r := range records {
 		session, name, ok := schema.StateMemberOf(string(r.Key))

@@ -103,8 +103,11 @@ func (c *check) checkMissedReactions(s *session, ch *channel, since int64, end s
 	}
 	for target, names := range ch.missedReactions(s.user, since, end.least, since) {
 		for _, name := range names {
-			look := ch.messageAt(target).look(end.least)
-			if look.deleted == nil && !slices.Contains(seen[target], name) {
+			m := ch.messageAt(target)
+			if m == nil {
+				continue // which is found where the reaction is
+			}
+			if look := m.look(end.least); look.deleted == nil && !slices.Contains(seen[target], name) {
 				c.violate(Recovery, s, ch.name, target, "the reaction %q is missing since %d", name, since)
 			}
 		}

@@ -48,6 +48,7 @@ type notice struct {
 	user   string
 	joined bool
 	reason schema.Reason
+	may    bool // or may not have been shown
 }
 
 // stay is one session's membership, from its join to its leave or its
@@ -58,27 +59,30 @@ type stay struct {
 	began, ended             int64 // milliseconds, by the writers' clocks
 	reason                   schema.Reason
 	down                     bool // ended by a down
+	forced                   bool // ended by a kick or a ban
+	sight                    sight
 }
 
-// crowd is who was in a channel from seq on, sorted.
+// crowd is who was shown in a channel from seq on, sorted, and who may have been.
 type crowd struct {
-	seq   int64
-	users []string
+	seq          int64
+	users, maybe []string
 }
 
 // channel is everything that happened in one channel.
 type channel struct {
-	name     string
-	messages []message // that are not void, private ones too
-	changes  []change  // of all messages, and of none
-	settings []rpc.SettingsPush
-	notices  []notice
-	crowds   []crowd
-	stays    map[string][]*stay // by session
-	present  map[string]*stay   // as the log ends
-	users    map[string]int     // sessions of each user, as the log ends
-	last     int64              // newest public message
-	clast    int64              // newest public change
+	name      string
+	messages  []message // that are not void, private ones too
+	changes   []change  // of all messages, and of none
+	settings  []rpc.SettingsPush
+	sanctions []sanctioned
+	notices   []notice
+	crowds    []crowd
+	stays     map[string][]*stay // by session
+	present   map[string]*stay   // as the log ends
+	users     map[string]int     // sessions of each user, as the log ends
+	last      int64              // newest public message
+	clast     int64              // newest public change
 }
 
 // truth is the history according to the log.
@@ -124,6 +128,8 @@ func (t *truth) apply(partition int, r Record) {
 		t.channel(k.Pin.Channel).pin(r, k.Pin)
 	case *schema.Event_Set:
 		t.channel(k.Set.Channel).set(r, k.Set)
+	case *schema.Event_Sanction:
+		t.channel(k.Sanction.Channel).sanction(r, k.Sanction)
 	case *schema.Event_Join:
 		t.channel(k.Join.Channel).join(r, k.Join)
 	case *schema.Event_Leave:

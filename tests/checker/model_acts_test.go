@@ -14,9 +14,9 @@ import (
 
 func (m *model) enter(user string) *person {
 	m.serial++
-	p := &person{id: fmt.Sprint("s", m.serial), user: user, device: m.freeDevice(user), at: m.connectors[m.rng.IntN(len(m.connectors))], places: map[string]bool{}}
+	p := &person{id: fmt.Sprint("s", m.serial), user: user, device: m.freeDevice(user), at: m.connectors[m.rng.IntN(len(m.connectors))], places: map[string]bool{}, hidden: map[string]bool{}}
 	m.sessions = append(m.sessions, p)
-	m.note(p, Entry{Began: m.now, Op: OpHello, Outcome: OK, Connector: p.at.id})
+	m.note(p, Entry{Began: m.now, Op: OpHello, Outcome: OK, Connector: p.at.id, Moderates: p.moderates()})
 	return p
 }
 
@@ -34,7 +34,7 @@ func (m *model) freeDevice(user string) string {
 func (m *model) tell(channel string, e Entry, but *person) {
 	e.Channel = channel
 	for _, p := range m.in(channel) {
-		if p != but && (e.Message == nil || e.Message.VisibleTo(p.user)) && m.maySee(p, &e) {
+		if p != but && !p.hidden[channel] && (e.Message == nil || e.Message.VisibleTo(p.user)) && m.maySee(p, &e) {
 			m.gets(p, e)
 		}
 	}
@@ -46,7 +46,7 @@ func (m *model) in(channel string) []*person {
 }
 
 func (m *model) join(p *person, channel string) {
-	if p.places[channel] {
+	if p.places[channel] || p.hidden[channel] {
 		return
 	}
 	began := m.now
@@ -60,6 +60,10 @@ func (m *model) join(p *person, channel string) {
 	seq := m.publish(p.at, channel, &schema.Event{Kind: &schema.Event_Join{Join: &schema.Join{
 		Channel: channel, Session: p.id, User: p.user, PushPartition: 1,
 	}}}, false)
+	if ban := m.stands(channel, p.user).ban; ban.lasts(m) {
+		m.refuseBanned(p, channel, began, params)
+		return
+	}
 	p.places[channel] = true
 	m.members[channel][p] = true
 	if m.users[channel][p.user]++; m.users[channel][p.user] == 1 {
@@ -81,7 +85,7 @@ func (m *model) settleGhosts(p *person, channel string) {
 func (m *model) result(p *person, channel string, seq int64, params rpc.JoinParams) *rpc.JoinResult {
 	r := &rpc.JoinResult{
 		Channel: channel, Epoch: "e1", Seq: seq, Last: m.last[channel], Count: len(m.users[channel]), Asof: seq, Clast: m.clast[channel],
-		Settings: m.settings[channel], Partition: schema.PartitionOf(channel, modelPartitions), Members: m.memberList(channel),
+		Settings: m.settings[channel], Sanction: m.muteOf(channel, p.user), Partition: schema.PartitionOf(channel, modelPartitions), Members: m.memberList(channel),
 	}
 	var seen []rpc.Message
 	for _, s := range m.stood[channel] {
@@ -121,6 +125,10 @@ func (m *model) chat(p *person) {
 	m.structure(&params)
 	if m.rng.IntN(30) == 0 {
 		m.gets(p, Entry{Began: m.now, Op: OpChat, Outcome: Failed, Code: rpc.CodeRateLimited, Channel: channel, Chat: &params})
+		return
+	}
+	if m.silences(p, channel) {
+		m.gets(p, Entry{Began: m.now, Op: OpChat, Outcome: Failed, Code: rpc.CodeSanctioned, Channel: channel, Chat: &params})
 		return
 	}
 	began := m.now
@@ -189,6 +197,10 @@ func (m *model) depart(p *person, channel string, reason schema.Reason) {
 }
 
 func (m *model) gone(p *person, channel string, seq int64, reason schema.Reason) {
+	if p.hidden[channel] {
+		m.unhide(p, channel)
+		return
+	}
 	delete(m.members[channel], p)
 	if m.users[channel][p.user]--; m.users[channel][p.user] == 0 {
 		delete(m.users[channel], p.user)
@@ -200,7 +212,8 @@ func (m *model) gone(p *person, channel string, seq int64, reason schema.Reason)
 func (m *model) end(p *person, clean bool) {
 	for _, e := range p.inbox {
 		if e.Began > 0 {
-			m.note(p, Entry{Began: e.Began, Op: e.Op, Outcome: Unknown, Channel: e.Channel, Join: e.Join, Chat: e.Chat, Edit: e.Edit, Delete: e.Delete, React: e.React, Pin: e.Pin})
+			m.note(p, Entry{Began: e.Began, Op: e.Op, Outcome: Unknown, Channel: e.Channel, Join: e.Join, Chat: e.Chat, Edit: e.Edit, Delete: e.Delete, React: e.React, Pin: e.Pin,
+				Sanction: e.Sanction, Kick: e.Kick, Lift: e.Lift, Requested: e.Requested, Set: e.Set})
 		}
 	}
 	p.gone, p.inbox = true, nil

@@ -129,7 +129,7 @@ func shownChange(channel string, r *changes.Record) rpc.Change {
 	case r.Delete != nil:
 		c.Delete = &rpc.Deletion{Reason: r.Delete.Reason}
 	default:
-		c.User, c.By = "", &rpc.Author{Key: r.Key}
+		c.User, c.By = "", &rpc.Author{User: r.User, Key: r.Key}
 		c.Purge = &rpc.PurgeChange{User: r.Purge.User, Since: r.Purge.Since, Reason: r.Purge.Reason}
 	}
 	return c
@@ -144,7 +144,7 @@ func (m *model) change(p *person) {
 			seen = append(seen, s)
 		}
 	}
-	if len(seen) == 0 {
+	if len(seen) == 0 || m.silences(p, channel) {
 		return
 	}
 	target := seen[max(0, len(seen)-1-m.rng.IntN(15))]
@@ -328,7 +328,7 @@ func (m *model) store(in *Input) {
 			case r.React != nil:
 				row.Action, row.Name, row.Removed = "react", r.React.Name, r.React.Remove
 			default:
-				row.Action, row.Author, row.Since = "purge", r.Purge.User, r.Purge.Since
+				row.Action, row.Author, row.Since, row.Reason = "purge", r.Purge.User, r.Purge.Since, r.Purge.Reason
 			}
 			in.ChangeRows = append(in.ChangeRows, row)
 		}

@@ -32,8 +32,9 @@ type model struct {
 	last       map[string]int64
 	clast      map[string]int64
 	settings   map[string]rpc.Settings
-	ids        map[actKey]bool  // in the log
-	since      map[actKey]int64 // by channel and device: what it has seen
+	standing   map[string]map[string]*standing // by channel and user
+	ids        map[actKey]bool                 // in the log
+	since      map[actKey]int64                // by channel and device: what it has seen
 	timers     []timer
 	serial     int
 }
@@ -49,6 +50,7 @@ type person struct {
 	id, user string
 	at       *life
 	gone     bool
+	hidden   map[string]bool // channels in which it is and is not shown
 	device   string
 	places   map[string]bool
 	inbox    []Entry // what it gets, in order, when it reads
@@ -70,7 +72,7 @@ func newModel(seed uint64) *model {
 		next:    make([]int64, modelPartitions),
 		members: map[string]map[*person]bool{}, users: map[string]map[string]int{},
 		stood: map[string][]rpc.Message{}, records: map[string][]changes.Record{}, last: map[string]int64{}, clast: map[string]int64{},
-		settings: map[string]rpc.Settings{}, ids: map[actKey]bool{}, since: map[actKey]int64{},
+		settings: map[string]rpc.Settings{}, standing: map[string]map[string]*standing{}, ids: map[actKey]bool{}, since: map[actKey]int64{},
 	}
 	for p := range modelPartitions {
 		m.append(p, &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{Epoch: "e1", Format: 2, Window: m.log.Window}}}, false)
@@ -80,6 +82,7 @@ func newModel(seed uint64) *model {
 	}
 	for _, c := range modelChannels {
 		m.members[c], m.users[c], m.settings[c] = map[*person]bool{}, map[string]int{}, rpc.Settings{Pins: []int64{}}
+		m.standing[c] = map[string]*standing{}
 	}
 	return m
 }
@@ -179,8 +182,10 @@ func (m *model) step() {
 		m.join(m.anyone(), m.anyChannel())
 	case n < 45:
 		m.chat(m.anyone())
-	case n < 65:
+	case n < 59:
 		m.change(m.anyone())
+	case n < 65:
+		m.moderate(m.anyModerator())
 	case n < 72:
 		m.leave(m.anyone())
 	case n < 82:

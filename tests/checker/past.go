@@ -40,10 +40,10 @@ func (c *check) checkResult(s *session, ch *channel, e *Entry) {
 	if last := ch.lastAt(r.Seq); r.Last != last {
 		c.violate(Seam, s, ch.name, r.Seq, "the join's result says that the newest public message is at %d, it is at %d", r.Last, last)
 	}
-	users := ch.crowdAt(r.Seq)
-	if r.Count != len(users) || !slices.Equal(names(r.Members), users[:min(len(users), firstMembers)]) {
-		c.violate(Members, s, ch.name, r.Seq, "the join's result lists %d: %v, the log has %d: %v", r.Count, names(r.Members), len(users), users)
+	if now := ch.crowdAt(r.Seq); !now.lists(names(r.Members), r.Count) {
+		c.violate(Members, s, ch.name, r.Seq, "the join's result lists %d: %v, the log has %d: %v, and maybe %v", r.Count, names(r.Members), len(now.users), now.users, now.maybe)
 	}
+	c.checkMute(s, ch, e)
 	if clast := ch.clastAt(r.Seq); r.Clast != clast {
 		c.violate(Seam, s, ch.name, r.Seq, "the join's result says that the newest public change is at %d, it is at %d", r.Clast, clast)
 	}
@@ -105,7 +105,7 @@ func (c *check) checkMembers(s *session, p *place, e *Entry) {
 	shown := names(e.Members.Members)
 	first := indexAbove(p.ch.crowds, p.shown.before(e.Began), func(c crowd) int64 { return c.seq })
 	for _, now := range p.ch.crowds[max(0, first-1):] {
-		if e.Members.Count == len(now.users) && slices.Equal(shown, now.users[:min(len(now.users), firstMembers)]) {
+		if now.lists(shown, e.Members.Count) {
 			return
 		}
 	}

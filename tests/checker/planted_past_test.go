@@ -140,10 +140,10 @@ var pastBugs = []bug{
 		})
 	}},
 	{"a page around a message promises newer ones", Seam, func(g *garden) bool {
-		return g.alterAround(func(r *rpc.HistoryResult) bool {
-			had := r.Newer
+		return g.alterPage(func(e *Entry, r *rpc.HistoryResult) bool {
+			had, full := r.Newer, len(r.Messages) >= *e.History.Limit // or there may be newer ones since
 			r.Newer = true
-			return !had
+			return e.History.Around != nil && !had && !full
 		})
 	}},
 	{"a page of history shows a private message", Private, func(g *garden) bool {

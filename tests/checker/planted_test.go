@@ -61,7 +61,7 @@ func okay(op Op) func(*Entry) bool {
 
 // Every planted bug is caught, whatever the recording it is planted in.
 func TestPlantedBugs(t *testing.T) {
-	bugs := slices.Concat(pushBugs, pastBugs, chatBugs, changeBugs, presenceBugs, downstreamBugs)
+	bugs := slices.Concat(pushBugs, pastBugs, chatBugs, changeBugs, moderatorBugs, presenceBugs, downstreamBugs)
 	if len(bugs) < 25 {
 		t.Fatalf("%d bugs", len(bugs))
 	}
@@ -69,7 +69,7 @@ func TestPlantedBugs(t *testing.T) {
 		t.Run(strings.ReplaceAll(b.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			planted := 0
-			for seed := uint64(0); planted < 5 && seed < 150; seed++ {
+			for seed := uint64(0); planted < 5 && seed < 300; seed++ {
 				in := newModel(1000 + seed).run(400)
 				if !b.plant(&garden{&in, rand.New(rand.NewPCG(seed, 2))}) {
 					continue

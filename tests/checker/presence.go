@@ -41,6 +41,7 @@ func (c *check) checkPresence() {
 				continue
 			}
 			for _, st := range stays {
+				c.checkBanned(s, ch, st)
 				c.checkGhost(s, ch, st)
 				c.checkEviction(s, ch, st)
 				c.checkFlicker(byID, s, ch, st)
@@ -113,7 +114,13 @@ func role(process string) string {
 
 // checkEviction checks that nobody left who was there and wanted to stay.
 func (c *check) checkEviction(s *session, ch *channel, st *stay) {
-	if st.to == 0 {
+	if st.to == 0 || st.forced {
+		return
+	}
+	if st.reason == schema.Reason_REASON_BANNED {
+		if st.sight == shown {
+			c.violate(Evicted, s, ch.name, st.to, "it has left as banned, and was not")
+		}
 		return
 	}
 	if st.reason == schema.Reason_REASON_LEAVE {
@@ -149,7 +156,7 @@ func (s *session) mayHaveLeft(channel string) bool {
 // checkFlicker checks that a user who was cut off and came back in time was
 // not seen to leave.
 func (c *check) checkFlicker(byID map[string]*session, s *session, ch *channel, st *stay) {
-	if s.end == nil || s.end.Clean || st.to == 0 || st.reason == schema.Reason_REASON_LEAVE {
+	if s.end == nil || s.end.Clean || st.to == 0 || st.forced || st.reason == schema.Reason_REASON_LEAVE || st.reason == schema.Reason_REASON_BANNED {
 		return
 	}
 	cut, left := s.end.At, c.since(st.ended)
@@ -158,7 +165,7 @@ func (c *check) checkFlicker(byID map[string]*session, s *session, ch *channel, 
 	}
 	seen := false
 	for _, n := range ch.between(st.to-1, st.to+1) {
-		seen = seen || n.user == st.user && !n.joined
+		seen = seen || n.user == st.user && !n.joined && !n.may
 	}
 	if !seen {
 		return

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/parley-chat/parley/schema"
-	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // Row is one row of the table of events.
@@ -32,11 +31,15 @@ type Row struct {
 	Moderator, Removed            bool
 	Name, By                      string
 	Since                         int64
+	Until                         int64
+	// Of a set; -1, and "", where it leaves alone what they are. Topic begins with "=".
+	Slow, Frozen int64
+	Topic        string
 }
 
 // rowOf is the row that an event must have become; false for none.
 func rowOf(e event) (Row, bool) {
-	r := Row{Partition: int32(e.partition), Seq: e.Offset, Channel: e.Event.Channel(), Connector: e.Event.Connector, Time: e.Event.Time, Void: e.void, Origin: "client", Since: -1}
+	r := Row{Partition: int32(e.partition), Seq: e.Offset, Channel: e.Event.Channel(), Connector: e.Event.Connector, Time: e.Event.Time, Void: e.void, Origin: "client", Since: -1, Slow: -1, Frozen: -1}
 	switch k := e.Event.Kind.(type) {
 	case *schema.Event_Join:
 		r.Kind, r.User, r.Session, r.Info = "join", k.Join.User, k.Join.Session, string(k.Join.Info)
@@ -59,10 +62,39 @@ func rowOf(e event) (Row, bool) {
 	case *schema.Event_Purge:
 		r.Kind, r.User, r.ID, r.Reason, r.Since = "purge", k.Purge.User, k.Purge.Id, k.Purge.Reason, k.Purge.Since
 		r.by(k.Purge.By)
+	case *schema.Event_Sanction:
+		s := k.Sanction
+		r.Kind, r.User, r.ID, r.Reason, r.Action, r.Until = "sanction", s.User, s.Id, s.Reason, s.Action.Name(), s.Until
+		if s.PurgeSince != nil {
+			r.Since = *s.PurgeSince
+		}
+		r.by(s.By)
+	case *schema.Event_Set:
+		r.Kind, r.ID = "set", k.Set.Id
+		r.set(k.Set)
+		r.by(k.Set.By)
 	default:
 		return Row{}, false
 	}
 	return r, true
+}
+
+// set fills in what of a channel is set.
+func (r *Row) set(s *schema.Set) {
+	if s.Slow != nil {
+		r.Slow = *s.Slow
+	}
+	if s.Frozen != nil {
+		if r.Frozen = 0; *s.Frozen {
+			r.Frozen = 1
+		}
+	}
+	if s.Topic != nil {
+		r.Topic = "=" + *s.Topic
+	}
+	if s.Data != nil {
+		r.Data = cmp.Or(string(s.Data), "null")
+	}
 }
 
 func (r *Row) by(a *schema.Author) {
@@ -90,17 +122,7 @@ func (r *Row) act(c *schema.Change) {
 	}
 }
 
-func reasonName(r schema.Reason) string {
-	switch r {
-	case schema.Reason_REASON_LEAVE:
-		return rpc.LeftLeave
-	case schema.Reason_REASON_DISCONNECT:
-		return rpc.LeftDisconnect
-	case schema.Reason_REASON_TIMEOUT:
-		return rpc.LeftTimeout
-	}
-	return ""
-}
+func reasonName(r schema.Reason) string { return r.Name() }
 
 // checkRows checks that the rows are the log up to the watermarks, nothing
 // more than the log, and in the end all of it.

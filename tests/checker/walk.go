@@ -5,23 +5,23 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/schema"
-	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // place is one stay of a session in a channel, as its client saw it.
 type place struct {
-	ch       *channel
-	stay     *stay
-	next     int   // index in ch.messages of what may come next
-	chat     int64 // seq of the newest chat push; the join's before the first
-	chain    int64 // seq of the newest public message
-	highest  int64 // seq of the newest push of any kind; the join's before the first
-	changes  trail // of the chain of changes
-	settings int   // index in ch.settings of what comes next
-	notices  map[notice]int
-	known    knowledge // by pushes and acknowledgements
-	shown    knowledge // by pushes alone
-	doubtful bool      // a leave was not answered: it may have passed
+	ch        *channel
+	stay      *stay
+	next      int   // index in ch.messages of what may come next
+	chat      int64 // seq of the newest chat push; the join's before the first
+	chain     int64 // seq of the newest public message
+	highest   int64 // seq of the newest push of any kind; the join's before the first
+	changes   trail // of the chain of changes
+	settings  int   // index in ch.settings of what comes next
+	sanctions int   // index in ch.sanctions, likewise
+	notices   map[notice]int
+	known     knowledge // by pushes and acknowledgements
+	shown     knowledge // by pushes alone
+	doubtful  bool      // a leave was not answered: it may have passed
 }
 
 // knowledge is the highest seq that a session had heard of, by time.
@@ -67,16 +67,23 @@ func (c *check) walk(s *session) {
 					places[e.Channel] = p
 				}
 			}
+			c.checkRefused(s, e)
 		case OpLeave:
 			c.left(s, p, e)
 			if e.Outcome == OK {
 				delete(places, e.Channel)
 			}
-		case OpChat, OpEdit, OpDelete, OpReact, OpPin:
+		case OpChat, OpEdit, OpDelete, OpReact, OpPin, OpMute, OpBan, OpKick, OpLift, OpRequested, OpSet:
 			if e.Outcome == OK && p != nil {
+				c.checkSilence(s, p, e)
 				p.known.learn(e.At, e.Seq)
 			}
 			c.checkGone(s, p, e)
+			c.checkRefused(s, e)
+		case OpSanctions:
+			if e.Outcome == OK && p != nil {
+				c.checkSanctions(s, p, e)
+			}
 		case OpHistory:
 			if e.Outcome == OK && p != nil {
 				c.checkPage(s, p, e)
@@ -101,12 +108,20 @@ func (c *check) walk(s *session) {
 			c.pushedReaction(s, p, e)
 		case PushSettings:
 			c.pushedSettings(s, p, e)
+		case PushSanctioned:
+			c.pushedSanction(s, p, e)
+		case PushRemoved:
+			c.removed(s, p, e)
+			delete(places, e.Channel)
 		case PushJoined, PushLeft:
 			c.noticed(s, p, e)
 		}
 	}
 	for _, p := range places {
-		c.finish(s, p, s.end == nil && c.Drained && !p.doubtful)
+		whole := s.end == nil && c.Drained && !p.doubtful
+		if c.finish(s, p, whole); whole {
+			c.checkTold(s, p)
+		}
 	}
 }
 
@@ -126,10 +141,14 @@ func (c *check) joined(s *session, p *place, e *Entry) *place {
 	case stay.from != r.Seq:
 		c.violate(Seam, s, e.Channel, r.Seq, "the join's result is of another seq than its join, %d", stay.from)
 	}
+	if p != nil && !p.doubtful {
+		c.checkTold(s, p)
+	}
 	p = &place{ch: ch, stay: stay, chat: r.Seq, chain: r.Last, highest: r.Seq, notices: map[notice]int{}}
 	p.next = indexAbove(ch.messages, r.Seq, func(m message) int64 { return m.seq })
 	p.changes = trail{next: indexAbove(ch.changes, r.Seq, seqOfChange), last: r.Clast}
 	p.settings = indexAbove(ch.settings, r.Seq, seqOfSettings)
+	p.sanctions = indexAbove(ch.sanctions, r.Seq, seqOfSanctioned)
 	p.learn(e.At, r.Seq)
 	return p
 }
@@ -140,7 +159,7 @@ func (c *check) left(s *session, p *place, e *Entry) {
 	case p == nil:
 	case e.Outcome == Unknown:
 		p.doubtful = true
-	case e.Outcome == OK && (p.stay.to == 0 || p.stay.reason != schema.Reason_REASON_LEAVE):
+	case e.Outcome == OK && (p.stay.to == 0 || !p.stay.forced && p.stay.reason != schema.Reason_REASON_LEAVE):
 		c.violate(Genuine, s, e.Channel, p.stay.from, "a leave was answered that the log does not have")
 	case e.Outcome == OK:
 		c.finish(s, p, true)
@@ -227,6 +246,7 @@ func (c *check) noticed(s *session, p *place, e *Entry) {
 	}
 	stands := false
 	for _, known := range p.ch.between(e.Seq-1, e.Seq+1) {
+		known.may = false
 		stands = stands || known == n
 	}
 	if !stands {
@@ -240,13 +260,10 @@ func (c *check) noticed(s *session, p *place, e *Entry) {
 }
 
 func reasonNamed(name string) schema.Reason {
-	switch name {
-	case rpc.LeftLeave:
-		return schema.Reason_REASON_LEAVE
-	case rpc.LeftDisconnect:
-		return schema.Reason_REASON_DISCONNECT
-	case rpc.LeftTimeout:
-		return schema.Reason_REASON_TIMEOUT
+	for number := range schema.Reason_name {
+		if r := schema.Reason(number); r.Name() == name {
+			return r
+		}
 	}
 	return schema.Reason_REASON_UNSPECIFIED
 }
@@ -272,8 +289,9 @@ func (c *check) finish(s *session, p *place, whole bool) {
 		}
 	}
 	c.finishChanges(s, p, end, rule)
+	c.skipSanctions(s, p, end)
 	for _, n := range p.ch.between(p.stay.from, end) {
-		if p.notices[n] == 0 {
+		if !n.may && p.notices[n] == 0 {
 			c.violate(rule(n.seq), s, p.ch.name, n.seq, "no push says that %s came (%t) or left", n.user, n.joined)
 		}
 	}
