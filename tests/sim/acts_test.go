@@ -26,8 +26,10 @@ func (c *client) act() {
 		}
 	case k < 55:
 		c.chat(channel)
-	case k < 68:
+	case k < 65:
 		c.change(channel)
+	case k < 68:
+		c.moderates(channel)
 	case k < 76:
 		c.call(rpc.MethodLeave, channel, rpc.LeaveParams{Channel: channel})
 		if c.w.chance(30) {
@@ -37,8 +39,10 @@ func (c *client) act() {
 		c.history(channel)
 	case k < 86:
 		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
-	case k < 87:
+	case k < 87 && c.w.chance(40):
 		c.look(channel)
+	case k < 87:
+		c.moderates(channel)
 	case k < 90:
 		c.changeRight(channel)
 	case k < 92:
@@ -159,6 +163,21 @@ func retried(params any) any {
 		p.Retry = true
 		return p
 	case rpc.PinParams:
+		p.Retry = true
+		return p
+	case rpc.SanctionParams:
+		p.Retry = true
+		return p
+	case rpc.KickParams:
+		p.Retry = true
+		return p
+	case rpc.LiftParams:
+		p.Retry = true
+		return p
+	case rpc.PurgeParams:
+		p.Retry = true
+		return p
+	case rpc.SetParams:
 		p.Retry = true
 		return p
 	}

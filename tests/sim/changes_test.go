@@ -51,6 +51,14 @@ func changeOf(seq int64, e *schema.Event) (c change, is bool) {
 		c.ID, c.By = k.Purge.Id, &rpc.Author{User: k.Purge.By.GetUser(), Key: k.Purge.By.GetKey()}
 		c.Purge = &rpc.PurgeChange{User: k.Purge.User, Since: k.Purge.Since, Reason: k.Purge.Reason}
 		return c, true
+	case *schema.Event_Sanction:
+		s := k.Sanction
+		if s.PurgeSince == nil {
+			return c, false
+		}
+		c.ID, c.By = s.Id, &rpc.Author{User: s.By.GetUser(), Key: s.By.GetKey()}
+		c.Purge = &rpc.PurgeChange{User: s.User, Since: *s.PurgeSince, Reason: s.Reason}
+		return c, true
 	}
 	return c, false
 }
@@ -64,11 +72,22 @@ func actOf(e *schema.Event) string {
 	case *schema.Event_Change:
 		return key(k.Change.User, k.Change.Id)
 	case *schema.Event_Pin:
-		return key(k.Pin.By.GetUser(), k.Pin.Id)
+		return key(whoOf(k.Pin.By), k.Pin.Id)
 	case *schema.Event_Purge:
-		return key("key "+k.Purge.By.GetKey(), k.Purge.Id)
+		return key(whoOf(k.Purge.By), k.Purge.Id)
+	case *schema.Event_Sanction:
+		return key(whoOf(k.Sanction.By), k.Sanction.Id)
+	case *schema.Event_Set:
+		return key(whoOf(k.Set.By), k.Set.Id)
 	}
 	return ""
+}
+
+func whoOf(by *schema.Author) string {
+	if key := by.GetKey(); key != "" {
+		return "key " + key
+	}
+	return by.GetUser()
 }
 
 // changed takes what came with format 2.
@@ -77,8 +96,15 @@ func (ch *channel) changed(seq int64, e *schema.Event) {
 		c.prev = ch.clast(seq)
 		ch.changes = append(ch.changes, c)
 	}
+	switch {
+	case e.GetSanction() != nil:
+		ch.sanctioned(seq, e)
+	case e.GetSet() != nil:
+		ch.set(seq, e)
+	}
 	if p := e.GetPin(); p != nil {
-		now := rpc.Settings{Seq: seq, Time: e.Time, By: &rpc.Author{User: p.By.GetUser()}, Pins: []int64{}}
+		now := ch.settingsAt(seq)
+		now.Seq, now.Time, now.By, now.Pins = seq, e.Time, &rpc.Author{User: p.By.GetUser()}, []int64{}
 		if !p.Remove {
 			now.Pins = append(now.Pins, p.Target)
 		}

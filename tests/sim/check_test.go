@@ -25,7 +25,8 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 	if j.Last != ch.last(j.Seq) {
 		c.w.fail("%s/%s joins %s at %d: last is %d, want %d", c.user, c.session.id, j.Channel, j.Seq, j.Last, ch.last(j.Seq))
 	}
-	if want := ch.users(j.Seq); !slices.Equal(names(j.Members), want) || j.Count != len(want) {
+	c.muted(ch, j)
+	if want := ch.users(j.Seq); !want.lists(names(j.Members)) || j.Count != len(j.Members) {
 		c.w.fail("%s/%s joins %s at %d: members %v, count %d, want %v", c.user, c.session.id, j.Channel, j.Seq, names(j.Members), j.Count, want)
 	}
 	p := call.params.(rpc.JoinParams)
@@ -60,7 +61,7 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 	}
 	r.right.cut = false
 	r.member, r.by, r.crowded, r.joined, r.cursor, r.pushed, r.since = true, call.id, false, j.Seq, j.Seq, j.Seq, j.Seq
-	r.changed, r.set = j.Seq, j.Seq
+	r.changed, r.set, r.told = j.Seq, j.Seq, j.Seq
 	r.members = map[string]bool{}
 	for _, m := range j.Members {
 		r.members[m.User] = true
@@ -72,7 +73,7 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 func (c *client) memberList(call *call, m *rpc.MembersResult) {
 	ch := c.w.channel(call.channel)
 	for at := call.seen; at < c.w.logOf(call.channel).end(); at++ {
-		if slices.Equal(ch.users(at), names(m.Members)) && m.Count == len(m.Members) {
+		if ch.users(at).lists(names(m.Members)) && m.Count == len(m.Members) {
 			c.w.count("member lists")
 			return
 		}
@@ -93,7 +94,7 @@ func names(members []rpc.Member) []string {
 func (w *world) checkReplicas(n *node) {
 	for _, ch := range n.inc.Channels() {
 		v, truth := ch.View("", math.MaxInt32), w.channel(ch.Name())
-		if want := truth.users(v.Seq); !slices.Equal(names(v.Members), want) {
+		if want := truth.users(v.Seq); !want.lists(names(v.Members)) {
 			w.fail("%s has %v in %s at %d, want %v", n.id, names(v.Members), ch.Name(), v.Seq, want)
 		}
 		if want := truth.last(v.Seq); v.Last != want {
@@ -133,7 +134,7 @@ func (w *world) checkClients() {
 			}
 			c.heardChanges(r, ch, w.logOf(name).end())
 			c.compareView(name, r, ch, w.logOf(name).end(), true)
-			if users := ch.users(w.logOf(name).end()); !r.crowded && !slices.Equal(slices.Sorted(maps.Keys(r.members)), users) {
+			if users := ch.users(w.logOf(name).end()); !r.crowded && !users.lists(slices.Sorted(maps.Keys(r.members))) {
 				w.fail("%s/%s sees %v in %s, want %v", c.user, c.session.id, slices.Sorted(maps.Keys(r.members)), name, users)
 			}
 		}

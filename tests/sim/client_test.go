@@ -62,6 +62,7 @@ type room struct {
 	right   right
 	changed int64 // the newest change received, or the join
 	set     int64 // the newest settings received, or the join
+	told    int64 // the newest sanction received, or the join
 	view    *view // what the client shows; outlives a connection
 }
 
@@ -233,6 +234,14 @@ func (c *client) frame(opcode byte, payload []byte) {
 		var p rpc.SettingsPush
 		c.decode(m.Params, &p)
 		c.hearsSettings(&p)
+	case m.Method == rpc.PushSanctioned:
+		var p rpc.SanctionedPush
+		c.decode(m.Params, &p)
+		c.hearsSanction(&p)
+	case m.Method == rpc.PushRemoved:
+		var p rpc.RemovedPush
+		c.decode(m.Params, &p)
+		c.isOut(&p)
 	case m.Method != "":
 		var p struct {
 			Channel string
@@ -305,8 +314,6 @@ func (c *client) sees(method, channel string, seq int64, user string) {
 		delete(r.members, user)
 	case rpc.PushPresence:
 		r.crowded = true
-	case rpc.PushRemoved:
-		c.removed(r)
 	}
 }
 

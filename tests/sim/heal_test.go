@@ -16,6 +16,7 @@ func (w *world) heal() {
 	for p := range partitions {
 		w.raise(p)
 	}
+	w.pardon()
 	for _, c := range w.clients {
 		if c.session != nil && c.line.slow {
 			c.disconnect(false)

@@ -36,26 +36,34 @@ type record struct {
 
 // channel is what is true of a channel.
 type channel struct {
-	messages []rpc.Message // not void, ascending
-	prevs    []int64       // of each message
-	changes  []change      // not void, ascending
-	settings []rpc.Settings
-	voids    []int64           // acts
-	members  map[string]member // by session
-	crowds   []crowd           // ascending: who was there from that offset on
-	stays    map[string][]stay // by session
+	messages  []rpc.Message // not void, ascending
+	prevs     []int64       // of each message
+	changes   []change      // not void, ascending
+	settings  []rpc.Settings
+	sanctions []sanction
+	voids     []int64           // acts
+	members   map[string]member // by session
+	crowds    []crowd           // ascending: who was there from that offset on
+	stays     map[string][]stay // by session
 }
 
 // stay is a membership, from its join to its end.
-type stay struct{ from, to int64 }
+type stay struct {
+	from, to int64
+	forced   schema.Sanction_Action // what has ended it; 0: it lasts, or was left
+}
 
 const still = 1 << 60 // the end of a membership that lasts
 
-type member struct{ user, connector string }
+type member struct {
+	user, connector string
+	sight           sight
+}
 
+// crowd is who is shown, and who may be.
 type crowd struct {
-	seq   int64
-	users []string
+	seq          int64
+	users, maybe []string
 }
 
 func newSimLog(partition int, format int32) *log {
@@ -154,8 +162,8 @@ func (ch *channel) take(seq int64, e *schema.Event, void bool) {
 		}
 	case *schema.Event_Join:
 		if _, known := ch.members[k.Join.Session]; !known && !void {
-			ch.members[k.Join.Session] = member{k.Join.User, e.Connector}
-			ch.stays[k.Join.Session] = append(ch.stays[k.Join.Session], stay{seq, still})
+			ch.members[k.Join.Session] = member{k.Join.User, e.Connector, ch.sightOf(k.Join.User, seq)}
+			ch.stays[k.Join.Session] = append(ch.stays[k.Join.Session], stay{from: seq, to: still})
 		}
 	case *schema.Event_Leave:
 		if !void {
@@ -192,23 +200,17 @@ func (ch *channel) stayAt(session string, seq int64) (stay, bool) {
 }
 
 func (ch *channel) crowd(seq int64) {
-	var users []string
-	for _, m := range ch.members {
-		users = append(users, m.user)
-	}
-	slices.Sort(users)
-	ch.crowds = append(ch.crowds, crowd{seq, slices.Compact(users)})
+	ch.crowds = append(ch.crowds, ch.crowdNow(seq))
 }
 
 // users are those in the channel at a position.
-func (ch *channel) users(seq int64) []string {
-	var users []string
+func (ch *channel) users(seq int64) (at crowd) {
 	for _, c := range ch.crowds {
 		if c.seq <= seq {
-			users = c.users
+			at = c
 		}
 	}
-	return users
+	return at
 }
 
 // last is the newest public message up to a position; 0: none.

@@ -39,7 +39,11 @@ type node struct {
 	draining      bool
 	beaten        int64 // the offset of its newest beat
 	over          bool
+	ahead         time.Duration // of its clock
 }
+
+// now is its clock.
+func (n *node) now() time.Time { return time.Now().Add(n.ahead) }
 
 // push is a record of parley.push.
 type push struct {
@@ -55,13 +59,16 @@ func (w *world) newNode() *node {
 	if w.chance(50) {
 		large = 0
 	}
+	if w.chance(20) {
+		n.ahead = ahead
+	}
 	var ctx context.Context
 	ctx, n.cancel = context.WithCancel(context.Background())
 	n.producer = &producer{write: w.writeEvent, reuses: w.plant == plantReuse}
 	n.inc = connector.NewSimulated(ctx, &w.cfg, connector.Surroundings{
 		ID: n.id, PushPartition: n.pushPartition, Large: cmp.Or(w.large, large),
 		Log:      epoch.Log{Epoch: logEpoch, Partitions: partitions, Window: voidWindow, Format: w.formats.beginning()},
-		Producer: n.producer, Archive: &archive{w, n.id}, Step: w.count,
+		Producer: n.producer, Archive: &archive{w, n.id}, Step: w.count, Now: n.now,
 	})
 	n.at = len(w.pushes[n.pushPartition])
 	w.tracef("%s starts, reading push partition %d from %d", n.id, n.pushPartition, n.at)
@@ -125,6 +132,7 @@ func (n *node) deliver(most int) {
 		}
 		n.w.settle()
 		n.w.checkReplicas(n)
+		n.w.checkBinding(n)
 	}
 	n.inc.Flush()
 	n.w.settle()
@@ -233,7 +241,7 @@ func config(recover, presence int) connector.Config {
 		Limits: rpc.Limits{
 			Body: 4096, Frame: 64 << 10, Channels: 128, Recover: recover, Pipeline: 1000,
 			Dedupe: voidWindow, Presence: presence, Queue: 4 << 20, Page: 1 << 20, Data: 4096,
-			Edits: 1000, Names: 20, Pairs: 10_000,
+			Edits: 1000, Names: 20, Pairs: 10_000, Sanctions: 10_000,
 		},
 	}
 }

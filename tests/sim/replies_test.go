@@ -23,7 +23,8 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 		c.joined(call, r, &j)
 	case rpc.MethodLeave:
 		c.left(call, r)
-	case rpc.MethodChat, rpc.MethodEdit, rpc.MethodDelete, rpc.MethodReact, rpc.MethodPin:
+	case rpc.MethodChat, rpc.MethodEdit, rpc.MethodDelete, rpc.MethodReact, rpc.MethodPin,
+		rpc.MethodMute, rpc.MethodBan, rpc.MethodKick, rpc.MethodLift, rpc.MethodPurge, rpc.MethodSet:
 		var x ack
 		c.decode(result, &x)
 		c.acked(call, r, &x)
@@ -50,12 +51,12 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 func (c *client) refused(call *call, bad *rpc.Error) {
 	switch bad.Code {
 	case rpc.CodeForbidden:
-		if !c.rooms[call.channel].right.denied(call) {
+		if !c.rooms[call.channel].right.denied(call) && moderates(c.user) {
 			c.w.fail("%s/%s: %s in %s is refused: %v", c.user, c.session.id, call.method, call.channel, bad)
 		}
 	case rpc.CodeNotJoined:
 		waited := call.method != rpc.MethodChat && idOf(call.params) != "" // for its message, while a later leave went on
-		if r := c.rooms[call.channel]; call.member && !(waited && (r.leaving > call.id || r.right.lostAt >= call.id)) {
+		if r := c.rooms[call.channel]; call.member && !(waited && (r.leaving > call.id || r.right.lostAt >= call.id)) && !c.w.channel(call.channel).wasForced(c.session.id, call.seen) {
 			c.w.fail("%s: %s in %s is refused to a member", c.user, call.method, call.channel)
 		}
 	case rpc.CodeUnavailable:
@@ -66,6 +67,10 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 		if c.w.cfg.Limits.Channels >= len(channels) {
 			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
 		}
+	case rpc.CodeSanctioned:
+		c.sanctioned(call, bad)
+	case rpc.CodeRateLimited:
+		c.slowed(call, bad)
 	case rpc.CodeGone:
 		c.isGone(call)
 	case rpc.CodeNoMethod, rpc.CodeInvalidParams:

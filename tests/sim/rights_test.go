@@ -36,7 +36,11 @@ func (c *client) allow() {
 			may = append(may, name)
 		}
 	}
-	grant, err := grants.New(may, []string{"*", "moderate"})
+	actions := []string{"*"}
+	if moderates(c.user) {
+		actions = append(actions, "moderate")
+	}
+	grant, err := grants.New(may, actions)
 	if err != nil {
 		c.w.fail("%v", err)
 	}

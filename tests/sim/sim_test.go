@@ -70,6 +70,13 @@ const (
 	plantSkippedLink     plant = "a link of the chain of changes is skipped"
 	plantPurge           plant = "the range of a purge is off by one"
 	plantTwice           plant = "a reaction is counted twice"
+	plantStays           plant = "who is put out stays"
+	plantShown           plant = "a banned user is shown"
+	plantUnmuted         plant = "a mute is not noticed"
+	plantNoPurge         plant = "the purge of a ban is not told"
+	plantLostSanction    plant = "a restored worker has lost sanctions"
+	plantSlash           plant = "names with a slash are mixed up"
+	plantThawed          plant = "a snapshot has no settings"
 )
 
 var plants = []plant{
@@ -77,6 +84,7 @@ var plants = []plant{
 	plantUnfenced, plantLateMark, plantProjectorWindow, plantLeak, plantNoLeave, plantKeptLeave,
 	plantRefusal, plantReuse, plantLapsed, plantKeptRight,
 	plantLostChange, plantVoidEdit, plantStale, plantLatePage, plantLeakedChange, plantSkippedLink, plantPurge, plantTwice,
+	plantStays, plantShown, plantUnmuted, plantNoPurge, plantLostSanction, plantSlash, plantThawed,
 }
 
 // plantSeeds is within how many seeds each plant must be found.
@@ -118,6 +126,8 @@ var meets = []string{
 	"changes heard", "changes recovered", "pins listed", "purges", "raised", "refused in format 1", "reactions heard", "reactions recovered",
 	"reactions without effect", "reactors listed", "refused with 1010", "retries told where they stand", "settings heard",
 	"views compared", "void changes",
+	"acknowledged: ban", "acknowledged: kick", "acknowledged: lift", "acknowledged: mute", "acknowledged: purge", "acknowledged: set",
+	"joins of muted users", "refused: ban", "refused: frozen", "refused: mute", "refused: slow", "removed: banned", "removed: kicked", "sanctions heard",
 	"checkpoints", "closed with 3001", "closed with 3008", "closed with 3010", "connectors told that they are down",
 	"degraded", "downs", "ended as their lease had run out", "history pages", "joins", "leaves", "leaves taken back", "leaves taken back of joins under way", "lost pushes noticed", "member lists", "messages heard",
 	"not recovered: too_many", "not recovered: unavailable", "orphans", "reads failed", "recovered",

@@ -59,6 +59,7 @@ var actions = []action{
 	{14, func(w *world, p int) { w.control.land(p) }},
 	{2, func(w *world, p int) { w.logs[p].append([]byte("\xff")) }},
 	{10, (*world).moderate},
+	{6, (*world).sanction},
 	{4, (*world).raise},
 	{5, func(w *world, _ int) {
 		if len(w.nodes) < 4 {

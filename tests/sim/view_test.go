@@ -127,6 +127,9 @@ func (c *client) heardChanges(r *room, ch *channel, upTo int64) {
 	if missed := ch.told(c.user, r.changed, upTo); len(missed) > 0 {
 		c.w.fail("%s/%s is at %d and has never heard of the change %s", c.user, c.session.id, upTo, text(missed[0].Change))
 	}
+	if missed := ch.tellsOf(c.user, r.told, upTo); len(missed) > 0 {
+		c.w.fail("%s/%s is at %d and was never told of %s", c.user, c.session.id, upTo, text(missed[0].push))
+	}
 	for _, s := range ch.settings {
 		if s.Seq > r.set && s.Seq <= upTo {
 			c.w.fail("%s/%s is at %d and has never heard of the settings at %d", c.user, c.session.id, upTo, s.Seq)
@@ -226,6 +229,9 @@ func (c *client) acked(call *call, r *room, x *ack) {
 		c.w.fail("%s: a retry of %s %s is acknowledged at %d, which is void", c.user, call.method, id, x.Seq)
 	case isRetry(call.params):
 		c.w.count("retries told where they stand")
+	}
+	if !l.records[x.Seq].void {
+		c.silent(call, x.Seq, l.records[x.Seq].event)
 	}
 	r.acked = max(r.acked, x.Seq)
 	c.w.count("acknowledged: " + call.method)

@@ -30,6 +30,9 @@ type flush struct {
 func (w *world) newOwner(l *log) *owner {
 	checkpoint := fold.NewCheckpoint()
 	for key, value := range w.state[l.partition] {
+		if key = w.misread(key); key == "" {
+			continue
+		}
 		checkpoint.Put(fold.Record{Key: key, Value: value})
 	}
 	f, err := fold.Restore(fold.Log{Partition: int32(l.partition), Epoch: logEpoch, Window: voidWindow}, checkpoint)
@@ -77,6 +80,7 @@ func (o *owner) send(out fold.Out) {
 	if o.w.plant == plantSkippedLink {
 		skipLink(out.Push)
 	}
+	unbind(o.w.plant, out.Push)
 	barrier := o.open
 	barrier.missing++
 	record := eventlog.Record{Key: []byte(out.Push.Connector), Value: encode(out.Push)}

@@ -74,7 +74,7 @@ func newWorld(seed int64, planted plant, trace func(string)) *world {
 	for range 2 {
 		w.nodes = append(w.nodes, w.newNode())
 	}
-	for _, user := range []string{"ann", "ann", "bob", "bob", "cat"} {
+	for _, user := range []string{"ann", "ann", "bob", "bob", "cat/a"} {
 		w.clients = append(w.clients, w.newClient(user))
 	}
 	return w
