@@ -64,7 +64,8 @@ func (x *signaller) close() {
 	x.client.Close()
 }
 
-// send has a signal passed on; false: signals are not, now. A full queue is no reason.
+// send has a signal passed on; false: signals are not passed on now. With a full queue
+// it is dropped.
 func (x *signaller) send(partition int, s *schema.Signal, now time.Time) bool {
 	if x == nil || !x.follower.Reads(now) || now.Sub(time.Unix(0, x.failed.Load())) < signalPause {
 		return false

@@ -111,7 +111,7 @@ func TestTopicsThatAreOthers(t *testing.T) {
 	}
 }
 
-// Without its topics there are no signals, which is no error.
+// Topics of signals that are missing, or others, are warned of.
 func TestTopicsOfSignals(t *testing.T) {
 	s := newSystem(t, 1, embeddedtest.Kafka(t))
 	if err := admin.DeleteTopic(s.ctx, s.kafka, schema.TopicSignals); err != nil {
