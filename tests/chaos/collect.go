@@ -127,7 +127,8 @@ func (c *collector) rows(ctx context.Context, in *checker.Input) error {
 func (c *collector) eventRows(ctx context.Context, generation uint32, in *checker.Input) error {
 	rows, err := c.db.Query(ctx, `SELECT partition, channel, seq, toString(kind), user, "to", id, body, session, connector,
 		toUnixTimestamp64Milli(time), reason, void, trace, info, toString(origin), key, type, data, reply, arrayStringConcat(mentions, ','),
-		action, author, target, moderator, removed, name, "by", ifNull(since, -1) FROM `+sql.Events(generation)+` FINAL WHERE epoch = ?`, in.Log.Epoch)
+		action, author, target, moderator, removed, name, "by", ifNull(since, -1), until,
+		ifNull(slow, -1), toInt64(ifNull(toInt16(frozen), -1)), ifNull(concat('=', topic), '') FROM `+sql.Events(generation)+` FINAL WHERE epoch = ?`, in.Log.Epoch)
 	if err != nil {
 		return fmt.Errorf("read the rows: %w", err)
 	}
@@ -138,7 +139,8 @@ func (c *collector) eventRows(ctx context.Context, generation uint32, in *checke
 		var void, moderator, removed uint8
 		if err := rows.Scan(&r.Partition, &r.Channel, &r.Seq, &r.Kind, &r.User, &r.To, &r.ID, &r.Body, &r.Session, &r.Connector,
 			&r.Time, &r.Reason, &void, &r.Trace, &r.Info, &r.Origin, &r.Key, &r.Type, &r.Data, &r.Reply, &r.Mentions,
-			&r.Action, &r.Author, &r.Target, &moderator, &removed, &r.Name, &r.By, &r.Since); err != nil {
+			&r.Action, &r.Author, &r.Target, &moderator, &removed, &r.Name, &r.By, &r.Since,
+			&r.Until, &r.Slow, &r.Frozen, &r.Topic); err != nil {
 			return err
 		}
 		r.Void, r.Moderator, r.Removed = void == 1, moderator == 1, removed == 1

@@ -15,11 +15,12 @@ import (
 	"github.com/parley-chat/parley/tests/checker"
 )
 
-// purgeEvery is the time between two purges.
-const purgeEvery = 1500 * time.Millisecond
+// moderateEvery is the time between two of what moderators do.
+const moderateEvery = 700 * time.Millisecond
 
-// moderate writes purges to the log, as a backend does, until the clients have to be
-// quiet.
+// moderate writes purges, sanctions and settings to the log, as a backend does, until
+// the clients have to be quiet. All sanctions have an end, so that all may speak in the
+// end.
 func (r *run) moderate(ctx context.Context) error {
 	kafka, err := eventlog.New(eventlog.Config{Brokers: r.sys.kafka, ClientID: "moderator"})
 	if err != nil {
@@ -35,7 +36,7 @@ func (r *run) moderate(ctx context.Context) error {
 			return nil
 		case <-r.quiet:
 			return nil
-		case <-time.After(purgeEvery):
+		case <-time.After(moderateEvery):
 		}
 		m, found := r.rec.anyHeard(rng)
 		info, err := kafka.TopicInfo(ctx, schema.TopicEvents)
@@ -43,18 +44,50 @@ func (r *run) moderate(ctx context.Context) error {
 			continue // the broker is being harmed
 		}
 		counter++
-		value, err := proto.Marshal(&schema.Event{Time: time.Now().UnixMilli(), Connector: writer, Counter: counter, Kind: &schema.Event_Purge{Purge: &schema.Purge{
-			Channel: m.Channel, User: m.User, Id: ulid.Make().String(), Since: m.Seq, Reason: "spam", By: &schema.Author{By: &schema.Author_Key{Key: "moderator"}},
-		}}})
+		e := moderation(rng, &m)
+		e.Time, e.Connector, e.Counter = time.Now().UnixMilli(), writer, counter
+		value, err := proto.Marshal(e)
 		if err != nil {
-			return fmt.Errorf("encode a purge: %w", err)
+			return fmt.Errorf("encode what a moderator does: %w", err)
 		}
-		r.rec.add(checker.Entry{Op: checker.OpPurge, Channel: m.Channel, Purge: &rpc.PurgeChange{User: m.User, Since: m.Seq}})
+		r.rec.add(entryOf(e))
 		record := eventlog.Record{Key: []byte(m.Channel), Value: value}
 		if err := producer.Produce(schema.PartitionOf(m.Channel, info.Partitions), record, nil); err != nil {
-			return fmt.Errorf("write a purge: %w", err)
+			return fmt.Errorf("write what a moderator does: %w", err)
 		}
 	}
+}
+
+// moderation is something that a backend does about a message or its user.
+func moderation(rng *rand.Rand, m *rpc.Message) *schema.Event {
+	by, id := &schema.Author{By: &schema.Author_Key{Key: "moderator"}}, ulid.Make().String()
+	s := &schema.Sanction{Channel: m.Channel, User: m.User, Id: id, Reason: "spam", By: by, Until: time.Now().Add(time.Duration(1+rng.IntN(4)) * time.Second).UnixMilli()}
+	switch rng.IntN(10) {
+	case 0, 1:
+		s.Action = schema.Sanction_ACTION_MUTE
+	case 2, 3:
+		if s.Action = schema.Sanction_ACTION_BAN; rng.IntN(2) == 0 {
+			s.PurgeSince = &m.Seq
+		}
+	case 4:
+		s.Action, s.Until = schema.Sanction_ACTION_KICK, 0
+	case 5:
+		s.Action, s.Until, s.Reason = schema.Sanction_ACTION_LIFT, 0, ""
+	case 6:
+		return &schema.Event{Kind: &schema.Event_Set{Set: &schema.Set{Channel: m.Channel, Id: id, By: by, Topic: new("as of " + id)}}}
+	default:
+		return &schema.Event{Kind: &schema.Event_Purge{Purge: &schema.Purge{Channel: m.Channel, User: m.User, Id: id, Since: m.Seq, Reason: "spam", By: by}}}
+	}
+	return &schema.Event{Kind: &schema.Event_Sanction{Sanction: s}}
+}
+
+// entryOf is how what a backend does is recorded.
+func entryOf(e *schema.Event) checker.Entry {
+	p := &rpc.PurgeChange{User: e.GetPurge().GetUser(), Since: e.GetPurge().GetSince()}
+	if s := e.GetSanction(); s.GetPurgeSince() != 0 {
+		p = &rpc.PurgeChange{User: s.User, Since: *s.PurgeSince}
+	}
+	return checker.Entry{Op: checker.OpPurge, Channel: e.Channel(), Purge: p}
 }
 
 // anyHeard is one of the newest messages that somebody was pushed.

@@ -166,6 +166,12 @@ func (s *session) pushed(push client.Push) {
 	case rpc.PushSettings:
 		e.Op, e.Settings = checker.PushSettings, new(rpc.SettingsPush)
 		_ = json.Unmarshal(push.Params, e.Settings)
+	case rpc.PushSanctioned:
+		e.Op, e.Sanctioned = checker.PushSanctioned, new(rpc.SanctionedPush)
+		_ = json.Unmarshal(push.Params, e.Sanctioned)
+	case rpc.PushRemoved:
+		e.Op, e.Removed = checker.PushRemoved, new(rpc.RemovedPush)
+		_ = json.Unmarshal(push.Params, e.Removed)
 	case rpc.PushJoined, rpc.PushLeft:
 		var l rpc.LeftPush // a joined push is one without a reason
 		if json.Unmarshal(push.Params, &l) != nil {
