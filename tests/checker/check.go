@@ -34,7 +34,7 @@ const (
 	Members    Rule = "members"    // the list of members is the log's
 	Changes    Rule = "changes"    // a message is what its changes have made of it
 	Settings   Rule = "settings"   // what is set and pinned is the log's
-	Sanctions  Rule = "sanctions"  // who is told of sanctions is told the log's, and who is out that
+	Sanctions  Rule = "sanctions"  // who hears of sanctions is told the log's, and who is out that
 	Bound      Rule = "bound"      // who is muted, frozen out or banned is
 )
 

@@ -11,12 +11,12 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// told reports whether a session is told of a sanction: its user is concerned, or it
+// told reports whether a session hears of a sanction: its user is concerned, or it
 // moderates.
 func (s *session) told(is *sanctioned) bool { return s.moderates || is.of.User == s.user }
 
 // pushedSanction takes a sanctioned push: it must be the next one of the log that the
-// session is told of.
+// session hears of.
 func (c *check) pushedSanction(s *session, p *place, e *Entry) {
 	if !c.mayBePushed(s, p, e) {
 		return
@@ -24,7 +24,7 @@ func (c *check) pushedSanction(s *session, p *place, e *Entry) {
 	p.learn(e.At, e.Seq)
 	p.highest = max(p.highest, e.Seq)
 	if !s.moderates && e.Sanctioned.User != s.user {
-		c.violate(Private, s, e.Channel, e.Seq, "told of a sanction of %s, and is no moderator", e.Sanctioned.User)
+		c.violate(Private, s, e.Channel, e.Seq, "told of a sanction of %s, and does not moderate", e.Sanctioned.User)
 	}
 	c.skipSanctions(s, p, e.Seq)
 	if p.sanctions == len(p.ch.sanctions) || !reflect.DeepEqual(p.ch.sanctions[p.sanctions].asPush(e.Channel), *e.Sanctioned) {
@@ -34,7 +34,7 @@ func (c *check) pushedSanction(s *session, p *place, e *Entry) {
 	p.sanctions++
 }
 
-// skipSanctions moves the place on to seq. What the session is told of and lies before
+// skipSanctions moves the place on to seq. What the session hears of and lies before
 // it is lost.
 func (c *check) skipSanctions(s *session, p *place, seq int64) {
 	for ; p.sanctions < len(p.ch.sanctions) && p.ch.sanctions[p.sanctions].seq < seq; p.sanctions++ {
@@ -62,7 +62,7 @@ func (c *check) removed(s *session, p *place, e *Entry) {
 	c.finishForced(s, p)
 }
 
-// finishForced checks that a session was told of the event that put it out, too.
+// finishForced checks that a session heard of the event that put it out, too.
 func (c *check) finishForced(s *session, p *place) {
 	if p.stay.forced {
 		c.skipSanctions(s, p, p.stay.to+1)

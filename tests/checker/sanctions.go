@@ -169,7 +169,7 @@ func (c crowd) lists(names []string, count int) bool {
 	return count > firstMembers || !slices.ContainsFunc(c.users, func(u string) bool { return !slices.Contains(names, u) })
 }
 
-// asPush is the sanction as those who are told of it see it.
+// asPush is the sanction as those who hear of it see it.
 func (s *sanctioned) asPush(channel string) rpc.SanctionedPush {
 	of := s.of
 	p := rpc.SanctionedPush{

@@ -164,7 +164,7 @@ func (ch *channel) wasForced(session string, above int64) bool {
 // moderates says whether a user is a moderator.
 func moderates(user string) bool { return user == "ann" || user == "bob" || user == "dot" }
 
-// tellsOf are the sanctions in (after, upTo] that a user is told of.
+// tellsOf are the sanctions in (after, upTo] that a user hears of.
 func (ch *channel) tellsOf(user string, after, upTo int64) (all []sanction) {
 	for _, s := range ch.sanctions {
 		if s.seq > after && s.seq <= upTo && (moderates(user) || s.push.User == user) {
@@ -236,7 +236,7 @@ func (c *client) hearsSanction(p *rpc.SanctionedPush) {
 	r, ch := c.room(p.Channel, p.Seq)
 	next := ch.tellsOf(c.user, r.told, p.Seq)
 	if len(next) != 1 || next[0].push != *p {
-		c.w.fail("%s/%s is told of %s after %d; the log has %d there", c.user, c.session.id, text(p), r.told, len(next))
+		c.w.fail("%s/%s hears of %s after %d; the log has %d there", c.user, c.session.id, text(p), r.told, len(next))
 	}
 	r.told = p.Seq
 	c.w.count("sanctions heard")
