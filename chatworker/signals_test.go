@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/signals"
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 )
@@ -131,4 +132,33 @@ func TestSignalsThatWaitAreBounded(t *testing.T) {
 	if heap := inuse.SettledHeap() - before; heap > signalQueue*3/2 {
 		t.Errorf("%d signals take %d bytes of memory", waiting, heap)
 	}
+}
+
+// BenchmarkAddressing is what a signal takes of its partition's loop, for which chats
+// wait.
+func BenchmarkAddressing(b *testing.B) {
+	f := fold.New(fold.Log{Window: schema.Window})
+	for i := range 1000 {
+		for k := range 10 {
+			join := &schema.Event{Connector: fmt.Sprint("connector", k%3), Counter: uint64(i*10 + k + 1), Kind: &schema.Event_Join{Join: &schema.Join{
+				Channel: fmt.Sprint("c", i), User: fmt.Sprint("user", k), Session: fmt.Sprint("s", i, "-", k),
+			}}}
+			if _, err := f.Apply(int64(i*10+k+1), join); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	p, some := &partition{fold: f}, &addressed{}
+	for i := range 100 {
+		some.signals = append(some.signals, signals.Sent{Signal: &schema.Signal{Channel: fmt.Sprint("c", i*7), User: "user1"}})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		some.receivers, some.done = some.receivers[:0], make(chan struct{})
+		p.address(some)
+	}
+	if len(some.receivers[0]) != 3 {
+		b.Fatalf("a signal has receivers %v", some.receivers[0])
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(some.signals)), "ns/signal")
 }
