@@ -124,9 +124,19 @@ func TestWatchIsGivenUp(t *testing.T) {
 	if _, _, err := r.inc.watchChannel(ctx, "a"); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	r.passes("watch")
+	second := r.watches()
+	eventually(t, "it is on its way", func() bool {
+		r.inc.watches.mu.Lock()
+		defer r.inc.watches.mu.Unlock()
+		return r.inc.watches.all["a"] != nil
+	})
+	r.passes("watch") // that of the first
+	r.wantFollowed(true)
 	r.passes("unwatch")
 	r.wantFollowed(false)
+	r.passes("watch")
+	second.begins()
+	second.knows()
 }
 
 // A watch that the log has refused fails, and is ended in any case: it may be there.
