@@ -16,8 +16,8 @@ func (r *Result) String() string {
 	for _, times := range r.Faults {
 		n += times
 	}
-	return fmt.Sprintf("%d violations; %d faults, %d events (%d void), %d sessions, %d acts acked, %d unknown, %d messages, %d changes and %d reactions delivered, %d changes recovered, %d messages shown in the end, %d joins (%d recovered, %d not, %d degraded), %d pages; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained in %v; MB and goroutines %v",
-		len(r.Violations), n, f.Events, f.Void, f.Sessions, f.Acked, f.Unknown, f.Deliveries, f.Changes, f.Reactions, f.ChangesInPages, f.Changed, f.Joins, f.Recovered, f.Partial, f.Degraded, f.HistoryPages,
+	return fmt.Sprintf("%d violations; %d faults, %d events (%d void), %d sessions, %d acts acked, %d unknown, %d messages, %d changes and %d reactions delivered, %d sanctions and %d removals, %d changes recovered, %d messages shown in the end, %d joins (%d recovered, %d not, %d degraded), %d pages; longest ghost %v, with broker and workers well %v; slowest delivery with workers down %v; drained in %v; MB and goroutines %v",
+		len(r.Violations), n, f.Events, f.Void, f.Sessions, f.Acked, f.Unknown, f.Deliveries, f.Changes, f.Reactions, f.Sanctions, f.Removed, f.ChangesInPages, f.Changed, f.Joins, f.Recovered, f.Partial, f.Degraded, f.HistoryPages,
 		round(f.LongestGhost), round(f.PlainGhost), round(r.Takeover), round(r.Drained), r.Usage)
 }
 

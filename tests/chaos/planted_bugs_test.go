@@ -36,7 +36,7 @@ var plantedBugs = []planted{
 	},
 	{
 		"private messages reach everybody", "connector/room/backlog.go",
-		`return d.to == "" || d.user == user || d.to == user`, "return true",
+		`return d.to == "" || d.user == m.User`, `return d.message || d.to == "" || d.user == m.User`,
 		[]checker.Rule{checker.Private},
 	},
 	{
@@ -134,5 +134,45 @@ var plantedBugs = []planted{
 		"a reaction is counted twice", "schema/changes/reactions.go",
 		"		n.count++\n", "		if n.count++; seq%3 == 0 {\n			n.count++\n		}\n",
 		[]checker.Rule{checker.Changes},
+	},
+	{
+		"who is put out stays", "connector/stream.go",
+		"	s.remove(ch, p, u.GetRemoved())\n", "",
+		[]checker.Rule{checker.Private, checker.Sanctions},
+	},
+	{
+		"nobody says that one is out", "connector/removal.go",
+		"		p.session.front.Push(rpc.PushRemoved, push)\n", "		_ = push\n",
+		[]checker.Rule{checker.Sanctions},
+	},
+	{
+		"a banned user is shown", "connector/room/channel.go",
+		"	if j.Banned == nil {\n", "	if true {\n",
+		[]checker.Rule{checker.Genuine, checker.Members},
+	},
+	{
+		"a banned user comes in", "connector/join.go",
+		"	case joined.Banned != nil:\n", "	case joined.Banned != nil && joined.Session == \"\":\n",
+		[]checker.Rule{checker.Bound},
+	},
+	{
+		"sanctions are told to everybody", "connector/room/backlog.go",
+		"d.moderators && m.Moderates.Load()", "d.moderators",
+		[]checker.Rule{checker.Private},
+	},
+	{
+		"a mute binds nobody", "connector/enforce.go",
+		"ch.MuteOf(s.user, s.inc.now()); muted {", "ch.MuteOf(s.user, s.inc.now()); muted && mute.Seq < 0 {",
+		[]checker.Rule{checker.Bound},
+	},
+	{
+		"a ban does not purge", "chatworker/fold/sanction.go",
+		"	if e.PurgeSince != nil {\n", "	if e.PurgeSince != nil && *e.PurgeSince < 0 {\n",
+		[]checker.Rule{checker.Fold},
+	},
+	{
+		"a row of a sanction has no end", "projector/act.go",
+		"until: s.Until,", "until: 0,",
+		[]checker.Rule{checker.Projection},
 	},
 }
