@@ -92,6 +92,9 @@ func (x *reader) page(ctx context.Context, ch *channel, h *historyCall, reached 
 		found, ok = ch.page(h, end)
 	}
 	ch.Unlock()
+	if end <= h.acked { // the last session was put out of the channel meanwhile
+		return room.Page{}, errBehind
+	}
 	if ok {
 		x.inc.metrics.fromRing()
 		return found, nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -38,6 +39,21 @@ func TestKicked(t *testing.T) {
 			}
 			r.kicks("eve")
 			eve.hearsNothing()
+		},
+		"live, with history asked for up to what has not passed": func(r *foldRig, eve *client) {
+			eve.joins()
+			eve.asks("chat")
+			var chat heldEvent
+			eventually(r.t, "the chat is published", func() (ok bool) {
+				chat, ok = r.log.take()
+				return ok
+			})
+			chat.done(eventlog.Ack{Offset: r.offset + 1}) // the kick is at r.offset
+			eve.hears(`"id":11,"result":{"id"`)
+			eve.asks("history")
+			eventually(r.t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+			r.kicks("eve")
+			eve.hears(`"sanctioned"`, `"left"`, isOut, `"id":12,"error":{"code":1008`)
 		},
 		"joining": func(r *foldRig, eve *client) {
 			eve.asks("join")
