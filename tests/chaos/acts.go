@@ -49,6 +49,16 @@ func (a *act) params() any {
 		return e.React
 	case checker.OpPin:
 		return e.Pin
+	case checker.OpMute, checker.OpBan:
+		return e.Sanction
+	case checker.OpKick:
+		return e.Kick
+	case checker.OpLift:
+		return e.Lift
+	case checker.OpRequested:
+		return e.Requested
+	case checker.OpSet:
+		return e.Set
 	}
 	return a.entry.Chat
 }
@@ -68,6 +78,21 @@ func (a act) again() act {
 	case checker.OpPin:
 		e.Pin = new(*e.Pin)
 		e.Pin.Retry = true
+	case checker.OpMute, checker.OpBan:
+		e.Sanction = new(*e.Sanction)
+		e.Sanction.Retry = true
+	case checker.OpKick:
+		e.Kick = new(*e.Kick)
+		e.Kick.Retry = true
+	case checker.OpLift:
+		e.Lift = new(*e.Lift)
+		e.Lift.Retry = true
+	case checker.OpRequested:
+		e.Requested = new(*e.Requested)
+		e.Requested.Retry = true
+	case checker.OpSet:
+		e.Set = new(*e.Set)
+		e.Set.Retry = true
 	default:
 		e.Chat = new(*e.Chat)
 		e.Chat.Retry = true
@@ -109,10 +134,10 @@ func (s *session) took(a act, began time.Duration, result json.RawMessage, err e
 	}
 	e.Began, e.Seq, e.Unchanged, e.Repeat, e.Outcome, e.Code = began, r.Seq, r.Unchanged, r.Repeat, outcomeOf(err), codeOf(err)
 	s.record(e)
-	if e.Outcome == checker.Unknown {
-		s.mu.Lock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.code = e.Code; e.Outcome == checker.Unknown {
 		s.inDoubt = append(s.inDoubt, a)
-		s.mu.Unlock()
 	}
 }
 

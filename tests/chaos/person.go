@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/parley-chat/parley/schema/rpc"
+	"github.com/parley-chat/parley/tests/checker"
 )
 
 const (
@@ -39,12 +40,13 @@ type person struct {
 	// curious: it reads everything again in the end.
 	curious bool
 
-	wants   map[string]bool // channels
-	seen    map[string]place
-	unsent  []act       // whose fate is unknown
-	said    act         // last
-	edited  act         // last
-	settled atomic.Bool // it is quiet, in its channels, and has nothing unsent
+	wants    map[string]bool // channels
+	seen     map[string]place
+	unsent   []act             // whose fate is unknown
+	said     act               // last
+	edited   act               // last
+	standing map[standing]bool // of a moderator; nil for others
+	settled  atomic.Bool       // it is quiet, in its channels, and has nothing unsent
 }
 
 // place is what a client keeps of a channel to recover.
@@ -74,7 +76,11 @@ func (p *person) enter(ctx context.Context) *session {
 	dialing, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
 	name := fmt.Sprint("connector-", i+1)
-	s, err := openSession(dialing, p.rec, p.user, p.device, name, door.addr())
+	hello, err := p.sys.hello(p.user)
+	if err != nil {
+		return nil
+	}
+	s, err := openSession(dialing, p.rec, hello, checker.Entry{User: p.user, Device: p.device, Server: name}, door.addr())
 	if err != nil {
 		if ctx.Err() == nil {
 			p.rec.refuse(name, err)
@@ -122,13 +128,18 @@ func (p *person) live(ctx context.Context, s *session) {
 func (p *person) settle(ctx context.Context, s *session) bool {
 	for p.remember(s); len(p.unsent) > 0; p.remember(s) {
 		m := p.unsent[0]
-		if channel := m.entry.Channel; !p.wants[channel] {
-			p.wants[channel] = true
-			if !p.join(ctx, s, channel, true) {
-				return false
-			}
+		if !p.comeBack(ctx, s, m.entry.Channel) {
+			return false
 		}
 		if p.unsent = p.unsent[1:]; !s.do(ctx, m.again()) {
+			return false
+		}
+	}
+	if !p.pardonAll(ctx, s) {
+		return false
+	}
+	for channel := range p.wants {
+		if !p.comeBack(ctx, s, channel) {
 			return false
 		}
 	}
@@ -153,6 +164,8 @@ func (p *person) act(ctx context.Context, s *session) bool {
 		channel = channels[p.rng.IntN(len(channels))]
 		p.wants[channel] = true
 		return p.join(ctx, s, channel, p.rng.IntN(2) == 0)
+	case s.isOut(channel) && n < 700:
+		return p.join(ctx, s, channel, true)
 	case n < 60:
 		delete(p.wants, channel)
 		return s.leave(ctx, channel)
@@ -175,6 +188,10 @@ func (p *person) act(ctx context.Context, s *session) bool {
 		return s.do(ctx, p.said) // as if its answer had been lost
 	case n < 350:
 		return p.answers(ctx, s, channel)
+	case n < 360 && p.standing != nil:
+		return s.sanctions(ctx, channel)
+	case n < 480 && p.standing != nil:
+		return s.do(ctx, p.moderate(channel))
 	case n < 600:
 		if a, found := p.change(s, channel); found {
 			if p.said = a; a.entry.Edit != nil {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/checker"
 )
 
@@ -71,20 +70,14 @@ func (r *recorder) met(in *checker.Input) (ends map[int]int, refused []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ends, refused = maps.Clone(r.ends), slices.Clone(r.refused)
+	x := excused{map[[2]string]time.Duration{}}
 	for i := range in.Entries {
 		e := &in.Entries[i]
-		others := e.Code == rpc.CodeGone || e.Code == rpc.CodeForbidden // of messages of others, or that they deleted
-		if e.Op != checker.End && e.Code != 0 && !others && !bound(e) {
+		if !x.is(e) && e.Op != checker.End && e.Code != 0 {
 			refused = append(refused, fmt.Sprintf("%v: %s: %s is answered with %d", e.At.Round(time.Millisecond), e.Server, e.Op, e.Code))
 		}
 	}
 	return ends, refused
-}
-
-// bound reports whether a request was refused because of what moderators did, of which
-// the checker tells more.
-func bound(e *checker.Entry) bool {
-	return e.Code == rpc.CodeSanctioned || e.Code == rpc.CodeNotJoined || e.Code == rpc.CodeRateLimited && e.Op == checker.OpChat
 }
 
 // snapshot is what was recorded so far.

@@ -162,6 +162,9 @@ func (r *run) enter(ctx context.Context) {
 			rng:   rand.New(rand.NewPCG(r.Seed, uint64(100+i))),
 			wants: map[string]bool{channels[i%len(channels)]: true, channels[(i+1)%len(channels)]: true}, seen: map[string]place{},
 		}
+		if r.sys.secret != nil && isModerator(user) {
+			p.standing = map[standing]bool{}
+		}
 		r.persons = append(r.persons, p)
 		r.crowd.Go(func() { p.run(ctx) })
 	}

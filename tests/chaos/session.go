@@ -28,25 +28,27 @@ type session struct {
 	at      map[string]place
 	recent  map[string][]shown // the newest messages, by channel
 	inDoubt []act              // sent, answer unknown
+	out     map[string]bool    // of channels, by a kick or a ban
+	code    int                // of the newest answer to an act
 	greeted bool               // the session has a name
 	limits  rpc.Limits         // of the server
 }
 
 // openSession connects to a connector and sends hello.
-func openSession(ctx context.Context, rec *recorder, user, device, server, addr string) (*session, error) {
-	s := &session{rec: rec, base: checker.Entry{User: user, Device: device, Server: server}, at: map[string]place{}, recent: map[string][]shown{}}
+func openSession(ctx context.Context, rec *recorder, hello rpc.HelloParams, base checker.Entry, addr string) (*session, error) {
+	s := &session{rec: rec, base: base, at: map[string]place{}, recent: map[string][]shown{}, out: map[string]bool{}}
 	var err error
 	if s.c, err = client.DialObserved(ctx, "ws://"+addr+"/ws", nil, s.pushed); err != nil {
 		return nil, err
 	}
 	began := rec.now()
-	if !s.call(ctx, rpc.MethodHello, rpc.HelloParams{User: user, Client: "chaos"}, func(result json.RawMessage, err error) {
+	if !s.call(ctx, rpc.MethodHello, hello, func(result json.RawMessage, err error) {
 		var h rpc.HelloResult
 		if err == nil && json.Unmarshal(result, &h) == nil {
 			s.mu.Lock()
 			s.base.Session, s.greeted, s.limits = h.Session, true, h.Limits
 			s.mu.Unlock()
-			s.record(checker.Entry{Began: began, Op: checker.OpHello, Outcome: checker.OK, Connector: h.Connector})
+			s.record(checker.Entry{Began: began, Op: checker.OpHello, Outcome: checker.OK, Connector: h.Connector, Moderates: hello.Token != "" && isModerator(base.User)})
 		}
 	}) || !s.named() {
 		s.cut()
@@ -172,6 +174,7 @@ func (s *session) pushed(push client.Push) {
 	case rpc.PushRemoved:
 		e.Op, e.Removed = checker.PushRemoved, new(rpc.RemovedPush)
 		_ = json.Unmarshal(push.Params, e.Removed)
+		s.setOut(e.Channel, true)
 	case rpc.PushJoined, rpc.PushLeft:
 		var l rpc.LeftPush // a joined push is one without a reason
 		if json.Unmarshal(push.Params, &l) != nil {
@@ -188,6 +191,8 @@ func (s *session) pushed(push client.Push) {
 	s.reach(e.Channel, "", e.Seq)
 }
 
+// join is false where it is unknown whether the session is a member. One that a ban
+// refuses is not.
 func (s *session) join(ctx context.Context, params rpc.JoinParams) bool {
 	e := checker.Entry{Began: s.rec.now(), Op: checker.OpJoin, Channel: params.Channel, Join: &params}
 	joined := false
@@ -195,12 +200,16 @@ func (s *session) join(ctx context.Context, params rpc.JoinParams) bool {
 		r := new(rpc.JoinResult)
 		if joined = err == nil && json.Unmarshal(result, r) == nil; joined {
 			s.complete(r)
+			s.setOut(params.Channel, false)
 			e.Joined, e.Seq = r, r.Seq
 			s.see(params.Channel, r.Messages...)
 			s.reach(params.Channel, r.Epoch, max(r.Seq, s.places()[params.Channel].seq))
 		}
+		if sanctioned(err) {
+			s.setOut(params.Channel, true)
+		}
 		s.note(e, result, err, new(rpc.JoinResult))
-	}) && joined
+	}) && (joined || s.isOut(params.Channel))
 }
 
 func (s *session) leave(ctx context.Context, channel string) bool {

@@ -39,6 +39,7 @@ type system struct {
 	launch  launcher
 	flags   map[string][]string // of each role
 	planned bool                // roles come and go in order, and clients know who is ready
+	secret  []byte              // that tokens are signed with; nil: users need none
 
 	mu sync.RWMutex // guards changes of roles and doors
 }
@@ -75,6 +76,11 @@ func startSystem(cfg Config) (s *system, err error) {
 	s.flags = map[string][]string{"connector": history, "chatworker": log, "projector": history}
 	if s.planned {
 		s.flags["connector"] = slices.Concat(history, deployFlags)
+	}
+	if cfg.Mode != Upgrade { // whose log begins with a format without moderators
+		if err := s.authenticate(cfg.Folder, []byte(rand.Text()+rand.Text())); err != nil {
+			return s, err
+		}
 	}
 	for _, role := range []string{"connector", "connector", "chatworker", "chatworker", "projector", "projector"} { // two of each
 		if err := s.add(role); err != nil {
