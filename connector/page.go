@@ -14,7 +14,6 @@ import (
 func pageFrom(q *history.Query, found *history.Page, bytes int) room.Page {
 	p := room.Page{
 		More: found.More, Newer: found.Newer, Older: found.Older, Asof: found.Asof, Seq: found.Seq, Next: found.Next,
-		Reacted: found.Reacted,
 	}
 	var from, to int
 	if q.Mode == history.After && found.Seq != 0 {
@@ -56,37 +55,47 @@ func fit(p *room.Page, q *history.Query, found *history.Page, bytes int) (from, 
 	return from, to
 }
 
-// fitForward takes messages and changes in the order of the log, and one at least. It
-// returns how many messages.
+// fitForward takes messages, changes and counts of reactions in the order of the log,
+// and one at least. It returns how many messages.
 func fitForward(p *room.Page, channel string, found *history.Page, bytes int) (messages int) {
-	used := len(rpc.AppendJSON(nil, found.Reacted))
 	beside := map[int64]int{}
 	for i := range found.Mine {
 		beside[found.Mine[i].Seq] = 1 + len(rpc.AppendJSON(nil, &found.Mine[i]))
 	}
-	for i, j := 0, 0; i < len(found.Messages) || j < len(found.Changes); {
-		message := j == len(found.Changes) || i < len(found.Messages) && found.Messages[i].Seq < found.Changes[j].Seq
-		var seq int64
-		var json []byte
-		if message {
-			seq, json = found.Messages[i].Seq, rpc.AppendMessage(nil, &found.Messages[i])
-			used += beside[seq]
-		} else {
-			change := found.Changes[j].Wire(channel)
-			seq, json = change.Seq, rpc.AppendJSON(nil, &change)
-			p.Changes = append(p.Changes, change)
+	for i, j, k, used := 0, 0, 0, 0; i < len(found.Messages) || j < len(found.Changes) || k < len(found.Reacted); {
+		message, change, reacted := int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MaxInt64)
+		if i < len(found.Messages) {
+			message = found.Messages[i].Seq
 		}
-		if used += len(json) + 1; used > bytes && i+j > 0 {
-			if !message {
-				p.Changes = p.Changes[:j]
-			}
+		if j < len(found.Changes) {
+			change = found.Changes[j].Seq
+		}
+		if k < len(found.Reacted) {
+			reacted = found.ReactedAt[k]
+		}
+		var json []byte
+		var shown rpc.Change
+		seq := min(message, change, reacted)
+		switch seq {
+		case message:
+			json = rpc.AppendMessage(nil, &found.Messages[i])
+		case change:
+			shown = found.Changes[j].Wire(channel)
+			json = rpc.AppendJSON(nil, &shown)
+		default:
+			json = rpc.AppendJSON(nil, &found.Reacted[k])
+		}
+		if used += len(json) + 1 + beside[seq]; used > bytes && i+j+k > 0 {
 			p.Seq, p.More = seq-1, true
 			return i
 		}
-		if message {
+		switch seq {
+		case message:
 			p.Messages, i = append(p.Messages, json), i+1
-		} else {
-			j++
+		case change:
+			p.Changes, j = append(p.Changes, shown), j+1
+		default:
+			p.Reacted, k = append(p.Reacted, found.Reacted[k]), k+1
 		}
 	}
 	return len(found.Messages)

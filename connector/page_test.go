@@ -19,12 +19,16 @@ func TestPagesForwardHoldWhatFits(t *testing.T) {
 		var all history.Page
 		for seq := int64(11); seq < 40; seq += rapid.Int64Range(1, 4).Draw(t, "gap") {
 			body := strings.Repeat("x", rapid.IntRange(0, 300).Draw(t, "body"))
-			if rapid.Bool().Draw(t, "message") {
+			switch rapid.SampledFrom([]string{"message", "change", "reaction"}).Draw(t, "kind") {
+			case "message":
 				all.Messages = append(all.Messages, rpc.Message{Channel: "a", Seq: seq, Body: body})
 				if rapid.Bool().Draw(t, "mine") {
 					all.Mine = append(all.Mine, rpc.Mine{Seq: seq, Names: []string{"x"}})
 				}
-			} else {
+			case "reaction":
+				all.Reacted = append(all.Reacted, rpc.Reacted{Target: seq - 10, Counts: map[string]int{body: 1}})
+				all.ReactedAt = append(all.ReactedAt, seq)
+			default:
 				r := changes.Record{Target: 3, Change: changes.Change{Seq: seq, Edit: &changes.Edit{Body: body}}}
 				all.Changes = append(all.Changes, r)
 			}
@@ -33,7 +37,7 @@ func TestPagesForwardHoldWhatFits(t *testing.T) {
 		bytes := rapid.IntRange(0, 2000).Draw(t, "bytes")
 		for after := int64(10); ; {
 			p := pageFrom(&history.Query{Channel: "a", Mode: history.After, After: after}, rest(&all, after), bytes)
-			n, size := len(p.Messages)+len(p.Changes), 0
+			n, size := len(p.Messages)+len(p.Changes)+len(p.Reacted), 0
 			for _, m := range p.Messages {
 				size += len(m) + 1
 				got = append(got, string(m))
@@ -42,6 +46,11 @@ func TestPagesForwardHoldWhatFits(t *testing.T) {
 				change := rpc.AppendJSON(nil, &p.Changes[i])
 				size += len(change) + 1
 				got = append(got, string(change))
+			}
+			for i := range p.Reacted {
+				reacted := rpc.AppendJSON(nil, &p.Reacted[i])
+				size += len(reacted) + 1
+				got = append(got, string(reacted))
 			}
 			for i := range p.Mine {
 				size += 1 + len(rpc.AppendJSON(nil, &p.Mine[i]))
@@ -60,6 +69,9 @@ func TestPagesForwardHoldWhatFits(t *testing.T) {
 		for i := range all.Changes {
 			change := all.Changes[i].Wire("a")
 			want = append(want, string(rpc.AppendJSON(nil, &change)))
+		}
+		for i := range all.Reacted {
+			want = append(want, string(rpc.AppendJSON(nil, &all.Reacted[i])))
 		}
 		for i := range all.Mine {
 			want = append(want, fmt.Sprint(all.Mine[i]))
@@ -81,6 +93,11 @@ func rest(all *history.Page, after int64) *history.Page {
 	for _, c := range all.Changes {
 		if c.Seq > after {
 			p.Changes = append(p.Changes, c)
+		}
+	}
+	for i, at := range all.ReactedAt {
+		if at > after {
+			p.Reacted, p.ReactedAt = append(p.Reacted, all.Reacted[i]), append(p.ReactedAt, at)
 		}
 	}
 	for _, m := range all.Mine {

@@ -70,7 +70,7 @@ type walk struct {
 	found   []shown
 	page    Page
 	at      map[int64]int // of page.Reacted, by target
-	unknown bool          // the counts of one
+	unknown bool          // the counts of one, or whether one is deleted
 
 	deleted map[int64]bool // messages that were deleted one by one; nil: not looked at yet
 	purges  []*changes.Record
@@ -93,7 +93,11 @@ func (w *walk) gone(edit *changes.Record) bool {
 		}
 	}
 	of := changes.Message{Seq: edit.Target, User: edit.Author}
-	return w.deleted[edit.Target] || slices.ContainsFunc(w.purges, func(p *changes.Record) bool { return p.Hits(&of) })
+	gone := w.deleted[edit.Target] || slices.ContainsFunc(w.purges, func(p *changes.Record) bool { return p.Hits(&of) })
+	if !gone && w.channel.changes.floor > ReactionsFrom(edit.Seq) {
+		w.unknown = true // it may have been deleted just before, unseen by who edited it
+	}
+	return gone
 }
 
 // takes reports whether there is room for one more, of a size as encoded.

@@ -48,3 +48,22 @@ func TestRecoveriesHaveCountsLookedUp(t *testing.T) {
 		t.Errorf("the recovery has %v, %v", p.Reacted, ok)
 	}
 }
+
+// An edit may come after the deletion of its message, which its connector had not seen.
+// Where memory does not reach back so far, it cannot tell whether the text may be shown.
+func TestEditsAfterADeletionAreNotShown(t *testing.T) {
+	edit := &schema.Changed{User: "ada", Target: 7, Author: "ada", Act: &schema.Changed_Edit{Edit: &schema.Edit{Body: "secret"}}}
+	for _, floor := range []int64{9999, 10_000} { // of what memory knows
+		c := New("a", Options{Entries: 4, Presence: 1000})
+		c.replica.position = floor - 1
+		c.begin(floor)
+		if floor == 9999 {
+			send(t, c, 9999, &schema.Changed{User: "ada", Target: 7, Author: "ada", Act: &schema.Changed_Delete{Delete: &schema.Delete{}}})
+		}
+		send(t, c, 10_000, edit)
+		p, ok := c.After(allOf, 9999, 10)
+		if ok != (floor == 9999) || ok && (len(p.Changes) != 1 || p.Changes[0].Edit.Body != "") {
+			t.Errorf("from %d on, memory answers %v: %v", floor, ok, p.Changes)
+		}
+	}
+}

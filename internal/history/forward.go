@@ -100,6 +100,10 @@ func (w *walk) take(c *chunk) {
 	}
 }
 
+// reactedBytes is what an element of Reacted, or one more name in it, takes besides the
+// name once encoded.
+const reactedBytes = 48
+
 func (w *walk) item(it *item) bool {
 	size, target := 0, it.change.Target
 	_, listed := w.at[target]
@@ -112,11 +116,12 @@ func (w *walk) item(it *item) bool {
 		size, listed = textOfChange(&it.change), false
 	case w.states[target] == nil:
 		return false
-	case listed: // one more name
-		w.react(&it.change)
+	case listed && w.has(&it.change):
 		return true
+	default:
+		size = reactedBytes + len(rpc.AppendJSON(nil, it.change.React.Name))
 	}
-	if n := w.count(); n >= w.q.Limit || w.q.Bytes > 0 && w.size+size > w.q.Bytes && n > 0 {
+	if n := w.count(); n >= w.q.Limit && !listed || w.q.Bytes > 0 && w.size+size > w.q.Bytes && n > 0 {
 		return false
 	}
 	w.size += size
@@ -125,12 +130,21 @@ func (w *walk) item(it *item) bool {
 		w.page.Messages, w.page.States = append(w.page.Messages, *it.message), append(w.page.States, it.state)
 	case it.change.React == nil:
 		w.page.Changes = append(w.page.Changes, it.change)
+	case listed: // one more name
+		w.react(&it.change)
 	default:
 		w.at[target] = len(w.page.Reacted)
 		w.page.Reacted = append(w.page.Reacted, rpc.Reacted{Target: target, Counts: map[string]int{}})
+		w.page.ReactedAt = append(w.page.ReactedAt, it.seq)
 		w.react(&it.change)
 	}
 	return true
+}
+
+// has reports whether the page has the count of a reaction's name.
+func (w *walk) has(c *changes.Record) bool {
+	_, has := w.page.Reacted[w.at[c.Target]].Counts[c.React.Name]
+	return has
 }
 
 func (w *walk) react(c *changes.Record) {

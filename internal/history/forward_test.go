@@ -2,6 +2,7 @@ package history
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -100,5 +101,32 @@ func (a *told) checkForward(t *rapid.T, q *Query, p *Page) {
 	}
 	if n > q.Limit || n == 0 && p.More || len(got) != len(p.Reacted) || !p.More && p.Seq != max(q.After, q.End-1) {
 		t.Fatalf("%d entries up to %d, more %v", n, p.Seq, p.More)
+	}
+}
+
+// Names of reactions take room as text does: a page ends before the first that does not
+// fit, and has one at least.
+func TestReactionsTakeRoom(t *testing.T) {
+	c := chunk{to: 100}
+	states := map[int64]*changes.State{}
+	for seq := int64(11); seq < 31; seq++ {
+		r := changes.Record{Target: (seq + 1) / 2, Change: changes.Change{Seq: seq, React: &changes.React{Name: strings.Repeat("\x01", int(seq))}}}
+		c.items = append(c.items, item{seq: seq, change: r})
+		states[r.Target] = &changes.State{}
+	}
+	for bytes := 1; bytes < 6000; bytes += 50 {
+		w := walk{q: &Query{Limit: 100, Bytes: bytes}, states: states, at: map[int64]int{}}
+		w.take(&c)
+		names := 0
+		for i := range w.page.Reacted {
+			names += len(w.page.Reacted[i].Counts)
+		}
+		size := len(rpc.AppendJSON(nil, w.page.Reacted))
+		if names == 0 || names > 1 && size > bytes || w.page.More != (names < len(c.items)) {
+			t.Fatalf("of %d bytes, %d names take %d, more %v", bytes, names, size, w.page.More)
+		}
+		if w.page.More && w.page.Seq != c.items[names].seq-1 {
+			t.Fatalf("%d names, and the page ends at %d", names, w.page.Seq)
+		}
 	}
 }

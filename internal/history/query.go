@@ -86,11 +86,12 @@ type Page struct {
 	Mine []rpc.Mine
 	// Seq, with After in the current epoch: up to there the page has every message
 	// and, in Changes and Reacted, every change since After of messages at or below
-	// it that the user may see. Both count against the limit, and Changes against
-	// the bytes.
+	// it that the user may see. Both count against the limit and the bytes.
 	Seq     int64
 	Changes []changes.Record // edits, deletions and purges, ascending
 	Reacted []rpc.Reacted    // one for each target
+	// ReactedAt is, of each of Reacted, where the first of its reactions is; ascending.
+	ReactedAt []int64
 	// Next, with Reply or Author, and More: where the search ended, as Before or
 	// After to go on at. The page may hold less than the limit then.
 	Next int64

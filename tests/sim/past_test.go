@@ -200,7 +200,7 @@ func (w *world) forward(q *history.Query, found *past, p *history.Page) {
 	}
 	for {
 		p.Messages = slices.DeleteFunc(slices.Clone(all), func(m rpc.Message) bool { return m.Seq > p.Seq })
-		p.Changes, p.Reacted = w.older(q, found, p.Seq)
+		p.Changes, p.Reacted, p.ReactedAt = w.older(q, found, p.Seq)
 		if len(p.Messages)+len(p.Changes)+len(p.Reacted) <= q.Limit || p.Seq <= q.After {
 			return
 		}
@@ -210,7 +210,7 @@ func (w *world) forward(q *history.Query, found *past, p *history.Page) {
 }
 
 // older are the changes in (after, upTo] of messages at or below after.
-func (w *world) older(q *history.Query, found *past, upTo int64) (listed []changes.Record, reacted []rpc.Reacted) {
+func (w *world) older(q *history.Query, found *past, upTo int64) (listed []changes.Record, reacted []rpc.Reacted, at []int64) {
 	for _, c := range found.changes {
 		visible := q.Everyone || c.VisibleTo(q.User) || w.plant == plantLeakedChange
 		since := q.After
@@ -230,7 +230,7 @@ func (w *world) older(q *history.Query, found *past, upTo int64) (listed []chang
 		i := slices.IndexFunc(reacted, func(r rpc.Reacted) bool { return r.Target == c.Target })
 		if i < 0 {
 			i = len(reacted)
-			reacted = append(reacted, rpc.Reacted{Target: c.Target, Counts: map[string]int{}})
+			reacted, at = append(reacted, rpc.Reacted{Target: c.Target, Counts: map[string]int{}}), append(at, c.Seq)
 		}
 		reacted[i].Counts[c.React.Name] = 0
 		for _, r := range stateOf(&rpc.Message{Seq: c.Target, User: c.Author}, found.changes).Reactions() {
@@ -242,7 +242,7 @@ func (w *world) older(q *history.Query, found *past, upTo int64) (listed []chang
 	if w.plant == plantLostChange && len(listed) > 0 {
 		listed = listed[1:]
 	}
-	return listed, reacted
+	return listed, reacted, at
 }
 
 // page cuts the messages below the query's end as its mode says.
