@@ -141,6 +141,8 @@ func (w *world) tally() {
 				w.count("void chats")
 			case r.event.GetChange() != nil && r.void:
 				w.count("void changes")
+			case r.event.GetWatch() != nil:
+				w.count("watches")
 			case r.event.GetJoin() != nil && r.void:
 				w.count("void joins")
 			case r.event != nil:

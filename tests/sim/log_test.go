@@ -129,7 +129,7 @@ func (l *log) isVoid(seq int64, e *schema.Event) bool {
 		if act := actOf(e); act != "" && act == actOf(p) {
 			return true
 		}
-		if e.GetJoin() != nil && p.GetDown().GetConnector() == e.Connector && e.Connector != "" {
+		if (e.GetJoin() != nil || e.GetWatch() != nil) && p.GetDown().GetConnector() == e.Connector && e.Connector != "" {
 			return true
 		}
 	}

@@ -223,7 +223,7 @@ func (c *client) sets(channel, id string) {
 		p.Data = json.RawMessage([]string{"null", "[1]"}[c.w.rng.IntN(2)])
 	case 3:
 		p.Slow = new(int64(0))
-		if c.w.chance(30) {
+		if c.w.chance(70) {
 			*p.Slow = 1
 		}
 	}

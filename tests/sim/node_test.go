@@ -39,7 +39,8 @@ type node struct {
 	draining      bool
 	beaten        int64 // the offset of its newest beat
 	over          bool
-	ahead         time.Duration // of its clock
+	ahead         time.Duration     // of its clock
+	watched       map[string]func() // channels that it follows, with what ends that
 }
 
 // now is its clock.
@@ -53,7 +54,7 @@ type push struct {
 
 func (w *world) newNode() *node {
 	w.lives++
-	n := &node{w: w, clients: map[string]*client{}, seen: map[int32]*schema.Push{}, flushers: ws.NewFlushers(), requests: quota.NewPool(0, 1<<30)}
+	n := &node{w: w, clients: map[string]*client{}, watched: map[string]func(){}, seen: map[int32]*schema.Push{}, flushers: ws.NewFlushers(), requests: quota.NewPool(0, 1<<30)}
 	n.id, n.pushPartition = fmt.Sprintf("k%d", w.lives), w.rng.IntN(partitions)
 	large := 1000
 	if w.chance(50) {

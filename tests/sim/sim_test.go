@@ -127,7 +127,7 @@ var meets = []string{
 	"reactions without effect", "reactors listed", "refused with 1010", "retries told where they stand", "settings heard",
 	"views compared", "void changes",
 	"acknowledged: ban", "acknowledged: kick", "acknowledged: lift", "acknowledged: mute", "acknowledged: purge", "acknowledged: set",
-	"joins of muted users", "refused: ban", "refused: frozen", "refused: mute", "refused: slow", "removed: banned", "removed: kicked", "sanctions heard",
+	"joins of muted users", "refused: ban", "refused: frozen", "refused: mute", "refused: slow", "removed: banned", "removed: kicked", "sanctions heard", "watches",
 	"checkpoints", "closed with 3001", "closed with 3008", "closed with 3010", "connectors told that they are down",
 	"degraded", "downs", "ended as their lease had run out", "history pages", "joins", "leaves", "leaves taken back", "leaves taken back of joins under way", "lost pushes noticed", "member lists", "messages heard",
 	"not recovered: too_many", "not recovered: unavailable", "orphans", "reads failed", "recovered",

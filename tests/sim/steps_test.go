@@ -60,6 +60,7 @@ var actions = []action{
 	{2, func(w *world, p int) { w.logs[p].append([]byte("\xff")) }},
 	{10, (*world).moderate},
 	{6, (*world).sanction},
+	{5, (*world).watch},
 	{4, (*world).raise},
 	{5, func(w *world, _ int) {
 		if len(w.nodes) < 4 {
@@ -166,6 +167,24 @@ func (w *world) pass(d time.Duration) {
 func (w *world) keep() {
 	for _, n := range slices.Clone(w.nodes) {
 		n.keep()
+	}
+	w.settle()
+}
+
+// watch has a connector follow a channel, or no longer.
+func (w *world) watch(int) {
+	n := w.anyNode()
+	if n == nil {
+		return
+	}
+	name := channels[w.rng.IntN(len(channels))]
+	if release := n.watched[name]; release != nil {
+		w.tracef("%s watches %s no longer", n.id, name)
+		release()
+		delete(n.watched, name)
+	} else {
+		w.tracef("%s watches %s", n.id, name)
+		n.watched[name] = n.inc.Watch(name)
 	}
 	w.settle()
 }
