@@ -26,7 +26,7 @@ func (w *Worker) openSignals() (err error) {
 	if w.signalClient, err = eventlog.New(cfg); err != nil {
 		return err
 	}
-	w.signalPushes = w.signalClient.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicSignalPush, MaxBytes: signalQueue, RequestTimeout: signals.WriteTimeout, Fleeting: true})
+	w.signalPushes = w.signalClient.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicSignalPush, MaxBytes: signalQueue, RequestTimeout: signals.WriteTimeout, Pace: signals.WritePace, Fleeting: true})
 	return nil
 }
 

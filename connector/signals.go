@@ -50,7 +50,7 @@ func newSignaller(inc *incarnation) (*signaller, error) {
 		return nil, err
 	}
 	x := &signaller{inc: inc, client: client}
-	x.producer = client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicSignals, MaxBytes: signalQueue, RequestTimeout: signals.WriteTimeout, Fleeting: true})
+	x.producer = client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicSignals, MaxBytes: signalQueue, RequestTimeout: signals.WriteTimeout, Pace: signals.WritePace, Fleeting: true})
 	x.follower = signals.New(signals.Config{
 		Kafka: client, Topic: schema.TopicSignalPush, Partition: inc.pushPartition, Partitions: inc.log.Partitions,
 		Pace: signalPace, Take: x.take, Logger: inc.logger,

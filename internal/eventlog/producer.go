@@ -31,6 +31,9 @@ type ProducerConfig struct {
 	// Fleeting is for what is of no use later: the leader's acknowledgement is enough,
 	// nothing is sent twice, and what fails is dropped, with its error.
 	Fleeting bool
+	// Pace is the time from one request to a broker to the next: what queues meanwhile
+	// leaves together.
+	Pace time.Duration
 	// MaxBytes bounds what is queued and not yet acknowledged, in encoded
 	// bytes. Defaults to 64 MiB.
 	MaxBytes int

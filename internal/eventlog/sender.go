@@ -57,6 +57,9 @@ func (s *sender) run() {
 			continue
 		}
 		s.send()
+		if s.p.cfg.Pace > 0 {
+			_ = sleep(s.p.ctx, s.p.cfg.Pace)
+		}
 	}
 }
 

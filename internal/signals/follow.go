@@ -27,8 +27,12 @@ const (
 	stale = 5 * time.Second
 )
 
-// WriteTimeout is how long a write of signals may take.
-const WriteTimeout = 3 * time.Second
+// WriteTimeout is how long a write of signals may take, WritePace how long they are
+// gathered for one.
+const (
+	WriteTimeout = 3 * time.Second
+	WritePace    = 25 * time.Millisecond
+)
 
 // Config says what to follow and how.
 type Config struct {
