@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -26,10 +27,10 @@ func (c *client) act() {
 		}
 	case k < 55:
 		c.chat(channel)
-	case k < 65:
+	case k < 61 || k < 68 && !c.moderates() && !c.w.chance(5):
 		c.change(channel)
 	case k < 68:
-		c.moderates(channel)
+		c.moderate(channel)
 	case k < 76:
 		c.call(rpc.MethodLeave, channel, rpc.LeaveParams{Channel: channel})
 		if c.w.chance(30) {
@@ -39,18 +40,27 @@ func (c *client) act() {
 		c.history(channel)
 	case k < 86:
 		c.call(rpc.MethodMembers, channel, rpc.MembersParams{Channel: channel})
-	case k < 87 && c.w.chance(40):
-		c.look(channel)
 	case k < 87:
-		c.moderates(channel)
+		c.look(channel)
 	case k < 90:
 		c.changeRight(channel)
 	case k < 92:
-		c.disconnect(true)
+		c.goAway(true)
 	case k < 99:
-		c.disconnect(false)
+		c.goAway(false)
 	default:
 		c.w.pass(joinTimeout)
+	}
+}
+
+// goAway disconnects. One who was about to leave and come back is put out now and then.
+func (c *client) goAway(inOrder bool) {
+	hasty := slices.DeleteFunc(slices.Clone(channels), func(name string) bool { return !c.leaves(name) || !c.joins(name) })
+	c.disconnect(inOrder)
+	for _, name := range hasty {
+		if c.w.chance(40) {
+			c.w.putOut(name, c.user)
+		}
 	}
 }
 
@@ -136,6 +146,7 @@ func (c *client) newID() string {
 // does asks for something new, and remembers it.
 func (c *client) does(method, channel, id string, params any) {
 	c.w.said = append(c.w.said, said{c.user, channel, id, method, params})
+	c.fresh = true
 	c.call(method, channel, params)
 }
 

@@ -87,7 +87,7 @@ func (w *world) checkArchive(t *testing.T, seed uint64, l *log) int {
 			}
 		}
 	}
-	got := w.readPast(&read{query: q, mark: w.projectors[l.partition].mark.Load()})
+	got := w.readPast(&read{query: q, mark: w.projectors[l.partition].mark.Load()}).page
 	want := ch.at(end-1, page(&q, ch.seen("ann", 0, end-1)).Messages)
 	if q.Mode == history.After {
 		want = ch.at(end-1, ch.seen("ann", q.After, min(got.Seq, end-1)))

@@ -48,17 +48,15 @@ func changeOf(seq int64, e *schema.Event) (c change, is bool) {
 		}
 		return c, true
 	case *schema.Event_Purge:
-		c.ID, c.By = k.Purge.Id, &rpc.Author{User: k.Purge.By.GetUser(), Key: k.Purge.By.GetKey()}
+		c.ID, c.By = k.Purge.Id, new(authorOf(k.Purge.By))
 		c.Purge = &rpc.PurgeChange{User: k.Purge.User, Since: k.Purge.Since, Reason: k.Purge.Reason}
 		return c, true
 	case *schema.Event_Sanction:
-		s := k.Sanction
-		if s.PurgeSince == nil {
-			return c, false
+		if s := k.Sanction; s.PurgeSince != nil {
+			c.ID, c.By = s.Id, new(authorOf(s.By))
+			c.Purge = &rpc.PurgeChange{User: s.User, Since: *s.PurgeSince, Reason: s.Reason}
+			return c, true
 		}
-		c.ID, c.By = s.Id, &rpc.Author{User: s.By.GetUser(), Key: s.By.GetKey()}
-		c.Purge = &rpc.PurgeChange{User: s.User, Since: *s.PurgeSince, Reason: s.Reason}
-		return c, true
 	}
 	return c, false
 }
@@ -66,28 +64,27 @@ func changeOf(seq int64, e *schema.Event) (c change, is bool) {
 // actOf is what makes an event a repeat of another one; "" where nothing does.
 func actOf(e *schema.Event) string {
 	key := func(who, id string) string { return e.Channel() + "\x00" + who + "\x00" + id }
+	by := func(a *schema.Author, id string) string {
+		if a.GetKey() != "" {
+			return key("key "+a.GetKey(), id)
+		}
+		return key(a.GetUser(), id)
+	}
 	switch k := e.Kind.(type) {
 	case *schema.Event_Chat:
 		return key(k.Chat.User, k.Chat.Id)
 	case *schema.Event_Change:
 		return key(k.Change.User, k.Change.Id)
 	case *schema.Event_Pin:
-		return key(whoOf(k.Pin.By), k.Pin.Id)
-	case *schema.Event_Purge:
-		return key(whoOf(k.Purge.By), k.Purge.Id)
+		return by(k.Pin.By, k.Pin.Id)
 	case *schema.Event_Sanction:
-		return key(whoOf(k.Sanction.By), k.Sanction.Id)
+		return by(k.Sanction.By, k.Sanction.Id)
+	case *schema.Event_Purge:
+		return by(k.Purge.By, k.Purge.Id)
 	case *schema.Event_Set:
-		return key(whoOf(k.Set.By), k.Set.Id)
+		return by(k.Set.By, k.Set.Id)
 	}
 	return ""
-}
-
-func whoOf(by *schema.Author) string {
-	if key := by.GetKey(); key != "" {
-		return "key " + key
-	}
-	return by.GetUser()
 }
 
 // changed takes what came with format 2.
@@ -96,19 +93,17 @@ func (ch *channel) changed(seq int64, e *schema.Event) {
 		c.prev = ch.clast(seq)
 		ch.changes = append(ch.changes, c)
 	}
-	switch {
-	case e.GetSanction() != nil:
-		ch.sanctioned(seq, e)
-	case e.GetSet() != nil:
-		ch.set(seq, e)
+	if s := e.GetSet(); s != nil {
+		ch.settings = append(ch.settings, settingsBy(seq, e.Time, s, ch.settingsAt(seq)))
 	}
 	if p := e.GetPin(); p != nil {
 		now := ch.settingsAt(seq)
-		now.Seq, now.Time, now.By, now.Pins = seq, e.Time, &rpc.Author{User: p.By.GetUser()}, []int64{}
+		before := now.Pins
+		now.Seq, now.Time, now.By, now.Pins = seq, e.Time, new(authorOf(p.By)), []int64{}
 		if !p.Remove {
 			now.Pins = append(now.Pins, p.Target)
 		}
-		for _, pinned := range ch.settingsAt(seq).Pins {
+		for _, pinned := range before {
 			if pinned != p.Target && len(now.Pins) < schema.MaxPins {
 				now.Pins = append(now.Pins, pinned)
 			}

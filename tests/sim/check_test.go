@@ -25,8 +25,8 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 	if j.Last != ch.last(j.Seq) {
 		c.w.fail("%s/%s joins %s at %d: last is %d, want %d", c.user, c.session.id, j.Channel, j.Seq, j.Last, ch.last(j.Seq))
 	}
-	c.muted(ch, j)
-	if want := ch.users(j.Seq); !want.lists(names(j.Members)) || j.Count != len(j.Members) {
+	c.checkMuted(call, ch, j)
+	if want := ch.users(c.node.id, j.Seq); !slices.Equal(names(j.Members), want) || j.Count != len(want) {
 		c.w.fail("%s/%s joins %s at %d: members %v, count %d, want %v", c.user, c.session.id, j.Channel, j.Seq, names(j.Members), j.Count, want)
 	}
 	p := call.params.(rpc.JoinParams)
@@ -56,6 +56,9 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 		c.heardAll(j.Channel, r)
 	}
 	r.unsure = false
+	if had && stay.banned {
+		c.w.fail("%s/%s joins %s at %d, although they are banned", c.user, c.session.id, j.Channel, j.Seq)
+	}
 	if !isOwn && !takenBack {
 		c.w.fail("%s/%s joins %s at %d, where the log does not have its join", c.user, c.session.id, j.Channel, j.Seq)
 	}
@@ -73,7 +76,7 @@ func (c *client) joined(call *call, r *room, j *rpc.JoinResult) {
 func (c *client) memberList(call *call, m *rpc.MembersResult) {
 	ch := c.w.channel(call.channel)
 	for at := call.seen; at < c.w.logOf(call.channel).end(); at++ {
-		if ch.users(at).lists(names(m.Members)) && m.Count == len(m.Members) {
+		if slices.Equal(ch.users(c.node.id, at), names(m.Members)) && m.Count == len(m.Members) {
 			c.w.count("member lists")
 			return
 		}
@@ -94,7 +97,7 @@ func names(members []rpc.Member) []string {
 func (w *world) checkReplicas(n *node) {
 	for _, ch := range n.inc.Channels() {
 		v, truth := ch.View("", math.MaxInt32), w.channel(ch.Name())
-		if want := truth.users(v.Seq); !want.lists(names(v.Members)) {
+		if want := truth.users(n.id, v.Seq); !slices.Equal(names(v.Members), want) {
 			w.fail("%s has %v in %s at %d, want %v", n.id, names(v.Members), ch.Name(), v.Seq, want)
 		}
 		if want := truth.last(v.Seq); v.Last != want {
@@ -103,6 +106,7 @@ func (w *world) checkReplicas(n *node) {
 		if voids, _ := ch.Voids(); !slices.Equal(voids, truth.voidsAt(v.Seq)) {
 			w.fail("%s has void chats %v in %s at %d, want %v", n.id, voids, ch.Name(), v.Seq, truth.voidsAt(v.Seq))
 		}
+		w.checkBinding(n, ch, truth, v.Seq)
 	}
 }
 
@@ -134,7 +138,7 @@ func (w *world) checkClients() {
 			}
 			c.heardChanges(r, ch, w.logOf(name).end())
 			c.compareView(name, r, ch, w.logOf(name).end(), true)
-			if users := ch.users(w.logOf(name).end()); !r.crowded && !users.lists(slices.Sorted(maps.Keys(r.members))) {
+			if users := ch.users(c.node.id, w.logOf(name).end()); !r.crowded && !slices.Equal(slices.Sorted(maps.Keys(r.members)), users) {
 				w.fail("%s/%s sees %v in %s, want %v", c.user, c.session.id, slices.Sorted(maps.Keys(r.members)), name, users)
 			}
 		}
@@ -143,6 +147,9 @@ func (w *world) checkClients() {
 		for session, m := range w.channel(name).members {
 			if !present[session] {
 				w.fail("%s (%s of %s) is a ghost in %s", m.user, session, m.connector, name)
+			}
+			if stay, _ := w.channel(name).stayAt(session, w.logOf(name).end()); stay.banned {
+				w.fail("%s (%s of %s) is banned, and still in %s", m.user, session, m.connector, name)
 			}
 		}
 	}

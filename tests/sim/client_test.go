@@ -27,6 +27,7 @@ type client struct {
 	rooms   map[string]*room
 
 	joinAnswered bool // by the newest frame
+	fresh        bool // the next call is an act that was not asked for before
 }
 
 // call is a request that is not answered.
@@ -40,6 +41,9 @@ type call struct {
 	member  bool  // it was surely a member then
 	newer   bool  // what came with format 2 must be known to be in force
 	early   bool  // a leave that was asked for while a join was under way or its result being made
+	at      int64 // the time, in Unix milliseconds
+	joined  int64 // the position of the result of the join that it was a member by
+	fresh   bool  // an act that was not asked for before
 }
 
 // room is what the client knows of a channel. since outlives a connection.
@@ -113,9 +117,10 @@ func (c *client) disconnect(inOrder bool) {
 
 func (c *client) call(method, channel string, params any) {
 	c.last++
-	call := &call{id: c.last, method: method, channel: channel, params: params, newer: c.knowsNewer(channel)}
+	call := &call{id: c.last, method: method, channel: channel, params: params, newer: c.knowsNewer(channel), at: c.w.now(), fresh: c.fresh}
+	c.fresh = false
 	if r := c.rooms[channel]; r != nil && r.member {
-		call.seen = max(r.joined, r.pushed)
+		call.seen, call.joined = max(r.joined, r.pushed), r.joined
 		call.least = max(call.seen, r.acked)
 		call.member = r.gaveUp < r.by && !c.leaves(channel)
 	}
@@ -241,15 +246,13 @@ func (c *client) frame(opcode byte, payload []byte) {
 	case m.Method == rpc.PushRemoved:
 		var p rpc.RemovedPush
 		c.decode(m.Params, &p)
-		c.isOut(&p)
+		c.sees(m.Method, p.Channel, p.Seq, "")
+		c.removed(&p)
 	case m.Method != "":
-		var p struct {
-			Channel string
-			Seq     int64
-			User    string
-		}
+		var p rpc.LeftPush // as the others, as far as they go
 		c.decode(m.Params, &p)
 		c.sees(m.Method, p.Channel, p.Seq, p.User)
+		c.sawLeave(m.Method, &p)
 	default:
 		call := c.calls[m.ID]
 		if call == nil {
@@ -279,6 +282,9 @@ func (c *client) room(channel string, seq int64) (*room, *channel) {
 	ch := c.w.channel(channel)
 	if stay, had := ch.stayAt(c.session.id, seq); !had || stay.from > r.joined {
 		c.w.fail("%s/%s gets a push of channel %s at %d, where the log does not have it as a member", c.user, c.session.id, channel, seq)
+	}
+	if seq > max(r.pushed, r.joined) {
+		c.compareMembers(r, ch, channel, seq-1)
 	}
 	r.pushed, r.since = seq, max(r.since, seq)
 	return r, ch

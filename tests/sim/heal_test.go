@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -16,7 +17,6 @@ func (w *world) heal() {
 	for p := range partitions {
 		w.raise(p)
 	}
-	w.pardon()
 	for _, c := range w.clients {
 		if c.session != nil && c.line.slow {
 			c.disconnect(false)
@@ -38,7 +38,7 @@ func (w *world) heal() {
 	}
 	w.speak()
 	if len(w.nodes) == 0 {
-		w.nodes = append(w.nodes, w.newNode())
+		w.nodes = append(w.nodes, w.newNode(0))
 	}
 	w.visit(w.nodes[0])
 	w.keep()
@@ -56,10 +56,17 @@ func (w *world) heal() {
 // speak has everyone say something everywhere, so that nothing that was lost
 // stays unnoticed.
 func (w *world) speak() {
+	for _, name := range channels { // where nobody may write
+		w.lives++
+		w.logOf(name).append(encode(&schema.Event{Time: w.now(), Connector: fmt.Sprint("api", w.lives), Counter: 1, Kind: &schema.Event_Set{Set: &schema.Set{
+			Channel: name, By: bot, Id: fmt.Sprint("backend", w.lives), Topic: new("the end"),
+		}}}))
+	}
 	for _, c := range w.clients {
 		for _, name := range channels {
 			if c.session != nil && c.rooms[name].member {
 				w.messages++
+				c.fresh = true
 				c.call(rpc.MethodChat, name, rpc.ChatParams{Channel: name, ID: fmt.Sprint("m", w.messages), Body: "still here"})
 			}
 		}

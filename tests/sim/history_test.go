@@ -49,7 +49,7 @@ func rowOf(seq int64, void bool, e *schema.Event) (row, bool) {
 	if c, is := changes.Of(seq, e); is {
 		r.change = &c
 	}
-	return r, r.change != nil || e.GetChat() != nil
+	return r, r.change != nil || e.GetChat() != nil || e.GetSanction() != nil
 }
 
 func (w *world) newProjector(l *log) *projector {
@@ -126,8 +126,9 @@ type read struct {
 }
 
 type answer struct {
-	page history.Page
-	err  error
+	page      history.Page
+	sanctions []sanctioned
+	err       error
 }
 
 // reads are the reads under way. Several may begin and end at once.
@@ -175,9 +176,13 @@ func (a *archive) Reactors(ctx context.Context, q history.Query, of history.Reac
 	return r, err
 }
 
-// Sanctions is not simulated: no client asks for it.
-func (a *archive) Sanctions(context.Context, history.Query, string) (rpc.SanctionsResult, error) {
-	return rpc.SanctionsResult{}, history.ErrUnavailable
+// Sanctions lists what a read finds of sanctions.
+func (a *archive) Sanctions(ctx context.Context, q history.Query, after string) (rpc.SanctionsResult, error) {
+	limit := q.Limit
+	q.Mode, q.Limit, q.Records = history.Newest, 0, true
+	x, err := a.await(ctx, &read{query: q})
+	found := channel{sanctions: x.sanctions}
+	return found.listed(q.End, after, limit), err
 }
 
 // First follows repeats back in the log as it is.
@@ -197,6 +202,11 @@ func (a *archive) First(_ context.Context, channel, user, id string, at int64) (
 }
 
 func (a *archive) wait(ctx context.Context, r *read) (history.Page, error) {
+	x, err := a.await(ctx, r)
+	return x.page, err
+}
+
+func (a *archive) await(ctx context.Context, r *read) (answer, error) {
 	partition := schema.PartitionOf(r.query.Channel, partitions)
 	r.mark, r.answer = a.w.projectors[partition].mark.Load(), make(chan answer, 1)
 	r.key = fmt.Sprint(a.node, r.query, r.logged, r.from, r.mark)
@@ -205,12 +215,12 @@ func (a *archive) wait(ctx context.Context, r *read) (history.Page, error) {
 	a.w.reads.mu.Unlock()
 	select {
 	case x := <-r.answer:
-		return x.page, x.err
+		return x, x.err
 	case <-ctx.Done():
 		a.w.reads.mu.Lock()
 		a.w.reads.all = slices.DeleteFunc(a.w.reads.all, func(o *read) bool { return o == r })
 		a.w.reads.mu.Unlock()
-		return history.Page{}, ctx.Err()
+		return answer{}, ctx.Err()
 	}
 }
 
@@ -249,7 +259,7 @@ func (w *world) answerReads(key string, err error) {
 			r.answer <- answer{err: err}
 			continue
 		}
-		r.answer <- answer{page: w.readPast(r)}
+		r.answer <- w.readPast(r)
 	}
 	w.settle()
 }

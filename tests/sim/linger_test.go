@@ -94,7 +94,7 @@ func TestJoinBeyondTheLimitTakesNothingBack(t *testing.T) {
 			l.leave(l.eve)
 			l.flow()
 		}
-		l.eve.join("b")
+		l.eve.join("a/b")
 		l.flow()
 		taken := l.counts["leaves taken back"]
 		l.eve.join(l.name)
@@ -174,7 +174,7 @@ func newLingerWorld(t *testing.T, changes ...func(*connector.Config)) *lingerWor
 	for _, n := range slices.Clone(l.nodes) {
 		n.kill()
 	}
-	l.nodes = []*node{l.newNode()}
+	l.nodes = []*node{l.newNode(0)}
 	l.healing = true // nothing is lost
 	for i := range lingerMembers {
 		e := &schema.Event{Time: 1, Connector: "k0", Counter: uint64(i + 1), Kind: &schema.Event_Join{Join: &schema.Join{

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -16,7 +17,7 @@ const (
 )
 
 // channels live in both partitions, two of them in one.
-var channels = []string{"a", "b", "d"}
+var channels = []string{"a", "a/b", "d"}
 
 // log is a partition of parley.events, and what is true of it: the rule for
 // void events, memberships and messages, worked out from their definitions and
@@ -36,41 +37,44 @@ type record struct {
 
 // channel is what is true of a channel.
 type channel struct {
-	messages  []rpc.Message // not void, ascending
-	prevs     []int64       // of each message
-	changes   []change      // not void, ascending
-	settings  []rpc.Settings
-	sanctions []sanction
-	voids     []int64           // acts
-	members   map[string]member // by session
-	crowds    []crowd           // ascending: who was there from that offset on
-	stays     map[string][]stay // by session
+	messages []rpc.Message // not void, ascending
+	prevs    []int64       // of each message
+	changes  []change      // not void, ascending
+	settings []rpc.Settings
+	voids    []int64           // acts
+	members  map[string]member // by session
+	stays    map[string][]stay // by session
+
+	sanctions []sanctioned               // not void, ascending
+	shown     map[string]map[string]bool // by connector: the users whom it shows
+	watching  map[string]bool            // connectors
+	crowds    map[string][]crowd         // by connector, ascending: whom it shows from that offset on
 }
 
-// stay is a membership, from its join to its end.
+// stay is a membership, from its join to its end. banned: its user was banned when
+// they joined, so that nobody sees them.
 type stay struct {
 	from, to int64
-	forced   schema.Sanction_Action // what has ended it; 0: it lasts, or was left
+	banned   bool
 }
 
 const still = 1 << 60 // the end of a membership that lasts
 
-type member struct {
-	user, connector string
-	sight           sight
-}
+type member struct{ user, connector string }
 
-// crowd is who is shown, and who may be.
 type crowd struct {
-	seq          int64
-	users, maybe []string
+	seq   int64
+	users []string
 }
 
 func newSimLog(partition int, format int32) *log {
 	l := &log{partition: partition, channels: map[string]*channel{}}
 	for _, name := range channels {
 		if schema.PartitionOf(name, partitions) == partition {
-			l.channels[name] = &channel{members: map[string]member{}, stays: map[string][]stay{}}
+			l.channels[name] = &channel{
+				members: map[string]member{}, stays: map[string][]stay{},
+				shown: map[string]map[string]bool{}, crowds: map[string][]crowd{}, watching: map[string]bool{},
+			}
 		}
 	}
 	l.append(encode(&schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{
@@ -106,6 +110,7 @@ func (l *log) append(value []byte) int64 {
 					ch.end(session, seq)
 				}
 			}
+			ch.unwatch(d.Connector)
 			ch.crowd(seq)
 		}
 	}
@@ -162,12 +167,24 @@ func (ch *channel) take(seq int64, e *schema.Event, void bool) {
 		}
 	case *schema.Event_Join:
 		if _, known := ch.members[k.Join.Session]; !known && !void {
-			ch.members[k.Join.Session] = member{k.Join.User, e.Connector, ch.sightOf(k.Join.User, seq)}
-			ch.stays[k.Join.Session] = append(ch.stays[k.Join.Session], stay{from: seq, to: still})
+			ch.enter(seq, e.Time, k.Join.Session, member{k.Join.User, e.Connector})
 		}
 	case *schema.Event_Leave:
 		if !void {
 			ch.end(k.Leave.Session, seq)
+		}
+	case *schema.Event_Watch:
+		if !void {
+			ch.watching[k.Watch.Connector] = true
+			ch.subscribe(seq, e.Time, k.Watch.Connector)
+		}
+	case *schema.Event_Unwatch:
+		if !void {
+			ch.unwatch(k.Unwatch.Connector)
+		}
+	case *schema.Event_Sanction:
+		if !void {
+			ch.sanction(seq, e.Time, k.Sanction)
 		}
 	}
 	ch.crowd(seq)
@@ -184,8 +201,10 @@ func messageOf(seq, time int64, c *schema.Chat) rpc.Message {
 // end ends a session's membership, if it has one.
 func (ch *channel) end(session string, seq int64) {
 	if _, known := ch.members[session]; known {
+		user := ch.members[session].user
 		delete(ch.members, session)
 		ch.stays[session][len(ch.stays[session])-1].to = seq
+		ch.hide(user)
 	}
 }
 
@@ -199,18 +218,26 @@ func (ch *channel) stayAt(session string, seq int64) (stay, bool) {
 	return stay{}, false
 }
 
+// crowd notes whom connectors show from a position on.
 func (ch *channel) crowd(seq int64) {
-	ch.crowds = append(ch.crowds, ch.crowdNow(seq))
-}
-
-// users are those in the channel at a position.
-func (ch *channel) users(seq int64) (at crowd) {
-	for _, c := range ch.crowds {
-		if c.seq <= seq {
-			at = c
+	for connector, shown := range ch.shown {
+		all := ch.crowds[connector]
+		users := slices.Sorted(maps.Keys(shown))
+		if n := len(all); n == 0 || !slices.Equal(all[n-1].users, users) {
+			ch.crowds[connector] = append(all, crowd{seq, users})
 		}
 	}
-	return at
+}
+
+// users are those whom a connector shows in the channel at a position.
+func (ch *channel) users(connector string, seq int64) []string {
+	all := ch.crowds[connector]
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].seq <= seq {
+			return all[i].users
+		}
+	}
+	return nil
 }
 
 // last is the newest public message up to a position; 0: none.

@@ -39,12 +39,8 @@ type node struct {
 	draining      bool
 	beaten        int64 // the offset of its newest beat
 	over          bool
-	ahead         time.Duration     // of its clock
 	watched       map[string]func() // channels that it follows, with what ends that
 }
-
-// now is its clock.
-func (n *node) now() time.Time { return time.Now().Add(n.ahead) }
 
 // push is a record of parley.push.
 type push struct {
@@ -52,7 +48,8 @@ type push struct {
 	value []byte
 }
 
-func (w *world) newNode() *node {
+// newNode returns a connector whose clock is ahead of the right one.
+func (w *world) newNode(ahead time.Duration) *node {
 	w.lives++
 	n := &node{w: w, clients: map[string]*client{}, watched: map[string]func(){}, seen: map[int32]*schema.Push{}, flushers: ws.NewFlushers(), requests: quota.NewPool(0, 1<<30)}
 	n.id, n.pushPartition = fmt.Sprintf("k%d", w.lives), w.rng.IntN(partitions)
@@ -60,16 +57,14 @@ func (w *world) newNode() *node {
 	if w.chance(50) {
 		large = 0
 	}
-	if w.chance(20) {
-		n.ahead = ahead
-	}
 	var ctx context.Context
 	ctx, n.cancel = context.WithCancel(context.Background())
 	n.producer = &producer{write: w.writeEvent, reuses: w.plant == plantReuse}
 	n.inc = connector.NewSimulated(ctx, &w.cfg, connector.Surroundings{
 		ID: n.id, PushPartition: n.pushPartition, Large: cmp.Or(w.large, large),
 		Log:      epoch.Log{Epoch: logEpoch, Partitions: partitions, Window: voidWindow, Format: w.formats.beginning()},
-		Producer: n.producer, Archive: &archive{w, n.id}, Step: w.count, Now: n.now,
+		Producer: n.producer, Archive: &archive{w, n.id}, Step: w.count,
+		Now: func() time.Time { return time.Now().Add(ahead) },
 	})
 	n.at = len(w.pushes[n.pushPartition])
 	w.tracef("%s starts, reading push partition %d from %d", n.id, n.pushPartition, n.at)
@@ -133,7 +128,6 @@ func (n *node) deliver(most int) {
 		}
 		n.w.settle()
 		n.w.checkReplicas(n)
-		n.w.checkBinding(n)
 	}
 	n.inc.Flush()
 	n.w.settle()
@@ -242,7 +236,7 @@ func config(recover, presence int) connector.Config {
 		Limits: rpc.Limits{
 			Body: 4096, Frame: 64 << 10, Channels: 128, Recover: recover, Pipeline: 1000,
 			Dedupe: voidWindow, Presence: presence, Queue: 4 << 20, Page: 1 << 20, Data: 4096,
-			Edits: 1000, Names: 20, Pairs: 10_000, Sanctions: 10_000,
+			Edits: 1000, Names: 20, Pairs: 10_000, Sanctions: 1000,
 		},
 	}
 }

@@ -14,22 +14,28 @@ import (
 // past is what a read finds of a channel: messages as they were sent, and changes,
 // both ascending and without what is void.
 type past struct {
-	messages []rpc.Message
-	changes  []changes.Record
-	from     int64 // it knows nothing of before
+	messages  []rpc.Message
+	changes   []changes.Record
+	sanctions []sanctioned
+	from      int64 // it knows nothing of before
 }
 
 // take takes a row that is not void.
 func (p *past) take(r *row) {
+	if s := r.event.GetSanction(); s != nil {
+		p.sanctions = append(p.sanctions, sanctioned{r.seq, r.event.Time, s})
+	}
 	if r.change != nil {
 		p.changes = append(p.changes, *r.change)
+	}
+	if r.event.GetChat() == nil {
 		return
 	}
 	p.messages = append(p.messages, messageOf(r.seq, r.event.Time, r.event.GetChat()))
 }
 
 // readPast answers with the union of what the projector stored and of the log.
-func (w *world) readPast(r *read) history.Page {
+func (w *world) readPast(r *read) answer {
 	q := r.query
 	found := &past{from: r.from}
 	if !r.logged {
@@ -42,7 +48,7 @@ func (w *world) readPast(r *read) history.Page {
 	w.readTail(&q, r.from, found)
 	w.spoil(&q, r, found)
 	found.messages = slices.DeleteFunc(found.messages, func(m rpc.Message) bool { return !w.maySee(&q, &m) || !wanted(&q, &m) })
-	return w.answer(&q, found)
+	return answer{page: w.answer(&q, found), sanctions: found.sanctions}
 }
 
 // wanted says whether a query asks for the message, among others.
@@ -90,7 +96,10 @@ func (w *world) readTail(q *history.Query, from int64, found *past) {
 			void = false
 		}
 		r, is := rowOf(seq, void, e)
-		if is && !void && seq >= from && e.Channel() == q.Channel && (r.change == nil || !known) {
+		if known {
+			r.change = nil
+		}
+		if is && !void && seq >= from && e.Channel() == q.Channel {
 			found.take(&r)
 		}
 	}
@@ -114,6 +123,8 @@ func (w *world) spoil(q *history.Query, r *read, found *past) {
 				found.changes[i].Purge = &changes.Purge{User: p.User, Since: p.Since + 1, Reason: p.Reason}
 			}
 		}
+	case plantPurgeLost:
+		found.changes = slices.DeleteFunc(found.changes, func(c changes.Record) bool { return c.Purge != nil && isSanction(found.sanctions, c.Seq) })
 	case plantTwice: // a reaction counts twice, as of another user
 		for _, c := range slices.Clone(found.changes) {
 			if c.React != nil {
@@ -122,6 +133,10 @@ func (w *world) spoil(q *history.Query, r *read, found *past) {
 			}
 		}
 	}
+}
+
+func isSanction(all []sanctioned, seq int64) bool {
+	return slices.ContainsFunc(all, func(x sanctioned) bool { return x.seq == seq })
 }
 
 // answer makes the page of what was found.

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -14,7 +12,7 @@ import (
 func (w *world) misread(key string) string {
 	channel, user, is := schema.StateSanctionOf(key)
 	switch {
-	case is && w.plant == plantLostSanction:
+	case is && w.plant == plantSanctionLost:
 		return ""
 	case is && w.plant == plantSlash: // as if a slash ended the name
 		user, _, _ = strings.Cut(user, "/")
@@ -23,34 +21,39 @@ func (w *world) misread(key string) string {
 	return key
 }
 
-// unbind takes out of a push what a planted bug has connectors not notice.
-func unbind(planted plant, p *schema.Push) {
-	switch planted {
-	case plantStays, plantShown, plantUnmuted, plantNoPurge, plantThawed:
+// spoil plants bugs into a push.
+func (o *owner) spoil(p *schema.Push) {
+	switch o.w.plant {
+	case plantSkippedLink:
+		skipLink(p)
+	case plantNoPurge:
+		p.Updates = slices.DeleteFunc(slices.Clone(p.Updates), func(u *schema.Update) bool { return u.GetPurged().GetBy().GetUser() != "" })
 	default:
-		return
+		for _, u := range p.Updates {
+			o.w.unbind(u)
+		}
 	}
-	var updates []*schema.Update
-	for _, u := range p.Updates {
-		updates = append(updates, unbound(planted, u))
-	}
-	p.Updates = slices.DeleteFunc(updates, func(u *schema.Update) bool { return u == nil })
 }
 
-// unbound is an update without what a planted bug leaves out; nil: nothing is left.
-func unbound(planted plant, of *schema.Update) *schema.Update {
-	u := proto.CloneOf(of)
-	switch {
-	case planted == plantStays && u.GetRemoved() != nil:
-		u.GetRemoved().Sessions = nil
-	case planted == plantShown && u.GetJoined() != nil:
-		u.GetJoined().Banned = nil
-	case planted == plantUnmuted && u.GetJoined() != nil:
-		u.GetJoined().Mute = nil
-	case planted == plantNoPurge && u.GetPurged().GetBy().GetUser() != "":
-		return nil
-	case planted == plantThawed && u.GetSnapshot() != nil:
-		u.GetSnapshot().Settings = nil
+// unbind takes out of an update what a planted bug has connectors not notice.
+func (w *world) unbind(u *schema.Update) {
+	joined, removed := u.GetJoined(), u.GetRemoved()
+	switch w.plant {
+	case plantBannedSeen:
+		if joined != nil {
+			joined.Banned = nil
+		}
+	case plantMuteForgotten:
+		if joined != nil {
+			joined.Mute = nil
+		}
+	case plantStaysIn:
+		if n := len(removed.GetSessions()); n > 0 {
+			removed.Sessions = removed.Sessions[:n-1]
+		}
+	case plantUnfrozen:
+		if s := u.GetSnapshot(); s != nil {
+			s.Settings = nil
+		}
 	}
-	return u
 }

@@ -28,6 +28,10 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 		var x ack
 		c.decode(result, &x)
 		c.acked(call, r, &x)
+	case rpc.MethodSanctions:
+		var x rpc.SanctionsResult
+		c.decode(result, &x)
+		c.sanctionList(call, &x)
 	case rpc.MethodPins:
 		var p rpc.PinsResult
 		c.decode(result, &p)
@@ -51,12 +55,13 @@ func (c *client) answered(call *call, result json.RawMessage, bad *rpc.Error) {
 func (c *client) refused(call *call, bad *rpc.Error) {
 	switch bad.Code {
 	case rpc.CodeForbidden:
-		if !c.rooms[call.channel].right.denied(call) && moderates(c.user) {
+		if !c.rooms[call.channel].right.denied(call) && !c.lacksModerate(call) {
 			c.w.fail("%s/%s: %s in %s is refused: %v", c.user, c.session.id, call.method, call.channel, bad)
 		}
 	case rpc.CodeNotJoined:
 		waited := call.method != rpc.MethodChat && idOf(call.params) != "" // for its message, while a later leave went on
-		if r := c.rooms[call.channel]; call.member && !(waited && (r.leaving > call.id || r.right.lostAt >= call.id)) && !c.w.channel(call.channel).wasForced(c.session.id, call.seen) {
+		putOut := c.w.channel(call.channel).putOut(c.user, call.seen)
+		if r := c.rooms[call.channel]; call.member && !putOut && !(waited && (r.leaving > call.id || r.right.lostAt >= call.id)) {
 			c.w.fail("%s: %s in %s is refused to a member", c.user, call.method, call.channel)
 		}
 	case rpc.CodeUnavailable:
@@ -68,15 +73,20 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
 		}
 	case rpc.CodeSanctioned:
-		c.sanctioned(call, bad)
+		c.sanctioned(call, bad.Data)
+		c.w.count("refused with 1009: " + bad.Data.Action)
 	case rpc.CodeRateLimited:
-		c.slowed(call, bad)
+		c.tooSoon(call, bad.Data)
+	case rpc.CodeFull:
+		if some, _ := c.full(call, c.w.logOf(call.channel).end()); !some {
+			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
+		}
 	case rpc.CodeGone:
 		c.isGone(call)
 	case rpc.CodeNoMethod, rpc.CodeInvalidParams:
 		c.tooNew(call, bad)
 	case rpc.CodeHistoryUnavailable:
-		if !c.w.trouble {
+		if putOut := c.w.channel(call.channel).putOut(c.user, call.seen); !c.w.trouble && !putOut {
 			c.w.fail("%s: no history although every read succeeded", c.user)
 		}
 	default:

@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/parley-chat/parley/connector/grants"
+import (
+	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/schema/rpc"
+)
 
 // right is whether the client's session may use a channel.
 type right struct {
@@ -37,7 +40,7 @@ func (c *client) allow() {
 		}
 	}
 	actions := []string{"*"}
-	if moderates(c.user) {
+	if c.moderates() {
 		actions = append(actions, "moderate")
 	}
 	grant, err := grants.New(may, actions)
@@ -53,7 +56,12 @@ func (c *client) allow() {
 
 // removed takes note that the session is out of a channel, whose pushes it has
 // all heard.
-func (c *client) removed(r *room) {
+func (c *client) removed(p *rpc.RemovedPush) {
+	r := c.rooms[p.Channel]
+	if p.Reason != rpc.ReasonForbidden {
+		c.expelled(r, p)
+		return
+	}
 	if !r.right.cut {
 		c.w.fail("%s/%s is out of a channel whose right it never lost", c.user, c.session.id)
 	}

@@ -59,12 +59,12 @@ var actions = []action{
 	{14, func(w *world, p int) { w.control.land(p) }},
 	{2, func(w *world, p int) { w.logs[p].append([]byte("\xff")) }},
 	{10, (*world).moderate},
-	{6, (*world).sanction},
+	{10, (*world).putOutLeaving},
 	{5, (*world).watch},
 	{4, (*world).raise},
 	{5, func(w *world, _ int) {
 		if len(w.nodes) < 4 {
-			w.nodes = append(w.nodes, w.newNode())
+			w.nodes = append(w.nodes, w.newNode(time.Duration(w.rng.IntN(2))*w.skew))
 		}
 	}},
 	{5, (*world).stopNode},
@@ -204,8 +204,10 @@ func (w *world) moderate(partition int) {
 		w.lives++
 		e := &schema.Event{Time: time.Now().UnixMilli(), Connector: fmt.Sprint("api", w.lives), Counter: 1}
 		id := fmt.Sprint("backend", w.lives)
-		if w.chance(50) {
-			e.Kind = &schema.Event_Purge{Purge: &schema.Purge{Channel: name, User: m.User, Id: id, Since: m.Seq, By: &schema.Author{By: &schema.Author_Key{Key: "bot"}}}}
+		if w.chance(25) {
+			e.Kind = w.sanctionByKey(name).Kind
+		} else if w.chance(50) {
+			e.Kind = &schema.Event_Purge{Purge: &schema.Purge{Channel: name, User: m.User, Id: id, Since: m.Seq, By: bot}}
 			w.count("purges")
 		} else {
 			user := m.User

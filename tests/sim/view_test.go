@@ -13,7 +13,14 @@ import (
 type view struct {
 	messages map[int64]*held
 	heard    map[int64]change
-	joined   int64 // the highest seq of a join's result
+	reacted  []reacted // heard, ascending
+	joined   int64     // the highest seq of a join's result
+}
+
+// reacted are counts of reactions to a message, as of a position.
+type reacted struct {
+	target, seq int64
+	counts      map[string]int
 }
 
 // held is a message as of a position, and what was heard of its reactions since.
@@ -35,12 +42,22 @@ func (v *view) put(m rpc.Message, asof int64) {
 		h.counts[r.Name] = r.Count
 	}
 	v.messages[m.Seq] = h
+	for _, r := range v.reacted { // which came while the answer was made
+		if r.target == m.Seq {
+			h.react(r.counts, r.seq)
+		}
+	}
 }
 
 // react takes counts as of a position. What was heard comes in its order.
 func (v *view) react(target int64, counts map[string]int, seq int64) {
-	h := v.messages[target]
-	if h == nil || seq <= h.asof {
+	if h := v.messages[target]; h != nil {
+		h.react(counts, seq)
+	}
+}
+
+func (h *held) react(counts map[string]int, seq int64) {
+	if seq <= h.asof {
 		return
 	}
 	h.unknown = h.unknown || counts == nil
@@ -80,9 +97,9 @@ func (c *client) viewed(p *rpc.JoinParams, r *room, ch *channel, j *rpc.JoinResu
 		return // the answer to a join of an earlier stay, which comes late
 	}
 	if recovered := j.Recovered != nil && *j.Recovered; !recovered {
-		heard := r.view.heard
+		heard, reacted := r.view.heard, r.view.reacted
 		r.view = newView()
-		r.view.heard = heard
+		r.view.heard, r.view.reacted = heard, reacted
 	}
 	r.view.joined = j.Seq
 	r.view.take(j.Messages, j.Changes, j.Reacted, j.Asof)
@@ -122,25 +139,25 @@ func (c *client) compareView(name string, r *room, ch *channel, at int64, last b
 	c.w.count("views compared")
 }
 
-// heardChanges holds that every change up to a position was heard, and the settings.
+// heardChanges holds that every change up to a position was heard, and the settings
+// and sanctions.
 func (c *client) heardChanges(r *room, ch *channel, upTo int64) {
 	if missed := ch.told(c.user, r.changed, upTo); len(missed) > 0 {
 		c.w.fail("%s/%s is at %d and has never heard of the change %s", c.user, c.session.id, upTo, text(missed[0].Change))
-	}
-	if missed := ch.tellsOf(c.user, r.told, upTo); len(missed) > 0 {
-		c.w.fail("%s/%s is at %d and was never told of %s", c.user, c.session.id, upTo, text(missed[0].push))
 	}
 	for _, s := range ch.settings {
 		if s.Seq > r.set && s.Seq <= upTo {
 			c.w.fail("%s/%s is at %d and has never heard of the settings at %d", c.user, c.session.id, upTo, s.Seq)
 		}
 	}
+	c.heardSanctions(r, ch, upTo)
 }
 
 // hearsChange takes a change: it must be the next one of the log that the user may
 // see.
 func (c *client) hearsChange(p *rpc.ChangedPush) {
 	r, ch := c.room(p.Channel, p.Seq)
+	c.heardSanctions(r, ch, p.Seq)
 	next := ch.told(c.user, r.changed, p.Seq)
 	if len(next) != 1 || !sameChange(next[0].Change, p.Change) {
 		c.w.fail("%s/%s hears of the change %s after %d; the log has %d there", c.user, c.session.id, text(p), r.changed, len(next))
@@ -170,6 +187,7 @@ func (c *client) hearsReaction(p *rpc.ReactedPush) {
 	if p.Counts == nil {
 		c.w.count("reactions heard without counts")
 	}
+	r.view.reacted = append(r.view.reacted, reacted{p.Target, p.Seq, p.Counts})
 	r.view.react(p.Target, p.Counts, p.Seq)
 	c.w.count("reactions heard")
 }
@@ -230,9 +248,7 @@ func (c *client) acked(call *call, r *room, x *ack) {
 	case isRetry(call.params):
 		c.w.count("retries told where they stand")
 	}
-	if !l.records[x.Seq].void {
-		c.silent(call, x.Seq, l.records[x.Seq].event)
-	}
+	c.checkDone(call, x.Seq)
 	r.acked = max(r.acked, x.Seq)
 	c.w.count("acknowledged: " + call.method)
 }

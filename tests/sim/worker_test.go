@@ -77,10 +77,7 @@ func (o *owner) apply() bool {
 }
 
 func (o *owner) send(out fold.Out) {
-	if o.w.plant == plantSkippedLink {
-		skipLink(out.Push)
-	}
-	unbind(o.w.plant, out.Push)
+	o.spoil(out.Push)
 	barrier := o.open
 	barrier.missing++
 	record := eventlog.Record{Key: []byte(out.Push.Connector), Value: encode(out.Push)}
@@ -122,6 +119,9 @@ func (o *owner) checkpoint(n int) {
 	}
 	state := o.w.state[o.log.partition]
 	for _, r := range o.flush.records[:min(n, len(o.flush.records))] {
+		if _, _, is := schema.StateSanctionOf(r.Key); is && r.Value == nil && o.w.plant == plantLiftLost {
+			continue
+		}
 		if r.Value == nil {
 			delete(state, r.Key)
 		} else {

@@ -45,6 +45,7 @@ type world struct {
 	messages int
 	lives    int
 	formats  raises
+	skew     time.Duration // of the clocks of some connectors
 	healing  bool
 	trouble  bool // reads may fail
 }
@@ -64,6 +65,9 @@ func newWorld(seed int64, planted plant, trace func(string)) *world {
 		presence = 1
 	}
 	w.cfg = config(2+w.rng.IntN(5), presence)
+	if w.chance(30) {
+		w.cfg.Limits.Sanctions = 1
+	}
 	w.formats.older = planted == plantNone && w.chance(12)
 	w.control = &control{w: w}
 	w.control.take()
@@ -71,10 +75,11 @@ func newWorld(seed int64, planted plant, trace func(string)) *world {
 		w.logs[p], w.state[p] = newSimLog(p, w.formats.beginning()), map[string][]byte{}
 		w.owners[p], w.projectors[p] = w.newOwner(w.logs[p]), w.newProjector(w.logs[p])
 	}
-	for range 2 {
-		w.nodes = append(w.nodes, w.newNode())
+	if w.chance(15) {
+		w.skew = time.Hour
 	}
-	for _, user := range []string{"ann", "ann", "bob", "bob", "cat/a"} {
+	w.nodes = append(w.nodes, w.newNode(w.skew), w.newNode(0))
+	for _, user := range []string{"ann", "ann", "bob", "bob", "b/ann"} {
 		w.clients = append(w.clients, w.newClient(user))
 	}
 	return w
@@ -130,6 +135,9 @@ func (w *world) count(what string) {
 	defer w.counting.Unlock()
 	w.counts[what]++
 }
+
+// now is the time, in Unix milliseconds, by a right clock.
+func (w *world) now() int64 { return time.Now().UnixMilli() }
 
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
 
