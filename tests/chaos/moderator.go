@@ -54,13 +54,16 @@ func (s *system) hello(user string) (rpc.HelloParams, error) {
 // standing is what a moderator has done that has to be undone before all is quiet.
 type standing struct{ channel, user string } // of the channel itself where there is no user
 
-// moderate is something that moderators do.
-func (p *person) moderate(channel string) act {
+// moderate is something that moderators do, mostly to who has said something there.
+func (p *person) moderate(s *session, channel string) act {
 	user, id := p.others[p.rng.IntN(len(p.others))], ulid.Make().String()
+	if m, found := p.anyShown(s, channel); found {
+		user = m.user
+	}
 	switch n := p.rng.IntN(100); {
-	case n < 30 || n < 60 && isModerator(user):
+	case n < 25 || n < 60 && isModerator(user):
 		return p.restrict(checker.OpMute, channel, user, id)
-	case n < 45:
+	case n < 50:
 		return p.restrict(checker.OpBan, channel, user, id)
 	case n < 60:
 		return act{rpc.MethodKick, checker.Entry{Op: checker.OpKick, Channel: channel, Kick: &rpc.KickParams{Channel: channel, User: user, ID: id, Reason: "calm down"}}}
@@ -76,7 +79,7 @@ func (p *person) moderate(channel string) act {
 // restrict mutes or bans a user, mostly for a moment.
 func (p *person) restrict(op checker.Op, channel, user, id string) act {
 	q := rpc.SanctionParams{Channel: channel, User: user, ID: id, Reason: "spam"}
-	if p.rng.IntN(3) > 0 {
+	if p.rng.IntN(2) > 0 {
 		q.For = new(500 + p.rng.Int64N(2500))
 	} else {
 		p.standing[standing{channel, user}] = true

@@ -190,8 +190,8 @@ func (p *person) act(ctx context.Context, s *session) bool {
 		return p.answers(ctx, s, channel)
 	case n < 360 && p.standing != nil:
 		return s.sanctions(ctx, channel)
-	case n < 480 && p.standing != nil:
-		return s.do(ctx, p.moderate(channel))
+	case n < 650 && p.standing != nil:
+		return s.do(ctx, p.moderate(s, channel))
 	case n < 600:
 		if a, found := p.change(s, channel); found {
 			if p.said = a; a.entry.Edit != nil {
