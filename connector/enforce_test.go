@@ -81,6 +81,8 @@ func TestSlowModeCounts(t *testing.T) {
 }
 
 // What slow mode remembers is bounded: who may write again goes first.
+//
+//parley:bound who has spoken in slow mode
 func TestSlowModeIsBounded(t *testing.T) {
 	t.Parallel()
 	ch, now := slowChannel(t), time.UnixMilli(1_790_000_000_000)

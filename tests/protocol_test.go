@@ -389,7 +389,7 @@ func TestNoPong(t *testing.T) {
 func TestHelloSaysTheLimits(t *testing.T) {
 	c := newCluster(t)
 	ada := enter(t, c.connector(nil).addr, "ada")
-	want := rpc.Limits{Body: 4096, Frame: 64 << 10, Channels: 128, Recover: 300, Pipeline: 1000, Dedupe: 65536, Presence: 1000, Queue: ada.hello.Limits.Queue, Page: 1 << 20, Grace: 120_000, Data: 4096, Edits: 1000, Pairs: 10_000, Names: 20}
+	want := rpc.Limits{Body: 4096, Frame: 64 << 10, Channels: 128, Recover: 300, Pipeline: 1000, Dedupe: 65536, Presence: 1000, Queue: ada.hello.Limits.Queue, Page: 1 << 20, Grace: 120_000, Data: 4096, Edits: 1000, Pairs: 10_000, Names: 20, Moderation: 10, Sanctions: 10_000}
 	if ada.hello.Limits != want || ada.hello.Epoch == "" || ada.hello.Ping < 1000 || ada.hello.Connector == "" {
 		t.Errorf("%+v", ada.hello)
 	}
