@@ -13,6 +13,7 @@ import (
 // historyCall is a history request that waits for its page.
 type historyCall struct {
 	*call
+	stay
 	acked int64 // what the session knew of when it asked
 	user  string
 	epoch string // "": the current one
@@ -29,8 +30,6 @@ type historyCall struct {
 func (h *historyCall) any() bool { return h.epoch == "" && h.answers == 0 && h.author == "" }
 
 var errBehind = errors.New("the stream has not yet passed what was acknowledged")
-
-func (h *historyCall) passed(*channel) bool { return false }
 
 func (h *historyCall) refused(*rpc.Error) { h.fail(rpc.NotJoined()) }
 
@@ -127,6 +126,10 @@ func (ch *channel) page(h *historyCall, end int64) (room.Page, bool) {
 }
 
 func (h *historyCall) send(p room.Page) {
+	if bad := h.over(); bad != nil {
+		h.fail(bad)
+		return
+	}
 	inc := h.session.inc
 	r := rpc.HistoryResult{
 		Epoch: cmp.Or(h.epoch, inc.log.Epoch), Asof: p.Asof, Seq: p.Seq, Changes: p.Changes, Reacted: p.Reacted, Mine: p.Mine,

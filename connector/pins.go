@@ -14,6 +14,7 @@ import (
 // pinsCall is a request for the pinned messages of a channel.
 type pinsCall struct {
 	*call
+	stay
 	acked int64 // what the session knew of when it asked
 }
 
@@ -34,7 +35,7 @@ func (c *call) pins(r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	p.afterJoin(&pinsCall{c, p.ackedNow()})
+	p.afterJoin(&pinsCall{c, stay{place: p}, p.ackedNow()})
 	return nil
 }
 
@@ -44,8 +45,6 @@ func (p *place) ackedNow() int64 {
 	defer p.session.mu.Unlock()
 	return p.acked
 }
-
-func (n *pinsCall) passed(*channel) bool { return false }
 
 func (n *pinsCall) refused(*rpc.Error) { n.fail(rpc.NotJoined()) }
 
@@ -67,6 +66,10 @@ func (n *pinsCall) answer(ch *channel) {
 		if err != nil {
 			inc.past.noHistory.warn(n.within(inc.ctx), inc.logger, err)
 			n.fail(rpc.HistoryUnavailable(retryAfter))
+			return
+		}
+		if bad := n.over(); bad != nil {
+			n.fail(bad)
 			return
 		}
 		n.reply(func(b []byte) []byte { return rpc.AppendPinsResult(b, &r, messages) })

@@ -13,6 +13,7 @@ import (
 // reactionsCall is a request for who reacts to a message.
 type reactionsCall struct {
 	*call
+	stay
 	acked int64 // what the session knew of when it asked
 	seq   int64
 	epoch string // "": the current one
@@ -59,7 +60,7 @@ func (c *call) reactions(r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	n.acked = p.ackedNow()
+	n.place, n.acked = p, p.ackedNow()
 	p.afterJoin(n)
 	return nil
 }
@@ -70,8 +71,6 @@ func checkReaction(field, name string) *rpc.Error {
 	}
 	return nil
 }
-
-func (n *reactionsCall) passed(*channel) bool { return false }
 
 func (n *reactionsCall) refused(*rpc.Error) { n.fail(rpc.NotJoined()) }
 
@@ -100,6 +99,10 @@ func (n *reactionsCall) answer(ch *channel) {
 			inc.past.noHistory.warn(ctx, inc.logger, err)
 			n.fail(rpc.HistoryUnavailable(retryAfter))
 		default:
+			if bad := n.over(); bad != nil {
+				n.fail(bad)
+				return
+			}
 			n.result(r)
 		}
 	})

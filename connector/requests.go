@@ -252,9 +252,7 @@ func (c *call) history(r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	s.mu.Lock()
-	h.acked = p.acked
-	s.mu.Unlock()
+	h.place, h.acked = p, p.ackedNow()
 	p.afterJoin(h)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 // sanctionsCall is a request for the mutes and bans of a channel.
 type sanctionsCall struct {
 	*call
+	stay
 	acked int64 // what the session knew of when it asked
 	after string
 	limit int
@@ -42,12 +43,10 @@ func (c *call) sanctions(r rpc.Request) *rpc.Error {
 	if bad := s.pace.moderation(); bad != nil {
 		return bad
 	}
-	n.acked = p.ackedNow()
+	n.place, n.acked = p, p.ackedNow()
 	p.afterJoin(n)
 	return nil
 }
-
-func (n *sanctionsCall) passed(*channel) bool { return false }
 
 func (n *sanctionsCall) refused(*rpc.Error) { n.fail(rpc.NotJoined()) }
 
@@ -70,6 +69,10 @@ func (n *sanctionsCall) answer(ch *channel) {
 		if err != nil {
 			inc.past.noHistory.warn(ctx, inc.logger, err)
 			n.fail(rpc.HistoryUnavailable(retryAfter))
+			return
+		}
+		if bad := n.over(); bad != nil {
+			n.fail(bad)
 			return
 		}
 		n.result(r)
