@@ -76,7 +76,10 @@ func (a *act) goOn(ch *channel, bad *rpc.Error) {
 		bad = out
 	case bad == nil:
 		if bad = s.allowedNow(a.takes, p.name); bad == nil {
-			bad = a.silencedMeanwhile(ch)
+			if bad := a.silenced(ch); bad != nil {
+				a.unlessDone(ch, func() { a.fail(s.inc.metrics.refuse(bad.Data.Action, bad)) })
+				return
+			}
 		}
 	case ch.Position() < a.target && (a.target <= p.acked || s.inc.ctx.Err() != nil):
 		bad = rpc.HistoryUnavailable(retryAfter) // it may well be there
@@ -113,11 +116,12 @@ func (a *act) hit(ch *channel, t *room.Target) *rpc.Error {
 	if bad == nil {
 		bad = a.tooMany(t)
 	}
-	if bad == nil {
-		bad = a.full(ch)
-	}
 	if bad != nil {
 		a.unlessDone(ch, func() { a.fail(bad) })
+		return nil
+	}
+	if bad := a.full(ch); bad != nil {
+		a.unlessDone(ch, func() { a.fail(a.session.inc.metrics.refuse(refusedFull, bad)) })
 		return nil
 	}
 	if c := a.event.GetChange(); c != nil {

@@ -58,15 +58,6 @@ func (a *act) silenced(ch *channel) *rpc.Error {
 	return a.place.silenced(ch)
 }
 
-// silencedMeanwhile is silenced, for one that has waited for its message.
-func (a *act) silencedMeanwhile(ch *channel) *rpc.Error {
-	bad := a.silenced(ch)
-	if bad != nil {
-		a.session.inc.metrics.refuse(bad.Data.Action, bad)
-	}
-	return bad
-}
-
 // tooSoon refuses a message that slow mode does not take yet. Both locks are held.
 func (a *act) tooSoon(ch *channel) *rpc.Error {
 	if a.event.GetChat() == nil {

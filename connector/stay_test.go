@@ -1,11 +1,14 @@
 package connector
 
 import (
+	"context"
+	"fmt"
 	"testing"
 
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -32,4 +35,35 @@ func TestNothingIsReadForWhoIsOut(t *testing.T) {
 	eve.hears(`"sanctioned"`, `"left"`, isOut)
 	r.says("secret")
 	eve.hears(`"code":1003`)
+}
+
+// doneArchive knows of an act of everybody.
+type doneArchive struct{ *heldArchive }
+
+func (doneArchive) First(context.Context, string, string, string, int64) (history.Act, bool, error) {
+	return history.Act{Seq: 2}, true, nil
+}
+
+// A change that was carried out, and is sent again, is not refused for a mute that came
+// while its message was waited for.
+func TestRetryOfAChangeBeforeAMute(t *testing.T) {
+	for name, want := range map[string]string{"carried out": `"id":50,"result":{"id":"e","seq":2`, "not carried out": `"code":1009`} {
+		t.Run(name, func(t *testing.T) {
+			r := newFoldRig(t)
+			if name == "carried out" {
+				r.inc.past.archive = doneArchive{r.archive}
+			}
+			eve := r.enters("eve")
+			eve.joins()
+			edit := fmt.Sprintf(`{"jsonrpc":"2.0","id":50,"method":"edit","params":{"channel":"a","seq":%d,"body":"x","id":"e","retry":true}}`, r.offset+1)
+			if err := eve.ws.WriteMessage(websocket.TextMessage, []byte(edit)); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the edit waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+			r.moderates(&schema.Sanction{User: "eve", Action: schema.Sanction_ACTION_MUTE})
+			eve.hears(`"sanctioned"`)
+			r.elsewhere(&schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{Channel: "a", User: "eve", Id: "1", Body: "1"}}})
+			eve.hears(`"method":"chat"`, want)
+		})
+	}
 }
