@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -123,7 +124,10 @@ func (s *system) startKafka(folder string, nodes int) error {
 		s.brokers = append(s.brokers, p)
 	}
 	s.kafka = cluster.Brokers()
-	return nil
+	// A role that cannot give a topic its replicas ends.
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	return kraft.AwaitBrokers(ctx, s.kafka)
 }
 
 func (s *system) startStore(launch launcher, folder string) error {

@@ -185,6 +185,28 @@ func (c *Cluster) awaitNode(ctx context.Context, n *Node) error {
 	}
 }
 
+// AwaitBrokers waits until every one of the brokers knows of all of them: before that
+// no topic can have a replica on each. It is for those who start the processes.
+func AwaitBrokers(ctx context.Context, brokers []string) error {
+	for _, addr := range brokers {
+		transport := &kafka.Transport{Dial: (&net.Dialer{}).DialContext}
+		client := kafka.Client{Addr: kafka.TCP(addr), Timeout: 5 * time.Second, Transport: transport}
+		for {
+			res, err := client.Metadata(ctx, &kafka.MetadataRequest{})
+			transport.CloseIdleConnections()
+			if err == nil && len(res.Brokers) == len(brokers) {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("not all brokers are in the cluster yet: %w", context.Cause(ctx))
+			case <-time.After(retryEvery):
+			}
+		}
+	}
+	return nil
+}
+
 // Kill ends all nodes at once.
 func (c *Cluster) Kill() {
 	for _, n := range c.Nodes {
