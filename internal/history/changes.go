@@ -52,7 +52,7 @@ func (s *store) fold(ctx context.Context, channel string, at location, end int64
 				return err
 			}
 			if c.action == "react" {
-				if pairs++; f.maxPairs > 0 && pairs >= f.maxPairs {
+				if pairs++; f.maxPairs > 0 && pairs > f.maxPairs {
 					f.over = true
 					return nil
 				}
@@ -71,19 +71,19 @@ func (s *store) fold(ctx context.Context, channel string, at location, end int64
 }
 
 func (s *store) foldQuery(channel string, at location, end int64, f *folding) (string, []any) {
-	seqs, users := make([]int64, len(f.of)), make([]string, len(f.of))
+	users := make([]string, len(f.of))
 	for i := range f.of {
-		seqs[i], users[i] = f.of[i].Seq, f.of[i].User
+		users[i] = f.of[i].User
 	}
 	slices.Sort(users)
-	low, high := slices.Min(seqs), slices.Max(seqs)
 	in := []any{at.epoch, at.partition, channel, end}
-	of := append(slices.Clone(in), low, high, seqs)
-	of4, query := slices.Concat(of, of, of, of), reactions+` UNION ALL `+edits+` UNION ALL `+others+` UNION ALL `+purges
+	targets, low, high := targetsOf(f.of)
+	of := slices.Concat(in, targets)
+	args, query := slices.Concat(of, of, of, of), reactions+` UNION ALL `+edits+` UNION ALL `+others+` UNION ALL `+purges
 	if f.deletions {
-		of4, query = of, deletions+` UNION ALL `+purges
+		args, query = of, deletions+` UNION ALL `+purges
 	}
-	args := slices.Concat(of4, in, []any{low, high, slices.Compact(users)})
+	args = slices.Concat(args, in, []any{low, high, slices.Compact(users)})
 	bound := ""
 	if f.maxPairs > 0 {
 		bound = fmt.Sprintf(` SETTINGS max_rows_to_group_by = %d, group_by_overflow_mode = 'break'`, f.maxPairs)
@@ -91,17 +91,26 @@ func (s *store) foldQuery(channel string, at location, end int64, f *folding) (s
 	return strings.NewReplacer(`{changes}`, s.db.Table(sql.Changes(at.generation)), `{bound}`, bound).Replace(query), args
 }
 
-// foldable is how many of messages, the first of them, have no more reactions together
-// than are folded at once; one at least.
-func (s *store) foldable(ctx context.Context, channel string, at location, end int64, of []changes.Message) (n int, err error) {
-	table, seqs := sql.Changes(at.generation), make([]int64, len(of))
+// targetsOf are the arguments of ofTargets after those of ofChannel, and the lowest and
+// the highest seq of them.
+func targetsOf(of []changes.Message) (args []any, low, high int64) {
+	seqs := make([]int64, len(of))
 	for i := range of {
 		seqs[i] = of[i].Seq
 	}
+	low, high = slices.Min(seqs), slices.Max(seqs)
+	return []any{low, high, seqs}, low, high
+}
+
+// foldable is how many of messages, the first of them, have no more reactions together
+// than are folded at once; one at least.
+func (s *store) foldable(ctx context.Context, channel string, at location, end int64, of []changes.Message) (n int, err error) {
+	table := sql.Changes(at.generation)
+	targets, _, _ := targetsOf(of)
 	query := `SELECT target, uniq(user, name) FROM ` + s.db.Table(table) + ofTargets + ` AND action = 'react' GROUP BY target`
 	pairs := map[int64]uint64{}
 	err = s.query(ctx, table, func(ctx context.Context) error {
-		rows, err := s.db.Query(ctx, query, at.epoch, at.partition, channel, end, slices.Min(seqs), slices.Max(seqs), seqs)
+		rows, err := s.db.Query(ctx, query, append([]any{at.epoch, at.partition, channel, end}, targets...)...)
 		if err != nil {
 			return err
 		}

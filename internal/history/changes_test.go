@@ -156,6 +156,14 @@ func (w *world) projected(marks ...int64) (readers []*Reader) {
 	return readers
 }
 
+// newTold is a log with events of all kinds, and readers with the watermark at its
+// beginning, within it and at its end.
+func newTold(t *testing.T) (w *world, all *told, readers []*Reader, end int64) {
+	w = newWorld(t, schema.Window)
+	all = w.tell(160)
+	return w, all, w.projected(0, 5, 60, 159, 160), int64(len(w.events))
+}
+
 // query draws a query that knows of changes, and of what is void, or does not.
 func (a *told) query(t *rapid.T, end int64) Query {
 	q := Query{
@@ -232,10 +240,7 @@ func (a *told) check(t *rapid.T, q *Query, p *Page) {
 // What history tells is the fold of the log, wherever the watermark is and whatever is
 // known, and pages that go on where the one before ended have everything once.
 func TestPagesAreTheFoldOfTheLog(t *testing.T) {
-	w := newWorld(t, schema.Window)
-	all := w.tell(160)
-	readers := w.projected(0, 5, 60, 159, 160)
-	end := int64(len(w.events))
+	w, all, readers, end := newTold(t)
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.SampledFrom(readers).Draw(t, "reader")
 		q := all.query(t, end)
@@ -271,10 +276,7 @@ func TestPagesAreTheFoldOfTheLog(t *testing.T) {
 
 // Who reacts is told page by page, and what the ring is filled with are all changes.
 func TestReactorsAndRecords(t *testing.T) {
-	w := newWorld(t, schema.Window)
-	all := w.tell(160)
-	readers := w.projected(0, 5, 60, 159, 160)
-	end := int64(len(w.events))
+	w, all, readers, end := newTold(t)
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.SampledFrom(readers).Draw(t, "reader")
 		q := all.query(t, end)

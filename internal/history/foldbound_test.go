@@ -47,7 +47,7 @@ func TestFoldIsBounded(t *testing.T) {
 			}
 			return seqs(page)
 		}
-		if got := read(Newest, 0); got[len(got)-1] != heavyMessages {
+		if got := read(Newest, 0); len(got) != most || got[len(got)-1] != heavyMessages {
 			t.Errorf("%d users: the newest are %v", users, got)
 		}
 		if most == 1 {

@@ -7,7 +7,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -28,10 +27,7 @@ func TestItemsNearTheLimit(t *testing.T) {
 }
 
 func TestPagesForwardHaveEverythingOnce(t *testing.T) {
-	w := newWorld(t, schema.Window)
-	all := w.tell(160)
-	readers := w.projected(0, 5, 60, 159, 160)
-	end := int64(len(w.events))
+	w, all, readers, end := newTold(t)
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.SampledFrom(readers).Draw(t, "reader")
 		q := all.query(t, end)

@@ -45,7 +45,7 @@ type event struct {
 func newWorld(t testing.TB, window int64) *world {
 	t.Helper()
 	dsn := embeddedtest.ClickHouse(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel)
 	broker := embeddedtest.Kafka(t)
 	kafka, err := eventlog.New(eventlog.Config{Brokers: []string{broker}})

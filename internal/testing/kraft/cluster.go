@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -162,24 +163,36 @@ func (c *Cluster) Restart(ctx context.Context, n *Node) error {
 
 // awaitNode waits until a node knows itself as a member of its cluster.
 func (c *Cluster) awaitNode(ctx context.Context, n *Node) error {
+	err := await(ctx, n.Addr(), n.process.Done(), func(known []kafka.Broker) bool {
+		return slices.ContainsFunc(known, func(b kafka.Broker) bool { return b.ID == n.ID })
+	})
+	switch {
+	case errors.Is(err, errEnded):
+		return n.earlyEnd()
+	case err != nil:
+		return fmt.Errorf("node %d is not in the cluster yet (see %s): %w", n.ID, n.Log(), err)
+	}
+	return nil
+}
+
+var errEnded = errors.New("the process has ended")
+
+// await asks a node which brokers it knows until these are enough, or ended is closed.
+func await(ctx context.Context, addr string, ended <-chan struct{}, enough func([]kafka.Broker) bool) error {
 	transport := &kafka.Transport{Dial: (&net.Dialer{}).DialContext}
 	defer transport.CloseIdleConnections()
-	client := kafka.Client{Addr: kafka.TCP(n.Addr()), Timeout: 5 * time.Second, Transport: transport}
+	client := kafka.Client{Addr: kafka.TCP(addr), Timeout: 5 * time.Second, Transport: transport}
 	for {
 		res, err := client.Metadata(ctx, &kafka.MetadataRequest{})
-		if err == nil {
-			for _, b := range res.Brokers {
-				if b.ID == n.ID {
-					return nil
-				}
-			}
+		if err == nil && enough(res.Brokers) {
+			return nil
 		}
 		transport.CloseIdleConnections()
 		select {
-		case <-n.process.Done():
-			return n.earlyEnd()
+		case <-ended:
+			return errEnded
 		case <-ctx.Done():
-			return fmt.Errorf("node %d is not in the cluster yet (see %s): %w", n.ID, n.Log(), context.Cause(ctx))
+			return context.Cause(ctx)
 		case <-time.After(retryEvery):
 		}
 	}
@@ -189,19 +202,9 @@ func (c *Cluster) awaitNode(ctx context.Context, n *Node) error {
 // no topic can have a replica on each. It is for those who start the processes.
 func AwaitBrokers(ctx context.Context, brokers []string) error {
 	for _, addr := range brokers {
-		transport := &kafka.Transport{Dial: (&net.Dialer{}).DialContext}
-		client := kafka.Client{Addr: kafka.TCP(addr), Timeout: 5 * time.Second, Transport: transport}
-		for {
-			res, err := client.Metadata(ctx, &kafka.MetadataRequest{})
-			transport.CloseIdleConnections()
-			if err == nil && len(res.Brokers) == len(brokers) {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("not all brokers are in the cluster yet: %w", context.Cause(ctx))
-			case <-time.After(retryEvery):
-			}
+		err := await(ctx, addr, nil, func(known []kafka.Broker) bool { return len(known) == len(brokers) })
+		if err != nil {
+			return fmt.Errorf("not all brokers are in the cluster yet: %w", err)
 		}
 	}
 	return nil
