@@ -13,7 +13,7 @@ import (
 // surely reports whether a mute binds by every clock, from before until now.
 func (w *world) surely(x *sanctioned) bool { return x.binds(w.now() + w.skew.Milliseconds()) }
 
-// told are the sanctions in (after, upTo] that the client is told of.
+// toldOf are the sanctions in (after, upTo] that the client gets a push of.
 func (c *client) toldOf(ch *channel, after, upTo int64) []sanctioned {
 	return slices.DeleteFunc(slices.Clone(ch.sanctions), func(x sanctioned) bool {
 		return x.seq <= after || x.seq > upTo || x.User != c.user && !c.moderates()
@@ -111,7 +111,7 @@ func (c *client) checkMuted(call *call, ch *channel, j *rpc.JoinResult) {
 		c.w.fail("%s/%s joins %s at %d, and is not told of the mute at %d", c.user, c.session.id, j.Channel, j.Seq, m.seq)
 	case got == nil:
 	case !m.binds(call.at) || got.Seq != m.seq || got.User != c.user || got.Action != rpc.SanctionMute || got.Until != m.Until || got.Reason != m.Reason || got.By != authorOf(m.By):
-		c.w.fail("%s/%s joins %s at %d, and is told of %s; the log has %v", c.user, c.session.id, j.Channel, j.Seq, text(got), m)
+		c.w.fail("%s/%s joins %s at %d, and gets %s; the log has %v", c.user, c.session.id, j.Channel, j.Seq, text(got), m)
 	default:
 		c.w.count("joined while muted")
 	}
@@ -203,7 +203,7 @@ func (c *client) full(call *call, upTo int64) (some, all bool) {
 // seen when it asked, its connector had, too.
 func (c *client) checkDone(call *call, seq int64) {
 	if c.lacksModerate(call) {
-		c.w.fail("%s/%s: %s %s is done by one who is no moderator", c.user, c.session.id, call.method, text(call.params))
+		c.w.fail("%s/%s: %s %s is carried out for a user who may not moderate", c.user, c.session.id, call.method, text(call.params))
 	}
 	if !call.fresh || !call.member || seq <= call.seen {
 		return
@@ -244,7 +244,7 @@ func (c *client) sanctionList(call *call, x *rpc.SanctionsResult) {
 			return
 		}
 	}
-	c.w.fail("%s/%s is told of %s in %s after %q, as at no time", c.user, c.session.id, text(x), call.channel, p.After)
+	c.w.fail("%s/%s gets %s in %s after %q, as at no time", c.user, c.session.id, text(x), call.channel, p.After)
 }
 
 // checkBinding compares what binds a connector's members with the log, at a position.
