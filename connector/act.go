@@ -105,7 +105,7 @@ func (a *act) take(ch *channel) *rpc.Error {
 // isKnown answers an act whose id is known. Without retry only what this session
 // has seen counts. Both locks are held.
 func (a *act) isKnown(ch *channel) bool {
-	if a.id == nil {
+	if a.id == nil || a.session.backend != nil { // memory has the ids of clients
 		return false
 	}
 	id := *a.id
@@ -166,6 +166,6 @@ func (a *act) stored(ch *channel, ack eventlog.Ack, reaction bool) {
 }
 
 func idOf(e *schema.Event) string {
-	act, _ := e.UserAct()
+	act, _ := e.Act()
 	return act.ID
 }

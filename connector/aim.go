@@ -218,7 +218,7 @@ func (x *reader) target(ch *channel, by *act, seq int64) *rpc.Error {
 	}
 	ctx, cancel = context.WithTimeout(by.within(x.inc.ctx), x.inc.cfg.HistoryTime)
 	defer cancel()
-	done, err := x.shares.await(ctx, by.session.user)
+	done, err := x.shares.await(ctx, by.session.reads())
 	if err == nil {
 		defer done()
 		err = x.loadTarget(ctx, ch, seq)

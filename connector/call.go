@@ -13,7 +13,8 @@ type call struct {
 	method   string
 	id       []byte // nil: a notification
 	span     tracing.Span
-	cost     int // bytes that count until it is answered
+	cost     int  // bytes that count until it is answered
+	quiet    bool // it is not counted among the requests of clients
 	answered atomic.Bool
 }
 
@@ -32,7 +33,9 @@ func (c *call) respond(e *rpc.Error, write func([]byte) []byte) {
 	if c.answered.Swap(true) {
 		return
 	}
-	c.session.inc.metrics.answered(c.method, e)
+	if !c.quiet {
+		c.session.inc.metrics.answered(c.method, e)
+	}
 	<-c.session.unanswered
 	switch front := c.session.front; {
 	case c.id == nil:

@@ -49,6 +49,9 @@ func checkSeq(seq int64) *rpc.Error {
 func (c *call) change(takes grants.Action, p *toChange, change *schema.Change) *rpc.Error {
 	s := c.session
 	change.Channel, change.Session, change.User, change.Target, change.Trace = p.Channel, s.id, s.user, p.Seq, c.span.TraceID()
+	if s.backend != nil {
+		change.Origin, change.Key = schema.Origin_ORIGIN_BACKEND, s.backend.key
+	}
 	a := &act{call: c, takes: takes, id: p.ID, retry: p.Retry, target: p.Seq, epoch: p.Epoch}
 	a.event = &schema.Event{Kind: &schema.Event_Change{Change: change}}
 	a.name = func(id string) { change.Id = id }
@@ -120,7 +123,7 @@ func (c *call) pin(r rpc.Request) *rpc.Error {
 		return bad
 	}
 	pin := &schema.Pin{
-		Channel: p.Channel, By: &schema.Author{By: &schema.Author_User{User: c.session.user}}, Target: p.Seq, Remove: p.Remove,
+		Channel: p.Channel, By: c.session.author(), Target: p.Seq, Remove: p.Remove,
 	}
 	a := &act{call: c, takes: grants.Moderate, id: p.ID, retry: p.Retry, target: p.Seq, epoch: p.Epoch}
 	a.event = &schema.Event{Kind: &schema.Event_Pin{Pin: pin}}

@@ -33,6 +33,9 @@ func check(cfg *Config, at net.Addr) (*gate.Gate, error) {
 			return nil, err
 		}
 	}
+	if err := cfg.checkAPI(); err != nil {
+		return nil, err
+	}
 	return gate.New(gate.Config{
 		Authenticated: cfg.Auth != nil, Open: cfg.Open, Hosts: cfg.Hosts, Origins: cfg.Origins, Proxies: cfg.Proxies,
 	}, at)

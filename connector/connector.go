@@ -24,6 +24,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/parley-chat/parley/connector/admission"
+	"github.com/parley-chat/parley/connector/api"
 	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/connector/jsonrpc"
@@ -49,6 +50,9 @@ type Config struct {
 	// and owned by the connector.
 	Listen   string
 	Listener net.Listener
+	// NoClients means that there are none, and the API alone is served.
+	NoClients bool
+	API       APIConfig
 	// Page is served at /; nil for none.
 	Page http.Handler
 	// Certificate makes clients connect over TLS; nil: in plain HTTP.
@@ -100,6 +104,8 @@ type Connector struct {
 	edge     *admission.Control // counts sockets, whatever incarnation they belong to
 	rules    *rulebook
 	server   *jsonrpc.Server
+	api      *api.Server    // nil: there is none
+	turns    chan struct{}  // a slot for each request of a backend that waits
 	doubted  sync.Once      // a proxy that is not trusted was named
 	before   error          // what ended the incarnation before; owned by Run
 	db       *clickhouse.DB // for comparing the log with it; set by Run
@@ -119,25 +125,26 @@ func New(cfg Config) (*Connector, error) {
 	cfg.ClientPing = cmp.Or(cfg.ClientPing, 25*time.Second)
 	cfg.HistoryTime = cmp.Or(cfg.HistoryTime, defaultHistoryTime)
 	l := cfg.Listener
-	if l == nil {
+	if l == nil && !cfg.NoClients {
 		var err error
 		if l, err = net.Listen("tcp", cfg.Listen); err != nil {
 			return nil, fmt.Errorf("listen for clients: %w", err)
 		}
 	}
-	g, err := check(&cfg, l.Addr())
+	at := cfg.address(l)
+	g, err := check(&cfg, at)
 	var keys *identity.Remote
 	if err == nil {
 		keys, err = cfg.setTokens()
 	}
 	if err != nil {
-		if cfg.Listener == nil {
+		if cfg.Listener == nil && l != nil {
 			err = errors.Join(err, l.Close())
 		}
 		return nil, err
 	}
-	cfg.Listen = l.Addr().String()
-	cfg.setLimits(l.Addr())
+	cfg.Listen = at.String()
+	cfg.setLimits(at)
 	cfg.fit()
 	m := newMetrics(cfg.Meters)
 	c := &Connector{
@@ -149,6 +156,7 @@ func New(cfg Config) (*Connector, error) {
 		TLS: cfg.tls(), OnUnshaken: func() { m.handshakes.Add(1) },
 		MaxToken: identity.MaxToken, Logger: cfg.Logger,
 	})
+	c.setAPI()
 	return c, nil
 }
 
@@ -167,8 +175,8 @@ func (cfg *Config) fit() {
 	}
 }
 
-// Addr is the address that clients connect to.
-func (c *Connector) Addr() net.Addr { return c.listener.Addr() }
+// Addr is the address that clients connect to; without clients that of the API.
+func (c *Connector) Addr() net.Addr { return c.cfg.address(c.listener) }
 
 // Run serves until ctx ends; then it drains, and returns nil. Its error is one
 // that another try would not fix.
@@ -177,29 +185,24 @@ func (c *Connector) Run(ctx context.Context) error {
 		MaxConns: 1, DialTimeout: firstLook, Meters: c.cfg.Meters, Logger: c.cfg.Logger,
 	})
 	if err != nil {
-		_ = c.listener.Close()
+		c.closeListeners()
 		return &unusable{err}
 	}
 	defer db.Close()
 	c.db = db
 	defer c.gauges()()
 	defer c.followCertificate(ctx)()
-	served := make(chan error, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() {
-		served <- c.server.Serve(c.listener)
-		stop() // nobody can come any more
-	}()
+	served := c.serveListeners(stop)
 	unfollow, err := c.followRules(ctx)
 	if err == nil {
 		err = c.serveClients(ctx)
 		unfollow()
 	}
 	c.ending.Wait()
-	_ = c.server.Close()
-	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {
-		err = fmt.Errorf("serve clients: %w", e)
+	if e := served(); err == nil {
+		err = e
 	}
 	return err
 }

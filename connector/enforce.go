@@ -52,7 +52,7 @@ func (a *act) isWriting() bool {
 
 // silenced refuses the act of a user who may not write now. Both locks are held.
 func (a *act) silenced(ch *channel) *rpc.Error {
-	if !a.isWriting() {
+	if !a.isWriting() || a.session.backend != nil {
 		return nil
 	}
 	return a.place.silenced(ch)

@@ -26,8 +26,11 @@ type historyCall struct {
 	author  string
 }
 
-// any reports whether the page is of this epoch, and of all messages.
-func (h *historyCall) any() bool { return h.epoch == "" && h.answers == 0 && h.author == "" }
+// any reports whether the page is of this epoch, and of all messages that a user may
+// see.
+func (h *historyCall) any() bool {
+	return h.epoch == "" && h.answers == 0 && h.author == "" && !h.session.audits()
+}
 
 var errBehind = errors.New("the stream has not yet passed what was acknowledged")
 
@@ -98,13 +101,13 @@ func (x *reader) page(ctx context.Context, ch *channel, h *historyCall, reached 
 		x.inc.metrics.fromRing()
 		return found, nil
 	}
-	done, err := x.shares.await(ctx, h.user)
+	done, err := x.shares.await(ctx, h.session.reads())
 	if err != nil {
 		return room.Page{}, err
 	}
 	defer done()
 	q := x.query(ch, h.user, end)
-	q.Epoch, q.Mode, q.Limit = h.epoch, h.mode, h.limit
+	q.Epoch, q.Mode, q.Limit, q.Everyone = h.epoch, h.mode, h.limit, h.session.audits()
 	q.Before, q.After, q.Around = h.seq, h.seq, h.seq
 	q.Reply, q.Author = h.answers, h.author
 	return x.read(ctx, q)

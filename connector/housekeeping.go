@@ -72,6 +72,7 @@ func (inc *incarnation) keepOnce(now time.Time, sessions []*session, channels bo
 	if channels {
 		inc.channels.presence()
 		inc.watches.endStrays()
+		inc.guests.sweep(now)
 		inc.channels.forgetLeft(now)
 	}
 	return nil

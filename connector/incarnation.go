@@ -55,6 +55,7 @@ type incarnation struct {
 
 	channels *channels
 	watches  *watches
+	guests   *guests
 	sessions *sessions
 	stepped  func(step, state) // called with each step of a place and the state before it; nil: nobody asks
 }
@@ -80,7 +81,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 		Window: log.Window, Entries: 3 * limits.Recover, Presence: limits.Presence, Backlogs: quota.NewPool(backlogTotal, 0),
 	})
 	inc.events = &publisher{connector: id, topic: inc.tracers.events, metrics: inc.metrics, fail: inc.fail, now: inc.now, writers: make([]writer, log.Partitions)}
-	inc.past, inc.watches = newReader(inc, from), newWatches(inc)
+	inc.past, inc.watches, inc.guests = newReader(inc, from), newWatches(inc), newGuests(inc)
 	return inc
 }
 

@@ -61,6 +61,8 @@ type metrics struct {
 	keyFetches   meter.Tally     // by result
 	handshakes   meter.Counter   // that failed
 	signals      meter.Tally     // by what became of them
+	api          meter.Tally     // by method and result
+	apiAnswers   meter.Tally     // by status
 }
 
 func newMetrics(p metric.MeterProvider) *metrics {
@@ -122,6 +124,11 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		signals: m.Tally("parley.connector.signals", "{signal}",
 			"Signals by what became of them: in, they were taken from clients; out, they were handed to sockets, once for each session; dropped for a newer one, a full queue, a client that reads slowly, or the want of a topic.",
 			meter.By("what", signalIn, signalOut, signalDropped)),
+		api: m.Tally("parley.connector.api.requests", "{request}",
+			"Requests of backends that were answered, by method and result: ok, refused, or unavailable where the servers are to blame. A batch has many.",
+			meter.ByTwo("method", apiMethods, "result", []string{outcomeOK, outcomeRefused, outcomeUnavailable})),
+		apiAnswers: m.Tally("parley.connector.api.answers", "{answer}",
+			"HTTP answers of the API, by status: 401 where a key is wrong, 429 above its rate.", meter.By("status", apiStatuses...)),
 		corrupt: eventlog.CorruptRecords(m, schema.TopicPush, schema.TopicRules),
 	}
 }
@@ -157,16 +164,22 @@ func (m *metrics) closed(e front.Ending) {
 	m.closes.Add(1, label)
 }
 
+// outcomeOf is what a request's answer is; e is nil for a result.
+func outcomeOf(e *rpc.Error) string {
+	switch {
+	case e == nil:
+		return outcomeOK
+	case e.Code == rpc.CodeUnavailable || e.Code == rpc.CodeHistoryUnavailable || e.Code == rpc.CodeInternal:
+		return outcomeUnavailable
+	}
+	return outcomeRefused
+}
+
 // answered counts a request's answer; e is nil for a result.
 func (m *metrics) answered(method string, e *rpc.Error) {
-	result := outcomeOK
-	if e != nil {
-		if result = outcomeRefused; e.Code == rpc.CodeUnavailable || e.Code == rpc.CodeHistoryUnavailable || e.Code == rpc.CodeInternal {
-			result = outcomeUnavailable
-		}
-		if method == rpc.MethodJoin {
-			m.joins.Add(1, outcomeFailed)
-		}
+	result := outcomeOf(e)
+	if e != nil && method == rpc.MethodJoin {
+		m.joins.Add(1, outcomeFailed)
 	}
 	if _, known := requestOf(method); !known {
 		method = "other"

@@ -50,8 +50,11 @@ func (c *call) moderate(p *toModerate, e *schema.Event, name func(id string)) *a
 	return &act{call: c, takes: grants.Moderate, id: p.ID, retry: p.Retry, moderates: true, event: e, name: name}
 }
 
-// author is the session's user as who acts.
+// author is who acts: the session's user, or the key of a backend.
 func (s *session) author() *schema.Author {
+	if s.backend != nil {
+		return &schema.Author{By: &schema.Author_Key{Key: s.backend.key}}
+	}
 	return &schema.Author{By: &schema.Author_User{User: s.user}}
 }
 

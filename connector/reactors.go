@@ -122,7 +122,7 @@ func (x *reader) reactions(ctx context.Context, ch *channel, n *reactionsCall) (
 		return r, rpc.Gone()
 	}
 	user := n.session.user
-	done, err := x.shares.await(ctx, user)
+	done, err := x.shares.await(ctx, n.session.reads())
 	if err != nil {
 		return r, err
 	}
@@ -131,7 +131,7 @@ func (x *reader) reactions(ctx context.Context, ch *channel, n *reactionsCall) (
 	end := ch.Position() + 1
 	ch.Unlock()
 	q := x.query(ch, user, end)
-	q.Epoch, q.Mode, q.Before, q.Limit = n.epoch, history.Before, n.seq+1, 1
+	q.Epoch, q.Mode, q.Before, q.Limit, q.Everyone = n.epoch, history.Before, n.seq+1, 1, n.session.audits()
 	page, err := x.read(ctx, q)
 	if err != nil {
 		return r, err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -17,7 +18,7 @@ type archive interface {
 	Holds(ctx context.Context, channel string) (bool, error)
 	Reactors(ctx context.Context, q history.Query, of history.Reactors) (rpc.ReactionsResult, error)
 	Sanctions(ctx context.Context, q history.Query, after string) (rpc.SanctionsResult, error)
-	First(ctx context.Context, channel, user, id string, at int64) (history.Act, bool, error)
+	First(ctx context.Context, act schema.Act, at int64) (history.Act, bool, error)
 }
 
 // reader answers what is asked of the past: from a channel's memory, else from

@@ -34,6 +34,9 @@ func (s *session) allowed(a grants.Action, channel string) *rpc.Error {
 
 // allowedNow is allowed, where session.mu is held.
 func (s *session) allowedNow(a grants.Action, channel string) *rpc.Error {
+	if s.backend != nil {
+		return s.backend.allowed(a, channel)
+	}
 	if missing, ok := s.matcher().Check(a, channel, time.Now()); !ok {
 		return rpc.Forbidden(missing.String(), channel)
 	}

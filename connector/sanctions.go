@@ -86,7 +86,7 @@ func (x *reader) sanctions(ctx context.Context, ch *channel, n *sanctionsCall) (
 	if !x.awaitTarget(ctx, ch, n.acked) {
 		return rpc.SanctionsResult{}, errBehind
 	}
-	done, err := x.shares.await(ctx, n.session.user)
+	done, err := x.shares.await(ctx, n.session.reads())
 	if err != nil {
 		return rpc.SanctionsResult{}, err
 	}

@@ -27,6 +27,9 @@ type session struct {
 
 	ticket *admission.Ticket // of its connection
 
+	// backend carries its one request; nil: a client does.
+	backend *backend
+
 	spans openSpans
 
 	// Owned by the reading goroutine.

@@ -41,7 +41,7 @@ func (a *slowArchive) Reactors(context.Context, history.Query, history.Reactors)
 func (a *slowArchive) Sanctions(context.Context, history.Query, string) (rpc.SanctionsResult, error) {
 	return rpc.SanctionsResult{}, nil
 }
-func (a *slowArchive) First(context.Context, string, string, string, int64) (history.Act, bool, error) {
+func (a *slowArchive) First(context.Context, schema.Act, int64) (history.Act, bool, error) {
 	return history.Act{}, false, nil
 }
 

@@ -40,7 +40,7 @@ func TestNothingIsReadForWhoIsOut(t *testing.T) {
 // doneArchive knows of an act of everybody.
 type doneArchive struct{ *heldArchive }
 
-func (doneArchive) First(context.Context, string, string, string, int64) (history.Act, bool, error) {
+func (doneArchive) First(context.Context, schema.Act, int64) (history.Act, bool, error) {
 	return history.Act{Seq: 2}, true, nil
 }
 

@@ -25,7 +25,11 @@ func (a *act) tell(ch *channel, r rpc.ActResult) {
 	}
 	ch.Lock()
 	stands := ch.stands(r.Seq)
-	first, found := ch.Find(a.session.user, r.ID, anyNumber)
+	var first room.Found
+	found := false
+	if a.session.backend == nil {
+		first, found = ch.Find(a.session.user, r.ID, anyNumber)
+	}
 	ch.Unlock()
 	switch {
 	case stands:
@@ -33,7 +37,7 @@ func (a *act) tell(ch *channel, r rpc.ActResult) {
 		return
 	case !found:
 		var err error
-		if first, found, err = inc.past.first(ctx, ch, a.session.user, r.ID, r.Seq); err != nil {
+		if first, found, err = inc.past.first(ctx, a, r.Seq); err != nil {
 			inc.past.noFirst.warn(ctx, inc.logger, fmt.Errorf("look for what a retry repeats: %w", err))
 			a.fail(rpc.Unavailable(retryAfter))
 			return
@@ -66,7 +70,7 @@ func (a *act) unlessDone(ch *channel, otherwise func()) {
 	inc.spawn(func() {
 		ctx, cancel := context.WithTimeout(a.within(inc.ctx), tellTime)
 		defer cancel()
-		switch first, found, err := inc.past.first(ctx, ch, a.session.user, *a.id, next); {
+		switch first, found, err := inc.past.first(ctx, a, next); {
 		case err != nil:
 			inc.past.noFirst.warn(ctx, inc.logger, fmt.Errorf("look for what a retry repeats: %w", err))
 			a.fail(rpc.Unavailable(retryAfter))
@@ -86,14 +90,15 @@ func (ch *channel) stands(seq int64) bool {
 	return !void && from <= seq && seq <= ch.Position()
 }
 
-// first looks in the log for the act that one at seq would repeat, when it is the
-// user's turn.
-func (x *reader) first(ctx context.Context, ch *channel, user, id string, seq int64) (room.Found, bool, error) {
-	done, err := x.shares.await(ctx, user)
+// first looks in the log for the act that one at seq would repeat, when it is the turn
+// of who acts.
+func (x *reader) first(ctx context.Context, a *act, seq int64) (room.Found, bool, error) {
+	done, err := x.shares.await(ctx, a.session.reads())
 	if err != nil {
 		return room.Found{}, false, err
 	}
 	defer done()
-	f, found, err := x.archive.First(ctx, ch.Name(), user, id, seq)
+	key, _ := a.event.Act()
+	f, found, err := x.archive.First(ctx, key, seq)
 	return room.Found{Seq: f.Seq, Time: f.Time}, found, err
 }

@@ -1,14 +1,18 @@
 package schema
 
-// UserAct is what a user did under an id: from then on, for the width of the void
+// Act is what somebody did under an id: from then on, for the width of the void
 // window, nothing is done again under it.
-type UserAct struct{ Channel, User, ID string }
+type Act struct {
+	Channel string
+	// Key says that the actor is a key of the API, and not a user.
+	Key bool
+	// Backend says that a backend acted, whose ids are apart from those of clients.
+	Backend   bool
+	Actor, ID string
+}
 
-// UserAct returns what the event is of that; false: nothing, or a backend did it.
-func (e *Event) UserAct() (UserAct, bool) {
+// Act returns what the event is of that; false: nothing.
+func (e *Event) Act() (Act, bool) {
 	a, is := actOf(e)
-	if !is || a.key || a.backend {
-		return UserAct{}, false
-	}
-	return UserAct{a.channel, a.actor, a.id}, true
+	return Act{Channel: a.channel, Key: a.key, Backend: a.backend, Actor: a.actor, ID: a.id}, is
 }

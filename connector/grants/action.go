@@ -13,11 +13,15 @@ const (
 	Edit                       // one's own messages changed and deleted
 	React                      // reactions
 	Signal                     // signals
-	Moderate                   // what moderators do; implies all others
+	Moderate                   // what moderators do; implies all others of users
+	API                        // of backends alone: what users do, on behalf of any
+	Audit                      // of backends alone: all that was said, in private too
+	Admin                      // of backends alone: what operators do
 )
 
 var names = [...]string{
 	Join: "join", History: "history", Chat: "chat", Private: "private", Edit: "edit", React: "react", Signal: "signal", Moderate: "moderate",
+	API: "api", Audit: "audit", Admin: "admin",
 }
 
 // String is the action's name in grants; "" for what is not an action.
@@ -38,11 +42,11 @@ const everyday Actions = 1<<Join | 1<<History | 1<<Chat | 1<<Private | 1<<Edit |
 // Has reports whether an action is in the set.
 func (s Actions) Has(a Action) bool { return s&(1<<a) != 0 }
 
-// actionsOf is what the names of a grant allow. Those that are not known allow
-// nothing: they may be another version's, or another server's.
-func actionsOf(allow []string) (s Actions, unknown []string) {
+// actionsOf is what the names of a grant allow, each as of says. Those that are not
+// known allow nothing: they may be another version's, or another server's.
+func actionsOf(allow []string, of func(name string) Actions) (s Actions, unknown []string) {
 	for _, name := range allow {
-		a := actionOf(name)
+		a := of(name)
 		if a == 0 {
 			unknown = append(unknown, name)
 		}
@@ -51,8 +55,18 @@ func actionsOf(allow []string) (s Actions, unknown []string) {
 	return s, unknown
 }
 
-// Known reports whether a name in a grant allows anything.
+// Known reports whether a name in a grant of a user allows anything.
 func Known(name string) bool { return actionOf(name) != 0 }
+
+// backendAction is what a name allows in a grant of a backend. None implies another.
+func backendAction(name string) Actions {
+	for a := Moderate; a <= Admin; a++ {
+		if name == a.String() {
+			return 1 << a
+		}
+	}
+	return 0
+}
 
 func actionOf(name string) Actions {
 	switch name {

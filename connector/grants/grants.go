@@ -40,7 +40,9 @@ type List struct {
 // New makes a grant of the patterns of channels and the names of actions, of
 // which unknown ones are ignored. Its error is a *strict.Error, which names the
 // pattern that is wrong.
-func New(channels, allow []string) (Grant, error) {
+func New(channels, allow []string) (Grant, error) { return newGrant(channels, allow, actionOf) }
+
+func newGrant(channels, allow []string, of func(name string) Actions) (Grant, error) {
 	if len(channels) > MaxPatterns {
 		return Grant{}, &strict.Error{Pointer: "/channels", Err: errPatterns}
 	}
@@ -51,7 +53,7 @@ func New(channels, allow []string) (Grant, error) {
 			return Grant{}, &strict.Error{Pointer: fmt.Sprintf("/channels/%d", i), Err: err}
 		}
 	}
-	g.allow, _ = actionsOf(allow)
+	g.allow, _ = actionsOf(allow, of)
 	return g, nil
 }
 

@@ -241,7 +241,7 @@ func TestMatcherDecidesAsTriedPlainly(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				p.allow, _ = actionsOf(allow)
+				p.allow, _ = actionsOf(allow, actionOf)
 				list, all = append(list, g), append(all, p)
 			}
 			l, err := NewList(list...)

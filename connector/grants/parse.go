@@ -32,7 +32,23 @@ type written struct {
 // ParseClaim reads the claim parley.grants of a token: a list of grants in JSON,
 // or nothing. Unknown actions are ignored. Its error is a *strict.Error, names
 // the value that is wrong, and quotes nothing.
-func ParseClaim(claim []byte) (List, error) {
+func ParseClaim(claim []byte) (List, error) { return parseClaim(claim, actionOf) }
+
+// ParseBackendClaim is ParseClaim for the token of a backend, whose actions are
+// others: moderate, api, audit and admin.
+func ParseBackendClaim(claim []byte) (List, error) { return parseClaim(claim, backendAction) }
+
+// ParseBackend reads the grants of a backend's key, a list in JSON, and which actions
+// in it are unknown, so ignored. Its error is a *strict.Error.
+func ParseBackend(text []byte) (list List, unknown []string, err error) {
+	var all []written
+	if err := strict.Unmarshal(text, &all); err != nil {
+		return List{}, nil, err
+	}
+	return listOf(all, backendAction)
+}
+
+func parseClaim(claim []byte, of func(name string) Actions) (List, error) {
 	if len(claim) == 0 {
 		return List{}, nil
 	}
@@ -41,7 +57,7 @@ func ParseClaim(claim []byte) (List, error) {
 	if err != nil {
 		return List{}, under(claimed, err)
 	}
-	list, _, err := listOf(all)
+	list, _, err := listOf(all, of)
 	if err != nil {
 		return List{}, under(claimed, err)
 	}
@@ -61,7 +77,7 @@ func ParseAllow(claim []byte) (Actions, error) {
 	if err != nil {
 		return 0, err
 	}
-	s, _ := actionsOf(allow)
+	s, _ := actionsOf(allow, actionOf)
 	return s, nil
 }
 
@@ -78,7 +94,7 @@ func ParseFile(text []byte) (list List, unknown []string, err error) {
 	if err = strict.Unmarshal(text, &file); err == nil {
 		if file.Grants == nil {
 			err = &strict.Error{Pointer: "/grants", Err: errMissing}
-		} else if list, unknown, err = listOf(file.Grants); err != nil {
+		} else if list, unknown, err = listOf(file.Grants, actionOf); err != nil {
 			err = under("/grants", err)
 		}
 	}
@@ -88,14 +104,14 @@ func ParseFile(text []byte) (list List, unknown []string, err error) {
 	return list, unknown, nil
 }
 
-func listOf(all []written) (list List, unknown []string, err error) {
+func listOf(all []written, of func(name string) Actions) (list List, unknown []string, err error) {
 	if len(all) > MaxGrants {
 		return List{}, nil, &strict.Error{Err: errGrants}
 	}
 	list.grants = make([]Grant, len(all))
 	for i, w := range all {
 		var ignored []string
-		if list.grants[i], ignored, err = w.grant(); err != nil {
+		if list.grants[i], ignored, err = w.grant(of); err != nil {
 			return List{}, nil, under(fmt.Sprintf("/%d", i), err)
 		}
 		unknown = append(unknown, ignored...)
@@ -103,7 +119,7 @@ func listOf(all []written) (list List, unknown []string, err error) {
 	return list, unknown, nil
 }
 
-func (w *written) grant() (g Grant, unknown []string, err error) {
+func (w *written) grant(of func(name string) Actions) (g Grant, unknown []string, err error) {
 	channels, err := stringsOf("/channels", w.Channels)
 	if err != nil {
 		return Grant{}, nil, err
@@ -112,10 +128,10 @@ func (w *written) grant() (g Grant, unknown []string, err error) {
 	if err != nil {
 		return Grant{}, nil, err
 	}
-	if g, err = New(channels, allow); err != nil {
+	if g, err = newGrant(channels, allow, of); err != nil {
 		return Grant{}, nil, err
 	}
-	_, unknown = actionsOf(allow)
+	_, unknown = actionsOf(allow, of)
 	return g, unknown, nil
 }
 

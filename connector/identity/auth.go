@@ -34,6 +34,8 @@ type Auth struct {
 	// MaxAge bounds the time between a token's iat and its exp, and makes iat
 	// required; 0 for no bound.
 	MaxAge time.Duration
+	// Backend says that tokens are those of backends: what they grant is of the API.
+	Backend bool
 }
 
 // AnyAudience as the audience accepts tokens for any, and those for none.

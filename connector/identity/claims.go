@@ -62,7 +62,7 @@ func (a *Auth) read(payload []byte, now time.Time) (u User, err error) {
 	if _, ok := c["channel"]; ok {
 		return User{}, errors.New("the token is for a channel, not for hello")
 	}
-	if u.Info, u.Grants, err = c.parley(); err != nil {
+	if u.Info, u.Grants, err = c.parley(a.Backend); err != nil {
 		return User{}, err
 	}
 	if !now.Before(u.Expires) { // last: nothing else may be wrong
@@ -171,8 +171,8 @@ func (c claims) user(claim string) (name string, err error) {
 	return name, nil
 }
 
-// parley is what the token tells of its user, and what it grants.
-func (c claims) parley() (info json.RawMessage, granted grants.List, err error) {
+// parley is what the token tells of its user, and what it grants them, or a backend.
+func (c claims) parley(backend bool) (info json.RawMessage, granted grants.List, err error) {
 	raw := c["parley"]
 	if raw == nil {
 		return nil, granted, nil
@@ -184,7 +184,11 @@ func (c claims) parley() (info json.RawMessage, granted grants.List, err error) 
 	if info, err = compactInfo(ours["info"]); err != nil {
 		return nil, granted, err
 	}
-	if granted, err = grants.ParseClaim(ours["grants"]); err != nil {
+	parse := grants.ParseClaim
+	if backend {
+		parse = grants.ParseBackendClaim
+	}
+	if granted, err = parse(ours["grants"]); err != nil {
 		return nil, granted, fmt.Errorf("the token's grants cannot be used: %w", err)
 	}
 	return info, granted, nil

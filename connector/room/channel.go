@@ -96,7 +96,7 @@ func (c *Channel) message(p *schema.Push, of *schema.Message) {
 		m.Origin = rpc.OriginBackend
 	}
 	json := rpc.AppendMessage(nil, m)
-	c.ring.add(entry{seq: p.Offset, time: p.Time, user: m.User, to: m.To, id: m.ID, json: json})
+	c.ring.add(entry{seq: p.Offset, time: p.Time, user: m.User, to: m.To, id: clientID(m), json: json})
 	for _, f := range c.fans {
 		push := func(b []byte) []byte { return f.dialect.AppendChat(b, m, json, of.Prev) }
 		if m.To == "" {

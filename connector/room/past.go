@@ -10,7 +10,8 @@ import (
 // Found is a message that the channel still has in memory.
 type Found struct{ Seq, Time int64 }
 
-// Find looks among the newest messages for one of a user with that id.
+// Find looks among the newest messages for one of a user, as a
+// client, with that id.
 func (c *Channel) Find(user, id string, newest int) (Found, bool) {
 	e, ok := c.ring.find(user, id, newest)
 	return Found{e.seq, e.time}, ok
@@ -86,7 +87,7 @@ func entriesOf(messages []rpc.Message, states []*changes.State) []entry {
 	size := fitted{bytes: RingBytes}
 	for i := len(messages) - 1; i >= 0; i-- {
 		m := &messages[i]
-		e := entry{seq: m.Seq, time: m.Time, user: m.User, to: m.To, id: m.ID, json: rpc.AppendMessage(nil, m)}
+		e := entry{seq: m.Seq, time: m.Time, user: m.User, to: m.To, id: clientID(m), json: rpc.AppendMessage(nil, m)}
 		if i < len(states) && !states[i].Unchanged() {
 			e.fate = &fate{state: *states[i]}
 		}

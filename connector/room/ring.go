@@ -1,6 +1,10 @@
 package room
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/parley-chat/parley/schema/rpc"
+)
 
 // RingBytes bounds what a channel keeps of its newest messages. That is at least
 // what a recovery may ask for.
@@ -12,6 +16,15 @@ type entry struct {
 	user, to, id string
 	json         []byte // the message as history shows it, but for what fate has to say
 	fate         *fate  // nil: nobody changed it
+}
+
+// clientID is the message's id among those of clients; "": a backend sent it, whose ids
+// are apart.
+func clientID(m *rpc.Message) string {
+	if m.Origin != "" {
+		return ""
+	}
+	return m.ID
 }
 
 func (e *entry) visibleTo(user string) bool {

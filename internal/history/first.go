@@ -21,12 +21,11 @@ const (
 // Act is where an act stands.
 type Act struct{ Seq, Time int64 }
 
-// First looks for the act of a user of which one with the same id at an offset is,
-// or would be, a repeat; false: the log has none within the window, or too many
+// First looks for the act of which one with the same id at an offset is, or would be, a
+// repeat; false: the log has none within the window, or too many
 // repeats of it. Its errors are ErrClosed, ErrTail, a refusal of the log, a
 // *schema.NewerError, or that of ctx.
-func (r *Reader) First(ctx context.Context, channel, user, id string, at int64) (Act, bool, error) {
-	key := schema.UserAct{Channel: channel, User: user, ID: id}
+func (r *Reader) First(ctx context.Context, key schema.Act, at int64) (Act, bool, error) {
 	found, stands := Act{Seq: at}, false
 	for range maxRepeats {
 		s := r.finder.join(r, key, max(0, found.Seq-r.cfg.Epoch.Window), found.Seq)
@@ -61,13 +60,13 @@ type finder struct {
 // guards it; nobody changes it once it is done.
 type search struct {
 	from, to int64
-	acts     map[schema.UserAct][]Act // ascending
+	acts     map[schema.Act][]Act // ascending
 	done     chan struct{}
 	err      error
 }
 
 // join returns a search for an act in [from, to).
-func (f *finder) join(r *Reader, key schema.UserAct, from, to int64) *search {
+func (f *finder) join(r *Reader, key schema.Act, from, to int64) *search {
 	partition := schema.PartitionOf(key.Channel, r.cfg.Epoch.Partitions)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +75,7 @@ func (f *finder) join(r *Reader, key schema.UserAct, from, to int64) *search {
 		s.acts[key] = nil
 		return s
 	}
-	s := &search{from: from, to: to, acts: map[schema.UserAct][]Act{key: nil}, done: make(chan struct{})}
+	s := &search{from: from, to: to, acts: map[schema.Act][]Act{key: nil}, done: make(chan struct{})}
 	if f.closed {
 		s.err = ErrClosed
 		close(s.done)
@@ -142,7 +141,7 @@ func (s *search) add(rec eventlog.Record) error {
 	if err != nil {
 		return err
 	}
-	if act, is := e.UserAct(); is {
+	if act, is := e.Act(); is {
 		if acts, wanted := s.acts[act]; wanted {
 			s.acts[act] = append(acts, Act{rec.Offset, e.Time})
 		}
@@ -152,7 +151,7 @@ func (s *search) add(rec eventlog.Record) error {
 
 // before follows repeats back from an act, each within a window of the next. ended:
 // what it returns repeats nothing.
-func (s *search) before(key schema.UserAct, from Act, window int64) (first Act, ended bool) {
+func (s *search) before(key schema.Act, from Act, window int64) (first Act, ended bool) {
 	acts := s.acts[key]
 	for i := len(acts) - 1; i >= 0; i-- {
 		if a := acts[i]; a.Seq < from.Seq && from.Seq-a.Seq <= window {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -36,7 +37,7 @@ func TestFirstFollowsRepeats(t *testing.T) {
 		{"lobby", "ada", "b", 36, 24}, {"lobby", "ada", "b", 37, 0}, {"lobby", "ada", "b", 38, 37},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			found, ok, err := r.First(w.ctx, c.channel, c.user, c.id, c.at)
+			found, ok, err := r.First(w.ctx, schema.Act{Channel: c.channel, Actor: c.user, ID: c.id}, c.at)
 			if err != nil || ok != (c.want > 0) || ok && found != (Act{c.want, w.events[c.want].Time}) {
 				t.Errorf("%+v %v %v", found, ok, err)
 			}
@@ -44,11 +45,11 @@ func TestFirstFollowsRepeats(t *testing.T) {
 	}
 	ended, end := context.WithCancel(w.ctx)
 	end()
-	if _, _, err := r.First(ended, "lobby", "ada", "a", 23); !errors.Is(err, context.Canceled) {
+	if _, _, err := r.First(ended, schema.Act{Channel: "lobby", Actor: "ada", ID: "a"}, 23); !errors.Is(err, context.Canceled) {
 		t.Errorf("when its caller has gone: %v", err)
 	}
 	r.Close()
-	if _, _, err := r.First(w.ctx, "lobby", "ada", "a", 23); !errors.Is(err, ErrClosed) {
+	if _, _, err := r.First(w.ctx, schema.Act{Channel: "lobby", Actor: "ada", ID: "a"}, 23); !errors.Is(err, ErrClosed) {
 		t.Errorf("when the reader is closed: %v", err)
 	}
 }
@@ -67,7 +68,7 @@ func TestSearchesAreShared(t *testing.T) {
 	var callers sync.WaitGroup
 	for i := range 40 {
 		callers.Go(func() {
-			found, ok, err := r.First(w.ctx, "lobby", "ada", fmt.Sprint(i), 41)
+			found, ok, err := r.First(w.ctx, schema.Act{Channel: "lobby", Actor: "ada", ID: fmt.Sprint(i)}, 41)
 			if !ok || err != nil || found.Seq != int64(i+1) {
 				t.Errorf("%d: %+v %v %v", i, found, ok, err)
 			}

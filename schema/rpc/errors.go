@@ -85,6 +85,12 @@ func Forbidden(action, channel string) *Error {
 	return &Error{CodeForbidden, "forbidden: " + action + " is not granted; grants come from the token's claim parley.grants, the server's --grants file and `parley grant`", &ErrorData{Action: action, Channel: channel}}
 }
 
+// KeyForbidden is the error for what a backend's key does not grant. channel is empty
+// for what is about no channel.
+func KeyForbidden(action, channel string) *Error {
+	return &Error{CodeForbidden, "forbidden: the key does not grant " + action + " here; its grants are in the server's --api-keys file, or in the token's claim parley.grants", &ErrorData{Action: action, Channel: channel}}
+}
+
 // BadChannelToken is the error for a join whose token is refused, for one of
 // the reasons ReasonInvalid, ReasonExpired, ReasonRevoked and ReasonRetry.
 func BadChannelToken(why, reason string, retry int64) *Error {

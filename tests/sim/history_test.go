@@ -186,15 +186,15 @@ func (a *archive) Sanctions(ctx context.Context, q history.Query, after string) 
 }
 
 // First follows repeats back in the log as it is.
-func (a *archive) First(_ context.Context, channel, user, id string, at int64) (history.Act, bool, error) {
-	l, found := a.w.logs[schema.PartitionOf(channel, partitions)], false
+func (a *archive) First(_ context.Context, key schema.Act, at int64) (history.Act, bool, error) {
+	l, found := a.w.logs[schema.PartitionOf(key.Channel, partitions)], false
 	act := history.Act{Seq: at}
 	for seq := at - 1; seq >= max(0, act.Seq-voidWindow); seq-- {
 		e, err := schema.DecodeEvent(l.records[seq].value)
 		if err != nil {
 			continue
 		}
-		if has, is := e.UserAct(); is && has == (schema.UserAct{Channel: channel, User: user, ID: id}) {
+		if has, is := e.Act(); is && has == key {
 			act, found = history.Act{Seq: seq, Time: e.Time}, true
 		}
 	}

@@ -54,6 +54,7 @@ type grammar struct {
 	Bar        barCommand        `cmd:"" help:"Keep a user out, or lift that."`
 	Grant      grantCommand      `cmd:"" help:"Grant a user what their token does not."`
 	Rules      rulesCommand      `cmd:"" help:"Show who is revoked, barred, and granted what."`
+	APIKey     apiKeyCommand     `cmd:"" name:"api-key" help:"Make a key for a backend."`
 	Format     formatCommand     `cmd:"" help:"Show or raise the format of the log."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

@@ -38,6 +38,7 @@ type clientFlags struct {
 	Traces         string        `placeholder:"URL" help:"Where clients find a trace: a URL with {trace} in it."`
 
 	edgeFlags
+	apiFlags
 }
 
 // Validate implements kong's check of values.
@@ -62,7 +63,7 @@ func (f *clientFlags) Validate() error {
 			return fmt.Errorf("%s is %v: it takes a time from 0 on", flag, d)
 		}
 	}
-	return f.edgeFlags.Validate()
+	return errors.Join(f.edgeFlags.Validate(), f.apiFlags.Validate())
 }
 
 // config is the checked configuration for clients that connect to an address.
@@ -83,9 +84,9 @@ func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config
 	if err != nil {
 		return connector.Config{}, err
 	}
-	at, err := net.ResolveTCPAddr("tcp", string(listen))
+	at, err := resolved("--listen", string(listen))
 	if err != nil {
-		return connector.Config{}, fmt.Errorf("%s: the name has no address: %w", quote.Named("--listen", string(listen)), err)
+		return connector.Config{}, err
 	}
 	cfg := connector.Config{
 		Certificate: certificate, Auth: auth, Grants: granted, Open: f.Open, Hosts: f.Hosts, Proxies: proxies, Origins: f.Origins, MaxConnections: orOff(f.MaxConnections), MaxQueued: orOff(f.MaxQueued),
@@ -93,8 +94,24 @@ func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,
 	}
-	f.into(&cfg)
+	f.edgeFlags.into(&cfg)
+	if err := f.apiFlags.into(&cfg, log); err != nil {
+		return connector.Config{}, err
+	}
+	cfg.NoClients = string(listen) == noListener
 	return cfg, connector.Check(cfg, at)
+}
+
+// resolved is the address that a flag names, of which noListener is any of this machine.
+func resolved(flag, address string) (*net.TCPAddr, error) {
+	if address == noListener {
+		return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, nil
+	}
+	at, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the name has no address: %w", quote.Named(flag, address), err)
+	}
+	return at, nil
 }
 
 // grants reads the file of grants; nil where none is given.

@@ -2,14 +2,12 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
-	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/hostname"
 )
 
@@ -87,9 +85,22 @@ func (c *count) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// listen opens the listener that --listen asks for.
-func listen(ctx context.Context, a address) (net.Listener, error) {
-	return embedded.Listen(ctx, string(a), "--listen")
+// noListener is an address where nothing listens.
+const noListener = "none"
+
+// clientAddress is an address for clients, or noListener.
+type clientAddress string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *clientAddress) UnmarshalText(text []byte) error {
+	at := address(text)
+	if string(text) != noListener {
+		if err := at.UnmarshalText(text); err != nil {
+			return err
+		}
+	}
+	*a = clientAddress(at)
+	return nil
 }
 
 // adminAddress is an address to listen at, or "" for none.

@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
+	"net"
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/web"
@@ -45,45 +47,70 @@ type connectorCommand struct {
 	logFlags
 	historyFlags
 	clientFlags
-	Listen address `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for browsers and other clients. Default: ${default}."`
+	Listen clientAddress `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address for browsers and other clients, or none to serve the API alone. Default: ${default}."`
 }
 
 // Run serves clients until ctx ends.
 func (c *connectorCommand) Run(ctx context.Context, p process) error {
 	return c.runWithTools(ctx, p, "parley-connector", false, func(t *tools) error {
-		conn, granted, err := c.open(ctx, t)
+		conn, cfg, err := c.open(ctx, t)
 		if err != nil {
 			return err
 		}
-		defer readAgain(ctx, granted)()
-		t.log.Info("the connector listens", "address", conn.Addr().String())
+		defer readAgain(ctx, &cfg)()
+		if !cfg.NoClients {
+			t.log.Info("the connector listens", "address", conn.Addr().String())
+		}
+		if at := conn.APIAddr(); at != nil {
+			t.log.Info("the API listens", "address", at.String())
+		}
 		return c.role(ctx, conn, t)
 	})
 }
 
-func (c *connectorCommand) open(ctx context.Context, t *tools) (*connector.Connector, *connector.GrantsFile, error) {
-	cfg, err := c.clientFlags.config(c.Listen, t.log)
-	if err != nil {
-		return nil, nil, err
+func (c *connectorCommand) open(ctx context.Context, t *tools) (conn *connector.Connector, cfg connector.Config, err error) {
+	if cfg, err = c.clientFlags.config(address(c.Listen), t.log); err != nil {
+		return nil, cfg, err
 	}
 	t.access = cfg.Access()
 	t.log.Info("the connector starts", "clients", t.access)
 	if cfg.Base, err = c.base("connector", t); err != nil {
-		return nil, nil, err
+		return nil, cfg, err
 	}
 	if cfg.ClickHouse, err = c.history(); err != nil {
-		return nil, nil, err
+		return nil, cfg, err
 	}
-	listener, err := listen(ctx, c.Listen)
+	if err = c.listen(ctx, &cfg); err == nil {
+		cfg.Page = web.Handler()
+		conn, err = connector.New(cfg)
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, cfg, errors.Join(err, unlisten(&cfg))
 	}
-	cfg.Listener, cfg.Page = listener, web.Handler()
-	conn, err := connector.New(cfg)
-	if err != nil {
-		return nil, nil, errors.Join(err, listener.Close())
+	return conn, cfg, nil
+}
+
+// listen opens the listeners that the flags ask for.
+func (c *connectorCommand) listen(ctx context.Context, cfg *connector.Config) (err error) {
+	if !cfg.NoClients {
+		if cfg.Listener, err = embedded.Listen(ctx, string(c.Listen), "--listen"); err != nil {
+			return err
+		}
 	}
-	return conn, cfg.Grants, nil
+	if c.API != "" {
+		cfg.API.Listener, err = embedded.Listen(ctx, string(c.API), "--api")
+	}
+	return err
+}
+
+// unlisten closes what listen has opened.
+func unlisten(cfg *connector.Config) (err error) {
+	for _, l := range []net.Listener{cfg.Listener, cfg.API.Listener} {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	return err
 }
 
 type chatworkerCommand struct {

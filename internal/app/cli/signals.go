@@ -15,10 +15,10 @@ import (
 // so would a terminal that hangs up.
 func outliveTerminal() { signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) }
 
-// readAgain has a file of grants read again at each SIGHUP, until ctx ends and
-// stop is called.
-func readAgain(ctx context.Context, f *connector.GrantsFile) (stop func()) {
-	if f == nil {
+// readAgain has the files of grants and of API keys read again at each SIGHUP, until
+// ctx ends and stop is called.
+func readAgain(ctx context.Context, cfg *connector.Config) (stop func()) {
+	if cfg.Grants == nil && cfg.API.Keys == nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -26,7 +26,19 @@ func readAgain(ctx context.Context, f *connector.GrantsFile) (stop func()) {
 	signal.Notify(signals, syscall.SIGHUP)
 	go func() {
 		defer close(ended)
-		f.Follow(ctx, signals)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-signals:
+			}
+			if cfg.Grants != nil {
+				cfg.Grants.Reload()
+			}
+			if cfg.API.Keys != nil {
+				cfg.API.Keys.Reload()
+			}
+		}
 	}()
 	return func() {
 		signal.Ignore(syscall.SIGHUP) // as before: the end is near, and a terminal may hang up

@@ -75,7 +75,10 @@ func (r *running) check() error {
 func (a address) check() error { return embedded.CheckListen(string(a), "--listen") }
 
 func (c *upCommand) check() error {
-	return firstOf(c.running.check, c.Listen.check, c.checkPartitions, func() error { return c.checkClients(c.Listen) })
+	return firstOf(c.running.check, c.Listen.check, c.checkPartitions, c.checkAPI, func() error {
+		_, err := c.clients(slog.New(slog.DiscardHandler))
+		return err
+	})
 }
 
 func (c *upCommand) checkPartitions() error {
@@ -96,8 +99,17 @@ func (c *traceCommand) check() error {
 	return nil
 }
 
+// check of an address for clients, where there are any.
+func (a clientAddress) check() error {
+	if a == noListener {
+		return nil
+	}
+	return address(a).check()
+}
+
 func (c *connectorCommand) check() error {
-	return firstOf(c.running.check, c.Listen.check, c.checkCluster, c.checkHistory, func() error { return c.checkClients(c.Listen) })
+	return firstOf(c.running.check, c.Listen.check, c.checkCluster, c.checkHistory, c.checkAPI,
+		func() error { return c.checkClients(address(c.Listen)) })
 }
 
 func (c *chatworkerCommand) check() error { return firstOf(c.running.check, c.checkCluster) }

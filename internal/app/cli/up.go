@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/app/stack"
 	"github.com/parley-chat/parley/internal/roles"
 )
@@ -27,13 +29,13 @@ func (c *upCommand) Run(ctx context.Context, p process) error {
 }
 
 func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
-	clients, err := c.config(c.Listen, t.log)
+	clients, err := c.clients(t.log)
 	if err != nil {
 		return err
 	}
 	t.access = clients.Access()
 	t.log.Info("parley starts", "clients", t.access)
-	defer readAgain(ctx, clients.Grants)()
+	defer readAgain(ctx, &clients)()
 	t.memory.tell(t.log)
 	var running atomic.Pointer[stack.Stack]
 	health, ctx, err := startAdmin(ctx, string(c.Admin), starting{&running}, t)
@@ -42,7 +44,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	}
 	defer func() { err = errors.Join(err, health.stop()) }()
 	s, err := stack.Start(ctx, stack.Config{
-		Listen: string(c.Listen), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients, ClickHouseHTTP: c.ClickhouseHTTP,
+		Listen: string(c.Listen), APIListen: cmp.Or(string(c.API), anyPort), DataDir: c.Data, Partitions: int(c.Partitions), Clients: clients, ClickHouseHTTP: c.ClickhouseHTTP,
 		Begun:  func(s *stack.Stack) { running.Store(s) },
 		Meters: t.telemetry.Meters(), Tracers: t.telemetry.Tracers(), Logger: t.log,
 	})
@@ -63,23 +65,35 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	return errors.Join(err, s.Stop(stopCtx))
 }
 
+// anyPort is where the API of a stack listens by default.
+const anyPort = "127.0.0.1:0"
+
+// clients is what clients and backends may do. A stack has a key of its own for the
+// commands on this machine.
+func (c *upCommand) clients(log *slog.Logger) (connector.Config, error) {
+	own := c.clientFlags
+	own.API, own.ownKey = cmp.Or(own.API, anyPort), true
+	return own.config(c.Listen, log)
+}
+
 // announce prints and logs where everything is.
 func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
 	data, err := filepath.Abs(c.Data)
 	if err != nil {
 		data = c.Data
 	}
-	log.Info("parley is ready", "chat", a.Chat, "kafka", a.Kafka, "clickhouse", a.ClickHouse, "data", data)
+	log.Info("parley is ready", "chat", a.Chat, "api", a.API, "kafka", a.Kafka, "clickhouse", a.ClickHouse, "data", data)
 	sql := "`parley sql --data " + c.Data + "` asks it"
 	if a.ClickHouseHTTP != "" {
 		sql = "SQL by HTTP: " + a.ClickHouseHTTP
 	}
 	fmt.Fprintf(p.stdout, `Parley is ready.
   chat        %s
+  API         %s (key in %s)
   data        %s
   Kafka       %s (embedded broker)
   ClickHouse  %s (%s)
-`, a.Chat, data, a.Kafka, a.ClickHouse, sql)
+`, a.Chat, a.API, a.APIKeyFile, data, a.Kafka, a.ClickHouse, sql)
 }
 
 // starting is the health of a stack that may not exist yet.

@@ -25,6 +25,10 @@ type Addresses struct {
 	Pid int `json:"pid"`
 	// Chat is the URL of the browser chat.
 	Chat string `json:"chat"`
+	// API is the URL of the API for backends, and APIKeyFile holds a key for it that may
+	// do everything. It is another one after each start.
+	API        string `json:"api"`
+	APIKeyFile string `json:"api_key_file"`
 	// Kafka is the host:port of the broker.
 	Kafka string `json:"kafka"`
 	// KafkaPasswordFile holds the password with which embedded.User logs in to

@@ -39,6 +39,8 @@ type Config struct {
 	// Listen is the host:port for browsers and other clients; port 0 takes any
 	// free one.
 	Listen string
+	// APIListen is the host:port of the API, likewise.
+	APIListen string
 	// DataDir holds the log and the tables; it is created where it is missing.
 	DataDir string
 	// Partitions of a log that does not exist yet; 0 means the default.
@@ -183,6 +185,9 @@ func (s *Stack) start(ctx context.Context) error {
 	}
 	// The connector closes its listener itself; this is for a failed start.
 	s.onStop("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
+	if err := s.openAPI(ctx, folder); err != nil {
+		return err
+	}
 	if err := s.startServers(ctx, folder); err != nil {
 		return err
 	}

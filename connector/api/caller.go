@@ -1,0 +1,95 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// errNoKey is of a request that does not say who asks, or says it wrongly: which of
+// these is not told.
+var errNoKey = errors.New("the API takes a key that it knows: Authorization: Bearer KEY")
+
+// callers say who asks. Safe for concurrent use.
+type callers struct {
+	keys    *KeysFile          // nil: there are none
+	tokens  *identity.Verifier // nil: none are taken
+	revoked func(name string, t identity.Stamp) bool
+	rate    int // requests a second of each; 0: any
+
+	mu      sync.Mutex
+	buckets map[string]*rate.Limiter // by name
+}
+
+// maxBuckets is how many callers are kept in mind, beyond the keys of a file.
+const maxBuckets = 2 * maxKeys
+
+// identify says who asks.
+func (c *callers) identify(ctx context.Context, r *http.Request) (*Caller, error) {
+	given := r.Header["Authorization"]
+	if len(given) != 1 { // of two, a proxy may have checked the other one
+		return nil, errNoKey
+	}
+	scheme, text, _ := strings.Cut(given[0], " ")
+	if text = strings.TrimSpace(text); !strings.EqualFold(scheme, "Bearer") || text == "" {
+		return nil, errNoKey
+	}
+	if key, ok := c.keys.find(text); ok {
+		return c.caller(key.Name, key.may), nil
+	}
+	if c.tokens == nil || strings.Count(text, ".") != 2 {
+		return nil, errNoKey
+	}
+	who, err := c.tokens.Verify(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckName(who.Name); err != nil {
+		return nil, err
+	}
+	if c.revoked(who.Name, who.Stamp) {
+		return nil, errors.New("the token is revoked")
+	}
+	return c.caller(who.Name, grants.Compile(who.Name, who.Grants)), nil
+}
+
+func (c *callers) caller(name string, may *grants.Matcher) *Caller {
+	b := c.bucket(name)
+	return &Caller{Key: name, May: may, Draw: func(n int) (time.Duration, bool) { return draw(b, n, time.Now()) }}
+}
+
+func (c *callers) bucket(name string) *rate.Limiter {
+	if c.rate <= 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.buckets[name]
+	if b == nil {
+		if len(c.buckets) >= maxBuckets {
+			clear(c.buckets) // whoever asks all the time has a full one for a moment
+		}
+		// A broadcast draws for all of its channels at once.
+		b = rate.NewLimiter(rate.Limit(c.rate), max(c.rate, rpc.MaxBroadcast))
+		c.buckets[name] = b
+	}
+	return b
+}
+
+// draw takes n from a bucket; nil takes any number.
+func draw(b *rate.Limiter, n int, now time.Time) (retry time.Duration, ok bool) {
+	if b == nil || b.AllowN(now, n) {
+		return 0, true
+	}
+	missing := float64(n) - b.TokensAt(now)
+	return time.Duration(missing / float64(b.Limit()) * float64(time.Second)), false
+}

@@ -1,0 +1,234 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"math"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/connector/quota"
+	"github.com/parley-chat/parley/internal/plain"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+const (
+	// MaxRequest is how many bytes the body of a request may have.
+	MaxRequest = 1 << 20
+	// MaxBatch is how many requests a batch may have.
+	MaxBatch = 100
+
+	bodies      = 64 << 20 // bytes of all that are being carried out, together
+	connections = 1024
+
+	headTimeout    = 5 * time.Second
+	requestTimeout = 30 * time.Second // for all of a request to be read
+	answerTimeout  = 90 * time.Second // for it to be carried out, and for the answer to be taken
+	idleTimeout    = 2 * time.Minute
+	headBytes      = 24 << 10 // a token has 8 KiB
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Host   Host
+	Keys   *KeysFile          // nil: there are none
+	Tokens *identity.Verifier // of backends; nil: none are taken
+	// Revoked reports whether a token is revoked.
+	Revoked  func(name string, t identity.Stamp) bool
+	Rate     int              // requests a second of each key; 0: any
+	TLS      *tls.Config      // nil: connections are not encrypted
+	Version  string           // of the program
+	OnAnswer func(status int) // called for each HTTP request; nil: nothing to do
+	Logger   *slog.Logger
+}
+
+// Server serves the API. Safe for concurrent use.
+type Server struct {
+	cfg     Config
+	callers *callers
+	mux     *http.ServeMux
+	server  *plain.Server
+	bodies  *quota.Pool
+	doc     []byte // the OpenAPI document
+}
+
+// NewServer returns a server that Serve starts.
+func NewServer(cfg Config) *Server {
+	s := &Server{
+		cfg: cfg, mux: http.NewServeMux(), bodies: quota.NewPool(bodies, 0), doc: Document(cfg.Version),
+		callers: &callers{keys: cfg.Keys, tokens: cfg.Tokens, revoked: cfg.Revoked, rate: cfg.Rate, buckets: map[string]*rate.Limiter{}},
+	}
+	s.mux.HandleFunc("POST /v1/rpc", s.asked(s.rpc))
+	s.mux.HandleFunc("POST /v1/messages", s.asked(s.post(rpc.MethodPublish)))
+	for path, method := range map[string]string{"messages": rpc.MethodHistory, "members": rpc.MethodMembers, "channels": rpc.MethodChannels} {
+		s.mux.HandleFunc("GET /v1/"+path, s.asked(s.get(method)))
+	}
+	s.mux.HandleFunc("GET /v1/openapi.json", s.asked(s.document))
+	s.server = plain.NewServer(http.HandlerFunc(s.serve), plain.Bounds{
+		Head: headTimeout, Request: requestTimeout, Answer: answerTimeout, Idle: idleTimeout, HeadBytes: headBytes, Connections: connections,
+	})
+	s.server.ErrorLog = log.New(complaints{cfg.Logger}, "", 0)
+	return s
+}
+
+// complaints takes what net/http has to say about clients.
+type complaints struct{ log *slog.Logger }
+
+// Write implements io.Writer, for one line.
+func (c complaints) Write(line []byte) (int, error) {
+	c.log.Debug(string(line))
+	return len(line), nil
+}
+
+// Serve serves the connections of a listener until Close.
+func (s *Server) Serve(l net.Listener) error {
+	if s.cfg.TLS != nil {
+		l = tls.NewListener(l, s.cfg.TLS)
+	}
+	return s.server.Serve(l)
+}
+
+// Close ends Serve, with http.ErrServerClosed, and all connections.
+func (s *Server) Close() error { return s.server.Close() }
+
+// serve counts what requests are answered with.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	counted := &counting{ResponseWriter: w, status: http.StatusOK}
+	s.mux.ServeHTTP(counted, r)
+	if s.cfg.OnAnswer != nil {
+		s.cfg.OnAnswer(counted.status)
+	}
+}
+
+// counting remembers the status of an answer.
+type counting struct {
+	http.ResponseWriter
+	status int
+}
+
+func (c *counting) WriteHeader(status int) {
+	c.status = status
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// request is an HTTP request of a caller.
+type request struct {
+	*http.Request
+	w  http.ResponseWriter
+	by *Caller
+}
+
+// asked serves requests of those who may ask, while the host is ready.
+func (s *Server) asked(serve func(*request)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		by, err := s.callers.identify(r.Context(), r)
+		if errors.Is(err, identity.ErrLater) {
+			w.Header().Set("Retry-After", "1")
+			refuse(w, http.StatusServiceUnavailable, rpc.Unavailable(1000))
+			return
+		}
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="parley"`)
+			refuse(w, http.StatusUnauthorized, rpc.Unauthenticated(err.Error()))
+			return
+		}
+		if !s.cfg.Host.Ready() {
+			w.Header().Set("Retry-After", "1")
+			refuse(w, http.StatusServiceUnavailable, rpc.Unavailable(1000))
+			return
+		}
+		serve(&request{r, w, by})
+	}
+}
+
+// body reads a request's body and counts it until done is called; false: the request is
+// answered.
+func (s *Server) body(r *request) (text []byte, done func(), ok bool) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		refuse(r.w, http.StatusUnsupportedMediaType, &rpc.Error{Code: rpc.CodeInvalidRequest, Message: "the body is JSON: Content-Type: application/json"})
+		return nil, nil, false
+	}
+	size := int(min(max(r.ContentLength, 0), MaxRequest))
+	if r.ContentLength < 0 {
+		size = MaxRequest
+	}
+	held := new(atomic.Int64)
+	if !s.bodies.Reserve(held, size, math.MaxInt) {
+		r.w.Header().Set("Retry-After", "1")
+		refuse(r.w, http.StatusServiceUnavailable, rpc.Unavailable(1000))
+		return nil, nil, false
+	}
+	done = func() { s.bodies.Release(held, size) }
+	text, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, MaxRequest))
+	if err == nil {
+		return text, done, true
+	}
+	done()
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		refuse(r.w, http.StatusRequestEntityTooLarge, rpc.TooLarge(MaxRequest))
+	} else {
+		refuse(r.w, http.StatusBadRequest, &rpc.Error{Code: rpc.CodeParse, Message: "the body cannot be read"})
+	}
+	return nil, nil, false
+}
+
+// drawn takes n requests from the caller's bucket; false: the request is answered.
+func drawn(r *request, n int) bool {
+	retry, ok := r.by.Draw(n)
+	if ok {
+		return true
+	}
+	r.w.Header().Set("Retry-After", strconv.Itoa(int(retry/time.Second)+1))
+	refuse(r.w, http.StatusTooManyRequests, rpc.RateLimited(retry.Milliseconds()+1))
+	return false
+}
+
+// refuse answers with an error as the body.
+func refuse(w http.ResponseWriter, status int, bad *rpc.Error) {
+	send(w, status, rpc.AppendJSON(nil, struct {
+		Error *rpc.Error `json:"error"`
+	}{bad}))
+}
+
+func send(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // whoever does not take it has gone
+}
+
+func (s *Server) document(r *request) { send(r.w, http.StatusOK, s.doc) }
+
+// one carries out one request, and waits for its answer.
+func (s *Server) one(ctx context.Context, by *Caller, r rpc.Request) (result []byte, bad *rpc.Error) {
+	type answered struct {
+		result []byte
+		bad    *rpc.Error
+	}
+	answer := make(chan answered, 1)
+	s.cfg.Host.Begin(ctx, by, r, func(write func([]byte) []byte, bad *rpc.Error) {
+		a := answered{bad: bad}
+		if bad == nil {
+			a.result = write(nil)
+		}
+		answer <- a
+	})
+	select {
+	case a := <-answer:
+		return a.result, a.bad
+	case <-ctx.Done():
+		return nil, rpc.Unavailable(1000)
+	}
+}

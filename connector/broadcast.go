@@ -1,0 +1,105 @@
+package connector
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+const (
+	roomTime = 10 * time.Second     // for which a broadcast waits for room in the producer's queue
+	roomPoll = 5 * time.Millisecond // how often it looks
+)
+
+// broadcastParams are a message for many channels.
+type broadcastParams struct {
+	publishParams
+	Channels []string `json:"channels"`
+}
+
+// broadcast is a broadcast that is under way.
+type broadcast struct {
+	*ask
+	results []rpc.Broadcasted
+	left    atomic.Int64 // channels without a result, and one for the loop
+}
+
+func (a *ask) broadcast() {
+	var p broadcastParams
+	bad := rpc.Decode(a.Params, &p)
+	if bad == nil {
+		bad = p.check(&a.inc.limits)
+	}
+	if bad == nil && len(p.Channels) > 1 {
+		if retry, ok := a.by.Draw(len(p.Channels) - 1); !ok { // the request itself was drawn
+			bad = rateLimited(retry)
+		}
+	}
+	if bad != nil {
+		a.fail(bad)
+		return
+	}
+	b := &broadcast{ask: a, results: make([]rpc.Broadcasted, len(p.Channels))}
+	b.left.Store(int64(len(p.Channels)) + 1)
+	id, give := a.idOf(p.ID), time.Now().Add(roomTime)
+	for i, channel := range p.Channels {
+		b.results[i].Channel = channel
+		b.publish(i, a.publication(&p.publishParams, channel, id), give)
+	}
+	b.done()
+}
+
+// check checks the params, but for what is about one channel.
+func (p *broadcastParams) check(limits *rpc.Limits) *rpc.Error {
+	if len(p.Channels) == 0 || len(p.Channels) > rpc.MaxBroadcast {
+		return rpc.InvalidParams("channels", "must be 1 to 1000 channels")
+	}
+	seen := make(map[string]bool, len(p.Channels))
+	for _, channel := range p.Channels {
+		switch {
+		case schema.CheckName(channel) != nil:
+			return checkName("channels", channel)
+		case seen[channel]:
+			return rpc.InvalidParams("channels", "must not name one twice")
+		}
+		seen[channel] = true
+	}
+	if p.Reply != nil {
+		return rpc.InvalidParams("reply", "is a message of one channel")
+	}
+	p.publishParams.Channel = p.Channels[0]
+	return p.publishParams.check(limits)
+}
+
+// publish publishes in one channel, and waits for room if there is none.
+func (b *broadcast) publish(i int, x *publication, until time.Time) {
+	done := func(r rpc.PublishResult, bad *rpc.Error) {
+		if bad != nil {
+			b.results[i].Error = bad
+		} else {
+			b.results[i].PublishResult = &r
+		}
+		b.done()
+	}
+	if bad := b.mayPublish(x.chat.Channel); bad != nil {
+		done(rpc.PublishResult{}, bad)
+		return
+	}
+	err := x.queue(done)
+	for isFull(err) && time.Now().Before(until) && b.inc.ctx.Err() == nil {
+		time.Sleep(roomPoll)
+		err = x.queue(done)
+	}
+	if err != nil {
+		done(rpc.PublishResult{}, rpc.Unavailable(retryAfter))
+	}
+}
+
+// done takes note of a result, and answers with all.
+func (b *broadcast) done() {
+	if b.left.Add(-1) == 0 {
+		b.result(rpc.BroadcastResult{Results: b.results})
+	}
+}

@@ -1,0 +1,177 @@
+package connector
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/tracing"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+// maxInfo is how many bytes what others may know of a user has, as in tokens.
+const maxInfo = 512
+
+// publication is a message that a backend publishes in one channel.
+type publication struct {
+	*ask
+	span  tracing.Span
+	chat  *schema.Chat
+	retry bool
+}
+
+// publishParams are those of a message on behalf of a user.
+type publishParams struct {
+	chatParams
+	User string          `json:"user"`
+	Info json.RawMessage `json:"info"`
+}
+
+func (a *ask) publish() {
+	var p publishParams
+	bad := rpc.Decode(a.Params, &p)
+	if bad == nil {
+		bad = p.check(&a.inc.limits)
+	}
+	if bad == nil {
+		bad = a.mayPublish(p.Channel)
+	}
+	if bad != nil {
+		a.fail(bad)
+		return
+	}
+	a.publication(&p, p.Channel, a.idOf(p.ID)).publish(func(r rpc.PublishResult, bad *rpc.Error) {
+		if bad != nil {
+			a.fail(bad)
+			return
+		}
+		a.result(r)
+	})
+}
+
+// check checks what makes a message, but for where it goes.
+func (p *publishParams) check(limits *rpc.Limits) *rpc.Error {
+	if bad := p.chatParams.check(limits); bad != nil {
+		return bad
+	}
+	if bad := checkNewName("user", p.User); bad != nil {
+		return bad
+	}
+	if isNull(p.Info) {
+		p.Info = nil
+	}
+	if p.Info == nil {
+		return nil
+	}
+	var short bytes.Buffer
+	if err := json.Compact(&short, p.Info); err != nil || short.Len() > maxInfo {
+		return rpc.InvalidParams("info", "must be JSON of 512 bytes at most")
+	}
+	p.Info = short.Bytes()
+	return nil
+}
+
+// mayPublish refuses to publish in a channel.
+func (a *ask) mayPublish(channel string) *rpc.Error {
+	if bad := mayBackend(a.by.May, grants.API, channel); bad != nil {
+		return bad
+	}
+	if a.inc.format(channel) < 2 {
+		return &errNoMethod
+	}
+	bad := checkNewName("channel", channel)
+	if bad == nil {
+		return nil
+	}
+	// Channels that the log has already stay open.
+	ctx, cancel := context.WithTimeout(a.ctx, a.inc.cfg.HistoryTime)
+	defer cancel()
+	switch known, err := a.inc.past.holds(ctx, "\x00"+a.by.Key, channel); {
+	case err != nil:
+		return rpc.HistoryUnavailable(retryAfter)
+	case known:
+		return nil
+	}
+	return bad
+}
+
+func (a *ask) idOf(given *string) string {
+	if given != nil {
+		return *given
+	}
+	return ulid.Make().String()
+}
+
+// publication makes a message for a channel of checked params.
+func (a *ask) publication(p *publishParams, channel, id string) *publication {
+	x := &publication{ask: a, retry: p.Retry && p.ID != nil}
+	if a.inc.tracers.requests != nil {
+		x.span = a.inc.tracers.requests.Request(a.Method)
+		x.span.LinkClient(p.Traceparent)
+	}
+	x.chat = &schema.Chat{
+		Channel: channel, User: p.User, Id: id, Body: p.Body, To: text(p.To), Trace: x.span.TraceID(), Info: p.Info,
+		Type: text(p.Type), Data: p.Data, Reply: p.ChatParams.Reply, Mentions: p.Mentions,
+		Origin: schema.Origin_ORIGIN_BACKEND, Key: a.by.Key,
+	}
+	return x
+}
+
+// publish publishes the message; done gets what became of it, on a goroutine that must
+// not wait. It returns when the message has its place in the log's order.
+func (x *publication) publish(done func(rpc.PublishResult, *rpc.Error)) {
+	if x.queue(done) != nil {
+		done(rpc.PublishResult{}, rpc.Unavailable(retryAfter))
+	}
+}
+
+// queue is publish; with an error nothing was queued, and done is not called.
+func (x *publication) queue(done func(rpc.PublishResult, *rpc.Error)) error {
+	event := &schema.Event{Kind: &schema.Event_Chat{Chat: x.chat}}
+	partition := x.inc.channels.partitionOf(x.chat.Channel)
+	return x.inc.events.publish(partition, x.chat.Channel, event, x.span, func(ack eventlog.Ack) {
+		x.span.End(ack.Err)
+		r := rpc.PublishResult{ID: x.chat.Id, Seq: ack.Offset, Time: event.Time, Epoch: x.inc.log.Epoch}
+		switch {
+		case ack.Err != nil:
+			done(r, rpc.Unavailable(retryAfter))
+		case x.retry || ack.Twice:
+			x.inc.spawn(func() { done(x.stands(event, r)) })
+		default:
+			done(r, nil)
+		}
+	})
+}
+
+// stands is where the message stands that may be a repeat: where the first one is
+// within the window.
+func (x *publication) stands(event *schema.Event, r rpc.PublishResult) (rpc.PublishResult, *rpc.Error) {
+	inc := x.inc
+	ctx, cancel := context.WithTimeout(x.span.In(inc.ctx), tellTime)
+	defer cancel()
+	done, err := inc.past.shares.await(ctx, "\x00"+x.by.Key)
+	if err == nil {
+		defer done()
+		act, _ := event.Act()
+		first, found, e := inc.past.archive.First(ctx, act, r.Seq)
+		if found {
+			r.Seq, r.Time = first.Seq, first.Time
+		}
+		err = e
+	}
+	if err != nil {
+		inc.past.noFirst.warn(ctx, inc.logger, fmt.Errorf("look for what a retry repeats: %w", err))
+		return r, rpc.Unavailable(retryAfter)
+	}
+	return r, nil
+}
+
+// isFull reports whether a message waits for room in the producer's queue.
+func isFull(err error) bool { return errors.Is(err, eventlog.ErrQueueFull) }
