@@ -71,6 +71,13 @@ var backendMethods = map[string]func(*ask){
 	rpc.MethodMembers:   (*ask).asKey,
 	rpc.MethodHistory:   (*ask).reads,
 	rpc.MethodReactions: (*ask).reads,
+
+	rpc.MethodChannels:   (*ask).channels,
+	rpc.MethodInfo:       (*ask).info,
+	rpc.MethodDisconnect: (*ask).disconnect,
+	rpc.MethodRevoke:     (*ask).revoke,
+	rpc.MethodBar:        (*ask).bar,
+	rpc.MethodGrant:      (*ask).grant,
 }
 
 // backend is who a session acts for that carries one request of the API.
@@ -155,13 +162,10 @@ func (a *ask) carry(user string, audits bool) {
 	inc := a.inc
 	wait, cancel := context.WithTimeout(a.ctx, watchTime)
 	defer cancel()
-	select {
-	case a.turns <- struct{}{}:
-		defer func() { <-a.turns }()
-	case <-wait.Done():
-		a.fail(rpc.Unavailable(retryAfter))
+	if !a.turn(wait) {
 		return
 	}
+	defer a.over()
 	f := &oneShot{over: inc.ctx, done: make(chan struct{})}
 	s := &session{
 		inc: inc, front: f, user: user, unanswered: make(chan struct{}, 1), places: map[string]*place{},
@@ -186,6 +190,20 @@ func (a *ask) carry(user string, audits bool) {
 	}
 	release()
 }
+
+// turn waits for the request's turn among those that wait, until over is called; false:
+// it is answered.
+func (a *ask) turn(ctx context.Context) bool {
+	select {
+	case a.turns <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		a.fail(rpc.Unavailable(retryAfter))
+		return false
+	}
+}
+
+func (a *ask) over() { <-a.turns }
 
 // enter gives the session a place in the request's channel, which the incarnation then
 // watches until release is called. Without the right to it, and where the channel's

@@ -73,6 +73,7 @@ func (inc *incarnation) keepOnce(now time.Time, sessions []*session, channels bo
 		inc.channels.presence()
 		inc.watches.endStrays()
 		inc.guests.sweep(now)
+		inc.roster.sweep(now)
 		inc.channels.forgetLeft(now)
 	}
 	return nil

@@ -56,6 +56,7 @@ type incarnation struct {
 	channels *channels
 	watches  *watches
 	guests   *guests
+	roster   *roster
 	sessions *sessions
 	stepped  func(step, state) // called with each step of a place and the state before it; nil: nobody asks
 }
@@ -82,6 +83,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 	})
 	inc.events = &publisher{connector: id, topic: inc.tracers.events, metrics: inc.metrics, fail: inc.fail, now: inc.now, writers: make([]writer, log.Partitions)}
 	inc.past, inc.watches, inc.guests = newReader(inc, from), newWatches(inc), newGuests(inc)
+	inc.roster = &roster{inc: inc}
 	return inc
 }
 

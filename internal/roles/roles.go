@@ -114,3 +114,20 @@ func Connectors(ctx context.Context, kafka *eventlog.Client) ([]Role, error) {
 	}
 	return slices.SortedFunc(maps.Values(found), compare), nil
 }
+
+// TokenAge is how long tokens last at most that the connectors take that run; 0: for
+// any time, or nobody knows.
+func TokenAge(ctx context.Context, kafka *eventlog.Client) (time.Duration, error) {
+	all, err := Connectors(ctx, kafka)
+	if err != nil {
+		return 0, err
+	}
+	longest := time.Duration(0)
+	for _, c := range all {
+		if c.TokenAge <= 0 {
+			return 0, nil
+		}
+		longest = max(longest, c.TokenAge)
+	}
+	return longest, nil
+}

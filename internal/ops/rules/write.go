@@ -37,7 +37,7 @@ func Revoke(ctx context.Context, kafka *eventlog.Client, user string, before tim
 // that run.
 func RevokeToken(ctx context.Context, kafka *eventlog.Client, jti string, until time.Time, reason string) (time.Time, error) {
 	if until.IsZero() {
-		age, err := tokenAge(ctx, kafka)
+		age, err := roles.TokenAge(ctx, kafka)
 		if err != nil {
 			return until, err
 		}
@@ -48,23 +48,6 @@ func RevokeToken(ctx context.Context, kafka *eventlog.Client, jti string, until 
 	return until, write(ctx, kafka, rules.Rule{Kind: rules.RevokedToken, Name: jti, Value: &schema.TokenRevocation{
 		Until: milliseconds(until), By: author(), Reason: reason, Time: time.Now().UnixMilli(),
 	}})
-}
-
-// tokenAge is how long tokens last at most that the connectors take that run; 0:
-// for any time, or nobody knows.
-func tokenAge(ctx context.Context, kafka *eventlog.Client) (time.Duration, error) {
-	all, err := roles.Connectors(ctx, kafka)
-	if err != nil {
-		return 0, err
-	}
-	longest := time.Duration(0)
-	for _, c := range all {
-		if c.TokenAge <= 0 {
-			return 0, nil
-		}
-		longest = max(longest, c.TokenAge)
-	}
-	return longest, nil
 }
 
 // Bar keeps a user out until a time; a zero one means for ever.
