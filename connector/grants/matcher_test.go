@@ -69,8 +69,29 @@ func TestStarNeverGrows(t *testing.T) {
 		if want := a >= Join && a <= Signal; everyday.Has(a) != want {
 			t.Errorf("* stands for action %d (%v): %v", a, a, !want)
 		}
-		if known := a >= Join && a <= Moderate; known != (a.String() != "") {
+		if known := a >= Join && a <= Admin; known != (a.String() != "") {
 			t.Errorf("action %d is called %q", a, a)
+		}
+	}
+}
+
+// What backends may do is in their grants alone, and none of it implies another.
+func TestActionsOfBackends(t *testing.T) {
+	for allow, want := range map[string][]Action{
+		`"api"`: {API}, `"moderate"`: {Moderate}, `"audit","admin"`: {Audit, Admin}, `"*"`: nil, `"chat","join"`: nil,
+	} {
+		list, _, err := ParseBackend([]byte(`[{"channels":["c"],"allow":[` + allow + `]}]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, user := Compile("shop", list), Compile("ada", grantsOf(t, `[{"channels":["c"],"allow":[`+allow+`]}]`))
+		for a := Join; a <= Admin; a++ {
+			if got := m.Allows(a, "c", never); got != slices.Contains(want, a) {
+				t.Errorf("a backend's %s allows %v: %v", allow, a, got)
+			}
+			if a > Moderate && user.Allows(a, "c", never) {
+				t.Errorf("a user's %s allows %v", allow, a)
+			}
 		}
 	}
 }
