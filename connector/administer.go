@@ -22,12 +22,12 @@ const (
 // administer carries out what takes the action admin: do, within a time, once the params
 // are read.
 func (a *ask) administer(params any, check func() *rpc.Error, do func(context.Context) (result any, err error)) {
-	bad := mayBackend(a.by.May, grants.Admin, everywhere)
-	if bad == nil {
-		bad = rpc.Decode(a.Params, params)
-	}
+	bad := rpc.Decode(a.Params, params)
 	if bad == nil && check != nil {
 		bad = check()
+	}
+	if bad == nil {
+		bad = mayBackend(a.by.May, grants.Admin, everywhere)
 	}
 	if bad != nil {
 		a.fail(bad)

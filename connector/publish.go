@@ -74,6 +74,9 @@ func (p *publishParams) check(limits *rpc.Limits) *rpc.Error {
 	if err := json.Compact(&short, p.Info); err != nil || short.Len() > maxInfo {
 		return rpc.InvalidParams("info", "must be JSON of 512 bytes at most")
 	}
+	if depth(p.Info) > maxDepth {
+		return rpc.InvalidParams("info", "must not be nested more than 32 deep")
+	}
 	p.Info = short.Bytes()
 	return nil
 }

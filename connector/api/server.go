@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -82,12 +83,17 @@ func NewServer(cfg Config) *Server {
 	return s
 }
 
-// complaints takes what net/http has to say about clients.
+// complaints takes what net/http has to say: about clients, and of a request that
+// panicked.
 type complaints struct{ log *slog.Logger }
 
 // Write implements io.Writer, for one line.
 func (c complaints) Write(line []byte) (int, error) {
-	c.log.Debug(string(line))
+	level := slog.LevelDebug
+	if bytes.Contains(line, []byte("panic serving")) {
+		level = slog.LevelError
+	}
+	c.log.Log(context.Background(), level, string(line))
 	return len(line), nil
 }
 
