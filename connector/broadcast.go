@@ -46,7 +46,7 @@ func (a *ask) broadcast() {
 	id, give := a.idOf(p.ID), time.Now().Add(roomTime)
 	for i, channel := range p.Channels {
 		b.results[i].Channel = channel
-		b.publish(i, a.publication(&p.publishParams, channel, id), give)
+		b.publish(i, &p.publishParams, id, give)
 	}
 	b.done()
 }
@@ -74,7 +74,8 @@ func (p *broadcastParams) check(limits *rpc.Limits) *rpc.Error {
 }
 
 // publish publishes in one channel, and waits for room if there is none.
-func (b *broadcast) publish(i int, x *publication, until time.Time) {
+func (b *broadcast) publish(i int, p *publishParams, id string, until time.Time) {
+	channel := b.results[i].Channel
 	done := func(r rpc.PublishResult, bad *rpc.Error) {
 		if bad != nil {
 			b.results[i].Error = bad
@@ -83,16 +84,18 @@ func (b *broadcast) publish(i int, x *publication, until time.Time) {
 		}
 		b.done()
 	}
-	if bad := b.mayPublish(x.chat.Channel); bad != nil {
+	if bad := b.mayPublish(channel); bad != nil {
 		done(rpc.PublishResult{}, bad)
 		return
 	}
+	x := b.publication(p, channel, id)
 	err := x.queue(done)
 	for isFull(err) && time.Now().Before(until) && b.inc.ctx.Err() == nil {
 		time.Sleep(roomPoll)
 		err = x.queue(done)
 	}
 	if err != nil {
+		x.span.End(err)
 		done(rpc.PublishResult{}, rpc.Unavailable(retryAfter))
 	}
 }

@@ -83,7 +83,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 	})
 	inc.events = &publisher{connector: id, topic: inc.tracers.events, metrics: inc.metrics, fail: inc.fail, now: inc.now, writers: make([]writer, log.Partitions)}
 	inc.past, inc.watches, inc.guests = newReader(inc, from), newWatches(inc), newGuests(inc)
-	inc.roster = &roster{inc: inc}
+	inc.roster = &roster{inc: inc, budget: rosterBudget}
 	return inc
 }
 

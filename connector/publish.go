@@ -130,12 +130,14 @@ func (a *ask) publication(p *publishParams, channel, id string) *publication {
 // publish publishes the message; done gets what became of it, on a goroutine that must
 // not wait. It returns when the message has its place in the log's order.
 func (x *publication) publish(done func(rpc.PublishResult, *rpc.Error)) {
-	if x.queue(done) != nil {
+	if err := x.queue(done); err != nil {
+		x.span.End(err)
 		done(rpc.PublishResult{}, rpc.Unavailable(retryAfter))
 	}
 }
 
-// queue is publish; with an error nothing was queued, and done is not called.
+// queue is publish; with an error nothing was queued, done is not called, and it may be
+// tried again.
 func (x *publication) queue(done func(rpc.PublishResult, *rpc.Error)) error {
 	event := &schema.Event{Kind: &schema.Event_Chat{Chat: x.chat}}
 	partition := x.inc.channels.partitionOf(x.chat.Channel)

@@ -19,7 +19,9 @@ const (
 	rosterTime   = 5 * time.Second // for which what was read is current: chat workers write it as often
 	rosterIdle   = time.Minute     // after which what nobody asks for is forgotten
 	rosterBudget = 256 << 20       // bytes of names that are kept
-	rosterCost   = 128             // that each membership takes besides its names
+	// What a channel and a membership take besides their names.
+	channelCost = 900
+	memberCost  = 160
 )
 
 var errRoster = &rpc.Error{Code: rpc.CodeFull, Message: "full: there are more memberships than one connector lists", Data: &rpc.ErrorData{Limit: rosterBudget}}
@@ -27,7 +29,8 @@ var errRoster = &rpc.Error{Code: rpc.CodeFull, Message: "full: there are more me
 // roster is which channels have members anywhere, as chat workers have written it down.
 // It is read when somebody asks, and forgotten when nobody does. Safe for concurrent use.
 type roster struct {
-	inc *incarnation
+	inc    *incarnation
+	budget int // bytes
 
 	mu       sync.Mutex
 	next     []int64 // where reading each partition goes on; nil: nothing is known
@@ -170,7 +173,7 @@ func (r *roster) member(session, name string, value []byte) error {
 	if ch != nil {
 		if user, there := ch.sessions[session]; there {
 			delete(ch.sessions, session)
-			r.bytes -= rosterCost + len(session) + len(user)
+			r.bytes -= memberCost + len(session) + len(user)
 			if ch.users[user]--; ch.users[user] == 0 {
 				delete(ch.users, user)
 			}
@@ -192,7 +195,7 @@ func (r *roster) member(session, name string, value []byte) error {
 	}
 	ch.sessions[session] = member.User
 	ch.users[member.User]++
-	return r.add(rosterCost + len(session) + len(member.User))
+	return r.add(memberCost + len(session) + len(member.User))
 }
 
 // channel is a channel, which is made where it is not known.
@@ -201,13 +204,13 @@ func (r *roster) channel(name string) (*listed, error) {
 	if ch == nil {
 		ch = &listed{}
 		r.channels[name] = ch
-		return ch, r.add(rosterCost + len(name))
+		return ch, r.add(channelCost + len(name))
 	}
 	return ch, nil
 }
 
 func (r *roster) add(n int) error {
-	if r.bytes += n; r.bytes > rosterBudget {
+	if r.bytes += n; r.bytes > r.budget {
 		return errRoster
 	}
 	return nil
@@ -217,7 +220,7 @@ func (r *roster) add(n int) error {
 func (r *roster) drop(name string, ch *listed) {
 	if ch.last == 0 && len(ch.sessions) == 0 {
 		delete(r.channels, name)
-		r.bytes -= rosterCost + len(name)
+		r.bytes -= channelCost + len(name)
 	}
 }
 

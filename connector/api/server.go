@@ -37,6 +37,7 @@ const (
 	requestTimeout = 30 * time.Second // for all of a request to be read
 	answerTimeout  = 90 * time.Second // for it to be carried out, and for the answer to be taken
 	idleTimeout    = 2 * time.Minute
+	closeTimeout   = time.Second
 	headBytes      = 24 << 10 // a token has 8 KiB
 )
 
@@ -105,8 +106,19 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.server.Serve(l)
 }
 
-// Close ends Serve, with http.ErrServerClosed, and all connections.
-func (s *Server) Close() error { return s.server.Close() }
+// Connections is how many there are.
+func (s *Server) Connections() int { return s.server.Count() }
+
+// Close ends Serve, with http.ErrServerClosed, and all connections. What is being
+// answered has a moment for that.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if s.server.Shutdown(ctx) == nil {
+		return nil
+	}
+	return s.server.Close()
+}
 
 // serve counts what requests are answered with.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
