@@ -193,7 +193,7 @@ func (r *roster) member(session, name string, value []byte) error {
 	if ch.sessions == nil {
 		ch.sessions, ch.users = map[string]string{}, map[string]int{}
 	}
-	ch.sessions[session] = member.User
+	ch.sessions[strings.Clone(session)] = member.User
 	ch.users[member.User]++
 	return r.add(memberCost + len(session) + len(member.User))
 }
@@ -203,7 +203,7 @@ func (r *roster) channel(name string) (*listed, error) {
 	ch := r.channels[name]
 	if ch == nil {
 		ch = &listed{}
-		r.channels[name] = ch
+		r.channels[strings.Clone(name)] = ch // without the key that it is a part of
 		return ch, r.add(channelCost + len(name))
 	}
 	return ch, nil

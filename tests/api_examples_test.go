@@ -1,12 +1,14 @@
 package tests
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -21,7 +23,9 @@ func TestServerAPIExamples(t *testing.T) {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is missing, which runs an example", program)
 		}
-		cmd := exec.CommandContext(soon(t), program, args...) // #nosec G204 -- of the documentation
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // Go compiles its library
+		defer cancel()
+		cmd := exec.CommandContext(ctx, program, args...) // #nosec G204 -- of the documentation
 		cmd.Env = append(os.Environ(), "API="+shop.url, "KEY="+shop.key)
 		out, err := cmd.CombinedOutput()
 		if err != nil {

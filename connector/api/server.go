@@ -183,6 +183,7 @@ func (s *Server) body(r *request) (text []byte, done func(), ok bool) {
 	}
 	held := new(atomic.Int64)
 	if !s.bodies.Reserve(held, size, math.MaxInt) {
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, MaxRequest)) // or the answer may be lost
 		r.w.Header().Set("Retry-After", "1")
 		refuse(r.w, http.StatusServiceUnavailable, rpc.Unavailable(1000))
 		return nil, nil, false

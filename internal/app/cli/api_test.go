@@ -49,8 +49,8 @@ func TestAPIKeyMakesKeys(t *testing.T) {
 	}
 	for _, c := range []struct{ args, want string }{
 		{"api-key trust --file " + file, "the same name"}, {"api-key cli", "choose another"}, {"api-key a#b", "no blanks"},
-		{"api-key a --allow dance", "dance"}, {"api-key a --allow chat", "chat"}, {"api-key a --channels {x", "pattern"},
-		{"api-key", "NAME"},
+		{"api-key a --allow dance", "dance"}, {"api-key a --allow chat", "chat"}, {"api-key a --channels {x", "{user}"},
+		{"api-key", "the name of a key"},
 	} {
 		if code, _, errs := runs(strings.Fields(c.args)...); code == 0 || !strings.Contains(errs, c.want) {
 			t.Errorf("parley %s: exit code %d, %s, want one that names %s", c.args, code, errs, c.want)
