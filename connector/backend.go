@@ -109,8 +109,8 @@ func mayBackend(may *grants.Matcher, a grants.Action, channel string) *rpc.Error
 // audits reports whether the session sees private messages of all users.
 func (s *session) audits() bool { return s.backend != nil && s.backend.audits }
 
-// reads is who reads of history count for: the user, or the key, which is no name of a
-// user.
+// reads is who reads of history count for: the user, or the key, marked so that no user
+// has the same name.
 func (s *session) reads() string {
 	if s.backend != nil {
 		return "\x00" + s.backend.key

@@ -158,13 +158,13 @@ func TestBadKeys(t *testing.T) {
 	if status, text := r.send(t, http.MethodGet, "/v1/openapi.json", nil, withKey(apiToken(t, nil))); status != http.StatusOK {
 		t.Errorf("with a backend's token the document is answered %d %s", status, text)
 	}
-	// It is none for clients.
+	// Clients cannot use it.
 	if answer := answerTo(t, r.open(), helloWith(apiToken(t, nil))); !strings.Contains(answer, `"code":1001`) {
 		t.Errorf("a backend's token in hello is answered %s", answer)
 	}
 }
 
-// What is no request, or too many of them, is refused as a whole or each by itself.
+// What is not a request, or too many of them, is refused as a whole or each by itself.
 func TestBadRequestsOfBackends(t *testing.T) {
 	r := newAPIRig(t)
 	denied := requestFor("publish", `{"channel":"else","user":"ada","body":"x"}`)
@@ -314,7 +314,7 @@ func TestBadParamsOfBackends(t *testing.T) {
 		{"a long session", "disconnect", fmt.Sprintf(`{"user":"ada","session":%q}`, strings.Repeat("x", 65)), "session"},
 		{"an action that there is not", "grant", `{"user":"ada","grants":[{"channels":["a"],"allow":["dance"]}]}`, "grants"},
 		{"an action of backends", "grant", `{"user":"ada","grants":[{"channels":["a"],"allow":["api"]}]}`, "grants"},
-		{"a pattern that is none", "grant", `{"user":"ada","grants":[{"channels":["{a"],"allow":["join"]}]}`, "grants"},
+		{"an invalid pattern", "grant", `{"user":"ada","grants":[{"channels":["{a"],"allow":["join"]}]}`, "grants"},
 		{"a limit of 0", "channels", `{"limit":0}`, "limit"}, {"after nothing that is a name", "channels", `{"after":"a\u0000"}`, "after"},
 	} {
 		refused(c.method+" with "+c.name, c.method, c.params, c.field)

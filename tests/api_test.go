@@ -33,7 +33,7 @@ func TestBackendPublishes(t *testing.T) {
 	for _, b := range []*backend{shop, other} {
 		var again rpc.PublishResult
 		if b.call(rpc.MethodPublish, publish, &again); again != sent {
-			t.Errorf("a retry is answered %+v, the message stands at %+v", again, sent)
+			t.Errorf("a retry is answered %+v, the message is at %+v", again, sent)
 		}
 	}
 	// Ids of clients are apart.
@@ -110,7 +110,7 @@ func TestBackendChangesAndModerates(t *testing.T) {
 	edit.Retry = true
 	var again rpc.ActResult
 	if shop.call(rpc.MethodEdit, edit, &again); again != changed {
-		t.Errorf("the retry of an edit is answered %+v, it stands at %+v", again, changed)
+		t.Errorf("the retry of an edit is answered %+v, it is at %+v", again, changed)
 	}
 	edit.User, edit.ID = "bob", "e2"
 	shop.refused(rpc.CodeForbidden, rpc.MethodEdit, edit)
@@ -122,7 +122,7 @@ func TestBackendChangesAndModerates(t *testing.T) {
 	trust.call(rpc.MethodMute, rpc.SanctionParams{Channel: "lobby", User: "ada", Reason: "spam", ID: "m1"}, &muted)
 	trust.call(rpc.MethodMute, rpc.SanctionParams{Channel: "lobby", User: "ada", Reason: "spam", ID: "m1", Retry: true}, &again)
 	if again != muted {
-		t.Errorf("the retry of a mute is answered %+v, it stands at %+v", again, muted)
+		t.Errorf("the retry of a mute is answered %+v, it is at %+v", again, muted)
 	}
 	eventually(t, "ada is muted", func() bool {
 		bad, _ := ada.Call(soon(t), rpc.MethodChat, rpc.ChatParams{Channel: "lobby", Body: "still"}, nil).(*rpc.Error)

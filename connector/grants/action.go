@@ -15,7 +15,7 @@ const (
 	Signal                     // signals
 	Moderate                   // what moderators do; implies all others of users
 	API                        // of backends alone: what users do, on behalf of any
-	Audit                      // of backends alone: all that was said, in private too
+	Audit                      // of backends alone: all messages, private ones too
 	Admin                      // of backends alone: what operators do
 )
 

@@ -23,7 +23,7 @@ type PublishParams struct {
 	Info json.RawMessage `json:"info,omitempty"`
 }
 
-// PublishResult says where a message stands.
+// PublishResult says where a message is stored.
 type PublishResult struct {
 	ID    string `json:"id"`
 	Seq   int64  `json:"seq"`
