@@ -18,9 +18,10 @@ func slowChannel(t *testing.T) *channel {
 	return ch
 }
 
+// setSlow has slow mode set anew.
 func setSlow(t *testing.T, ch *channel, seq, seconds int64) {
 	t.Helper()
-	applyTo(t, ch, seq, &schema.Update{Kind: &schema.Update_Settings{Settings: &schema.Settings{Seq: seq, Slow: seconds}}})
+	applyTo(t, ch, seq, &schema.Update{Kind: &schema.Update_Settings{Settings: &schema.Settings{Seq: seq, Slow: seconds, SlowSince: seq}}})
 }
 
 // saysIn has a message of ada come, which slow mode did not see.
@@ -58,7 +59,7 @@ func TestSlowModeCounts(t *testing.T) {
 		}, 0},
 		"a message, then a pin": {func(ch *channel) {
 			ch.spoke("ada", 101, ago(3), now)
-			setSlow(t, ch, 102, 10)
+			applyTo(t, ch, 102, &schema.Update{Kind: &schema.Update_Settings{Settings: &schema.Settings{Seq: 102, Slow: 10, SlowSince: 100, Pins: []int64{101}}}})
 		}, 7 * time.Second},
 		"a message, then it is off": {func(ch *channel) {
 			ch.spoke("ada", 101, ago(3), now)

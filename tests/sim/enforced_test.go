@@ -252,6 +252,9 @@ func (w *world) checkBinding(n *node, ch *chat.Channel, truth *channel, at int64
 	if got, want := ch.Settings(), truth.settingsAt(at); !sameSettings(got, want) {
 		w.fail("%s has settings %s of %s at %d, want %s", n.id, text(got), ch.Name(), at, text(want))
 	}
+	if _, got := ch.Slow(); got != truth.slowSince(at) {
+		w.fail("%s counts for slow mode in %s at %d from %d on, not %d", n.id, ch.Name(), at, got, truth.slowSince(at))
+	}
 	if got, want := ch.Amounts().GetSanctions(), truth.count(at); got != int64(want) {
 		w.fail("%s has %d sanctions of %s at %d, want %d", n.id, got, ch.Name(), at, want)
 	}
