@@ -122,17 +122,29 @@ func (r *foldRig) apply(e *schema.Event) {
 // pass.
 func (r *foldRig) passes(kind string) *schema.Event {
 	r.t.Helper()
-	var held heldEvent
-	eventually(r.t, "a "+kind+" is published", func() (ok bool) {
+	e := r.lets(r.published("a " + kind))
+	if got := kindOf(e); got != kind {
+		r.t.Fatalf("a %s is published, want a %s", got, kind)
+	}
+	return e
+}
+
+// published waits for the next event of the connector, which the log has not answered.
+func (r *foldRig) published(what string) (held heldEvent) {
+	r.t.Helper()
+	eventually(r.t, what+" is published", func() (ok bool) {
 		held, ok = r.log.take()
 		return ok
 	})
+	return held
+}
+
+// lets lets an event pass.
+func (r *foldRig) lets(held heldEvent) *schema.Event {
+	r.t.Helper()
 	e := new(schema.Event)
 	if err := proto.Unmarshal(held.value, e); err != nil {
 		r.t.Fatal(err)
-	}
-	if got := kindOf(e); got != kind {
-		r.t.Fatalf("a %s is published, want a %s", got, kind)
 	}
 	held.done(eventlog.Ack{Offset: r.offset})
 	r.apply(e)
