@@ -68,8 +68,8 @@ func (a *act) keep() *rpc.Error {
 	return nil
 }
 
-// take publishes the act, or answers it otherwise, or has it wait for its target.
-// Both locks are held.
+// take publishes the act, or answers it otherwise, or has it wait for its target or for
+// history. Both locks are held.
 func (a *act) take(ch *channel) *rpc.Error {
 	s, p := a.session, a.place
 	if bad := s.allowedNow(a.takes, p.name); bad != nil {
@@ -86,6 +86,9 @@ func (a *act) take(ch *channel) *rpc.Error {
 	}
 	if why, bad := a.stopped(ch); bad != nil {
 		return a.refuse(ch, why, bad)
+	}
+	if a.isUnsure(ch) {
+		return a.judgeLater(ch)
 	}
 	if bad := a.draw(); bad != nil {
 		return bad

@@ -19,7 +19,7 @@ func slowChannel(t *testing.T) *channel {
 	return ch
 }
 
-// setSlow has slow mode set anew.
+// setSlow has slow mode changed.
 func setSlow(t *testing.T, ch *channel, seq, seconds int64) {
 	t.Helper()
 	applyTo(t, ch, seq, &schema.Update{Kind: &schema.Update_Settings{Settings: &schema.Settings{Seq: seq, Slow: seconds, SlowSince: seq}}})

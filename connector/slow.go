@@ -66,12 +66,23 @@ func (ch *channel) tooSoon(user string, now time.Time) time.Duration {
 		return 0
 	}
 	s.land(user, ch.Position())
-	if s.spoken[user] == (spoken{}) { // before this connector saw it live, maybe
+	if !s.knows(user) { // before this connector saw it live, maybe
 		if _, at := ch.NewestOf(user, s.from); at > 0 {
 			s.note(user, at, wait, now)
 		}
 	}
 	return s.spoken[user].left(wait, now)
+}
+
+// knows reports whether a message of a user is known.
+func (s *slow) knows(user string) bool { return s.spoken[user] != (spoken{}) }
+
+// mayLack reports whether history may have a message of a user that counts and is not
+// in memory: from before the connector followed the channel, if that is not longer ago
+// than a user waits. The lock is held.
+func (ch *channel) mayLack(user string) bool {
+	wait, s := ch.slowMode()
+	return wait > 0 && !s.knows(user) && time.Since(ch.begun) < wait && !ch.Reaches(s.from)
 }
 
 // spoke notes a message of a user that was seen. The lock is held.

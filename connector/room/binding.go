@@ -84,6 +84,10 @@ func (c *Channel) NewestOf(user string, above int64) (seq, time int64) {
 	return 0, 0
 }
 
+// Reaches reports whether memory has all messages above a seq, or as many as it would
+// keep of them.
+func (c *Channel) Reaches(seq int64) bool { return c.ring.floor <= seq+1 || c.ring.full() }
+
 // Amounts are how much the channel and its partition have of what is bounded; nil:
 // nothing.
 func (c *Channel) Amounts() *schema.Amounts { return c.replica.amounts }

@@ -226,12 +226,23 @@ func (c *client) checkDone(call *call, seq int64) {
 }
 
 // spokeLately reports whether by the settings at a position the user must wait, for a
-// message that the connector has seen.
+// message that the connector has seen, or has found in history.
 func (c *client) spokeLately(call *call, ch *channel, at int64) bool {
 	wait, since := ch.settingsAt(at).Slow*1000, ch.slowSince(at)
 	return wait > 0 && slices.ContainsFunc(ch.messages, func(m rpc.Message) bool {
-		return m.User == c.user && m.Seq > max(since, call.joined) && m.Seq <= call.seen && m.Time+wait > c.w.now()
+		return m.User == c.user && m.Seq > since && m.Seq <= call.seen && m.Time+wait > c.w.now() &&
+			(m.Seq > call.joined || !c.w.trouble && ch.said(m.Seq, call.joined) <= c.w.cfg.Limits.Recover)
 	})
+}
+
+// said is how many messages there are above a position up to another.
+func (ch *channel) said(above, upTo int64) (n int) {
+	for i := range ch.messages {
+		if seq := ch.messages[i].Seq; above < seq && seq <= upTo {
+			n++
+		}
+	}
+	return n
 }
 
 // sanctionList takes an answer to sanctions, which must be right at some position from
