@@ -149,6 +149,16 @@ func (c *client) sanctioned(call *call, why *rpc.ErrorData) {
 	c.w.fail("%s/%s: %s in %s, asked for at %d, is refused: %s", c.user, c.session.id, call.method, call.channel, call.seen, text(why))
 }
 
+// undone takes that a retry is refused: when it was asked for, the log had no first try.
+func (c *client) undone(call *call) {
+	l, act := c.w.logOf(call.channel), call.channel+"\x00"+c.user+"\x00"+idOf(call.params)
+	for seq := max(0, l.end()-voidWindow); seq < call.end && isRetry(call.params); seq++ {
+		if r := l.records[seq]; r.event != nil && !r.void && actOf(r.event) == act {
+			c.w.fail("%s/%s: a retry of %s %s in %s is refused, which was carried out at %d", c.user, c.session.id, call.method, idOf(call.params), call.channel, seq)
+		}
+	}
+}
+
 // tooSoon takes a refusal by slow mode, which must have been set some time since the
 // call.
 func (c *client) tooSoon(call *call, why *rpc.ErrorData) {

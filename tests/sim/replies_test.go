@@ -75,9 +75,13 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
 		}
 	case rpc.CodeSanctioned:
+		if bad.Data.Action != rpc.SanctionBan {
+			c.undone(call)
+		}
 		c.sanctioned(call, bad.Data)
 		c.w.count("refused with 1009: " + bad.Data.Action)
 	case rpc.CodeRateLimited:
+		c.undone(call)
 		c.tooSoon(call, bad.Data)
 	case rpc.CodeFull:
 		if some, _ := c.full(call, c.w.logOf(call.channel).end()); !some {
