@@ -9,6 +9,7 @@ import { until } from "../support/wait.ts";
 
 /** Moderation and signals where clocks are wrong, and the server refuses things. */
 
+const phone = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true };
 const HOUR = 3_600_000;
 
 /** A moderator, and the page of bob, or of another moderator, ada. */
@@ -69,6 +70,56 @@ test("slow mode counts on when something else is set", async () => {
   await left.waitFor({ state: "detached" });
   await page.locator("#composer").press("Enter");
   await until("the message", () => grace.messages.at(-1)?.body === "two");
+});
+
+test("what could not be set is shown as it is, and why is said where the moderator is", async () => {
+  const { page } = await beside("refused", "ada", {}, (frame, socket) =>
+    frame.method === "set" ? refuse(socket, frame, 1011, "full", { limit: 1 }) : frame,
+  );
+  await page.getByRole("button", { name: "Moderation" }).click();
+  const panel = page.getByRole("dialog", { name: "Moderation" });
+  const freeze = panel.getByLabel("Only moderators may write");
+  await freeze.click();
+  await panel.getByRole("alert").getByText("there is no room for more of these").waitFor();
+  expect(await freeze.isChecked()).toBe(false);
+  const slow = panel.getByLabel("Slow mode");
+  await slow.selectOption({ label: "5 sec" });
+  await until("the setting of now", async () => (await slow.inputValue()) === "0");
+});
+
+test("a list of sanctions that was away for a moment is read again", async () => {
+  let away = true;
+  const { page, grace } = await beside("list", "ada", {}, (frame, socket) =>
+    frame.method === "sanctions" && away ? refuse(socket, frame, 1008, "away") : frame,
+  );
+  await page.getByRole("button", { name: "Moderation" }).click();
+  const panel = page.getByRole("dialog", { name: "Moderation" });
+  await panel.getByText("history cannot be read just now").waitFor();
+  away = false;
+  await grace.lift("eve");
+  await panel.getByText("Nobody.").waitFor();
+});
+
+test("all of a long topic can be written, and read on a phone", async () => {
+  const topic = "releases ".repeat(28) + "soon"; // 256 bytes
+  const { page, grace } = await beside("topic", "ada", phone);
+  await page.getByRole("button", { name: "Moderation" }).click();
+  const panel = page.getByRole("dialog", { name: "Moderation" });
+  const save = panel.getByRole("button", { name: "Save" });
+  await panel.getByLabel("Topic").fill("题".repeat(86));
+  expect(await save.isDisabled()).toBe(true);
+  await panel.getByLabel("Topic").fill("");
+  await page.keyboard.insertText(topic);
+  await save.click();
+  await until("the topic", () => grace.settings.topic !== "");
+  expect(grace.settings.topic).toBe(topic);
+  await panel.getByRole("button", { name: "Close" }).click();
+  const shown = page.getByRole("button", { name: topic });
+  const whole = () => shown.evaluate((e) => e.scrollWidth <= e.clientWidth);
+  expect(await whole()).toBe(false);
+  await shown.press("Enter");
+  await until("all of it", whole);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)).toBe(false);
 });
 
 /** Types until something has come of it. */
