@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
@@ -20,16 +18,9 @@ func TestNothingIsReadForWhoIsOut(t *testing.T) {
 	ann.joins()
 	eve.hears(`"joined"`)
 	eve.asks("chat")
-	var chat heldEvent
-	eventually(t, "the chat is published", func() (ok bool) {
-		chat, ok = r.log.take()
-		return ok
-	})
-	chat.done(eventlog.Ack{Offset: r.offset + 1})
+	r.published("the chat").done(eventlog.Ack{Offset: r.offset + 1})
 	eve.hears(`"result":{"id"`)
-	if err := eve.ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":50,"method":"history","params":{"channel":"a","limit":1}}`)); err != nil {
-		t.Fatal(err)
-	}
+	eve.sends(`{"jsonrpc":"2.0","id":50,"method":"history","params":{"channel":"a","limit":1}}`)
 	eventually(t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
 	r.moderates(&schema.Sanction{User: "eve", Action: schema.Sanction_ACTION_BAN})
 	eve.hears(`"sanctioned"`, `"left"`, isOut)
@@ -55,15 +46,56 @@ func TestRetryOfAChangeBeforeAMute(t *testing.T) {
 			}
 			eve := r.enters("eve")
 			eve.joins()
-			edit := fmt.Sprintf(`{"jsonrpc":"2.0","id":50,"method":"edit","params":{"channel":"a","seq":%d,"body":"x","id":"e","retry":true}}`, r.offset+1)
-			if err := eve.ws.WriteMessage(websocket.TextMessage, []byte(edit)); err != nil {
-				t.Fatal(err)
-			}
+			eve.sends(fmt.Sprintf(`{"jsonrpc":"2.0","id":50,"method":"edit","params":{"channel":"a","seq":%d,"body":"x","id":"e","retry":true}}`, r.offset+1))
 			eventually(t, "the edit waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
 			r.moderates(&schema.Sanction{User: "eve", Action: schema.Sanction_ACTION_MUTE})
 			eve.hears(`"sanctioned"`)
 			r.elsewhere(&schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{Channel: "a", User: "eve", Id: "1", Body: "1"}}})
-			eve.hears(`"method":"chat"`, want)
+			eve.hearsLater(want)
+		})
+	}
+}
+
+// lateArchive knows of an act that has not passed yet.
+type lateArchive struct {
+	*heldArchive
+	seq int64
+}
+
+func (a lateArchive) First(_ context.Context, _ schema.Act, at int64) (history.Act, bool, error) {
+	return history.Act{Seq: a.seq}, a.seq < at, nil
+}
+
+func (a lateArchive) End(context.Context, string) (int64, error) { return a.seq + 1, nil }
+
+// A retry that a mute or slow mode refuses waits for its first try, which another
+// connector has published and this one has not seen.
+func TestRetryOfWhatHasNotPassed(t *testing.T) {
+	for name, stop := range map[string]func(*foldRig, *client){
+		"a mute": func(r *foldRig, eve *client) {
+			r.moderates(&schema.Sanction{User: "eve", Action: schema.Sanction_ACTION_MUTE})
+			eve.hears(`"sanctioned"`)
+		},
+		"slow mode": func(r *foldRig, eve *client) {
+			r.isSlow(3600)
+			eve.hears(`"settings"`)
+			eve.asks("chat")
+			r.passes("chat")
+			eve.hears(`"result"`, `"method":"chat"`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newFoldRig(t)
+			eve := r.enters("eve")
+			eve.joins()
+			stop(r, eve)
+			first := r.offset
+			r.inc.past.archive = lateArchive{r.archive, first}
+			eve.sends(`{"jsonrpc":"2.0","id":50,"method":"chat","params":{"channel":"a","body":"hi","id":"m","retry":true}}`)
+			eventually(t, "the retry waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+			r.elsewhere(&schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{Channel: "a", User: "eve", Id: "m", Body: "hi"}}})
+			eve.hearsLater(fmt.Sprintf(`"id":50,"result":{"id":"m","seq":%d`, first))
 		})
 	}
 }

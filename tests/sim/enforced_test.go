@@ -149,6 +149,16 @@ func (c *client) sanctioned(call *call, why *rpc.ErrorData) {
 	c.w.fail("%s/%s: %s in %s, asked for at %d, is refused: %s", c.user, c.session.id, call.method, call.channel, call.seen, text(why))
 }
 
+// undone takes that a retry is refused: when it was asked for, the log had no first try.
+func (c *client) undone(call *call) {
+	l, act := c.w.logOf(call.channel), call.channel+"\x00"+c.user+"\x00"+idOf(call.params)
+	for seq := max(0, l.end()-voidWindow); seq < call.end && isRetry(call.params); seq++ {
+		if r := l.records[seq]; r.event != nil && !r.void && actOf(r.event) == act {
+			c.w.fail("%s/%s: a retry of %s %s in %s is refused, which was carried out at %d", c.user, c.session.id, call.method, idOf(call.params), call.channel, seq)
+		}
+	}
+}
+
 // tooSoon takes a refusal by slow mode, which must have been set some time since the
 // call.
 func (c *client) tooSoon(call *call, why *rpc.ErrorData) {
@@ -226,12 +236,23 @@ func (c *client) checkDone(call *call, seq int64) {
 }
 
 // spokeLately reports whether by the settings at a position the user must wait, for a
-// message that the connector has seen.
+// message that the connector has seen, or has found in history.
 func (c *client) spokeLately(call *call, ch *channel, at int64) bool {
 	wait, since := ch.settingsAt(at).Slow*1000, ch.slowSince(at)
 	return wait > 0 && slices.ContainsFunc(ch.messages, func(m rpc.Message) bool {
-		return m.User == c.user && m.Seq > max(since, call.joined) && m.Seq <= call.seen && m.Time+wait > c.w.now()
+		return m.User == c.user && m.Seq > since && m.Seq <= call.seen && m.Time+wait > c.w.now() &&
+			(m.Seq > call.joined || !c.w.trouble && ch.said(m.Seq, call.joined) <= c.w.cfg.Limits.Recover)
 	})
+}
+
+// said is how many messages there are above a position up to another.
+func (ch *channel) said(above, upTo int64) (n int) {
+	for i := range ch.messages {
+		if seq := ch.messages[i].Seq; above < seq && seq <= upTo {
+			n++
+		}
+	}
+	return n
 }
 
 // sanctionList takes an answer to sanctions, which must be right at some position from
@@ -251,6 +272,9 @@ func (c *client) sanctionList(call *call, x *rpc.SanctionsResult) {
 func (w *world) checkBinding(n *node, ch *chat.Channel, truth *channel, at int64) {
 	if got, want := ch.Settings(), truth.settingsAt(at); !sameSettings(got, want) {
 		w.fail("%s has settings %s of %s at %d, want %s", n.id, text(got), ch.Name(), at, text(want))
+	}
+	if _, got := ch.Slow(); got != truth.slowSince(at) {
+		w.fail("%s counts for slow mode in %s at %d from %d on, not %d", n.id, ch.Name(), at, got, truth.slowSince(at))
 	}
 	if got, want := ch.Amounts().GetSanctions(), truth.count(at); got != int64(want) {
 		w.fail("%s has %d sanctions of %s at %d, want %d", n.id, got, ch.Name(), at, want)

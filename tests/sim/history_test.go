@@ -201,6 +201,10 @@ func (a *archive) First(_ context.Context, key schema.Act, at int64) (history.Ac
 	return act, found, nil
 }
 
+func (a *archive) End(_ context.Context, channel string) (int64, error) {
+	return a.w.logOf(channel).end(), nil
+}
+
 func (a *archive) wait(ctx context.Context, r *read) (history.Page, error) {
 	x, err := a.await(ctx, r)
 	return x.page, err

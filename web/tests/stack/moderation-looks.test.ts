@@ -2,6 +2,7 @@ import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { findings, openWindow, screenshot } from "../support/browser.ts";
 import { enterAs, memberOf, moderating, unexpected } from "../support/guarded.ts";
+import { focusAt, tabTo } from "../support/keys.ts";
 import { tokenOf } from "../support/site.ts";
 import { browser, fresh } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
@@ -65,9 +66,11 @@ test.each(looks)("$name: nothing serious in the way of those who are bound", asy
   await enterAs(page, tokenOf("bob", 600), channel);
   const access = page.locator(".access p");
   const told = async (what: string, act: () => Promise<unknown>) => {
-    const before = (await access.count()) > 0 ? await access.textContent() : "";
+    // What it is in may be replaced meanwhile.
+    const text = async () => (await access.allTextContents()).join();
+    const before = await text();
     await act();
-    await until(what, async () => ((await access.count()) > 0 ? await access.textContent() : "") !== before);
+    await until(what, async () => (await text()) !== before);
     await look(page, `${name}-${what}`);
   };
   await told("slow", () => grace.set({ slow: 30 }));
@@ -88,15 +91,8 @@ test("a moderator needs no pointer, and the focus comes back", async () => {
   const eve = await memberOf("eve", channel, moderating);
   await enterAs(page, tokenOf("ada", 600, moderating), channel);
   await page.getByRole("button", { name: "Moderate eve" }).waitFor();
-  const at = (selector: string) =>
-    page.evaluate((selector) => document.activeElement!.matches(selector), selector);
-  const tab = async (selector: string, key = "Tab") => {
-    for (let i = 0; i < 30; i++) {
-      if (await at(selector)) return;
-      await page.keyboard.press(key);
-    }
-    throw new Error(`${key} does not lead to ${selector}`);
-  };
+  const at = (selector: string) => focusAt(page, selector);
+  const tab = (selector: string, key?: string) => tabTo(page, selector, key);
   await page.locator("#composer").focus();
   await tab("#members [aria-haspopup=dialog]");
   await page.keyboard.press("Enter");
