@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -274,5 +275,35 @@ func TestBackendRoutes(t *testing.T) {
 	}
 	if !bytes.Contains([]byte(body), []byte(`"origin":"backend"`)) {
 		t.Errorf("the page is %s", body)
+	}
+}
+
+// Channels whose names other programs take for paths or encodings are channels like any
+// other, by every way.
+func TestBackendOddChannels(t *testing.T) {
+	c, first, _ := up(t)
+	_, shop := c.backend()
+	bob := enter(t, first, "bob")
+	for _, name := range []string{"a/b", "/", "..", "../v1/channels", "%00", "a%2Fb", "a?channel=b", "a&as=bob"} {
+		bob.join(name)
+		status, body := shop.send(http.MethodPost, "/v1/messages", fmt.Sprintf(`{"channel":%q,"user":"ada","body":%q}`, name, name))
+		var sent rpc.PublishResult
+		if err := json.Unmarshal([]byte(body), &sent); err != nil || status != http.StatusOK {
+			t.Fatalf("a message in %q is answered %d %s", name, status, body)
+		}
+		if m := bob.hears(); m.Channel != name || m.Body != name || m.Seq != sent.Seq {
+			t.Errorf("of the message in %q bob hears %+v", name, m)
+		}
+		query := url.Values{"channel": {name}, "min": {fmt.Sprint(sent.Seq)}}.Encode()
+		var page rpc.HistoryResult
+		_, body = shop.send(http.MethodGet, "/v1/messages?"+query, "")
+		if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.Messages) != 1 || page.Messages[0].Body != name {
+			t.Errorf("the page of %q is %s", name, body)
+		}
+		var there rpc.MembersResult
+		_, body = shop.send(http.MethodGet, "/v1/members?"+url.Values{"channel": {name}}.Encode(), "")
+		if err := json.Unmarshal([]byte(body), &there); err != nil || there.Count != 1 {
+			t.Errorf("the members of %q are %s", name, body)
+		}
 	}
 }

@@ -8,11 +8,14 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"maps"
 	"math"
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +62,7 @@ type Config struct {
 type Server struct {
 	cfg     Config
 	callers *callers
-	mux     *http.ServeMux
+	routes  map[string]map[string]func(*request) // by path and HTTP method
 	server  *plain.Server
 	bodies  *quota.Pool
 	doc     []byte // the OpenAPI document
@@ -68,18 +71,20 @@ type Server struct {
 // NewServer returns a server that Serve starts.
 func NewServer(cfg Config) *Server {
 	s := &Server{
-		cfg: cfg, mux: http.NewServeMux(), bodies: quota.NewPool(bodies, 0), doc: Document(cfg.Version),
+		cfg: cfg, bodies: quota.NewPool(bodies, 0), doc: Document(cfg.Version),
 		callers: &callers{keys: cfg.Keys, tokens: cfg.Tokens, revoked: cfg.Revoked, rate: cfg.Rate, buckets: map[string]*rate.Limiter{}},
 	}
-	s.mux.HandleFunc("POST /v1/rpc", s.asked(s.rpc))
-	s.mux.HandleFunc("POST /v1/messages", s.asked(s.post(rpc.MethodPublish)))
-	for path, method := range map[string]string{"messages": rpc.MethodHistory, "members": rpc.MethodMembers, "channels": rpc.MethodChannels} {
-		s.mux.HandleFunc("GET /v1/"+path, s.asked(s.get(method)))
+	s.routes = map[string]map[string]func(*request){
+		"/v1/rpc":          {http.MethodPost: s.rpc},
+		"/v1/messages":     {http.MethodPost: s.post(rpc.MethodPublish), http.MethodGet: s.get(rpc.MethodHistory)},
+		"/v1/members":      {http.MethodGet: s.get(rpc.MethodMembers)},
+		"/v1/channels":     {http.MethodGet: s.get(rpc.MethodChannels)},
+		"/v1/openapi.json": {http.MethodGet: s.document},
 	}
-	s.mux.HandleFunc("GET /v1/openapi.json", s.asked(s.document))
 	s.server = plain.NewServer(http.HandlerFunc(s.serve), plain.Bounds{
 		Head: headTimeout, Request: requestTimeout, Answer: answerTimeout, Idle: idleTimeout, HeadBytes: headBytes, Connections: connections,
 	})
+	s.server.DisableGeneralOptionsHandler = true // which answers without a key
 	s.server.ErrorLog = log.New(complaints{cfg.Logger}, "", 0)
 	return s
 }
@@ -123,7 +128,7 @@ func (s *Server) Close() error {
 // serve counts what requests are answered with.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	counted := &counting{ResponseWriter: w, status: http.StatusOK}
-	s.mux.ServeHTTP(counted, r)
+	s.answer(counted, r)
 	if s.cfg.OnAnswer != nil {
 		s.cfg.OnAnswer(counted.status)
 	}
@@ -147,27 +152,49 @@ type request struct {
 	by *Caller
 }
 
-// asked serves requests of those who may ask, while the host is ready.
-func (s *Server) asked(serve func(*request)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		by, err := s.callers.identify(r.Context(), r)
-		if errors.Is(err, identity.ErrLater) {
-			w.Header().Set("Retry-After", "1")
-			refuse(w, http.StatusServiceUnavailable, rpc.Unavailable(1000))
-			return
-		}
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="parley"`)
-			refuse(w, http.StatusUnauthorized, rpc.Unauthenticated(err.Error()))
-			return
-		}
-		if !s.cfg.Host.Ready() {
-			w.Header().Set("Retry-After", "1")
-			refuse(w, http.StatusServiceUnavailable, rpc.Unavailable(1000))
-			return
-		}
+// answer answers a request. Who has no key is not told what there is.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
+	by, err := s.callers.identify(r.Context(), r)
+	switch serve := s.route(r); {
+	case errors.Is(err, identity.ErrLater):
+		busy(w)
+	case err != nil:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="parley"`)
+		refuse(w, http.StatusUnauthorized, rpc.Unauthenticated(err.Error()))
+	case serve == nil:
+		s.astray(w, r)
+	case !s.cfg.Host.Ready():
+		busy(w)
+	default:
 		serve(&request{r, w, by})
 	}
+}
+
+// route is what serves a request; nil: nothing. A path that is written in another way is
+// not the same one: a proxy may have judged it as it is.
+func (s *Server) route(r *http.Request) func(*request) {
+	if r.URL.RawPath != "" {
+		return nil
+	}
+	return s.routes[r.URL.Path][r.Method]
+}
+
+// astray refuses a request for what there is not.
+func (s *Server) astray(w http.ResponseWriter, r *http.Request) {
+	methods := s.routes[r.URL.Path]
+	if methods == nil || r.URL.RawPath != "" {
+		refuse(w, http.StatusNotFound, &rpc.Error{Code: rpc.CodeNoMethod, Message: "there is no such path: /v1/rpc has every method"})
+		return
+	}
+	allowed := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+	w.Header().Set("Allow", allowed)
+	refuse(w, http.StatusMethodNotAllowed, &rpc.Error{Code: rpc.CodeInvalidRequest, Message: "invalid request: this path takes " + allowed})
+}
+
+// busy says that all is well with the request, and that it is to come again.
+func busy(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	refuse(w, http.StatusServiceUnavailable, rpc.Unavailable(1000))
 }
 
 // body reads a request's body and counts it until done is called; false: the request is
@@ -184,8 +211,7 @@ func (s *Server) body(r *request) (text []byte, done func(), ok bool) {
 	held := new(atomic.Int64)
 	if !s.bodies.Reserve(held, size, math.MaxInt) {
 		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, MaxRequest)) // or the answer may be lost
-		r.w.Header().Set("Retry-After", "1")
-		refuse(r.w, http.StatusServiceUnavailable, rpc.Unavailable(1000))
+		busy(r.w)
 		return nil, nil, false
 	}
 	done = func() { s.bodies.Release(held, size) }
