@@ -34,6 +34,7 @@ const (
 type bench struct {
 	addr   string
 	pid    int
+	data   string // the server's folder
 	log    string // the server's, a file
 	rows   [][2]string
 	tokens *issuer
@@ -57,7 +58,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 10*time.Minute, "time without hostile clients, and with them")
 	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name; each: one after the other")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
-	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, reactions, joins, revocation, or floods, hostile; default: all but the last two")
+	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, reactions, joins, api, revocation, or floods, hostile; default: all but the last two")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -80,8 +81,8 @@ func run(ctx context.Context, binary, only string, o options) error {
 		return err
 	}
 	defer os.RemoveAll(data)
-	b := &bench{log: data + ".log"}
-	stop, err := b.start(ctx, binary, only, data)
+	b := &bench{data: filepath.Join(data, "data"), log: data + ".log"}
+	stop, err := b.start(ctx, binary, only)
 	if err != nil {
 		return err
 	}
@@ -98,18 +99,18 @@ func run(ctx context.Context, binary, only string, o options) error {
 }
 
 // start starts the server and waits until it is ready.
-func (b *bench) start(ctx context.Context, binary, only, data string) (stop func(), err error) {
+func (b *bench) start(ctx context.Context, binary, only string) (stop func(), err error) {
 	if b.addr, err = freeport.Address(); err != nil {
 		return nil, err
 	}
-	server := exec.CommandContext(ctx, binary, "up", "--listen", b.addr, "--data", filepath.Join(data, "data"))
+	server := exec.CommandContext(ctx, binary, "up", "--listen", b.addr, "--data", b.data)
 	server.Cancel = func() error { return server.Process.Signal(os.Interrupt) }
 	server.WaitDelay = 20 * time.Second
 	switch only {
 	case floods:
 		server.Env = append(os.Environ(), "GOMEMLIMIT="+cmp.Or(os.Getenv("GOMEMLIMIT"), "2GiB")) // what it takes on a machine of 4 GiB
 	case hostile:
-		if b.tokens, err = newIssuer(data); err != nil {
+		if b.tokens, err = newIssuer(filepath.Dir(b.data)); err != nil {
 			return nil, err
 		}
 		server.Args = append(server.Args, "--auth-key", b.tokens.file)
@@ -150,6 +151,7 @@ func (b *bench) parts(ctx context.Context, binary, only string, o options) error
 		{"fanout", func() error { return b.fanout(ctx, o.members) }},
 		{"reactions", b.reactions},
 		{"joins", func() error { return b.joins(o.history) }},
+		{"api", func() error { return b.api(ctx) }},
 		{"revocation", func() error { return b.revocation(ctx, binary) }},
 		{floods, func() error { return b.floods(ctx) }},
 		{hostile, func() error { return b.hostile(ctx, o) }},
