@@ -44,6 +44,9 @@ var Operations = []Operation{
 	{rpc.MethodGrant, "admin", "Grant a user what their token does not.", rpc.GrantParams{}, rpc.Empty{}},
 }
 
+// Names of schemas and operations are such that the names which generators of clients
+// make of them are not each other's, nor those of a generator's own.
+
 // object is a JSON object.
 type object = map[string]any
 
@@ -58,8 +61,7 @@ func Document(version string) []byte {
 		all[name] = object{
 			"type": "object", "description": op.Does + " The action is " + op.Action + ".", "required": []string{"jsonrpc", "method", "params"},
 			"properties": object{
-				"jsonrpc": object{"const": "2.0"}, "id": object{"type": []string{"string", "integer"}},
-				"method": object{"const": op.Method}, "params": params,
+				"jsonrpc": constant("2.0"), "id": ref("Id"), "method": constant(op.Method), "params": params,
 			},
 			"x-result": result,
 		}
@@ -67,14 +69,19 @@ func Document(version string) []byte {
 		mapping[op.Method] = "#/components/schemas/" + name
 	}
 	failed := object{"type": "object", "required": []string{"error"}, "properties": object{"error": all.of(rpc.Error{})}}
-	all["Request"] = object{"oneOf": requests, "discriminator": object{"propertyName": "method", "mapping": mapping}}
-	all["Response"] = object{
-		"type": "object", "required": []string{"jsonrpc", "id"}, "description": "It has a result or an error.",
+	all["Id"] = object{"oneOf": []any{object{"type": "string"}, object{"type": "integer"}}, "description": "It comes back with the answer. Without one nothing is answered."}
+	all["RpcRequest"] = object{"oneOf": requests, "discriminator": object{"propertyName": "method", "mapping": mapping}}
+	all["RpcResponse"] = object{
+		"type": "object", "required": []string{"jsonrpc", "id"}, "description": "It has a result, that of the method, or an error.",
 		"properties": object{
-			"jsonrpc": object{"const": "2.0"}, "id": object{"type": []string{"string", "integer", "null"}},
+			"jsonrpc": constant("2.0"), "id": object{"description": "That of the request; null where it cannot be told."},
 			"result": object{"type": "object"}, "error": all.of(rpc.Error{}),
 		},
 	}
+	all["RpcBatch"] = object{"type": "array", "minItems": 1, "maxItems": MaxBatch, "items": ref("RpcRequest")}
+	all["RpcBody"] = object{"oneOf": []any{ref("RpcRequest"), ref("RpcBatch")}}
+	all["RpcAnswers"] = object{"type": "array", "items": ref("RpcResponse")}
+	all["RpcAnswer"] = object{"oneOf": []any{ref("RpcResponse"), ref("RpcAnswers")}}
 	all["Failure"] = failed
 	document := object{
 		"openapi":  "3.1.0",
@@ -94,25 +101,25 @@ func Document(version string) []byte {
 }
 
 func paths(all schemas) object {
-	batch := object{"type": "array", "minItems": 1, "maxItems": MaxBatch}
-	rpcBody := object{"oneOf": []any{ref("Request"), with(batch, "items", ref("Request"))}}
-	rpcAnswer := object{"oneOf": []any{ref("Response"), object{"type": "array", "items": ref("Response")}}}
-	document := operation("document", "This document.", nil, object{"type": "object"})
+	document := operation("getDocument", "This document.", nil, object{"type": "object"})
 	return object{
 		"/v1/rpc": object{"post": with(
-			operation("rpc", "One request, or a batch of up to 100. Requests about one channel are taken up in their order. What is refused has an error in an answer of status 200; notifications alone are answered with 204.", nil, rpcAnswer),
-			"requestBody", body(rpcBody))},
+			operation("call", "One request, or a batch of up to 100. Requests about one channel are taken up in their order. What is refused has an error in an answer of status 200; notifications alone are answered with 204.", nil, ref("RpcAnswer")),
+			"requestBody", body(ref("RpcBody")))},
 		"/v1/messages": object{
-			"post": with(operation(rpc.MethodPublish, Operations[0].Does, nil, all.of(rpc.PublishResult{})), "requestBody", body(all.of(rpc.PublishParams{}))),
-			"get":  operation(rpc.MethodHistory, "Read a page of messages.", query(all, rpc.MethodHistory, rpc.BackendHistoryParams{}), all.of(rpc.HistoryResult{})),
+			"post": with(operation("publishMessage", Operations[0].Does, nil, all.of(rpc.PublishResult{})), "requestBody", body(all.of(rpc.PublishParams{}))),
+			"get":  operation("listMessages", "Read a page of messages.", query(all, rpc.MethodHistory, rpc.BackendHistoryParams{}), all.of(rpc.HistoryResult{})),
 		},
-		"/v1/members":      object{"get": operation(rpc.MethodMembers, "List the users in a channel.", query(all, rpc.MethodMembers, rpc.MembersParams{}), all.of(rpc.MembersResult{}))},
-		"/v1/channels":     object{"get": operation(rpc.MethodChannels, "List the channels that have members.", query(all, rpc.MethodChannels, rpc.ChannelsParams{}), all.of(rpc.ChannelsResult{}))},
+		"/v1/members":      object{"get": operation("listMembers", "List the users in a channel.", query(all, rpc.MethodMembers, rpc.MembersParams{}), all.of(rpc.MembersResult{}))},
+		"/v1/channels":     object{"get": operation("listChannels", "List the channels that have members.", query(all, rpc.MethodChannels, rpc.ChannelsParams{}), all.of(rpc.ChannelsResult{}))},
 		"/v1/openapi.json": object{"get": document},
 	}
 }
 
 func ref(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+
+// constant has a type too: without, generators of clients take it for anything.
+func constant(text string) object { return object{"type": "string", "const": text} }
 
 func with(o object, name string, value any) object {
 	o = maps.Clone(o)
@@ -140,7 +147,7 @@ func operation(id, does string, parameters []any, result any) object {
 	for status, means := range failures {
 		responses[status] = with(content(ref("Failure")), "description", means)
 	}
-	if id == "rpc" {
+	if id == "call" {
 		responses["204"] = object{"description": "There were notifications alone."}
 	}
 	o := object{"operationId": id, "summary": does, "responses": responses}
