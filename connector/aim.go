@@ -194,10 +194,12 @@ func (a *act) tooMany(t *room.Target) *rpc.Error {
 	return nil
 }
 
-// isUnchanged answers a reaction that changes nothing. Both locks are held.
+// isUnchanged answers a reaction that changes nothing. A backend's is published in any
+// case: what it asked for just before may have been of another connector, and not have
+// passed here. Both locks are held.
 func (a *act) isUnchanged(ch *channel, t *room.Target) bool {
 	react := a.event.GetChange().GetReact()
-	if react == nil || !a.place.own.settled(ch.Position()) {
+	if react == nil || a.session.backend != nil || !a.place.own.settled(ch.Position()) {
 		return false
 	}
 	seq, there := t.Reaction(a.session.user, react.Name)
