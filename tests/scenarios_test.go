@@ -265,7 +265,7 @@ func outcomeOf(t *testing.T, err error, channel string) string {
 	return fmt.Sprint(bad.Code)
 }
 
-// told is what a user is told of a channel until the message with the text end.
+// told is what a user hears of a channel until the message with the text end.
 func (u *user) told(channel string) (all []string) {
 	u.t.Helper()
 	for {
