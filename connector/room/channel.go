@@ -102,7 +102,7 @@ func (c *Channel) message(p *schema.Push, of *schema.Message) {
 		if m.To == "" {
 			f.lay(true, push)
 		} else {
-			f.whisper(delivery{message: true, user: m.User, to: m.To}, push)
+			f.whisper(delivery{message: true, user: m.User, to: m.To, id: m.ID}, push)
 		}
 	}
 	if m.To == "" {
