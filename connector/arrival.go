@@ -8,6 +8,7 @@ import (
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -19,7 +20,7 @@ var (
 )
 
 // arrivals decides about the requests that reach a connector: it is a
-// jsonrpc.Host.
+// ws.Host.
 type arrivals struct{ *Connector }
 
 func (c arrivals) Refuse(r *http.Request) string {
@@ -30,7 +31,7 @@ func (c arrivals) Refuse(r *http.Request) string {
 	return why
 }
 
-func (c arrivals) Admit(r *http.Request) (jsonrpc.Place, error) {
+func (c arrivals) Admit(r *http.Request) (ws.Place, error) {
 	inc := c.current.Load()
 	if inc == nil || inc.draining.Load() {
 		if c.leaving.Load() {
@@ -69,9 +70,11 @@ type arrival struct {
 	ticket *admission.Ticket
 }
 
-func (a *arrival) Shared() *jsonrpc.Shared { return a.inc.shared }
+func (a *arrival) Shared() *ws.Shared { return a.inc.shared }
 
-func (a *arrival) Open(c jsonrpc.Conn, token string) { a.inc.accept(c, a.ticket, token) }
+func (a *arrival) Open(c *ws.Conn, from ws.Arrival) {
+	a.inc.accept(jsonrpc.Conn{Conn: c}, a.ticket, from.Token)
+}
 
 func (a *arrival) Fail() {
 	a.ticket.Release()

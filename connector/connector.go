@@ -26,7 +26,7 @@ import (
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/connector/identity"
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -95,11 +95,11 @@ type Connector struct {
 	current  atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving  atomic.Bool                 // a planned stop has begun
 	metrics  *metrics
-	queues   *jsonrpc.Queues    // shared by the incarnations: one may end while the next serves
+	queues   *ws.Budget         // shared by the incarnations: one may end while the next serves
 	keys     *identity.Remote   // of tokens, where they are at a URL; else nil
 	edge     *admission.Control // counts sockets, whatever incarnation they belong to
 	rules    *rulebook
-	server   *jsonrpc.Server
+	server   *ws.Server
 	doubted  sync.Once      // a proxy that is not trusted was named
 	before   error          // what ended the incarnation before; owned by Run
 	db       *clickhouse.DB // for comparing the log with it; set by Run
@@ -142,10 +142,10 @@ func New(cfg Config) (*Connector, error) {
 	m := newMetrics(cfg.Meters)
 	c := &Connector{
 		cfg: cfg, listener: l, gate: g, keys: keys, metrics: m, edge: admission.New(cfg.admission(m)), rules: newRulebook(),
-		queues: jsonrpc.NewQueues(cfg.MaxQueued, func() { m.shed.Add(1) }),
+		queues: ws.NewBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
-	c.server = jsonrpc.NewServer(jsonrpc.Config{
-		Host: arrivals{c}, Page: cfg.Page, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
+	c.server = ws.NewServer(ws.Config{
+		Host: arrivals{c}, Page: cfg.Page, Path: "/ws", Protocol: rpc.Subprotocol, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
 		TLS: cfg.tls(), OnUnshaken: func() { m.handshakes.Add(1) },
 		MaxToken: identity.MaxToken, Logger: cfg.Logger,
 	})

@@ -6,7 +6,7 @@ import (
 	"net"
 
 	"github.com/parley-chat/parley/connector/admission"
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -94,7 +94,7 @@ func (cfg *Config) setLimits(listen net.Addr) {
 func (cfg *Config) admission(m *metrics) admission.Config {
 	return admission.Config{
 		Limits: cfg.Edge, Connections: cfg.MaxConnections, Channels: cfg.Limits.Channels,
-		Verdict: cfg.PongTimeout + jsonrpc.WriteTimeout,
+		Verdict: cfg.PongTimeout + ws.WriteTimeout,
 		Limited: func(limit string) { m.limited.Add(1, limit) },
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/meter"
@@ -135,7 +135,7 @@ var methods = append(slices.Clone(rpc.Methods), "other")
 var knownCodes = closeCodes()
 
 func closeCodes() (all []string) {
-	for _, code := range append(slices.Clone(jsonrpc.Codes),
+	for _, code := range append(slices.Clone(ws.Codes),
 		rpc.CloseShutdown, rpc.CloseExpired, rpc.CloseSlow, rpc.CloseLostPlace, rpc.CloseNoPong, rpc.CloseTryLater,
 		rpc.CloseBadToken, rpc.CloseMisuse, rpc.CloseNoHello, rpc.CloseAdmin, rpc.CloseConnections,
 	) {

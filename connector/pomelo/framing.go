@@ -43,3 +43,8 @@ func (f Framing) append(b []byte, k kind, write func([]byte) []byte) []byte {
 	}
 	return ws.AppendBinary(b, func(b []byte) []byte { return appendPackage(b, k, write) })
 }
+
+var heartbeats = [...][]byte{Bare: Bare.append(nil, heartbeat, nil), Framed: Framed.append(nil, heartbeat, nil)}
+
+// heartbeat is one, which is shared and never changes.
+func (f Framing) heartbeat() []byte { return heartbeats[f] }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"time"
+
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // Handshake is what a client says of itself before anything else.
@@ -72,4 +74,15 @@ func appendAnswer(b []byte, h Handshake, code int, heartbeats time.Duration, use
 		b = append(append(b, `,"user":`...), user...)
 	}
 	return append(b, '}')
+}
+
+// kicked is the body of a kick.
+type kicked struct {
+	Reason    string `json:"reason"`
+	Reconnect bool   `json:"reconnect"` // the client may come back
+	Code      int    `json:"parley"`    // of docs/protocol.md, or of WebSockets
+}
+
+func appendKick(b []byte, code int, reason string) []byte {
+	return escape(rpc.AppendJSON(b, kicked{reason, returns(code), code}), len(b))
 }

@@ -21,7 +21,6 @@ var (
 	errKind   = errors.New("a package of an unknown kind")
 	errLength = errors.New("a package that is longer or shorter than it says")
 	errLarge  = errors.New("a package that is too large")
-	errText   = errors.New("a text frame: packages come in binary frames")
 )
 
 // head reads the head of a package. limit bounds the whole package.

@@ -58,6 +58,9 @@ func appendWith(b []byte, opcode byte, write func([]byte) []byte) []byte {
 	return b
 }
 
+// CloseFrame is what a connection is closed with.
+func CloseFrame(code int, reason string) []byte { return closeFrame(code, reason) }
+
 // closeFrame returns a close frame; the reason is cut to what a control frame
 // holds.
 func closeFrame(code int, reason string) []byte {
