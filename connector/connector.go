@@ -84,6 +84,9 @@ type Config struct {
 	// takes longer is answered with less, marked as such. Default 5 s.
 	HistoryTime time.Duration
 
+	// Pomelo is an address for clients that speak pomelo's wire; nil: none.
+	Pomelo *Pomelo
+
 	tokens *identity.Verifier // by Auth; set by New
 }
 
@@ -100,6 +103,7 @@ type Connector struct {
 	edge     *admission.Control // counts sockets, whatever incarnation they belong to
 	rules    *rulebook
 	server   *ws.Server
+	pomelo   *pomeloServer
 	doubted  sync.Once      // a proxy that is not trusted was named
 	before   error          // what ended the incarnation before; owned by Run
 	db       *clickhouse.DB // for comparing the log with it; set by Run
@@ -145,10 +149,16 @@ func New(cfg Config) (*Connector, error) {
 		queues: ws.NewBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
 	c.server = ws.NewServer(ws.Config{
-		Host: arrivals{c}, Page: cfg.Page, Path: "/ws", Protocol: rpc.Subprotocol, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
+		Host: arrivals{c, g, "/ws", documented}, Page: cfg.Page, Path: "/ws", Protocol: rpc.Subprotocol, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
 		TLS: cfg.tls(), OnUnshaken: func() { m.handshakes.Add(1) },
 		MaxToken: identity.MaxToken, Logger: cfg.Logger,
 	})
+	if c.pomelo, err = c.newPomelo(); err != nil {
+		if cfg.Listener == nil {
+			err = errors.Join(err, l.Close())
+		}
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -170,6 +180,14 @@ func (cfg *Config) fit() {
 // Addr is the address that clients connect to.
 func (c *Connector) Addr() net.Addr { return c.listener.Addr() }
 
+// PomeloAddr is the address that clients of pomelo connect to; nil: there is none.
+func (c *Connector) PomeloAddr() net.Addr {
+	if c.pomelo == nil {
+		return nil
+	}
+	return c.pomelo.listener.Addr()
+}
+
 // Run serves until ctx ends; then it drains, and returns nil. Its error is one
 // that another try would not fix.
 func (c *Connector) Run(ctx context.Context) error {
@@ -178,30 +196,53 @@ func (c *Connector) Run(ctx context.Context) error {
 	})
 	if err != nil {
 		_ = c.listener.Close()
+		c.pomelo.close()
 		return &unusable{err}
 	}
 	defer db.Close()
 	c.db = db
 	defer c.gauges()()
 	defer c.followCertificate(ctx)()
-	served := make(chan error, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() {
-		served <- c.server.Serve(c.listener)
-		stop() // nobody can come any more
-	}()
+	served := c.serve(stop)
 	unfollow, err := c.followRules(ctx)
 	if err == nil {
 		err = c.serveClients(ctx)
 		unfollow()
 	}
 	c.ending.Wait()
-	_ = c.server.Close()
-	if e := <-served; err == nil && !errors.Is(e, http.ErrServerClosed) {
+	if e := served(); err == nil && e != nil {
 		err = fmt.Errorf("serve clients: %w", e)
 	}
 	return err
+}
+
+// serve begins to serve the clients of all addresses; over is called when nobody
+// can come to one of them any more. stop ends it, and returns what went wrong.
+func (c *Connector) serve(over func()) (stop func() error) {
+	served := make(chan error, 2)
+	serve := func(s *ws.Server, l net.Listener) {
+		served <- s.Serve(l)
+		over()
+	}
+	go serve(c.server, c.listener)
+	servers := []*ws.Server{c.server}
+	if c.pomelo != nil {
+		go serve(c.pomelo.server, c.pomelo.listener)
+		servers = append(servers, c.pomelo.server)
+	}
+	return func() (err error) {
+		for _, s := range servers {
+			_ = s.Close()
+		}
+		for range servers {
+			if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+				err = errors.Join(err, e)
+			}
+		}
+		return err
+	}
 }
 
 // outlive runs what clients need while the connector drains, too: after ctx has
@@ -312,6 +353,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	reader.Probe()
 	inc = newIncarnation(&c.cfg, log, kafka, reader)
 	inc.shared.Queues, inc.edge, inc.rules = c.queues, c.edge, c.rules
+	inc.guests = c.guestsOf(inc)
 	inc.watch, inc.events.heights, inc.clock, inc.troubles = watch, &c.heights, &c.clock, c.troubles
 	return inc, func() { reader.Close(); kafka.Close() }, nil
 }

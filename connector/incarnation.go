@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/parley-chat/parley/connector/admission"
+	"github.com/parley-chat/parley/connector/pomelo/chat"
 	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/connector/ws"
@@ -46,7 +47,8 @@ type incarnation struct {
 	troubles      func() []string
 	tracers       tracers
 	pushPartition int
-	shared        *ws.Shared // by all connections
+	shared        *ws.Shared    // by all connections
+	guests        *chat.Options // by those of clients of pomelo
 
 	ctx      context.Context // of everything that works for sessions
 	work     sync.WaitGroup  // what spawn started, and connections

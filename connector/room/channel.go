@@ -248,6 +248,18 @@ func (c *Channel) Members() (n int) {
 	return n
 }
 
+// SessionsOf is how many sessions of a user are members.
+func (c *Channel) SessionsOf(user string) (n int) {
+	for _, f := range c.fans {
+		for _, m := range f.members {
+			if m.User == user && !m.Leaving.Load() {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // IsLast reports whether all members but m are leaving.
 func (c *Channel) IsLast(m *Member) bool {
 	for _, f := range c.fans {

@@ -37,6 +37,7 @@ type clientFlags struct {
 	Drain          time.Duration `default:"0s" placeholder:"TIME" help:"Time over which a stop closes connections. Default: ${default}, all at once."`
 	Traces         string        `placeholder:"URL" help:"Where clients find a trace: a URL with {trace} in it."`
 
+	pomeloFlags
 	edgeFlags
 }
 
@@ -62,7 +63,7 @@ func (f *clientFlags) Validate() error {
 			return fmt.Errorf("%s is %v: it takes a time from 0 on", flag, d)
 		}
 	}
-	return f.edgeFlags.Validate()
+	return errors.Join(f.pomeloFlags.Validate(), f.edgeFlags.Validate())
 }
 
 // config is the checked configuration for clients that connect to an address.
@@ -92,6 +93,9 @@ func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config
 		Limits:    rpc.Limits{Channels: f.MaxChannels, Body: f.MaxBody, Data: f.MaxData, EditAge: int(f.EditAge.Milliseconds())},
 		PingEvery: f.PingEvery, PongTimeout: f.PongTimeout, Traces: f.Traces,
 		DrainDelay: f.DrainDelay, Drain: f.Drain,
+	}
+	if cfg.Pomelo, err = f.pomelo(); err != nil {
+		return connector.Config{}, err
 	}
 	f.into(&cfg)
 	return cfg, connector.Check(cfg, at)

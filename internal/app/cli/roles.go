@@ -57,6 +57,9 @@ func (c *connectorCommand) Run(ctx context.Context, p process) error {
 		}
 		defer readAgain(ctx, granted)()
 		t.log.Info("the connector listens", "address", conn.Addr().String())
+		if at := conn.PomeloAddr(); at != nil {
+			t.log.Info("clients of pomelo connect to", "address", at.String())
+		}
 		return c.role(ctx, conn, t)
 	})
 }

@@ -74,12 +74,16 @@ func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
 	if a.ClickHouseHTTP != "" {
 		sql = "SQL by HTTP: " + a.ClickHouseHTTP
 	}
+	pomelo := ""
+	if a.Pomelo != "" {
+		pomelo = "\n  pomelo      " + a.Pomelo
+	}
 	fmt.Fprintf(p.stdout, `Parley is ready.
-  chat        %s
+  chat        %s%s
   data        %s
   Kafka       %s (embedded broker)
   ClickHouse  %s (%s)
-`, a.Chat, data, a.Kafka, a.ClickHouse, sql)
+`, a.Chat, pomelo, data, a.Kafka, a.ClickHouse, sql)
 }
 
 // starting is the health of a stack that may not exist yet.

@@ -25,6 +25,8 @@ type Addresses struct {
 	Pid int `json:"pid"`
 	// Chat is the URL of the browser chat.
 	Chat string `json:"chat"`
+	// Pomelo is the host:port for clients of pomelo; "": there is none.
+	Pomelo string `json:"pomelo,omitempty"`
 	// Kafka is the host:port of the broker.
 	Kafka string `json:"kafka"`
 	// KafkaPasswordFile holds the password with which embedded.User logs in to
