@@ -38,7 +38,7 @@ export LISTEN DATA STACK PARTS
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate docs
-.PHONY: test rehearse test-go test-web test-websocket test-deploy test-docker bad-input fuzz lint audit sim
+.PHONY: test rehearse test-go test-web test-websocket test-pomelo test-deploy test-docker bad-input fuzz lint audit sim
 .PHONY: bench floods hostile chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
@@ -110,6 +110,9 @@ test-deploy: check $(ENGINE) $(PAGE) ## check what is shipped in deploy/ against
 
 test-websocket: ## run Autobahn's test suite against the connection layer (a minute; Python 2.7 with pip, else skipped)
 	@scripts/websocket.sh
+
+test-pomelo: check $(ENGINE) ## run clients of pomelo from npm and PyPI against two connectors (a minute)
+	@scripts/pomelo.sh
 
 bad-input: check race-check ## play all bad input, count its cases (1,000 at least)
 	@scripts/bad-input.sh $(RACE)

@@ -38,7 +38,7 @@ var floors = []floor{
 		[]string{"cores", "plumbing", "foundation", "contracts"}, false},
 	{"servers", []string{"internal/embedded", "internal/telemetry", "web"}, []string{"foundation", "contracts"}, true},
 	{"roles", []string{"connector", "chatworker", "projector"}, []string{"rooms of the connector", "cores", "plumbing", "foundation", "contracts"}, true},
-	{"rooms of the connector", []string{"connector/jsonrpc", "connector/front", "connector/room", "connector/ws", "connector/quota", "connector/gate", "connector/admission", "connector/identity", "connector/grants"}, []string{"foundation", "contracts"}, false},
+	{"rooms of the connector", []string{"connector/jsonrpc", "connector/pomelo/chat", "connector/pomelo", "connector/front", "connector/room", "connector/ws", "connector/quota", "connector/gate", "connector/admission", "connector/identity", "connector/grants"}, []string{"foundation", "contracts"}, false},
 	{"cores", []string{"chatworker/fold", "chatworker/lease"}, []string{"contracts"}, true},
 	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/rules", "internal/signals", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse"},
 		[]string{"foundation", "contracts"}, false},
