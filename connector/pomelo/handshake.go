@@ -71,7 +71,8 @@ func appendAnswer(b []byte, h Handshake, code int, heartbeats time.Duration, use
 	}
 	b = append(b, '}')
 	if user != nil {
-		b = append(append(b, `,"user":`...), user...)
+		b = append(b, `,"user":`...)
+		b = escape(append(b, user...), len(b))
 	}
 	return append(b, '}')
 }
