@@ -48,6 +48,7 @@ type Conn struct {
 	limit   int // bytes of a package that is received
 	opened  time.Time
 	state   atomic.Int32 // set by the reading goroutine
+	heard   atomic.Int64 // when the newest package came, in Unix nanoseconds
 
 	// Owned by the reading goroutine.
 	greet      func(Handshake) (code int, user []byte)
@@ -76,6 +77,14 @@ func (c *Conn) Framing() Framing { return c.framing }
 // Host is the host and port that the client has connected to, as far as is known:
 // that of its request, or this side's address.
 func (c *Conn) Host() string { return c.host }
+
+// Heard is when the client's newest package came; zero: none did.
+func (c *Conn) Heard() time.Time {
+	if at := c.heard.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
 
 // Exchange reads until the connection ends, and returns how it ended. greet gets
 // the handshake, and answers it with a code and a JSON object for the client's
@@ -156,6 +165,7 @@ func (c *Conn) take(k kind, body []byte) {
 	if c.Closing() {
 		return
 	}
+	c.heard.Store(time.Now().UnixNano())
 	switch at := c.state.Load(); {
 	case k == handshake && at == inited:
 		c.shake(body)

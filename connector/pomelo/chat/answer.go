@@ -35,7 +35,7 @@ func parseID(b []byte) (kind byte, number uint32, id []byte) {
 func (c *Conn) Answer(of []byte, write func([]byte) []byte) {
 	switch kind, _, id := parseID(of); kind {
 	case forHello:
-		c.greeted(write(nil), false)
+		c.greeted(write(nil))
 	case forLeave, forChat:
 	case forEnter:
 		c.haveEntered(id, write(nil))
@@ -43,7 +43,7 @@ func (c *Conn) Answer(of []byte, write func([]byte) []byte) {
 		c.haveSent(id, write(nil))
 	case forOwnHello:
 		result := write(nil)
-		c.greeted(result, true)
+		c.greeted(result)
 		c.respond(id, result)
 	case forOwn:
 		if len(id) > 0 {
@@ -75,7 +75,7 @@ func (c *Conn) Refuse(of []byte, e *rpc.Error) {
 }
 
 // greeted takes the result of a hello.
-func (c *Conn) greeted(result []byte, own bool) {
+func (c *Conn) greeted(result []byte) {
 	var r struct {
 		User string `json:"user"`
 	}
@@ -83,7 +83,6 @@ func (c *Conn) greeted(result []byte, own bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.user, c.refusal = r.User, nil
-	c.own = c.own || own
 }
 
 func (c *Conn) haveSent(id, result []byte) {

@@ -3,8 +3,6 @@ package chat
 import (
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -25,8 +23,7 @@ type Conn struct {
 	ask  func(rpc.Request, *rpc.Error) // the session
 	sent uint64                        // messages
 
-	heard atomic.Int64 // when the client was heard last, in Unix nanoseconds
-	trail trail        // owned by who calls Probe, and by Serve after it
+	trail trail // owned by who calls Probe, and by Serve after it
 
 	mu      sync.Mutex
 	user    string     // "": not known yet
@@ -76,7 +73,6 @@ func (c *Conn) Serve(handle func(rpc.Request, *rpc.Error)) front.Ending {
 
 // greet answers the handshake. A token in it is the user's.
 func (c *Conn) greet(h pomelo.Handshake) (code int, user []byte) {
-	c.heardNow()
 	var given struct {
 		Token string `json:"token"`
 	}
@@ -91,7 +87,6 @@ func (c *Conn) greet(h pomelo.Handshake) (code int, user []byte) {
 
 // take takes one request, or the error to answer it with.
 func (c *Conn) take(r pomelo.Request, bad *rpc.Error) {
-	c.heardNow()
 	routes := &c.options.Routes
 	method, own := strings.CutPrefix(r.Route, ownRoutes+"rpc.")
 	switch {
@@ -104,15 +99,21 @@ func (c *Conn) take(r pomelo.Request, bad *rpc.Error) {
 	case r.Route == routes.Send:
 		c.send(&r)
 	case own && method == rpc.MethodHello:
+		c.speakOwn()
 		c.ask(rpc.Request{ID: idOf(forOwnHello, 0, r.ID), Method: method, Params: r.Body}, nil)
 	case own:
 		c.ask(rpc.Request{ID: idOf(forOwn, 0, r.ID), Method: method, Params: r.Body}, nil)
-	default: // it counts, as what is asked before hello does
-		c.ask(rpc.Request{ID: idOf(forChat, 0, r.ID), Method: r.Route}, nil)
+	default: // which counts as what is asked before hello does
+		c.ask(rpc.Request{ID: idOf(forChat, 0, r.ID)}, nil)
 	}
 }
 
-func (c *Conn) heardNow() { c.heard.Store(time.Now().UnixNano()) }
+// speakOwn has the client be told everything in Parley's own terms from now on.
+func (c *Conn) speakOwn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.own = true
+}
 
 // queryEntry answers as a gate does.
 func (c *Conn) queryEntry(r *pomelo.Request) {

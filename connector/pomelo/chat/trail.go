@@ -75,7 +75,7 @@ func (c *Conn) remember(e front.Ending) {
 		return
 	}
 	back := e.Ours != 0 && e.Ours < rpc.CloseBadToken || e.Ours == 0 && !e.Clean
-	if m, found := c.trail.seen(room, time.Unix(0, c.heard.Load())); found && back {
+	if m, found := c.trail.seen(room, c.Heard()); found && back {
 		c.options.Memory.keep(user, room, m.seq, m.epoch)
 	}
 }
