@@ -3,6 +3,8 @@ package pomelo
 import (
 	"strings"
 	"testing"
+
+	"github.com/parley-chat/parley/internal/testing/pomelotest"
 )
 
 // bad is what a client sends that has made the handshake, and what becomes of it:
@@ -24,15 +26,15 @@ const (
 	noName   = "4\x04\x01" + `{"code":500,"error":"no such route: it needs a name in UTF-8"}`
 )
 
-func message(parts ...string) string { return packageOf(4, strings.Join(parts, "")) }
+func message(parts ...string) string { return pomelotest.Package(4, strings.Join(parts, "")) }
 
 func badPackages() []bad {
 	return []bad{
-		{"kind 0", packageOf(0, ""), unknownK}, {"kind 5, a kick", packageOf(5, `{"reason":"kick"}`), unknownK}, {"kind 6", packageOf(6, "{}"), unknownK},
-		{"kind 255", packageOf(255, ""), unknownK}, {"HTTP", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", unknownK}, {"a TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", unknownK},
+		{"kind 0", pomelotest.Package(0, ""), unknownK}, {"kind 5, a kick", pomelotest.Package(5, `{"reason":"kick"}`), unknownK}, {"kind 6", pomelotest.Package(6, "{}"), unknownK},
+		{"kind 255", pomelotest.Package(255, ""), unknownK}, {"HTTP", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", unknownK}, {"a TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", unknownK},
 		{"JSON", `{"jsonrpc":"2.0","id":1,"method":"ping"}`, unknownK}, {"zeros", strings.Repeat("\x00", 64), unknownK}, {"ones", strings.Repeat("\xff", 64), unknownK},
 		{"a package of 16 MB", "\x04\xff\xff\xff", tooLarge}, {"a handshake of 16 MB", "\x01\xff\xff\xff" + strings.Repeat("x", 64), tooLarge},
-		{"one byte above the limit", packageOf(4, strings.Repeat("x", testFrame-3))[:headBytes], tooLarge},
+		{"one byte above the limit", pomelotest.Package(4, strings.Repeat("x", testFrame-3))[:headBytes], tooLarge},
 		{"a heartbeat of 16 MB", "\x03\xff\xff\xff", tooLarge},
 	}
 }
@@ -45,12 +47,12 @@ func badMessages() []bad {
 		{"an id of 2^35", message("\x00\x80\x80\x80\x80\x80\x01\x01a{}"), longID}, {"an id of six bytes, high group first", message("\x00\x81\x80\x80\x80\x80\x00\x01a{}"), longID}, {"an id of ones", message("\x00", strings.Repeat("\xff", 100)), longID},
 		{"a response", message("\x04\x01{}"), noType}, {"a push", message("\x06\x01a{}"), noType},
 		{"type 4", message("\x08\x01\x01a{}"), noType}, {"type 5", message("\x0a\x01\x01a{}"), noType}, {"type 6", message("\x0c\x01\x01a{}"), noType}, {"type 7", message("\x0e\x01\x01a{}"), noType},
-		{"all bits", message("\xff\x01\x01a{}"), noType}, {"a kick of the server within data", message(packageOf(5, "{}")), noType},
+		{"all bits", message("\xff\x01\x01a{}"), noType}, {"a kick of the server within data", message(pomelotest.Package(5, "{}")), noType},
 	}
 }
 
 func badRequests() (all []bad) {
-	of := func(name, body, want string) { all = append(all, bad{name, requestOf(1, "a.b", body), want}) }
+	of := func(name, body, want string) { all = append(all, bad{name, pomelotest.Request(1, "a.b", body), want}) }
 	for name, body := range map[string]string{
 		"text": "hello", "half an object": `{"a":`, "an open string": `{"a":"`, "two objects": "{}{}", "an object and more": "{} x", "a single quote": "{'a':1}", "a comma too many": `{"a":1,}`, "NUL": "\x00", "a mark of order": "\ufeff{}",
 		"blanks": "   ", "a control character in a string": "{\"a\":\"\x01\"}", "NaN": "NaN", "protobuf": "\x0a\x02hi\x12\x03ada\x1a\x01*",
@@ -86,18 +88,18 @@ func TestBadPackages(t *testing.T) {
 				t.Run(way+"/"+group+"/"+b.name, func(t *testing.T) {
 					c := r.work(framed)
 					defer c.Close()
-					c.t = t
-					c.send(b.packages)
-					c.expect(b.want)
+					c.T = t
+					c.Send(b.packages)
+					c.Expect(b.want)
 					if b.want[0] == '5' {
-						c.expect("end*")
+						c.Expect("end*")
 					} else {
-						c.send(requestOf(2, "a.b", `{"still":"there"}`))
-						c.expect("4\x04\x02" + `{"still":"there"}`)
+						c.Send(pomelotest.Request(2, "a.b", `{"still":"there"}`))
+						c.Expect("4\x04\x02" + `{"still":"there"}`)
 					}
-					bystander.t = t
-					bystander.send(requestOf(1, "a.b", "{}"))
-					bystander.expect("4\x04\x01{}")
+					bystander.T = t
+					bystander.Send(pomelotest.Request(1, "a.b", "{}"))
+					bystander.Expect("4\x04\x01{}")
 				})
 			}
 		}
@@ -108,16 +110,16 @@ func TestBadPackages(t *testing.T) {
 func TestBadFrames(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	whole := requestOf(1, "a.b", "{}")
+	whole := pomelotest.Request(1, "a.b", "{}")
 	for name, frame := range map[string]string{
-		"empty": "", "half a head": whole[:3], "two packages": whole + whole, "a package and a byte": whole + "x", "half a package": whole[:len(whole)-1], "a heartbeat and a request": packageOf(3, "") + whole,
+		"empty": "", "half a head": whole[:3], "two packages": whole + whole, "a package and a byte": whole + "x", "half a package": whole[:len(whole)-1], "a heartbeat and a request": pomelotest.Package(3, "") + whole,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := r.work(true)
 			defer c.Close()
-			c.t = t
-			c.send(frame)
-			c.expect(`5{"reason":"a package that is longer or shorter than it says`+wrong, "end*")
+			c.T = t
+			c.Send(frame)
+			c.Expect(`5{"reason":"a package that is longer or shorter than it says`+wrong, "end*")
 		})
 	}
 	for name, of := range map[string]struct{ frame, want string }{
@@ -128,11 +130,11 @@ func TestBadFrames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := r.work(true)
 			defer c.Close()
-			c.t = t
+			c.T = t
 			if _, err := c.Write([]byte(of.frame)); err != nil {
 				t.Fatal(err)
 			}
-			c.expect(of.want)
+			c.Expect(of.want)
 		})
 	}
 }
@@ -142,13 +144,13 @@ func TestBadBeginnings(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	for name, first := range map[string]string{
-		"a TLS hello": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "zeros": strings.Repeat("\x00", 10), "a kick": packageOf(5, "{}"), "kind 6": packageOf(6, ""), "a package that is too large": "\x01\xff\xff\xff",
+		"a TLS hello": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "zeros": strings.Repeat("\x00", 10), "a kick": pomelotest.Package(5, "{}"), "kind 6": pomelotest.Package(6, ""), "a package that is too large": "\x01\xff\xff\xff",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := r.dial(false)
 			defer c.Close()
-			c.write(first)
-			c.expect("end")
+			c.Send(first)
+			c.Expect("end")
 		})
 	}
 }
@@ -160,15 +162,15 @@ func TestBadFlood(t *testing.T) {
 		c := r.work(framed)
 		go func() {
 			for range 100 * idleBurst {
-				b := []byte(packageOf(2, ""))
+				b := []byte(pomelotest.Package(2, ""))
 				if framed {
-					b = []byte("\x82\x84\x00\x00\x00\x00" + packageOf(2, ""))
+					b = []byte("\x82\x84\x00\x00\x00\x00" + pomelotest.Package(2, ""))
 				}
 				if _, err := c.Write(b); err != nil {
 					return
 				}
 			}
 		}()
-		c.expect(`5{"reason":"too many packages that mean nothing","reconnect":false,"parley":3501}`, "end*")
+		c.Expect(`5{"reason":"too many packages that mean nothing","reconnect":false,"parley":3501}`, "end*")
 	})
 }

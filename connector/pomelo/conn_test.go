@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/internal/testing/pomelotest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -14,19 +15,19 @@ func TestConnection(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, r *rig, framed bool) {
 		c := r.dial(framed)
-		c.send(greetingOf(`"told"`))
-		c.expect(`1{"code":200,"sys":{"heartbeat":25},"user":{"told":"\ud83d\ude00"}}`)
-		c.send(packageOf(2, ""), requestOf(7, "a.b.c", `{"m":"😀"}`)) // without waiting
-		c.expect("3", "4\x04\x07"+`{"m":"\ud83d\ude00"}`)
-		c.send(packageOf(3, ""))
-		c.expect("3")
+		c.Send(pomelotest.Greeting(`"told"`))
+		c.Expect(`1{"code":200,"sys":{"heartbeat":25},"user":{"told":"\ud83d\ude00"}}`)
+		c.Send(pomelotest.Package(2, ""), pomelotest.Request(7, "a.b.c", `{"m":"😀"}`)) // without waiting
+		c.Expect("3", "4\x04\x07"+`{"m":"\ud83d\ude00"}`)
+		c.Send(pomelotest.Package(3, ""))
+		c.Expect("3")
 		conn := <-r.conns
 		if _, port, _ := strings.Cut(r.addr, ":"); !framed && conn.Host() != r.addr || framed && conn.Host() != "localhost" {
 			t.Errorf("the client has connected to %s, port %s", conn.Host(), port)
 		}
 		conn.PushTo("onChat", text(`{"msg":"hi"}`))
-		c.expect("4\x06\x06onChat" + `{"msg":"hi"}`)
-		c.send(packageOf(4, "\x02\x03a.b{}"))
+		c.Expect("4\x06\x06onChat" + `{"msg":"hi"}`)
+		c.Send(pomelotest.Package(4, "\x02\x03a.b{}"))
 		if heard := <-r.heard; heard != "a.b{}" {
 			t.Errorf("the notify is %q", heard)
 		}
@@ -45,14 +46,14 @@ func TestPackagesInPieces(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	c := r.dial(false)
-	all := greetingOf("") + packageOf(2, "") + requestOf(1, "a.b", `{"n":1}`) + requestOf(2, "a.b", `{"n":2}`)
+	all := pomelotest.Greeting("") + pomelotest.Package(2, "") + pomelotest.Request(1, "a.b", `{"n":1}`) + pomelotest.Request(2, "a.b", `{"n":2}`)
 	for i := range len(all) {
-		c.write(all[i : i+1])
+		c.Send(all[i : i+1])
 	}
-	c.expect(`1{"code":200*`, "3", "4\x04\x01"+`{"n":1}`, "4\x04\x02"+`{"n":2}`)
-	c.write(strings.Repeat(requestOf(3, "a.b", "{}"), 50))
+	c.Expect(`1{"code":200*`, "3", "4\x04\x01"+`{"n":1}`, "4\x04\x02"+`{"n":2}`)
+	c.Send(strings.Repeat(pomelotest.Request(3, "a.b", "{}"), 50))
 	for range 50 {
-		c.expect("4\x04\x03{}")
+		c.Expect("4\x04\x03{}")
 	}
 }
 
@@ -62,14 +63,14 @@ func TestStates(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, r *rig, framed bool) {
 		c := r.dial(framed)
-		c.send(packageOf(2, ""), packageOf(3, ""), requestOf(1, "a.b", "{}"), greetingOf(""))
-		c.expect(`1{"code":200*`)
+		c.Send(pomelotest.Package(2, ""), pomelotest.Package(3, ""), pomelotest.Request(1, "a.b", "{}"), pomelotest.Greeting(""))
+		c.Expect(`1{"code":200*`)
 		conn := <-r.conns
 		conn.PushTo("onChat", text("{}"))
-		c.send(greetingOf(`"refused"`), packageOf(3, ""), requestOf(2, "a.b", "{}"), packageOf(2, ""))
-		c.expect("3")
-		c.send(greetingOf(`"refused"`), packageOf(2, ""), requestOf(3, "a.b", "{}"))
-		c.expect("4\x04\x03{}")
+		c.Send(pomelotest.Greeting(`"refused"`), pomelotest.Package(3, ""), pomelotest.Request(2, "a.b", "{}"), pomelotest.Package(2, ""))
+		c.Expect("3")
+		c.Send(pomelotest.Greeting(`"refused"`), pomelotest.Package(2, ""), pomelotest.Request(3, "a.b", "{}"))
+		c.Expect("4\x04\x03{}")
 	})
 }
 
@@ -78,25 +79,25 @@ func TestRefusedHandshakes(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, r *rig, framed bool) {
 		for name, p := range map[string]string{
-			"by the application": greetingOf(`"refused"`), "empty": packageOf(1, ""), "no JSON": packageOf(1, "hello"), "null": packageOf(1, "null"), "an array": packageOf(1, "[1]"),
-			"a number": packageOf(1, "1"), "a string": packageOf(1, `"sys"`), "without sys": packageOf(1, `{"user":{}}`), "sys is null": packageOf(1, `{"sys":null}`),
-			"sys is a list": packageOf(1, `{"sys":[]}`), "sys is text": packageOf(1, `{"sys":"js-websocket"}`), "broken UTF-8": packageOf(1, `{"sys":{"type":"`+"\xff"+`"}}`),
-			"half": packageOf(1, `{"sys":{`), "more after it": packageOf(1, `{"sys":{}} x`),
+			"by the application": pomelotest.Greeting(`"refused"`), "empty": pomelotest.Package(1, ""), "no JSON": pomelotest.Package(1, "hello"), "null": pomelotest.Package(1, "null"), "an array": pomelotest.Package(1, "[1]"),
+			"a number": pomelotest.Package(1, "1"), "a string": pomelotest.Package(1, `"sys"`), "without sys": pomelotest.Package(1, `{"user":{}}`), "sys is null": pomelotest.Package(1, `{"sys":null}`),
+			"sys is a list": pomelotest.Package(1, `{"sys":[]}`), "sys is text": pomelotest.Package(1, `{"sys":"js-websocket"}`), "broken UTF-8": pomelotest.Package(1, `{"sys":{"type":"`+"\xff"+`"}}`),
+			"half": pomelotest.Package(1, `{"sys":{`), "more after it": pomelotest.Package(1, `{"sys":{}} x`),
 		} {
 			c := r.dial(framed)
-			c.send(p)
-			if got := c.next(); got != `1{"code":500}` {
+			c.Send(p)
+			if got := c.Next(); got != `1{"code":500}` {
 				t.Errorf("%s is answered %q", name, got)
 			}
-			if got := c.next(); !strings.HasPrefix(got, "end") {
+			if got := c.Next(); !strings.HasPrefix(got, "end") {
 				t.Errorf("%s: then comes %q", name, got)
 			}
 			_ = c.Close()
 		}
 		// One that may come back is not told that it is refused.
 		c := r.dial(framed)
-		c.send(greetingOf(`"closed"`))
-		if got := c.next(); !strings.HasPrefix(got, "end") {
+		c.Send(pomelotest.Greeting(`"closed"`))
+		if got := c.Next(); !strings.HasPrefix(got, "end") {
 			t.Errorf("to one who is to come later comes %q", got)
 		}
 	})
@@ -129,11 +130,11 @@ func TestHeartbeatsAreAnsweredNowAndThen(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig, framed bool) {
 		c := r.work(framed)
 		for range 100 {
-			c.send(packageOf(3, ""))
+			c.Send(pomelotest.Package(3, ""))
 		}
-		c.send(requestOf(1, "a.b", "{}"))
+		c.Send(pomelotest.Request(1, "a.b", "{}"))
 		answers := 0
-		for c.next() == "3" {
+		for c.Next() == "3" {
 			answers++
 		}
 		if answers < heartbeatRate || answers > 3*heartbeatRate {
@@ -148,8 +149,8 @@ func TestKick(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, r *rig, framed bool) {
 		c := r.work(framed)
-		c.send(requestOf(1, "test.close", "{}"))
-		c.expect(`5{"reason":"shutting down \ud83d\ude00","reconnect":true,"parley":3001}`, "end*")
+		c.Send(pomelotest.Request(1, "test.close", "{}"))
+		c.Expect(`5{"reason":"shutting down \ud83d\ude00","reconnect":true,"parley":3001}`, "end*")
 		_ = c.Close()
 		if e := <-r.ended; e.Ours != rpc.CloseShutdown {
 			t.Errorf("it ended with %+v", e)
@@ -157,12 +158,12 @@ func TestKick(t *testing.T) {
 		<-r.conns
 		c = r.work(framed)
 		(<-r.conns).Close(rpc.CloseBadToken, "invalid token")
-		c.expect(`5{"reason":"invalid token","reconnect":false,"parley":3500}`, "end*")
+		c.Expect(`5{"reason":"invalid token","reconnect":false,"parley":3500}`, "end*")
 		c = r.dial(framed)
-		c.send(greetingOf(""))
-		c.expect("1*")
+		c.Send(pomelotest.Greeting(""))
+		c.Expect("1*")
 		(<-r.conns).Close(rpc.CloseShutdown, "shutting down")
-		c.expect("end*")
+		c.Expect("end*")
 	})
 }
 
@@ -199,7 +200,7 @@ func TestSilence(t *testing.T) {
 	t.Parallel()
 	never := func(time.Time) bool { return false }
 	onBoth(t, func(t *testing.T, r *rig, framed bool) {
-		r.dial(framed).send(packageOf(3, ""))
+		r.dial(framed).Send(pomelotest.Package(3, ""))
 		conn := <-r.conns
 		conn.Probe(time.Now().Add(handshakeTimeout-time.Second), time.Hour, time.Hour, never)
 		if conn.Closing() {
@@ -214,9 +215,9 @@ func TestSilence(t *testing.T) {
 		conn = <-r.conns
 		now := time.Now()
 		for range 3 { // while something comes
-			c.send(requestOf(1, "a.b", "{}"))
-			c.expect("4*")
-			r.shared.Flushers.Await(patience) // or a write would seem to take as long
+			c.Send(pomelotest.Request(1, "a.b", "{}"))
+			c.Expect("4*")
+			r.shared.Flushers.Await(time.Minute) // or a write would seem to take as long
 			now = now.Add(silence - time.Second)
 			conn.Probe(now, time.Hour, time.Hour, never)
 		}
@@ -229,7 +230,59 @@ func TestSilence(t *testing.T) {
 			t.Errorf("a silent one is closed with %d, want %d", conn.ClosedWith(), want)
 		}
 		if !framed {
-			c.expect(`5{"reason":"no sign of life","reconnect":true,"parley":3012}`, "end")
+			c.Expect(`5{"reason":"no sign of life","reconnect":true,"parley":3012}`, "end")
+		}
+	})
+}
+
+// A client that does not read is closed with a kick, and gets that when it reads
+// on: whole packages, and no more than what was on its way.
+func TestSlowClients(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, r *rig, framed bool) {
+		c := r.work(framed)
+		conn := <-r.conns
+		push := conn.Framing().AppendPush(nil, "onChat", text(`{"msg":"`+strings.Repeat("x", 10_000)+`"}`))
+		sent, largest := 0, 0
+		for ; !conn.Closing(); sent++ {
+			conn.Send(push)
+			if largest = max(largest, conn.Waiting()); sent > 10_000 {
+				t.Fatal("it is never full")
+			}
+		}
+		if largest > testQueue+len(push) {
+			t.Errorf("%d bytes wait, of %d", largest, testQueue)
+		}
+		got := 0
+		next := c.Next()
+		for ; strings.HasPrefix(next, "4"); next = c.Next() {
+			got++
+		}
+		if next != `5{"reason":"slow consumer: the outgoing queue was full","reconnect":true,"parley":3008}` || got >= sent {
+			t.Errorf("after %d of %d pushes comes %q", got, sent, next)
+		}
+		c.Expect("end*")
+		if e := <-r.ended; e.Ours != rpc.CloseSlow {
+			t.Errorf("it ended with %+v", e)
+		}
+	})
+}
+
+// A client that asks for much and reads slowly gets all of it.
+func TestAnswersWaitForRoom(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, r *rig, framed bool) {
+		c := r.work(framed)
+		const asked = 1000
+		go func() {
+			for range asked {
+				if _, err := c.Write(c.Bytes(pomelotest.Request(1, "a.b", `{"x":"`+strings.Repeat("x", 7000)+`"}`))); err != nil {
+					return
+				}
+			}
+		}()
+		for range asked {
+			c.Expect("4*")
 		}
 	})
 }

@@ -5,14 +5,16 @@ import (
 	"encoding/json"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/parley-chat/parley/internal/testing/pomelotest"
 )
 
 // Whatever a client sends is read or refused: a request that is read has a route
 // and an object in UTF-8, and its answer carries its id.
 func FuzzPackage(f *testing.F) {
 	for _, seed := range []string{
-		greetingOf(""), greetingOf(`{"token":"x"}`), packageOf(2, ""), packageOf(3, ""), packageOf(5, "{}"), requestOf(1, "a.b", `{"a":1}`), packageOf(4, "\x02\x03a.b{}"),
-		packageOf(4, "\x00\xac\x02\x03a.b{\"m\":\"\xed\xa0\xbd\xed\xb8\x80\"}"), packageOf(4, "\x01\x01\x00\x03{}"), packageOf(4, "\x10\x01\x01a{}"), "\x04\xff\xff\xff", "\x01", "",
+		pomelotest.Greeting(""), pomelotest.Greeting(`{"token":"x"}`), pomelotest.Package(2, ""), pomelotest.Package(3, ""), pomelotest.Package(5, "{}"), pomelotest.Request(1, "a.b", `{"a":1}`), pomelotest.Package(4, "\x02\x03a.b{}"),
+		pomelotest.Package(4, "\x00\xac\x02\x03a.b{\"m\":\"\xed\xa0\xbd\xed\xb8\x80\"}"), pomelotest.Package(4, "\x01\x01\x00\x03{}"), pomelotest.Package(4, "\x10\x01\x01a{}"), "\x04\xff\xff\xff", "\x01", "",
 	} {
 		f.Add([]byte(seed))
 	}
