@@ -32,7 +32,7 @@ func (c *call) respond(e *rpc.Error, write func([]byte) []byte) {
 	if c.answered.Swap(true) {
 		return
 	}
-	c.session.inc.metrics.answered(c.method, e)
+	c.session.inc.metrics.answered(c.session.protocol, c.method, e)
 	<-c.session.unanswered
 	switch front := c.session.front; {
 	case c.id == nil:

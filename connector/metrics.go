@@ -46,6 +46,7 @@ type metrics struct {
 	slow         meter.Counter
 	shed         meter.Counter
 	requests     meter.Tally // by method and result
+	protocols    meter.Tally // requests, by protocol
 	joins        meter.Tally // by result
 	recoveries   meter.Tally // by result
 	messages     meter.Counter
@@ -89,6 +90,9 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		requests: m.Tally("parley.connector.requests", "{request}",
 			"Requests of clients that were answered, by method and result: ok, refused, or unavailable where the servers are to blame.",
 			meter.ByTwo("method", methods, "result", []string{outcomeOK, outcomeRefused, outcomeUnavailable})),
+		protocols: m.Tally("parley.connector.protocol.requests", "{request}",
+			"Requests that were answered, by the protocol of the client: jsonrpc, as documented, or pomelo. What a client of pomelo asks may take several.",
+			meter.By("protocol", front.JSONRPC, front.Pomelo)),
 		joins: m.Tally("parley.connector.joins", "{join}",
 			"Joins that were answered, by result: ok, degraded (without the history that could not be read), or failed.",
 			meter.By("result", outcomeOK, outcomeDegraded, outcomeFailed)),
@@ -158,7 +162,8 @@ func (m *metrics) closed(e front.Ending) {
 }
 
 // answered counts a request's answer; e is nil for a result.
-func (m *metrics) answered(method string, e *rpc.Error) {
+func (m *metrics) answered(protocol, method string, e *rpc.Error) {
+	m.protocols.Add(1, protocol)
 	result := outcomeOK
 	if e != nil {
 		if result = outcomeRefused; e.Code == rpc.CodeUnavailable || e.Code == rpc.CodeHistoryUnavailable || e.Code == rpc.CodeInternal {

@@ -353,7 +353,7 @@ func whispers(t *testing.T, ada, bob, dora *guest, eve *user) {
 	}
 	for _, g := range []*guest{ada, bob, dora} {
 		if p := g.sees("onChat"); p.Seq != public {
-			t.Errorf("%s sees %+v; want what was said aloud", g.name, p)
+			t.Errorf("%s sees %+v; want the message to all", g.name, p)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func withPomelo(change func(*connector.Config)) func(*connector.Config) {
 // packet is what a server sends to a client of pomelo.
 type packet struct {
 	kind  byte   // of the package
-	id    byte   // of a response; 0: it is none
+	id    byte   // of a response; 0: it is something else
 	route string // of a push
 	body  map[string]any
 }

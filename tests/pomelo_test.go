@@ -88,7 +88,7 @@ func TestPomeloRefusals(t *testing.T) {
 		{"another name", ada, "connector.entryHandler.enter", `{"username":"bob","rid":"r"}`, 1002, "forbidden"},
 		{"no target", ada, "chat.chatHandler.send", `{"content":"hi"}`, -32602, "invalid"},
 		{"no content", ada, "chat.chatHandler.send", `{"target":"*"}`, -32602, "invalid"},
-		{"content that is no text", ada, "chat.chatHandler.send", `{"content":{"a":1},"target":"*"}`, -32602, "invalid"},
+		{"content that is not a text", ada, "chat.chatHandler.send", `{"content":{"a":1},"target":"*"}`, -32602, "invalid"},
 		{"too long", ada, "chat.chatHandler.send", `{"content":"` + strings.Repeat("x", 5000) + `","target":"*"}`, 1006, "too_large"},
 		{"no such route", ada, "chat.chatHandler.nothing", `{}`, -32601, "no_route"},
 		{"a route without a dot", ada, "hello", `{"user":"ada"}`, -32601, "no_route"},

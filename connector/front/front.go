@@ -59,9 +59,16 @@ type Front interface {
 	Release(n int)
 }
 
+// The protocols of clients, as metrics name them.
+const (
+	JSONRPC = "jsonrpc"
+	Pomelo  = "pomelo"
+)
+
 // Manner is what a client is used to where clients differ. The zero value is the
 // protocol as it is documented.
 type Manner struct {
+	Protocol string // its name among metrics; "": JSONRPC
 	Page    int // bytes of a result; 0: limits.page
 	Members int // in the result of a join; 0: as many as the protocol says
 	// Sends begins the ids of the messages that the client sends, where it is not to

@@ -58,9 +58,9 @@ func (c *Conn) Manner() front.Manner {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.own {
-		return front.Manner{Page: ownPage, Patient: true}
+		return front.Manner{Protocol: front.Pomelo, Page: ownPage, Patient: true}
 	}
-	return front.Manner{Members: maxUsers, Sends: c.sends, Patient: true}
+	return front.Manner{Protocol: front.Pomelo, Members: maxUsers, Sends: c.sends, Patient: true}
 }
 
 // Serve reads requests until the connection ends.

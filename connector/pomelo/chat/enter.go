@@ -104,7 +104,7 @@ func (c *Conn) joinOf(room string, number uint32) rpc.JoinParams {
 }
 
 // haveEntered answers who has entered a room with who is there, and then shows
-// them what was said before.
+// them the messages of before.
 func (c *Conn) haveEntered(id, result []byte) {
 	var r rpc.JoinResult
 	_ = json.Unmarshal(result, &r) // which we have written

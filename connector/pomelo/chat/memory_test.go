@@ -27,6 +27,7 @@ func TestMemoryIsTakenOnceAndRunsOut(t *testing.T) {
 	}
 }
 
+//parley:bound what users of pomelo had seen
 func TestMemoryForgetsTheOldest(t *testing.T) {
 	m := NewMemory()
 	for i := range 2 * memoryBytes / placeBytes {

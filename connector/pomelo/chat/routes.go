@@ -65,7 +65,7 @@ func parseRoutes(text []byte) (Routes, error) {
 		}
 	}
 	for key := range names {
-		return r, fmt.Errorf("%q is no route: there are queryEntry, enter, send, onChat, onAdd and onLeave", key)
+		return r, fmt.Errorf("%q is not a route: there are queryEntry, enter, send, onChat, onAdd and onLeave", key)
 	}
 	return r, r.check()
 }

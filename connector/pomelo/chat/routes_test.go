@@ -32,7 +32,7 @@ func TestBadRoutes(t *testing.T) {
 		{"array", `["a.b"]`, "takes a JSON object"},
 		{"a number for a name", `{"send": 1}`, "takes a JSON object"},
 		{"the same name twice", `{"send": "a.b", "send": "c.d"}`, "takes a JSON object"},
-		{"unknown", `{"Send": "a.b"}`, `"Send" is no route`},
+		{"unknown", `{"Send": "a.b"}`, `"Send" is not a route`},
 		{"no dot", `{"enter": "enter"}`, "needs a dot"},
 		{"empty request", `{"enter": ""}`, "needs a dot"},
 		{"empty push", `{"onChat": ""}`, "1 to 255 bytes"},

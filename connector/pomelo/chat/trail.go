@@ -66,7 +66,7 @@ func (c *Conn) Probe(now time.Time, every, patience time.Duration, wanted func(l
 }
 
 // remember has the user come back to where they were cut off. Who has left on
-// purpose begins anew.
+// purpose is shown the newest messages again.
 func (c *Conn) remember(e front.Ending) {
 	c.mu.Lock()
 	user, room := c.user, c.room
