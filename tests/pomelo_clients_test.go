@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -287,6 +288,8 @@ func TestPomeloClients(t *testing.T) {
 	eve.join("lobby")
 	everybodyTalks(t, guests, eve)
 
+	theExampleAnswers(t, at[1], bob)
+
 	r.connectors[1].signal(syscall.SIGTERM)
 	for _, g := range []*guest{bob, dora} {
 		g.next("a kick", func(s said) bool { return s.Kick != nil })
@@ -354,6 +357,41 @@ func whispers(t *testing.T, ada, bob, dora *guest, eve *user) {
 	for _, g := range []*guest{ada, bob, dora} {
 		if p := g.sees("onChat"); p.Seq != public {
 			t.Errorf("%s sees %+v; want the message to all", g.name, p)
+		}
+	}
+}
+
+// theExampleAnswers has the example's bot answer.
+func theExampleAnswers(t *testing.T, at string, bob *guest) {
+	t.Helper()
+	packages, err := filepath.Abs("testdata/pomelo/node_modules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bot := exec.Command("node", filepath.Join(root, "examples", "pomelo-bot", "bot.js"), at, "lobby")
+	bot.Env = append(os.Environ(), "NODE_PATH="+packages)
+	said := new(output)
+	bot.Stdout, bot.Stderr = said, said
+	if err := bot.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = bot.Process.Kill()
+		_ = bot.Wait()
+	}()
+	eventually(t, "the bot has entered", func() bool { return strings.Contains(said.String(), "entered lobby with") })
+	for _, target := range []string{"*", "pomelo-bot"} {
+		bob.says("!echo it works", target)
+		p := bob.sees("onChat")
+		for p.From != "pomelo-bot" {
+			p = bob.sees("onChat")
+		}
+		want := "*"
+		if target != "*" {
+			want = "bob"
+		}
+		if p.Msg != "it works" || p.Target != want {
+			t.Errorf("the bot answers %+v to a message to %s", p, target)
 		}
 	}
 }

@@ -69,8 +69,8 @@ const (
 // protocol as it is documented.
 type Manner struct {
 	Protocol string // its name among metrics; "": JSONRPC
-	Page    int // bytes of a result; 0: limits.page
-	Members int // in the result of a join; 0: as many as the protocol says
+	Page     int    // bytes of a result; 0: limits.page
+	Members  int    // in the result of a join; 0: as many as the protocol says
 	// Sends begins the ids of the messages that the client sends, where it is not to
 	// be pushed those of them that are private; "": it is.
 	Sends string
