@@ -169,8 +169,11 @@ func (cfg *Config) fit() {
 		cfg.Logger.Warn("it is unknown how many files this process may have open", "error", err)
 		return
 	}
-	asked := cfg.MaxConnections
-	cfg.MaxConnections, cfg.Edge.Plain = fitDescriptors(open, asked, cfg.Edge.Plain)
+	asked, ports := cfg.MaxConnections, 1
+	if cfg.Pomelo != nil {
+		ports++
+	}
+	cfg.MaxConnections, cfg.Edge.Plain = fitDescriptors(open, asked, cfg.Edge.Plain, ports)
 	if cfg.MaxConnections < asked && asked != anyNumber {
 		cfg.Logger.Warn("fewer connections are admitted than asked for: raise the limit of open files (ulimit -n, LimitNOFILE) or lower --max-connections",
 			"open_files", open, "connections", cfg.MaxConnections, "asked", asked)

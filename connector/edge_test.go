@@ -187,17 +187,19 @@ func TestWhereLimitsAreOff(t *testing.T) {
 
 func TestFitDescriptors(t *testing.T) {
 	for _, c := range []struct {
-		open                   uint64
-		connections, plain     int
-		wantConnections, wantP int
+		open                      uint64
+		connections, plain, ports int
+		wantConnections, wantP    int
 	}{
-		{1 << 20, 100_000, 500, 100_000, 500},
-		{1024, 100_000, 500, 576, 192},
-		{300, 100_000, 500, 113, 37},
-		{300, 100_000, 0, 150, 0},
-		{1 << 63, 100_000, 500, 100_000, 500},
+		{1 << 20, 100_000, 500, 1, 100_000, 500},
+		{1024, 100_000, 500, 1, 576, 192},
+		{300, 100_000, 500, 1, 113, 37},
+		{300, 100_000, 0, 1, 150, 0},
+		{1 << 63, 100_000, 500, 1, 100_000, 500},
+		{1024, 100_000, 500, 2, 576, 96},
+		{10_000, 100_000, 500, 2, 8744, 500},
 	} {
-		if connections, plain := fitDescriptors(c.open, c.connections, c.plain); connections != c.wantConnections || plain != c.wantP {
+		if connections, plain := fitDescriptors(c.open, c.connections, c.plain, c.ports); connections != c.wantConnections || plain != c.wantP {
 			t.Errorf("of %d open files %d are for WebSockets and %d for others, want %d and %d", c.open, connections, plain, c.wantConnections, c.wantP)
 		}
 	}

@@ -108,12 +108,13 @@ func requestBurst(l rpc.Limits) int { return l.Rate + l.Channels }
 const ownDescriptors = 256
 
 // fitDescriptors lowers what is admitted to what the process may have open:
-// one client too many would take the descriptor that Kafka needs.
-func fitDescriptors(open uint64, connections, plain int) (fitConnections, fitPlain int) {
+// one client too many would take the descriptor that Kafka needs. plain is of each
+// port.
+func fitDescriptors(open uint64, connections, plain, ports int) (fitConnections, fitPlain int) {
 	most := int(min(open, 1<<30))
 	free := most - min(ownDescriptors, most/2)
 	if plain > 0 {
-		plain = max(1, min(plain, free/4))
+		plain = max(1, min(plain, free/4/ports))
 	}
-	return max(1, min(connections, free-plain)), plain
+	return max(1, min(connections, free-plain*ports)), plain
 }
