@@ -69,7 +69,7 @@ func TestPomeloChat(t *testing.T) {
 	bob.sees("bob to *: by notify")
 }
 
-func TestPomeloRefusals(t *testing.T) {
+func TestBadPomeloRequests(t *testing.T) {
 	_, at := pomelos(t, nil)
 	ada, zoe := guestAt(t, at.pomelo, "ada"), guestAt(t, at.pomelo, "zoe")
 	ada.enter("r")
@@ -97,10 +97,12 @@ func TestPomeloRefusals(t *testing.T) {
 		{"a name twice", ada, "chat.chatHandler.send", `{"content":"a","content":"b","target":"*"}`, -32602, "invalid"},
 		{"no uid", ada, "gate.gateHandler.queryEntry", `{}`, -32602, "invalid"},
 	} {
-		r := c.guest.ask(c.route, c.body)
-		if r["code"] != 500.0 || r["parley"] != c.code || r["message"] == "" || c.word != "" && r["error"] != c.word {
-			t.Errorf("%s: %v; want %v, %s", c.name, r, c.code, c.word)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			r := c.guest.ask(c.route, c.body)
+			if r["code"] != 500.0 || r["parley"] != c.code || r["message"] == "" || c.word != "" && r["error"] != c.word {
+				t.Errorf("it is answered %v; want %v, %s", r, c.code, c.word)
+			}
+		})
 	}
 	ada.send("still here", "*")
 	ada.sees("ada to *: still here")

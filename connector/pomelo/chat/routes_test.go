@@ -49,3 +49,21 @@ func TestBadRoutes(t *testing.T) {
 		})
 	}
 }
+
+// What is read from a file can be used as it is.
+func FuzzRoutes(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"send":"a.b"}`, `{"send":"parley.x","onChat":""}`, `{"a":1}`, `[]`, "{\"onAdd\":\"\xff\"}"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := parseRoutes(text)
+		if err != nil {
+			return
+		}
+		for _, name := range []string{r.QueryEntry, r.Enter, r.Send, r.OnChat, r.OnAdd, r.OnLeave} {
+			if name == "" || len(name) > 255 || strings.HasPrefix(name, "parley.") {
+				t.Fatalf("%q is taken, and has the name %q", text, name)
+			}
+		}
+	})
+}
