@@ -42,16 +42,15 @@ func (c *Conn) enter(r *pomelo.Request) {
 	if bad == nil {
 		bad = c.identify(p.Username, p.Token)
 	}
-	if bad != nil {
+	switch {
+	case bad != nil:
 		c.refuse(r.ID, bad)
 		return
-	}
-	number, before := c.moveTo(p.Room)
-	if number != again && c.options.Single && c.options.Rooms.Taken(c.user, p.Room) {
-		c.moveTo(before)
+	case c.options.Single && c.inRoom() != p.Room && c.options.Rooms.Taken(c.user, p.Room):
 		c.respond(r.ID, appendTaken(nil))
 		return
 	}
+	number, before := c.moveTo(p.Room)
 	if before != "" && before != p.Room {
 		c.ask(rpc.Request{ID: idOf(forLeave, 0, nil), Method: rpc.MethodLeave, Params: rpc.AppendJSON(nil, rpc.LeaveParams{Channel: before})}, nil)
 	}
@@ -75,6 +74,13 @@ func (c *Conn) identify(username, token string) *rpc.Error {
 		return &rpc.Error{Code: rpc.CodeForbidden, Message: "forbidden: this connection is another user's"}
 	}
 	return nil
+}
+
+// inRoom is the room that the user has entered; "": none.
+func (c *Conn) inRoom() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.room
 }
 
 // moveTo notes that the user is in a room from now on, and which one they were in.
@@ -164,9 +170,7 @@ func (c *Conn) send(r *pomelo.Request) {
 		Target  string `json:"target"`
 	}
 	bad := rpc.Decode(r.Body, &p)
-	c.mu.Lock()
-	room := c.room
-	c.mu.Unlock()
+	room := c.inRoom()
 	switch {
 	case bad != nil:
 	case p.Target == "":
