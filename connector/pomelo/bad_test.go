@@ -16,7 +16,7 @@ const (
 	tooLarge = `5{"reason":"the package is too large","reconnect":false,"parley":1009}`
 	unknownK = `5{"reason":"a package of an unknown kind` + wrong
 	early    = `5{"reason":"a message that ends too early` + wrong
-	noType   = `5{"reason":"a message that is no request and no notify` + wrong
+	noType   = `5{"reason":"a message that is neither a request nor a notify` + wrong
 	longID   = `5{"reason":"an id of more than five bytes` + wrong
 	noUTF8   = "4\x04\x01" + `{"code":500,"error":"parse error: the body is not UTF-8"}`
 	noJSON   = "4\x04\x01" + `{"code":500,"error":"parse error: the body is not JSON"}`

@@ -29,7 +29,7 @@ const maxID = 5
 var (
 	errMessage = errors.New("a message that ends too early")
 	errID      = errors.New("an id of more than five bytes")
-	errType    = errors.New("a message that is no request and no notify")
+	errType    = errors.New("a message that is neither a request nor a notify")
 )
 
 // Request is what a client asks.

@@ -38,7 +38,7 @@ func pair(text []byte) rune {
 	return utf16.DecodeRune(half(text), half(text[halfBytes:]))
 }
 
-// half decodes a sequence of three bytes; utf8.RuneError: it is none.
+// half decodes a sequence of three bytes; utf8.RuneError: they are not one.
 func half(b []byte) rune {
 	if b[1]&0xc0 != 0x80 || b[2]&0xc0 != 0x80 {
 		return utf8.RuneError
