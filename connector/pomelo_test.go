@@ -198,3 +198,27 @@ func TestBadPomeloTokens(t *testing.T) {
 	ada.Send(pomelotest.Request(1, "parley.rpc.ping", "{}"))
 	ada.Expect("4\x04\x01{}")
 }
+
+// A client that asks for an entry again and again is answered up to a point, without
+// a session to pace it.
+func TestBadPomeloEntries(t *testing.T) {
+	t.Parallel()
+	_, addr := newPomeloRig(t)
+	c := pomelotest.Dial(t, addr, false, nil).Work("")
+	go func() {
+		query := c.Bytes(pomelotest.Request(1, "gate.gateHandler.queryEntry", `{"uid":"ada"}`))
+		for range 1000 {
+			if _, err := c.Write(query); err != nil {
+				return
+			}
+		}
+	}()
+	answers := 0
+	got := c.Next()
+	for ; strings.HasPrefix(got, "4"); got = c.Next() {
+		answers++
+	}
+	if got != `5{"reason":"too many queries for an entry","reconnect":false,"parley":3501}` || answers != 100 {
+		t.Errorf("after %d answers comes %q", answers, got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/connector/pomelo"
 	"github.com/parley-chat/parley/connector/room"
@@ -22,6 +23,7 @@ type Conn struct {
 	// Owned by the reading goroutine.
 	ask  func(rpc.Request, *rpc.Error) // the session
 	sent uint64                        // messages
+	gate admission.Flood               // what a gate is asked
 
 	trail trail // owned by who calls Probe, and by Serve after it
 
@@ -115,12 +117,18 @@ func (c *Conn) speakOwn() {
 	c.own = true
 }
 
+// maxEntries is how many of its answers a client may ask a gate for within
+// admission.FloodWindow.
+const maxEntries = 100
+
 // queryEntry answers as a gate does.
 func (c *Conn) queryEntry(r *pomelo.Request) {
 	var p struct {
 		UID any `json:"uid"`
 	}
 	switch bad := rpc.Decode(r.Body, &p); {
+	case c.gate.Exceeds(maxEntries): // no session paces what is answered here
+		c.Close(rpc.CloseMisuse, "too many queries for an entry")
 	case bad != nil:
 		c.refuse(r.ID, bad)
 	case p.UID == nil || p.UID == "":
