@@ -5,8 +5,8 @@
 //
 // Read incarnation.go first, then stream.go (what comes in from the log), state.go
 // (a session's way in and out of a channel) and join.go (how history and live
-// meet). Package room has a channel and how it fans out, jsonrpc and ws what
-// carries sessions.
+// meet). Package room has a channel and how it fans out, jsonrpc and pomelo/chat
+// are what clients speak, on the connections of ws.
 package connector
 
 import (
