@@ -9,7 +9,7 @@ import (
 )
 
 // terse is a dialect that has a word for messages alone.
-type terse struct{ plain }
+type terse struct{}
 
 func (terse) AppendChat(b []byte, m *rpc.Message, _ []byte, _ int64) []byte {
 	return append(b, m.Body...)
