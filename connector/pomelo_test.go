@@ -199,26 +199,34 @@ func TestBadPomeloTokens(t *testing.T) {
 	ada.Expect("4\x04\x01{}")
 }
 
-// A client that asks for an entry again and again is answered up to a point, without
-// a session to pace it.
-func TestBadPomeloEntries(t *testing.T) {
+// A client that asks again and again for what is answered without its session, which
+// would pace it, is answered up to a point.
+func TestBadPomeloFloods(t *testing.T) {
 	t.Parallel()
-	_, addr := newPomeloRig(t)
-	c := pomelotest.Dial(t, addr, false, nil).Work("")
-	go func() {
-		query := c.Bytes(pomelotest.Request(1, "gate.gateHandler.queryEntry", `{"uid":"ada"}`))
-		for range 1000 {
-			if _, err := c.Write(query); err != nil {
-				return
+	for name, query := range map[string]string{
+		"for an entry":            pomelotest.Request(1, "gate.gateHandler.queryEntry", `{"uid":"ada"}`),
+		"for an entry of nobody":  pomelotest.Request(1, "gate.gateHandler.queryEntry", `{}`),
+		"to send, without a room": pomelotest.Request(1, "chat.chatHandler.send", `{"content":"hi","target":"*"}`),
+		"to enter, without one":   pomelotest.Request(1, "connector.entryHandler.enter", `{"username":"ada"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, addr := newPomeloRig(t)
+			c := pomelotest.Dial(t, addr, false, nil).Work("")
+			go func() {
+				for range 1000 {
+					if _, err := c.Write(c.Bytes(query)); err != nil {
+						return
+					}
+				}
+			}()
+			answers := 0
+			got := c.Next()
+			for ; strings.HasPrefix(got, "4"); got = c.Next() {
+				answers++
 			}
-		}
-	}()
-	answers := 0
-	got := c.Next()
-	for ; strings.HasPrefix(got, "4"); got = c.Next() {
-		answers++
-	}
-	if got != `5{"reason":"too many queries for an entry","reconnect":false,"parley":3501}` || answers != 100 {
-		t.Errorf("after %d answers comes %q", answers, got)
+			if got != `5{"reason":"too many requests for nothing but an entry","reconnect":false,"parley":3501}` || answers != 100 {
+				t.Errorf("after %d answers comes %q", answers, got)
+			}
+		})
 	}
 }

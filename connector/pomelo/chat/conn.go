@@ -23,7 +23,7 @@ type Conn struct {
 	// Owned by the reading goroutine.
 	ask  func(rpc.Request, *rpc.Error) // the session
 	sent uint64                        // messages
-	gate admission.Flood               // what a gate is asked
+	free admission.Flood               // answers that no session paces
 
 	trail trail // owned by who calls Probe, and by Serve after it
 
@@ -117,9 +117,18 @@ func (c *Conn) speakOwn() {
 	c.own = true
 }
 
-// maxEntries is how many of its answers a client may ask a gate for within
-// admission.FloodWindow.
-const maxEntries = 100
+// maxFree is how many answers a client may get within admission.FloodWindow that
+// take no request to the session, which would pace them.
+const maxFree = 100
+
+// reply is one of these answers. Who asks for more of them is closed.
+func (c *Conn) reply(id, body []byte) {
+	if c.free.Exceeds(maxFree) {
+		c.Close(rpc.CloseMisuse, "too many requests for nothing but an entry")
+		return
+	}
+	c.respond(id, body)
+}
 
 // queryEntry answers as a gate does.
 func (c *Conn) queryEntry(r *pomelo.Request) {
@@ -127,14 +136,12 @@ func (c *Conn) queryEntry(r *pomelo.Request) {
 		UID any `json:"uid"`
 	}
 	switch bad := rpc.Decode(r.Body, &p); {
-	case c.gate.Exceeds(maxEntries): // no session paces what is answered here
-		c.Close(rpc.CloseMisuse, "too many queries for an entry")
 	case bad != nil:
-		c.refuse(r.ID, bad)
+		c.reply(r.ID, appendError(nil, bad))
 	case p.UID == nil || p.UID == "":
-		c.refuse(r.ID, rpc.InvalidParams("uid", "must be there"))
+		c.reply(r.ID, appendError(nil, rpc.InvalidParams("uid", "must be there")))
 	default:
-		c.respond(r.ID, c.options.entryBody(c.Host()))
+		c.reply(r.ID, c.options.entryBody(c.Host()))
 	}
 }
 

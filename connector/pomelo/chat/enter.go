@@ -44,10 +44,10 @@ func (c *Conn) enter(r *pomelo.Request) {
 	}
 	switch {
 	case bad != nil:
-		c.refuse(r.ID, bad)
+		c.reply(r.ID, appendError(nil, bad))
 		return
 	case c.options.Single && c.inRoom() != p.Room && c.options.Rooms.Taken(c.user, p.Room):
-		c.respond(r.ID, appendTaken(nil))
+		c.reply(r.ID, appendTaken(nil))
 		return
 	}
 	number, before := c.moveTo(p.Room)
@@ -179,7 +179,7 @@ func (c *Conn) send(r *pomelo.Request) {
 		bad = rpc.NotJoined()
 	}
 	if bad != nil {
-		c.refuse(r.ID, bad)
+		c.reply(r.ID, appendError(nil, bad))
 		return
 	}
 	if p.Target == everybody {
