@@ -1,11 +1,13 @@
 package connector
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -227,6 +229,44 @@ func TestBadPomeloFloods(t *testing.T) {
 			if got != `5{"reason":"too many requests for nothing but an entry","reconnect":false,"parley":3501}` || answers != 100 {
 				t.Errorf("after %d answers comes %q", answers, got)
 			}
+		})
+	}
+}
+
+// Connections that come and go in any way, at any moment, leave nothing.
+func TestPomeloChurn(t *testing.T) {
+	t.Parallel()
+	cert := certtest.New(t, 24*time.Hour)
+	for name, secure := range map[string]func(*Config){"plain": func(*Config) {}, "TLS": withTLS(t, cert)} {
+		t.Run(name, func(t *testing.T) {
+			r, addr := newPomeloRig(t, secure, func(cfg *Config) { cfg.Edge.Plain = 8 })
+			whole := pomelotest.Greeting("") + pomelotest.Package(pomelotest.Ack, "") + pomelotest.Request(1, ownHello, `{"user":"ada"}`)
+			begins := []string{"", "\x01", whole, whole[:20], "GET / HTTP/1.1\r\n", "\x16\x03", "\x00", "POST "}
+			var all sync.WaitGroup
+			for i := range 16 {
+				all.Go(func() {
+					for j := range 40 {
+						c, err := net.Dial("tcp", addr)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if name == "TLS" && (i+j)%3 > 0 {
+							c = tls.Client(c, certtest.Client(cert))
+						}
+						_, _ = io.WriteString(c, begins[(i+j)%len(begins)])
+						if j%2 == 0 {
+							_ = c.SetReadDeadline(time.Now().Add(time.Duration(j) * time.Millisecond))
+							_, _ = c.Read(make([]byte, 10))
+						}
+						_ = c.Close()
+					}
+				})
+			}
+			all.Wait()
+			soon(t, "nothing is left", func() bool {
+				return r.c.pomelo.server.Plain() == 0 && r.c.edge.Counts().Open == 0 && r.inc.sessions.count() == 0
+			})
 		})
 	}
 }
