@@ -28,6 +28,7 @@ type act struct {
 
 	moderates bool          // it is what moderators do, with users or the channel
 	lasts     time.Duration // of a mute or a ban; 0: without end
+	speech    *speech       // of a message that slow mode may count; nil: it does not
 }
 
 // begin takes an act up: at once, or once the join that is under way has passed.
@@ -67,8 +68,8 @@ func (a *act) keep() *rpc.Error {
 	return nil
 }
 
-// take publishes the act, or answers it otherwise, or has it wait for its target.
-// Both locks are held.
+// take publishes the act, or answers it otherwise, or has it wait for its target or for
+// history. Both locks are held.
 func (a *act) take(ch *channel) *rpc.Error {
 	s, p := a.session, a.place
 	if bad := s.allowedNow(a.takes, p.name); bad != nil {
@@ -85,6 +86,9 @@ func (a *act) take(ch *channel) *rpc.Error {
 	}
 	if why, bad := a.stopped(ch); bad != nil {
 		return a.refuse(ch, why, bad)
+	}
+	if a.isUnsure(ch) {
+		return a.judgeLater(ch)
 	}
 	if bad := a.draw(); bad != nil {
 		return bad
@@ -128,15 +132,16 @@ func (a *act) publish(ch *channel) *rpc.Error {
 	if a.lasts > 0 {
 		a.event.GetSanction().Until = now.Add(a.lasts).UnixMilli()
 	}
+	if a.event.GetChat() != nil {
+		a.speech = ch.speaks(a.session.user, now)
+	}
 	err := a.session.inc.events.publish(p.partition, p.name, a.event, a.span, func(ack eventlog.Ack) { a.stored(ch, ack, reaction) })
 	if err != nil {
+		a.speech.answered(eventlog.Ack{Err: err})
 		return rpc.Unavailable(retryAfter)
 	}
 	if reaction {
 		p.own.reacting++
-	}
-	if a.event.GetChat() != nil {
-		ch.spoke(a.session.user, maxSeq, now.UnixMilli(), now)
 	}
 	return nil
 }
@@ -146,6 +151,7 @@ func (a *act) publish(ch *channel) *rpc.Error {
 func (a *act) stored(ch *channel, ack eventlog.Ack, reaction bool) {
 	s, p := a.session, a.place
 	r := rpc.ActResult{ID: idOf(a.event), Seq: ack.Offset, Time: a.event.Time}
+	a.speech.answered(ack)
 	s.mu.Lock()
 	if ack.Err == nil {
 		p.acked = max(p.acked, ack.Offset)

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,33 @@ func notJoined() (all []badMoment) {
 	return all
 }
 
+// withFieldsOfOthers are requests with fields that they do not have, and that
+// would be wrong where others have them: they are ignored.
+func withFieldsOfOthers() (all []badMoment) {
+	for method, r := range requests {
+		if method == rpc.MethodHello || method == rpc.MethodJoin {
+			continue
+		}
+		own, foreign := map[string]bool{}, map[string]string{}
+		for _, f := range r.fields {
+			own[f.name] = true
+		}
+		for _, other := range requests {
+			for _, f := range other.fields {
+				if !own[f.name] {
+					foreign[f.name] = `[{}]`
+				}
+			}
+		}
+		code := rpc.CodeNotJoined
+		if actionOf[method] == "moderate" {
+			code = rpc.CodeForbidden
+		}
+		all = append(all, badMoment{method + " with fields of others", requestFor(method, paramsOf(r.right, foreign, "")), code})
+	}
+	return all
+}
+
 func noMethods() (all []badMoment) {
 	for _, name := range []string{
 		"", " ", "Ping", "PING", "ping ", " ping", "ping\x00", "pi\u200dng", "рing", "hello.world", "parley.ping", "rpc.discover", "subscribe", "publish", "connect", "send", "drain", "joined", "left", "presence", "removed", "error",
@@ -78,7 +106,7 @@ func TestBadMoments(t *testing.T) {
 	t.Parallel()
 	r := newBadRig(t)
 	big := strings.Repeat("b", 4097)
-	for user, all := range map[string][]badMoment{"": beforeHello(), "ada": append(notJoined(), noMethods()...), "eve": {
+	for user, all := range map[string][]badMoment{"": beforeHello(), "ada": slices.Concat(notJoined(), noMethods(), withFieldsOfOthers()), "eve": {
 		{"hello as somebody else", requestFor("hello", `{"user":"ada"}`), rpc.CodeForbidden},
 		{"hello as oneself in capitals", requestFor("hello", `{"user":"EVE"}`), rpc.CodeForbidden},
 		{"hello as oneself and more", requestFor("hello", `{"user":"eve2"}`), rpc.CodeForbidden},

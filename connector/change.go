@@ -90,8 +90,8 @@ func (c *call) delete(r rpc.Request) *rpc.Error {
 	if bad := c.read(r, &p, &p.toChange); bad != nil {
 		return bad
 	}
-	if len(p.Reason) > schema.MaxReason {
-		return rpc.InvalidParams("reason", "must be 512 bytes at most")
+	if bad := checkReason(p.Reason); bad != nil {
+		return bad
 	}
 	return c.change(grants.Edit, &p.toChange, &schema.Change{Act: &schema.Change_Delete{Delete: &schema.Delete{Reason: p.Reason}}})
 }

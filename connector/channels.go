@@ -23,6 +23,9 @@ type channel struct {
 	looking   bool           // messages that are reacted to are being looked up
 	aims      map[int64]*aim // by the message that is waited for, or looked up
 	slow      slow
+	begun     time.Time // when the connector began to follow it
+	filled    bool      // memory was filled for slow mode, as far as it could be
+	unjudged  []*act    // messages that wait for that
 }
 
 // detach ends p's membership.
@@ -60,7 +63,7 @@ func (l *channels) get(name string) *channel {
 }
 
 func (l *channels) subscribe(name string) *channel {
-	ch := &channel{Channel: room.New(name, l.options), partition: l.partitionOf(name)}
+	ch := &channel{Channel: room.New(name, l.options), partition: l.partitionOf(name), begun: time.Now()}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all[name] = ch

@@ -192,12 +192,12 @@ func TestFitDescriptors(t *testing.T) {
 		wantConnections, wantP    int
 	}{
 		{1 << 20, 100_000, 500, 1, 100_000, 500},
-		{1024, 100_000, 500, 1, 576, 192},
+		{1024, 100_000, 500, 1, 384, 128},
 		{300, 100_000, 500, 1, 113, 37},
 		{300, 100_000, 0, 1, 150, 0},
 		{1 << 63, 100_000, 500, 1, 100_000, 500},
-		{1024, 100_000, 500, 2, 576, 96},
-		{10_000, 100_000, 500, 2, 8744, 500},
+		{1024, 100_000, 500, 2, 384, 64},
+		{10_000, 100_000, 500, 2, 8360, 500},
 	} {
 		if connections, plain := fitDescriptors(c.open, c.connections, c.plain, c.ports); connections != c.wantConnections || plain != c.wantP {
 			t.Errorf("of %d open files %d are for WebSockets and %d for others, want %d and %d", c.open, connections, plain, c.wantConnections, c.wantP)

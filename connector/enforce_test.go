@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/room"
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -18,9 +19,10 @@ func slowChannel(t *testing.T) *channel {
 	return ch
 }
 
+// setSlow has slow mode changed.
 func setSlow(t *testing.T, ch *channel, seq, seconds int64) {
 	t.Helper()
-	applyTo(t, ch, seq, &schema.Update{Kind: &schema.Update_Settings{Settings: &schema.Settings{Seq: seq, Slow: seconds}}})
+	applyTo(t, ch, seq, &schema.Update{Kind: &schema.Update_Settings{Settings: &schema.Settings{Seq: seq, Slow: seconds, SlowSince: seq}}})
 }
 
 // saysIn has a message of ada come, which slow mode did not see.
@@ -58,12 +60,31 @@ func TestSlowModeCounts(t *testing.T) {
 		}, 0},
 		"a message, then a pin": {func(ch *channel) {
 			ch.spoke("ada", 101, ago(3), now)
-			setSlow(t, ch, 102, 10)
+			applyTo(t, ch, 102, &schema.Update{Kind: &schema.Update_Settings{Settings: &schema.Settings{Seq: 102, Slow: 10, SlowSince: 100, Pins: []int64{101}}}})
 		}, 7 * time.Second},
 		"a message, then it is off": {func(ch *channel) {
 			ch.spoke("ada", 101, ago(3), now)
 			setSlow(t, ch, 102, 0)
 		}, 0},
+		"one that is on its way": {func(ch *channel) { ch.speaks("ada", now.Add(-3*time.Second)) }, 7 * time.Second},
+		"one that the log has, and that has not passed": {func(ch *channel) {
+			ch.speaks("ada", now.Add(-3*time.Second)).answered(eventlog.Ack{Offset: 101})
+		}, 7 * time.Second},
+		"one that the log refused": {func(ch *channel) {
+			ch.spoke("ada", 101, ago(6), now)
+			ch.speaks("ada", now.Add(-3*time.Second)).answered(eventlog.Ack{Err: eventlog.ErrQueueFull})
+		}, 4 * time.Second},
+		"one that passed and is void": {func(ch *channel) {
+			ch.spoke("ada", 101, ago(6), now)
+			ch.speaks("ada", now.Add(-3*time.Second)).answered(eventlog.Ack{Offset: 102})
+			applyTo(t, ch, 102, &schema.Update{Kind: &schema.Update_VoidChat{VoidChat: &schema.VoidChat{}}})
+		}, 4 * time.Second},
+		"one of a user whose former one has passed": {func(ch *channel) {
+			first := ch.speaks("ada", now.Add(-9*time.Second))
+			ch.speaks("ada", now.Add(-3*time.Second))
+			first.answered(eventlog.Ack{Offset: 101})
+			ch.spoke("ada", 101, ago(9), now)
+		}, 7 * time.Second},
 		"one that memory alone has": {func(ch *channel) { saysIn(t, ch, 101, ago(4)) }, 6 * time.Second},
 		"one that memory alone has, from before it was set": {func(ch *channel) {
 			saysIn(t, ch, 101, ago(4))
@@ -96,7 +117,7 @@ func TestSlowModeIsBounded(t *testing.T) {
 			waiting++
 		}
 	}
-	if n := len(ch.slow.newest); n != waiting {
+	if n := len(ch.slow.spoken); n != waiting {
 		t.Errorf("%d are remembered, want %d", n, waiting)
 	}
 	if ch.tooSoon("user9", now) != time.Second || ch.tooSoon("ada", now) != 10*time.Second {
@@ -104,7 +125,7 @@ func TestSlowModeIsBounded(t *testing.T) {
 	}
 	for i := range 2 * maxSlow {
 		ch.spoke(fmt.Sprint("more", i), 101, now.UnixMilli(), now)
-		if n := len(ch.slow.newest); n > maxSlow {
+		if n := len(ch.slow.spoken); n > maxSlow {
 			t.Fatalf("%d are remembered", n)
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -49,13 +52,17 @@ func (l *heldLog) take() (e heldEvent, ok bool) {
 	return e, true
 }
 
-// heldArchive is an empty history, which can be read once the gate is open.
+// heldArchive is a history, which can be read once the gate is open.
 type heldArchive struct {
 	slowArchive
-	gate chan struct{} // nil: it is open
+	gate  chan struct{} // nil: it is open
+	asked atomic.Int32  // how many reads there were
+	has   []rpc.Message
+	bad   error // of all reads
 }
 
-func (a *heldArchive) Read(ctx context.Context, _ history.Query) (history.Page, error) {
+func (a *heldArchive) Read(ctx context.Context, q history.Query) (history.Page, error) {
+	a.asked.Add(1)
 	if a.gate != nil {
 		a.reading.Add(1)
 		defer a.reading.Add(-1)
@@ -64,7 +71,15 @@ func (a *heldArchive) Read(ctx context.Context, _ history.Query) (history.Page, 
 		case <-ctx.Done():
 		}
 	}
-	return history.Page{}, ctx.Err()
+	if a.bad != nil {
+		return history.Page{}, a.bad
+	}
+	below := slices.DeleteFunc(slices.Clone(a.has), func(m rpc.Message) bool { return m.Seq >= q.End || q.Mode == history.Before && m.Seq >= q.Before })
+	return history.Page{Messages: below, Asof: q.End - 1, Records: []changes.Record{}}, ctx.Err()
+}
+
+func (a *heldArchive) ReadLog(ctx context.Context, q history.Query, _ int64) (history.Page, error) {
+	return a.Read(ctx, q)
 }
 
 // foldRig is a connector with real sockets whose events go through the worker's fold,
@@ -122,17 +137,29 @@ func (r *foldRig) apply(e *schema.Event) {
 // pass.
 func (r *foldRig) passes(kind string) *schema.Event {
 	r.t.Helper()
-	var held heldEvent
-	eventually(r.t, "a "+kind+" is published", func() (ok bool) {
+	e := r.lets(r.published("a " + kind))
+	if got := kindOf(e); got != kind {
+		r.t.Fatalf("a %s is published, want a %s", got, kind)
+	}
+	return e
+}
+
+// published waits for the next event of the connector, which the log has not answered.
+func (r *foldRig) published(what string) (held heldEvent) {
+	r.t.Helper()
+	eventually(r.t, what+" is published", func() (ok bool) {
 		held, ok = r.log.take()
 		return ok
 	})
+	return held
+}
+
+// lets lets an event pass.
+func (r *foldRig) lets(held heldEvent) *schema.Event {
+	r.t.Helper()
 	e := new(schema.Event)
 	if err := proto.Unmarshal(held.value, e); err != nil {
 		r.t.Fatal(err)
-	}
-	if got := kindOf(e); got != kind {
-		r.t.Fatalf("a %s is published, want a %s", got, kind)
 	}
 	held.done(eventlog.Ack{Offset: r.offset})
 	r.apply(e)
@@ -216,9 +243,7 @@ func (c *client) asks(methods ...string) {
 			frame = fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"chat","params":{"channel":"a","body":"hi"}}`, c.next)
 		}
 		c.next++
-		if err := c.ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
-			c.r.t.Fatal(err)
-		}
+		c.sends(frame)
 	}
 }
 
@@ -234,11 +259,35 @@ func (c *client) hears(want ...string) {
 	}
 }
 
+// hearsLater reads frames up to one that has the text.
+func (c *client) hearsLater(want string) {
+	c.r.t.Helper()
+	var heard []string
+	for {
+		_ = c.ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_, frame, err := c.ws.ReadMessage()
+		if err != nil {
+			c.r.t.Fatalf("%s hears %s, %v, want %s", c.user, heard, err, want)
+		}
+		if heard = append(heard, string(frame)); strings.Contains(string(frame), want) {
+			return
+		}
+	}
+}
+
 // hearsNothing says that all that came was heard.
 func (c *client) hearsNothing() {
 	c.r.t.Helper()
 	if answer := answerTo(c.r.t, c.ws, `{"jsonrpc":"2.0","id":9,"method":"ping"}`); !strings.Contains(answer, `"id":9,"result"`) {
 		c.r.t.Errorf("%s hears %s", c.user, answer)
+	}
+}
+
+// sends sends a request.
+func (c *client) sends(frame string) {
+	c.r.t.Helper()
+	if err := c.ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+		c.r.t.Fatal(err)
 	}
 }
 

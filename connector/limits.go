@@ -104,8 +104,9 @@ func (cfg *Config) admission(m *metrics) admission.Config {
 func requestBurst(l rpc.Limits) int { return l.Rate + l.Channels }
 
 // ownDescriptors are what a process needs beside its clients' connections:
-// Kafka, ClickHouse, files, and the embedded servers of `parley up`.
-const ownDescriptors = 256
+// Kafka, ClickHouse, files, and the embedded servers of `parley up`, whose
+// connections have both of their ends in it (512 after a minute).
+const ownDescriptors = 640
 
 // fitDescriptors lowers what is admitted to what the process may have open:
 // one client too many would take the descriptor that Kafka needs. plain is of each

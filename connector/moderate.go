@@ -12,8 +12,6 @@ import (
 // toModerate are the params that moderators' acts have in common.
 type toModerate struct {
 	Channel string  `json:"channel"`
-	Epoch   string  `json:"epoch"`
-	Reason  string  `json:"reason"`
 	ID      *string `json:"id"`
 	Retry   bool    `json:"retry"`
 }
@@ -36,9 +34,6 @@ func (c *call) readModeration(r rpc.Request, params any, common *toModerate) *rp
 	if bad := checkName("channel", common.Channel); bad != nil {
 		return bad
 	}
-	if len(common.Reason) > schema.MaxReason {
-		return rpc.InvalidParams("reason", "must be 512 bytes at most")
-	}
 	return checkID(common.ID)
 }
 
@@ -50,10 +45,9 @@ func (c *call) readAbout(r rpc.Request, params any, common *aboutUser) *rpc.Erro
 	return checkName("user", common.User)
 }
 
-// moderate begins a moderator's act, whose event takes its id from name.
-func (c *call) moderate(p *toModerate, e *schema.Event, name func(id string)) *rpc.Error {
-	a := &act{call: c, takes: grants.Moderate, id: p.ID, retry: p.Retry, moderates: true, epoch: p.Epoch, event: e, name: name}
-	return a.begin(p.Channel)
+// moderate is a moderator's act, whose event takes its id from name.
+func (c *call) moderate(p *toModerate, e *schema.Event, name func(id string)) *act {
+	return &act{call: c, takes: grants.Moderate, id: p.ID, retry: p.Retry, moderates: true, event: e, name: name}
 }
 
 // author is the session's user as who acts.
@@ -61,22 +55,11 @@ func (s *session) author() *schema.Author {
 	return &schema.Author{By: &schema.Author_User{User: s.user}}
 }
 
-// sanction begins a sanction. lasts is how long, in milliseconds; nil: without end.
-func (c *call) sanction(p *aboutUser, action schema.Sanction_Action, purge, lasts *int64) *rpc.Error {
-	e := &schema.Sanction{
-		Channel: p.Channel, User: p.User, By: c.session.author(), Action: action, Reason: p.Reason, PurgeSince: purge,
-	}
-	if purge == nil {
-		p.Epoch = ""
-	}
-	a := &act{
-		call: c, takes: grants.Moderate, id: p.ID, retry: p.Retry, moderates: true, epoch: p.Epoch,
-		event: &schema.Event{Kind: &schema.Event_Sanction{Sanction: e}}, name: func(id string) { e.Id = id },
-	}
-	if lasts != nil {
-		a.lasts = time.Duration(*lasts) * time.Millisecond
-	}
-	return a.begin(p.Channel)
+// sanction is the act whose event is e, which is given what sanctions have in
+// common.
+func (c *call) sanction(p *aboutUser, e *schema.Sanction) *act {
+	e.Channel, e.User, e.By = p.Channel, p.User, c.session.author()
+	return c.moderate(&p.toModerate, &schema.Event{Kind: &schema.Event_Sanction{Sanction: e}}, func(id string) { e.Id = id })
 }
 
 // maxLasting is how many milliseconds a mute or a ban lasts at most that has an end.
@@ -89,8 +72,10 @@ func (c *call) ban(r rpc.Request) *rpc.Error { return c.restrict(r, schema.Sanct
 func (c *call) restrict(r rpc.Request, action schema.Sanction_Action) *rpc.Error {
 	var p struct {
 		aboutUser
-		For   *int64 `json:"for"`
-		Purge *int64 `json:"purge"`
+		Reason string `json:"reason"`
+		For    *int64 `json:"for"`
+		Purge  *int64 `json:"purge"`
+		Epoch  string `json:"epoch"`
 	}
 	if bad := c.readAbout(r, &p, &p.aboutUser); bad != nil {
 		return bad
@@ -103,7 +88,17 @@ func (c *call) restrict(r rpc.Request, action schema.Sanction_Action) *rpc.Error
 			return bad
 		}
 	}
-	return c.sanction(&p.aboutUser, action, p.Purge, p.For)
+	if bad := checkReason(p.Reason); bad != nil {
+		return bad
+	}
+	a := c.sanction(&p.aboutUser, &schema.Sanction{Action: action, Reason: p.Reason, PurgeSince: p.Purge})
+	if p.Purge != nil {
+		a.epoch = p.Epoch
+	}
+	if p.For != nil {
+		a.lasts = time.Duration(*p.For) * time.Millisecond
+	}
+	return a.begin(p.Channel)
 }
 
 func checkSince(field string, seq int64) *rpc.Error {
@@ -114,11 +109,17 @@ func checkSince(field string, seq int64) *rpc.Error {
 }
 
 func (c *call) kick(r rpc.Request) *rpc.Error {
-	var p aboutUser
-	if bad := c.readAbout(r, &p, &p); bad != nil {
+	var p struct {
+		aboutUser
+		Reason string `json:"reason"`
+	}
+	if bad := c.readAbout(r, &p, &p.aboutUser); bad != nil {
 		return bad
 	}
-	return c.sanction(&p, schema.Sanction_ACTION_KICK, nil, nil)
+	if bad := checkReason(p.Reason); bad != nil {
+		return bad
+	}
+	return c.sanction(&p.aboutUser, &schema.Sanction{Action: schema.Sanction_ACTION_KICK, Reason: p.Reason}).begin(p.Channel)
 }
 
 func (c *call) lift(r rpc.Request) *rpc.Error {
@@ -140,14 +141,15 @@ func (c *call) lift(r rpc.Request) *rpc.Error {
 			return rpc.InvalidParams("action", "must be mute or ban")
 		}
 	}
-	p.Reason = "" // lifts have none
-	return c.sanction(&p.aboutUser, action, nil, nil)
+	return c.sanction(&p.aboutUser, &schema.Sanction{Action: action}).begin(p.Channel)
 }
 
 func (c *call) purge(r rpc.Request) *rpc.Error {
 	var p struct {
 		aboutUser
-		Since int64 `json:"since"`
+		Reason string `json:"reason"`
+		Since  int64  `json:"since"`
+		Epoch  string `json:"epoch"`
 	}
 	if bad := c.readAbout(r, &p, &p.aboutUser); bad != nil {
 		return bad
@@ -155,8 +157,13 @@ func (c *call) purge(r rpc.Request) *rpc.Error {
 	if bad := checkSince("since", p.Since); bad != nil {
 		return bad
 	}
+	if bad := checkReason(p.Reason); bad != nil {
+		return bad
+	}
 	e := &schema.Purge{Channel: p.Channel, User: p.User, By: c.session.author(), Since: p.Since, Reason: p.Reason}
-	return c.moderate(&p.toModerate, &schema.Event{Kind: &schema.Event_Purge{Purge: e}}, func(id string) { e.Id = id })
+	a := c.moderate(&p.toModerate, &schema.Event{Kind: &schema.Event_Purge{Purge: e}}, func(id string) { e.Id = id })
+	a.epoch = p.Epoch
+	return a.begin(p.Channel)
 }
 
 func (c *call) set(r rpc.Request) *rpc.Error {
@@ -185,6 +192,5 @@ func (c *call) set(r rpc.Request) *rpc.Error {
 	if isNull(p.Data) {
 		e.Data = []byte{}
 	}
-	p.Epoch = ""
-	return c.moderate(&p.toModerate, &schema.Event{Kind: &schema.Event_Set{Set: e}}, func(id string) { e.Id = id })
+	return c.moderate(&p.toModerate, &schema.Event{Kind: &schema.Event_Set{Set: e}}, func(id string) { e.Id = id }).begin(p.Channel)
 }

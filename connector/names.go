@@ -14,6 +14,13 @@ func checkName(field, name string) *rpc.Error {
 	return nil
 }
 
+func checkReason(reason string) *rpc.Error {
+	if len(reason) > schema.MaxReason {
+		return rpc.InvalidParams("reason", "must be 512 bytes at most")
+	}
+	return nil
+}
+
 // checkNewName refuses names that can pass for others as well.
 func checkNewName(field, name string) *rpc.Error {
 	if err := schema.CheckNewName(name); err != nil {

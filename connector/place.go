@@ -33,8 +33,9 @@ type place struct {
 	removals int             // how often it was put out
 
 	// Guarded by the channel's lock.
-	since  int64 // the seq of its join
-	member room.Member
+	since    int64 // the seq of its join
+	member   room.Member
+	unjudged *channel // where messages of the session wait to be judged; nil: none do
 }
 
 // operation is a join or a leave.

@@ -18,6 +18,7 @@ type archive interface {
 	Reactors(ctx context.Context, q history.Query, of history.Reactors) (rpc.ReactionsResult, error)
 	Sanctions(ctx context.Context, q history.Query, after string) (rpc.SanctionsResult, error)
 	First(ctx context.Context, channel, user, id string, at int64) (history.Act, bool, error)
+	End(ctx context.Context, channel string) (int64, error)
 }
 
 // reader answers what is asked of the past: from a channel's memory, else from

@@ -44,6 +44,7 @@ func (a *slowArchive) Sanctions(context.Context, history.Query, string) (rpc.San
 func (a *slowArchive) First(context.Context, string, string, string, int64) (history.Act, bool, error) {
 	return history.Act{}, false, nil
 }
+func (a *slowArchive) End(context.Context, string) (int64, error) { return 0, nil }
 
 // Who floods the connector with reads has a share of them, in one session as
 // in fifty, and holds up no other user; what is logged of it is little and has

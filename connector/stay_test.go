@@ -67,3 +67,47 @@ func TestRetryOfAChangeBeforeAMute(t *testing.T) {
 		})
 	}
 }
+
+// lateArchive knows of an act that has not passed yet.
+type lateArchive struct {
+	*heldArchive
+	seq int64
+}
+
+func (a lateArchive) First(_ context.Context, _, _, _ string, at int64) (history.Act, bool, error) {
+	return history.Act{Seq: a.seq}, a.seq < at, nil
+}
+
+func (a lateArchive) End(context.Context, string) (int64, error) { return a.seq + 1, nil }
+
+// A retry that a mute or slow mode refuses waits for its first try, which another
+// connector has published and this one has not seen.
+func TestRetryOfWhatHasNotPassed(t *testing.T) {
+	for name, stop := range map[string]func(*foldRig, *client){
+		"a mute": func(r *foldRig, eve *client) {
+			r.moderates(&schema.Sanction{User: "eve", Action: schema.Sanction_ACTION_MUTE})
+			eve.hears(`"sanctioned"`)
+		},
+		"slow mode": func(r *foldRig, eve *client) {
+			r.isSlow(3600)
+			eve.hears(`"settings"`)
+			eve.asks("chat")
+			r.passes("chat")
+			eve.hears(`"result"`, `"method":"chat"`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newFoldRig(t)
+			eve := r.enters("eve")
+			eve.joins()
+			stop(r, eve)
+			first := r.offset
+			r.inc.past.archive = lateArchive{r.archive, first}
+			eve.sends(`{"jsonrpc":"2.0","id":50,"method":"chat","params":{"channel":"a","body":"hi","id":"m","retry":true}}`)
+			eventually(t, "the retry waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+			r.elsewhere(&schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{Channel: "a", User: "eve", Id: "m", Body: "hi"}}})
+			eve.hearsLater(fmt.Sprintf(`"id":50,"result":{"id":"m","seq":%d`, first))
+		})
+	}
+}

@@ -51,8 +51,8 @@ func (a *act) tell(ch *channel, r rpc.ActResult) {
 
 // unlessDone answers an act that is not published and is a retry with the seq of
 // the first try, where that was carried out: it may be why the message does not take
-// the change any more, or why it is too soon. Else it answers with otherwise. Both
-// locks are held.
+// the change any more, or why it is too soon. It may be in the log and not have passed
+// yet. Else it answers with otherwise. Both locks are held.
 func (a *act) unlessDone(ch *channel, otherwise func()) {
 	if !a.retry || a.id == nil {
 		otherwise()
@@ -62,18 +62,20 @@ func (a *act) unlessDone(ch *channel, otherwise func()) {
 		a.fail(bad)
 		return
 	}
-	inc, next := a.session.inc, max(ch.Position(), a.place.acked)+1
+	inc := a.session.inc
 	inc.spawn(func() {
 		ctx, cancel := context.WithTimeout(a.within(inc.ctx), tellTime)
 		defer cancel()
-		switch first, found, err := inc.past.first(ctx, ch, a.session.user, *a.id, next); {
+		switch first, found, err := inc.past.firstOfAll(ctx, ch, a.session.user, *a.id); {
 		case err != nil:
 			inc.past.noFirst.warn(ctx, inc.logger, fmt.Errorf("look for what a retry repeats: %w", err))
 			a.fail(rpc.Unavailable(retryAfter))
-		case found:
-			a.result(rpc.ActResult{ID: *a.id, Seq: first.Seq, Time: first.Time})
-		default:
+		case !found:
 			otherwise()
+		case !inc.past.awaitTarget(ctx, ch, first.Seq):
+			a.fail(rpc.Unavailable(retryAfter))
+		default:
+			a.result(rpc.ActResult{ID: *a.id, Seq: first.Seq, Time: first.Time})
 		}
 	})
 }
@@ -96,4 +98,13 @@ func (x *reader) first(ctx context.Context, ch *channel, user, id string, seq in
 	defer done()
 	f, found, err := x.archive.First(ctx, ch.Name(), user, id, seq)
 	return room.Found{Seq: f.Seq, Time: f.Time}, found, err
+}
+
+// firstOfAll is first for an act at the end of the log.
+func (x *reader) firstOfAll(ctx context.Context, ch *channel, user, id string) (room.Found, bool, error) {
+	end, err := x.archive.End(ctx, ch.Name())
+	if err != nil {
+		return room.Found{}, false, err
+	}
+	return x.first(ctx, ch, user, id, end)
 }

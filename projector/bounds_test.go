@@ -81,8 +81,8 @@ func TestInserterKeepsWhatItMay(t *testing.T) {
 				t.Errorf("%d rows take %d bytes, at most %d are reckoned with", last, heap, most)
 			}
 			proxy.Restore()
-			s.eventually("the first batch is written", func() bool { return in.written(0) > 0 })
-			cancel() // which has the rest written
+			s.eventually("both batches are written", func() bool { return in.written(0) == last })
+			cancel()
 			if err := <-ended; err != nil {
 				t.Fatal(err)
 			}

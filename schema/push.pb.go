@@ -1801,7 +1801,9 @@ type Settings struct {
 	// The messages that are pinned, the newest pin first.
 	Pins []int64 `protobuf:"varint,8,rep,packed,name=pins,proto3" json:"pins,omitempty"`
 	// How much there is after it; absent: nothing. absent in a Snapshot, which has it itself.
-	Amounts       *Amounts `protobuf:"bytes,9,opt,name=amounts,proto3" json:"amounts,omitempty"`
+	Amounts *Amounts `protobuf:"bytes,9,opt,name=amounts,proto3" json:"amounts,omitempty"`
+	// Of the Set that made slow what it is, from which on messages count for it; 0: none did.
+	SlowSince     int64 `protobuf:"varint,10,opt,name=slow_since,json=slowSince,proto3" json:"slow_since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1897,6 +1899,13 @@ func (x *Settings) GetAmounts() *Amounts {
 		return x.Amounts
 	}
 	return nil
+}
+
+func (x *Settings) GetSlowSince() int64 {
+	if x != nil {
+		return x.SlowSince
+	}
+	return 0
 }
 
 // Watched tells a connector that it watches a channel from here on.
@@ -2167,7 +2176,7 @@ const file_push_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\x0e2\x11.parley.v1.ReasonR\x06reason\x12\x14\n" +
 	"\x05until\x18\x04 \x01(\x03R\x05until\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x12\"\n" +
-	"\funsubscribed\x18\x06 \x01(\bR\funsubscribed\"\xeb\x01\n" +
+	"\funsubscribed\x18\x06 \x01(\bR\funsubscribed\"\x8a\x02\n" +
 	"\bSettings\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12!\n" +
@@ -2177,7 +2186,10 @@ const file_push_proto_rawDesc = "" +
 	"\x05topic\x18\x06 \x01(\tR\x05topic\x12\x12\n" +
 	"\x04data\x18\a \x01(\fR\x04data\x12\x12\n" +
 	"\x04pins\x18\b \x03(\x03R\x04pins\x12,\n" +
-	"\aamounts\x18\t \x01(\v2\x12.parley.v1.AmountsR\aamounts\"i\n" +
+	"\aamounts\x18\t \x01(\v2\x12.parley.v1.AmountsR\aamounts\x12\x1d\n" +
+	"\n" +
+	"slow_since\x18\n" +
+	" \x01(\x03R\tslowSince\"i\n" +
 	"\aWatched\x12\x12\n" +
 	"\x04last\x18\x01 \x01(\x03R\x04last\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x14\n" +

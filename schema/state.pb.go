@@ -431,13 +431,15 @@ func (x *StateSanction) GetBan() *InForce {
 type StateSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the newest Set.
-	Seq           int64   `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
-	Time          int64   `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
-	By            *Author `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
-	Slow          int64   `protobuf:"varint,4,opt,name=slow,proto3" json:"slow,omitempty"`
-	Frozen        bool    `protobuf:"varint,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
-	Topic         string  `protobuf:"bytes,6,opt,name=topic,proto3" json:"topic,omitempty"`
-	Data          []byte  `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
+	Seq    int64   `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Time   int64   `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	By     *Author `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Slow   int64   `protobuf:"varint,4,opt,name=slow,proto3" json:"slow,omitempty"`
+	Frozen bool    `protobuf:"varint,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	Topic  string  `protobuf:"bytes,6,opt,name=topic,proto3" json:"topic,omitempty"`
+	Data   []byte  `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
+	// Of the Set that made slow what it is, from which on messages count for it; 0: none did.
+	SlowSince     int64 `protobuf:"varint,8,opt,name=slow_since,json=slowSince,proto3" json:"slow_since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -519,6 +521,13 @@ func (x *StateSettings) GetData() []byte {
 		return x.Data
 	}
 	return nil
+}
+
+func (x *StateSettings) GetSlowSince() int64 {
+	if x != nil {
+		return x.SlowSince
+	}
+	return 0
 }
 
 // StatePins are a channel's pins, once there were any.
@@ -712,7 +721,7 @@ const file_state_proto_rawDesc = "" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\"]\n" +
 	"\rStateSanction\x12&\n" +
 	"\x04mute\x18\x01 \x01(\v2\x12.parley.v1.InForceR\x04mute\x12$\n" +
-	"\x03ban\x18\x02 \x01(\v2\x12.parley.v1.InForceR\x03ban\"\xae\x01\n" +
+	"\x03ban\x18\x02 \x01(\v2\x12.parley.v1.InForceR\x03ban\"\xcd\x01\n" +
 	"\rStateSettings\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12!\n" +
@@ -720,7 +729,9 @@ const file_state_proto_rawDesc = "" +
 	"\x04slow\x18\x04 \x01(\x03R\x04slow\x12\x16\n" +
 	"\x06frozen\x18\x05 \x01(\bR\x06frozen\x12\x14\n" +
 	"\x05topic\x18\x06 \x01(\tR\x05topic\x12\x12\n" +
-	"\x04data\x18\a \x01(\fR\x04data\"n\n" +
+	"\x04data\x18\a \x01(\fR\x04data\x12\x1d\n" +
+	"\n" +
+	"slow_since\x18\b \x01(\x03R\tslowSince\"n\n" +
 	"\tStatePins\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12!\n" +

@@ -226,6 +226,9 @@ func TestSlowMode(t *testing.T) {
 	}
 	late := enterLobby(t, c.connector(unpaced(nil)).addr, "eve", `"*"`) // which has history alone
 	tooSoon(late, rpc.ChatParams{Body: "fifth"})
+	mod.does("set", map[string]any{"channel": "lobby", "topic": "of something else"})
+	late = enterLobby(t, c.connector(unpaced(nil)).addr, "eve", `"*"`) // which has these settings alone
+	tooSoon(late, rpc.ChatParams{Body: "sixth"})
 	slow(7200)
 	if said, refused := eve.burst(20); said != 1 || refused != 19 {
 		t.Errorf("of 20 messages in one burst %d are taken, %d refused", said, refused)

@@ -106,8 +106,8 @@ func (c *wireClient) send(frame string) error {
 	return c.ws.WriteMessage(websocket.TextMessage, []byte(frame))
 }
 
-// carryOut sends a frame as it stands, or does what its text names. "until TEXT
-// FRAME" repeats a request until its answer has the text.
+// carryOut sends a frame as it stands, or does what its text names. "until
+// PATTERN FRAME" repeats a request until its answer matches.
 func (w *wire) carryOut(s step) {
 	w.t.Helper()
 	var err error
@@ -123,16 +123,17 @@ func (w *wire) carryOut(s step) {
 	case s.text == "stops":
 		go w.role.stop()
 	case strings.HasPrefix(s.text, "until "):
-		until, frame, _ := strings.Cut(strings.TrimPrefix(s.text, "until "), " ")
+		pattern, frame, _ := strings.Cut(strings.TrimPrefix(s.text, "until "), " ")
+		until := regexp.MustCompile(pattern)
 		eventually(w.t, s.line, func() bool {
 			if err = c.send(w.fill(frame)); err != nil {
 				return true
 			}
 			answer, open := <-c.frames
-			if open && strings.Contains(answer, until) {
+			if open && until.MatchString(answer) {
 				c.frames <- answer
 			}
-			return !open || strings.Contains(answer, until)
+			return !open || until.MatchString(answer)
 		})
 	default:
 		err = c.send(w.fill(s.text))

@@ -274,8 +274,8 @@ func (m *model) settings(channel string, pins int) *schema.Settings {
 		}
 		all.Seq, all.Time, all.By = e.offset, e.Time, user("mod")
 		if s := e.GetSet(); s != nil {
-			if s.Slow != nil {
-				all.Slow = *s.Slow
+			if s.Slow != nil && *s.Slow != all.Slow {
+				all.Slow, all.SlowSince = *s.Slow, e.offset
 			}
 			if s.Frozen != nil {
 				all.Frozen = *s.Frozen

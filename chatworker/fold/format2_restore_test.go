@@ -45,7 +45,7 @@ func TestRestoreFormat2(t *testing.T) {
 	want := []string{
 		"a@11.0<10.0: " + joined + rest,
 		"b@11.0<10.0: " + joined + rest,
-		`d@11.0<0.0: {c/d first users [ann bob/x] voids [] infos ["{\"name\":\"Ann\"}" ""] clast 5 settings 9/0 by mod slow 0 frozen false topic "x" data "" pins [4] amounts 2 of 2 and 1}` +
+		`d@11.0<0.0: {c/d first users [ann bob/x] voids [] infos ["{\"name\":\"Ann\"}" ""] clast 5 settings 9/0 by mod slow 0 since 0 frozen false topic "x" data "" pins [4] amounts 2 of 2 and 1}` +
 			" {c/d users [] voids [10] banned [bob/x]} " + joined + " subscribed" + rest,
 	}
 	if !slices.Equal(got, want) {
@@ -96,6 +96,9 @@ func TestTornFlushesOfFormat2(t *testing.T) {
 		}, 2, []string{schema.StateKeyConnector("a"), schema.StateKeyMember("s1", "c")}},
 		"settings": {[]*schema.Event{
 			markerOf(2), setOf("a", 1, "c", "1", topic("x")), setOf("a", 2, "c", "2", topic("y")), setOf("a", 3, "c", "3", func(s *schema.Set) { s.Data = []byte("1") }),
+		}, 2, []string{schema.StateKeySettings("c")}},
+		"slow mode": {[]*schema.Event{
+			markerOf(2), setOf("a", 1, "c", "1", slow(20)), setOf("a", 2, "c", "2", slow(20)), setOf("a", 3, "c", "3", slow(10)), setOf("a", 4, "c", "4", slow(20)), setOf("a", 5, "c", "5", topic("x")),
 		}, 2, []string{schema.StateKeySettings("c")}},
 		"a watch that ended and began again": {[]*schema.Event{
 			markerOf(2), watchOf("a", 1, "c"), unwatchOf("a", 2, "c"), watchOf("a", 3, "c"),

@@ -75,6 +75,8 @@ func setOf(connector string, counter uint64, channel, id string, change func(*sc
 
 func topic(text string) func(*schema.Set) { return func(s *schema.Set) { s.Topic = &text } }
 
+func slow(seconds int64) func(*schema.Set) { return func(s *schema.Set) { s.Slow = &seconds } }
+
 func pinOf(connector string, counter uint64, channel, id string, target int64, remove bool) *schema.Event {
 	return &schema.Event{Connector: connector, Counter: counter, Kind: &schema.Event_Pin{Pin: &schema.Pin{
 		Channel: channel, By: user("mod"), Id: id, Target: target, Remove: remove,
@@ -121,7 +123,7 @@ func showAmounts(a *schema.Amounts) string {
 }
 
 func showSettings(s *schema.Settings) string {
-	return fmt.Sprintf("settings %d/%d by %s slow %d frozen %v topic %q data %q pins %v", s.Seq, s.Time, showAuthor(s.By), s.Slow, s.Frozen, s.Topic, s.Data, s.Pins)
+	return fmt.Sprintf("settings %d/%d by %s slow %d since %d frozen %v topic %q data %q pins %v", s.Seq, s.Time, showAuthor(s.By), s.Slow, s.SlowSince, s.Frozen, s.Topic, s.Data, s.Pins)
 }
 
 // showStructure is what a message has beyond format 1.

@@ -23,10 +23,10 @@ func (s *step) set(e *schema.Set) {
 func changedBy(is *schema.StateSettings, e *schema.Set, s *step) *schema.StateSettings {
 	now := &schema.StateSettings{
 		Seq: s.offset, Time: s.time, By: authorOf(e.By).proto(),
-		Slow: is.Slow, Frozen: is.Frozen, Topic: is.Topic, Data: is.Data,
+		Slow: is.Slow, SlowSince: is.SlowSince, Frozen: is.Frozen, Topic: is.Topic, Data: is.Data,
 	}
-	if e.Slow != nil {
-		now.Slow = *e.Slow
+	if e.Slow != nil && *e.Slow != is.Slow {
+		now.Slow, now.SlowSince = *e.Slow, s.offset
 	}
 	if e.Frozen != nil {
 		now.Frozen = *e.Frozen
@@ -92,7 +92,7 @@ func (c *channel) allSettings() *schema.Settings {
 	is, pins := c.more.settings, c.more.pins
 	all := &schema.Settings{
 		Seq: is.GetSeq(), Time: is.GetTime(), By: is.GetBy(),
-		Slow: is.GetSlow(), Frozen: is.GetFrozen(), Topic: is.GetTopic(), Data: is.GetData(),
+		Slow: is.GetSlow(), SlowSince: is.GetSlowSince(), Frozen: is.GetFrozen(), Topic: is.GetTopic(), Data: is.GetData(),
 		Pins: slices.Clone(pins.GetTargets()),
 	}
 	if pins.GetSeq() > all.Seq {

@@ -125,8 +125,7 @@ func (c *Channel) removed(p *schema.Push, of *schema.Removed) {
 }
 
 func (c *Channel) set(s *schema.Settings) {
-	c.replica.set(s)
-	c.replica.amounts = s.Amounts
+	c.replica.settings, c.replica.amounts = s, s.Amounts
 	c.tell("", "", rpc.PushSettings, &rpc.SettingsPush{Channel: c.name, Settings: c.replica.shownSettings()})
 }
 

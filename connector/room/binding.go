@@ -10,17 +10,8 @@ import (
 // binding is what binds a channel's members. The zero value binds nobody.
 type binding struct {
 	settings *schema.Settings // nil: nobody set any
-	slowFrom int64            // the seq from which on slow mode counts messages
 	amounts  *schema.Amounts  // nil: all are 0
 	mutes    map[string]*schema.InForce
-}
-
-// set takes all settings.
-func (b *binding) set(s *schema.Settings) {
-	if s.GetSlow() != b.settings.GetSlow() {
-		b.slowFrom = s.GetSeq()
-	}
-	b.settings = s
 }
 
 // mute keeps a user's mute; with nil there is none any more. One that has ended stays
@@ -78,7 +69,8 @@ func (c *Channel) Frozen() bool { return c.replica.settings.GetFrozen() }
 // Slow is how long a user waits between two messages, and the seq of the setting from
 // which on they count; 0: not at all.
 func (c *Channel) Slow() (wait time.Duration, from int64) {
-	return time.Duration(c.replica.settings.GetSlow()) * time.Second, c.replica.slowFrom
+	s := c.replica.settings
+	return time.Duration(s.GetSlow()) * time.Second, s.GetSlowSince()
 }
 
 // NewestOf is the newest message of a user above a seq as far as memory knows, and
@@ -91,6 +83,10 @@ func (c *Channel) NewestOf(user string, above int64) (seq, time int64) {
 	}
 	return 0, 0
 }
+
+// Reaches reports whether memory has all messages above a seq, or as many as it would
+// keep of them.
+func (c *Channel) Reaches(seq int64) bool { return c.ring.floor <= seq+1 || c.ring.full() }
 
 // Amounts are how much the channel and its partition have of what is bounded; nil:
 // nothing.

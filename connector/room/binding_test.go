@@ -61,8 +61,8 @@ func TestMutes(t *testing.T) {
 	}
 }
 
-// Slow mode counts from the setting that began it or changed it; one of something else
-// does not begin it again.
+// Slow mode counts from the setting that began it or changed it, also where a snapshot
+// of later settings is all that came.
 func TestSlowMode(t *testing.T) {
 	c, _ := audience(t, "ada")
 	want := func(what string, wait time.Duration, from int64) {
@@ -72,11 +72,11 @@ func TestSlowMode(t *testing.T) {
 		}
 	}
 	want("nothing set", 0, 0)
-	send(t, c, 10, &schema.Settings{Seq: 10, Slow: 5})
+	send(t, c, 10, &schema.Settings{Seq: 10, Slow: 5, SlowSince: 10})
 	want("set", 5*time.Second, 10)
-	send(t, c, 11, &schema.Settings{Seq: 11, Slow: 5, Topic: "x"})
+	send(t, c, 11, &schema.Settings{Seq: 11, Slow: 5, SlowSince: 10, Topic: "x"})
 	want("a topic", 5*time.Second, 10)
-	send(t, c, 12, &schema.Settings{Seq: 12, Slow: 7, Topic: "x"})
+	send(t, c, 12, &schema.Settings{Seq: 12, Slow: 7, SlowSince: 12, Topic: "x"})
 	want("slower", 7*time.Second, 12)
 	say(t, c, 13, "ada", "", "hi")
 	say(t, c, 14, "bob", "", "hi")
@@ -88,10 +88,10 @@ func TestSlowMode(t *testing.T) {
 	if seq, _ := c.NewestOf("ada", 12); seq != 13 {
 		t.Errorf("the newest of ada is %d", seq)
 	}
-	send(t, c, 15, &schema.Settings{Seq: 15})
+	send(t, c, 15, &schema.Settings{Seq: 15, SlowSince: 15})
 	want("off", 0, 15)
-	send(t, c, 16, &schema.Snapshot{First: true, Settings: &schema.Settings{Seq: 9, Slow: 3, Frozen: true}})
-	want("a snapshot", 3*time.Second, 9)
+	send(t, c, 16, &schema.Snapshot{First: true, Settings: &schema.Settings{Seq: 9, Slow: 3, SlowSince: 8, Frozen: true}})
+	want("a snapshot", 3*time.Second, 8)
 	if !c.Frozen() {
 		t.Error("it is not frozen")
 	}

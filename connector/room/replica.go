@@ -26,8 +26,7 @@ type replica struct {
 func (r *replica) snapshot(s *schema.Snapshot) {
 	if s.First {
 		r.users, r.infos, r.voids = nil, nil, nil
-		r.clast, r.binding = s.Clast, binding{amounts: s.Amounts}
-		r.set(s.Settings)
+		r.clast, r.binding = s.Clast, binding{settings: s.Settings, amounts: s.Amounts}
 	}
 	for i, user := range s.Users {
 		r.users = append(r.users, user)

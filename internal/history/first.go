@@ -47,6 +47,13 @@ func (r *Reader) First(ctx context.Context, channel, user, id string, at int64) 
 	return Act{}, false, nil
 }
 
+// End is the offset that the next event of a channel will get. Everything that was
+// acknowledged before is below it.
+func (r *Reader) End(ctx context.Context, channel string) (int64, error) {
+	_, end, err := r.cfg.Log.Offsets(ctx, schema.TopicEvents, schema.PartitionOf(channel, r.cfg.Epoch.Partitions))
+	return end, err
+}
+
 // finder has one search of a partition wait at a time, which all who come meanwhile
 // share if they look in about the same place.
 type finder struct {

@@ -42,6 +42,9 @@ func TestFirstFollowsRepeats(t *testing.T) {
 			}
 		})
 	}
+	if end, err := r.End(w.ctx, "lobby"); err != nil || end != int64(len(w.events)) {
+		t.Errorf("the log ends at %d, %v, want %d", end, err, len(w.events))
+	}
 	ended, end := context.WithCancel(w.ctx)
 	end()
 	if _, _, err := r.First(ended, "lobby", "ada", "a", 23); !errors.Is(err, context.Canceled) {

@@ -73,31 +73,44 @@ func TickOf(r *eventlog.Record) *schema.Tick {
 }
 
 // WatchClock notes a tick now and then until ctx ends, for a role that does not
-// follow parley.control.
+// follow parley.control. What keeps it from reading is reported by those who
+// cannot do without Kafka: it tries again.
 func WatchClock(ctx context.Context, kafka *eventlog.Client, c *Clock) {
+	watchClock(ctx, c, func() *schema.Tick { return nextTick(ctx, kafka) })
+}
+
+func watchClock(ctx context.Context, c *Clock, next func() *schema.Tick) {
 	for {
-		_, from, err := kafka.Offsets(ctx, schema.TopicControl, 0)
-		if err != nil || !sleep(ctx, clockWait) {
-			return // ctx has ended, or Kafka refuses, which others report
-		}
-		_, end, err := kafka.Offsets(ctx, schema.TopicControl, 0)
-		if err != nil {
-			return
-		}
-		var newest *schema.Tick
-		err = kafka.ReadRange(ctx, schema.TopicControl, 0, from, end, clockBudget, func(r eventlog.Record) error {
-			if tick := TickOf(&r); tick != nil {
-				newest = tick
-			}
-			return nil
-		})
-		if err == nil && newest != nil {
-			c.Note(newest, time.Now(), clockWait)
+		if tick := next(); tick != nil {
+			c.Note(tick, time.Now(), clockWait)
 		}
 		if !sleep(ctx, clockEvery) {
 			return
 		}
 	}
+}
+
+// nextTick is the newest tick of those that come within clockWait; nil when none
+// does, or when Kafka does not say.
+func nextTick(ctx context.Context, kafka *eventlog.Client) (newest *schema.Tick) {
+	_, from, err := kafka.Offsets(ctx, schema.TopicControl, 0)
+	if err != nil || !sleep(ctx, clockWait) {
+		return nil
+	}
+	_, end, err := kafka.Offsets(ctx, schema.TopicControl, 0)
+	if err != nil {
+		return nil
+	}
+	err = kafka.ReadRange(ctx, schema.TopicControl, 0, from, end, clockBudget, func(r eventlog.Record) error {
+		if tick := TickOf(&r); tick != nil {
+			newest = tick
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return newest
 }
 
 // sleep waits for d; false when ctx ended first.

@@ -1,8 +1,10 @@
 package roles
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/parley-chat/parley/schema"
@@ -30,4 +32,24 @@ func TestClockFarFromTheTicks(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, c.says)
 		}
 	}
+}
+
+// A Kafka that refuses for a while leaves the clock watched.
+func TestWatchClockOutlivesRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var clock Clock
+		asked := 0
+		go watchClock(ctx, &clock, func() *schema.Tick {
+			if asked++; asked <= 5 {
+				return nil
+			}
+			return &schema.Tick{Time: time.Now().Add(-time.Hour).UnixMilli()}
+		})
+		time.Sleep(20 * clockEvery)
+		if clock.Trouble() == "" {
+			t.Errorf("asked %d times, a clock an hour ahead is not reported", asked)
+		}
+	})
 }

@@ -44,6 +44,7 @@ type call struct {
 	at      int64 // the time, in Unix milliseconds
 	joined  int64 // the position of the result of the join that it was a member by
 	fresh   bool  // an act that was not asked for before
+	end     int64 // of the log then
 }
 
 // room is what the client knows of a channel. since outlives a connection.
@@ -118,6 +119,9 @@ func (c *client) disconnect(inOrder bool) {
 func (c *client) call(method, channel string, params any) {
 	c.last++
 	call := &call{id: c.last, method: method, channel: channel, params: params, newer: c.knowsNewer(channel), at: c.w.now(), fresh: c.fresh}
+	if channel != "" {
+		call.end = c.w.logOf(channel).end()
+	}
 	c.fresh = false
 	if r := c.rooms[channel]; r != nil && r.member {
 		call.seen, call.joined = max(r.joined, r.pushed), r.joined

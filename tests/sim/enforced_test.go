@@ -13,7 +13,7 @@ import (
 // surely reports whether a mute binds by every clock, from before until now.
 func (w *world) surely(x *sanctioned) bool { return x.binds(w.now() + w.skew.Milliseconds()) }
 
-// told are the sanctions in (after, upTo] that the client is told of.
+// toldOf are the sanctions in (after, upTo] that the client gets a push of.
 func (c *client) toldOf(ch *channel, after, upTo int64) []sanctioned {
 	return slices.DeleteFunc(slices.Clone(ch.sanctions), func(x sanctioned) bool {
 		return x.seq <= after || x.seq > upTo || x.User != c.user && !c.moderates()
@@ -111,7 +111,7 @@ func (c *client) checkMuted(call *call, ch *channel, j *rpc.JoinResult) {
 		c.w.fail("%s/%s joins %s at %d, and is not told of the mute at %d", c.user, c.session.id, j.Channel, j.Seq, m.seq)
 	case got == nil:
 	case !m.binds(call.at) || got.Seq != m.seq || got.User != c.user || got.Action != rpc.SanctionMute || got.Until != m.Until || got.Reason != m.Reason || got.By != authorOf(m.By):
-		c.w.fail("%s/%s joins %s at %d, and is told of %s; the log has %v", c.user, c.session.id, j.Channel, j.Seq, text(got), m)
+		c.w.fail("%s/%s joins %s at %d, and gets %s; the log has %v", c.user, c.session.id, j.Channel, j.Seq, text(got), m)
 	default:
 		c.w.count("joined while muted")
 	}
@@ -147,6 +147,16 @@ func (c *client) sanctioned(call *call, why *rpc.ErrorData) {
 		}
 	}
 	c.w.fail("%s/%s: %s in %s, asked for at %d, is refused: %s", c.user, c.session.id, call.method, call.channel, call.seen, text(why))
+}
+
+// undone takes that a retry is refused: when it was asked for, the log had no first try.
+func (c *client) undone(call *call) {
+	l, act := c.w.logOf(call.channel), call.channel+"\x00"+c.user+"\x00"+idOf(call.params)
+	for seq := max(0, l.end()-voidWindow); seq < call.end && isRetry(call.params); seq++ {
+		if r := l.records[seq]; r.event != nil && !r.void && actOf(r.event) == act {
+			c.w.fail("%s/%s: a retry of %s %s in %s is refused, which was carried out at %d", c.user, c.session.id, call.method, idOf(call.params), call.channel, seq)
+		}
+	}
 }
 
 // tooSoon takes a refusal by slow mode, which must have been set some time since the
@@ -203,7 +213,7 @@ func (c *client) full(call *call, upTo int64) (some, all bool) {
 // seen when it asked, its connector had, too.
 func (c *client) checkDone(call *call, seq int64) {
 	if c.lacksModerate(call) {
-		c.w.fail("%s/%s: %s %s is done by one who is no moderator", c.user, c.session.id, call.method, text(call.params))
+		c.w.fail("%s/%s: %s %s is carried out for a user who may not moderate", c.user, c.session.id, call.method, text(call.params))
 	}
 	if !call.fresh || !call.member || seq <= call.seen {
 		return
@@ -226,12 +236,23 @@ func (c *client) checkDone(call *call, seq int64) {
 }
 
 // spokeLately reports whether by the settings at a position the user must wait, for a
-// message that the connector has seen.
+// message that the connector has seen, or has found in history.
 func (c *client) spokeLately(call *call, ch *channel, at int64) bool {
 	wait, since := ch.settingsAt(at).Slow*1000, ch.slowSince(at)
 	return wait > 0 && slices.ContainsFunc(ch.messages, func(m rpc.Message) bool {
-		return m.User == c.user && m.Seq > max(since, call.joined) && m.Seq <= call.seen && m.Time+wait > c.w.now()
+		return m.User == c.user && m.Seq > since && m.Seq <= call.seen && m.Time+wait > c.w.now() &&
+			(m.Seq > call.joined || !c.w.trouble && ch.said(m.Seq, call.joined) <= c.w.cfg.Limits.Recover)
 	})
+}
+
+// said is how many messages there are above a position up to another.
+func (ch *channel) said(above, upTo int64) (n int) {
+	for i := range ch.messages {
+		if seq := ch.messages[i].Seq; above < seq && seq <= upTo {
+			n++
+		}
+	}
+	return n
 }
 
 // sanctionList takes an answer to sanctions, which must be right at some position from
@@ -244,13 +265,16 @@ func (c *client) sanctionList(call *call, x *rpc.SanctionsResult) {
 			return
 		}
 	}
-	c.w.fail("%s/%s is told of %s in %s after %q, as at no time", c.user, c.session.id, text(x), call.channel, p.After)
+	c.w.fail("%s/%s gets %s in %s after %q, as at no time", c.user, c.session.id, text(x), call.channel, p.After)
 }
 
 // checkBinding compares what binds a connector's members with the log, at a position.
 func (w *world) checkBinding(n *node, ch *chat.Channel, truth *channel, at int64) {
 	if got, want := ch.Settings(), truth.settingsAt(at); !sameSettings(got, want) {
 		w.fail("%s has settings %s of %s at %d, want %s", n.id, text(got), ch.Name(), at, text(want))
+	}
+	if _, got := ch.Slow(); got != truth.slowSince(at) {
+		w.fail("%s counts for slow mode in %s at %d from %d on, not %d", n.id, ch.Name(), at, got, truth.slowSince(at))
 	}
 	if got, want := ch.Amounts().GetSanctions(), truth.count(at); got != int64(want) {
 		w.fail("%s has %d sanctions of %s at %d, want %d", n.id, got, ch.Name(), at, want)

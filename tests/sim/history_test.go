@@ -201,6 +201,10 @@ func (a *archive) First(_ context.Context, channel, user, id string, at int64) (
 	return act, found, nil
 }
 
+func (a *archive) End(_ context.Context, channel string) (int64, error) {
+	return a.w.logOf(channel).end(), nil
+}
+
 func (a *archive) wait(ctx context.Context, r *read) (history.Page, error) {
 	x, err := a.await(ctx, r)
 	return x.page, err

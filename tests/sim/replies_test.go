@@ -59,8 +59,10 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 			c.w.fail("%s/%s: %s in %s is refused: %v", c.user, c.session.id, call.method, call.channel, bad)
 		}
 	case rpc.CodeNotJoined:
-		waited := call.method != rpc.MethodChat && idOf(call.params) != "" // for its message, while a later leave went on
-		putOut := c.w.channel(call.channel).putOut(c.user, call.seen)
+		ch := c.w.channel(call.channel)
+		// For its message, or for history in slow mode, while a later leave went on.
+		waited := idOf(call.params) != "" && (call.method != rpc.MethodChat || ch.wasSlow(call.seen))
+		putOut := ch.putOut(c.user, call.seen)
 		if r := c.rooms[call.channel]; call.member && !putOut && !(waited && (r.leaving > call.id || r.right.lostAt >= call.id)) {
 			c.w.fail("%s: %s in %s is refused to a member", c.user, call.method, call.channel)
 		}
@@ -73,9 +75,13 @@ func (c *client) refused(call *call, bad *rpc.Error) {
 			c.w.fail("%s: %s in %s is refused: %v", c.user, call.method, call.channel, bad)
 		}
 	case rpc.CodeSanctioned:
+		if bad.Data.Action != rpc.SanctionBan {
+			c.undone(call)
+		}
 		c.sanctioned(call, bad.Data)
 		c.w.count("refused with 1009: " + bad.Data.Action)
 	case rpc.CodeRateLimited:
+		c.undone(call)
 		c.tooSoon(call, bad.Data)
 	case rpc.CodeFull:
 		if some, _ := c.full(call, c.w.logOf(call.channel).end()); !some {

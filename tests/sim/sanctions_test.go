@@ -197,3 +197,8 @@ func (ch *channel) slowSince(upTo int64) (since int64) {
 	}
 	return since
 }
+
+// wasSlow reports whether slow mode was on at some position from one on.
+func (ch *channel) wasSlow(from int64) bool {
+	return ch.settingsAt(from).Slow > 0 || slices.ContainsFunc(ch.settings, func(s rpc.Settings) bool { return s.Seq > from && s.Slow > 0 })
+}

@@ -17,8 +17,8 @@ import (
 // and nobody afterwards; it is ready only while people can come in.
 func TestUpServesAgainAfterTooManySockets(t *testing.T) {
 	embeddedtest.NeedEngine(t)
-	const files = 300
-	p := beginCommand(t, exec.Command("sh", "-c", `ulimit -n 300 && exec "$0" "$@"`,
+	const files = 1200
+	p := beginCommand(t, exec.Command("sh", "-c", `ulimit -n 1200 && exec "$0" "$@"`,
 		os.Args[0], "up", "--listen", "127.0.0.1:0", "--data", t.TempDir()))
 	at := "http://" + p.find(`health is served" address=(\S+)`)
 	chat := p.find(`(?m)^  chat +http://(\S+)$`)

@@ -86,8 +86,9 @@ export abstract class Moderation extends Messages {
 
   /** Somebody was sanctioned. @internal */
   protected sanctioned(push: Sanctioned): void {
-    // The end of a ban alone leaves a mute as it is.
-    if (push.user === this.link.user && push.lifted !== "ban") this.#told = push;
+    // The end of a ban alone leaves a mute as it is, and so does what is not known.
+    const binds = /^(mute|ban|lift(?!b))/.test(push.action + push.lifted);
+    if (push.user === this.link.user && binds) this.#told = push;
     this.emit("sanctioned", push);
   }
 
@@ -97,7 +98,7 @@ export abstract class Moderation extends Messages {
     const why = this.#told?.seq === seq ? this.#told.reason : undefined;
     const data = { action: banned ? "ban" : "join", reason: banned ? why : reason, until };
     const code = banned ? ErrorCode.Sanctioned : ErrorCode.Forbidden;
-    const text = "the server put you out of the channel";
+    const text = "put out of the channel";
     return new ParleyError(code, text, { channel: this.name, ...data } as ErrorData);
   }
 

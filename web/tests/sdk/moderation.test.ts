@@ -119,7 +119,8 @@ test("one's own mute is known from the join, from pushes, and until it is lifted
   await after("ada", "mute");
   expect(await after("ada", "lift")).toBeUndefined();
   expect(told).toHaveLength(6);
-  await after("ada", "mute");
+  const { seq } = (await after("ada", "mute"))!;
+  expect(await after("ada", "shadow")).toMatchObject({ seq }); // by a later server
   server.sanction = undefined;
   server.cut(); // it was lifted meanwhile
   await until("the rejoin", () => channel.state === "joining");

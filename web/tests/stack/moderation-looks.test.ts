@@ -65,9 +65,11 @@ test.each(looks)("$name: nothing serious in the way of those who are bound", asy
   await enterAs(page, tokenOf("bob", 600), channel);
   const access = page.locator(".access p");
   const told = async (what: string, act: () => Promise<unknown>) => {
-    const before = (await access.count()) > 0 ? await access.textContent() : "";
+    // What it is in may be replaced meanwhile.
+    const text = async () => (await access.allTextContents()).join();
+    const before = await text();
     await act();
-    await until(what, async () => ((await access.count()) > 0 ? await access.textContent() : "") !== before);
+    await until(what, async () => (await text()) !== before);
     await look(page, `${name}-${what}`);
   };
   await told("slow", () => grace.set({ slow: 30 }));

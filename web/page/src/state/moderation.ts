@@ -1,5 +1,5 @@
 import { signal, type ReadonlySignal } from "@preact/signals";
-import type { Channel, ParleyError, Sanctioned } from "@parley-chat/sdk";
+import { ErrorCode, type Channel, type ParleyError, type Sanctioned } from "@parley-chat/sdk";
 import type { Changes } from "./changes.ts";
 
 /** How long somebody is shown as typing, how often one says so, and the pause where it does not work. */
@@ -34,8 +34,11 @@ export class Moderation {
   #telling = 0;
   /** When one may say again that one is typing. */
   #quiet = 0;
-  /** By how much the clock here is ahead of the server's. */
-  #ahead = 0;
+  /** By how much the clock here is ahead of the server's, at most. */
+  #ahead: number | undefined;
+  /** The seconds of slow mode, and the seq from which on it counts messages. */
+  #slow = 0;
+  #from = 0;
 
   constructor(channel: Channel, user: ReadonlySignal<string>, changes: Changes) {
     this.#channel = channel;
@@ -46,9 +49,16 @@ export class Moderation {
     });
     channel.on("message", ({ user, time }) => {
       this.#types(user, false);
-      if (user === this.#user.value && channel.state === "joined") this.#ahead = Date.now() - time;
+      this.#tells(time);
     });
+    channel.on("left", ({ user }) => this.#types(user, false));
+    channel.on("settings", ({ slow, seq = 0 }) => {
+      if (slow !== this.#slow) this.#from = seq;
+      this.#slow = slow;
+    });
+    channel.on("reset", () => (this.#slow = 0));
     channel.on("sanctioned", (told) => {
+      this.#tells(told.time);
       if (told.user === this.#user.value) return; // that is said where one would write
       this.told.value = told;
       clearTimeout(this.#telling);
@@ -62,13 +72,18 @@ export class Moderation {
     const { sanction, settings } = this.#channel;
     const moderates = this.#changes.moderates.value;
     if (settings.frozen || settings.slow > 0) this.#changes.ask();
-    const lasts = sanction && (sanction.until ?? Infinity) - Date.now();
+    const lasts = sanction && this.until(sanction.until);
     const muted = lasts !== undefined && lasts > 0;
     const left = moderates || settings.slow === 0 ? 0 : this.#left();
     this.silence.value = muted ? "mute" : settings.frozen && !moderates ? "frozen" : undefined;
     this.left.value = left;
     const wait = left > 0 ? 250 : muted ? Math.min(lasts, LONGEST) : 0;
     if (wait > 0) this.#timer = window.setTimeout(() => this.update(), wait);
+  }
+
+  /** Milliseconds until a time of the server's clock; the one here may be wrong. */
+  until(time = Infinity): number {
+    return time - Date.now() + (this.#ahead ?? 0);
   }
 
   /** Waits for nothing any more. */
@@ -86,12 +101,17 @@ export class Moderation {
     const now = performance.now();
     if (now < this.#quiet || this.#channel.forbidden.has("signal")) return;
     this.#quiet = now + EVERY;
-    this.#channel.signal("typing").catch(() => (this.#quiet = now + PAUSE));
+    this.#channel.signal("typing").catch(({ code }: ParleyError) => {
+      // A connection that was lost is another one soon.
+      if (code !== ErrorCode.Disconnected) this.#quiet = now + PAUSE;
+    });
   }
 
   /** What was typed is sent: the next of it is said at once. */
   sent(): void {
-    this.#quiet = Math.min(this.#quiet, performance.now());
+    const now = performance.now();
+    // Where it does not work, it does not now.
+    if (this.#quiet <= now + EVERY) this.#quiet = now;
   }
 
   /** Seconds until the server takes another message, as far as that is known. */
@@ -101,9 +121,16 @@ export class Moderation {
     const me = this.#user.value;
     const own = messages.slice(-RECENT).reverse().find(({ user }) => user === me);
     // Those from before it was set do not count.
-    if (!own || own.seq < (settings.seq ?? 0)) return 0;
-    const past = (Date.now() - this.#ahead - own.time) / 1000;
-    return Math.min(settings.slow, Math.max(0, Math.ceil(settings.slow - past)));
+    if (!own || own.seq < this.#from) return 0;
+    const left = settings.slow + this.until(own.time) / 1000;
+    return Math.min(settings.slow, Math.max(0, Math.ceil(left)));
+  }
+
+  /** The server's clock shows a time now. */
+  #tells(time: number): void {
+    // One that took its time says too much.
+    const ahead = Math.min(this.#ahead ?? Infinity, Date.now() - time);
+    if (this.#channel.state === "joined") this.#ahead = ahead;
   }
 
   #types(user: string, on: boolean): void {

@@ -9,6 +9,9 @@ import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { Text } from "./Text.tsx";
 
+/** When one who should be back, and is not, tries again. */
+const SOON = 15_000;
+
 /** What is missing that one would need to write. */
 interface Missing {
   text: Key;
@@ -128,13 +131,16 @@ function until(forEver: Key, then: Key, until: number | undefined, values: Value
 
 /** Comes back when a ban has ended. */
 function useReturn(app: App, view: ChannelView): void {
-  const end = view.shutOut ? view.channel.error?.data.until : undefined;
+  const error = view.shutOut ? view.channel.error : undefined;
   useEffect(() => {
+    const end = error?.data.until;
     if (end === undefined) return;
-    const wait = Math.min(Math.max(0, end - Date.now()) + 1_000, LONGEST);
+    const left = view.moderation.until(end);
+    // One that has ended, and binds all the same: a clock is wrong.
+    const wait = left > 0 ? Math.min(left + 1_000, LONGEST) : SOON;
     const timer = setTimeout(() => void app.tryAgain(view), wait);
     return () => clearTimeout(timer);
-  }, [end, view]);
+  }, [error, view]);
 }
 
 const composer = {

@@ -1,4 +1,4 @@
-import type { SanctionsResult } from "@parley-chat/sdk";
+import type { SanctionsResult, SetOptions } from "@parley-chat/sdk";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { hue, length, minute } from "../state/format.ts";
@@ -6,6 +6,7 @@ import { t, type Key } from "../state/i18n.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Icon } from "./Icon.tsx";
+import { Notice } from "./Notice.tsx";
 import { Text } from "./Text.tsx";
 
 /** Seconds between two messages that there are to choose from. */
@@ -111,6 +112,8 @@ export function Moderation({ view }: { view: ChannelView }) {
         <h2 id="moderation-title">{t("moderation")}</h2>
         {open && <ChannelSettings view={view} />}
         {open && <Sanctions view={view} />}
+        {/* What is beside a dialog is neither seen nor read out. */}
+        {open && <Notice view={view} />}
         <Close close={() => dialog.current?.close()} />
       </dialog>
     </>
@@ -136,18 +139,22 @@ function ChannelSettings({ view }: { view: ChannelView }) {
     event.preventDefault();
     moderation.act(channel.set({ topic: text.trim() }));
   };
+  const fits = new TextEncoder().encode(text.trim()).length <= 256;
+  /** Where it is not set, the control shows what is. */
+  const set = (options: SetOptions, restore: () => void) =>
+    moderation.act(channel.set(options).catch((error) => (restore(), Promise.reject(error))));
   return (
     <>
       <label for="topic">{t("topic")}</label>
       <form class="other" onSubmit={save}>
         <input
           id="topic"
-          maxLength={85}
+          maxLength={256}
           value={text}
           onInput={(e) => setText(e.currentTarget.value)}
           dir="auto"
         />
-        <button type="submit" disabled={text.trim() === topic}>
+        <button type="submit" disabled={text.trim() === topic || !fits}>
           {t("save")}
         </button>
       </form>
@@ -155,7 +162,9 @@ function ChannelSettings({ view }: { view: ChannelView }) {
       <select
         id="slow"
         value={slow}
-        onChange={(e) => moderation.act(channel.set({ slow: Number(e.currentTarget.value) }))}
+        onChange={({ currentTarget: list }) =>
+          set({ slow: Number(list.value) }, () => (list.value = String(channel.settings.slow)))
+        }
       >
         {[...new Set([...SLOW, slow])].map((n) => (
           <option key={n} value={n}>
@@ -167,7 +176,9 @@ function ChannelSettings({ view }: { view: ChannelView }) {
         <input
           type="checkbox"
           checked={frozen}
-          onChange={(e) => moderation.act(channel.set({ frozen: e.currentTarget.checked }))}
+          onChange={({ currentTarget: box }) =>
+            set({ frozen: box.checked }, () => (box.checked = channel.settings.frozen))
+          }
         />
         {t("freeze")}
       </label>
@@ -182,8 +193,10 @@ function Sanctions({ view }: { view: ChannelView }) {
   const [error, setError] = useState("");
   const load = (after?: string) => {
     channel.sanctions(after === undefined ? {} : { after }).then(
-      ({ sanctions, more }) =>
-        setList((all) => ({ sanctions: after === undefined ? sanctions : [...all.sanctions, ...sanctions], more })),
+      ({ sanctions, more }) => {
+        setError("");
+        setList((all) => ({ sanctions: after === undefined ? sanctions : [...all.sanctions, ...sanctions], more }));
+      },
       (error) => setError(reasonOf(error)),
     );
   };
@@ -191,8 +204,7 @@ function Sanctions({ view }: { view: ChannelView }) {
     load();
     return channel.on("sanctioned", () => load());
   }, []);
-  const now = Date.now();
-  const all = list.sanctions.filter(({ until = Infinity }) => until > now);
+  const all = list.sanctions.filter(({ until }) => moderation.until(until) > 0);
   return (
     <section aria-label={t("sanctions")}>
       <h3>{t("sanctions")}</h3>

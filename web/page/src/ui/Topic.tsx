@@ -1,16 +1,25 @@
+import { useState } from "preact/hooks";
 import { t } from "../state/i18n.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Text } from "./Text.tsx";
 
-/** What the channel is about. */
+/** What the channel is about: one line of it, or all. */
 export function Topic({ view }: { view: ChannelView }) {
   void view.version;
+  const [open, setOpen] = useState(false);
   const { topic } = view.channel.settings;
-  if (topic === "") return null;
+  if (!topic) return null;
   return (
-    <p class="topic muted" title={topic} dir="auto">
+    <button
+      type="button"
+      class={open ? "quiet topic open" : "quiet topic"}
+      aria-expanded={open}
+      title={topic}
+      onClick={() => setOpen(!open)}
+      dir="auto"
+    >
       {topic}
-    </p>
+    </button>
   );
 }
 
