@@ -12,9 +12,7 @@ import (
 
 // historyCall is a history request that waits for its page.
 type historyCall struct {
-	*call
-	stay
-	acked int64 // what the session knew of when it asked
+	readCall
 	user  string
 	epoch string // "": the current one
 	mode  history.Mode
@@ -31,8 +29,6 @@ func (h *historyCall) any() bool { return h.epoch == "" && h.answers == 0 && h.a
 
 var errBehind = errors.New("the stream has not yet passed what was acknowledged")
 
-func (h *historyCall) refused(*rpc.Error) { h.fail(rpc.NotJoined()) }
-
 // answer answers with a page: at once when the ring has it, else once what was
 // acknowledged to the session has passed in the stream and history is read.
 func (h *historyCall) answer(ch *channel) {
@@ -42,35 +38,15 @@ func (h *historyCall) answer(ch *channel) {
 		if found, ok := ch.page(h, ch.Position()+1); ok && h.session.front.RoomNow() {
 			ch.Unlock()
 			inc.metrics.fromRing()
-			h.send(found)
+			h.settle(func() { h.send(found) })
 			return
 		}
 	}
 	reached := ch.Reached(h.acked)
 	ch.Unlock()
-	if !h.reserve(waitBytes) {
-		h.fail(rpc.HistoryUnavailable(retryAfter))
-		return
-	}
-	inc.spawn(func() {
-		front := h.session.front
-		if !front.AwaitRoom(inc.ctx, inc.limits.Page) {
-			h.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
-			return
-		}
-		defer front.FreeRoom(inc.limits.Page)
-		ctx := h.within(inc.ctx)
+	h.look(func(ctx context.Context) (func(), error) {
 		found, err := inc.past.page(ctx, ch, h, reached)
-		if errors.Is(err, history.ErrEpoch) {
-			h.fail(rpc.InvalidParams("epoch", "is not known here"))
-			return
-		}
-		if err != nil {
-			inc.past.noHistory.warn(ctx, inc.logger, err)
-			h.fail(rpc.HistoryUnavailable(retryAfter))
-			return
-		}
-		h.send(found)
+		return func() { h.send(found) }, err
 	})
 }
 
@@ -126,10 +102,6 @@ func (ch *channel) page(h *historyCall, end int64) (room.Page, bool) {
 }
 
 func (h *historyCall) send(p room.Page) {
-	if bad := h.over(); bad != nil {
-		h.fail(bad)
-		return
-	}
 	inc := h.session.inc
 	r := rpc.HistoryResult{
 		Epoch: cmp.Or(h.epoch, inc.log.Epoch), Asof: p.Asof, Seq: p.Seq, Changes: p.Changes, Reacted: p.Reacted, Mine: p.Mine,

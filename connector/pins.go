@@ -12,11 +12,7 @@ import (
 )
 
 // pinsCall is a request for the pinned messages of a channel.
-type pinsCall struct {
-	*call
-	stay
-	acked int64 // what the session knew of when it asked
-}
+type pinsCall struct{ readCall }
 
 func (c *call) pins(r rpc.Request) *rpc.Error {
 	s := c.session
@@ -35,44 +31,16 @@ func (c *call) pins(r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	p.afterJoin(&pinsCall{c, stay{place: p}, p.ackedNow()})
+	p.afterJoin(&pinsCall{c.reads(p)})
 	return nil
 }
-
-// ackedNow is the highest seq acknowledged to the session here.
-func (p *place) ackedNow() int64 {
-	p.session.mu.Lock()
-	defer p.session.mu.Unlock()
-	return p.acked
-}
-
-func (n *pinsCall) refused(*rpc.Error) { n.fail(rpc.NotJoined()) }
 
 // answer answers once what was acknowledged to the session has passed. Pinned messages
 // are old as a rule, and few.
 func (n *pinsCall) answer(ch *channel) {
-	if !n.reserve(waitBytes) {
-		n.fail(rpc.HistoryUnavailable(retryAfter))
-		return
-	}
-	inc, front := n.session.inc, n.session.front
-	inc.spawn(func() {
-		if !front.AwaitRoom(inc.ctx, inc.limits.Page) {
-			n.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
-			return
-		}
-		defer front.FreeRoom(inc.limits.Page)
-		r, messages, err := inc.past.pinned(n.within(inc.ctx), ch, n)
-		if err != nil {
-			inc.past.noHistory.warn(n.within(inc.ctx), inc.logger, err)
-			n.fail(rpc.HistoryUnavailable(retryAfter))
-			return
-		}
-		if bad := n.over(); bad != nil {
-			n.fail(bad)
-			return
-		}
-		n.reply(func(b []byte) []byte { return rpc.AppendPinsResult(b, &r, messages) })
+	n.look(func(ctx context.Context) (func(), error) {
+		r, messages, err := n.session.inc.past.pinned(ctx, ch, n)
+		return func() { n.reply(func(b []byte) []byte { return rpc.AppendPinsResult(b, &r, messages) }) }, err
 	})
 }
 

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"errors"
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/history"
@@ -12,9 +11,7 @@ import (
 
 // reactionsCall is a request for who reacts to a message.
 type reactionsCall struct {
-	*call
-	stay
-	acked int64 // what the session knew of when it asked
+	readCall
 	seq   int64
 	epoch string // "": the current one
 	name  string // "": any
@@ -41,7 +38,7 @@ func (c *call) reactions(r rpc.Request) *rpc.Error {
 	if bad == nil && q.Name != nil {
 		bad = checkReaction("name", *q.Name)
 	}
-	n := &reactionsCall{call: c, seq: q.Seq, epoch: q.Epoch, name: text(q.Name)}
+	n := &reactionsCall{seq: q.Seq, epoch: q.Epoch, name: text(q.Name)}
 	if bad == nil && q.After != nil {
 		if n.after = *q.After; checkReaction("", q.After.Name) != nil || schema.CheckName(q.After.User) != nil {
 			bad = rpc.InvalidParams("after", "must be the name and the user of a reaction")
@@ -60,7 +57,7 @@ func (c *call) reactions(r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	n.place, n.acked = p, p.ackedNow()
+	n.readCall = c.reads(p)
 	p.afterJoin(n)
 	return nil
 }
@@ -72,39 +69,11 @@ func checkReaction(field, name string) *rpc.Error {
 	return nil
 }
 
-func (n *reactionsCall) refused(*rpc.Error) { n.fail(rpc.NotJoined()) }
-
 // answer answers once what was acknowledged to the session has passed.
 func (n *reactionsCall) answer(ch *channel) {
-	if !n.reserve(waitBytes) {
-		n.fail(rpc.HistoryUnavailable(retryAfter))
-		return
-	}
-	inc, front := n.session.inc, n.session.front
-	inc.spawn(func() {
-		if !front.AwaitRoom(inc.ctx, inc.limits.Page) {
-			n.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
-			return
-		}
-		defer front.FreeRoom(inc.limits.Page)
-		ctx := n.within(inc.ctx)
-		r, err := inc.past.reactions(ctx, ch, n)
-		var bad *rpc.Error
-		switch {
-		case errors.As(err, &bad):
-			n.fail(bad)
-		case errors.Is(err, history.ErrEpoch):
-			n.fail(rpc.InvalidParams("epoch", "is not known here"))
-		case err != nil:
-			inc.past.noHistory.warn(ctx, inc.logger, err)
-			n.fail(rpc.HistoryUnavailable(retryAfter))
-		default:
-			if bad := n.over(); bad != nil {
-				n.fail(bad)
-				return
-			}
-			n.result(r)
-		}
+	n.look(func(ctx context.Context) (func(), error) {
+		r, err := n.session.inc.past.reactions(ctx, ch, n)
+		return func() { n.result(r) }, err
 	})
 }
 

@@ -1,36 +1,6 @@
 package connector
 
-import (
-	"github.com/parley-chat/parley/connector/grants"
-	"github.com/parley-chat/parley/schema/rpc"
-)
-
-// stay is that in a channel in which something is asked for. A kick or a ban that ends it
-// ends what is read for it, too: nobody is told what happened after they were put out.
-type stay struct {
-	place    *place
-	removals int // of the place when it was taken up
-}
-
-func (x *stay) passed(*channel) bool {
-	x.removals = x.place.removals
-	return false
-}
-
-// over refuses what was read for a stay that has been ended; nil: it goes on, or its user
-// has left by themselves.
-func (x *stay) over() *rpc.Error {
-	p := x.place
-	p.session.mu.Lock()
-	defer p.session.mu.Unlock()
-	switch {
-	case p.removals != x.removals:
-		return rpc.NotJoined()
-	case p.expelled:
-		return rpc.Forbidden(grants.Join.String(), p.name)
-	}
-	return nil
-}
+import "github.com/parley-chat/parley/schema/rpc"
 
 // passRemoval is called when a kick or a ban passes in the stream that has ended one of
 // our memberships. What the session has asked for meanwhile goes on as of somebody who

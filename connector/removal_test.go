@@ -43,12 +43,7 @@ func TestKicked(t *testing.T) {
 		"live, with history asked for up to what has not passed": func(r *foldRig, eve *client) {
 			eve.joins()
 			eve.asks("chat")
-			var chat heldEvent
-			eventually(r.t, "the chat is published", func() (ok bool) {
-				chat, ok = r.log.take()
-				return ok
-			})
-			chat.done(eventlog.Ack{Offset: r.offset + 1}) // the kick is at r.offset
+			r.published("the chat").done(eventlog.Ack{Offset: r.offset + 1}) // the kick is at r.offset
 			eve.hears(`"id":11,"result":{"id"`)
 			eve.asks("history")
 			eventually(r.t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > 0 })

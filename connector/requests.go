@@ -231,7 +231,7 @@ func (c *call) history(r rpc.Request) *rpc.Error {
 	if bad := rpc.Decode(r.Params, &q); bad != nil {
 		return bad
 	}
-	h := &historyCall{call: c, user: s.user, epoch: q.Epoch}
+	h := &historyCall{user: s.user, epoch: q.Epoch}
 	if q.Epoch == s.inc.log.Epoch {
 		h.epoch = ""
 	}
@@ -243,7 +243,7 @@ func (c *call) history(r rpc.Request) *rpc.Error {
 		bad = h.position(&q.HistoryParams)
 	}
 	if bad == nil {
-		bad = h.few(&q)
+		bad = h.few(&q, s.inc.format(q.Channel))
 	}
 	if bad != nil {
 		return bad
@@ -252,7 +252,7 @@ func (c *call) history(r rpc.Request) *rpc.Error {
 	if bad != nil {
 		return bad
 	}
-	h.place, h.acked = p, p.ackedNow()
+	h.readCall = c.reads(p)
 	p.afterJoin(h)
 	return nil
 }
@@ -263,8 +263,8 @@ type historyParams struct {
 	User *string `json:"user"`
 }
 
-// few takes which of the messages alone are asked for.
-func (h *historyCall) few(q *historyParams) *rpc.Error {
+// few takes which of the messages alone are asked for, in a log of a format.
+func (h *historyCall) few(q *historyParams, format int32) *rpc.Error {
 	field := "reply"
 	if q.Reply == nil {
 		field = "user"
@@ -272,7 +272,7 @@ func (h *historyCall) few(q *historyParams) *rpc.Error {
 	switch {
 	case q.Reply == nil && q.User == nil:
 		return nil
-	case h.session.inc.format(q.Channel) < 2:
+	case format < 2:
 		return notYet(field)
 	case h.mode == history.Around:
 		return rpc.InvalidParams(field, "must not come with around")

@@ -9,9 +9,7 @@ import (
 
 // sanctionsCall is a request for the mutes and bans of a channel.
 type sanctionsCall struct {
-	*call
-	stay
-	acked int64 // what the session knew of when it asked
+	readCall
 	after string
 	limit int
 }
@@ -29,7 +27,7 @@ func (c *call) sanctions(r rpc.Request) *rpc.Error {
 	if bad == nil && q.After != "" {
 		bad = checkName("after", q.After)
 	}
-	n := &sanctionsCall{call: c, after: q.After}
+	n := &sanctionsCall{after: q.After}
 	if bad == nil {
 		n.limit, bad = limitOf(q.Limit, 1, maxMembers, defaultMembers)
 	}
@@ -43,39 +41,17 @@ func (c *call) sanctions(r rpc.Request) *rpc.Error {
 	if bad := s.pace.moderation(); bad != nil {
 		return bad
 	}
-	n.place, n.acked = p, p.ackedNow()
+	n.readCall = c.reads(p)
 	p.afterJoin(n)
 	return nil
 }
 
-func (n *sanctionsCall) refused(*rpc.Error) { n.fail(rpc.NotJoined()) }
-
 // answer answers once what was acknowledged to the session has passed. Memory has the
 // mutes of members alone, so all are read.
 func (n *sanctionsCall) answer(ch *channel) {
-	if !n.reserve(waitBytes) {
-		n.fail(rpc.HistoryUnavailable(retryAfter))
-		return
-	}
-	inc, front := n.session.inc, n.session.front
-	inc.spawn(func() {
-		if !front.AwaitRoom(inc.ctx, inc.limits.Page) {
-			n.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
-			return
-		}
-		defer front.FreeRoom(inc.limits.Page)
-		ctx := n.within(inc.ctx)
-		r, err := inc.past.sanctions(ctx, ch, n)
-		if err != nil {
-			inc.past.noHistory.warn(ctx, inc.logger, err)
-			n.fail(rpc.HistoryUnavailable(retryAfter))
-			return
-		}
-		if bad := n.over(); bad != nil {
-			n.fail(bad)
-			return
-		}
-		n.result(r)
+	n.look(func(ctx context.Context) (func(), error) {
+		r, err := n.session.inc.past.sanctions(ctx, ch, n)
+		return func() { n.result(r) }, err
 	})
 }
 

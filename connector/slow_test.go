@@ -27,6 +27,17 @@ func (r *foldRig) sets(s *schema.Set) {
 
 var retryOf = regexp.MustCompile(`"code":1005.*"retry":(\d+)`)
 
+// slowRig has eve in channel a, in slow mode of an hour.
+func slowRig(t *testing.T, allow ...string) (*foldRig, *client) {
+	t.Helper()
+	r := newFoldRig(t)
+	eve := r.enters("eve", allow...)
+	eve.joins()
+	r.isSlow(3600)
+	eve.hears(`"settings"`)
+	return r, eve
+}
+
 // isTooSoon reads the refusal of a message, which may be sent again after about that
 // long.
 func (c *client) isTooSoon(wait time.Duration) {
@@ -47,11 +58,7 @@ func (c *client) isTooSoon(wait time.Duration) {
 // answered yet does.
 func TestSlowModeCountsWhatIsPublished(t *testing.T) {
 	t.Parallel()
-	r := newFoldRig(t)
-	eve := r.enters("eve")
-	eve.joins()
-	r.isSlow(3600)
-	eve.hears(`"settings"`)
+	r, eve := slowRig(t)
 	eve.asks("chat")
 	first := r.published("the message")
 	eve.asks("chat")
@@ -70,11 +77,7 @@ func TestSlowModeCountsWhatIsPublished(t *testing.T) {
 // does.
 func TestSlowModeCountsNoRetry(t *testing.T) {
 	t.Parallel()
-	r := newFoldRig(t)
-	eve := r.enters("eve")
-	eve.joins()
-	r.isSlow(3600)
-	eve.hears(`"settings"`)
+	r, eve := slowRig(t)
 	eve.sends(`{"jsonrpc":"2.0","id":50,"method":"chat","params":{"channel":"a","body":"hi","id":"m","retry":true}}`)
 	retry := r.published("the message")
 	r.counter++
@@ -93,11 +96,7 @@ func TestSlowModeCountsNoRetry(t *testing.T) {
 // no memory. She comes back while history cannot be read yet; her join has passed.
 func alone(t *testing.T, allow ...string) (*foldRig, *client) {
 	t.Helper()
-	r := newFoldRig(t)
-	eve := r.enters("eve", allow...)
-	eve.joins()
-	r.isSlow(3600)
-	eve.hears(`"settings"`)
+	r, eve := slowRig(t, allow...)
 	eve.asks("chat")
 	said := r.passes("chat")
 	r.archive.has = []rpc.Message{{Channel: "a", Seq: r.offset - 1, ID: said.GetChat().Id, User: "eve", Body: "hi", Time: said.Time}}

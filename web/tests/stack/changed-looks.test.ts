@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { findings, openWindow, screenshot } from "../support/browser.ts";
 import { enterAs, memberOf, moderating, unexpected } from "../support/guarded.ts";
+import { focusAt, tabTo } from "../support/keys.ts";
 import { tokenOf } from "../support/site.ts";
 import { browser, fresh } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
@@ -103,15 +104,8 @@ test("all of it can be done by the keyboard alone, and the focus comes back", as
   await enterAs(page, tokenOf("ada", 600, moderating), await scene());
   const done = page.locator(".message", { hasText: "14 seconds" });
   await done.locator(".reaction").first().waitFor();
-  const at = (selector: string) =>
-    page.evaluate((selector) => document.activeElement!.matches(selector), selector);
-  const tab = async (selector: string, key = "Tab") => {
-    for (let i = 0; i < 30; i++) {
-      if (await at(selector)) return;
-      await page.keyboard.press(key);
-    }
-    throw new Error(`${key} does not lead to ${selector}`);
-  };
+  const at = (selector: string) => focusAt(page, selector);
+  const tab = (selector: string, key?: string) => tabTo(page, selector, key);
   await page.locator("#composer").focus();
   await tab(".message:has(.reactions) .more", "Shift+Tab");
   await page.keyboard.press("Enter");

@@ -2,6 +2,7 @@ import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { findings, openWindow, screenshot } from "../support/browser.ts";
 import { enterAs, memberOf, moderating, unexpected } from "../support/guarded.ts";
+import { focusAt, tabTo } from "../support/keys.ts";
 import { tokenOf } from "../support/site.ts";
 import { browser, fresh } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
@@ -90,15 +91,8 @@ test("a moderator needs no pointer, and the focus comes back", async () => {
   const eve = await memberOf("eve", channel, moderating);
   await enterAs(page, tokenOf("ada", 600, moderating), channel);
   await page.getByRole("button", { name: "Moderate eve" }).waitFor();
-  const at = (selector: string) =>
-    page.evaluate((selector) => document.activeElement!.matches(selector), selector);
-  const tab = async (selector: string, key = "Tab") => {
-    for (let i = 0; i < 30; i++) {
-      if (await at(selector)) return;
-      await page.keyboard.press(key);
-    }
-    throw new Error(`${key} does not lead to ${selector}`);
-  };
+  const at = (selector: string) => focusAt(page, selector);
+  const tab = (selector: string, key?: string) => tabTo(page, selector, key);
   await page.locator("#composer").focus();
   await tab("#members [aria-haspopup=dialog]");
   await page.keyboard.press("Enter");

@@ -65,7 +65,7 @@ test("slow mode counts on when something else is set", async () => {
   await page.locator("#composer").fill("two");
   expect(await left.count()).toBe(1);
   expect(await page.getByRole("button", { name: "Send" }).isDisabled()).toBe(true);
-  // Set anew it counts from then on, as the server does.
+  // Set again it counts from then on, as the server does.
   await grace.set({ slow: 1800 });
   await left.waitFor({ state: "detached" });
   await page.locator("#composer").press("Enter");

@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
 import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { tabTo } from "../support/keys.ts";
 import { Proxy } from "../support/proxy.ts";
 import { freePort, Server } from "../support/server.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
@@ -203,10 +204,7 @@ test("the keyboard alone is enough", async () => {
   await page.keyboard.type("typed");
   await page.keyboard.press("Enter");
   await until_shown(page, "typed");
-  for (let i = 0; i < 20; i++) {
-    if (await page.locator("#open-channel:focus").count()) break;
-    await page.keyboard.press("Shift+Tab");
-  }
+  await tabTo(page, "#open-channel", "Shift+Tab");
   await page.keyboard.type(two);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: two }).waitFor();
