@@ -130,6 +130,6 @@ func (r rooms) Position(room string) (seq int64, epoch string) {
 
 // raw admits a connection that is not HTTP.
 func (c arrivals) raw(from netip.Addr) (ws.Place, bool) {
-	place, err := c.place(func() netip.Addr { return from })
+	place, err := c.place(func() netip.Addr { return c.gate.Peer(from) })
 	return place, err == nil
 }

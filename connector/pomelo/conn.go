@@ -213,7 +213,7 @@ func (c *Conn) bye(code int, reason string) []byte {
 	var b []byte
 	switch c.state.Load() {
 	case greeting:
-		if !returns(code) {
+		if !returns(code) || code == rpc.CloseExpired { // it would come back with the same token
 			b = c.framing.append(nil, handshake, func(b []byte) []byte { return appendAnswer(b, Handshake{}, HandshakeRefused, 0, nil) })
 		}
 	case working:

@@ -10,7 +10,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// newRaw sends over a line that is no WebSocket, and on which first was read
+// newRaw sends over a line that is not a WebSocket, and on which first was read
 // already. Whoever it is for sets what is sent to close it, see [Conn.SayBye].
 func newRaw(l Line, first []byte, o Options) *Conn {
 	c := New(l, o)
@@ -31,10 +31,10 @@ func (p *paced) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// IsRaw reports whether the connection is no WebSocket.
+// IsRaw reports whether the connection is not a WebSocket.
 func (c *Conn) IsRaw() bool { return c.stream != nil }
 
-// ReadRaw is Read of a connection that is no WebSocket. A message begins with a head
+// ReadRaw is Read of a connection that is not a WebSocket. A message begins with a head
 // of so many bytes, from which body tells how many follow; its error ends the
 // connection. io.EOF: the client has ended it after a message.
 func (c *Conn) ReadRaw(head int, body func(head []byte) (int, error), handle func([]byte)) error {

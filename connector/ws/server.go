@@ -188,7 +188,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		place.Fail()
 		return // the upgrader has answered
 	}
-	place.Open(conn, Arrival{Host: strings.Clone(r.Host), Token: bearer(r, s.cfg.MaxToken)})
+	place.Open(conn, Arrival{Host: hostOf(r), Token: bearer(r, s.cfg.MaxToken)})
 }
 
 // openRaw makes a session's connection of one that is not HTTP.
@@ -200,6 +200,18 @@ func (s *Server) openRaw(l Line, first []byte) {
 		return
 	}
 	place.Open(newRaw(l, first, place.Shared().Options()), Arrival{Host: l.LocalAddr().String()})
+}
+
+// hostOf is the host and port that a request names, which leaves out the usual one.
+func hostOf(r *http.Request) string {
+	if _, _, err := net.SplitHostPort(r.Host); err == nil {
+		return strings.Clone(r.Host)
+	}
+	port := "80"
+	if r.TLS != nil {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.Trim(r.Host, "[]"), port)
 }
 
 func bearer(r *http.Request, most int) string {

@@ -33,12 +33,12 @@ func parseID(b []byte) (kind byte, number uint32, id []byte) {
 
 // Answer answers a request with the result that write appends.
 func (c *Conn) Answer(of []byte, write func([]byte) []byte) {
-	switch kind, _, id := parseID(of); kind {
+	switch kind, number, id := parseID(of); kind {
 	case forHello:
 		c.greeted(write(nil))
 	case forLeave, forChat:
 	case forEnter:
-		c.haveEntered(id, write(nil))
+		c.haveEntered(number, id, write(nil))
 	case forSend:
 		c.haveSent(id, write(nil))
 	case forOwnHello:
@@ -60,6 +60,11 @@ func (c *Conn) Refuse(of []byte, e *rpc.Error) {
 		defer c.mu.Unlock()
 		c.refusal = e
 	case forLeave:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if number == c.entered {
+			c.stays = e
+		}
 	case forEnter:
 		c.mu.Lock()
 		if number == c.entered && number != again {

@@ -25,14 +25,16 @@ type Conn struct {
 	sent uint64                        // messages
 	free admission.Flood               // answers that no session paces
 
-	trail trail // owned by who calls Probe, and by Serve after it
-
 	mu      sync.Mutex
 	user    string     // "": not known yet
 	room    string     // that the user has entered; "": none
+	arrived bool       // that was answered
 	entered uint32     // counts the rooms that were entered
 	own     bool       // it is told everything in Parley's own terms
 	refusal *rpc.Error // of the last hello; nil: it was taken
+	stays   *rpc.Error // why the room before could not be left; nil: it could
+	trail   trail
+	back    mark // how far the user had got in the room that is being entered
 }
 
 var _ front.Front = (*Conn)(nil)

@@ -99,7 +99,6 @@ func TestEntry(t *testing.T) {
 	for _, c := range []struct{ entry, host, want string }{
 		{"", "chat.example.com:3014", `{"code":200,"host":"chat.example.com","port":3014}`},
 		{"", "[::1]:3014", `{"code":200,"host":"::1","port":3014}`},
-		{"", "chat.example.com", `{"code":200,"host":"chat.example.com","port":80}`},
 		{"c.example.com:3050", "chat.example.com:3014", `{"code":200,"host":"c.example.com","port":3050}`},
 	} {
 		o := Options{Settings: Settings{Entry: c.entry}}

@@ -50,10 +50,11 @@ func (c *Conn) enter(r *pomelo.Request) {
 		c.reply(r.ID, appendTaken(nil))
 		return
 	}
-	number, before := c.moveTo(p.Room)
-	if before != "" && before != p.Room {
-		c.ask(rpc.Request{ID: idOf(forLeave, 0, nil), Method: rpc.MethodLeave, Params: rpc.AppendJSON(nil, rpc.LeaveParams{Channel: before})}, nil)
+	if bad := c.leaveFor(p.Room); bad != nil {
+		c.refuse(r.ID, bad)
+		return
 	}
+	number := c.moveTo(p.Room)
 	join := c.joinOf(p.Room, number)
 	c.ask(rpc.Request{ID: idOf(forEnter, number, r.ID), Method: rpc.MethodJoin, Params: rpc.AppendJSON(nil, join)}, nil)
 }
@@ -83,43 +84,65 @@ func (c *Conn) inRoom() string {
 	return c.room
 }
 
-// moveTo notes that the user is in a room from now on, and which one they were in.
-func (c *Conn) moveTo(room string) (number uint32, before string) {
+// leaveFor leaves the room that the user is in, for another one. Its error says that
+// they have to stay there for now: else they would be in both.
+func (c *Conn) leaveFor(room string) *rpc.Error {
+	c.mu.Lock()
+	before, number := c.room, c.entered
+	c.stays = nil
+	c.mu.Unlock()
+	if before == "" || before == room {
+		return nil
+	}
+	c.ask(rpc.Request{ID: idOf(forLeave, number, nil), Method: rpc.MethodLeave, Params: rpc.AppendJSON(nil, rpc.LeaveParams{Channel: before})}, nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if before = c.room; before == room {
-		return again, before
+	if c.stays != nil && (c.stays.Code == rpc.CodeRateLimited || c.stays.Code == rpc.CodeUnavailable) {
+		return c.stays
 	}
-	c.room = room
+	return nil // refused otherwise, they are not there
+}
+
+// moveTo notes that the user is in a room from now on.
+func (c *Conn) moveTo(room string) (number uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.room == room {
+		return again
+	}
+	c.room, c.arrived = room, false
 	c.entered++
-	return c.entered, before
+	return c.entered
 }
 
 // joinOf asks for the newest messages of a room, or for what the user has missed
 // there. Who is in it has seen them.
 func (c *Conn) joinOf(room string, number uint32) rpc.JoinParams {
-	limit := c.options.History
+	limit, back := c.options.History, mark{}
+	join := rpc.JoinParams{Channel: room, Limit: &limit}
 	if number == again {
 		limit = 0
+		return join
 	}
-	join := rpc.JoinParams{Channel: room, Limit: &limit}
-	if seq, epoch := c.options.Memory.take(c.user, room); epoch != "" && number != again {
+	if seq, epoch := c.options.Memory.seen(c.user, room); epoch != "" {
 		join.Since, join.Epoch = &seq, epoch
+		back = mark{c.Heard().Add(-onItsWay), room, epoch, seq}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.back = back
 	return join
 }
 
 // haveEntered answers who has entered a room with who is there, and then shows
-// them the messages of before.
-func (c *Conn) haveEntered(id, result []byte) {
+// them the messages of before, unless they have gone elsewhere meanwhile.
+func (c *Conn) haveEntered(number uint32, id, result []byte) {
 	var r rpc.JoinResult
 	_ = json.Unmarshal(result, &r) // which we have written
 	d := c.dialect()
-	c.mu.Lock()
-	user := c.user
-	c.mu.Unlock()
+	user, here := c.haveArrived(number, r.Channel)
 	c.respond(id, appendUsers(nil, r.Members, user))
-	if d.own {
+	if d.own || !here {
 		return // who speaks so asks for it
 	}
 	for i := range r.Messages {

@@ -48,34 +48,37 @@ func (m *Memory) keep(user, room string, seq int64, epoch string) {
 	defer m.mu.Unlock()
 	now := m.now()
 	p := &place{visit{user, room}, seq, epoch, now.Add(memoryTime)}
-	m.forget(m.known[p.visit])
+	m.remove(m.known[p.visit])
 	m.known[p.visit] = m.order.PushBack(p)
 	m.bytes += p.size()
 	for e := m.order.Front(); e != nil; e = m.order.Front() {
 		if oldest := e.Value.(*place); m.bytes <= memoryBytes && now.Before(oldest.until) {
 			break
 		}
-		m.forget(e)
+		m.remove(e)
 	}
 }
 
-// take returns how far a user has got in a room, and forgets it; epoch "": it is
-// not known.
-func (m *Memory) take(user, room string) (seq int64, epoch string) {
+// seen returns how far a user has got in a room; epoch "": it is not known.
+func (m *Memory) seen(user, room string) (seq int64, epoch string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := m.known[visit{user, room}]
-	if e == nil {
-		return 0, ""
-	}
-	m.forget(e)
-	if p := e.Value.(*place); m.now().Before(p.until) {
-		return p.seq, p.epoch
+	if e := m.known[visit{user, room}]; e != nil {
+		if p := e.Value.(*place); m.now().Before(p.until) {
+			return p.seq, p.epoch
+		}
 	}
 	return 0, ""
 }
 
-func (m *Memory) forget(e *list.Element) {
+// forget forgets how far a user has got in a room.
+func (m *Memory) forget(user, room string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove(m.known[visit{user, room}])
+}
+
+func (m *Memory) remove(e *list.Element) {
 	if e == nil {
 		return
 	}

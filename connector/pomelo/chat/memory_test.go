@@ -6,22 +6,24 @@ import (
 	"time"
 )
 
-func TestMemoryIsTakenOnceAndRunsOut(t *testing.T) {
+func TestMemoryIsForgottenAndRunsOut(t *testing.T) {
 	m, now := NewMemory(), time.Unix(0, 0)
 	m.now = func() time.Time { return now }
 	m.keep("ada", "r", 7, "e")
 	m.keep("ada", "r", 9, "e")
 	m.keep("bob", "r", 5, "e")
-	if seq, epoch := m.take("ada", "r"); seq != 9 || epoch != "e" {
-		t.Fatalf("it took %d, %q; want the newest, 9", seq, epoch)
+	if seq, epoch := m.seen("ada", "r"); seq != 9 || epoch != "e" {
+		t.Fatalf("ada has seen %d, %q; want the newest, 9", seq, epoch)
 	}
-	if _, epoch := m.take("ada", "r"); epoch != "" {
-		t.Fatal("it was taken twice")
+	m.forget("ada", "r")
+	if _, epoch := m.seen("ada", "r"); epoch != "" {
+		t.Fatal("it is not forgotten")
 	}
 	now = now.Add(memoryTime)
-	if _, epoch := m.take("bob", "r"); epoch != "" {
+	if _, epoch := m.seen("bob", "r"); epoch != "" {
 		t.Fatal("it was kept for too long")
 	}
+	m.forget("bob", "r")
 	if m.bytes != 0 || m.order.Len() != 0 || len(m.known) != 0 {
 		t.Fatalf("of nothing %d bytes are left", m.bytes)
 	}
@@ -36,10 +38,10 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 			t.Fatalf("it takes %d bytes", m.bytes)
 		}
 	}
-	if _, epoch := m.take("0", "r"); epoch != "" {
+	if _, epoch := m.seen("0", "r"); epoch != "" {
 		t.Fatal("the oldest is still there")
 	}
-	if _, epoch := m.take(fmt.Sprint(2*memoryBytes/placeBytes-1), "r"); epoch == "" {
+	if _, epoch := m.seen(fmt.Sprint(2*memoryBytes/placeBytes-1), "r"); epoch == "" {
 		t.Fatal("the newest is gone")
 	}
 }

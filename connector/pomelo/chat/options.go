@@ -51,10 +51,7 @@ func (o *Options) entryBody(host string) []byte {
 	if o.Entry != "" {
 		at = o.Entry
 	}
-	name, port, err := net.SplitHostPort(at)
-	if err != nil {
-		name, port = at, "80"
-	}
+	name, port, _ := net.SplitHostPort(at)
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || name == "" {
 		return appendError(nil, &rpc.Error{Code: rpc.CodeInternal, Message: "it is not known here where clients connect: the server needs --pomelo-entry"})

@@ -51,31 +51,50 @@ func (t *trail) seen(room string, heard time.Time) (newest mark, found bool) {
 // Probe looks after the connection, and notes how far its client was pushed.
 func (c *Conn) Probe(now time.Time, every, patience time.Duration, wanted func(last time.Time) bool) {
 	c.Conn.Probe(now, every, patience, wanted)
-	if !c.trail.due(now) || c.Waiting() > 0 || c.Closing() {
+	if c.Waiting() > 0 || c.Closing() {
 		return
 	}
 	c.mu.Lock()
-	room, own := c.room, c.own
+	room, due := c.room, c.arrived && !c.own && c.trail.due(now)
 	c.mu.Unlock()
-	if room == "" || own {
+	if room == "" || !due {
 		return
 	}
 	if seq, epoch := c.options.Rooms.Position(room); seq > 0 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.trail.add(mark{now, room, epoch, seq})
 	}
+}
+
+// haveArrived takes note that an enter is answered, and returns who the user is;
+// here: they are in that room still. What it was known that they had seen is what
+// this connection has shown them so far.
+func (c *Conn) haveArrived(number uint32, room string) (user string, here bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.room != room {
+		return c.user, false
+	}
+	c.arrived = true
+	if c.back.room == room && number != again {
+		c.options.Memory.forget(c.user, room)
+		c.trail.add(c.back)
+		c.back = mark{}
+	}
+	return c.user, true
 }
 
 // remember has the user come back to where they were cut off. Who has left on
 // purpose is shown the newest messages again.
 func (c *Conn) remember(e front.Ending) {
 	c.mu.Lock()
-	user, room := c.user, c.room
-	c.mu.Unlock()
-	if user == "" || room == "" {
+	defer c.mu.Unlock()
+	if c.user == "" || c.room == "" {
 		return
 	}
 	back := e.Ours != 0 && e.Ours < rpc.CloseBadToken || e.Ours == 0 && !e.Clean
-	if m, found := c.trail.seen(room, c.Heard()); found && back {
-		c.options.Memory.keep(user, room, m.seq, m.epoch)
+	if m, found := c.trail.seen(c.room, c.Heard()); found && back {
+		c.options.Memory.keep(c.user, c.room, m.seq, m.epoch)
 	}
 }
