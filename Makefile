@@ -111,7 +111,7 @@ test-deploy: check $(ENGINE) $(PAGE) ## check what is shipped in deploy/ against
 test-websocket: ## run Autobahn's test suite against the connection layer (a minute; Python 2.7 with pip, else skipped)
 	@scripts/websocket.sh
 
-test-pomelo: check $(ENGINE) ## run clients of pomelo from npm and PyPI against two connectors (a minute)
+test-pomelo: check $(ENGINE) $(PAGE) ## run clients of pomelo from npm and PyPI against two connectors, with the page too (a minute)
 	@scripts/pomelo.sh
 
 bad-input: check race-check ## play all bad input, count its cases (1,000 at least)

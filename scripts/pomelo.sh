@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs clients of pomelo that others wrote, from npm and PyPI in pinned versions,
-# against two connectors. What it installs is in
-# tests/testdata/pomelo/node_modules and bin/pypomelo.
+# against two connectors, with each other and with the page in a browser. What it
+# installs is in tests/testdata/pomelo/node_modules and bin/pypomelo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 pypomelo=$PWD/bin/pypomelo
@@ -12,4 +12,6 @@ if ! cmp -s tests/testdata/pomelo/requirements.txt "$pypomelo/requirements.txt";
 	python3 -m pip install --quiet --disable-pip-version-check --require-hashes --target "$pypomelo" -r tests/testdata/pomelo/requirements.txt
 	cp tests/testdata/pomelo/requirements.txt "$pypomelo/"
 fi
-PARLEY_TEST_POMELO=$pypomelo go test -count=1 -v -run '^TestPomeloClients$' ./tests
+export PARLEY_TEST_POMELO=$pypomelo
+go test -count=1 -v -run '^TestPomeloClients$' ./tests
+cd web && npx vitest run --project pomelo
