@@ -238,9 +238,16 @@ func TestLookedAfterWhileItEnds(t *testing.T) {
 	g.joined(g.enter(c, "r"), "r")
 	c.Expect(users, "4\x06\x06onChat*")
 	g.pass(1001 * time.Hour)
+	const longAgo = 1000 * time.Hour
+	for noted := false; !noted; { // while what it was sent is queued, nothing is
+		g.pass(longAgo + time.Hour)
+		g.mu.Lock()
+		noted = g.trail.next > 0
+		g.mu.Unlock()
+	}
 	var looking sync.WaitGroup
 	looking.Go(func() {
-		for ago := 1000 * time.Hour; ago > time.Hour; ago -= markEvery {
+		for ago := longAgo; ago > time.Hour; ago -= markEvery {
 			select {
 			case <-g.ended:
 				return
