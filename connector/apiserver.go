@@ -47,6 +47,9 @@ func (cfg *Config) checkAPI() error {
 		}
 		return nil
 	}
+	if cfg.NoClients && cfg.Pomelo != nil {
+		return errors.New("--listen none means that there are no clients: leave --pomelo out, or give --listen an address")
+	}
 	if a.Keys == nil && a.Audience == "" {
 		return errors.New("--api needs to know who may use it: give --api-keys, a file whose lines `parley api-key` makes, or --api-audience")
 	}
@@ -125,7 +128,7 @@ func (c *Connector) serveListeners(ended context.CancelFunc) (stop func() error)
 		Close() error
 	}
 	var all []server
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	serve := func(s server, l net.Listener, whom string) {
 		all = append(all, s)
 		go func() {
@@ -139,6 +142,9 @@ func (c *Connector) serveListeners(ended context.CancelFunc) (stop func() error)
 	}
 	if c.listener != nil {
 		serve(c.server, c.listener, "clients")
+	}
+	if c.pomelo != nil {
+		serve(c.pomelo.server, c.pomelo.listener, "clients of pomelo")
 	}
 	if c.api != nil {
 		serve(c.api, c.cfg.API.Listener, "backends")
@@ -159,6 +165,7 @@ func (c *Connector) closeListeners() {
 	if c.listener != nil {
 		_ = c.listener.Close()
 	}
+	c.pomelo.close()
 	if c.cfg.API.Listener != nil {
 		_ = c.cfg.API.Listener.Close()
 	}
