@@ -7,6 +7,7 @@ packages=(
 	nginx-light # the load balancer of deploy/nginx, and of `make up STACK=processes`
 	openssl     # keys and certificates, as scripts/keys.sh makes them
 	shellcheck  # `make lint`
+	zsh fish    # which `parley completion` is for
 	prometheus  # promtool, for the alerts of deploy/prometheus
 )
 # The programs are for the tests alone: no service of theirs is to start.

@@ -33,7 +33,7 @@ var floors = []floor{
 		[]string{"servers", "plumbing", "foundation", "contracts"}, false},
 	{"what main starts", []string{".", "internal/app/settings", "internal/app/cli", "internal/app/stack"},
 		[]string{"operators' commands", "servers", "roles", "rooms of the connector", "plumbing", "foundation", "contracts"}, false},
-	{"operators' commands", []string{"internal/ops/doctor", "internal/ops/epoch", "internal/ops/format", "internal/ops/history", "internal/ops/rules", "internal/ops/tail",
+	{"operators' commands", []string{"internal/ops/console", "internal/ops/doctor", "internal/ops/epoch", "internal/ops/format", "internal/ops/history", "internal/ops/rules", "internal/ops/tail",
 		"internal/ops/topics", "internal/ops/trace", "internal/ops/verify"},
 		[]string{"cores", "plumbing", "foundation", "contracts"}, false},
 	{"servers", []string{"internal/embedded", "internal/telemetry", "web"}, []string{"foundation", "contracts"}, true},

@@ -55,8 +55,11 @@ type grammar struct {
 	Grant      grantCommand      `cmd:"" help:"Grant a user what their token does not."`
 	Rules      rulesCommand      `cmd:"" help:"Show who is revoked, barred, and granted what."`
 	APIKey     apiKeyCommand     `cmd:"" name:"api-key" help:"Make a key for a backend."`
+	Admin      adminCommand      `cmd:"" help:"Publish, read and moderate from the shell, by the API for backends."`
 	Format     formatCommand     `cmd:"" help:"Show or raise the format of the log."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
+	Completion completionCommand `cmd:"" help:"Print what makes a shell complete the command line."`
+	Complete   completeCommand   `cmd:"" hidden:"" help:"Say what may follow, for a shell."`
 }
 
 // process is what a command gets from the one that runs it.

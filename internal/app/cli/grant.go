@@ -18,6 +18,11 @@ import (
 
 type grantCommand struct {
 	kafkaFlags
+	grantArgs
+}
+
+// grantArgs are what is granted, and to whom.
+type grantArgs struct {
 	User     channelName `arg:"" help:"To whom."`
 	Channels []string    `sep:"none" placeholder:"PATTERN" help:"In which channels, by a pattern such as room-*. May be given several times."`
 	Allow    []string    `placeholder:"ACTION,..." help:"What they may do there: join, history, chat, private, edit, react, signal, moderate, or * for all but moderate."`
@@ -33,7 +38,7 @@ holds on every connector within a second.`
 }
 
 // Validate is called when the flags are set.
-func (c *grantCommand) Validate() error {
+func (c *grantArgs) Validate() error {
 	byFlags := len(c.Channels) > 0 || len(c.Allow) > 0
 	switch {
 	case byFlags && (len(c.Channels) == 0 || len(c.Allow) == 0):
@@ -46,7 +51,7 @@ func (c *grantCommand) Validate() error {
 }
 
 // grants are those that the flags say, which are valid.
-func (c *grantCommand) grants() ([]*schema.Grant, error) {
+func (c *grantArgs) grants() ([]*schema.Grant, error) {
 	switch {
 	case c.None:
 		return nil, nil
@@ -126,14 +131,19 @@ func (c *grantCommand) Run(ctx context.Context, p process) error {
 	if err := rules.SetGrants(ctx, s.kafka, string(c.User), all); err != nil {
 		return err
 	}
+	return c.tell(p.stdout, all)
+}
+
+// tell says what is granted now.
+func (c *grantArgs) tell(w io.Writer, all []*schema.Grant) (err error) {
 	switch {
 	case len(all) == 0:
-		_, err = fmt.Fprintf(p.stdout, "What was granted to %q is taken away: what their token and the connectors' file of grants allow stays.\n", c.User)
+		_, err = fmt.Fprintf(w, "What was granted to %q is taken away: what their token and the connectors' file of grants allow stays.\n", c.User)
 	case len(all) == 1:
-		_, err = fmt.Fprintf(p.stdout, "%q may %s in %s from now on, besides what their token and the connectors' file of grants allow.\n",
+		_, err = fmt.Fprintf(w, "%q may %s in %s from now on, besides what their token and the connectors' file of grants allow.\n",
 			c.User, printable(strings.Join(all[0].Allow, ", ")), printable(strings.Join(all[0].Channels, " ")))
 	default:
-		_, err = fmt.Fprintf(p.stdout, "%q has these %d grants from now on, besides what their token and the connectors' file of grants allow.\n", c.User, len(all))
+		_, err = fmt.Fprintf(w, "%q has these %d grants from now on, besides what their token and the connectors' file of grants allow.\n", c.User, len(all))
 	}
 	return err
 }

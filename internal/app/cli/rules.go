@@ -14,6 +14,11 @@ import (
 
 type revokeCommand struct {
 	kafkaFlags
+	revokeArgs
+}
+
+// revokeArgs are what is revoked.
+type revokeArgs struct {
 	User   channelName `arg:"" optional:"" help:"Whose tokens."`
 	Token  tokenID     `placeholder:"JTI" help:"Only the token with this jti, in place of a user's."`
 	Before moment      `placeholder:"WHEN" help:"Those that were issued before then: a time such as 2026-01-31T18:00:00Z, or seconds since 1970 as in iat. Default: now."`
@@ -29,7 +34,7 @@ user out, use "parley bar".`
 }
 
 // Validate is called when the flags are set.
-func (c *revokeCommand) Validate() error {
+func (c *revokeArgs) Validate() error {
 	switch {
 	case (c.User == "") == (c.Token == ""):
 		return errors.New("name a user, or a token with --token: parley revoke USER, or parley revoke --token JTI")
@@ -86,6 +91,11 @@ func (c *revokeCommand) revokeToken(ctx context.Context, p process, s *servers) 
 
 type barCommand struct {
 	kafkaFlags
+	barArgs
+}
+
+// barArgs are who is barred, and until when.
+type barArgs struct {
 	User   channelName    `arg:"" help:"Whom."`
 	Until  moment         `xor:"end" placeholder:"WHEN" help:"Until then: a time such as 2026-01-31T18:00:00Z, or seconds since 1970. Default: until the bar is lifted."`
 	For    *time.Duration `xor:"end" placeholder:"TIME" help:"For so long."`
@@ -101,7 +111,7 @@ get a token for another name, bar them at the identity provider, too.`
 }
 
 // Validate is called when the flags are set.
-func (c *barCommand) Validate() error {
+func (c *barArgs) Validate() error {
 	switch {
 	case c.For != nil && *c.For <= 0:
 		return errors.New("--for takes a time above 0, such as 30m or 24h")
@@ -130,18 +140,28 @@ func (c *barCommand) Run(ctx context.Context, p process) error {
 		}
 		return err
 	}
-	until := c.Until.Time
-	if c.For != nil {
-		until = time.Now().Add(*c.For)
-	}
+	until := c.end()
 	if err := rules.Bar(ctx, s.kafka, string(c.User), until, string(c.Reason)); err != nil {
 		return err
 	}
+	return c.tell(p.stdout, until)
+}
+
+// end is when a bar ends; the zero value: when it is lifted.
+func (c *barArgs) end() time.Time {
+	if c.For != nil {
+		return time.Now().Add(*c.For)
+	}
+	return c.Until.Time
+}
+
+// tell says who is barred, and until when.
+func (c *barArgs) tell(w io.Writer, until time.Time) error {
 	end := "until " + stamp(until)
 	if until.IsZero() {
 		end = "until the bar is lifted with --lift"
 	}
-	_, err = fmt.Fprintf(p.stdout, "%q is barred %s: their sessions end within a second, and no connector lets them in.\n", c.User, end)
+	_, err := fmt.Fprintf(w, "%q is barred %s: their sessions end within a second, and no connector lets them in.\n", c.User, end)
 	return err
 }
 
