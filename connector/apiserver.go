@@ -15,6 +15,7 @@ import (
 
 const (
 	apiRate  = 50_000 // requests a second of a key, where Config says nothing
+	apiConns = 1024   // connections, where there are descriptors for them
 	apiTurns = 64     // requests of backends that wait, and answers of them that are made, at once
 )
 
@@ -33,6 +34,8 @@ type APIConfig struct {
 	// certificate.
 	Plaintext bool
 	Rate      int // requests a second of a key, default 50,000; a negative number: any
+
+	connections int // set by fit; 0: as many as there may be
 }
 
 // checkAPI reports whether the API can be served.
@@ -98,7 +101,7 @@ func (c *Connector) setAPI() {
 		return
 	}
 	cfg := api.Config{
-		Host: backends{c}, Keys: a.Keys, Revoked: c.rules.revoked, Rate: max(0, cmp.Or(a.Rate, apiRate)),
+		Host: backends{c}, Keys: a.Keys, Revoked: c.rules.revoked, Rate: max(0, cmp.Or(a.Rate, apiRate)), Connections: cmp.Or(a.connections, apiConns),
 		Version: roles.Version(), OnAnswer: c.metrics.answeredHTTP, Logger: c.cfg.Logger,
 	}
 	if !a.Plaintext {

@@ -177,6 +177,10 @@ func (cfg *Config) fit() {
 		cfg.Logger.Warn("it is unknown how many files this process may have open", "error", err)
 		return
 	}
+	if cfg.API.Listener != nil {
+		cfg.API.connections = fitBackends(open)
+		open -= uint64(cfg.API.connections)
+	}
 	asked, ports := cfg.MaxConnections, 1
 	if cfg.Pomelo != nil {
 		ports++

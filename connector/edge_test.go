@@ -205,6 +205,14 @@ func TestFitDescriptors(t *testing.T) {
 	}
 }
 
+func TestFitBackends(t *testing.T) {
+	for open, want := range map[uint64]int{1 << 63: 1024, 10_000: 1024, 1024: 128, 1: 1} {
+		if got := fitBackends(open); got != want {
+			t.Errorf("of %d open files %d are for backends, want %d", open, got, want)
+		}
+	}
+}
+
 // failing is a listener that cannot accept for a while, as when the process has
 // no descriptors left.
 type failing struct {

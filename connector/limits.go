@@ -108,6 +108,10 @@ func requestBurst(l rpc.Limits) int { return l.Rate + l.Channels }
 // connections have both of their ends in it (512 after a minute).
 const ownDescriptors = 640
 
+// fitBackends lowers the connections of backends to a part of what the process may
+// have open.
+func fitBackends(open uint64) int { return int(max(1, min(apiConns, open/8))) }
+
 // fitDescriptors lowers what is admitted to what the process may have open:
 // one client too many would take the descriptor that Kafka needs. plain is of each
 // port.
