@@ -38,7 +38,7 @@ export LISTEN DATA STACK PARTS
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build kafka jaeger generate docs
-.PHONY: test rehearse test-go test-web test-websocket test-api test-deploy test-docker bad-input fuzz lint audit sim
+.PHONY: test rehearse test-go test-web test-websocket test-api test-pomelo test-deploy test-docker bad-input fuzz lint audit sim
 .PHONY: bench floods hostile chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
@@ -113,6 +113,9 @@ test-websocket: ## run Autobahn's test suite against the connection layer (a min
 
 test-api: build ## run clients that generators make of the OpenAPI document (a minute; Python 3.11 with venv, else Go alone)
 	@scripts/test-api.sh
+
+test-pomelo: check $(ENGINE) $(PAGE) ## run clients of pomelo from npm and PyPI against two connectors, with the page too (a minute)
+	@scripts/pomelo.sh
 
 bad-input: check race-check ## play all bad input, count its cases (1,000 at least)
 	@scripts/bad-input.sh $(RACE)

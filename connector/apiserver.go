@@ -15,6 +15,7 @@ import (
 
 const (
 	apiRate  = 50_000 // requests a second of a key, where Config says nothing
+	apiConns = 1024   // connections, where there are descriptors for them
 	apiTurns = 64     // requests of backends that wait, and answers of them that are made, at once
 )
 
@@ -33,6 +34,8 @@ type APIConfig struct {
 	// certificate.
 	Plaintext bool
 	Rate      int // requests a second of a key, default 50,000; a negative number: any
+
+	connections int // set by fit; 0: as many as there may be
 }
 
 // checkAPI reports whether the API can be served.
@@ -46,6 +49,9 @@ func (cfg *Config) checkAPI() error {
 			return errors.New("--listen none means that there are no clients, and without --api there is nothing else to serve: give one of them an address")
 		}
 		return nil
+	}
+	if cfg.NoClients && cfg.Pomelo != nil {
+		return errors.New("--listen none means that there are no clients: leave --pomelo out, or give --listen an address")
 	}
 	if a.Keys == nil && a.Audience == "" {
 		return errors.New("--api needs to know who may use it: give --api-keys, a file whose lines `parley api-key` makes, or --api-audience")
@@ -95,7 +101,7 @@ func (c *Connector) setAPI() {
 		return
 	}
 	cfg := api.Config{
-		Host: backends{c}, Keys: a.Keys, Revoked: c.rules.revoked, Rate: max(0, cmp.Or(a.Rate, apiRate)),
+		Host: backends{c}, Keys: a.Keys, Revoked: c.rules.revoked, Rate: max(0, cmp.Or(a.Rate, apiRate)), Connections: cmp.Or(a.connections, apiConns),
 		Version: roles.Version(), OnAnswer: c.metrics.answeredHTTP, Logger: c.cfg.Logger,
 	}
 	if !a.Plaintext {
@@ -125,7 +131,7 @@ func (c *Connector) serveListeners(ended context.CancelFunc) (stop func() error)
 		Close() error
 	}
 	var all []server
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	serve := func(s server, l net.Listener, whom string) {
 		all = append(all, s)
 		go func() {
@@ -139,6 +145,9 @@ func (c *Connector) serveListeners(ended context.CancelFunc) (stop func() error)
 	}
 	if c.listener != nil {
 		serve(c.server, c.listener, "clients")
+	}
+	if c.pomelo != nil {
+		serve(c.pomelo.server, c.pomelo.listener, "clients of pomelo")
 	}
 	if c.api != nil {
 		serve(c.api, c.cfg.API.Listener, "backends")
@@ -159,6 +168,7 @@ func (c *Connector) closeListeners() {
 	if c.listener != nil {
 		_ = c.listener.Close()
 	}
+	c.pomelo.close()
 	if c.cfg.API.Listener != nil {
 		_ = c.cfg.API.Listener.Close()
 	}

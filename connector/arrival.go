@@ -3,11 +3,14 @@ package connector
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/plain"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -18,19 +21,30 @@ var (
 	errCrowded  = errors.New("too many connections: try again later")
 )
 
-// arrivals decides about the requests that reach a connector: it is a
-// jsonrpc.Host.
-type arrivals struct{ *Connector }
+// arrivals decides about the connections that reach an address of a connector: it
+// is a ws.Host.
+type arrivals struct {
+	*Connector
+	gate *gate.Gate
+	path string // of WebSockets; "": any
+	// front speaks with the client of a connection.
+	front func(inc *incarnation, c *ws.Conn, from ws.Arrival) front.Front
+}
 
 func (c arrivals) Refuse(r *http.Request) string {
 	why := c.gate.Refuse(r)
-	if why != "" && r.URL.Path == "/ws" {
+	if why != "" && (c.path == "" || r.URL.Path == c.path) {
 		c.metrics.upgrades.Add(1, outcomeRefused)
 	}
 	return why
 }
 
-func (c arrivals) Admit(r *http.Request) (jsonrpc.Place, error) {
+func (c arrivals) Admit(r *http.Request) (ws.Place, error) {
+	return c.place(func() netip.Addr { return c.clientOf(r) })
+}
+
+// place gives a place to a connection from an address.
+func (c arrivals) place(from func() netip.Addr) (ws.Place, error) {
 	inc := c.current.Load()
 	if inc == nil || inc.draining.Load() {
 		if c.leaving.Load() {
@@ -40,38 +54,43 @@ func (c arrivals) Admit(r *http.Request) (jsonrpc.Place, error) {
 		}
 		return nil, errNotReady
 	}
-	t, refused := c.admit(inc, r)
+	t, refused := (*admission.Ticket)(nil), admission.RefusedFull
+	if !inc.sessions.overfull() {
+		t, refused = c.edge.Admit(plain.Neighbourhood(from()), time.Now())
+	}
 	if refused != "" {
 		c.metrics.upgrades.Add(1, refused)
 		return nil, errCrowded
 	}
-	return &arrival{inc, t}, nil
+	return &arrival{inc, t, c.front}, nil
 }
 
-// admit gives a ticket to the request's connection, or says what it is refused
-// for.
-func (c arrivals) admit(inc *incarnation, r *http.Request) (t *admission.Ticket, refused string) {
-	if inc.sessions.overfull() {
-		return nil, admission.RefusedFull
-	}
+// clientOf is the address of a request's client; invalid: it is not known.
+func (c arrivals) clientOf(r *http.Request) netip.Addr {
 	address, untrusted := c.gate.ClientAddress(r)
 	if untrusted.IsValid() {
 		c.doubted.Do(func() {
 			c.cfg.Logger.Warn("a proxy that is not in --proxies forwards requests: the limits of connections per address are off for it", "peer", untrusted)
 		})
 	}
-	return c.edge.Admit(plain.Neighbourhood(address), time.Now())
+	return address
 }
 
 // arrival is a WebSocket's place in an incarnation.
 type arrival struct {
 	inc    *incarnation
 	ticket *admission.Ticket
+	front  func(inc *incarnation, c *ws.Conn, from ws.Arrival) front.Front
 }
 
-func (a *arrival) Shared() *jsonrpc.Shared { return a.inc.shared }
+func (a *arrival) Shared() *ws.Shared { return a.inc.shared }
 
-func (a *arrival) Open(c jsonrpc.Conn, token string) { a.inc.accept(c, a.ticket, token) }
+func (a *arrival) Open(c *ws.Conn, from ws.Arrival) {
+	a.inc.accept(a.front(a.inc, c, from), a.ticket, from.Token)
+}
+
+// documented speaks the documented protocol over a connection.
+func documented(_ *incarnation, c *ws.Conn, _ ws.Arrival) front.Front { return jsonrpc.Conn{Conn: c} }
 
 func (a *arrival) Fail() {
 	a.ticket.Release()

@@ -248,15 +248,17 @@ func isModeration(method string) bool {
 	return false
 }
 
-// oneShot is the front of a session that carries one request, and takes its answer.
+// oneShot is the front of a session that carries one request, and takes its answer:
+// nobody is connected.
 type oneShot struct {
-	front.Front // no other method is called: nobody is connected
-	over        context.Context
-	once        sync.Once
-	done        chan struct{} // closed when there is an answer
-	write       func([]byte) []byte
-	bad         *rpc.Error
+	over  context.Context
+	once  sync.Once
+	done  chan struct{} // closed when there is an answer
+	write func([]byte) []byte
+	bad   *rpc.Error
 }
+
+var _ front.Front = (*oneShot)(nil)
 
 func (f *oneShot) Answer(_ []byte, write func([]byte) []byte) { f.take(write, nil) }
 
@@ -271,7 +273,23 @@ func (f *oneShot) take(write func([]byte) []byte, bad *rpc.Error) {
 
 func (f *oneShot) Dialect() room.Dialect { return nil }
 
+func (f *oneShot) Manner() front.Manner { return front.Manner{} }
+
+func (f *oneShot) Serve(func(rpc.Request, *rpc.Error)) front.Ending { return front.Ending{} }
+
+func (f *oneShot) Discard() {}
+
+func (f *oneShot) Dismiss(int, string) {}
+
+func (f *oneShot) Probe(time.Time, time.Duration, time.Duration, func(time.Time) bool) {}
+
+func (f *oneShot) Waiting() int { return 0 }
+
 func (f *oneShot) Push(string, any) {}
+
+func (f *oneShot) Send([]byte) {}
+
+func (f *oneShot) Offer([]byte) bool { return true }
 
 func (f *oneShot) Close(int, string) {}
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 )
 
@@ -19,7 +19,7 @@ import (
 func TestOtherConnectionsTakeWhatTheyMay(t *testing.T) {
 	const reckoned = 64 << 10
 	r := newEdgeRig(t, withAuth)
-	head := "GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", jsonrpc.MaxHead-200)
+	head := "GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", ws.MaxHead-200)
 	most := r.c.cfg.Edge.Plain
 	before := memoryInUse()
 	for i := range 2 * most {

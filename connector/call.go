@@ -34,7 +34,7 @@ func (c *call) respond(e *rpc.Error, write func([]byte) []byte) {
 		return
 	}
 	if !c.quiet {
-		c.session.inc.metrics.answered(c.method, e)
+		c.session.inc.metrics.answered(c.session.protocol, c.method, e)
 	}
 	<-c.session.unanswered
 	switch front := c.session.front; {

@@ -14,8 +14,17 @@ import (
 // Check reports whether New would accept what cfg says of clients for a
 // connector that listens at an address. It opens nothing.
 func Check(cfg Config, at net.Addr) error {
-	_, err := check(&cfg, at)
-	return err
+	if _, err := check(&cfg, at); err != nil || cfg.Pomelo == nil || cfg.Pomelo.Listener != nil {
+		return err
+	}
+	second, err := net.ResolveTCPAddr("tcp", cfg.Pomelo.Listen)
+	if err == nil {
+		_, err = check(&cfg, second)
+	}
+	if err != nil {
+		return fmt.Errorf("--pomelo: %w", err)
+	}
+	return nil
 }
 
 func check(cfg *Config, at net.Addr) (*gate.Gate, error) {

@@ -5,8 +5,8 @@
 //
 // Read incarnation.go first, then stream.go (what comes in from the log), state.go
 // (a session's way in and out of a channel) and join.go (how history and live
-// meet). Package room has a channel and how it fans out, jsonrpc and ws what
-// carries sessions.
+// meet). Package room has a channel and how it fans out, jsonrpc and pomelo/chat
+// are what clients speak, on the connections of ws.
 package connector
 
 import (
@@ -27,7 +27,7 @@ import (
 	"github.com/parley-chat/parley/connector/api"
 	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/connector/identity"
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -88,6 +88,9 @@ type Config struct {
 	// takes longer is answered with less, marked as such. Default 5 s.
 	HistoryTime time.Duration
 
+	// Pomelo is an address for clients that speak pomelo's wire; nil: none.
+	Pomelo *Pomelo
+
 	tokens *identity.Verifier // by Auth; set by New
 }
 
@@ -99,11 +102,12 @@ type Connector struct {
 	current  atomic.Pointer[incarnation] // nil: clients have to wait
 	leaving  atomic.Bool                 // a planned stop has begun
 	metrics  *metrics
-	queues   *jsonrpc.Queues    // shared by the incarnations: one may end while the next serves
+	queues   *ws.Budget         // shared by the incarnations: one may end while the next serves
 	keys     *identity.Remote   // of tokens, where they are at a URL; else nil
 	edge     *admission.Control // counts sockets, whatever incarnation they belong to
 	rules    *rulebook
-	server   *jsonrpc.Server
+	server   *ws.Server
+	pomelo   *pomeloServer
 	api      *api.Server    // nil: there is none
 	turns    chan struct{}  // a slot for each request of a backend that waits
 	doubted  sync.Once      // a proxy that is not trusted was named
@@ -149,14 +153,20 @@ func New(cfg Config) (*Connector, error) {
 	m := newMetrics(cfg.Meters)
 	c := &Connector{
 		cfg: cfg, listener: l, gate: g, keys: keys, metrics: m, edge: admission.New(cfg.admission(m)), rules: newRulebook(),
-		queues: jsonrpc.NewQueues(cfg.MaxQueued, func() { m.shed.Add(1) }),
+		queues: ws.NewBudget(cfg.MaxQueued, func() { m.shed.Add(1) }),
 	}
-	c.server = jsonrpc.NewServer(jsonrpc.Config{
-		Host: arrivals{c}, Page: cfg.Page, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
+	c.server = ws.NewServer(ws.Config{
+		Host: arrivals{c, g, "/ws", documented}, Page: cfg.Page, Path: "/ws", Protocol: rpc.Subprotocol, Plain: cfg.Edge.Plain, OnCrowded: func() { m.limited.Add(1, "plain") },
 		TLS: cfg.tls(), OnUnshaken: func() { m.handshakes.Add(1) },
 		MaxToken: identity.MaxToken, Logger: cfg.Logger,
 	})
 	c.setAPI()
+	if c.pomelo, err = c.newPomelo(); err != nil {
+		if cfg.Listener == nil && l != nil {
+			err = errors.Join(err, l.Close())
+		}
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -167,8 +177,15 @@ func (cfg *Config) fit() {
 		cfg.Logger.Warn("it is unknown how many files this process may have open", "error", err)
 		return
 	}
-	asked := cfg.MaxConnections
-	cfg.MaxConnections, cfg.Edge.Plain = fitDescriptors(open, asked, cfg.Edge.Plain)
+	if cfg.API.Listener != nil {
+		cfg.API.connections = fitBackends(open)
+		open -= uint64(cfg.API.connections)
+	}
+	asked, ports := cfg.MaxConnections, 1
+	if cfg.Pomelo != nil {
+		ports++
+	}
+	cfg.MaxConnections, cfg.Edge.Plain = fitDescriptors(open, asked, cfg.Edge.Plain, ports)
 	if cfg.MaxConnections < asked && asked != anyNumber {
 		cfg.Logger.Warn("fewer connections are admitted than asked for: raise the limit of open files (ulimit -n, LimitNOFILE) or lower --max-connections",
 			"open_files", open, "connections", cfg.MaxConnections, "asked", asked)
@@ -177,6 +194,14 @@ func (cfg *Config) fit() {
 
 // Addr is the address that clients connect to; without clients that of the API.
 func (c *Connector) Addr() net.Addr { return c.cfg.address(c.listener) }
+
+// PomeloAddr is the address that clients of pomelo connect to; nil: there is none.
+func (c *Connector) PomeloAddr() net.Addr {
+	if c.pomelo == nil {
+		return nil
+	}
+	return c.pomelo.listener.Addr()
+}
 
 // Run serves until ctx ends; then it drains, and returns nil. Its error is one
 // that another try would not fix.
@@ -315,6 +340,7 @@ func (c *Connector) open(ctx context.Context) (inc *incarnation, release func(),
 	reader.Probe()
 	inc = newIncarnation(&c.cfg, log, kafka, reader)
 	inc.shared.Queues, inc.edge, inc.rules = c.queues, c.edge, c.rules
+	inc.pomelo = c.pomeloOptions(inc)
 	inc.watch, inc.events.heights, inc.clock, inc.troubles = watch, &c.heights, &c.clock, c.troubles
 	return inc, func() { reader.Close(); kafka.Close() }, nil
 }

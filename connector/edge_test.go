@@ -17,7 +17,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/identity"
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -39,7 +39,7 @@ func TestStuckBodies(t *testing.T) {
 	}
 	soon(t, "no more connections than the limit", func() bool { return r.c.server.Plain() <= 20 })
 	for i, c := range stuck {
-		_ = c.SetReadDeadline(time.Now().Add(jsonrpc.RequestTimeout + 5*time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(ws.RequestTimeout + 5*time.Second))
 		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
 			t.Fatalf("the connection of stuck request %d is still open", i)
 		}
@@ -55,9 +55,9 @@ func isTimeout(err error) bool {
 func TestUpgradeClearsDeadlines(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t)
-	ws := r.enter("ada")
-	time.Sleep(jsonrpc.RequestTimeout + time.Second)
-	if answer := answerTo(t, ws, `{"jsonrpc":"2.0","id":2,"method":"ping"}`); !strings.Contains(answer, `"result"`) {
+	ada := r.enter("ada")
+	time.Sleep(ws.RequestTimeout + time.Second)
+	if answer := answerTo(t, ada, `{"jsonrpc":"2.0","id":2,"method":"ping"}`); !strings.Contains(answer, `"result"`) {
 		t.Errorf("ping is answered %s", answer)
 	}
 }
@@ -69,9 +69,9 @@ func TestHugeHeads(t *testing.T) {
 	t.Parallel()
 	r := newEdgeRig(t)
 	for range 30 {
-		c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + strings.Repeat("x", jsonrpc.MaxHead+1))
+		c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + strings.Repeat("x", ws.MaxHead+1))
 		if status := plaintest.Status(c, 3*time.Second); status != http.StatusRequestHeaderFieldsTooLarge {
-			t.Fatalf("half a request with %d bytes of head is answered with %d", jsonrpc.MaxHead+1, status)
+			t.Fatalf("half a request with %d bytes of head is answered with %d", ws.MaxHead+1, status)
 		}
 	}
 	c := r.raw("GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 9<<10) + "\r\n\r\n")
@@ -187,18 +187,28 @@ func TestWhereLimitsAreOff(t *testing.T) {
 
 func TestFitDescriptors(t *testing.T) {
 	for _, c := range []struct {
-		open                   uint64
-		connections, plain     int
-		wantConnections, wantP int
+		open                      uint64
+		connections, plain, ports int
+		wantConnections, wantP    int
 	}{
-		{1 << 20, 100_000, 500, 100_000, 500},
-		{1024, 100_000, 500, 384, 128},
-		{300, 100_000, 500, 113, 37},
-		{300, 100_000, 0, 150, 0},
-		{1 << 63, 100_000, 500, 100_000, 500},
+		{1 << 20, 100_000, 500, 1, 100_000, 500},
+		{1024, 100_000, 500, 1, 384, 128},
+		{300, 100_000, 500, 1, 113, 37},
+		{300, 100_000, 0, 1, 150, 0},
+		{1 << 63, 100_000, 500, 1, 100_000, 500},
+		{1024, 100_000, 500, 2, 384, 64},
+		{10_000, 100_000, 500, 2, 8360, 500},
 	} {
-		if connections, plain := fitDescriptors(c.open, c.connections, c.plain); connections != c.wantConnections || plain != c.wantP {
+		if connections, plain := fitDescriptors(c.open, c.connections, c.plain, c.ports); connections != c.wantConnections || plain != c.wantP {
 			t.Errorf("of %d open files %d are for WebSockets and %d for others, want %d and %d", c.open, connections, plain, c.wantConnections, c.wantP)
+		}
+	}
+}
+
+func TestFitBackends(t *testing.T) {
+	for open, want := range map[uint64]int{1 << 63: 1024, 10_000: 1024, 1024: 128, 1: 1} {
+		if got := fitBackends(open); got != want {
+			t.Errorf("of %d open files %d are for backends, want %d", open, got, want)
 		}
 	}
 }

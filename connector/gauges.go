@@ -16,9 +16,17 @@ func (c *Connector) gauges() (stop func()) {
 	g.Add("parley.connector.connections.silent", "{connection}", "Open WebSockets that have not sent hello yet.",
 		func() (float64, bool) { return float64(c.edge.Counts().Silent), true })
 	g.Add("parley.connector.connections.plain", "{connection}", "Open connections that are not WebSockets.",
-		func() (float64, bool) { return float64(c.server.Plain()), true })
+		func() (float64, bool) { return float64(c.server.Plain() + c.pomelo.plain()), true })
 	g.Add("parley.connector.sessions", "{session}", "Sessions, those whose connection is gone and whose leaves have not passed yet included.",
 		c.ask(func(inc *incarnation) float64 { return float64(inc.sessions.count()) }))
+	g.AddBy("parley.connector.protocol.sessions", "{session}", "Sessions, by the protocol of the client: jsonrpc, as documented, or pomelo.", "protocol",
+		func(yield func(string, float64)) {
+			if inc := c.current.Load(); inc != nil {
+				for protocol, n := range inc.sessions.protocols() {
+					yield(protocol, float64(n))
+				}
+			}
+		})
 	g.Add("parley.connector.channels", "{channel}", "Channels that have members here.",
 		c.ask(func(inc *incarnation) float64 { return float64(inc.channels.count()) }))
 	g.Add("parley.connector.queue", "By", "Bytes that wait in the queues of all sockets for clients to read them.",

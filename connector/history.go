@@ -82,7 +82,7 @@ func (x *reader) page(ctx context.Context, ch *channel, h *historyCall, reached 
 		return room.Page{}, err
 	}
 	defer done()
-	q := x.query(ch, h.user, end)
+	q := x.query(ch, h.user, end, messageBytes(h.session.limits()))
 	q.Epoch, q.Mode, q.Limit, q.Everyone = h.epoch, h.mode, h.limit, h.session.audits()
 	q.Before, q.After, q.Around = h.seq, h.seq, h.seq
 	q.Reply, q.Author = h.answers, h.author
@@ -91,7 +91,7 @@ func (x *reader) page(ctx context.Context, ch *channel, h *historyCall, reached 
 
 // page answers a history request from the ring. The lock is held.
 func (ch *channel) page(h *historyCall, end int64) (room.Page, bool) {
-	s := room.Span{User: h.user, End: end, Bytes: messageBytes(h.session.inc.limits)}
+	s := room.Span{User: h.user, End: end, Bytes: messageBytes(h.session.limits())}
 	switch h.mode {
 	case history.Before:
 		return ch.Before(s, h.seq, h.limit)
@@ -127,6 +127,7 @@ func (m *membersCall) refused(*rpc.Error) { m.fail(rpc.NotJoined()) }
 
 func (m *membersCall) passed(ch *channel) bool {
 	v, size := ch.View(m.after, m.limit), 0
+	v.Members = shown(v.Members, m.session.front.Manner(), 1)
 	for i := range v.Members {
 		size += 16 + len(v.Members[i].User)
 	}

@@ -97,7 +97,7 @@ func (s *session) keep(now time.Time) {
 	switch {
 	case ended:
 		s.leaveAll(now)
-	case user == "" && now.Sub(s.opened) > helloTimeout:
+	case user == "" && now.Sub(s.opened) > helloTimeout && !s.front.Manner().Patient:
 		s.front.Close(rpc.CloseNoHello, "no hello in time")
 	case !expires.IsZero() && now.After(expires):
 		s.front.Close(rpc.CloseExpired, "the token has expired")

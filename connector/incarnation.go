@@ -11,9 +11,10 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/parley-chat/parley/connector/admission"
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/pomelo/chat"
 	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/connector/room"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/guard"
@@ -46,7 +47,8 @@ type incarnation struct {
 	troubles      func() []string
 	tracers       tracers
 	pushPartition int
-	shared        *jsonrpc.Shared // by all connections
+	shared        *ws.Shared    // by all connections
+	pomelo        *chat.Options // by those of clients of pomelo
 
 	ctx      context.Context // of everything that works for sessions
 	work     sync.WaitGroup  // what spawn started, and connections
@@ -77,7 +79,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 		now:      time.Now,
 	}
 	// The bound of the queues is the connector's, which sets it.
-	inc.shared = jsonrpc.NewShared(limits, cfg.Edge.ReadRate, nil, func() { inc.metrics.limited.Add(1, "bytes") })
+	inc.shared = ws.NewShared(limits, cfg.Edge.ReadRate, nil, func() { inc.metrics.limited.Add(1, "bytes") })
 	inc.channels = newChannels(log.Partitions, room.Options{
 		Window: log.Window, Entries: 3 * limits.Recover, Presence: limits.Presence, Backlogs: quota.NewPool(backlogTotal, 0),
 	})

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -38,7 +39,9 @@ type joinCall struct {
 
 // viewFor is what a join's result says of the channel as it is now.
 func (ch *channel) viewFor(s *session) room.View {
-	v := ch.View("", firstMembers)
+	m := s.front.Manner()
+	v := ch.View("", cmp.Or(m.Members, firstMembers))
+	v.Members = shown(v.Members, m, 4)
 	if mute, muted := ch.MuteOf(s.user, s.inc.now()); muted {
 		v.Sanction = &mute
 	}
@@ -181,6 +184,7 @@ func (s *session) passJoin(ch *channel, joined *schema.Joined) {
 func (p *place) begin(op *operation) {
 	s, ch := p.session, p.channel
 	p.member.User, p.member.Outlet, p.member.Dialect = s.user, s.front, s.front.Dialect()
+	p.member.Sends = s.front.Manner().Sends
 	p.member.Moderates.Store(s.allowedNow(grants.Moderate, p.name) == nil)
 	ch.Attach(&p.member)
 	p.result, p.since, p.expelled = op, ch.Position(), false
@@ -213,7 +217,7 @@ func (p *place) answerJoin(ch *channel, op *operation) {
 	inc := p.session.inc
 	for op != nil {
 		v := ch.viewFor(p.session)
-		past, ok := ch.past(op.asked[0], v, inc.limits, inc.log.Epoch)
+		past, ok := ch.past(op.asked[0], v, p.session.limits(), inc.log.Epoch)
 		if !ok || !p.session.front.RoomNow() {
 			inc.spawn(func() { p.answerFromHistory(ch, op, v) })
 			return
@@ -283,7 +287,7 @@ func (j *joinCall) answer(ch *channel) {
 	inc := j.session.inc
 	ch.Lock()
 	v := ch.viewFor(j.session)
-	past, ok := ch.past(j, v, inc.limits, inc.log.Epoch)
+	past, ok := ch.past(j, v, j.session.limits(), inc.log.Epoch)
 	ch.Unlock()
 	if ok && j.session.front.RoomNow() {
 		inc.metrics.fromRing()

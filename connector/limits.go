@@ -6,7 +6,7 @@ import (
 	"net"
 
 	"github.com/parley-chat/parley/connector/admission"
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -94,7 +94,7 @@ func (cfg *Config) setLimits(listen net.Addr) {
 func (cfg *Config) admission(m *metrics) admission.Config {
 	return admission.Config{
 		Limits: cfg.Edge, Connections: cfg.MaxConnections, Channels: cfg.Limits.Channels,
-		Verdict: cfg.PongTimeout + jsonrpc.WriteTimeout,
+		Verdict: cfg.PongTimeout + ws.WriteTimeout,
 		Limited: func(limit string) { m.limited.Add(1, limit) },
 	}
 }
@@ -108,13 +108,18 @@ func requestBurst(l rpc.Limits) int { return l.Rate + l.Channels }
 // connections have both of their ends in it (512 after a minute).
 const ownDescriptors = 640
 
+// fitBackends lowers the connections of backends to a part of what the process may
+// have open.
+func fitBackends(open uint64) int { return int(max(1, min(apiConns, open/8))) }
+
 // fitDescriptors lowers what is admitted to what the process may have open:
-// one client too many would take the descriptor that Kafka needs.
-func fitDescriptors(open uint64, connections, plain int) (fitConnections, fitPlain int) {
+// one client too many would take the descriptor that Kafka needs. plain is of each
+// port.
+func fitDescriptors(open uint64, connections, plain, ports int) (fitConnections, fitPlain int) {
 	most := int(min(open, 1<<30))
 	free := most - min(ownDescriptors, most/2)
 	if plain > 0 {
-		plain = max(1, min(plain, free/4))
+		plain = max(1, min(plain, free/4/ports))
 	}
-	return max(1, min(connections, free-plain)), plain
+	return max(1, min(connections, free-plain*ports)), plain
 }

@@ -65,7 +65,7 @@ func (x *reader) loadTarget(ctx context.Context, ch *channel, seq int64) error {
 	if known {
 		return nil
 	}
-	q := x.query(ch, "", end)
+	q := x.query(ch, "", end, messageBytes(x.inc.limits))
 	q.Everyone, q.States, q.Mode, q.Before, q.Limit = true, true, history.Before, seq+1, 1
 	found, err := x.readTurn(ctx, q)
 	if err != nil {

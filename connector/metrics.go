@@ -13,7 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
-	"github.com/parley-chat/parley/connector/jsonrpc"
+	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/meter"
@@ -46,6 +46,7 @@ type metrics struct {
 	slow         meter.Counter
 	shed         meter.Counter
 	requests     meter.Tally // by method and result
+	protocols    meter.Tally // requests, by protocol
 	joins        meter.Tally // by result
 	recoveries   meter.Tally // by result
 	messages     meter.Counter
@@ -91,6 +92,9 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		requests: m.Tally("parley.connector.requests", "{request}",
 			"Requests of clients that were answered, by method and result: ok, refused, or unavailable where the servers are to blame.",
 			meter.ByTwo("method", methods, "result", []string{outcomeOK, outcomeRefused, outcomeUnavailable})),
+		protocols: m.Tally("parley.connector.protocol.requests", "{request}",
+			"Requests that were answered, by the protocol of the client: jsonrpc, as documented, or pomelo. What a client of pomelo asks may take several.",
+			meter.By("protocol", front.JSONRPC, front.Pomelo)),
 		joins: m.Tally("parley.connector.joins", "{join}",
 			"Joins that were answered, by result: ok, degraded (without the history that could not be read), or failed.",
 			meter.By("result", outcomeOK, outcomeDegraded, outcomeFailed)),
@@ -142,7 +146,7 @@ var methods = append(slices.Clone(rpc.Methods), "other")
 var knownCodes = closeCodes()
 
 func closeCodes() (all []string) {
-	for _, code := range append(slices.Clone(jsonrpc.Codes),
+	for _, code := range append(slices.Clone(ws.Codes),
 		rpc.CloseShutdown, rpc.CloseExpired, rpc.CloseSlow, rpc.CloseLostPlace, rpc.CloseNoPong, rpc.CloseTryLater,
 		rpc.CloseBadToken, rpc.CloseMisuse, rpc.CloseNoHello, rpc.CloseAdmin, rpc.CloseConnections,
 	) {
@@ -176,7 +180,8 @@ func outcomeOf(e *rpc.Error) string {
 }
 
 // answered counts a request's answer; e is nil for a result.
-func (m *metrics) answered(method string, e *rpc.Error) {
+func (m *metrics) answered(protocol, method string, e *rpc.Error) {
+	m.protocols.Add(1, protocol)
 	result := outcomeOf(e)
 	if e != nil && method == rpc.MethodJoin {
 		m.joins.Add(1, outcomeFailed)

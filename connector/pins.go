@@ -61,9 +61,9 @@ func (x *reader) pinned(ctx context.Context, ch *channel, n *pinsCall) (r rpc.Pi
 		return r, nil, err
 	}
 	defer done()
-	used := 0
+	used, bytes := 0, messageBytes(n.session.limits())
 	for _, seq := range pins {
-		p, err := x.one(ctx, ch, user, seq)
+		p, err := x.one(ctx, ch, user, seq, bytes)
 		if err != nil {
 			return r, nil, err
 		}
@@ -71,7 +71,7 @@ func (x *reader) pinned(ctx context.Context, ch *channel, n *pinsCall) (r rpc.Pi
 		if len(p.Messages) == 0 || !isThere(p.Messages[0], seq) {
 			continue
 		}
-		if used += len(p.Messages[0]) + 1; used > messageBytes(x.inc.limits) && len(messages) > 0 {
+		if used += len(p.Messages[0]) + 1; used > bytes && len(messages) > 0 {
 			r.More = true
 			break
 		}
@@ -81,16 +81,16 @@ func (x *reader) pinned(ctx context.Context, ch *channel, n *pinsCall) (r rpc.Pi
 }
 
 // one reads the newest message at or below a seq.
-func (x *reader) one(ctx context.Context, ch *channel, user string, seq int64) (room.Page, error) {
+func (x *reader) one(ctx context.Context, ch *channel, user string, seq int64, bytes int) (room.Page, error) {
 	ch.Lock()
 	end := ch.Position() + 1
-	p, ok := ch.Before(room.Span{User: user, End: end, Bytes: messageBytes(x.inc.limits)}, seq+1, 1)
+	p, ok := ch.Before(room.Span{User: user, End: end, Bytes: bytes}, seq+1, 1)
 	ch.Unlock()
 	if ok && len(p.Messages) > 0 {
 		x.inc.metrics.fromRing()
 		return p, nil
 	}
-	q := x.query(ch, user, end)
+	q := x.query(ch, user, end, bytes)
 	q.Mode, q.Before, q.Limit = history.Before, seq+1, 1
 	return x.read(ctx, q)
 }

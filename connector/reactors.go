@@ -99,7 +99,7 @@ func (x *reader) reactions(ctx context.Context, ch *channel, n *reactionsCall) (
 	ch.Lock()
 	end := ch.Position() + 1
 	ch.Unlock()
-	q := x.query(ch, user, end)
+	q := x.query(ch, user, end, messageBytes(n.session.limits()))
 	q.Epoch, q.Mode, q.Before, q.Limit, q.Everyone = n.epoch, history.Before, n.seq+1, 1, n.session.audits()
 	page, err := x.read(ctx, q)
 	if err != nil {
@@ -108,6 +108,6 @@ func (x *reader) reactions(ctx context.Context, ch *channel, n *reactionsCall) (
 	if len(page.Messages) == 0 || !isThere(page.Messages[0], n.seq) {
 		return r, rpc.Gone()
 	}
-	q.Limit = n.limit
+	q.Limit = n.session.atMost(n.limit, smallReactions)
 	return x.archive.Reactors(ctx, q, history.Reactors{Target: n.seq, Name: n.name, After: n.after})
 }

@@ -26,6 +26,9 @@ func (c *Connector) unready() (reasons []string) {
 	if err := c.server.Failing(time.Now()); err != nil {
 		reasons = append(reasons, "clients cannot connect: "+err.Error())
 	}
+	if err := c.pomelo.failing(time.Now()); err != nil {
+		reasons = append(reasons, "clients of pomelo cannot connect: "+err.Error())
+	}
 	if trouble, missing := c.keyTrouble(); missing {
 		return append(reasons, trouble)
 	}
@@ -68,6 +71,9 @@ func (c *Connector) troubles() []string {
 	}
 	if err := c.server.Failing(time.Now()); err != nil {
 		all = append(all, "clients cannot connect: "+err.Error())
+	}
+	if err := c.pomelo.failing(time.Now()); err != nil {
+		all = append(all, "clients of pomelo cannot connect: "+err.Error())
 	}
 	if trouble := files.Trouble(); trouble != "" {
 		all = append(all, trouble)

@@ -97,7 +97,7 @@ func (x *reader) recallInTurn(ch *channel, j *joinCall, v room.View) (p past, se
 // joins of the channel share, else a read of its own, else what the ring has.
 func (x *reader) recall(ch *channel, j *joinCall, v room.View) past {
 	ch.Lock()
-	fromRing, ok := ch.past(j, v, x.inc.limits, x.inc.log.Epoch)
+	fromRing, ok := ch.past(j, v, j.session.limits(), x.inc.log.Epoch)
 	ch.Unlock()
 	if ok { // it has waited for room alone
 		x.inc.metrics.fromRing()
@@ -111,7 +111,7 @@ func (x *reader) recall(ch *channel, j *joinCall, v room.View) past {
 		err = x.fill(ctx, ch, j.span)
 	}
 	ch.Lock()
-	fromRing, ok = ch.past(j, v, x.inc.limits, x.inc.log.Epoch)
+	fromRing, ok = ch.past(j, v, j.session.limits(), x.inc.log.Epoch)
 	x.lookUp(ch)
 	ch.Unlock()
 	if ok {
@@ -130,7 +130,7 @@ func (x *reader) recall(ch *channel, j *joinCall, v room.View) past {
 
 // readPast reads what the ring could not answer.
 func (x *reader) readPast(ctx context.Context, ch *channel, j *joinCall, v room.View, fromRing past) (past, error) {
-	q := x.query(ch, j.user, v.Seq+1)
+	q := x.query(ch, j.user, v.Seq+1, messageBytes(j.session.limits()))
 	if fromRing.reason == rpc.ReasonUnavailable {
 		q.Mode, q.After, q.Limit, q.ReactedFrom = history.After, *j.since, x.inc.limits.Recover, room.ReactionsFrom(*j.since)
 		missed, err := x.read(ctx, q)
@@ -154,14 +154,15 @@ func (x *reader) readPast(ctx context.Context, ch *channel, j *joinCall, v room.
 	return fromRing, err
 }
 
-// query asks for a channel's messages below end, as user may see them.
-func (x *reader) query(ch *channel, user string, end int64) history.Query {
+// query asks for a channel's messages below end, as user may see them, of so many
+// bytes at most.
+func (x *reader) query(ch *channel, user string, end int64, bytes int) history.Query {
 	ch.Lock()
 	defer ch.Unlock()
 	voids, from := ch.Voids()
 	known, knownFrom := ch.KnownBelow(end)
 	return history.Query{
-		Channel: ch.Name(), User: user, End: end, Bytes: messageBytes(x.inc.limits), Voids: voids, VoidsFrom: from,
+		Channel: ch.Name(), User: user, End: end, Bytes: bytes, Voids: voids, VoidsFrom: from,
 		Known: known, KnownFrom: knownFrom,
 	}
 }
@@ -172,7 +173,7 @@ func (x *reader) read(ctx context.Context, q history.Query) (room.Page, error) {
 	if err != nil {
 		return room.Page{}, err
 	}
-	return pageFrom(&q, &found, messageBytes(x.inc.limits)), nil
+	return pageFrom(&q, &found, q.Bytes), nil
 }
 
 // readTurn reads when it is its turn: the reads under way are bounded.
@@ -230,9 +231,9 @@ func (x *reader) fillNow(ch *channel, l *load) {
 	ch.Lock()
 	floor, end, silent := ch.Floor(), ch.Position()+1, ch.Silent()
 	ch.Unlock()
-	q := x.query(ch, "", end)
+	q := x.query(ch, "", end, room.RingBytes)
 	q.Silent = silent
-	q.Everyone, q.Mode, q.Before, q.Limit, q.Bytes = true, history.Before, floor, x.inc.limits.Recover+1, room.RingBytes
+	q.Everyone, q.Mode, q.Before, q.Limit = true, history.Before, floor, x.inc.limits.Recover+1
 	q.States, q.Records = true, true
 	found, err := x.readTurn(ctx, q)
 	below := int64(0)

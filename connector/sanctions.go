@@ -70,8 +70,8 @@ func (x *reader) sanctions(ctx context.Context, ch *channel, n *sanctionsCall) (
 	ch.Lock()
 	end := ch.Position() + 1
 	ch.Unlock()
-	q := x.query(ch, n.session.user, end)
-	q.Limit = n.limit
+	q := x.query(ch, n.session.user, end, messageBytes(n.session.limits()))
+	q.Limit = n.session.atMost(n.limit, smallSanctions)
 	select {
 	case x.turns <- struct{}{}:
 		defer func() { <-x.turns }()

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type session struct {
 	id    string
 	inc   *incarnation
 	front front.Front
+	// protocol of its client, as metrics name it.
+	protocol string
 
 	// A slot for each request that is not answered yet.
 	unanswered chan struct{}
@@ -57,6 +60,7 @@ type session struct {
 func (inc *incarnation) newSession(f front.Front, token string) *session {
 	return &session{
 		id: ulid.Make().String(), inc: inc, front: f, bearer: token,
+		protocol:   cmp.Or(f.Manner().Protocol, front.JSONRPC),
 		unanswered: make(chan struct{}, inc.limits.Pipeline),
 		pace:       newPace(inc),
 		places:     map[string]*place{},

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/parley-chat/parley/connector/front"
 )
 
 // sessions are those of one incarnation. One whose connection is gone counts
@@ -98,4 +100,15 @@ func (l *sessions) queued() (sum, largest int) {
 		largest = max(largest, n)
 	}
 	return sum, largest
+}
+
+// protocols counts the sessions by the protocol of their client.
+func (l *sessions) protocols() map[string]int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	n := map[string]int{front.JSONRPC: 0, front.Pomelo: 0}
+	for _, s := range l.all {
+		n[s.protocol]++
+	}
+	return n
 }

@@ -138,6 +138,6 @@ func (s *session) greeting() rpc.HelloResult {
 	s.mu.Unlock()
 	return rpc.HelloResult{
 		Session: s.id, User: user, Info: info, Connector: s.inc.id, Epoch: s.inc.log.Epoch, Version: rpc.Version,
-		Ping: s.inc.cfg.ClientPing.Milliseconds(), Traces: s.inc.cfg.Traces, Limits: s.inc.limits,
+		Ping: s.inc.cfg.ClientPing.Milliseconds(), Traces: s.inc.cfg.Traces, Limits: s.limits(),
 	}
 }

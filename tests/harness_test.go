@@ -50,8 +50,9 @@ type cluster struct {
 
 // role is one running component.
 type role struct {
-	stop func()
-	addr string
+	stop   func()
+	addr   string
+	pomelo string // host:port
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -136,6 +137,9 @@ func (c *cluster) connector(change func(*connector.Config)) *role {
 	}
 	r := c.run("connector", conn.Run)
 	r.addr = fmt.Sprintf("ws://%s/ws", conn.Addr())
+	if at := conn.PomeloAddr(); at != nil {
+		r.pomelo = at.String()
+	}
 	eventually(c.t, "the connector is ready", ready(c.t, conn))
 	return r
 }

@@ -120,6 +120,8 @@ func TestMetricsCount(t *testing.T) {
 		{"parley_connector_closes_total", []string{"code", "1006"}, 1},
 		{"parley_connector_connections", nil, 2},
 		{"parley_connector_sessions", nil, 2},
+		{"parley_connector_protocol_sessions", []string{"protocol", "jsonrpc"}, 2},
+		{"parley_connector_protocol_sessions", []string{"protocol", "pomelo"}, 0},
 		{"parley_connector_channels", nil, 1},
 		{"parley_connector_incarnations_total", []string{"reason", "start"}, 1},
 		{"parley_connector_incarnations_total", nil, 1},

@@ -195,16 +195,23 @@ type roleProcesses struct {
 	urls               []string
 }
 
-func startRoles(t *testing.T) *roleProcesses {
+func startRoles(t *testing.T) *roleProcesses { return startRolesWith(t, nil) }
+
+// startRolesWith starts them, each connector with flags of its own besides.
+func startRolesWith(t *testing.T, flags func(connector int) []string) *roleProcesses {
 	t.Helper()
 	store, folder := freeAddr(t), t.TempDir()
 	dsn := embeddedtest.DSN(t, store, folder)
 	r := &roleProcesses{broker: freeAddr(t), clickhouse: dsn}
 	// Roles wait for their servers, so the order does not matter.
 	r.projector = start(t, "projector", "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0")
-	for range 2 {
+	for i := range 2 {
 		addr := freeAddr(t)
-		r.connectors = append(r.connectors, start(t, "connector", "--listen", addr, "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0"))
+		args := []string{"connector", "--listen", addr, "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0"}
+		if flags != nil {
+			args = append(args, flags(i)...)
+		}
+		r.connectors = append(r.connectors, start(t, args...))
 		r.workers = append(r.workers, start(t, "chatworker", "--kafka", r.broker, "--admin", "127.0.0.1:0"))
 		r.urls = append(r.urls, addr)
 	}

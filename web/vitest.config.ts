@@ -50,6 +50,20 @@ export default defineConfig({
             },
           ]
         : []),
+      // With clients of pomelo that scripts/pomelo.sh installs.
+      ...(process.env.PARLEY_TEST_POMELO
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: "pomelo",
+                include: ["tests/pomelo/**/*.test.ts"],
+                globalSetup: ["tests/support/setup.ts"],
+                testTimeout: 120_000,
+              },
+            },
+          ]
+        : []),
       // On a Docker engine that scripts/test-docker.sh starts.
       ...(process.env.PARLEY_TEST_DOCKER
         ? [

@@ -33,8 +33,7 @@ const (
 	// MaxBatch is how many requests a batch may have.
 	MaxBatch = 100
 
-	bodies      = 64 << 20 // bytes of all that are being carried out, together
-	connections = 1024
+	bodies = 64 << 20 // bytes of all that are being carried out, together
 
 	headTimeout    = 5 * time.Second
 	requestTimeout = 30 * time.Second // for all of a request to be read
@@ -50,12 +49,14 @@ type Config struct {
 	Keys   *KeysFile          // nil: there are none
 	Tokens *identity.Verifier // of backends; nil: none are taken
 	// Revoked reports whether a token is revoked.
-	Revoked  func(name string, t identity.Stamp) bool
-	Rate     int              // requests a second of each key; 0: any
-	TLS      *tls.Config      // nil: connections are not encrypted
-	Version  string           // of the program
-	OnAnswer func(status int) // called for each HTTP request; nil: nothing to do
-	Logger   *slog.Logger
+	Revoked func(name string, t identity.Stamp) bool
+	Rate    int // requests a second of each key; 0: any
+	// Connections is how many there may be at once.
+	Connections int
+	TLS         *tls.Config      // nil: connections are not encrypted
+	Version     string           // of the program
+	OnAnswer    func(status int) // called for each HTTP request; nil: nothing to do
+	Logger      *slog.Logger
 }
 
 // Server serves the API. Safe for concurrent use.
@@ -82,7 +83,7 @@ func NewServer(cfg Config) *Server {
 		"/v1/openapi.json": {http.MethodGet: s.document},
 	}
 	s.server = plain.NewServer(http.HandlerFunc(s.serve), plain.Bounds{
-		Head: headTimeout, Request: requestTimeout, Answer: answerTimeout, Idle: idleTimeout, HeadBytes: headBytes, Connections: connections,
+		Head: headTimeout, Request: requestTimeout, Answer: answerTimeout, Idle: idleTimeout, HeadBytes: headBytes, Connections: cfg.Connections,
 	})
 	s.server.DisableGeneralOptionsHandler = true // which answers without a key
 	s.server.ErrorLog = log.New(complaints{cfg.Logger}, "", 0)

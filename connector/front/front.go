@@ -17,6 +17,8 @@ type Front interface {
 
 	// Dialect is how the session is sent what happens in its channels.
 	Dialect() room.Dialect
+	// Manner is what its client is used to.
+	Manner() Manner
 
 	// Serve reads requests, hands each to handle on the calling goroutine, and
 	// returns how the connection ended. A request that cannot be read comes with
@@ -55,6 +57,25 @@ type Front interface {
 	// yet; false: they are too many. Release counts them no more.
 	Reserve(n int) bool
 	Release(n int)
+}
+
+// The protocols of clients, as metrics name them.
+const (
+	JSONRPC = "jsonrpc"
+	Pomelo  = "pomelo"
+)
+
+// Manner is what a client is used to where clients differ. The zero value is the
+// protocol as it is documented.
+type Manner struct {
+	Protocol string // its name among metrics; "": JSONRPC
+	Page     int    // bytes of a result; 0: limits.page
+	Members  int    // in the result of a join; 0: as many as the protocol says
+	// Sends begins the ids of the messages that the client sends, where it is not to
+	// be pushed those of them that are private; "": it is.
+	Sends string
+	// Patient: it may take its time until hello.
+	Patient bool
 }
 
 // Ending is how a connection ended.

@@ -35,6 +35,15 @@ func (g *Gate) ClientAddress(r *http.Request) (address, untrusted netip.Addr) {
 	return address, netip.Addr{}
 }
 
+// Peer is who a connection without a request comes from: invalid, as nobody can
+// tell, where that is a proxy that we trust.
+func (g *Gate) Peer(from netip.Addr) netip.Addr {
+	if among(g.proxies, from) {
+		return netip.Addr{}
+	}
+	return from
+}
+
 // forwardedFor lists the hops that the request names, the client first.
 func forwardedFor(r *http.Request) (hops []string) {
 	for _, line := range r.Header.Values("X-Forwarded-For") {

@@ -15,6 +15,9 @@ var _ front.Front = Conn{}
 // Dialect is the one that all connections of this kind share.
 func (Conn) Dialect() room.Dialect { return Dialect{} }
 
+// Manner is that of the documented protocol.
+func (Conn) Manner() front.Manner { return front.Manner{} }
+
 // Serve reads requests until the connection ends.
 func (c Conn) Serve(handle func(rpc.Request, *rpc.Error)) front.Ending {
 	err := c.Read(func(frame []byte) {

@@ -15,10 +15,11 @@ type delivery struct {
 	message    bool   // rather than news of who came or went
 	moderators bool   // of what has a to: and those who moderate
 	user, to   string // of what is private; "" for everyone
+	id         string // of a private message
 }
 
 func (d *delivery) reaches(m *Member) bool {
-	return d.to == "" || d.user == m.User || d.to == m.User || d.moderators && m.Moderates.Load()
+	return d.to == "" || d.to == m.User || d.user == m.User && !m.hasSent(d.id) || d.moderators && m.Moderates.Load()
 }
 
 // size is what d takes in a backlog.

@@ -102,7 +102,7 @@ func (c *Channel) message(p *schema.Push, of *schema.Message) {
 		if m.To == "" {
 			f.lay(true, push)
 		} else {
-			f.whisper(delivery{message: true, user: m.User, to: m.To}, push)
+			f.whisper(delivery{message: true, user: m.User, to: m.To, id: m.ID}, push)
 		}
 	}
 	if m.To == "" {
@@ -244,6 +244,18 @@ func (c *Channel) Expel(m *Member) {
 func (c *Channel) Members() (n int) {
 	for _, f := range c.fans {
 		n += len(f.members)
+	}
+	return n
+}
+
+// SessionsOf is how many sessions of a user are members.
+func (c *Channel) SessionsOf(user string) (n int) {
+	for _, f := range c.fans {
+		for _, m := range f.members {
+			if m.User == user && !m.Leaving.Load() {
+				n++
+			}
+		}
 	}
 	return n
 }

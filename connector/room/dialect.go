@@ -10,6 +10,7 @@ type Dialect interface {
 	// seq of the channel's public message before it. m is not kept: the next
 	// message takes its place.
 	AppendChat(b []byte, m *rpc.Message, json []byte, prev int64) []byte
-	// AppendPush appends any other push: params is the type that rpc has for it.
+	// AppendPush appends any other push: params is the type that rpc has for it. It may
+	// append nothing, for clients that have no word for a method.
 	AppendPush(b []byte, method string, params any) []byte
 }

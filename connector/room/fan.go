@@ -37,13 +37,17 @@ type fan struct {
 	readers      []*Member   // whose result is being made, the oldest first; some have left meanwhile
 }
 
-// lay gives every member a frame, which write appends.
+// lay gives every member a frame, which write appends; nothing where it appends
+// nothing, as a dialect may have no word for it.
 func (f *fan) lay(message bool, write func([]byte) []byte) {
 	if f.out == nil {
 		f.out = make([]byte, 0, f.lastSize+frameSpare)
 	}
 	start := len(f.out)
 	out := write(f.out)
+	if len(out) == start {
+		return
+	}
 	if start > 0 && len(out) > BatchBytes {
 		f.flush()
 		f.cut = true
@@ -58,7 +62,9 @@ func (f *fan) lay(message bool, write func([]byte) []byte) {
 
 // whisper gives a frame to those whom d reaches.
 func (f *fan) whisper(d delivery, write func([]byte) []byte) {
-	d.frame = write(nil)
+	if d.frame = write(nil); len(d.frame) == 0 {
+		return
+	}
 	f.keep(d)
 	for _, m := range f.members {
 		if m.stage == live && d.reaches(m) {

@@ -1,6 +1,9 @@
 package room
 
-import "sync/atomic"
+import (
+	"strings"
+	"sync/atomic"
+)
 
 // Outlet is where the bytes for a member go.
 type Outlet interface {
@@ -18,6 +21,9 @@ type Member struct {
 	User    string
 	Outlet  Outlet
 	Dialect Dialect
+	// Sends begins the ids of the messages that the member sends; "": its client
+	// wants to be pushed its own private messages, too.
+	Sends string
 
 	// Leaving says that the member's leave is on its way.
 	Leaving atomic.Bool
@@ -42,3 +48,7 @@ const (
 	catchingUp              // its result is being made: they wait in the backlog
 	live                    // it gets them as they come
 )
+
+// hasSent reports whether a private message is one that the member need not be
+// told of.
+func (m *Member) hasSent(id string) bool { return m.Sends != "" && strings.HasPrefix(id, m.Sends) }

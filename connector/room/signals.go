@@ -30,6 +30,9 @@ func (f *fan) signals(all []rpc.SignalPush) (delivered, dropped int) {
 		ends[i] = len(out)
 		of[all[i].User] = append(of[all[i].User], i)
 	}
+	if len(out) == 0 { // the dialect has no word for them
+		return 0, 0
+	}
 	for _, m := range f.members {
 		if m.stage != live {
 			continue

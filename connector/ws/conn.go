@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"slices"
@@ -48,7 +49,10 @@ type Conn struct {
 	incoming atomic.Int64 // bytes of it, of the message that is being read
 	life     life
 	ponged   atomic.Bool
-	handling atomic.Bool // a message: nothing is read meanwhile
+	handling atomic.Bool   // a message: nothing is read meanwhile
+	heard    atomic.Bool   // a message, since somebody looked
+	stream   *bufio.Reader // what is read where there is no WebSocket; nil: there is one
+	farewell func(code int, reason string) []byte
 
 	mu       sync.Mutex
 	queue    [][]byte
@@ -69,11 +73,16 @@ type Conn struct {
 
 // New sends over a line. Only what an [Upgrader] has upgraded can be read.
 func New(line Line, o Options) *Conn {
-	c := &Conn{net: line, limit: o.Queue, flushers: o.Flushers, budget: o.Budget, requests: o.Requests, reading: o.Reading}
+	c := &Conn{net: line, limit: o.Queue, flushers: o.Flushers, budget: o.Budget, requests: o.Requests, reading: o.Reading, farewell: closeFrame}
 	c.idle = sync.NewCond(&c.mu)
 	c.life.pingedAt = time.Now()
 	return c
 }
+
+// SayBye has what bye returns sent to close the connection, which may be nothing,
+// in place of a close frame. It is called before anybody else uses the connection;
+// bye does not wait, and uses nothing of it.
+func (c *Conn) SayBye(bye func(code int, reason string) []byte) { c.farewell = bye }
 
 // Send queues a frame, which the caller must not change any more. A connection
 // whose queue is full is closed as a slow consumer; an empty queue takes a frame
@@ -117,7 +126,7 @@ func (c *Conn) Close(code int, reason string) {
 		return
 	}
 	c.beginClose(code)
-	c.enqueue(closeFrame(code, reason))
+	c.enqueue(c.farewell(code, reason))
 }
 
 // beginClose notes that a close frame follows, and bounds what is left of the
@@ -143,7 +152,7 @@ func (c *Conn) closeSlow(reason string) {
 	c.queue = nil
 	c.beginClose(rpc.CloseSlow)
 	_ = c.net.SetReadDeadline(time.Now())
-	c.enqueue(closeFrame(rpc.CloseSlow, reason))
+	c.enqueue(c.farewell(rpc.CloseSlow, reason))
 }
 
 // shed closes the connection as a slow consumer because all queues together
@@ -168,7 +177,9 @@ func (c *Conn) Dismiss(code int, reason string) {
 	c.mu.Lock()
 	if !c.closing && !c.writing {
 		c.beginClose(code)
-		_, _ = c.net.TryWrite(closeFrame(code, reason))
+		if bye := c.farewell(code, reason); len(bye) > 0 {
+			_, _ = c.net.TryWrite(bye)
+		}
 	}
 	c.mu.Unlock()
 	c.Abort()
@@ -213,9 +224,11 @@ func (c *Conn) enqueue(frame []byte) {
 	if c.dead {
 		return
 	}
-	c.queue = append(c.queue, frame)
-	c.queued += len(frame)
-	if c.counted {
+	if len(frame) > 0 { // without one the writer ends the connection alone
+		c.queue = append(c.queue, frame)
+		c.queued += len(frame)
+	}
+	if c.counted && len(frame) > 0 {
 		c.budget.hold(c, frame)
 	} else if c.queued > takeBytes {
 		c.count()

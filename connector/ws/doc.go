@@ -1,7 +1,8 @@
-// Package ws carries text messages over WebSockets (RFC 6455): bytes, queues,
-// writes, bounds and liveness. It knows nothing of chat.
+// Package ws carries messages over WebSockets (RFC 6455), and over TCP where
+// clients have no WebSockets: bytes, queues, writes, bounds and liveness. It knows
+// nothing of chat.
 //
-// A [Listener] accepts connections, an [Upgrader] makes a [Conn] of one. What
-// all connections share are [Flushers], which write, a [Budget] of what waits to
-// be sent, and what was asked is counted. Read conn.go first.
+// A [Server] accepts connections, and makes a [Conn] of each. What all connections
+// share are [Flushers], which write, a [Budget] of what waits to be sent, and what
+// was asked is counted. Read conn.go first.
 package ws

@@ -4,10 +4,11 @@ import "encoding/binary"
 
 // Opcodes of RFC 6455, section 5.2.
 const (
-	opText  = 0x1
-	opClose = 0x8
-	opPing  = 0x9
-	final   = 0x80
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	opPing   = 0x9
+	final    = 0x80
 )
 
 // FrameHeader is room for the longest header of a frame that a server sends.
@@ -36,13 +37,18 @@ func TextFrame(payload []byte) []byte {
 }
 
 // AppendText appends a text frame, whose payload write appends.
-func AppendText(b []byte, write func([]byte) []byte) []byte {
+func AppendText(b []byte, write func([]byte) []byte) []byte { return appendWith(b, opText, write) }
+
+// AppendBinary appends a binary frame, whose payload write appends.
+func AppendBinary(b []byte, write func([]byte) []byte) []byte { return appendWith(b, opBinary, write) }
+
+func appendWith(b []byte, opcode byte, write func([]byte) []byte) []byte {
 	const likely = 4 // bytes of the header: where it has others, the payload moves
 	start := len(b)
 	b = write(append(b, 0, 0, 0, 0))
 	payload := b[start+likely:]
 	var space [FrameHeader]byte
-	header := appendHeader(space[:0], opText, len(payload))
+	header := appendHeader(space[:0], opcode, len(payload))
 	if longer := len(header) - likely; longer != 0 {
 		b = append(b, space[:max(longer, 0)]...)
 		copy(b[start+len(header):], payload)
@@ -51,6 +57,9 @@ func AppendText(b []byte, write func([]byte) []byte) []byte {
 	copy(b[start:], header)
 	return b
 }
+
+// CloseFrame is what a connection is closed with.
+func CloseFrame(code int, reason string) []byte { return closeFrame(code, reason) }
 
 // closeFrame returns a close frame; the reason is cut to what a control frame
 // holds.

@@ -18,6 +18,9 @@ const sendBuffer = 256 << 10
 type Listener struct {
 	net.Listener
 	TLS *tls.Config // nil: they are not encrypted
+
+	raw      func(l Line, first []byte) // takes what is not HTTP; nil: everything is
+	unshaken func()                     // called, with raw, when a TLS handshake failed; nil: nothing to do
 }
 
 // Accept implements net.Listener. Whoever reads from a connection over TLS first
@@ -35,10 +38,17 @@ func (l Listener) Accept() (net.Conn, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	plain := &line{c, raw}
-	if l.TLS == nil {
+	switch {
+	case l.TLS == nil && l.raw == nil:
 		return plain, nil
+	case l.TLS == nil:
+		return &unknown{Conn: plain, plain: plain, raw: l.raw}, nil
 	}
-	return tls.Server(&wire{line: plain}, l.TLS), nil
+	secure := tls.Server(&wire{line: plain}, l.TLS)
+	if l.raw == nil {
+		return secure, nil
+	}
+	return &unknown{Conn: secure, secure: secure, plain: plain, raw: l.raw, unshaken: l.unshaken}, nil
 }
 
 // taker hands the connection of a request to gorilla/websocket as a socket.
@@ -50,9 +60,12 @@ func (t taker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	encrypted, ok := c.(*tls.Conn)
-	if !ok {
+	switch c := c.(type) {
+	case *unknown:
+		return &socket{Line: c.line()}, buffered, nil
+	case *tls.Conn:
+		return &socket{Line: newSealed(c)}, buffered, nil
+	default:
 		return &socket{Line: c.(*line)}, buffered, nil
 	}
-	return &socket{Line: newSealed(encrypted)}, buffered, nil
 }

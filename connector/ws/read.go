@@ -19,9 +19,9 @@ const smallMessage = 4 << 10
 // has sent before it knows of that costs no more than the copying.
 var errClosing = errors.New("the connection is being closed")
 
-// errNotText and errNotUTF8 end a connection with the code RFC 6455 names.
+// errKind and errNotUTF8 end a connection with the code RFC 6455 names.
 var (
-	errNotText = errors.New("a binary frame")
+	errKind    = errors.New("a frame of the other kind")
 	errNotUTF8 = errors.New("a text frame that is not UTF-8")
 	errCrowded = errors.New("too many bytes of requests")
 )
@@ -29,23 +29,35 @@ var (
 // Read hands each text message to handle, on the calling goroutine, until the
 // connection ends. Its error is what ended it, a *websocket.CloseError where
 // that was the client's close frame.
-func (c *Conn) Read(handle func([]byte)) error {
+func (c *Conn) Read(handle func([]byte)) error { return c.readAll(websocket.TextMessage, handle) }
+
+// ReadBinary is Read of binary messages.
+func (c *Conn) ReadBinary(handle func([]byte)) error {
+	return c.readAll(websocket.BinaryMessage, handle)
+}
+
+func (c *Conn) readAll(kind int, handle func([]byte)) error {
 	for {
-		if err := c.readOne(handle); err != nil {
+		if err := c.readOne(kind, handle); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *Conn) readOne(handle func([]byte)) error {
+func (c *Conn) readOne(wanted int, handle func([]byte)) error {
 	kind, r, err := c.ws.NextReader()
 	if err != nil {
 		c.closeFor(err)
 		return err
 	}
-	if kind != websocket.TextMessage {
+	switch {
+	case kind == wanted:
+	case wanted == websocket.TextMessage:
 		c.Close(websocket.CloseUnsupportedData, "binary frames are not accepted")
-		return errNotText
+		return errKind
+	default:
+		c.Close(websocket.CloseUnsupportedData, "text frames are not accepted")
+		return errKind
 	}
 	if err := c.armMessage(messageTimeout); err != nil {
 		return err
@@ -56,7 +68,7 @@ func (c *Conn) readOne(handle func([]byte)) error {
 		c.closeFor(err)
 		return err
 	}
-	if !utf8.Valid(message) {
+	if wanted == websocket.TextMessage && !utf8.Valid(message) {
 		c.Close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
 		return errNotUTF8
 	}
@@ -64,6 +76,12 @@ func (c *Conn) readOne(handle func([]byte)) error {
 		return err
 	}
 	c.socket.read = 0
+	return c.take(message, handle)
+}
+
+// take hands a message on.
+func (c *Conn) take(message []byte, handle func([]byte)) error {
+	c.heard.Store(true)
 	c.handling.Store(true)
 	defer c.handling.Store(false)
 	if !c.AwaitRoom(context.Background(), 0) { // reading waits with the answers, until the connection closes
@@ -117,8 +135,8 @@ func (c *Conn) armMessage(d time.Duration) error {
 	case c.closing:
 		return nil // linger has set the deadline
 	case d == 0:
-		return c.ws.SetReadDeadline(time.Time{})
+		return c.net.SetReadDeadline(time.Time{})
 	default:
-		return c.ws.SetReadDeadline(time.Now().Add(d))
+		return c.net.SetReadDeadline(time.Now().Add(d))
 	}
 }

@@ -26,8 +26,7 @@ type socket struct {
 	queue atomic.Pointer[Conn]
 
 	// Set before the connection is read as a WebSocket.
-	rate   *rate.Limiter // of bytes; nil: no limit
-	slowed func()        // called when reading waits; nil: nothing to do
+	pace   pace
 	frames frameHeads
 }
 
@@ -39,23 +38,36 @@ func (s *socket) Read(p []byte) (int, error) {
 	if s.read += n; s.read > s.limit {
 		return 0, errFlood
 	}
-	s.pace(n)
+	s.pace.wait(n)
 	if good, bad := s.frames.check(p[:n]); bad != nil {
 		return good, bad
 	}
 	return n, err
 }
 
-// pace waits until n bytes more may be read. What one read brings is worth
+// pace is how fast a client is read.
+type pace struct {
+	rate   *rate.Limiter // of bytes; nil: no limit
+	slowed func()        // called when reading waits; nil: nothing to do
+}
+
+func newPace(o Options) pace {
+	if o.ReadRate <= 0 {
+		return pace{}
+	}
+	return pace{rate.NewLimiter(rate.Limit(o.ReadRate), 4*o.ReadRate), o.OnSlowed}
+}
+
+// wait waits until n bytes more may be read. What one read brings is worth
 // less than a moment.
-func (s *socket) pace(n int) {
-	if s.rate == nil || n == 0 {
+func (p pace) wait(n int) {
+	if p.rate == nil || n == 0 {
 		return
 	}
 	now := time.Now()
-	if wait := s.rate.ReserveN(now, min(n, s.rate.Burst())).DelayFrom(now); wait > 0 {
-		if s.slowed != nil {
-			s.slowed()
+	if wait := p.rate.ReserveN(now, min(n, p.rate.Burst())).DelayFrom(now); wait > 0 {
+		if p.slowed != nil {
+			p.slowed()
 		}
 		time.Sleep(wait)
 	}

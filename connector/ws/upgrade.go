@@ -32,14 +32,17 @@ type Options struct {
 // concurrent use.
 type Upgrader struct{ upgrader websocket.Upgrader }
 
-// NewUpgrader returns one that agrees to a subprotocol. It leaves the Origin of
+// NewUpgrader returns one that agrees to a subprotocol; "": to none. It leaves the Origin of
 // requests to its caller.
 func NewUpgrader(subprotocol string, handshake time.Duration) *Upgrader {
-	return &Upgrader{websocket.Upgrader{
+	u := websocket.Upgrader{
 		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, WriteBufferPool: new(sync.Pool),
-		Subprotocols: []string{subprotocol}, HandshakeTimeout: handshake,
-		CheckOrigin: func(*http.Request) bool { return true },
-	}}
+		HandshakeTimeout: handshake, CheckOrigin: func(*http.Request) bool { return true },
+	}
+	if subprotocol != "" {
+		u.Subprotocols = []string{subprotocol}
+	}
+	return &Upgrader{u}
 }
 
 // Upgrade answers the request. With an error the request has been answered, too.
@@ -52,9 +55,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, o Options) (*
 	c := New(s.Line, o)
 	c.ws, c.socket = ws, s
 	s.limit = 4*o.Message + 64<<10
-	if o.ReadRate > 0 {
-		s.rate, s.slowed = rate.NewLimiter(rate.Limit(o.ReadRate), 4*o.ReadRate), o.OnSlowed
-	}
+	s.pace = newPace(o)
 	s.queue.Store(c)
 	ws.SetReadLimit(int64(o.Message))
 	ws.SetPongHandler(func(string) error {

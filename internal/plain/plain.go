@@ -4,7 +4,6 @@ package plain
 
 import (
 	"container/list"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -78,8 +77,8 @@ func (s *Server) Close() error {
 // cut closes a connection at once. To say so in TLS first would take seconds
 // where the client reads nothing.
 func cut(c net.Conn) {
-	if secure, ok := c.(*tls.Conn); ok {
-		c = secure.NetConn()
+	if inner, ok := c.(interface{ NetConn() net.Conn }); ok { // *tls.Conn among them
+		c = inner.NetConn()
 	}
 	_ = c.Close()
 }

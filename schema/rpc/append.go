@@ -90,9 +90,14 @@ func (m *Message) encodedSize() int {
 // wrote it.
 func AppendChatPush(b, message []byte, prev int64) []byte {
 	b = append(b, `{"jsonrpc":"2.0","method":"chat","params":`...)
+	return append(AppendChatParams(b, message, prev), '}')
+}
+
+// AppendChatParams appends the params of AppendChatPush.
+func AppendChatParams(b, message []byte, prev int64) []byte {
 	b = append(b, message[:len(message)-1]...)
 	b = strconv.AppendInt(append(b, `,"prev":`...), prev, 10)
-	return append(b, `}}`...)
+	return append(b, '}')
 }
 
 // AppendJoinResult appends r. Its messages are given as AppendMessage wrote them,

@@ -148,7 +148,7 @@ func (c *crowd) read(p *peer) error {
 			_ = r.conn.Close()
 			return err
 		}
-		d, ok := age(frame)
+		d, ok := jsonRPC.age(frame)
 		m := c.measure.Load()
 		if !ok || m == nil {
 			continue

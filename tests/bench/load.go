@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -39,7 +37,7 @@ func receive(r *raw, n int) ([]time.Duration, error) {
 		if err != nil {
 			return ages, err
 		}
-		if d, ok := age(frame); ok {
+		if d, ok := jsonRPC.age(frame); ok {
 			ages = append(ages, d)
 		}
 	}
@@ -105,80 +103,6 @@ func (b *bench) rooms() error {
 	deliveries := float64(rooms * rate * seconds * members)
 	b.row("rooms: 100 channels × 10 members, 10 messages/s each", "p50 %.2f ms, p99 %.2f ms; %.1f CPU-seconds per million deliveries, everything but the load generator",
 		ms(quantile(all, .5)), ms(quantile(all, .99)), used.Seconds()/deliveries*1e6)
-	return nil
-}
-
-// fanout: one channel, many members, ten publishers; the highest rate at which
-// p99 stays within 250 ms.
-func (b *bench) fanout(ctx context.Context, members int) error {
-	const publishers, seconds = 10, 5
-	all := make([]*raw, members)
-	for i := range all {
-		r, err := b.enter(fmt.Sprint("m", i), "hall")
-		if err != nil {
-			return err
-		}
-		defer r.conn.Close()
-		all[i] = r
-	}
-	var chats atomic.Int64
-	var mu sync.Mutex
-	var ages []time.Duration
-	for i, r := range all {
-		go func() {
-			for {
-				frame, err := r.next()
-				if err != nil {
-					return
-				}
-				if !bytes.Contains(frame[:min(len(frame), 40)], chatMethod) {
-					continue
-				}
-				chats.Add(1)
-				if i%50 == 0 {
-					if d, ok := age(frame); ok {
-						mu.Lock()
-						ages = append(ages, d)
-						mu.Unlock()
-					}
-				}
-			}
-		}()
-	}
-	time.Sleep(2 * time.Second) // until everybody has received everybody's join
-	best := "none within 250 ms"
-	for _, rate := range []int{80, 250, 500, 750, 1000, 1500, 2000, 2500, 3000, 4000} {
-		mu.Lock()
-		ages = nil
-		mu.Unlock()
-		before, used, begin := chats.Load(), b.cpu(), time.Now()
-		next := 0
-		pace(rate, rate*seconds, func() bool {
-			next++
-			return all[next%publishers].send(stampedChat("hall", bodySize)) == nil && ctx.Err() == nil
-		})
-		want := before + int64(rate*seconds*members)
-		for wait := time.Now(); chats.Load() < want && time.Since(wait) < 5*time.Second; {
-			time.Sleep(time.Millisecond)
-		}
-		took := time.Since(begin)
-		used = b.cpu() - used
-		delivered := chats.Load() - before
-		mu.Lock()
-		p50, p99 := quantile(ages, .5), quantile(ages, .99)
-		mu.Unlock()
-		if rate == 80 {
-			b.row(fmt.Sprintf("fan-out to %d members at 80 messages/s", members), "p50 %.1f ms, p99 %.1f ms", ms(p50), ms(p99))
-		}
-		fmt.Fprintf(os.Stderr, "fan-out at %d messages/s: %.0f deliveries/s, p50 %.1f p99 %.1f ms, %.2f CPU-s per million\n",
-			rate, float64(delivered)/took.Seconds(), ms(p50), ms(p99), used.Seconds()/float64(delivered)*1e6)
-		if chats.Load() < want || p99 > 250*time.Millisecond {
-			break
-		}
-		best = fmt.Sprintf("%.0f deliveries/s at %d messages/s: p50 %.1f ms, p99 %.1f ms; %.2f CPU-seconds per million deliveries, everything but the load generator",
-			float64(delivered)/took.Seconds(), rate, ms(p50), ms(p99), used.Seconds()/float64(delivered)*1e6)
-	}
-	b.row(fmt.Sprintf("fan-out to %d members, highest rate with p99 ≤ 250 ms", members), "%s", best)
 	return nil
 }
 
@@ -283,10 +207,13 @@ func pace(rate, n int, f func() bool) {
 
 // cpu is what the server and its children have used; 0 where that cannot be
 // read.
-func (b *bench) cpu() time.Duration {
-	total := processCPU(b.pid)
-	for _, pid := range children(b.pid) {
-		total += processCPU(pid)
+func (b *bench) cpu() time.Duration { return familyCPU(b.pid) }
+
+// familyCPU is what a process and its children have used.
+func familyCPU(pid int) time.Duration {
+	total := processCPU(pid)
+	for _, child := range children(pid) {
+		total += processCPU(child)
 	}
 	return total
 }

@@ -32,21 +32,23 @@ const (
 )
 
 type bench struct {
-	addr   string
-	pid    int
-	data   string // the server's folder
-	log    string // the server's, a file
-	rows   [][2]string
-	tokens *issuer
-	admin  string // the server's address of metrics, once it is known
-	failed string // what was beyond its bound; "": nothing
+	addr string
+	// pomeloAddr is the server's address for clients of pomelo.
+	pomeloAddr string
+	pid        int
+	data       string // the server's folder
+	log        string // the server's, a file
+	rows       [][2]string
+	tokens     *issuer
+	admin      string // the server's address of metrics, once it is known
+	failed     string // what was beyond its bound; "": nothing
 }
 
 // options are what the parts are run with.
 type options struct {
 	history, members, clients, hostile int
 	duration                           time.Duration
-	attack                             string
+	attack, pomelo                     string
 }
 
 func main() {
@@ -57,8 +59,9 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 20_000, "connections among which are hostile ones")
 	flag.DurationVar(&o.duration, "duration", 10*time.Minute, "time without hostile clients, and with them")
 	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name; each: one after the other")
+	flag.StringVar(&o.pomelo, "pomelo", "", "folder of an application of pomelo to measure beside, tests/bench/pomelo; default: none")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
-	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, reactions, joins, api, revocation, or floods, hostile; default: all but the last two")
+	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, api, revocation, or floods, hostile; default: all but the last two")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -103,7 +106,10 @@ func (b *bench) start(ctx context.Context, binary, only string) (stop func(), er
 	if b.addr, err = freeport.Address(); err != nil {
 		return nil, err
 	}
-	server := exec.CommandContext(ctx, binary, "up", "--listen", b.addr, "--data", b.data)
+	if b.pomeloAddr, err = freeport.Address(); err != nil {
+		return nil, err
+	}
+	server := exec.CommandContext(ctx, binary, "up", "--listen", b.addr, "--pomelo", b.pomeloAddr, "--data", b.data)
 	server.Cancel = func() error { return server.Process.Signal(os.Interrupt) }
 	server.WaitDelay = 20 * time.Second
 	switch only {
@@ -149,6 +155,7 @@ func (b *bench) parts(ctx context.Context, binary, only string, o options) error
 		{"rooms", b.rooms},
 		{"signals", b.signals},
 		{"fanout", func() error { return b.fanout(ctx, o.members) }},
+		{"pomelo", func() error { return b.pomelo(ctx, o.members, o.pomelo) }},
 		{"reactions", b.reactions},
 		{"joins", func() error { return b.joins(o.history) }},
 		{"api", func() error { return b.api(ctx) }},

@@ -133,7 +133,7 @@ func (r *raw) next() ([]byte, error) {
 		}
 		_, _ = r.in.Discard(n)
 		switch op {
-		case 0x1:
+		case 0x1, 0x2:
 			return frame, nil
 		case 0x8:
 			return nil, fmt.Errorf("closed: %q", frame)
@@ -172,31 +172,11 @@ var began = time.Now()
 
 // stampedChat is a chat whose body begins with the time it was sent.
 func stampedChat(channel string, size int) string {
-	stamp := fmt.Sprintf("%016d", time.Since(began))
-	return `{"jsonrpc":"2.0","id":2,"method":"chat","params":{"channel":"` + channel + `","body":"` +
-		stamp + strings.Repeat("x", max(0, size-len(stamp))) + `"}}`
+	return `{"jsonrpc":"2.0","id":2,"method":"chat","params":{"channel":"` + channel + `","body":"` + stamped(size) + `"}}`
 }
 
-var (
-	chatMethod = []byte(`"method":"chat"`)
-	bodyField  = []byte(`"body":"`)
-)
-
-// age is how long ago the chat in a push was sent; false for other frames.
-func age(frame []byte) (time.Duration, bool) {
-	if !bytes.Contains(frame[:min(len(frame), 40)], chatMethod) {
-		return 0, false
-	}
-	i := bytes.Index(frame, bodyField)
-	if i < 0 || len(frame) < i+len(bodyField)+16 {
-		return 0, false
-	}
-	sent := time.Duration(0)
-	for _, c := range frame[i+len(bodyField):][:16] {
-		if c < '0' || c > '9' {
-			return 0, false // somebody else's
-		}
-		sent = sent*10 + time.Duration(c-'0')
-	}
-	return time.Since(began) - sent, true
+// stamped is a body that begins with the time.
+func stamped(size int) string {
+	stamp := fmt.Sprintf("%016d", time.Since(began))
+	return stamp + strings.Repeat("x", max(0, size-len(stamp)))
 }

@@ -92,7 +92,7 @@ func (x *reacting) receive(r *raw, sample bool) {
 		if bytes.Contains(frame[:min(len(frame), 40)], reactedMethod) {
 			x.bytes.Add(int64(len(frame)))
 		}
-		if d, ok := age(frame); ok && sample {
+		if d, ok := jsonRPC.age(frame); ok && sample {
 			x.mu.Lock()
 			x.ages = append(x.ages, d)
 			x.mu.Unlock()

@@ -36,7 +36,7 @@ var plantedBugs = []planted{
 	},
 	{
 		"private messages reach everybody", "connector/room/backlog.go",
-		`return d.to == "" || d.user == m.User`, `return d.message || d.to == "" || d.user == m.User`,
+		`return d.to == "" || d.to == m.User`, `return d.message || d.to == "" || d.to == m.User`,
 		[]checker.Rule{checker.Private},
 	},
 	{

@@ -61,6 +61,9 @@ func (c *connectorCommand) Run(ctx context.Context, p process) error {
 		if !cfg.NoClients {
 			t.log.Info("the connector listens", "address", conn.Addr().String())
 		}
+		if at := conn.PomeloAddr(); at != nil {
+			t.log.Info("clients of pomelo connect to", "address", at.String())
+		}
 		if at := conn.APIAddr(); at != nil {
 			t.log.Info("the API listens", "address", at.String())
 		}

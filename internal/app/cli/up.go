@@ -87,13 +87,17 @@ func (c *upCommand) announce(p process, a stack.Addresses, log *slog.Logger) {
 	if a.ClickHouseHTTP != "" {
 		sql = "SQL by HTTP: " + a.ClickHouseHTTP
 	}
+	pomelo := ""
+	if a.Pomelo != "" {
+		pomelo = "\n  pomelo      " + a.Pomelo
+	}
 	fmt.Fprintf(p.stdout, `Parley is ready.
-  chat        %s
+  chat        %s%s
   API         %s (key in %s)
   data        %s
   Kafka       %s (embedded broker)
   ClickHouse  %s (%s)
-`, a.Chat, a.API, a.APIKeyFile, data, a.Kafka, a.ClickHouse, sql)
+`, a.Chat, pomelo, a.API, a.APIKeyFile, data, a.Kafka, a.ClickHouse, sql)
 }
 
 // starting is the health of a stack that may not exist yet.

@@ -25,6 +25,8 @@ type Addresses struct {
 	Pid int `json:"pid"`
 	// Chat is the URL of the browser chat.
 	Chat string `json:"chat"`
+	// Pomelo is the host:port for clients of pomelo; "": there is none.
+	Pomelo string `json:"pomelo,omitempty"`
 	// API is the URL of the API for backends, and APIKeyFile holds a key for it that may
 	// do everything. It is another one after each start.
 	API        string `json:"api"`

@@ -300,6 +300,9 @@ func (s *Stack) startComponents(listener net.Listener) (err error) {
 	if s.connector, err = connector.New(cfg); err != nil {
 		return err
 	}
+	if at := s.connector.PomeloAddr(); at != nil {
+		s.addr.Pomelo = at.String()
+	}
 	s.run("connector", s.connector.Run)
 	return nil
 }

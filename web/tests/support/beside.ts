@@ -35,9 +35,18 @@ export class Beside {
   }
 
   /** Stops it in order. */
-  async stop(): Promise<void> {
-    const exited = new Promise((resolve) => this.#child.once("exit", resolve));
-    if (this.#child.exitCode !== null || !this.#child.kill()) return;
-    await exited;
+  stop(): Promise<void> {
+    return this.#end("SIGTERM");
+  }
+
+  /** The process is gone at once, with everything it held in memory. */
+  kill(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const exited = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#child.kill(signal)) await exited;
   }
 }

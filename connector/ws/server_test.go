@@ -1,4 +1,4 @@
-package jsonrpc
+package ws
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ func TestUnreadPage(t *testing.T) {
 		_, err := w.Write(make([]byte, 64<<20))
 		served <- err
 	})
-	all := NewServer(Config{Host: open{}, Page: page, Logger: slog.New(slog.DiscardHandler)})
+	all := NewServer(Config{Host: open{}, Page: page, Path: "/ws", Logger: slog.New(slog.DiscardHandler)})
 	server := all.server
 	if server.WriteTimeout <= 0 || server.ReadTimeout <= 0 || server.IdleTimeout <= 0 {
 		t.Fatalf("the server waits for ever: %+v", server)

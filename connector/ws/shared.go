@@ -1,8 +1,7 @@
-package jsonrpc
+package ws
 
 import (
 	"github.com/parley-chat/parley/connector/quota"
-	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -12,18 +11,11 @@ const (
 	requestShare = 2 << 10   // that each client has beyond them
 )
 
-// Queues bounds the bytes that wait to be sent to all clients together.
-type Queues = ws.Budget
-
-// NewQueues bounds them at limit. shed is called when a connection is closed for
-// it; nil: nothing is to do.
-func NewQueues(limit int, shed func()) *Queues { return ws.NewBudget(limit, shed) }
-
 // Shared is what connections have in common: who writes for them, and what they
 // may take together.
 type Shared struct {
-	Flushers *ws.Flushers
-	Queues   *Queues     // nil: no bound
+	Flushers *Flushers
+	Queues   *Budget     // nil: no bound
 	Requests *quota.Pool // of what clients have asked, and is not answered
 	Reading  *quota.Pool // of messages that are being read
 
@@ -34,16 +26,17 @@ type Shared struct {
 
 // NewShared returns what connections with these limits share. Each is read at
 // readRate bytes a second, 0 meaning any; slowed is called when it waits for that.
-func NewShared(l rpc.Limits, readRate int, queues *Queues, slowed func()) *Shared {
+func NewShared(l rpc.Limits, readRate int, queues *Budget, slowed func()) *Shared {
 	return &Shared{
-		Flushers: ws.NewFlushers(), Queues: queues,
+		Flushers: NewFlushers(), Queues: queues,
 		Requests: quota.NewPool(requestBytes, requestShare), Reading: quota.NewPool(readingBytes, 0),
 		limits: l, readRate: readRate, slowed: slowed,
 	}
 }
 
-func (s *Shared) options() ws.Options {
-	return ws.Options{
+// Options are those of each of them.
+func (s *Shared) Options() Options {
+	return Options{
 		Message: s.limits.Frame, Queue: s.limits.Queue, ReadRate: s.readRate, OnSlowed: s.slowed,
 		Flushers: s.Flushers, Budget: s.Queues, Requests: s.Requests, Reading: s.Reading,
 	}

@@ -1,4 +1,4 @@
-package jsonrpc
+package ws
 
 import (
 	"bytes"
@@ -8,13 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/plain"
-	"github.com/parley-chat/parley/schema/rpc"
 )
 
 const (
@@ -30,13 +29,6 @@ const (
 	acceptPatience = 5 * time.Second
 )
 
-// WriteTimeout is how long one write to a client may be under way.
-const WriteTimeout = ws.WriteTimeout
-
-// Codes are the close codes of WebSockets themselves that a connection may end
-// with.
-var Codes = ws.Codes
-
 // Host decides what becomes of requests. Its methods are called concurrently.
 type Host interface {
 	// Refuse says why a request is not served at all; "" when it is.
@@ -50,31 +42,41 @@ type Host interface {
 type Place interface {
 	// Shared is what the connection shares with others.
 	Shared() *Shared
-	// Open begins the session that the connection carries. token is the bearer
-	// token of its request; "": there was none.
-	Open(c Conn, token string)
+	// Open begins the session that the connection carries, which came with that.
+	Open(c *Conn, from Arrival)
 	// Fail gives the place back: there will be no connection.
 	Fail()
+}
+
+// Arrival is what a connection came with.
+type Arrival struct {
+	Host  string // and port that the client has connected to, as it says; without HTTP: this side's address
+	Token string // the bearer token of its request; "": there was none
 }
 
 // Config is what a Server needs.
 type Config struct {
 	Host       Host
 	Page       http.Handler // served at /; nil: nothing is
+	Path       string       // of WebSockets; with / at its end: and everything below
+	Protocol   string       // the subprotocol that is agreed to; "": none
 	Plain      int          // connections that are not WebSockets, at most; 0: any
 	OnCrowded  func()       // called when one of these had to make room for another
 	TLS        *tls.Config  // nil: connections are not encrypted
 	OnUnshaken func()       // called when a TLS handshake failed; nil: nothing to do
-	MaxToken   int          // bytes of a token; of a longer one as much is kept as shows that
-	Logger     *slog.Logger
+	// Raw gives a place to a connection that does not begin as HTTP does, from an
+	// address; false: it is closed. nil: there are none.
+	Raw      func(from netip.Addr) (Place, bool)
+	MaxToken int // bytes of a token; of a longer one as much is kept as shows that
+	Logger   *slog.Logger
 }
 
-// Server accepts clients' connections: WebSockets at /ws, and a page. Safe for
-// concurrent use.
+// Server accepts clients' connections: WebSockets at one path, and a page. Safe
+// for concurrent use.
 type Server struct {
 	cfg      Config
 	mux      *http.ServeMux
-	upgrader *ws.Upgrader
+	upgrader *Upgrader
 	server   *plain.Server
 
 	mu       sync.Mutex
@@ -86,9 +88,9 @@ type Server struct {
 func NewServer(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, mux: http.NewServeMux(),
-		upgrader: ws.NewUpgrader(rpc.Subprotocol, headTimeout), // the host has checked the Origin
+		upgrader: NewUpgrader(cfg.Protocol, headTimeout), // the host has checked the Origin
 	}
-	s.mux.HandleFunc("GET /ws", s.upgrade)
+	s.mux.HandleFunc("GET "+cfg.Path, s.upgrade)
 	if cfg.Page != nil {
 		s.mux.Handle("/", cfg.Page)
 	}
@@ -96,6 +98,7 @@ func NewServer(cfg Config) *Server {
 		Head: headTimeout, Request: RequestTimeout, Answer: answerTimeout, Idle: idleTimeout,
 		HeadBytes: MaxHead, Connections: cfg.Plain, OnCrowded: cfg.OnCrowded,
 	})
+	s.server.ConnContext = connContext
 	s.server.OnAcceptError = s.acceptFailed
 	s.server.ErrorLog = log.New(complaints{s}, "", 0)
 	return s
@@ -104,7 +107,11 @@ func NewServer(cfg Config) *Server {
 // Serve serves the connections of a listener until Close, and goes on after
 // errors of accepting that pass.
 func (s *Server) Serve(l net.Listener) error {
-	return s.server.Serve(ws.Listener{Listener: l, TLS: s.cfg.TLS})
+	all := Listener{Listener: l, TLS: s.cfg.TLS}
+	if s.cfg.Raw != nil {
+		all.raw, all.unshaken = s.openRaw, s.cfg.OnUnshaken
+	}
+	return s.server.Serve(all)
 }
 
 // Close ends Serve, with http.ErrServerClosed, and all connections that are not
@@ -153,6 +160,7 @@ func (s *Server) Failing(now time.Time) error {
 // ServeHTTP serves what the host does not refuse; the rest gets 403 and a sentence
 // for whoever runs the connector.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	markSecure(r)
 	if why := s.cfg.Host.Refuse(r); why != "" {
 		http.Error(w, why, http.StatusForbidden)
 		return
@@ -175,12 +183,35 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	conn, err := s.upgrader.Upgrade(w, r, place.Shared().options())
+	conn, err := s.upgrader.Upgrade(w, r, place.Shared().Options())
 	if err != nil {
 		place.Fail()
 		return // the upgrader has answered
 	}
-	place.Open(Conn{conn}, bearer(r, s.cfg.MaxToken))
+	place.Open(conn, Arrival{Host: hostOf(r), Token: bearer(r, s.cfg.MaxToken)})
+}
+
+// openRaw makes a session's connection of one that is not HTTP.
+func (s *Server) openRaw(l Line, first []byte) {
+	from, _ := netip.ParseAddrPort(l.RemoteAddr().String())
+	place, ok := s.cfg.Raw(plain.Bare(from.Addr()))
+	if !ok {
+		_ = l.Close()
+		return
+	}
+	place.Open(newRaw(l, first, place.Shared().Options()), Arrival{Host: l.LocalAddr().String()})
+}
+
+// hostOf is the host and port that a request names, which leaves out the usual one.
+func hostOf(r *http.Request) string {
+	if _, _, err := net.SplitHostPort(r.Host); err == nil {
+		return strings.Clone(r.Host)
+	}
+	port := "80"
+	if r.TLS != nil {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.Trim(r.Host, "[]"), port)
 }
 
 func bearer(r *http.Request, most int) string {
