@@ -79,8 +79,18 @@ func TestBackendIsTurnedAway(t *testing.T) {
 		t.Errorf("once it is revoked, the token is answered %d %s", status, text)
 	}
 	r.inc.draining.Store(true)
-	if status, text := r.send(t, http.MethodGet, "/v1/openapi.json", nil, withKey(r.key)); status != http.StatusServiceUnavailable {
-		t.Errorf("while it drains, it answers %d %s", status, text)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+"/v1/openapi.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = withKey(r.key)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !res.Close {
+		t.Errorf("while it drains, it answers %s with %v, and keeps the connection: %t", res.Status, res.Header, !res.Close)
 	}
 }
 

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # What the compose file takes from the environment. What runs keeps what it was
 # started with: another value would replace its containers, another project
 # would be another stack.
-settings="PORT NOFILE PARLEY_SECRETS PARLEY_SECRETS_USER KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_RATIO PARLEY_PROJECT PARLEY_VERSION SOURCE_DATE_EPOCH"
+settings="PORT NOFILE PARLEY_SECRETS PARLEY_SECRETS_USER API_PORT KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_RATIO PARLEY_PROJECT PARLEY_VERSION SOURCE_DATE_EPOCH"
 
 compose() { docker compose -f deploy/compose.yaml "$@"; }
 
@@ -38,7 +38,7 @@ choose() {
 		recall
 	fi
 	[ "$PORT" != 0 ] || PORT=$(any_free)
-	: "${KAFKA_PORT:=$(free 9094)}" "${CLICKHOUSE_PORT:=$(free 8123)}" "${JAEGER_PORT:=$(free 16686)}"
+	: "${API_PORT:=$(free 8444)}" "${KAFKA_PORT:=$(free 9094)}" "${CLICKHOUSE_PORT:=$(free 8123)}" "${JAEGER_PORT:=$(free 16686)}"
 	: "${CLICKHOUSE_PASSWORD:=$(password)}"
 	: "${PARLEY_SECRETS:=$data/secrets}" "${PARLEY_SECRETS_USER:=$(id -u):$(id -g)}"
 	: "${PARLEY_PROJECT:=parley-$(cksum <<<"$data" | cut -d ' ' -f 1)}"
@@ -64,7 +64,7 @@ recall() {
 	# shellcheck source=/dev/null
 	. "$data/settings"
 	unset PARLEY_VERSION SOURCE_DATE_EPOCH
-	for name in KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT; do printf -v "$name" %s "$(free "${!name}")"; done
+	for name in API_PORT KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT; do printf -v "$name" %s "$(free "${!name}")"; done
 	eval "$now"
 }
 
@@ -81,6 +81,7 @@ describe() {
 		Parley is ready.
 		  chat        https://localhost:$PORT (nginx, before two connectors; its certificate is made here, so browsers warn)
 		  users       ada, bob and cyd (password in $PARLEY_SECRETS/password)
+		  API         https://localhost:$API_PORT (key in $PARLEY_SECRETS/api.key, certificate in $PARLEY_SECRETS/tls.crt)
 		  data        volumes of Docker (docker volume ls --filter name=$PARLEY_PROJECT)
 		  Kafka       127.0.0.1:$KAFKA_PORT (Apache Kafka)
 		  ClickHouse  SQL by HTTP: http://127.0.0.1:$CLICKHOUSE_PORT (user parley, password in $data/settings)
@@ -98,10 +99,10 @@ up() {
 		if listening "127.0.0.1:$PORT"; then
 			fail "Address 127.0.0.1:$PORT is in use by $(owner "$PORT"): stop it, or choose another port with make up$this PORT=8081."
 		fi
-		scripts/keys.sh "$PARLEY_SECRETS"
 		compose build connector-1 token-endpoint
 		remember
 	fi
+	scripts/keys.sh "$PARLEY_SECRETS" # what a later version needs, too
 	# Containers that stopped are started again, those that run are left alone.
 	compose up --detach --no-build --wait --wait-timeout 300 ||
 		fail "Not every part is ready; \`make ps$this\` says which, \`make logs$this\` shows why."

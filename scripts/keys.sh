@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Makes what logins need, in a folder: a key pair for tokens, a certificate for
-# HTTPS on this machine, and a password for the demo users. Usage:
+# HTTPS on this machine, a password for the demo users, and a key for backends.
+# Usage:
 #
 #   scripts/keys.sh FOLDER
 #
 # What is there already is kept. token.key signs tokens and belongs to whoever
-# issues them; connectors get token.pub. A site that others reach needs a
+# issues them; connectors get token.pub. api.key is what a backend sends, as
+# `parley api-key` makes one; connectors get api-keys, which has its sum. A site that others reach needs a
 # certificate of its own in tls.crt and tls.key.
 set -euo pipefail
 
@@ -28,3 +30,12 @@ if [ ! -e tls.crt ]; then
 		-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -keyout tls.key -out tls.crt 2>/dev/null
 fi
 [ -e password ] || openssl rand -hex 16 >password
+if [ ! -e api.key ]; then
+	printf 'parley_%s\n' "$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=\n')" >api.key
+	rm -f api-keys
+fi
+if [ ! -e api-keys ]; then
+	printf 'demo %s [{"channels": ["*"], "allow": ["api", "moderate", "audit", "admin"]}]\n' \
+		"$(tr -d '\n' <api.key | openssl dgst -sha256 -r | cut -d ' ' -f 1)" >api-keys
+	chmod 644 api-keys
+fi

@@ -165,6 +165,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	case serve == nil:
 		s.astray(w, r)
 	case !s.cfg.Host.Ready():
+		w.Header().Set("Connection", "close") // the next one may lead to another connector
 		busy(w)
 	default:
 		serve(&request{r, w, by})

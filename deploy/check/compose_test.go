@@ -84,11 +84,16 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{"PARLEY_AUTH_AUDIENCE: parley", "PARLEY_AUTH_AUDIENCE: parlay", "connector-1: it wants tokens for parlay"},
 		{"PARLEY_AUTH_KEY: /run/secrets/token-pub", "PARLEY_AUTH_KEY: /run/secrets/token-public", "connector-2: it has no secret token-public"},
 		{"/token.pub", "/token.key", "connector-1: exit status 1: parley: --auth-key"},
-		{"secrets: [token-pub]", "secrets: [token-pub, token-key]", "connector-1: it has the secret token-key, which is for token-endpoint alone"},
+		{"secrets: [token-pub, api-keys]", "secrets: [token-pub, api-keys, token-key]", "connector-1: it has the secret token-key, which is for token-endpoint alone"},
+		{"secrets: [token-pub, api-keys]", "secrets: [token-pub]", "connector-1: it has no secret api-keys"},
+		{"PARLEY_API_PLAINTEXT: \"true\"", "PARLEY_API_RATE: 1", "connector-2: exit status 1: parley: the API listens at :8091, beyond this machine"},
+		{"PARLEY_LB_API_2: connector-2:8091", "PARLEY_LB_API_2: connector-2:8090", "lb: connector-2:8091 is not behind it"},
+		{":8444\"]", ":8091\"]", "lb: what is published does not speak TLS"},
+		{"/api-keys\" }", "/api.key\" }", "connector-1: exit status 1: parley: the file of API keys"},
 		{"secrets: [token-key, password]", "secrets: [token-key]", "token-endpoint: it has no secret password"},
 		{"PARLEY_LB_TOKEN_ENDPOINT: token-endpoint:8090", "PARLEY_LB_TOKEN_ENDPOINT: token-endpoint:8091", "lb: token-endpoint:8090 is not behind it"},
 		{"PARLEY_LB_CERT: /run/secrets/tls-crt", "PARLEY_LB_CERT: /run/secrets/tls-cert", "lb: it has no secret tls-cert"},
-		{":8443\"]", ":8080\"]", "lb: what is published does not speak TLS"},
+		{":8443\",", ":8080\",", "lb: what is published does not speak TLS"},
 		{"token-endpoint: { condition: service_healthy, restart: true }", "token-endpoint: { condition: service_started }", "lb: it does not wait for token-endpoint to be healthy"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAINS: 5s", "connector-2: exit status 1: parley: `parley connector` has no flag for the environment variable PARLEY_DRAINS"},
 		{"PARLEY_DRAIN: 5s", "PARLEY_DRAIN: soon", "soon"},
@@ -141,7 +146,7 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 // What people may set arrives where it is meant to.
 func TestComposeTakesTheEnvironment(t *testing.T) {
 	p := compose(t, composeText(t), types.Mapping{
-		"PARLEY_PROJECT": "other", "PARLEY_VERSION": "v1.2.3", "PORT": "8081", "KAFKA_PORT": "19094",
+		"PARLEY_PROJECT": "other", "PARLEY_VERSION": "v1.2.3", "PORT": "8081", "API_PORT": "18444", "KAFKA_PORT": "19094",
 		"CLICKHOUSE_PORT": "18123", "CLICKHOUSE_PASSWORD": "secret", "JAEGER_PORT": "26686", "TRACE_RATIO": "0.1",
 		"NOFILE": "1024", "PARLEY_SECRETS": chosen["PARLEY_SECRETS"], "PARLEY_SECRETS_USER": "1000:1000",
 	})
@@ -152,6 +157,9 @@ func TestComposeTakesTheEnvironment(t *testing.T) {
 		if got := p.Services[service].Ports[0].Published; got != want {
 			t.Errorf("%s is published at %s, want %s", service, got, want)
 		}
+	}
+	if got := p.Services["lb"].Ports[1].Published; got != "18444" {
+		t.Errorf("the API is published at %s", got)
 	}
 	// A limit above that of the engine keeps a container from starting.
 	for name, s := range p.Services {

@@ -160,6 +160,9 @@ func (o *objects) probed(d *appsv1.Deployment) (found []string) {
 	if values["PARLEY_LISTEN"] != "" {
 		named["chat"] = "PARLEY_LISTEN"
 	}
+	if values["PARLEY_API"] != "" {
+		named["api"] = "PARLEY_API"
+	}
 	for name, variable := range named {
 		if port := portOf(c, name); values[variable] != ":"+strconv.Itoa(port) {
 			found = append(found, fmt.Sprintf("the port %s is %d, %s says %s", name, port, variable, values[variable]))

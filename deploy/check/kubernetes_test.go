@@ -22,7 +22,7 @@ import (
 const manifests = root + "/deploy/kubernetes"
 
 // overlays are what people apply; the base alone is not one.
-var overlays = []string{"production", "demo"}
+var overlays = []string{"production", "demo", "api"}
 
 // objects are Kubernetes' objects by kind, as the API server reads them.
 type objects struct {
@@ -178,8 +178,8 @@ func TestKubernetesManifestsAreRight(t *testing.T) {
 		for _, p := range o.problems() {
 			t.Errorf("%s: %s", overlay, p)
 		}
-		more := map[string]int{"demo": 1}[overlay]
-		if len(o.deployments) != 3+more || len(o.namespaces) != 1 || len(o.ingresses) != 1+more || len(o.policies) != 2+more {
+		more, rules := map[string]int{"demo": 1}[overlay], map[string]int{"demo": 1, "api": 1}[overlay]
+		if len(o.deployments) != 3+more || len(o.namespaces) != 1 || len(o.ingresses) != 1+more || len(o.policies) != 2+rules {
 			t.Errorf("%s: %d deployments, %d namespaces, %d ingresses, %d network policies", overlay, len(o.deployments), len(o.namespaces), len(o.ingresses), len(o.policies))
 		}
 	}
@@ -245,17 +245,33 @@ func TestWrongKubernetesManifestsAreCaught(t *testing.T) {
 		{"port: 9092, endPort: 9099", "port: 9094, endPort: 9099", "no network policy lets parley-chatworker out to port 9093"},
 		{"{ port: 9440, protocol: TCP }", "{ port: 9441, protocol: TCP }", "no network policy lets parley-projector out to port 9440"},
 	} {
-		t.Run(c.new, func(t *testing.T) {
-			o, err := built(t, "demo", c.old, c.new)
-			var found []string
-			if err != nil {
-				found = []string{err.Error()}
-			} else {
-				found = o.problems()
-			}
-			if all := strings.Join(found, "\n"); !strings.Contains(all, c.want) {
-				t.Errorf("%q is not among the problems:\n%s", c.want, all)
-			}
-		})
+		t.Run(c.new, func(t *testing.T) { caught(t, "demo", c.old, c.new, c.want) })
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`PARLEY_API: ":8091"`, `PARLEY_API: ":8092"`, "the port api is 8091, PARLEY_API says :8092"},
+		{"targetPort: api", "targetPort: apis", "service parley-api: its pods have no port apis"},
+		{"{ port: 8091, protocol: TCP }", "{ port: 8092, protocol: TCP }", "no network policy lets in port 8091 of parley-connector"},
+		{"PARLEY_API_KEYS: /etc/parley/api/keys", "PARLEY_API_KEYS: /etc/parley/api/key", "PARLEY_API_KEYS is /etc/parley/api/key, where nothing is mounted"},
+		{`  PARLEY_API_PLAINTEXT: "true"`, "", "parley-connector: exit status 1: parley: the API listens at :8091, beyond this machine"},
+		{"  PARLEY_API_KEYS: /etc/parley/api/keys\n", "", "parley-connector: exit status 1: parley: --api needs to know who may use it"},
+		{"secretName: parley-api,", "secretName: parley-apis,", "parley-connector: there is no secret parley-apis"},
+		{"keys: the text of keys/api-keys", "keys: demo", "parley-connector: exit status 1: parley: the file of API keys"},
+	} {
+		t.Run("api with "+c.new, func(t *testing.T) { caught(t, "api", c.old, c.new, c.want) })
+	}
+}
+
+// caught sees that an overlay with one text replaced has a problem.
+func caught(t *testing.T, overlay, old, replaced, want string) {
+	t.Helper()
+	o, err := built(t, overlay, old, replaced)
+	var found []string
+	if err != nil {
+		found = []string{err.Error()}
+	} else {
+		found = o.problems()
+	}
+	if all := strings.Join(found, "\n"); !strings.Contains(all, want) {
+		t.Errorf("%q is not among the problems:\n%s", want, all)
 	}
 }

@@ -69,7 +69,11 @@ func closed(_ *types.Project, s types.ServiceConfig) (found []string) {
 // endpoint.
 func entrance(p *types.Project) (found []string) {
 	lb, endpoint := p.Services["lb"], p.Services["token-endpoint"]
-	if len(lb.Ports) != 1 || fmt.Sprint(lb.Ports[0].Target) != variable(lb, "PARLEY_LB_TLS_LISTEN") {
+	published := []string{}
+	for _, port := range lb.Ports {
+		published = append(published, fmt.Sprint(port.Target))
+	}
+	if !slices.Equal(published, []string{variable(lb, "PARLEY_LB_TLS_LISTEN"), variable(lb, "PARLEY_LB_API_LISTEN")}) {
 		found = append(found, "lb: what is published does not speak TLS")
 	}
 	i := slices.Index(endpoint.Command, "-listen")

@@ -17,7 +17,7 @@ import (
 func listens(p *types.Project) []string {
 	all := []string{"clickhouse:9000", "clickhouse:8123", "jaeger:4318", "jaeger:4317"}
 	for name, s := range p.Services {
-		for _, from := range []string{"PARLEY_LISTEN", "PARLEY_ADMIN"} {
+		for _, from := range []string{"PARLEY_LISTEN", "PARLEY_API", "PARLEY_ADMIN"} {
 			if at := variable(s, from); at != "" {
 				all = append(all, name+at)
 			}
@@ -180,17 +180,20 @@ func balancer(p *types.Project) (found []string) {
 		}
 	}
 	for _, c := range servicesOf(p, "connector") {
-		if at := c.Name + variable(c, "PARLEY_LISTEN"); !slices.Contains(behind, at) {
-			found = append(found, fmt.Sprintf("lb: %s is not behind it", at))
+		for _, from := range []string{"PARLEY_LISTEN", "PARLEY_API"} {
+			if at := c.Name + variable(c, from); !slices.Contains(behind, at) {
+				found = append(found, fmt.Sprintf("lb: %s is not behind it", at))
+			}
 		}
 	}
 	named := map[string]bool{}
 	text, err := os.ReadFile(nginxTemplate)
 	more, err2 := os.ReadFile(httpsTemplate)
-	if err := errors.Join(err, err2); err != nil {
+	backends, err3 := os.ReadFile(apiTemplate)
+	if err := errors.Join(err, err2, err3); err != nil {
 		return append(found, "lb: "+err.Error())
 	}
-	for _, m := range templated.FindAllStringSubmatch(string(text)+string(more), -1) {
+	for _, m := range templated.FindAllStringSubmatch(string(text)+string(more)+string(backends), -1) {
 		named[m[1]] = true
 		if !given[m[1]] {
 			found = append(found, fmt.Sprintf("lb: %s is not set, and its configuration names it", m[1]))
@@ -207,4 +210,5 @@ func balancer(p *types.Project) (found []string) {
 const (
 	nginxTemplate = root + "/deploy/nginx/nginx.conf.template"
 	httpsTemplate = root + "/deploy/nginx/https.conf.template"
+	apiTemplate   = root + "/deploy/nginx/api.conf.template"
 )
