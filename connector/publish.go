@@ -161,19 +161,15 @@ func (x *publication) stands(event *schema.Event, r rpc.PublishResult) (rpc.Publ
 	inc := x.inc
 	ctx, cancel := context.WithTimeout(x.span.In(inc.ctx), tellTime)
 	defer cancel()
-	done, err := inc.past.shares.await(ctx, "\x00"+x.by.Key)
-	if err == nil {
-		defer done()
-		act, _ := event.Act()
-		first, found, e := inc.past.archive.First(ctx, act, r.Seq)
-		if found {
-			r.Seq, r.Time = first.Seq, first.Time
-		}
-		err = e
-	}
+	act, _ := event.Act()
+	// It takes no turn of the key's: all that wait share one read of the log.
+	first, found, err := inc.past.archive.First(ctx, act, r.Seq)
 	if err != nil {
 		inc.past.noFirst.warn(ctx, inc.logger, fmt.Errorf("look for what a retry repeats: %w", err))
 		return r, rpc.Unavailable(retryAfter)
+	}
+	if found {
+		r.Seq, r.Time = first.Seq, first.Time
 	}
 	return r, nil
 }

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -36,7 +40,9 @@ func (s *Server) rpc(r *request) {
 	asked, bad := rpc.Parse(text)
 	var result []byte
 	if bad == nil {
-		result, bad = s.one(r.Context(), r.by, asked)
+		var sent func()
+		result, sent, bad = s.one(r.Context(), r.by, asked)
+		defer sent()
 	}
 	switch {
 	case asked.ID == nil:
@@ -87,7 +93,7 @@ func (s *Server) batch(r *request, text []byte) {
 	if !drawn(r, len(all)) {
 		return
 	}
-	b := &batch{by: r.by, host: s.cfg.Host, w: r.w, turns: make(chan struct{}, sideBySide), last: map[string]chan struct{}{}}
+	b := &batch{by: r.by, host: s.cfg.Host, answers: s.answers, w: r.w, turns: make(chan struct{}, sideBySide), last: map[string]chan struct{}{}}
 	for _, v := range all {
 		b.take(r.Context(), v)
 	}
@@ -96,22 +102,25 @@ func (s *Server) batch(r *request, text []byte) {
 
 // batch gathers the answers to one.
 type batch struct {
-	by    *Caller
-	host  Host
-	turns chan struct{}            // a slot for each request that waits
-	last  map[string]chan struct{} // by channel: closed when the last request that waits is answered
-	work  sync.WaitGroup           // those that are not answered
+	by      *Caller
+	host    Host
+	answers *quota.Pool              // of the server
+	turns   chan struct{}            // a slot for each request that waits
+	last    map[string]chan struct{} // by channel: closed when the last request that waits is answered
+	work    sync.WaitGroup           // those that are not answered
+	held    atomic.Int64             // bytes of answers that are not taken
 
 	// sending is held while something is sent, which may take its time. Lock order:
 	// sending, then mu.
 	sending sync.Mutex
 	w       http.ResponseWriter
 	written bool // something was sent
-	over    bool // nobody takes answers any more
 
-	mu    sync.Mutex
-	out   []byte // not sent yet
-	begun bool   // there was an answer
+	mu      sync.Mutex
+	out     []byte // not sent yet
+	counted int    // bytes of it that count
+	begun   bool   // there was an answer
+	over    bool   // nobody takes answers any more
 }
 
 // take takes a request up in its turn.
@@ -132,6 +141,10 @@ func (b *batch) take(ctx context.Context, text []byte) {
 	} else if before := b.last[channel]; before != nil {
 		await(ctx, before)
 		delete(b.last, channel)
+	}
+	if ctx.Err() != nil { // what comes before it may be under way still
+		answer(nil, rpc.Unavailable(1000))
+		return
 	}
 	if Pipelined(r.Method) {
 		b.host.Begin(ctx, b.by, r, answer)
@@ -179,43 +192,60 @@ func (b *batch) answerTo(id json.RawMessage) Answer {
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if b.over {
+			return
+		}
 		if b.begun {
 			b.out = append(b.out, ',')
 		} else {
 			b.out = append(b.out, '[')
 		}
 		b.begun = true
+		if bad == nil {
+			bad = b.fit(id, write)
+		}
 		if bad != nil {
 			b.out = rpc.AppendError(b.out, id, bad)
-		} else {
-			b.out = rpc.AppendResponse(b.out, id, write)
 		}
 	}
+}
+
+// fit appends a result, if there is room for it; else it returns the error to answer
+// with. The lock mu is held.
+func (b *batch) fit(id json.RawMessage, write func([]byte) []byte) *rpc.Error {
+	before := len(b.out)
+	b.out = rpc.AppendResponse(b.out, id, write)
+	n := len(b.out) - before
+	if !b.answers.Reserve(&b.held, n, math.MaxInt) {
+		b.out = slices.Clone(b.out[:before])
+		return rpc.Unavailable(1000)
+	}
+	b.counted += n
+	return nil
 }
 
 // flush sends what was gathered, where that is much.
 func (b *batch) flush() {
 	b.sending.Lock()
 	defer b.sending.Unlock()
-	if !b.over {
-		b.send(b.gathered(flushBytes))
-	}
+	b.send(b.gathered(flushBytes))
 }
 
-// gathered takes what was gathered, if that is so much.
-func (b *batch) gathered(least int) []byte {
+// gathered takes what was gathered, if that is so much, and how much of it counts.
+func (b *batch) gathered(least int) (out []byte, counted int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.out) < least {
-		return nil
+	if b.over || len(b.out) < least {
+		return nil, 0
 	}
-	out := b.out
-	b.out = nil
-	return out
+	out, counted = b.out, b.counted
+	b.out, b.counted = nil, 0
+	return out, counted
 }
 
 // send sends a part of the answer. The lock sending is held.
-func (b *batch) send(out []byte) {
+func (b *batch) send(out []byte, counted int) {
+	defer b.answers.Release(&b.held, counted)
 	if len(out) == 0 {
 		return
 	}
@@ -237,11 +267,14 @@ func (b *batch) finish(ctx context.Context) {
 	await(ctx, all)
 	b.sending.Lock()
 	defer b.sending.Unlock()
+	out, counted := b.gathered(0)
+	b.mu.Lock()
 	b.over = true
-	out := b.gathered(0)
+	b.answers.Release(&b.held, b.counted) // of what came just now
+	b.mu.Unlock()
 	if !b.written && len(out) == 0 {
 		b.w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	b.send(append(out, ']'))
+	b.send(append(out, ']'), counted)
 }

@@ -62,7 +62,8 @@ func (s *Server) reply(r *request, method string, params json.RawMessage) {
 	if !drawn(r, 1) {
 		return
 	}
-	result, bad := s.one(r.Context(), r.by, rpc.Request{ID: json.RawMessage("1"), Method: method, Params: params})
+	result, sent, bad := s.one(r.Context(), r.by, rpc.Request{ID: json.RawMessage("1"), Method: method, Params: params})
+	defer sent()
 	if bad != nil {
 		if bad.Data != nil && bad.Data.Retry > 0 {
 			r.w.Header().Set("Retry-After", strconv.FormatInt((bad.Data.Retry+999)/1000, 10))

@@ -34,6 +34,10 @@ const (
 	MaxBatch = 100
 
 	bodies = 64 << 20 // bytes of all that are being carried out, together
+	// Bytes of answers that are not taken yet, together. Small ones there is room for
+	// beyond.
+	answers     = 256 << 20
+	smallAnswer = 64 << 10
 
 	headTimeout    = 5 * time.Second
 	requestTimeout = 30 * time.Second // for all of a request to be read
@@ -66,13 +70,14 @@ type Server struct {
 	routes  map[string]map[string]func(*request) // by path and HTTP method
 	server  *plain.Server
 	bodies  *quota.Pool
+	answers *quota.Pool
 	doc     []byte // the OpenAPI document
 }
 
 // NewServer returns a server that Serve starts.
 func NewServer(cfg Config) *Server {
 	s := &Server{
-		cfg: cfg, bodies: quota.NewPool(bodies, 0), doc: Document(cfg.Version),
+		cfg: cfg, bodies: quota.NewPool(bodies, 0), answers: quota.NewPool(answers, smallAnswer), doc: Document(cfg.Version),
 		callers: &callers{keys: cfg.Keys, tokens: cfg.Tokens, revoked: cfg.Revoked, rate: cfg.Rate, buckets: map[string]*rate.Limiter{}},
 	}
 	s.routes = map[string]map[string]func(*request){
@@ -258,8 +263,9 @@ func send(w http.ResponseWriter, status int, body []byte) {
 
 func (s *Server) document(r *request) { send(r.w, http.StatusOK, s.doc) }
 
-// one carries out one request, and waits for its answer.
-func (s *Server) one(ctx context.Context, by *Caller, r rpc.Request) (result []byte, bad *rpc.Error) {
+// one carries out one request, and waits for its answer, which counts until sent is
+// called.
+func (s *Server) one(ctx context.Context, by *Caller, r rpc.Request) (result []byte, sent func(), bad *rpc.Error) {
 	type answered struct {
 		result []byte
 		bad    *rpc.Error
@@ -272,10 +278,15 @@ func (s *Server) one(ctx context.Context, by *Caller, r rpc.Request) (result []b
 		}
 		answer <- a
 	})
+	sent = func() {}
 	select {
 	case a := <-answer:
-		return a.result, a.bad
+		held, size := new(atomic.Int64), len(a.result)
+		if !s.answers.Reserve(held, size, math.MaxInt) {
+			return nil, sent, rpc.Unavailable(1000)
+		}
+		return a.result, func() { s.answers.Release(held, size) }, a.bad
 	case <-ctx.Done():
-		return nil, rpc.Unavailable(1000)
+		return nil, sent, rpc.Unavailable(1000)
 	}
 }

@@ -71,8 +71,11 @@ func main() {
 }
 
 func run(ctx context.Context, binary, only string, o options) error {
-	if only == attackers {
+	switch only {
+	case attackers:
 		return attack(ctx, os.Stdin)
+	case signallers:
+		return signallersOf(os.Stdin, os.Stdout)
 	}
 	if only == hostile {
 		if err := needDescriptors(o.clients); err != nil {
@@ -153,7 +156,7 @@ func (b *bench) parts(ctx context.Context, binary, only string, o options) error
 		{"small", func() error { return b.small(ctx) }},
 		{"latency", b.latency},
 		{"rooms", b.rooms},
-		{"signals", b.signals},
+		{"signals", func() error { return b.signals(ctx) }},
 		{"fanout", func() error { return b.fanout(ctx, o.members) }},
 		{"pomelo", func() error { return b.pomelo(ctx, o.members, o.pomelo) }},
 		{"reactions", b.reactions},
