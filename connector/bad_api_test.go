@@ -206,6 +206,11 @@ func TestBadRequestsOfBackends(t *testing.T) {
 			t.Errorf("content of the type %q is answered %d %s", kind, status, text)
 		}
 	}
+	packed := withKey(r.key)
+	packed.Set("Content-Encoding", "gzip")
+	if status, text := r.send(t, http.MethodPost, "/v1/rpc", strings.NewReader(denied), packed); status != http.StatusUnsupportedMediaType {
+		t.Errorf("packed content is answered %d %s", status, text)
+	}
 	// A body whose length is not said is bounded all the same.
 	endless := io.LimitReader(repeating("x"), 2*api.MaxRequest)
 	if status, text := r.send(t, http.MethodPost, "/v1/rpc", endless, withKey(r.key)); status != http.StatusRequestEntityTooLarge {

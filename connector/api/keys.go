@@ -76,8 +76,8 @@ func ParseKeys(text []byte) (keys []Key, unknown []string, err error) {
 			continue
 		}
 		k, ignored, err := parseKey(line)
-		if err == nil && slices.ContainsFunc(keys, func(o Key) bool { return o.Name == k.Name }) {
-			err = errors.New("another line has the same name: give each key its own")
+		if err == nil {
+			err = k.unlike(keys)
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("line %d: %w", i+1, err)
@@ -88,6 +88,19 @@ func ParseKeys(text []byte) (keys []Key, unknown []string, err error) {
 		return nil, nil, fmt.Errorf("it has %d keys: it takes %d", len(keys), maxKeys)
 	}
 	return keys, unknown, nil
+}
+
+// unlike refuses a key that is not told apart from another one.
+func (k *Key) unlike(others []Key) error {
+	for i := range others {
+		switch {
+		case others[i].Name == k.Name:
+			return errors.New("another line has the same name: give each key its own")
+		case others[i].sum == k.sum:
+			return errors.New("another line has the same key, so that nobody knows which of the two asks: keep one")
+		}
+	}
+	return nil
 }
 
 func parseKey(line []byte) (k Key, unknown []string, err error) {

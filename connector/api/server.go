@@ -207,8 +207,8 @@ func busy(w http.ResponseWriter) {
 // body reads a request's body and counts it until done is called; false: the request is
 // answered.
 func (s *Server) body(r *request) (text []byte, done func(), ok bool) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		refuse(r.w, http.StatusUnsupportedMediaType, &rpc.Error{Code: rpc.CodeInvalidRequest, Message: "the body is JSON: Content-Type: application/json"})
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" || r.Header.Get("Content-Encoding") != "" {
+		refuse(r.w, http.StatusUnsupportedMediaType, &rpc.Error{Code: rpc.CodeInvalidRequest, Message: "the body is JSON as it is, with Content-Type: application/json and no Content-Encoding"})
 		return nil, nil, false
 	}
 	size := int(min(max(r.ContentLength, 0), MaxRequest))
