@@ -109,10 +109,10 @@ func (f fanned) String() string {
 		f.perSecond, f.rate, ms(f.p50), ms(f.p99), f.cpu)
 }
 
-// highest raises the rate for as long as everything comes in time, and returns what
-// was seen at the first rate and at the last such one.
-func (h *hall) highest(ctx context.Context) (first, best fanned) {
-	for _, rate := range []int{80, 250, 500, 750, 1000, 1500, 2000, 2500, 3000, 4000} {
+// highest raises the rate, from one that is given, for as long as everything comes in
+// time, and returns what was seen at that and at the last such one.
+func (h *hall) highest(ctx context.Context, from ...int) (first, best fanned) {
+	for _, rate := range append(from, 80, 250, 500, 750, 1000, 1500, 2000, 2500, 3000, 4000) {
 		f := h.at(ctx, rate)
 		if first.rate == 0 {
 			first = f
