@@ -191,19 +191,38 @@ func (a *ask) carry(user string, audits bool) {
 	release()
 }
 
-// turn waits for the request's turn among those that wait, until over is called; false:
-// it is answered.
+// turn waits for the request's turn among those that wait, first among those of its
+// key, until over is called; false: it is answered.
 func (a *ask) turn(ctx context.Context) bool {
+	if a.by.Turns == nil || take(ctx, a.by.Turns) {
+		if take(ctx, a.turns) {
+			return true
+		}
+		a.leaveOwn()
+	}
+	a.fail(rpc.Unavailable(retryAfter))
+	return false
+}
+
+func take(ctx context.Context, turns chan struct{}) bool {
 	select {
-	case a.turns <- struct{}{}:
+	case turns <- struct{}{}:
 		return true
 	case <-ctx.Done():
-		a.fail(rpc.Unavailable(retryAfter))
 		return false
 	}
 }
 
-func (a *ask) over() { <-a.turns }
+func (a *ask) over() {
+	<-a.turns
+	a.leaveOwn()
+}
+
+func (a *ask) leaveOwn() {
+	if a.by.Turns != nil {
+		<-a.by.Turns
+	}
+}
 
 // enter gives the session a place in the request's channel, which the incarnation then
 // watches until release is called. Without the right to it, and where the channel's

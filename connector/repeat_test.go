@@ -71,3 +71,20 @@ func TestRepeatsAreLookedUpTogether(t *testing.T) {
 		}
 	}
 }
+
+// A key whose requests all wait leaves turns to the others.
+func TestKeyLeavesTurnsToOthers(t *testing.T) {
+	r := newFoldRig(t)
+	floods, other := callerOf(t, "floods"), callerOf(t, "other")
+	floods.Turns, other.Turns = make(chan struct{}, apiTurns/2), make(chan struct{}, apiTurns/2)
+	ask := func(by *api.Caller, channel string) {
+		params := json.RawMessage(fmt.Sprintf(`{"channel":%q}`, channel))
+		go backends{r.c}.Begin(t.Context(), by, rpc.Request{Method: rpc.MethodMembers, Params: params}, func(func([]byte) []byte, *rpc.Error) {})
+	}
+	for i := range 2 * apiTurns {
+		ask(floods, fmt.Sprint("never/", i)) // whose watches do not pass
+	}
+	eventually(t, "the key has all the turns it may have", func() bool { return len(floods.Turns) == cap(floods.Turns) })
+	ask(other, "a")
+	eventually(t, "another key has its turn", func() bool { return len(other.Turns) == 1 && len(r.c.turns) == apiTurns/2+1 })
+}

@@ -26,12 +26,16 @@ type callers struct {
 	revoked func(name string, t identity.Stamp) bool
 	rate    int // requests a second of each; 0: any
 
-	mu      sync.Mutex
-	buckets map[string]*rate.Limiter // by name
+	mu     sync.Mutex
+	shares map[string]*share // by name
 }
 
-// maxBuckets is how many callers are kept in mind, beyond the keys of a file.
-const maxBuckets = 2 * maxKeys
+const (
+	// maxShares is how many callers are kept in mind, beyond the keys of a file.
+	maxShares = 2 * maxKeys
+	// turnsOfCaller is how many requests of one caller may wait at once.
+	turnsOfCaller = 32
+)
 
 // identify says who asks.
 func (c *callers) identify(ctx context.Context, r *http.Request) (*Caller, error) {
@@ -63,26 +67,32 @@ func (c *callers) identify(ctx context.Context, r *http.Request) (*Caller, error
 }
 
 func (c *callers) caller(name string, may *grants.Matcher) *Caller {
-	b := c.bucket(name)
-	return &Caller{Key: name, May: may, Draw: func(n int) (time.Duration, bool) { return draw(b, n, time.Now()) }}
+	s := c.share(name)
+	return &Caller{Key: name, May: may, Turns: s.turns, Draw: func(n int) (time.Duration, bool) { return draw(s.bucket, n, time.Now()) }}
 }
 
-func (c *callers) bucket(name string) *rate.Limiter {
-	if c.rate <= 0 {
-		return nil
-	}
+// share is what one caller may take of what all have.
+type share struct {
+	bucket *rate.Limiter // nil: any number of requests
+	turns  chan struct{}
+}
+
+func (c *callers) share(name string) *share {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := c.buckets[name]
-	if b == nil {
-		if len(c.buckets) >= maxBuckets {
-			clear(c.buckets) // whoever asks all the time has a full one for a moment
+	s := c.shares[name]
+	if s == nil {
+		if len(c.shares) >= maxShares {
+			clear(c.shares) // whoever asks all the time has a full one for a moment
 		}
-		// A broadcast draws for all of its channels at once.
-		b = rate.NewLimiter(rate.Limit(c.rate), max(c.rate, rpc.MaxBroadcast))
-		c.buckets[name] = b
+		s = &share{turns: make(chan struct{}, turnsOfCaller)}
+		if c.rate > 0 {
+			// A broadcast draws for all of its channels at once.
+			s.bucket = rate.NewLimiter(rate.Limit(c.rate), max(c.rate, rpc.MaxBroadcast))
+		}
+		c.shares[name] = s
 	}
-	return b
+	return s
 }
 
 // draw takes n from a bucket; nil takes any number.

@@ -20,6 +20,9 @@ type Caller struct {
 	// Draw takes n requests of those that it may ask for in a second; else it returns
 	// the time until there are so many.
 	Draw func(n int) (retry time.Duration, ok bool)
+	// Turns has a slot for each of its requests that may wait at once, so that it leaves
+	// room to others; nil: any number.
+	Turns chan struct{}
 }
 
 // Answer takes the answer to a request: what appends the result, or an error. It is

@@ -19,8 +19,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/internal/plain"
@@ -78,7 +76,7 @@ type Server struct {
 func NewServer(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, bodies: quota.NewPool(bodies, 0), answers: quota.NewPool(answers, smallAnswer), doc: Document(cfg.Version),
-		callers: &callers{keys: cfg.Keys, tokens: cfg.Tokens, revoked: cfg.Revoked, rate: cfg.Rate, buckets: map[string]*rate.Limiter{}},
+		callers: &callers{keys: cfg.Keys, tokens: cfg.Tokens, revoked: cfg.Revoked, rate: cfg.Rate, shares: map[string]*share{}},
 	}
 	s.routes = map[string]map[string]func(*request){
 		"/v1/rpc":          {http.MethodPost: s.rpc},
