@@ -289,22 +289,24 @@ func textOf(t *testing.T, p client.Push) string {
 	t.Helper()
 	var settings rpc.SettingsPush
 	var change rpc.ChangedPush
-	err := errors.Join(json.Unmarshal(p.Params, &settings), json.Unmarshal(p.Params, &change))
+	if err := errors.Join(json.Unmarshal(p.Params, &settings), json.Unmarshal(p.Params, &change)); err != nil {
+		t.Fatal(err)
+	}
 	switch p.Method {
 	case rpc.PushChat:
 		m := p.Chat().Message
 		return textOfMessage(&m)
 	case rpc.PushChanged:
-		what, bad := json.Marshal([]any{change.Edit, change.Delete})
-		if err = errors.Join(err, bad); change.Purge != nil {
+		if change.Purge != nil {
 			return "purge of " + change.Purge.User + ": " + change.Purge.Reason
+		}
+		what, err := json.Marshal([]any{change.Edit, change.Delete})
+		if err != nil {
+			t.Fatal(err)
 		}
 		return fmt.Sprintf("change of %s: %s", change.User, what)
 	case rpc.PushSettings:
 		return fmt.Sprintf("topic %q, slow %d, frozen %t, data %s, %d pins", settings.Topic, settings.Slow, settings.Frozen, settings.Data, len(settings.Pins))
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 	return ""
 }

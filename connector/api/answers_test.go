@@ -152,7 +152,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	<-served
 }
 
-// When the client of a batch has gone, what it has not begun yet is not begun: it would
+// When the client of a batch has gone, what it has not begun yet is not started: it would
 // overtake what is under way in the same channel.
 func TestBatchEndsWithItsClient(t *testing.T) {
 	var published atomic.Int64

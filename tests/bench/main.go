@@ -112,7 +112,7 @@ func (b *bench) start(ctx context.Context, binary, only string) (stop func(), er
 	if b.pomeloAddr, err = freeport.Address(); err != nil {
 		return nil, err
 	}
-	server := exec.CommandContext(ctx, binary, "up", "--listen", b.addr, "--pomelo", b.pomeloAddr, "--data", b.data)
+	server := exec.CommandContext(ctx, binary, "up", "--listen", b.addr, "--pomelo", b.pomeloAddr, "--data", b.data, "--api-rate", "0")
 	server.Cancel = func() error { return server.Process.Signal(os.Interrupt) }
 	server.WaitDelay = 20 * time.Second
 	switch only {
