@@ -130,3 +130,29 @@ test("all of it can be done by the keyboard alone, and the focus comes back", as
   await page.locator(".message.found", { hasText: "runbook" }).waitFor();
   await until("the focus", () => at(".message.found"));
 });
+
+// The event of a dialog that closes comes late: by then it may be open again.
+test.each([
+  { dialog: "message", opener: ".message:has(.reactions) .more", inside: ".choices button" },
+  { dialog: "pins", opener: "button.pins", inside: ".pinned li" },
+  { dialog: "moderation", opener: ".bar [aria-haspopup=dialog]:not(.pins)", inside: "input[type=checkbox]" },
+  { dialog: "member", opener: "#members [aria-haspopup=dialog]", inside: ".measures button" },
+])("the dialog of $dialog opens again as it closes", async ({ opener, inside }) => {
+  const { page } = await openWindow(browser);
+  await enterAs(page, tokenOf("ada", 600, moderating), await scene());
+  await page.locator(".message .reaction").first().waitFor();
+  await page.locator(opener).first().press("Enter");
+  const dialog = page.locator("dialog[open]");
+  await dialog.locator(inside).first().waitFor();
+  await page.evaluate((opener) => {
+    const dialog = document.querySelector<HTMLDialogElement>("dialog[open]")!;
+    new MutationObserver((_, observer) => {
+      observer.disconnect();
+      document.querySelector<HTMLElement>(opener)!.click();
+    }).observe(dialog, { attributeFilter: ["open"] });
+    const late = new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+    dialog.querySelector<HTMLElement>(".actions .primary")!.click();
+    return late.then(() => undefined);
+  }, opener);
+  await dialog.locator(inside).first().waitFor({ timeout: 5000 });
+});

@@ -22,7 +22,7 @@ export class Moderation {
   /** Who is typing. */
   readonly typing = signal<readonly string[]>([]);
   /** The user whom a moderator is about to deal with. */
-  readonly subject = signal<string | undefined>(undefined);
+  readonly subject = signal<{ user: string } | undefined>(undefined);
   /** What a moderator has just done. */
   readonly told = signal<Sanctioned | undefined>(undefined);
 

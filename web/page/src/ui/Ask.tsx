@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
+import { closed } from "./dialog.ts";
 import { Text } from "./Text.tsx";
 
 /** Asks before what one has written is lost. */
@@ -14,7 +15,7 @@ export function Ask({ app }: { app: App }) {
   const close = () => (app.question.value = undefined);
   const { messages, drafts } = question?.unsent ?? { messages: 0, drafts: 0 };
   return (
-    <dialog ref={dialog} onClose={close} aria-labelledby="question">
+    <dialog ref={dialog} onClose={closed(close)} aria-labelledby="question">
       <p id="question">
         {question && <Text of={question.text} with={{ name: question.name ?? "" }} />}
       </p>

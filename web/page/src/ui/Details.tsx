@@ -1,11 +1,12 @@
 import type { Message } from "@parley-chat/sdk";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import { keyOf } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Actions } from "./Actions.tsx";
+import { closed } from "./dialog.ts";
 
 /** The message that is shown, and the partition that holds it. */
 export interface Subject {
@@ -23,7 +24,7 @@ interface Props {
 /** What one can do to a message, where it is in the log, and a link to its trace. */
 export function Details({ app, view, subject, close }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (subject) dialog.current?.showModal();
     else dialog.current?.close();
     if (subject) view.changes.ask();
@@ -37,12 +38,7 @@ export function Details({ app, view, subject, close }: Props) {
     close();
   };
   return (
-    <dialog
-      ref={dialog}
-      // The event comes late: another message may be shown by then.
-      onClose={() => !dialog.current?.open && close()}
-      aria-labelledby="details-title"
-    >
+    <dialog ref={dialog} onClose={closed(close)} aria-labelledby="details-title">
       <h2 id="details-title">{t("detailsTitle")}</h2>
       {now && <Actions key={keyOf(now)} app={app} view={view} message={now} close={end} />}
       {now && <Facts app={app} subject={{ ...subject, message: now }} />}

@@ -40,7 +40,7 @@ export function Members({ app, view }: { app: App; view: ChannelView }) {
                 aria-label={t("moderate", { user })}
                 title={t("moderate", { user })}
                 aria-haspopup="dialog"
-                onClick={() => (view.moderation.subject.value = user)}
+                onClick={() => (view.moderation.subject.value = { user })}
               >
                 <Icon name="shield" />
               </button>

@@ -5,6 +5,7 @@ import { hue, length, minute } from "../state/format.ts";
 import { t, type Key } from "../state/i18n.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
+import { closed } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { Notice } from "./Notice.tsx";
 import { Text } from "./Text.tsx";
@@ -70,13 +71,13 @@ export function Measures({ app, view, user, done }: Props) {
 export function Member({ app, view }: { app: App; view: ChannelView }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const { subject } = view.moderation;
-  const user = subject.value;
+  const user = subject.value?.user;
   useLayoutEffect(() => {
-    if (user !== undefined) dialog.current?.showModal();
-  }, [user]);
+    if (subject.value) dialog.current?.showModal();
+  }, [subject.value]);
   const close = () => dialog.current?.close();
   return (
-    <dialog ref={dialog} aria-labelledby="member-title" onClose={() => (subject.value = undefined)}>
+    <dialog ref={dialog} aria-labelledby="member-title" onClose={closed(() => (subject.value = undefined))}>
       <h2 id="member-title">
         <Text of="moderate" with={{ user: user ?? "" }} />
       </h2>
@@ -108,7 +109,7 @@ export function Moderation({ view }: { view: ChannelView }) {
       >
         <Icon name="shield" />
       </button>
-      <dialog ref={dialog} aria-labelledby="moderation-title" onClose={() => setOpen(false)}>
+      <dialog ref={dialog} aria-labelledby="moderation-title" onClose={closed(() => setOpen(false))}>
         <h2 id="moderation-title">{t("moderation")}</h2>
         {open && <ChannelSettings view={view} />}
         {open && <Sanctions view={view} />}

@@ -4,6 +4,7 @@ import { hue, minute } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
+import { closed } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { excerpt } from "./Quote.tsx";
 
@@ -31,7 +32,7 @@ export function Pins({ view }: { view: ChannelView }) {
       >
         <Icon name="pin" /> <span class="unseen">{t("pins")}</span> {count}
       </button>
-      <dialog ref={dialog} aria-labelledby="pins-title" onClose={() => setOpen(false)}>
+      <dialog ref={dialog} aria-labelledby="pins-title" onClose={closed(() => setOpen(false))}>
         <h2 id="pins-title">{t("pins")}</h2>
         {open && <Pinned view={view} close={() => dialog.current?.close()} />}
         <div class="actions">
