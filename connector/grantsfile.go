@@ -2,37 +2,38 @@ package connector
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
-	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/files"
-	"github.com/parley-chat/parley/internal/quote"
 )
 
 // GrantsFile is a file with grants for every user, which is read again on
 // request. A nil GrantsFile grants nothing. Safe for concurrent use.
 type GrantsFile struct {
+	file *files.Kept[grants.List]
 	path string
 	log  *slog.Logger
-
-	reading sync.Mutex // so that what is read last is in force
-	current atomic.Pointer[grants.List]
 }
 
 // OpenGrants reads a file of grants. Its error names the file, and what to write
 // into it.
 func OpenGrants(path string, log *slog.Logger) (*GrantsFile, error) {
-	f := &GrantsFile{path: path, log: log}
-	if err := f.read(); err != nil {
+	file, err := files.Keep(files.Kind[grants.List]{
+		Name: "the file of grants", Holds: "grants", Most: grants.MaxFile, Parse: parseGrants,
+	}, path, log)
+	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return &GrantsFile{file, path, log}, nil
+}
+
+func parseGrants(text []byte) (list grants.List, unknown []string, err error) {
+	if list, unknown, err = grants.ParseFile(text); err == nil {
+		list = list.Shared() // every session is compiled with it
+	}
+	return list, unknown, err
 }
 
 // Grants are those that the file had when it was last read and could be used.
@@ -40,7 +41,7 @@ func (f *GrantsFile) Grants() grants.List {
 	if f == nil {
 		return grants.List{}
 	}
-	return *f.current.Load()
+	return *f.file.Current()
 }
 
 // list is Grants, the same pointer until the file was read again; nil without a
@@ -49,22 +50,20 @@ func (f *GrantsFile) list() *grants.List {
 	if f == nil {
 		return nil
 	}
-	return f.current.Load()
+	return f.file.Current()
 }
 
 // Reload reads the file again. One that cannot be used changes nothing, and is
 // logged with what is wrong with it.
 func (f *GrantsFile) Reload() {
-	if err := f.read(); err != nil {
-		f.log.Error(err.Error() + "; the grants that were read before stay in force: fix the file, and send SIGHUP again")
-		return
+	if f.file.Reload() {
+		f.log.Info("the file of grants was read again", "file", f.path)
 	}
-	f.log.Info("the file of grants was read again", "file", f.path)
 }
 
-// Follow reads the file again at each signal, until the context or the channel
-// ends.
-func (f *GrantsFile) Follow(ctx context.Context, again <-chan os.Signal) {
+// FollowFiles reads the files of grants and of API keys, where there are any, again at
+// each signal, until the context or the channel ends.
+func (cfg *Config) FollowFiles(ctx context.Context, again <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -73,28 +72,12 @@ func (f *GrantsFile) Follow(ctx context.Context, again <-chan os.Signal) {
 			if !open {
 				return
 			}
-			f.Reload()
+		}
+		if cfg.Grants != nil {
+			cfg.Grants.Reload()
+		}
+		if cfg.API.Keys != nil {
+			cfg.API.Keys.Reload()
 		}
 	}
-}
-
-func (f *GrantsFile) read() error {
-	f.reading.Lock()
-	defer f.reading.Unlock()
-	text, err := files.Read(f.path, grants.MaxFile)
-	if err != nil {
-		return fmt.Errorf("%s cannot be read: %w", quote.Named("the file of grants", f.path), quote.Reason(err))
-	}
-	list, unknown, err := grants.ParseFile(text)
-	if err != nil {
-		return fmt.Errorf("%s cannot be used: %w", quote.Named("the file of grants", f.path), err)
-	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		f.log.Warn("actions in the file of grants are not known to this version, and ignored: check their spelling",
-			"file", f.path, "actions", strings.Join(slices.Compact(unknown), ", "))
-	}
-	list = list.Shared() // every session is compiled with it
-	f.current.Store(&list)
-	return nil
 }

@@ -171,7 +171,7 @@ func TestGrantsFileFollowsSIGHUP(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		f.Follow(ctx, signals)
+		(&Config{Grants: f}).FollowFiles(ctx, signals)
 	}()
 	hangUp := func(text string) (line string) {
 		write(t, path, text)
@@ -201,7 +201,7 @@ func TestGrantsFileFollowsSIGHUP(t *testing.T) {
 	cancel()
 	<-ended
 	close(signals)
-	f.Follow(t.Context(), signals) // ends with the channel
+	(&Config{Grants: f}).FollowFiles(t.Context(), signals) // ends with the channel
 }
 
 // A file of grants costs a session next to nothing, however long it is.

@@ -42,7 +42,7 @@ var floors = []floor{
 	{"cores", []string{"chatworker/fold", "chatworker/lease"}, []string{"contracts"}, true},
 	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/rules", "internal/signals", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse"},
 		[]string{"foundation", "contracts"}, false},
-	{"foundation", []string{"internal/eventlog/admin", "internal/eventlog", "internal/meter", "internal/plain", "internal/trust", "internal/quote", "internal/hostname", "internal/files", "internal/child", "internal/memory"}, nil, false},
+	{"foundation", []string{"internal/eventlog/admin", "internal/eventlog", "internal/meter", "internal/plain", "internal/trust", "internal/files", "internal/quote", "internal/hostname", "internal/child", "internal/memory"}, nil, false},
 	{"contracts", []string{"schema/changes", "schema", "schema/rpc", "schema/sql", "schema/strict"}, nil, false},
 }
 

@@ -10,14 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/files"
-	"github.com/parley-chat/parley/internal/quote"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -135,21 +132,29 @@ func CheckName(name string) error {
 	return nil
 }
 
-// KeysFile is a file of keys, which is read again on request. Safe for concurrent use.
+// KeysFile is a file of keys, which is read again on request, and the keys of the program
+// itself. Safe for concurrent use.
 type KeysFile struct {
-	path string // "": there is none
+	file *files.Kept[[]Key] // nil: there is none
+	path string
 	log  *slog.Logger
-	own  []Key // of the program itself; guarded by reading
 
-	reading sync.Mutex // so that what is read last is in force
-	current atomic.Pointer[[]Key]
+	mu  sync.RWMutex
+	own []Key
 }
 
 // OpenKeys reads a file of keys; without a path there are none. Its error names the
 // file, and what to write into it.
 func OpenKeys(path string, log *slog.Logger) (*KeysFile, error) {
 	f := &KeysFile{path: path, log: log}
-	if err := f.read(); err != nil {
+	if path == "" {
+		return f, nil
+	}
+	var err error
+	f.file, err = files.Keep(files.Kind[[]Key]{
+		Name: "the file of API keys", Holds: "keys", Most: maxKeysFile, Parse: ParseKeys,
+	}, path, log)
+	if err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -157,49 +162,28 @@ func OpenKeys(path string, log *slog.Logger) (*KeysFile, error) {
 
 // Add adds a key of the program itself.
 func (f *KeysFile) Add(k Key) {
-	f.reading.Lock()
-	defer f.reading.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.own = append(f.own, k)
-	all := append(slices.Clone(*f.current.Load()), k)
-	f.current.Store(&all)
 }
 
 // Reload reads the file again. One that cannot be used changes nothing, and is logged
 // with what is wrong with it.
 func (f *KeysFile) Reload() {
-	if f.path == "" {
-		return
+	if f.file != nil && f.file.Reload() {
+		file, own := f.all()
+		f.log.Info("the file of API keys was read again", "file", f.path, "keys", len(file)+len(own))
 	}
-	if err := f.read(); err != nil {
-		f.log.Error(err.Error() + "; the keys that were read before stay in force: fix the file, and send SIGHUP again")
-		return
-	}
-	f.log.Info("the file of API keys was read again", "file", f.path, "keys", len(*f.current.Load()))
 }
 
-func (f *KeysFile) read() error {
-	f.reading.Lock()
-	defer f.reading.Unlock()
-	if f.path == "" {
-		f.current.Store(new([]Key))
-		return nil
+// all are the keys of the file and those of the program itself.
+func (f *KeysFile) all() (file, own []Key) {
+	if f.file != nil {
+		file = *f.file.Current()
 	}
-	text, err := files.Read(f.path, maxKeysFile)
-	if err != nil {
-		return fmt.Errorf("%s cannot be read: %w", quote.Named("the file of API keys", f.path), quote.Reason(err))
-	}
-	keys, unknown, err := ParseKeys(text)
-	if err != nil {
-		return fmt.Errorf("%s cannot be used: %w", quote.Named("the file of API keys", f.path), err)
-	}
-	if len(unknown) > 0 {
-		slices.Sort(unknown)
-		f.log.Warn("actions in the file of API keys are not known to this version, and ignored: check their spelling",
-			"file", f.path, "actions", strings.Join(slices.Compact(unknown), ", "))
-	}
-	keys = append(keys, f.own...)
-	f.current.Store(&keys)
-	return nil
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return file, f.own
 }
 
 // find is the key whose text that is. How long it takes says nothing of what is in the
@@ -209,9 +193,12 @@ func (f *KeysFile) find(text string) (found Key, ok bool) {
 		return Key{}, false
 	}
 	sum := sha256.Sum256([]byte(text))
-	for _, k := range *f.current.Load() {
-		if subtle.ConstantTimeCompare(sum[:], k.sum[:]) == 1 {
-			found, ok = k, true
+	file, own := f.all()
+	for _, keys := range [][]Key{file, own} {
+		for _, k := range keys {
+			if subtle.ConstantTimeCompare(sum[:], k.sum[:]) == 1 {
+				found, ok = k, true
+			}
 		}
 	}
 	return found, ok

@@ -26,19 +26,7 @@ func readAgain(ctx context.Context, cfg *connector.Config) (stop func()) {
 	signal.Notify(signals, syscall.SIGHUP)
 	go func() {
 		defer close(ended)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-signals:
-			}
-			if cfg.Grants != nil {
-				cfg.Grants.Reload()
-			}
-			if cfg.API.Keys != nil {
-				cfg.API.Keys.Reload()
-			}
-		}
+		cfg.FollowFiles(ctx, signals)
 	}()
 	return func() {
 		signal.Ignore(syscall.SIGHUP) // as before: the end is near, and a terminal may hang up
