@@ -13,7 +13,7 @@ import (
 // completed are the words that may stand in place of the last one.
 func completed(t *testing.T, words ...string) (all []string) {
 	t.Helper()
-	code, out, errs := ask(append([]string{"complete", "--"}, words...)...)
+	code, out, errs := runs(append([]string{"complete", "--"}, words...)...)
 	if code != 0 || errs != "" {
 		t.Fatalf("%q: exit code %d: %s", words, code, errs)
 	}

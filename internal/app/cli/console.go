@@ -134,15 +134,22 @@ func (f *consoleFlags) ofStack() (cfg console.Config, err error) {
 	return cfg, nil
 }
 
-// call carries out a method. again marks the params as sent before; nil: they need not be.
-func (f *consoleFlags) call(ctx context.Context, p process, method string, params any, again func(), result any) error {
+// call carries out a method, and prints its result as JSON, or has tell do so for people.
+// again marks the params as sent before; nil: they need not be.
+func (f *consoleFlags) call(ctx context.Context, p process, method string, params any, again func(), result any, tell func() error) error {
 	cfg, err := f.config()
 	if err != nil {
 		return err
 	}
 	cfg.Wait = f.Wait
 	cfg.OnWait = func(why error) { fmt.Fprintf(p.stderr, "parley: waiting: %v\n", why) }
-	return console.New(cfg).Call(ctx, method, params, again, result)
+	if err := console.New(cfg).Call(ctx, method, params, again, result); err != nil {
+		return err
+	}
+	if f.JSON {
+		return printJSON(p.stdout, result)
+	}
+	return tell()
 }
 
 // newID is the id of what is sent, by which a second try is not a second one.
@@ -153,6 +160,12 @@ func listing(p process, head string) *tabwriter.Writer {
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, head)
 	return table
+}
+
+// after says, below a table, how to get what follows the last name in it.
+func (p process) after(last string) error {
+	_, err := fmt.Fprintf(p.stdout, "(more: --after %q)\n", last)
+	return err
 }
 
 // stampMs is a time in Unix milliseconds for people.

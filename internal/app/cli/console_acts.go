@@ -47,27 +47,19 @@ func (c *adminPublishCommand) Run(ctx context.Context, p process) error {
 		params.Mentions = append(params.Mentions, string(name))
 	}
 	var r rpc.PublishResult
-	if err := c.call(ctx, p, rpc.MethodPublish, params, func() { params.Retry = true }, &r); err != nil {
+	return c.call(ctx, p, rpc.MethodPublish, params, func() { params.Retry = true }, &r, func() error {
+		_, err := fmt.Fprintf(p.stdout, "Published in %s at seq %d, with the id %s.\n", c.Channel, r.Seq, printable(r.ID))
 		return err
-	}
-	if c.JSON {
-		return printJSON(p.stdout, r)
-	}
-	_, err := fmt.Fprintf(p.stdout, "Published in %s at seq %d, with the id %s.\n", c.Channel, r.Seq, printable(r.ID))
-	return err
+	})
 }
 
 // act carries out what becomes an event of a channel, and says what was done.
 func (f *consoleFlags) act(ctx context.Context, p process, method string, params any, again func(), format string, args ...any) error {
 	var r rpc.ActResult
-	if err := f.call(ctx, p, method, params, again, &r); err != nil {
+	return f.call(ctx, p, method, params, again, &r, func() error {
+		_, err := fmt.Fprintf(p.stdout, format+" (seq %d).\n", append(args, r.Seq)...)
 		return err
-	}
-	if f.JSON {
-		return printJSON(p.stdout, r)
-	}
-	_, err := fmt.Fprintf(p.stdout, format+" (seq %d).\n", append(args, r.Seq)...)
-	return err
+	})
 }
 
 // sanctionArgs are whom a mute or a ban is about, and for how long.

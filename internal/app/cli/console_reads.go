@@ -30,13 +30,7 @@ func (c *adminHistoryCommand) Run(ctx context.Context, p process) error {
 		User: string(c.User), Epoch: c.Epoch, Limit: (*int)(&c.Limit),
 	}}
 	var r rpc.HistoryResult
-	if err := c.call(ctx, p, rpc.MethodHistory, params, nil, &r); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(p.stdout, r)
-	}
-	return c.print(p.stdout, &r)
+	return c.call(ctx, p, rpc.MethodHistory, params, nil, &r, func() error { return c.print(p.stdout, &r) })
 }
 
 // given is a seq where there is one.
@@ -83,21 +77,17 @@ type adminMembersCommand struct {
 func (c *adminMembersCommand) Run(ctx context.Context, p process) error {
 	var r rpc.MembersResult
 	params := rpc.MembersParams{Channel: string(c.Channel), After: string(c.After), Limit: (*int)(&c.Limit)}
-	if err := c.call(ctx, p, rpc.MethodMembers, params, nil, &r); err != nil {
+	return c.call(ctx, p, rpc.MethodMembers, params, nil, &r, func() error {
+		table := listing(p, "USER\tINFO")
+		for _, m := range r.Members {
+			fmt.Fprintf(table, "%s\t%s\n", printable(m.User), printable(string(m.Info)))
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.stdout, "%d of %d\n", len(r.Members), r.Count)
 		return err
-	}
-	if c.JSON {
-		return printJSON(p.stdout, r)
-	}
-	table := listing(p, "USER\tINFO")
-	for _, m := range r.Members {
-		fmt.Fprintf(table, "%s\t%s\n", printable(m.User), printable(string(m.Info)))
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(p.stdout, "%d of %d\n", len(r.Members), r.Count)
-	return err
+	})
 }
 
 type adminChannelsCommand struct {
@@ -111,21 +101,17 @@ type adminChannelsCommand struct {
 func (c *adminChannelsCommand) Run(ctx context.Context, p process) error {
 	var r rpc.ChannelsResult
 	params := rpc.ChannelsParams{Prefix: c.Prefix, After: string(c.After), Limit: (*int)(&c.Limit)}
-	if err := c.call(ctx, p, rpc.MethodChannels, params, nil, &r); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(p.stdout, r)
-	}
-	table := listing(p, "CHANNEL\tUSERS\tNEWEST SEQ")
-	for _, ch := range r.Channels {
-		fmt.Fprintf(table, "%s\t%d\t%d\n", printable(ch.Channel), ch.Count, ch.Last)
-	}
-	err := table.Flush()
-	if n := len(r.Channels); err == nil && r.More && n > 0 {
-		_, err = fmt.Fprintf(p.stdout, "(more: --after %q)\n", r.Channels[n-1].Channel)
-	}
-	return err
+	return c.call(ctx, p, rpc.MethodChannels, params, nil, &r, func() error {
+		table := listing(p, "CHANNEL\tUSERS\tNEWEST SEQ")
+		for _, ch := range r.Channels {
+			fmt.Fprintf(table, "%s\t%d\t%d\n", printable(ch.Channel), ch.Count, ch.Last)
+		}
+		n := len(r.Channels)
+		if err := table.Flush(); err != nil || !r.More || n == 0 {
+			return err
+		}
+		return p.after(r.Channels[n-1].Channel)
+	})
 }
 
 type adminSanctionsCommand struct {
@@ -139,25 +125,21 @@ type adminSanctionsCommand struct {
 func (c *adminSanctionsCommand) Run(ctx context.Context, p process) error {
 	var r rpc.SanctionsResult
 	params := rpc.SanctionsParams{Channel: string(c.Channel), After: string(c.After), Limit: (*int)(&c.Limit)}
-	if err := c.call(ctx, p, rpc.MethodSanctions, params, nil, &r); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(p.stdout, r)
-	}
-	table := listing(p, "USER\tACTION\tUNTIL\tBY\tREASON")
-	for _, s := range r.Sanctions {
-		until := "it is lifted"
-		if s.Until > 0 {
-			until = stampMs(s.Until)
+	return c.call(ctx, p, rpc.MethodSanctions, params, nil, &r, func() error {
+		table := listing(p, "USER\tACTION\tUNTIL\tBY\tREASON")
+		for _, s := range r.Sanctions {
+			until := "it is lifted"
+			if s.Until > 0 {
+				until = stampMs(s.Until)
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(s.User), s.Action, until, printable(author(s.By)), printable(s.Reason))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(s.User), s.Action, until, printable(author(s.By)), printable(s.Reason))
-	}
-	err := table.Flush()
-	if n := len(r.Sanctions); err == nil && r.More && n > 0 {
-		_, err = fmt.Fprintf(p.stdout, "(more: --after %q)\n", r.Sanctions[n-1].User)
-	}
-	return err
+		n := len(r.Sanctions)
+		if err := table.Flush(); err != nil || !r.More || n == 0 {
+			return err
+		}
+		return p.after(r.Sanctions[n-1].User)
+	})
 }
 
 // author is who acted, for people.
@@ -173,28 +155,24 @@ type adminInfoCommand struct{ consoleFlags }
 // Run shows what runs.
 func (c *adminInfoCommand) Run(ctx context.Context, p process) error {
 	var r rpc.InfoResult
-	if err := c.call(ctx, p, rpc.MethodInfo, rpc.Empty{}, nil, &r); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(p.stdout, r)
-	}
-	fmt.Fprintf(p.stdout, "Epoch %s, format %d, %d partitions; %d sessions on the connector that answers.\n\n", r.Epoch, r.Format, r.Partitions, r.Sessions)
-	table := listing(p, "CONNECTOR\tAT\tVERSION\tKNOWS UP TO\tSTATE")
-	for _, x := range r.Connectors {
-		state := "serves"
-		if x.Draining {
-			state = "drains"
+	return c.call(ctx, p, rpc.MethodInfo, rpc.Empty{}, nil, &r, func() error {
+		fmt.Fprintf(p.stdout, "Epoch %s, format %d, %d partitions; %d sessions on the connector that answers.\n\n", r.Epoch, r.Format, r.Partitions, r.Sessions)
+		table := listing(p, "CONNECTOR\tAT\tVERSION\tKNOWS UP TO\tSTATE")
+		for _, x := range r.Connectors {
+			state := "serves"
+			if x.Draining {
+				state = "drains"
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", printable(x.Connector), printable(x.Address), printable(cmp.Or(x.Version, "unknown")), x.Format, state)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", printable(x.Connector), printable(x.Address), printable(cmp.Or(x.Version, "unknown")), x.Format, state)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(p.stdout)
-	table = listing(p, "GROUP\tMEMBERS\tLAG")
-	for _, g := range r.Groups {
-		fmt.Fprintf(table, "%s\t%d\t%d\n", printable(g.Group), g.Members, g.Lag)
-	}
-	return table.Flush()
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.stdout)
+		table = listing(p, "GROUP\tMEMBERS\tLAG")
+		for _, g := range r.Groups {
+			fmt.Fprintf(table, "%s\t%d\t%d\n", printable(g.Group), g.Members, g.Lag)
+		}
+		return table.Flush()
+	})
 }

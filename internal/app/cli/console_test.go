@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -9,18 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/app/cli"
 	"github.com/parley-chat/parley/internal/app/stack"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
-
-// ask runs a command and returns its exit code and what it prints.
-func ask(args ...string) (code int, out, errs string) {
-	var stdout, stderr bytes.Buffer
-	code = cli.Run(args, &stdout, &stderr)
-	return code, stdout.String(), stderr.String()
-}
 
 // What operators do from the shell is done, and told in words or as JSON, with the key
 // that `parley up` made itself.
@@ -30,7 +21,7 @@ func TestAdmin(t *testing.T) {
 	begin(t, "up", "--listen", "127.0.0.1:0", "--data", data).find(`Parley is ready`)
 	admin := func(want string, args ...string) string {
 		t.Helper()
-		code, out, errs := ask(append(append([]string{"admin"}, args...), "--data", data)...)
+		code, out, errs := runs(append(append([]string{"admin"}, args...), "--data", data)...)
 		if code != 0 || !regexp.MustCompile(want).MatchString(out) {
 			t.Fatalf("parley admin %v ends with %d, and says %s%s, want %s", args, code, out, errs, want)
 		}
@@ -70,7 +61,7 @@ func TestAdmin(t *testing.T) {
 	admin(`^"bob" may join in a-\* b-\* from now on`, "grant", "bob", "--channels", "a-*", "--channels", "b-*", "--allow", "join")
 	admin(`(?s)^Epoch \w+, format 2, \d+ partitions; 0 sessions.*CONNECTOR .*serves\n\nGROUP `, "info")
 
-	code, out, errs := ask("rules", "--data", data)
+	code, out, errs := runs("rules", "--data", data)
 	if code != 0 || !regexp.MustCompile(`(?s)barred +eve +for ever +local +\S+ +fraud`).MatchString(out) || !strings.Contains(out, "revoked-token") || !strings.Contains(out, "join in a-* b-*") {
 		t.Errorf("the rules are %s%s", out, errs)
 	}
@@ -104,7 +95,7 @@ func refusals(t *testing.T, data string) {
 		{"not the API", []string{"info", "--api", at.Chat, "--api-key-file", wrong}},
 		{"no parley runs", []string{"info", "--data", t.TempDir()}},
 	} {
-		code, out, errs := ask(append([]string{"admin"}, c.args...)...)
+		code, out, errs := runs(append([]string{"admin"}, c.args...)...)
 		if code != 1 || out != "" || !strings.Contains(errs, c.want) || strings.Contains(errs, planted) || strings.Count(strings.TrimSpace(errs), "\n") > 0 {
 			t.Errorf("parley admin %v ends with %d, and says %s%s, want %q", c.args, code, out, errs, c.want)
 		}
@@ -141,7 +132,7 @@ func TestAdminIsCheckedFirst(t *testing.T) {
 		{"say what to grant", []string{"grant", "a"}},
 		{"--freeze and --thaw", []string{"set", "a", "--freeze", "--thaw"}},
 	} {
-		code, out, errs := ask(append([]string{"admin"}, c.args...)...)
+		code, out, errs := runs(append([]string{"admin"}, c.args...)...)
 		if code == 0 || out != "" || !strings.Contains(errs, c.want) {
 			t.Errorf("parley admin %v ends with %d, and says %s%s, want %q", c.args, code, out, errs, c.want)
 		}

@@ -10,14 +10,7 @@ import (
 
 // order carries out what is about a user or a token, and says what was done.
 func (f *consoleFlags) order(ctx context.Context, p process, method string, params any, tell func() error) error {
-	var r rpc.Empty
-	if err := f.call(ctx, p, method, params, nil, &r); err != nil {
-		return err
-	}
-	if f.JSON {
-		return printJSON(p.stdout, r)
-	}
-	return tell()
+	return f.call(ctx, p, method, params, nil, new(rpc.Empty), tell)
 }
 
 type adminDisconnectCommand struct {
