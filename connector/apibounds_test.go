@@ -29,15 +29,7 @@ func TestConnectionsOfBackendsTakeWhatTheyMay(t *testing.T) {
 		plaintest.Send(t, fmt.Sprint("127.0.0.", 1+i%100), strings.TrimPrefix(r.url, "http://"), head)
 	}
 	soon(t, "as many are there as may be", func() bool { return r.c.api.Connections() == most })
-	took := math.MaxInt
-	for range 20 { // the least: what is garbage already counts in some
-		time.Sleep(50 * time.Millisecond)
-		took = min(took, memoryInUse()-before) // of the clients, too
-	}
-	t.Logf("%d connections take %d bytes each", most, took/most)
-	if took > most*reckoned {
-		t.Errorf("%d connections take %d bytes each, at most %d are reckoned with", most, took/most, reckoned)
-	}
+	connectionsTake(t, before, most, reckoned)
 }
 
 // Of the channels that backends have asked about, as many stay watched as may be, those

@@ -26,6 +26,13 @@ func TestOtherConnectionsTakeWhatTheyMay(t *testing.T) {
 		plaintest.Send(t, fmt.Sprint("127.0.0.", 1+i%100), r.addr, head)
 	}
 	soon(t, "as many are there as may be", func() bool { return r.c.server.Plain() == most })
+	connectionsTake(t, before, most, reckoned)
+}
+
+// connectionsTake sees that so many connections take no more than is reckoned with for
+// each, beyond what was in use before.
+func connectionsTake(t *testing.T, before, most, reckoned int) {
+	t.Helper()
 	took := math.MaxInt
 	for range 20 { // the least: what is garbage already counts in some
 		time.Sleep(50 * time.Millisecond)
