@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/schema"
 )
 

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/fold"
 )
 
 // flushIfDue takes a snapshot of what changed, when it is time and no flush is

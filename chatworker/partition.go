@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/internal/signals"
 	"github.com/parley-chat/parley/schema"
 )

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/internal/signals"
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"

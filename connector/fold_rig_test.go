@@ -15,8 +15,8 @@ import (
 	"github.com/gorilla/websocket"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/parley-chat/parley/chatworker/fold"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"

@@ -75,12 +75,12 @@ var plantedBugs = []planted{
 		[]checker.Rule{checker.Evicted},
 	},
 	{
-		"the chain skips a message", "chatworker/fold/step.go",
+		"the chain skips a message", "internal/fold/step.go",
 		"	if !void && c.To == \"\" {\n", "	if !void && c.To == \"\" && s.offset%10 != 0 {\n",
 		[]checker.Rule{checker.Complete},
 	},
 	{
-		"a join is not announced to others", "chatworker/fold/step.go",
+		"a join is not announced to others", "internal/fold/step.go",
 		"	for _, sub := range ch.subs {\n		if subscribed && sub.connector == m.connector {",
 		"	for _, sub := range ch.subs {\n		if sub.connector != m.connector {\n			continue\n		}\n		if subscribed && sub.connector == m.connector {",
 		[]checker.Rule{checker.Fold},
@@ -121,7 +121,7 @@ var plantedBugs = []planted{
 		[]checker.Rule{checker.Private},
 	},
 	{
-		"a link of the chain of changes is skipped", "chatworker/fold/change.go",
+		"a link of the chain of changes is skipped", "internal/fold/change.go",
 		"	ch.clast = s.offset\n", "	if s.offset%5 != 0 {\n		ch.clast = s.offset\n	}\n",
 		[]checker.Rule{checker.Complete},
 	},
@@ -166,7 +166,7 @@ var plantedBugs = []planted{
 		[]checker.Rule{checker.Bound},
 	},
 	{
-		"a ban does not purge", "chatworker/fold/sanction.go",
+		"a ban does not purge", "internal/fold/sanction.go",
 		"	if e.PurgeSince != nil {\n", "	if e.PurgeSince != nil && *e.PurgeSince < 0 {\n",
 		[]checker.Rule{checker.Fold},
 	},

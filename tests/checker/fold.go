@@ -3,7 +3,7 @@ package checker
 import (
 	"google.golang.org/protobuf/proto"
 
-	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/schema"
 )
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/parley-chat/parley/chatworker/fold"
+	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
