@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { linkify } from "../../page/src/state/linkify.ts";
+import { HUES, hue, initials } from "../../page/src/state/names.ts";
 import { channelOf, hashOf } from "../../page/src/state/route.ts";
 
 vi.stubGlobal("navigator", { language: "zh-CN" });
@@ -48,4 +49,28 @@ test("both languages fill the same places", async () => {
   expect(t("again", { n: 3 })).toBe("Reconnecting in 3 s…");
   expect(zh).toContain("3");
   expect(zh).not.toContain("{");
+});
+
+test.each([
+  ["ada", "A"],
+  ["Grace Hopper", "GH"],
+  ["jean-luc.picard", "JP"],
+  ["小明", "小"],
+  ["王 小明", "王"],
+  ["👩‍💻 dev", "👩‍💻"],
+  ["e\u0301mile", "É".normalize("NFD")],
+  ["\u202e", "?"],
+  ["", "?"],
+])("initials of %j", (name, want) => {
+  expect(initials(name)).toBe(want);
+});
+
+test("the colours of names are used alike", () => {
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 18_000; i++) {
+    const name = hue(`user${i}`);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  expect(counts.size).toBe(HUES);
+  for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(200);
 });

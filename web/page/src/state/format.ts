@@ -58,10 +58,3 @@ export function length(seconds: number): string {
 export function countdown(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
-
-/** One of a few hues, the same for a name everywhere. */
-export function hue(name: string): string {
-  let hash = 0;
-  for (let i = 0; i < name.length; i++) hash = (hash * 31 + name.charCodeAt(i)) >>> 0;
-  return `hue-${hash % 8}`;
-}

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
-import { hue } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import { beginning, matching } from "../state/mentions.ts";
+import { hue } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 
 /** Completes names after an @, in a field whose text and cursor are given. */

@@ -1,8 +1,9 @@
 import type { SanctionsResult, SetOptions } from "@parley-chat/sdk";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
-import { hue, length, minute } from "../state/format.ts";
+import { length, minute } from "../state/format.ts";
 import { t, type Key } from "../state/i18n.ts";
+import { hue } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
 import { closed } from "./dialog.ts";

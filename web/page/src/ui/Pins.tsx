@@ -1,7 +1,8 @@
 import type { PinsPage } from "@parley-chat/sdk";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { hue, minute } from "../state/format.ts";
+import { minute } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
+import { hue } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
 import { closed } from "./dialog.ts";

@@ -1,6 +1,6 @@
 import type { Message } from "@parley-chat/sdk";
-import { hue } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
+import { hue } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Icon } from "./Icon.tsx";
 

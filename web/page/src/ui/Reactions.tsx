@@ -1,8 +1,8 @@
 import type { Message, Reactor } from "@parley-chat/sdk";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { AT_HAND, EMOJI } from "../state/emoji.ts";
-import { hue } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
+import { hue } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Text } from "./Text.tsx";
 

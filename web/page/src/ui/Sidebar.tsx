@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
-import { hue } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
+import { hue } from "../state/names.ts";
 import { hashOf } from "../state/route.ts";
 import type { ChannelView } from "../state/view.ts";
 import { useFocusKept } from "./focus.ts";
