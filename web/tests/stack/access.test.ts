@@ -169,7 +169,7 @@ test("without the right to write privately one can write to all", async () => {
   await page.locator("#members").getByRole("button", { name: "bob" }).click();
   await say(page, "psst");
   await page.getByText("You cannot write private messages here.").waitFor();
-  await page.getByRole("button", { name: "Back to everybody" }).click();
+  await page.locator("#channels").getByRole("link", { name }).click();
   await say(page, "hello all");
   await page.locator(".message.own:not(.pending)", { hasText: "hello all" }).waitFor();
   expect(await page.locator(".access p").count()).toBe(0);

@@ -44,14 +44,16 @@ test("a private message is visibly private, and seen by its two users only", asy
   const [ada, bob, cyd] = await Promise.all(["ada", "bob", "cyd"].map((u) => open(u, name)));
   await ada!.page.locator("#members").getByRole("button", { name: "bob" }).click();
   await say(ada!.page, "just between us");
-  await ada!.page.getByRole("button", { name: "Back to everybody" }).click();
+  await ada!.page.locator("#channels").getByRole("link", { name }).click();
   await say(ada!.page, "for everybody");
   for (const window of [ada, bob, cyd]) await until_shown(window!.page, "for everybody");
-  expect(await shown(ada!.page)).toEqual(["just between us", "for everybody"]);
-  expect(await shown(bob!.page)).toEqual(["just between us", "for everybody"]);
-  expect(await shown(cyd!.page)).toEqual(["for everybody"]);
-  await bob!.page.locator(".message.private").getByText("private", { exact: true }).waitFor();
-  await ada!.page.locator(".message.private").getByText("private to bob").waitFor();
+  for (const window of [ada, bob, cyd]) expect(await shown(window!.page)).toEqual(["for everybody"]);
+  for (const [window, other] of [[ada, "bob"], [bob, "ada"]] as const) {
+    await window!.page.locator(".talks").getByRole("link", { name: other }).click();
+    await window!.page.locator(".message.private", { hasText: "just between us" }).waitFor();
+    expect(await shown(window!.page)).toEqual(["just between us"]);
+  }
+  expect(await cyd!.page.locator(".talks").count()).toBe(0);
   await screenshot(ada!.page, "private");
 });
 

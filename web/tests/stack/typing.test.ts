@@ -3,7 +3,6 @@ import { openWindow, screenshot } from "../support/browser.ts";
 import { enterAs, memberOf, unexpected } from "../support/guarded.ts";
 import { everything, tokenOf } from "../support/site.ts";
 import { browser, fresh } from "../support/stage.ts";
-import { until } from "../support/wait.ts";
 
 /** Who is typing. */
 
@@ -50,6 +49,6 @@ test("it is said again every 3 s, and not of what is for one person alone", asyn
   await page.locator("#members button.name", { hasText: "carl" }).click();
   for (let i = 0; i < 40; i++) await field.press("y", { delay: 100 });
   await carl.send("did anything come?");
-  await until("the message", async () => (await page.locator(".message").count()) > 0);
+  await page.locator("#channels .badge").waitFor();
   expect(times.length).toBe(before);
 });

@@ -15,6 +15,7 @@ function lay(source: Partial<RowSource>): string[] {
     gaps: [],
     user: "ada",
     heads: new Set(),
+    within: () => true,
     ...source,
   });
   return rows.map((row) => ("head" in row ? `${row.key}${row.head ? "*" : ""}` : row.kind));

@@ -17,35 +17,11 @@ import {
   NoEndpoint,
   wantsToken,
 } from "./login.ts";
-import { channelOf, hashOf } from "./route.ts";
+import type { Peer } from "./reading.ts";
+import { channelOf, hashOf, peerIn } from "./route.ts";
+import { isSession, type Credentials, type Session } from "./session.ts";
 import { browser, isString, tab } from "./storage.ts";
 import { ChannelView } from "./view.ts";
-
-/** Who signs in. With a token the user is the one that it names, and may be "". */
-export interface Credentials {
-  user: string;
-  token?: string;
-  /** Whoever is logged in on this site, which issues the tokens. */
-  login?: true;
-}
-
-interface Saved extends Credentials {
-  channels: string[];
-  /** Who that is, once the server has confirmed it. */
-  known?: string;
-}
-
-function isSession(value: unknown): value is Saved {
-  const { user, token, login, known, channels } = (value ?? {}) as Partial<Saved>;
-  return (
-    isString(user) &&
-    (login === undefined || login === true) &&
-    (token === undefined || isString(token)) &&
-    (known === undefined || isString(known)) &&
-    Array.isArray(channels) &&
-    channels.every(isString)
-  );
-}
 
 /** A question that is asked before something is done that cannot be undone. */
 export interface Question {
@@ -77,26 +53,32 @@ export class App {
   readonly way = signal<"form" | "login" | undefined>(undefined);
   /** The newest message of others in the channel that is looked at. */
   readonly announced = signal<Message | undefined>(undefined);
-  readonly unread = computed(() => this.views.value.reduce((n, v) => n + v.unread.value, 0));
+  readonly unread = computed(() => this.views.value.reduce((n, v) => n + v.reading.total.value, 0));
   readonly attention = new Attention();
   readonly question = signal<Question | undefined>(undefined);
 
+  /** With whom the conversation is that the address named at first. */
+  #wanted: Peer = peerIn(location.hash);
   #credentials: Credentials | undefined;
   /** The channels that were open when the server stopped accepting the token. */
-  #interrupted: Saved | undefined;
+  #interrupted: Session | undefined;
 
   constructor() {
     window.addEventListener("hashchange", () => {
       const name = channelOf(location.hash);
+      const peer = peerIn(location.hash);
       if (name === undefined) return;
-      if (!this.client.value) this.activeName.value = name;
+      if (!this.client.value) [this.activeName.value, this.#wanted] = [name, peer];
       // Only what the page has shown has a state: Back leads to a channel that was left.
-      else if (history.state !== null && !this.#has(name)) this.#address(this.activeName.value);
-      else this.open(name);
+      else if (history.state !== null && !this.#has(name)) this.#address(this.active.value);
+      else this.open(name, peer);
     });
     // What is to be deleted does not wait for a page that may not come back.
     window.addEventListener("pagehide", () => {
-      for (const view of this.views.value) view.changes.flush();
+      for (const view of this.views.value) {
+        view.changes.flush();
+        view.keep();
+      }
     });
     effect(() => {
       const name = this.active.value?.channel.name;
@@ -151,7 +133,14 @@ export class App {
   signIn(credentials: Credentials, channel: string): void {
     if (credentials.user !== "") browser.set("user", credentials.user);
     this.#connect(credentials);
-    this.open(channel);
+    this.open(channel, this.#wantedIn(channel));
+  }
+
+  /** The conversation that the address named, if it is in that channel; it names one once. */
+  #wantedIn(channel: string): Peer {
+    const peer = channel === this.activeName.value ? this.#wanted : undefined;
+    this.#wanted = undefined;
+    return peer;
   }
 
   /** Signs out, and asks first where something would be lost by it. */
@@ -188,12 +177,14 @@ export class App {
     void logOut();
   }
 
-  /** Shows a channel, joined when it was not. */
-  open(name: string): void {
+  /** Shows a channel, joined when it was not, or the conversation with one user in it. */
+  open(name: string, peer?: Peer): void {
     this.#keep(name);
     if (this.activeName.value !== name) this.active.value?.left();
     this.activeName.value = name;
-    if (channelOf(location.hash) !== name) history.pushState({}, "", hashOf(name));
+    const to = peer === this.user.value ? undefined : peer;
+    this.active.value!.show(to);
+    if (location.hash !== hashOf(name, to)) history.pushState({}, "", hashOf(name, to));
     else history.replaceState({}, "");
   }
 
@@ -226,15 +217,27 @@ export class App {
   }
 
   /** Has the address say which channel is shown. */
-  #address(name: string | undefined): void {
-    history.replaceState({}, "", name === undefined ? location.pathname : hashOf(name));
+  #address(view: ChannelView | undefined): void {
+    const hash = view && hashOf(view.channel.name, view.privateTo.value);
+    history.replaceState({}, "", hash ?? location.pathname);
   }
 
-  /** Shows the channel before or after the one shown. */
-  step(by: 1 | -1): void {
+  /** What the sidebar lists, in its order: the channels, and then the private conversations. */
+  get places(): { view: ChannelView; peer: Peer }[] {
     const views = this.views.value;
-    const view = views[(views.indexOf(this.active.value!) + by + views.length) % views.length];
-    if (view) this.open(view.channel.name);
+    return [
+      ...views.map((view) => ({ view, peer: undefined })),
+      ...views.flatMap((view) => view.reading.peers.value.map((peer) => ({ view, peer }))),
+    ];
+  }
+
+  /** Shows the channel or conversation before or after the one shown. */
+  step(by: 1 | -1): void {
+    const { places } = this;
+    const shown = this.active.value;
+    const at = places.findIndex(({ view, peer }) => view === shown && peer === shown.privateTo.value);
+    const next = places[(at + by + places.length) % places.length];
+    if (next) this.open(next.view.channel.name, next.peer);
   }
 
   /** Connects again after the server turned this client away. */
@@ -243,6 +246,8 @@ export class App {
     const channels = before.map((view) => view.channel.name);
     const { value: state } = this.connection;
     if (!this.#credentials) return;
+    for (const view of before) view.keep();
+    this.#wanted = this.active.value?.privateTo.value;
     if (state.status === "closed" && state.error?.code === ErrorCode.OtherUser) {
       // The words of one are not those of the other.
       return this.#resume({ ...this.#credentials, channels });
@@ -260,12 +265,12 @@ export class App {
     view.asking.value = false;
   }
 
-  #resume(saved: Saved, token?: string): void {
+  #resume(saved: Session, token?: string): void {
     const { channels, known, ...credentials } = saved;
     this.#connect(credentials, known, token);
     this.views.value = channels.map((name) => this.#view(name));
     const name = this.activeName.value ?? channels[0];
-    if (name !== undefined) this.open(name);
+    if (name !== undefined) this.open(name, this.#wantedIn(name));
   }
 
   /** The channel's view, which is made when there is none. */
@@ -355,10 +360,17 @@ export class App {
 
   #view(name: string): ChannelView {
     const channel = this.client.value!.channel(name);
-    const view = new ChannelView(channel, this.user, (message) => {
-      if (view === this.active.value) this.announced.value = message;
-      // It may have been left, or somebody else be signed in, when it is clicked.
-      this.attention.notify(message, () => this.views.value.includes(view) && this.open(name));
+    const view = new ChannelView(channel, {
+      user: this.user,
+      open: (peer) => this.open(name, peer),
+      arrived: (message, peer) => {
+        const shown = view === this.active.value;
+        // What everybody writes is not read out where one is with one user alone.
+        if (shown && (peer ?? view.privateTo.value) === peer) this.announced.value = message;
+        // It may have been left, or somebody else be signed in, when it is clicked.
+        const open = () => this.views.value.includes(view) && this.open(name, peer);
+        this.attention.notify(message, open);
+      },
     });
     if (this.user.value !== "") view.restore(this.user.value);
     void channel.join(); // the channel's state says how it went
@@ -369,6 +381,6 @@ export class App {
     if (!this.#credentials) return;
     const channels = this.views.value.map((view) => view.channel.name);
     const known = this.user.value === "" ? {} : { known: this.user.value };
-    tab.set("session", { ...this.#credentials, channels, ...known } satisfies Saved);
+    tab.set("session", { ...this.#credentials, channels, ...known } satisfies Session);
   }
 }

@@ -1,16 +1,14 @@
 import { computed, signal } from "@preact/signals";
 
-/** What the tab keeps of drafts: for whom the next message is, and a text for each recipient. */
+/** What the tab keeps of drafts: a text for each conversation. */
 export interface SavedDrafts {
-  to: string | null;
   texts: [to: string | null, text: string][];
 }
 
 export function isSavedDrafts(value: unknown): value is SavedDrafts {
   const recipient = (to: unknown) => to === null || (typeof to === "string" && to !== "");
-  const { to, texts } = (value ?? {}) as Partial<SavedDrafts>;
+  const { texts } = (value ?? {}) as Partial<SavedDrafts>;
   return (
-    recipient(to) &&
     Array.isArray(texts) &&
     texts.every((pair) => Array.isArray(pair) && recipient(pair[0]) && typeof pair[1] === "string")
   );
@@ -22,7 +20,7 @@ export function isSavedDrafts(value: unknown): value is SavedDrafts {
  * a text along, so that nothing private is ever shown to anybody else.
  */
 export class Drafts {
-  /** The user for whom the next message is; undefined for everybody. */
+  /** The user with whom the conversation is that is shown; undefined for everybody. */
   readonly to = signal<string | undefined>(undefined);
   readonly #texts = signal<ReadonlyMap<string | undefined, string>>(new Map());
   /** The text for that recipient. */
@@ -31,6 +29,11 @@ export class Drafts {
   /** How many recipients have a text that waits for them. */
   get count(): number {
     return [...this.#texts.value.values()].filter((text) => text.trim() !== "").length;
+  }
+
+  /** The conversations in which a text waits. */
+  get peers(): Iterable<string | undefined> {
+    return this.#texts.value.keys();
   }
 
   textFor(to: string | undefined): string {
@@ -46,16 +49,14 @@ export class Drafts {
 
   /** What is to be kept, or undefined when there is nothing. */
   save(): SavedDrafts | undefined {
-    if (this.to.value === undefined && this.#texts.value.size === 0) return undefined;
+    if (this.#texts.value.size === 0) return undefined;
     const texts = [...this.#texts.value].map(([to, text]): [string | null, string] => [to ?? null, text]);
-    return { to: this.to.value ?? null, texts };
+    return { texts };
   }
 
   /** Takes up what was kept, below what was written since. */
-  restore({ to, texts }: SavedDrafts): void {
-    const untouched = this.save() === undefined;
+  restore({ texts }: SavedDrafts): void {
     const kept = texts.map(([to, text]): [string | undefined, string] => [to ?? undefined, text]);
     this.#texts.value = new Map([...kept, ...this.#texts.value]);
-    if (untouched) this.to.value = to ?? undefined;
   }
 }

@@ -3,11 +3,11 @@ export const HUES = 18;
 
 /** One of a few hues, the same for a name everywhere. */
 export function hue(name: string): string {
-  let hash = 0;
-  for (let i = 0; i < name.length; i++) hash = (hash * 31 + name.charCodeAt(i)) >>> 0;
-  // The low bits alone depend on the last characters alone.
-  hash = Math.imul(hash ^ (hash >>> 16), 0x45d9f3b) >>> 0;
-  return `hue-${((hash ^ (hash >>> 16)) >>> 0) % HUES}`;
+  // FNV-1a, stirred: the low bits alone depend on the last characters alone.
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return `hue-${((hash ^ (hash >>> 13)) >>> 0) % HUES}`;
 }
 
 const graphemes = new Intl.Segmenter();

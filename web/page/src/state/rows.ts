@@ -16,6 +16,8 @@ export interface RowSource {
   gaps: readonly Gap[];
   /** One's own name. */
   user: string;
+  /** Whether a message is part of the conversation that is laid out. */
+  within(message: { user: string; to?: string }): boolean;
   /** The message above which "new messages" is shown. */
   firstNew?: string | undefined;
   /** The message below which "since you were away" is shown. */
@@ -44,14 +46,17 @@ export function buildRows(source: RowSource): Row[] {
     const key = keyOf(message);
     const gap = gaps.get(key);
     if (gap) layout.separate({ kind: "gap", key: `gap${key}`, gap });
-    if (key === source.firstNew) layout.separate({ kind: "new", key: "new" });
-    layout.add({ kind: "message", key, message, head: false });
+    if (source.within(message)) {
+      if (key === source.firstNew) layout.separate({ kind: "new", key: "new" });
+      layout.add({ kind: "message", key, message, head: false });
+    }
     if (key === source.away?.after) {
       const { missed, complete } = source.away;
       layout.separate({ kind: "away", key: "away", missed, complete });
     }
   }
   for (const message of source.outbox) {
+    if (!source.within({ ...message, user: source.user })) continue;
     // A copy, because it changes in place: only another object is drawn again.
     const row = { kind: "outgoing" as const, key: keyOf(message), message: { ...message } };
     layout.add({ ...row, head: false }, source.user);

@@ -36,6 +36,8 @@ const path = globalThis.location?.pathname.replace(/[^/]*$/, "");
 
 export const tab = memory(() => sessionStorage, `parley${path}`);
 export const browser = memory(() => localStorage, "parley.");
+/** In the browser, and for the server below this path alone. */
+export const kept = memory(() => localStorage, `parley${path}`);
 
 export function isString(value: unknown): value is string {
   return typeof value === "string";

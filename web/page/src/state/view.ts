@@ -1,29 +1,49 @@
-import { computed, effect, signal, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import { ErrorCode, type Channel, type Message, type ParleyError } from "@parley-chat/sdk";
 import { Changes } from "./changes.ts";
 import { Drafts, isSavedDrafts } from "./drafts.ts";
 import { mentioned } from "./mentions.ts";
 import { Moderation } from "./moderation.ts";
 import { isOutbox } from "./outbox.ts";
+import { isSavedReading, peerOf, Reading, type Peer } from "./reading.ts";
 import { buildRows, keyOf, type Row } from "./rows.ts";
-import { tab } from "./storage.ts";
+import { kept, tab } from "./storage.ts";
+
+/** Pages of history without a message of the conversation, after which one is asked. */
+const BARREN = 5;
+/** What has been read is kept this soon after it changed, in milliseconds. */
+const KEEP_WITHIN = 500;
+
+/** What a view needs of the page. */
+export interface Surroundings {
+  /** One's own name. */
+  user: ReadonlySignal<string>;
+  /** Shows a conversation of the channel. */
+  open(peer: Peer): void;
+  /** Called for every new message of others. */
+  arrived(message: Message, peer: Peer): void;
+}
 
 /** What the page shows of one channel, beside what the SDK knows of it. */
 export class ChannelView {
   readonly channel: Channel;
-  readonly unread = signal(0);
-  /** The text that is being written, and the user for whom alone it is. */
+  /** The conversations of the channel, and what is unread in them. */
+  readonly reading = new Reading();
+  /** How many messages are unread in the conversation that is shown. */
+  readonly unread: ReadonlySignal<number>;
+  /** The user with whom alone the conversation is that is shown; undefined for everybody. */
+  readonly privateTo: ReadonlySignal<Peer>;
+  /** The text that is being written in it. */
   readonly draft: ReadonlySignal<string>;
-  readonly privateTo: ReadonlySignal<string | undefined>;
-  /** Counts how often a recipient was chosen, the one that it was already too. */
+  /** Counts how often a conversation was chosen, the one that was shown already too. */
   readonly chosen = signal(0);
-  /** The user to whom one wrote privately until just now. */
-  readonly formerly = signal<string | undefined>(undefined);
   /** Ids of the long messages that are shown in full. */
   readonly expanded = signal<ReadonlySet<string>>(new Set());
   /** Counts the messages sent from here. */
   readonly sent = signal(0);
   readonly olderFailed = signal(false);
+  /** Older messages were looked through for some of this conversation, in vain so far. */
+  readonly barren: ReadonlySignal<boolean>;
   /** Whether somebody who is shut out asks to be let in. */
   readonly asking = signal(false);
   readonly rows: ReadonlySignal<Row[]>;
@@ -37,12 +57,12 @@ export class ChannelView {
   /** Whether its newest message is being looked at. */
   watched = false;
 
-  readonly #user: ReadonlySignal<string>;
+  readonly #around: Surroundings;
+  readonly #barren = signal(0);
   readonly #drafts = new Drafts();
   /** The user for whom the tab remembers things; undefined until that is known. */
   #owner: string | undefined;
   readonly #version = signal(0);
-  readonly #firstNew = signal<string | undefined>(undefined);
   readonly #away = signal<{ after: string; missed: number; complete: boolean } | undefined>(
     undefined,
   );
@@ -52,25 +72,29 @@ export class ChannelView {
   /** Whether there is something of the outbox in the tab's memory. */
   #saved = false;
   #forgotten = false;
+  #keeping = 0;
+  /** Whether what is unread was counted once. */
+  #counted = false;
   readonly #stop: () => void;
 
-  /** `user` is one's own name; `arrived` is called for every new message of others. */
-  constructor(
-    channel: Channel,
-    user: ReadonlySignal<string>,
-    arrived: (message: Message) => void,
-  ) {
+  constructor(channel: Channel, around: Surroundings) {
+    const { user } = around;
     this.channel = channel;
-    this.#user = user;
+    this.#around = around;
     this.changes = new Changes(channel, user);
     this.moderation = new Moderation(channel, user, this.changes);
     this.draft = this.#drafts.text;
     this.privateTo = this.#drafts.to;
+    this.unread = computed(() => this.reading.of(this.privateTo.value).count);
+    this.barren = computed(() => this.#barren.value >= BARREN);
     this.rows = computed(() => this.#build());
     this.#stop = effect(() => {
       void this.#version.value;
       this.moderation.update();
+      untracked(() => this.reading.search(channel.messages, user.value));
     });
+    channel.on("state", () => this.#count());
+    channel.on("reset", () => this.reading.reset());
     channel.on("change", () => this.#changed());
     channel.on("sanctioned", (told) => {
       if (told.user === user.value && told.action === "kick") this.expelled = told.reason;
@@ -79,11 +103,12 @@ export class ChannelView {
       if (missed > 0 && after) this.#away.value = { after: keyOf(after), missed, complete };
     });
     channel.on("message", (message) => {
+      this.#keepSoon();
       if (message.user === user.value) return;
-      arrived(message);
-      if (this.watched) return;
-      if (this.unread.value === 0) this.#firstNew.value = keyOf(message);
-      this.unread.value++;
+      const peer = peerOf(message, user.value);
+      const watched = this.watched && peer === this.privateTo.value;
+      this.reading.arrived(message, peer, this.#mentions(message), watched);
+      around.arrived(message, peer);
     });
   }
 
@@ -106,21 +131,28 @@ export class ChannelView {
     return messages.length === 0 && outbox.length === 0 && this.#drafts.count === 0;
   }
 
-  /** The newest message has been seen. */
+  /** The newest message of the conversation that is shown has been seen. */
   seen(): void {
-    this.unread.value = 0;
+    if (this.unread.value === 0) return;
+    this.reading.seen(this.privateTo.value);
+    this.#keepSoon();
   }
 
-  /** The reader turned to another channel: what comes from now on is new. */
+  /** The reader turned to another conversation: what comes from now on is new. */
   left(): void {
     this.watched = false;
     this.clearMarkers();
   }
 
-  /** The markers have served: the reader left the channel, or answered. */
+  /** The markers have served: the reader left the conversation, or answered. */
   clearMarkers(): void {
-    this.#firstNew.value = undefined;
+    this.reading.unmark(this.privateTo.value);
     this.#away.value = undefined;
+  }
+
+  /** Whether a text waits in a conversation to be sent. */
+  keeps(peer: Peer): boolean {
+    return this.#drafts.textFor(peer).trim() !== "";
   }
 
   /** How much of what was written here is not known to be sent. */
@@ -129,13 +161,7 @@ export class ChannelView {
     return { messages, drafts: this.#drafts.count };
   }
 
-  /** Whether a text for a user waits to be sent. */
-  keeps(user: string): boolean {
-    return this.#drafts.textFor(user).trim() !== "";
-  }
-
   setDraft(text: string, to = this.privateTo.value): void {
-    this.formerly.value = undefined;
     this.#drafts.set(text, to);
     this.#saveDrafts();
   }
@@ -169,35 +195,36 @@ export class ChannelView {
   get people(): string[] {
     const { messages, members } = this.channel;
     const recent = messages.slice(-200).map(({ user }) => user);
-    return [...new Set([...members, ...recent])].filter((user) => user !== this.#user.value);
+    return [...new Set([...members, ...recent])].filter((user) => user !== this.#around.user.value);
   }
 
-  /** Answers a message, privately where it was private. */
+  /** Answers a message in the conversation that it is part of. */
   replyTo(message: Message): void {
-    const { user, to } = message;
-    const other = user === this.#user.value ? to : user;
-    if (to !== undefined && other !== undefined) this.writeTo(other);
-    else if (this.privateTo.value !== undefined) this.writeToAll();
+    const peer = peerOf(message, this.#around.user.value);
+    if (peer !== this.privateTo.value) this.#around.open(peer);
     this.changes.reply(message);
     this.chosen.value++;
   }
 
-  /** Turns to one user; where it is that one already, nothing changes. */
+  /** Opens the conversation with one user alone. */
   writeTo(user: string): void {
-    this.#choose(user, undefined);
+    this.#around.open(user);
   }
 
-  /** Turns back to everybody. */
-  writeToAll(): void {
-    this.#choose(undefined, this.privateTo.value);
-  }
-
-  #choose(to: string | undefined, formerly: string | undefined): void {
-    this.changes.cancel();
-    this.#drafts.to.value = to;
-    this.formerly.value = formerly;
-    this.chosen.value++;
-    this.#saveDrafts();
+  /** Shows a conversation; the page's address is not changed by it. */
+  show(peer: Peer): void {
+    batch(() => {
+      if (peer !== this.privateTo.value) {
+        this.left();
+        this.changes.cancel();
+        this.#drafts.to.value = peer;
+        this.#barren.value = 0;
+        this.olderFailed.value = false;
+      }
+      if (peer !== undefined) this.reading.add(peer);
+      this.chosen.value++;
+    });
+    this.#keepSoon();
   }
 
   /** Shows a long message in full, or not any more. */
@@ -209,15 +236,26 @@ export class ChannelView {
 
   /** Loads the page above the oldest message. */
   async loadOlder(): Promise<void> {
-    const oldest = this.channel.messages[0];
-    if (oldest) this.#heads.add(keyOf(oldest));
+    const peer = this.privateTo.value;
+    const { length } = this.rows.value;
+    const oldest = this.rows.value.find((row) => row.kind === "message");
+    if (oldest) this.#heads.add(oldest.key);
     try {
       await this.channel.loadOlder(100);
       this.olderFailed.value = false;
+      this.#version.value++;
+      if (peer !== this.privateTo.value) return;
+      // The history is that of all conversations; one need not be far back in it.
+      this.#barren.value = this.rows.value.length > length ? 0 : this.#barren.value + 1;
     } catch {
       // What is not granted is known to the channel.
       this.olderFailed.value = !this.channel.forbidden.has("history");
     }
+  }
+
+  /** Looks further back for messages of the conversation. */
+  lookOn(): void {
+    this.#barren.value = 0;
   }
 
   /** Takes up what the tab remembers of a user, once it is known who one is. */
@@ -227,28 +265,69 @@ export class ChannelView {
     const drafts = tab.get(this.#key("draft"), isSavedDrafts);
     if (drafts) this.#drafts.restore(drafts);
     this.#saveDrafts();
+    this.#count();
     // What was written and not acknowledged outlives a reload of the page.
     const outbox = tab.get(this.#key("outbox"), isOutbox);
-    if (!outbox) return;
-    this.#saved = true;
-    this.channel.restore(outbox);
+    if (outbox) {
+      this.#saved = true;
+      this.channel.restore(outbox);
+    }
+    this.#list();
+  }
+
+  /** What waits to be sent is found again. */
+  #list(): void {
+    const peers = [...this.#drafts.peers, ...this.channel.outbox.map(({ to }) => to)];
+    for (const peer of peers) if (peer !== undefined) this.reading.add(peer);
   }
 
   /** Continues with what was written in an earlier view of the same user and channel. */
   inherit(earlier: ChannelView): void {
     const drafts = earlier.#drafts.save();
     if (drafts) this.#drafts.restore(drafts);
+    for (const peer of earlier.reading.peers.value) this.reading.add(peer);
     this.channel.restore(earlier.channel.outbox);
+    this.#list();
   }
 
   /** Forgets what the tab remembers of this user in this channel. */
   forget(): void {
     this.changes.flush();
     this.#stop();
+    clearTimeout(this.#keeping);
     this.moderation.stop();
     this.#forgotten = true;
     tab.set(this.#key("outbox"), undefined);
     tab.set(this.#key("draft"), undefined);
+    kept.set(this.#key("read"), undefined);
+  }
+
+  /** Keeps what has been read now: the page may be gone soon. */
+  keep(): void {
+    clearTimeout(this.#keeping);
+    this.#keeping = 0;
+    if (this.#forgotten || this.#owner === undefined || !this.#counted) return;
+    kept.set(this.#key("read"), this.reading.save());
+  }
+
+  #keepSoon(): void {
+    if (this.#keeping === 0) this.#keeping = window.setTimeout(() => this.keep(), KEEP_WITHIN);
+  }
+
+  /** Counts what came since the user was here last, once the channel and the user are known. */
+  #count(): void {
+    if (this.#counted || this.#owner === undefined || this.channel.state !== "joined") return;
+    this.#counted = true;
+    const saved = kept.get(this.#key("read"), isSavedReading);
+    const { messages } = this.channel;
+    if (saved) this.reading.restore(saved, messages, this.#owner, (m) => this.#mentions(m));
+    this.reading.search(messages, this.#owner);
+    if (this.watched) this.seen();
+    this.#keepSoon();
+  }
+
+  #mentions(message: Message): boolean {
+    return message.mentions?.includes(this.#around.user.value) ?? false;
   }
 
   /** Changes of one frame are shown together, however many there are. */
@@ -302,13 +381,16 @@ export class ChannelView {
   #build(): Row[] {
     void this.#version.value;
     const { messages, outbox, gaps } = this.channel;
+    const me = this.#around.user.value;
+    const peer = this.privateTo.value;
     return buildRows({
       messages,
       outbox,
       gaps,
-      user: this.#user.value,
-      firstNew: this.#firstNew.value,
-      away: this.#away.value,
+      user: me,
+      within: (message) => peerOf(message, me) === peer,
+      firstNew: this.reading.marker(peer),
+      away: peer === undefined ? this.#away.value : undefined,
       heads: this.#heads,
     });
   }

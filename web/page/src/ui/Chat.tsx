@@ -12,6 +12,7 @@ import { Member, Moderation } from "./Moderate.tsx";
 import { Notice } from "./Notice.tsx";
 import { Pins } from "./Pins.tsx";
 import { Sidebar } from "./Sidebar.tsx";
+import { Text } from "./Text.tsx";
 import { Topic, Typing } from "./Topic.tsx";
 import { ConnectionBar } from "./ConnectionBar.tsx";
 import { useDrawer, type Drawer } from "./drawer.ts";
@@ -40,6 +41,9 @@ export function Chat({ app }: { app: App }) {
       {side === "channels" && app.unread.value > 0 && <span class="dot" />}
     </button>
   );
+  const user = view?.privateTo.value;
+  // Each conversation has a list and a field of its own.
+  const place = view && `${view.channel.name}\n${user ?? ""}`;
   const close = () => (
     <button type="button" class="quiet close" aria-label={t("close")} onClick={drawer.close}>
       <Icon name="close" />
@@ -61,8 +65,13 @@ export function Chat({ app }: { app: App }) {
         <header class="bar">
           {toggle("channels", "menu")}
           <div class="title">
-            <h1 dir="auto">{view ? view.channel.name : "Parley"}</h1>
-            {view && <Topic view={view} />}
+            <h1 dir="auto">{user ?? view?.channel.name ?? "Parley"}</h1>
+            {view && user === undefined && <Topic view={view} />}
+            {view && user !== undefined && (
+              <p class="topic muted">
+                <Icon name="lock" /> <Text of="privateIn" with={{ name: view.channel.name }} />
+              </p>
+            )}
           </div>
           {view && <Moderation key={`moderation of ${view.channel.name}`} view={view} />}
           {view && <Pins key={view.channel.name} view={view} />}
@@ -73,11 +82,11 @@ export function Chat({ app }: { app: App }) {
           <NoAccess app={app} view={view} />
         ) : view ? (
           <>
-            <Messages key={view.channel.name} app={app} view={view} />
+            <Messages key={place} app={app} view={view} />
             <Access app={app} view={view} />
             <Notice view={view} />
             <Typing view={view} />
-            <Composer key={`to ${view.channel.name}`} app={app} view={view} />
+            <Composer key={`to ${place}`} app={app} view={view} />
           </>
         ) : (
           <p class="empty muted">{t("noChannel")}</p>

@@ -64,8 +64,6 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
     }
     if (key !== "Escape") return;
     if (editing || replying) changes.cancel();
-    // Whoever keeps writing without looking must not write to everybody.
-    else if (to !== undefined && text === "") view.writeToAll();
   };
   let label = to === undefined ? t("write", { name }) : t("writePrivate", { user: to });
   if (editing) label = t("editField");
@@ -75,22 +73,10 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
     <form class={to === undefined || editing ? "composer" : "composer private"} onSubmit={send}>
       {to !== undefined && !editing && (
         <p class="recipient">
-          <Icon name="lock" /> <Text of="writePrivate" with={{ user: to }} />{" "}
-          <button
-            type="button"
-            class="quiet"
-            aria-label={t("toEverybody")}
-            title={t("toEverybody")}
-            onClick={() => view.writeToAll()}
-          >
-            <Icon name="close" />
-          </button>
+          <Icon name="lock" /> <Text of="onlyTwo" with={{ user: to }} />
         </p>
       )}
       <About app={app} view={view} />
-      <p class="again muted" role="status">
-        <Again view={view} />
-      </p>
       {open && <MentionList {...mentions} />}
       <label class="unseen" for="composer">
         {label}
@@ -167,16 +153,5 @@ function About({ app, view }: { app: App; view: ChannelView }) {
         </>
       )}
     </p>
-  );
-}
-
-/** Says that one writes to everybody again, until one does. */
-function Again({ view }: { view: ChannelView }) {
-  const user = view.formerly.value;
-  if (user === undefined) return null;
-  return (
-    <>
-      {t("publicAgain")} {view.keeps(user) && <Text of="draftKept" with={{ user }} />}
-    </>
   );
 }

@@ -2,6 +2,7 @@ import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import { hue } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
+import { Avatar } from "./Avatar.tsx";
 import { Icon } from "./Icon.tsx";
 
 /** Who is here. A click on a name begins a private message. */
@@ -19,18 +20,19 @@ export function Members({ app, view }: { app: App; view: ChannelView }) {
         {members.map((user) => (
           <li key={user}>
             {user === app.user.value ? (
-              <span class={`name ${hue(user)}`} dir="auto">
-                <bdi>{user}</bdi> <span class="muted">({t("you")})</span>
+              <span class="name" dir="auto">
+                <Avatar user={user} small /> <bdi class={hue(user)}>{user}</bdi>{" "}
+                <span class="muted">({t("you")})</span>
               </span>
             ) : (
               <button
                 type="button"
-                class={`name ${hue(user)}`}
+                class="name"
                 title={t("writePrivateTo", { user })}
                 onClick={() => view.writeTo(user)}
                 dir="auto"
               >
-                {user}
+                <Avatar user={user} small /> <span class={hue(user)}>{user}</span>
               </button>
             )}
             {view.changes.moderates.value && user !== app.user.value && (

@@ -73,8 +73,8 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   useFocusKept(part, scroller);
   useEndKept(scroller, () => list.scrollToEnd());
   useWatched(view, atEnd);
-  const placed = begun || rows.length === 0;
-  useOlder(view, placed && list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP);
+  const nearTop = begun && list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP;
+  useOlder(view, rows.length === 0 || nearTop);
 
   const items = begun ? list.getVirtualItems() : [];
   const run = runOf(items);
@@ -141,8 +141,16 @@ function apart(distance: number) {
 function Top({ view }: { view: ChannelView }) {
   void view.version;
   const { channel } = view;
-  const oldest = channel.messages[0];
-  let text = <Text of="beginning" with={{ name: channel.name }} />;
+  const first = view.rows.value.find((row) => row.kind === "message" || row.kind === "outgoing");
+  const oldest = first && "message" in first ? first.message : undefined;
+  const user = view.privateTo.value;
+  const { name } = channel;
+  let text =
+    user === undefined ? (
+      <Text of="beginning" with={{ name }} />
+    ) : (
+      <Text of="beginningPrivate" with={{ user }} />
+    );
   const hidden = channel.forbidden.has("history");
   const failed = view.olderFailed.value && !hidden && channel.state !== "idle";
   if (channel.state === "failed" && !view.shutOut) {
@@ -151,7 +159,16 @@ function Top({ view }: { view: ChannelView }) {
   else if (channel.state === "idle") text = <></>; // the bar above says why
   else if (hidden) text = <>{t("noHistory")}</>;
   else if (failed) text = <>{t("loadOlderFailed")}</>;
-  else if (channel.hasOlder) text = <>{t("loadingOlder")}</>;
+  else if (channel.hasOlder && view.barren.value) {
+    text = (
+      <>
+        <Text of="barren" with={{ name }} />{" "}
+        <button type="button" class="link" onClick={() => view.lookOn()}>
+          {t("lookOn")}
+        </button>
+      </>
+    );
+  } else if (channel.hasOlder) text = <>{t("loadingOlder")}</>;
   return (
     <div class="top" role="note">
       <p class="muted">
@@ -224,7 +241,8 @@ function useWatched(view: ChannelView, atEnd: boolean): void {
 function useOlder(view: ChannelView, nearTop: boolean): void {
   void view.version;
   const { channel } = view;
-  const refused = view.olderFailed.value || channel.forbidden.has("history");
+  const refused =
+    view.olderFailed.value || view.barren.value || channel.forbidden.has("history");
   const wanted = nearTop && channel.state === "joined" && channel.hasOlder && !refused;
   useEffect(() => {
     if (wanted) void view.loadOlder();

@@ -4,6 +4,7 @@ import { t } from "../state/i18n.ts";
 import { hue } from "../state/names.ts";
 import { hashOf } from "../state/route.ts";
 import type { ChannelView } from "../state/view.ts";
+import { Avatar } from "./Avatar.tsx";
 import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { Settings } from "./Settings.tsx";
@@ -11,7 +12,7 @@ import { Settings } from "./Settings.tsx";
 /** The channels side by side, and one's own name. */
 export function Sidebar({ app }: { app: App }) {
   const [name, setName] = useState("");
-  const list = useRef<HTMLUListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
   useFocusKept(list, field);
   const submit = (event: Event) => {
@@ -22,12 +23,15 @@ export function Sidebar({ app }: { app: App }) {
   };
   return (
     <>
-      <h2>{t("channels")}</h2>
-      <ul class="list grow" ref={list}>
-        {app.views.value.map((view) => (
-          <Entry key={view.channel.name} app={app} view={view} />
-        ))}
-      </ul>
+      <div class="grow" ref={list}>
+        <h2>{t("channels")}</h2>
+        <ul class="list">
+          {app.views.value.map((view) => (
+            <Entry key={view.channel.name} app={app} view={view} />
+          ))}
+        </ul>
+        <Conversations app={app} />
+      </div>
       <form class="open-channel" onSubmit={submit}>
         <label class="unseen" for="open-channel">
           {t("openChannel")}
@@ -65,39 +69,88 @@ function Online({ app }: { app: App }) {
   );
 }
 
-function Entry({ app, view }: { app: App; view: ChannelView }) {
-  const { name } = view.channel;
-  const unread = view.unread.value;
-  const current = view === app.active.value;
+/** The private conversations, below the names of their channels. */
+function Conversations({ app }: { app: App }) {
+  const views = app.views.value.filter((view) => view.reading.peers.value.length > 0);
+  if (views.length === 0) return null;
   return (
-    <li class={current ? "current" : ""}>
-      <a href={hashOf(name)} aria-current={current ? "page" : undefined}>
+    <>
+      <h2>{t("privately")}</h2>
+      {views.map((view) => {
+        const { name } = view.channel;
+        return (
+          <section key={name} aria-label={t("privatelyIn", { name })}>
+            <p class="group muted" dir="auto">
+              {name}
+            </p>
+            <ul class="list talks">
+              {view.reading.peers.value.map((peer) => (
+                <Entry key={peer} app={app} view={view} peer={peer} />
+              ))}
+            </ul>
+          </section>
+        );
+      })}
+    </>
+  );
+}
+
+/** A channel, or a private conversation in one. */
+function Entry({ app, view, peer }: { app: App; view: ChannelView; peer?: string }) {
+  const { name } = view.channel;
+  const { count } = view.reading.of(peer);
+  const current = view === app.active.value && view.privateTo.value === peer;
+  const waits = !current && view.keeps(peer);
+  return (
+    <li class={`${current ? "current" : ""} ${count > 0 ? "unread" : ""}`}>
+      <a href={hashOf(name, peer)} aria-current={current ? "page" : undefined}>
+        {peer !== undefined && <Avatar user={peer} small />}
         <span class="name" dir="auto">
-          {name}
+          {peer ?? name}
         </span>
-        {view.shutOut && (
-          <span class="shut muted" title={t("noEntry")}>
-            <Icon name="lock" />
-            <span class="unseen">{t("noEntry")}</span>
-          </span>
-        )}
-        {unread > 0 && (
-          <span class="badge">
-            {unread > 99 ? "99+" : unread}
-            <span class="unseen"> {t("unread", { n: unread })}</span>
-          </span>
-        )}
+        <span class="marks">
+          {waits && (
+            <span class="muted" title={t("draftWaits")}>
+              <Icon name="edit" />
+              <span class="unseen">{t("draftWaits")}</span>
+            </span>
+          )}
+          {view.shutOut && peer === undefined && (
+            <span class="shut muted" title={t("noEntry")}>
+              <Icon name="lock" />
+              <span class="unseen">{t("noEntry")}</span>
+            </span>
+          )}
+          <Badge view={view} peer={peer} />
+        </span>
       </a>
-      <button
-        type="button"
-        class="quiet"
-        aria-label={t("leaveNamed", { name })}
-        title={t("leave")}
-        // The next one slides below the pointer: a second click is not meant for it.
-        onClick={(e) => e.detail < 2 && app.leave(view)}
-      >
-        <Icon name="close" />
-      </button>
+      {peer === undefined && (
+        <button
+          type="button"
+          class="quiet"
+          aria-label={t("leaveNamed", { name })}
+          title={t("leave")}
+          // The next one slides below the pointer: a second click is not meant for it.
+          onClick={(e) => e.detail < 2 && app.leave(view)}
+        >
+          <Icon name="close" />
+        </button>
+      )}
     </li>
+  );
+}
+
+/** How many messages are unread; in another colour what is for the user. */
+function Badge({ view, peer }: { view: ChannelView; peer: string | undefined }) {
+  const { count, mentions, more } = view.reading.of(peer);
+  if (count === 0) return null;
+  const n = count > 99 ? "99+" : `${count}${more ? "+" : ""}`;
+  return (
+    <span class={mentions > 0 || peer !== undefined ? "badge direct" : "badge"}>
+      {mentions > 0 && "@"}
+      {n}
+      <span class="unseen"> {t("unread", { n })}</span>
+      {mentions > 0 && <span class="unseen">, {t("mentions", { n: mentions })}</span>}
+    </span>
   );
 }

@@ -23,9 +23,10 @@ export function Topic({ view }: { view: ChannelView }) {
   );
 }
 
-/** Who is typing; nobody has it read out. */
+/** Who is typing for everybody; nobody has it read out. */
 export function Typing({ view }: { view: ChannelView }) {
-  const [user, other, third] = view.moderation.typing.value;
+  const typing = view.privateTo.value === undefined ? view.moderation.typing.value : [];
+  const [user, other, third] = typing;
   return (
     <p class="typing muted">
       {third !== undefined ? (
