@@ -9,7 +9,7 @@ DATA    ?= data
 STACK   ?=
 BIN     := bin/parley
 # What `parley version` says; without Git, what Go knows of the source.
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 ENGINE  := deploy/engine/node_modules/.package-lock.json
 WEB     := web/node_modules/.package-lock.json
 DOCS    := scripts/docs/node_modules/.package-lock.json
@@ -33,17 +33,17 @@ REHEARSALS := ^(TestMoveByBackup|TestRestoreAfterALoss|Test.*DiskIsFull|TestByte
 
 CHAOS_FLAGS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(BROKERS),--brokers $(BROKERS))
 
-export LISTEN DATA STACK PARTS
+export LISTEN DATA STACK PARTS PLATFORMS WITHOUT_ENGINE
 
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
-.PHONY: build kafka jaeger generate docs
-.PHONY: test rehearse test-go test-web test-websocket test-api test-pomelo test-deploy test-docker bad-input fuzz lint audit sim
+.PHONY: build release release-image publish kafka jaeger generate docs
+.PHONY: test rehearse test-go test-web test-websocket test-api test-pomelo test-release test-deploy test-docker bad-input fuzz lint audit sim
 .PHONY: bench floods hostile chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 up: ## start Parley in the background (STACK=embedded|processes|docker, PORT=8080 or LISTEN=host:port, DATA=data; later starts keep the port)
 	@scripts/stack.sh up
@@ -72,6 +72,15 @@ $(ENGINE): deploy/engine/package-lock.json
 	@echo "installing the ClickHouse engine (once, about 550 MB)"
 	@cd deploy/engine && $(NPM_CI)
 	@touch $@
+
+release: check $(PAGE) ## make archives, the npm package, a list of what is in them and their checksums in bin/release (VERSION=v1.0.0, PLATFORMS="linux-amd64 linux-arm64 darwin-arm64")
+	@VERSION=$(VERSION) scripts/release.sh
+
+release-image: ## make the image parley:VERSION, which holds everything, from bin/release (VERSION=v1.0.0; a Docker engine)
+	@VERSION=$(VERSION) scripts/release-image.sh
+
+publish: ## publish bin/release and the image, logged in to GitHub and npm (VERSION=v1.0.0)
+	@VERSION=$(VERSION) scripts/publish.sh
 
 kafka: ## get Apache Kafka into deploy/kafka/libs (Java 17 and Maven)
 	@deploy/kafka/get.sh
@@ -122,6 +131,9 @@ bad-input: check race-check ## play all bad input, count its cases (1,000 at lea
 
 fuzz: check ## fuzz every target, two at a time (FUZZTIME=10s)
 	@FUZZTIME=$(or $(FUZZTIME),10s) scripts/fuzz.sh
+
+test-release: check $(PAGE) ## make this platform's release and use it as somebody without Go and Node would (a minute)
+	@scripts/test-release.sh
 
 test-docker: check ## start the docker stack on a Docker engine of its own, chat on it and harm it (minutes; root)
 	@scripts/test-docker.sh

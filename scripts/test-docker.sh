@@ -105,6 +105,8 @@ images() {
 	GOLANG_IMAGE=$(image golang deploy/Dockerfile)
 	export CONTEXT=$work/context KAFKA_IMAGE CLICKHOUSE_IMAGE JAEGER_IMAGE NGINX_IMAGE NODE_IMAGE GOLANG_IMAGE
 	docker compose --progress plain -f tests/docker/images.yaml build >"$work/images.log" 2>&1 || { tail -n 30 "$work/images.log" >&2; exit 1; }
+	docker tag parley-test/debian "$(sed -n 's/^FROM //p' deploy/Dockerfile.up)"
+	VERSION='test' scripts/release-image.sh >"$work/images.log" 2>&1 || { tail -n 30 "$work/images.log" >&2; exit 1; }
 }
 
 # engine starts dockerd and waits until it answers.
@@ -152,6 +154,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 isolated engine --net || skip "dockerd does not start here"
 "${MAKE:-make}" --no-print-directory build kafka jaeger bin/docker-compose
+VERSION='test' PLATFORMS=linux-$(go env GOARCH) phase "making the release for this platform" scripts/release.sh
 [ -e bin/docker/debian.tar ] || phase "making a Debian for the images (once)" isolated debian
 phase "gathering what the images are made of" context
 phase "the test" isolated stack --net
