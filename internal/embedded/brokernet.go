@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -17,17 +18,24 @@ import (
 )
 
 // trackedListener remembers the connections it accepted, so that a stopped
-// broker leaves none open.
+// broker leaves none open. Besides those of its TCP listener it accepts those
+// that dial opens within the process.
 type trackedListener struct {
 	net.Listener
 	advertised net.Addr // the address that clients are given
 	login      bool     // clients are strangers until they have logged in
 
+	came  chan net.Conn
+	serve sync.WaitGroup // what accepts TCP connections
+
+	close   sync.Once
+	closing chan struct{} // closed by Close
+
 	mu     sync.Mutex
 	conns  map[*trackedConn]struct{}
 	closed bool
 
-	over  sync.Once
+	why   error         // set once, before ended
 	ended chan struct{} // closed when it no longer accepts
 }
 
@@ -36,7 +44,50 @@ func newTrackedListener(ln net.Listener, login bool) (*trackedListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &trackedListener{Listener: ln, advertised: advertised, login: login, conns: map[*trackedConn]struct{}{}, ended: make(chan struct{})}, nil
+	l := &trackedListener{
+		Listener: ln, advertised: advertised, login: login,
+		came: make(chan net.Conn), closing: make(chan struct{}), conns: map[*trackedConn]struct{}{}, ended: make(chan struct{}),
+	}
+	l.serve.Go(l.acceptTCP)
+	return l, nil
+}
+
+// acceptTCP hands over TCP connections until the listener has ended.
+func (l *trackedListener) acceptTCP() {
+	defer close(l.ended)
+	for {
+		conn, err := plain.Patient{Listener: l.Listener}.Accept()
+		if err != nil {
+			l.why = err
+			return
+		}
+		select {
+		case l.came <- conn:
+		case <-l.closing:
+			_ = conn.Close() // nobody serves it
+		}
+	}
+}
+
+// dial opens a connection within the process.
+func (l *trackedListener) dial(ctx context.Context) (net.Conn, error) {
+	client, server := newPipe()
+	select {
+	case l.came <- server:
+		return client, nil
+	case <-l.ended:
+		return nil, fmt.Errorf("connect to the embedded broker: %w", syscall.ECONNREFUSED)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("connect to the embedded broker: %w", ctx.Err())
+	}
+}
+
+// Close ends the listener. Connections stay open until closeConns.
+func (l *trackedListener) Close() error {
+	l.close.Do(func() { close(l.closing) })
+	err := l.Listener.Close()
+	l.serve.Wait()
+	return err
 }
 
 // advertise is the address that a broker hands out for one that it listens at:
@@ -71,10 +122,11 @@ func (l *trackedListener) Addr() net.Addr { return l.advertised }
 
 // Accept waits for the next connection.
 func (l *trackedListener) Accept() (net.Conn, error) {
-	conn, err := plain.Patient{Listener: l.Listener}.Accept()
-	if err != nil {
-		l.over.Do(func() { close(l.ended) })
-		return nil, err
+	var conn net.Conn
+	select {
+	case conn = <-l.came:
+	case <-l.ended:
+		return nil, l.why
 	}
 	c := &trackedConn{Conn: conn, owner: l}
 	if l.login {

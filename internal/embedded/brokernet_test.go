@@ -1,12 +1,15 @@
 package embedded_test
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -137,4 +140,64 @@ func strange(t *testing.T, addr string, bytes []byte) {
 	_, _ = conn.Write(bytes)
 	_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	_, _ = io.Copy(io.Discard, conn)
+}
+
+// Within the process nothing is different: strangers are turned away, logins
+// asked for, requests bounded; and a stopped broker is refused.
+func TestBrokerWithinTheProcess(t *testing.T) {
+	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
+	sockets := 0
+	login := func(secret string) *kafka.Client {
+		mechanism, err := scram.Mechanism(scram.SHA256, embedded.User, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := b.Dial(ctx, network, address)
+			if _, ok := conn.(*net.TCPConn); ok {
+				sockets++
+			}
+			return conn, err
+		}
+		transport := &kafka.Transport{SASL: mechanism, Dial: dial}
+		t.Cleanup(transport.CloseIdleConnections)
+		return &kafka.Client{Addr: kafka.TCP(b.Addr()), Transport: transport}
+	}
+	right := login(secretOf(t, b))
+	if _, err := right.Metadata(within(t), &kafka.MetadataRequest{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := login("guessed").Metadata(within(t), &kafka.MetadataRequest{}); err == nil {
+		t.Error("a wrong password is taken")
+	}
+	if sockets != 0 {
+		t.Errorf("%d connections were sockets", sockets)
+	}
+	for what, bytes := range map[string][]byte{
+		"a request that nobody knows": request(30000, 0),
+		"one that is too large":       binary.BigEndian.AppendUint32(nil, 64<<10+1),
+		"one before a login":          request(3, 9, 0, 0, 0),
+	} {
+		conn, err := b.Dial(t.Context(), "tcp", b.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Write(append(bytes, make([]byte, 12)...))
+		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		if n, err := io.Copy(io.Discard, conn); n != 0 || err != nil {
+			t.Errorf("%s: it is answered with %d bytes, %v", what, n, err)
+		}
+		_ = conn.Close()
+	}
+	open, err := b.Dial(t.Context(), "tcp", b.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopBroker(t, b)
+	if _, err := open.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("a connection to a stopped broker: %v", err)
+	}
+	if _, err := b.Dial(t.Context(), "tcp", b.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("a stopped broker is dialled: %v", err)
+	}
 }

@@ -40,6 +40,8 @@ type Config struct {
 	TLS *tls.Config
 	// SASL authenticates connections when it is not nil.
 	SASL sasl.Mechanism
+	// Dial opens connections to brokers; over TCP when it is nil.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Meters measure requests and errors; nothing is measured when it is nil.
 	Meters metric.MeterProvider
 	// Tracers make spans of the requests that write; none when it is nil.
@@ -86,7 +88,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Outage == nil {
 		cfg.Outage = NewOutage(log)
 	}
-	conns := newConnTracker()
+	conns := newConnTracker(cfg.Dial)
 	alive, stop := context.WithCancel(context.Background())
 	transport := &transport{&kafka.Transport{
 		Dial:        conns.dial,
@@ -128,6 +130,7 @@ func (c *Client) dialer() *kafka.Dialer {
 		ClientID:      c.cfg.ClientID,
 		Timeout:       dialTimeout,
 		DualStack:     true,
+		DialFunc:      c.cfg.Dial,
 		TLS:           c.cfg.TLS,
 		SASLMechanism: c.cfg.SASL,
 	}

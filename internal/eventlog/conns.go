@@ -10,21 +10,25 @@ import (
 // connTracker opens connections for a library that keeps them to itself, so
 // that its user can count and close them.
 type connTracker struct {
-	dialer net.Dialer
+	open   func(ctx context.Context, network, address string) (net.Conn, error)
 	opened atomic.Uint64 // connections opened so far
 
 	mu     sync.Mutex // guards what follows
 	closed bool
-	open   map[*trackedConn]struct{}
+	conns  map[*trackedConn]struct{} // that are open
 }
 
-func newConnTracker() *connTracker {
-	return &connTracker{open: make(map[*trackedConn]struct{})}
+// newConnTracker returns one whose connections open opens; nil: over TCP.
+func newConnTracker(open func(ctx context.Context, network, address string) (net.Conn, error)) *connTracker {
+	if open == nil {
+		open = new(net.Dialer).DialContext
+	}
+	return &connTracker{open: open, conns: make(map[*trackedConn]struct{})}
 }
 
 // dial opens a connection. After close it fails.
 func (t *connTracker) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := t.dialer.DialContext(ctx, network, address)
+	conn, err := t.open(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +39,7 @@ func (t *connTracker) dial(ctx context.Context, network, address string) (net.Co
 		conn.Close()
 		return nil, ErrClosed
 	}
-	t.open[tracked] = struct{}{}
+	t.conns[tracked] = struct{}{}
 	t.opened.Add(1)
 	return tracked, nil
 }
@@ -52,10 +56,10 @@ func (t *connTracker) close() {
 func (t *connTracker) cut() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for conn := range t.open {
+	for conn := range t.conns {
 		conn.Conn.Close()
 	}
-	clear(t.open)
+	clear(t.conns)
 }
 
 // trackedConn takes itself off its tracker's list when it is closed.
@@ -66,7 +70,7 @@ type trackedConn struct {
 
 func (c *trackedConn) Close() error {
 	c.tracker.mu.Lock()
-	delete(c.tracker.open, c)
+	delete(c.tracker.conns, c)
 	c.tracker.mu.Unlock()
 	return c.Conn.Close()
 }

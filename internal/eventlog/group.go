@@ -94,7 +94,7 @@ func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(context.Context, Assignment) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	m := &member{log: c.log, metrics: c.metrics, outage: c.cfg.Outage, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker()}
+	m := &member{log: c.log, metrics: c.metrics, outage: c.cfg.Outage, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker(c.cfg.Dial)}
 	for _, topic := range cfg.Topics {
 		_, err := c.awaitTopic(ctx, topic)
 		if ctx.Err() != nil {

@@ -252,6 +252,7 @@ func (s *Stack) startServers(ctx context.Context, dir string) error {
 	if s.cluster, err = s.addr.Log(); err != nil {
 		return err
 	}
+	s.cluster.Dial = broker.Dial
 	s.addr.ClickHouse = ch.DSN(database)
 	if ch.HTTPAddr() != "" {
 		s.addr.ClickHouseHTTP = "http://" + ch.HTTPAddr()
