@@ -1,47 +1,37 @@
 package connector
 
 import (
-	"time"
-
 	"github.com/oklog/ulid/v2"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // act is a request that becomes an event of its channel: a message, a change of one,
-// or what a moderator does. Its params are checked.
+// or what a moderator does.
 type act struct {
 	*call
+	params.Act
 	place  *place
 	takes  grants.Action
-	id     *string // the client's own; nil: it gave none
-	retry  bool    // it was sent before
-	reply  int64   // the message that it answers; 0: none
-	target int64   // the message that it changes; 0: none
-	epoch  string  // in which what it names counts; "": the current one
-	event  *schema.Event
-	name   func(id string) // gives the event its id
-
-	moderates bool          // it is what moderators do, with users or the channel
-	lasts     time.Duration // of a mute or a ban; 0: without end
-	speech    *speech       // of a message that slow mode may count; nil: it does not
+	speech *speech // of a message that slow mode may count; nil: it does not
 }
 
 // begin takes an act up: at once, or once the join that is under way has passed.
-func (a *act) begin(channel string) *rpc.Error {
-	p, bad := a.session.placeFor(a.takes, channel)
+func (a *act) begin() *rpc.Error {
+	p, bad := a.session.placeFor(a.takes, a.Channel)
 	if bad != nil {
 		return bad
 	}
-	if a.id == nil {
+	if a.ID == nil {
 		made := ulid.Make().String()
-		a.name(made)
+		a.Name(made)
 	} else {
-		a.name(*a.id)
+		a.Name(*a.ID)
 	}
 	a.place = p
 	p.afterJoin(a)
@@ -62,7 +52,7 @@ func (a *act) refused(bad *rpc.Error) { a.fail(bad) }
 
 // keep counts the act's bytes until it is answered: it waits.
 func (a *act) keep() *rpc.Error {
-	if !a.reserve(proto.Size(a.event)) {
+	if !a.reserve(proto.Size(a.Event)) {
 		return rpc.Unavailable(retryAfter)
 	}
 	return nil
@@ -81,7 +71,7 @@ func (a *act) take(ch *channel) *rpc.Error {
 	if a.isKnown(ch) {
 		return nil
 	}
-	if a.reply > max(ch.Position(), p.acked) {
+	if a.Reply > max(ch.Position(), p.acked) {
 		return rpc.InvalidParams("reply", "is above the channel's newest seq")
 	}
 	if why, bad := a.stopped(ch); bad != nil {
@@ -93,10 +83,10 @@ func (a *act) take(ch *channel) *rpc.Error {
 	if bad := a.draw(); bad != nil {
 		return bad
 	}
-	if a.target != 0 {
+	if a.Target != 0 {
 		return a.aim(ch)
 	}
-	if a.epoch != "" && a.epoch != s.inc.log.Epoch {
+	if a.Epoch != "" && a.Epoch != s.inc.log.Epoch {
 		return rpc.Gone()
 	}
 	if bad := a.full(ch); bad != nil {
@@ -109,15 +99,15 @@ func (a *act) take(ch *channel) *rpc.Error {
 // isKnown answers an act whose id is known. Without retry only what this session
 // has seen counts. Both locks are held.
 func (a *act) isKnown(ch *channel) bool {
-	if a.id == nil || a.session.backend != nil { // memory has the ids of clients
+	if a.ID == nil || a.session.backend != nil { // memory has the ids of clients
 		return false
 	}
-	id := *a.id
-	if e, ok := ch.Find(a.session.user, id, a.session.inc.limits.Recover); ok && (a.retry || e.Seq > a.place.since) {
+	id := *a.ID
+	if e, ok := ch.Find(a.session.user, id, a.session.inc.limits.Recover); ok && (a.Retry || e.Seq > a.place.since) {
 		a.result(rpc.ActResult{ID: id, Seq: e.Seq, Time: e.Time})
 		return true
 	}
-	if r, ok := a.place.own.find(id); ok && (!a.retry || ch.stands(r.Seq)) {
+	if r, ok := a.place.own.find(id); ok && (!a.Retry || ch.stands(r.Seq)) {
 		a.result(r)
 		return true
 	}
@@ -127,15 +117,15 @@ func (a *act) isKnown(ch *channel) bool {
 // publish publishes the act. Both locks are held.
 func (a *act) publish(ch *channel) *rpc.Error {
 	p := a.place
-	reaction := a.event.GetChange().GetReact() != nil
+	reaction := a.Event.GetChange().GetReact() != nil
 	now := a.session.inc.now()
-	if a.lasts > 0 {
-		a.event.GetSanction().Until = now.Add(a.lasts).UnixMilli()
+	if a.Lasts > 0 {
+		a.Event.GetSanction().Until = now.Add(a.Lasts).UnixMilli()
 	}
-	if a.event.GetChat() != nil {
+	if a.Event.GetChat() != nil {
 		a.speech = ch.speaks(a.session.user, now)
 	}
-	err := a.session.inc.events.publish(p.partition, p.name, a.event, a.span, func(ack eventlog.Ack) { a.stored(ch, ack, reaction) })
+	err := a.session.inc.events.publish(p.partition, p.name, a.Event, a.span, func(ack eventlog.Ack) { a.stored(ch, ack, reaction) })
 	if err != nil {
 		a.speech.answered(eventlog.Ack{Err: err})
 		return rpc.Unavailable(retryAfter)
@@ -150,7 +140,7 @@ func (a *act) publish(ch *channel) *rpc.Error {
 // producer's goroutine.
 func (a *act) stored(ch *channel, ack eventlog.Ack, reaction bool) {
 	s, p := a.session, a.place
-	r := rpc.ActResult{ID: idOf(a.event), Seq: ack.Offset, Time: a.event.Time}
+	r := rpc.ActResult{ID: idOf(a.Event), Seq: ack.Offset, Time: a.Event.Time}
 	a.speech.answered(ack)
 	s.mu.Lock()
 	if ack.Err == nil {
@@ -164,7 +154,7 @@ func (a *act) stored(ch *channel, ack eventlog.Ack, reaction bool) {
 	switch {
 	case ack.Err != nil:
 		a.fail(rpc.Unavailable(retryAfter))
-	case a.retry || ack.Twice:
+	case a.Retry || ack.Twice:
 		s.inc.spawn(func() { a.tell(ch, r) })
 	default:
 		a.result(r)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/rules"
 	"github.com/parley-chat/parley/schema"
@@ -65,7 +66,7 @@ func (a *ask) disconnect() {
 		if len(p.Session) > schema.MaxID {
 			return rpc.InvalidParams("session", "must be 64 bytes at most")
 		}
-		return firstBad(checkName("user", p.User), checkReason(p.Reason))
+		return firstBad(params.CheckName("user", p.User), params.CheckReason(p.Reason))
 	}, func(ctx context.Context) (any, error) {
 		return a.write(ctx, rules.Rule{Kind: rules.Ordered, Name: p.User, Value: &schema.Order{
 			Session: p.Session, Reconnect: p.Reconnect, Reason: p.Reason, Time: time.Now().UnixMilli(), By: a.author(),
@@ -121,11 +122,11 @@ func checkRevoke(p *rpc.RevokeParams, now time.Time) *rpc.Error {
 	case p.Until != nil && *p.Until < now.UnixMilli():
 		return rpc.InvalidParams("until", "must not have passed: such a token needs no revocation")
 	case p.User != "":
-		if bad := checkName("user", p.User); bad != nil {
+		if bad := params.CheckName("user", p.User); bad != nil {
 			return bad
 		}
 	}
-	return firstBad(checkTime("before", p.Before), checkTime("until", p.Until), checkReason(p.Reason))
+	return firstBad(checkTime("before", p.Before), checkTime("until", p.Until), params.CheckReason(p.Reason))
 }
 
 // revokeToken revokes one token, for as long as a token lasts at most that is issued
@@ -147,7 +148,7 @@ func (a *ask) revokeToken(ctx context.Context, p *rpc.RevokeParams, now int64) (
 func (a *ask) bar() {
 	var p rpc.BarParams
 	a.administer(&p, func() *rpc.Error {
-		return firstBad(checkName("user", p.User), checkTime("until", p.Until), checkReason(p.Reason))
+		return firstBad(params.CheckName("user", p.User), checkTime("until", p.Until), params.CheckReason(p.Reason))
 	}, func(ctx context.Context) (any, error) {
 		bar := &schema.Bar{By: a.author(), Reason: p.Reason, Time: time.Now().UnixMilli()}
 		if p.Until != nil {
@@ -160,7 +161,7 @@ func (a *ask) bar() {
 func (a *ask) grant() {
 	var p rpc.GrantParams
 	a.administer(&p, func() *rpc.Error {
-		return firstBad(checkName("user", p.User), checkGrants(p.Grants))
+		return firstBad(params.CheckName("user", p.User), checkGrants(p.Grants))
 	}, func(ctx context.Context) (any, error) {
 		all := make([]*schema.Grant, len(p.Grants))
 		for i, g := range p.Grants {

@@ -25,12 +25,12 @@ type aim struct {
 // aim publishes a change if its message is known, or finds it first. What comes
 // after it does not wait, unless it changes the same message. Both locks are held.
 func (a *act) aim(ch *channel) *rpc.Error {
-	if a.epoch != "" && a.epoch != a.session.inc.log.Epoch {
+	if a.Epoch != "" && a.Epoch != a.session.inc.log.Epoch {
 		return rpc.Gone()
 	}
-	under := ch.aims[a.target]
+	under := ch.aims[a.Target]
 	if under == nil {
-		if t, known := ch.Target(a.target); known && a.target <= ch.Position() {
+		if t, known := ch.Target(a.Target); known && a.Target <= ch.Position() {
 			return a.hit(ch, &t)
 		}
 	}
@@ -41,11 +41,11 @@ func (a *act) aim(ch *channel) *rpc.Error {
 		under.acts = append(under.acts, a)
 		return nil
 	}
-	under = &aim{a.target, []*act{a}}
+	under = &aim{a.Target, []*act{a}}
 	if ch.aims == nil {
 		ch.aims = map[int64]*aim{}
 	}
-	ch.aims[a.target] = under
+	ch.aims[a.Target] = under
 	a.session.inc.spawn(func() { under.find(ch, a) })
 	return nil
 }
@@ -81,11 +81,11 @@ func (a *act) goOn(ch *channel, bad *rpc.Error) {
 				return
 			}
 		}
-	case ch.Position() < a.target && (a.target <= p.acked || s.inc.ctx.Err() != nil):
+	case ch.Position() < a.Target && (a.Target <= p.acked || s.inc.ctx.Err() != nil):
 		bad = rpc.HistoryUnavailable(retryAfter) // it may well be there
 	}
 	if bad == nil {
-		t, known := ch.Target(a.target)
+		t, known := ch.Target(a.Target)
 		if bad = rpc.HistoryUnavailable(retryAfter); known {
 			bad = a.hit(ch, &t)
 		}
@@ -114,7 +114,7 @@ func (a *act) hit(ch *channel, t *room.Target) *rpc.Error {
 		return nil
 	}
 	if bad == nil {
-		bad = a.tooMany(t)
+		bad = t.TooMany(a.Event.GetChange(), a.session.user, &a.session.inc.limits)
 	}
 	if bad != nil {
 		a.unlessDone(ch, func() { a.fail(bad) })
@@ -124,7 +124,7 @@ func (a *act) hit(ch *channel, t *room.Target) *rpc.Error {
 		a.unlessDone(ch, func() { a.fail(a.session.inc.metrics.refuse(refusedFull, bad)) })
 		return nil
 	}
-	if c := a.event.GetChange(); c != nil {
+	if c := a.Event.GetChange(); c != nil {
 		c.Author, c.To = t.Author, t.To
 	}
 	return a.publish(ch)
@@ -133,20 +133,11 @@ func (a *act) hit(ch *channel, t *room.Target) *rpc.Error {
 // refusal is why the message does not take the change; nil: it does. session.mu is
 // held.
 func (a *act) refusal(t *room.Target) *rpc.Error {
-	user := a.session.user
-	seen := t.To == "" || user == t.Author || user == t.To
-	if !t.Exists || t.Deleted || !seen {
-		return rpc.Gone()
+	if bad := t.Takes(a.Event, a.session.user); bad != nil {
+		return bad
 	}
-	switch k := a.event.Kind.(type) {
-	case *schema.Event_Pin:
-		if t.To != "" {
-			return rpc.Gone()
-		}
-	case *schema.Event_Change:
-		if k.Change.GetReact() == nil {
-			return a.asWhom(k.Change, t)
-		}
+	if c := a.Event.GetChange(); c != nil && c.GetReact() == nil {
+		return a.asWhom(c, t)
 	}
 	return nil
 }
@@ -171,34 +162,11 @@ func (a *act) asWhom(c *schema.Change, t *room.Target) *rpc.Error {
 	return rpc.Forbidden(grants.Moderate.String(), channel)
 }
 
-// tooMany refuses a change that is one too many of its message. One that takes back a
-// reaction counts as well where memory knows of no such reaction: it may be on its way.
-func (a *act) tooMany(t *room.Target) *rpc.Error {
-	l, c := &a.session.inc.limits, a.event.GetChange()
-	if c.GetEdit() != nil && t.Edits >= l.Edits {
-		return rpc.Full("the message has as many edits as it takes", l.Edits)
-	}
-	react := c.GetReact()
-	if react == nil {
-		return nil
-	}
-	seq, there := t.Reaction(a.session.user, react.Name)
-	switch {
-	case there:
-		return nil
-	case !react.Remove && !t.HasName(react.Name) && t.Names >= l.Names:
-		return rpc.Full("the message has as many names of reactions as it takes", l.Names)
-	case seq == 0 && t.Pairs >= l.Pairs:
-		return rpc.Full("the message has as many reactions as it takes", l.Pairs)
-	}
-	return nil
-}
-
 // isUnchanged answers a reaction that changes nothing. A backend's is published in any
 // case: what it asked for just before may have been of another connector, and not have
 // passed here. Both locks are held.
 func (a *act) isUnchanged(ch *channel, t *room.Target) bool {
-	react := a.event.GetChange().GetReact()
+	react := a.Event.GetChange().GetReact()
 	if react == nil || a.session.backend != nil || !a.place.own.settled(ch.Position()) {
 		return false
 	}
@@ -206,7 +174,7 @@ func (a *act) isUnchanged(ch *channel, t *room.Target) bool {
 	if there == react.Remove {
 		return false
 	}
-	a.unlessDone(ch, func() { a.result(rpc.ActResult{ID: idOf(a.event), Seq: seq, Unchanged: true}) })
+	a.unlessDone(ch, func() { a.result(rpc.ActResult{ID: idOf(a.Event), Seq: seq, Unchanged: true}) })
 	return true
 }
 

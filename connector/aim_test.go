@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -117,7 +118,7 @@ func TestActsOfAStayThatIsOver(t *testing.T) {
 	chat := &schema.Chat{Channel: "a", User: "eve", Body: "hi"}
 	a := &act{
 		call: &call{session: r.s, method: "chat", id: []byte("7")}, place: r.p, takes: grants.Chat,
-		event: &schema.Event{Kind: &schema.Event_Chat{Chat: chat}},
+		Act: params.Act{Event: &schema.Event{Kind: &schema.Event_Chat{Chat: chat}}},
 	}
 	r.s.unanswered <- struct{}{}
 	r.p.begun(r.ch, a)

@@ -9,6 +9,7 @@ import (
 	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/connector/room"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -125,7 +126,7 @@ func (a *ask) onBehalf() {
 	}
 	bad := rpc.Decode(a.Params, &p)
 	if bad == nil {
-		bad = checkNewName("user", p.User)
+		bad = params.CheckNewName("user", p.User)
 	}
 	if bad != nil {
 		a.fail(bad)
@@ -144,13 +145,13 @@ func (a *ask) reads() {
 	}
 	bad := rpc.Decode(a.Params, &p)
 	if bad == nil && p.As != nil {
-		bad = checkName("as", *p.As)
+		bad = params.CheckName("as", *p.As)
 	}
 	if bad != nil {
 		a.fail(bad)
 		return
 	}
-	a.carry(text(p.As), p.As == nil)
+	a.carry(params.Text(p.As), p.As == nil)
 }
 
 // watchTime is for how long the turn and the channel of a request are waited for.
@@ -236,7 +237,7 @@ func (a *ask) enter(ctx context.Context, s *session) (bad *rpc.Error, release fu
 	if bad := rpc.Decode(a.Params, &p); bad != nil {
 		return bad, release
 	}
-	if p.Min < 0 || p.Min > maxSeq {
+	if p.Min < 0 || p.Min > params.MaxSeq {
 		return rpc.InvalidParams("min", "must be a seq, or 0"), release
 	}
 	needs := grants.Join

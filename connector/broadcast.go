@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -12,12 +12,6 @@ const (
 	roomTime = 10 * time.Second     // for which a broadcast waits for room in the producer's queue
 	roomPoll = 5 * time.Millisecond // how often it looks
 )
-
-// broadcastParams are a message for many channels.
-type broadcastParams struct {
-	publishParams
-	Channels []string `json:"channels"`
-}
 
 // broadcast is a broadcast that is under way.
 type broadcast struct {
@@ -27,10 +21,10 @@ type broadcast struct {
 }
 
 func (a *ask) broadcast() {
-	var p broadcastParams
+	var p params.Broadcast
 	bad := rpc.Decode(a.Params, &p)
 	if bad == nil {
-		bad = p.check(&a.inc.limits)
+		bad = p.Check(&a.inc.limits)
 	}
 	if bad == nil && len(p.Channels) > 1 {
 		if retry, ok := a.by.Draw(len(p.Channels) - 1); !ok { // the request itself was drawn
@@ -46,35 +40,13 @@ func (a *ask) broadcast() {
 	id, give := a.idOf(p.ID), time.Now().Add(roomTime)
 	for i, channel := range p.Channels {
 		b.results[i].Channel = channel
-		b.publish(i, &p.publishParams, id, give)
+		b.publish(i, &p.Publish, id, give)
 	}
 	b.done()
 }
 
-// check checks the params, but for what is about one channel.
-func (p *broadcastParams) check(limits *rpc.Limits) *rpc.Error {
-	if len(p.Channels) == 0 || len(p.Channels) > rpc.MaxBroadcast {
-		return rpc.InvalidParams("channels", "must be 1 to 1000 channels")
-	}
-	seen := make(map[string]bool, len(p.Channels))
-	for _, channel := range p.Channels {
-		switch {
-		case schema.CheckName(channel) != nil:
-			return checkName("channels", channel)
-		case seen[channel]:
-			return rpc.InvalidParams("channels", "must not name one twice")
-		}
-		seen[channel] = true
-	}
-	if p.Reply != nil {
-		return rpc.InvalidParams("reply", "is a message of one channel")
-	}
-	p.publishParams.Channel = p.Channels[0]
-	return p.publishParams.check(limits)
-}
-
 // publish publishes in one channel, and waits for room if there is none.
-func (b *broadcast) publish(i int, p *publishParams, id string, until time.Time) {
+func (b *broadcast) publish(i int, p *params.Publish, id string, until time.Time) {
 	channel := b.results[i].Channel
 	done := func(r rpc.PublishResult, bad *rpc.Error) {
 		if bad != nil {

@@ -41,7 +41,7 @@ func (m *metrics) refuse(why string, bad *rpc.Error) *rpc.Error {
 // isWriting reports whether a mute stops the act: deletions and what moderators do
 // are not.
 func (a *act) isWriting() bool {
-	switch k := a.event.Kind.(type) {
+	switch k := a.Event.Kind.(type) {
 	case *schema.Event_Chat:
 		return true
 	case *schema.Event_Change:
@@ -60,7 +60,7 @@ func (a *act) silenced(ch *channel) *rpc.Error {
 
 // tooSoon refuses a message that slow mode does not take yet. Both locks are held.
 func (a *act) tooSoon(ch *channel) *rpc.Error {
-	if a.event.GetChat() == nil {
+	if a.Event.GetChat() == nil {
 		return nil
 	}
 	if wait := ch.tooSoon(a.session.user, a.session.inc.now()); wait > 0 && !a.place.moderates() {
@@ -84,7 +84,7 @@ func (a *act) stopped(ch *channel) (why string, bad *rpc.Error) {
 // refuse answers an act that may not be done, unless it is a retry of what was done.
 // Both locks are held.
 func (a *act) refuse(ch *channel, why string, bad *rpc.Error) *rpc.Error {
-	if a.retry && a.id != nil { // which is looked up
+	if a.Retry && a.ID != nil { // which is looked up
 		if bad := a.draw(); bad != nil {
 			return bad
 		}
@@ -95,7 +95,7 @@ func (a *act) refuse(ch *channel, why string, bad *rpc.Error) *rpc.Error {
 
 // draw takes the act from the buckets of its user.
 func (a *act) draw() *rpc.Error {
-	if a.moderates {
+	if a.Moderates {
 		return a.session.pace.moderation()
 	}
 	return a.session.pace.chat(a.place.name)
@@ -108,7 +108,7 @@ func (a *act) full(ch *channel) *rpc.Error {
 	if a.isWriting() { // most are
 		return nil
 	}
-	return fullFor(a.event, ch.Amounts(), ch.Settings().Seq > 0, a.session.inc.limits.Sanctions)
+	return fullFor(a.Event, ch.Amounts(), ch.Settings().Seq > 0, a.session.inc.limits.Sanctions)
 }
 
 // fullFor is full, of a channel that has so much. isSet: it has settings or pins.

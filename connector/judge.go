@@ -11,7 +11,7 @@ import (
 // one of the same session waits for that already: they keep their order. It is read
 // once for a channel. Both locks are held.
 func (a *act) isUnsure(ch *channel) bool {
-	if ch.filled || a.event.GetChat() == nil {
+	if ch.filled || a.Event.GetChat() == nil {
 		return false
 	}
 	return a.place.unjudged == ch || ch.mayLack(a.session.user) && !a.place.moderates()

@@ -3,38 +3,17 @@ package connector
 import (
 	"context"
 
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
-
-func checkName(field, name string) *rpc.Error {
-	if err := schema.CheckName(name); err != nil {
-		return rpc.InvalidParams(field, err.Error())
-	}
-	return nil
-}
-
-func checkReason(reason string) *rpc.Error {
-	if len(reason) > schema.MaxReason {
-		return rpc.InvalidParams("reason", "must be 512 bytes at most")
-	}
-	return nil
-}
-
-// checkNewName refuses names that can pass for others as well.
-func checkNewName(field, name string) *rpc.Error {
-	if err := schema.CheckNewName(name); err != nil {
-		return rpc.InvalidParams(field, err.Error())
-	}
-	return nil
-}
 
 // checkChannel refuses to begin a channel whose name can pass for another's.
 // Those that the log has already stay readable: only for them it waits, which
 // holds up the session's next requests and nobody else's.
 func (c *call) checkChannel(name string) *rpc.Error {
 	s := c.session
-	bad := checkNewName("channel", name)
+	bad := params.CheckNewName("channel", name)
 	if bad == nil || schema.CheckName(name) != nil {
 		return bad
 	}

@@ -20,7 +20,7 @@ type ownActs struct {
 
 // note notes a change, or a moderator's act, that was acknowledged. Messages are found in the ring.
 func (o *ownActs) note(a *act, r rpc.ActResult) {
-	if a.id == nil || a.event.GetChat() != nil {
+	if a.ID == nil || a.Event.GetChat() != nil {
 		return
 	}
 	if len(o.changes) == maxOwn {

@@ -8,6 +8,7 @@ import (
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -22,7 +23,7 @@ func (c *call) pins(r rpc.Request) *rpc.Error {
 		return &errNoMethod
 	}
 	if bad == nil {
-		bad = checkName("channel", q.Channel)
+		bad = params.CheckName("channel", q.Channel)
 	}
 	if bad != nil {
 		return bad

@@ -1,9 +1,7 @@
 package connector
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -11,13 +9,11 @@ import (
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
-
-// maxInfo is how many bytes what others may know of a user has, as in tokens.
-const maxInfo = 512
 
 // publication is a message that a backend publishes in one channel.
 type publication struct {
@@ -27,18 +23,11 @@ type publication struct {
 	retry bool
 }
 
-// publishParams are those of a message on behalf of a user.
-type publishParams struct {
-	chatParams
-	User string          `json:"user"`
-	Info json.RawMessage `json:"info"`
-}
-
 func (a *ask) publish() {
-	var p publishParams
+	var p params.Publish
 	bad := rpc.Decode(a.Params, &p)
 	if bad == nil {
-		bad = p.check(&a.inc.limits)
+		bad = p.Check(&a.inc.limits)
 	}
 	if bad == nil {
 		bad = a.mayPublish(p.Channel)
@@ -56,31 +45,6 @@ func (a *ask) publish() {
 	})
 }
 
-// check checks what makes a message, but for where it goes.
-func (p *publishParams) check(limits *rpc.Limits) *rpc.Error {
-	if bad := p.chatParams.check(limits); bad != nil {
-		return bad
-	}
-	if bad := checkNewName("user", p.User); bad != nil {
-		return bad
-	}
-	if isNull(p.Info) {
-		p.Info = nil
-	}
-	if p.Info == nil {
-		return nil
-	}
-	var short bytes.Buffer
-	if err := json.Compact(&short, p.Info); err != nil || short.Len() > maxInfo {
-		return rpc.InvalidParams("info", "must be JSON of 512 bytes at most")
-	}
-	if depth(p.Info) > maxDepth {
-		return rpc.InvalidParams("info", "must not be nested more than 32 deep")
-	}
-	p.Info = short.Bytes()
-	return nil
-}
-
 // mayPublish refuses to publish in a channel.
 func (a *ask) mayPublish(channel string) *rpc.Error {
 	if bad := mayBackend(a.by.May, grants.API, channel); bad != nil {
@@ -89,7 +53,7 @@ func (a *ask) mayPublish(channel string) *rpc.Error {
 	if a.inc.format(channel) < 2 {
 		return &errNoMethod
 	}
-	bad := checkNewName("channel", channel)
+	bad := params.CheckNewName("channel", channel)
 	if bad == nil {
 		return nil
 	}
@@ -113,17 +77,14 @@ func (a *ask) idOf(given *string) string {
 }
 
 // publication makes a message for a channel of checked params.
-func (a *ask) publication(p *publishParams, channel, id string) *publication {
+func (a *ask) publication(p *params.Publish, channel, id string) *publication {
 	x := &publication{ask: a, retry: p.Retry && p.ID != nil}
 	if a.inc.tracers.requests != nil {
 		x.span = a.inc.tracers.requests.Request(a.Method)
 		x.span.LinkClient(p.Traceparent)
 	}
-	x.chat = &schema.Chat{
-		Channel: channel, User: p.User, Id: id, Body: p.Body, To: text(p.To), Trace: x.span.TraceID(), Info: p.Info,
-		Type: text(p.Type), Data: p.Data, Reply: p.ChatParams.Reply, Mentions: p.Mentions,
-		Origin: schema.Origin_ORIGIN_BACKEND, Key: a.by.Key,
-	}
+	x.chat = p.Message(channel, id, a.by.Key)
+	x.chat.Trace = x.span.TraceID()
 	return x
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -30,17 +31,17 @@ func (c *call) reactions(r rpc.Request) *rpc.Error {
 		return &errNoMethod
 	}
 	if bad == nil {
-		bad = checkName("channel", q.Channel)
+		bad = params.CheckName("channel", q.Channel)
 	}
 	if bad == nil {
-		bad = checkSeq(q.Seq)
+		bad = params.CheckSeq(q.Seq)
 	}
 	if bad == nil && q.Name != nil {
-		bad = checkReaction("name", *q.Name)
+		bad = params.CheckReaction("name", *q.Name)
 	}
-	n := &reactionsCall{seq: q.Seq, epoch: q.Epoch, name: text(q.Name)}
+	n := &reactionsCall{seq: q.Seq, epoch: q.Epoch, name: params.Text(q.Name)}
 	if bad == nil && q.After != nil {
-		if n.after = *q.After; checkReaction("", q.After.Name) != nil || schema.CheckName(q.After.User) != nil {
+		if n.after = *q.After; params.CheckReaction("", q.After.Name) != nil || schema.CheckName(q.After.User) != nil {
 			bad = rpc.InvalidParams("after", "must be the name and the user of a reaction")
 		}
 	}
@@ -59,13 +60,6 @@ func (c *call) reactions(r rpc.Request) *rpc.Error {
 	}
 	n.readCall = c.reads(p)
 	p.afterJoin(n)
-	return nil
-}
-
-func checkReaction(field, name string) *rpc.Error {
-	if len(name) == 0 || len(name) > schema.MaxType {
-		return rpc.InvalidParams(field, "must be 1 to 64 bytes")
-	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -80,25 +81,25 @@ func requestOf(name string) (m request, known bool) {
 	case rpc.MethodChat:
 		return request{start: (*call).chat, traced: true}, true
 	case rpc.MethodEdit:
-		return request{start: (*call).edit, traced: true}, true
+		return request{start: (*call).edits, traced: true}, true
 	case rpc.MethodDelete:
-		return request{start: (*call).delete, traced: true}, true
+		return request{start: (*call).edits, traced: true}, true
 	case rpc.MethodReact:
-		return request{start: (*call).react, traced: true}, true
+		return request{start: (*call).reacts, traced: true}, true
 	case rpc.MethodPin:
-		return request{start: (*call).pin, traced: true}, true
+		return request{start: (*call).moderates, traced: true}, true
 	case rpc.MethodMute:
-		return request{start: (*call).mute, traced: true}, true
+		return request{start: (*call).moderates, traced: true}, true
 	case rpc.MethodBan:
-		return request{start: (*call).ban, traced: true}, true
+		return request{start: (*call).moderates, traced: true}, true
 	case rpc.MethodKick:
-		return request{start: (*call).kick, traced: true}, true
+		return request{start: (*call).moderates, traced: true}, true
 	case rpc.MethodLift:
-		return request{start: (*call).lift, traced: true}, true
+		return request{start: (*call).moderates, traced: true}, true
 	case rpc.MethodPurge:
-		return request{start: (*call).purge, traced: true}, true
+		return request{start: (*call).moderates, traced: true}, true
 	case rpc.MethodSet:
-		return request{start: (*call).set, traced: true}, true
+		return request{start: (*call).moderates, traced: true}, true
 	case rpc.MethodSanctions:
 		return request{start: (*call).sanctions, traced: true}, true
 	case rpc.MethodSignal:
@@ -185,7 +186,7 @@ func (c *call) join(r rpc.Request) *rpc.Error {
 	}
 	limit, bad := limitOf(p.Limit, 0, maxLimit, defaultLimit)
 	if bad == nil {
-		bad = checkName("channel", p.Channel)
+		bad = params.CheckName("channel", p.Channel)
 	}
 	if bad != nil {
 		return bad
@@ -215,7 +216,7 @@ func (c *call) leave(r rpc.Request) *rpc.Error {
 	if bad := rpc.Decode(r.Params, &p); bad != nil {
 		return bad
 	}
-	if bad := checkName("channel", p.Channel); bad != nil {
+	if bad := params.CheckName("channel", p.Channel); bad != nil {
 		return bad
 	}
 	if bad := s.allowed(grants.Join, p.Channel); bad != nil {
@@ -237,7 +238,7 @@ func (c *call) history(r rpc.Request) *rpc.Error {
 	}
 	var bad *rpc.Error
 	if h.limit, bad = limitOf(q.Limit, 1, maxLimit, defaultLimit); bad == nil {
-		bad = checkName("channel", q.Channel)
+		bad = params.CheckName("channel", q.Channel)
 	}
 	if bad == nil {
 		bad = h.position(&q.HistoryParams)
@@ -273,17 +274,17 @@ func (h *historyCall) few(q *historyParams, format int32) *rpc.Error {
 	case q.Reply == nil && q.User == nil:
 		return nil
 	case format < 2:
-		return notYet(field)
+		return params.NotYet(field)
 	case h.mode == history.Around:
 		return rpc.InvalidParams(field, "must not come with around")
 	}
 	if q.Reply != nil {
-		if h.answers = *q.Reply; h.answers < 1 || h.answers > maxSeq {
+		if h.answers = *q.Reply; h.answers < 1 || h.answers > params.MaxSeq {
 			return rpc.InvalidParams("reply", "must be the seq of a message")
 		}
 	}
-	if h.author = text(q.User); q.User != nil {
-		return checkName("user", h.author)
+	if h.author = params.Text(q.User); q.User != nil {
+		return params.CheckName("user", h.author)
 	}
 	return nil
 }
@@ -317,10 +318,10 @@ func (c *call) members(r rpc.Request) *rpc.Error {
 	}
 	limit, bad := limitOf(q.Limit, 1, maxMembers, defaultMembers)
 	if bad == nil {
-		bad = checkName("channel", q.Channel)
+		bad = params.CheckName("channel", q.Channel)
 	}
 	if bad == nil && q.After != "" {
-		bad = checkName("after", q.After)
+		bad = params.CheckName("after", q.After)
 	}
 	if bad != nil {
 		return bad

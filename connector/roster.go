@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -53,7 +54,7 @@ func (a *ask) channels() {
 	limit := 0
 	a.administer(&p, func() (bad *rpc.Error) {
 		if p.After != "" {
-			bad = checkName("after", p.After)
+			bad = params.CheckName("after", p.After)
 		}
 		if bad == nil {
 			limit, bad = limitOf(p.Limit, 1, maxMembers, defaultMembers)

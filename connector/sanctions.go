@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -22,10 +23,10 @@ func (c *call) sanctions(r rpc.Request) *rpc.Error {
 		return &errNoMethod
 	}
 	if bad == nil {
-		bad = checkName("channel", q.Channel)
+		bad = params.CheckName("channel", q.Channel)
 	}
 	if bad == nil && q.After != "" {
-		bad = checkName("after", q.After)
+		bad = params.CheckName("after", q.After)
 	}
 	n := &sanctionsCall{after: q.After}
 	if bad == nil {

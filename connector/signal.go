@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -46,16 +47,16 @@ func (c *call) signal(r rpc.Request) *rpc.Error {
 
 // checkSignal checks q, and makes data of null none.
 func checkSignal(q *rpc.SignalParams) *rpc.Error {
-	if bad := checkName("channel", q.Channel); bad != nil {
+	if bad := params.CheckName("channel", q.Channel); bad != nil {
 		return bad
 	}
 	if len(q.Name) == 0 || len(q.Name) > schema.MaxSignalName {
 		return rpc.InvalidParams("name", "must be 1 to 64 bytes")
 	}
-	if bad := checkData(q.Data, schema.MaxSignalData); bad != nil {
+	if bad := params.CheckData(q.Data, schema.MaxSignalData); bad != nil {
 		return bad
 	}
-	if isNull(q.Data) {
+	if params.IsNull(q.Data) {
 		q.Data = nil
 	}
 	q.Data = json.RawMessage(append([]byte(nil), q.Data...)) // which must not hold on to the frame

@@ -46,7 +46,7 @@ func (a *act) tell(ch *channel, r rpc.ActResult) {
 	switch {
 	case found:
 		a.result(rpc.ActResult{ID: r.ID, Seq: first.Seq, Time: first.Time})
-	case a.retry:
+	case a.Retry:
 		a.result(rpc.RepeatResult{ID: r.ID, Repeat: true})
 	default: // it would not understand that
 		a.result(r)
@@ -58,7 +58,7 @@ func (a *act) tell(ch *channel, r rpc.ActResult) {
 // the change any more, or why it is too soon. It may be in the log and not have passed
 // yet. Else it answers with otherwise. Both locks are held.
 func (a *act) unlessDone(ch *channel, otherwise func()) {
-	if !a.retry || a.id == nil {
+	if !a.Retry || a.ID == nil {
 		otherwise()
 		return
 	}
@@ -79,7 +79,7 @@ func (a *act) unlessDone(ch *channel, otherwise func()) {
 		case !inc.past.awaitTarget(ctx, ch, first.Seq):
 			a.fail(rpc.Unavailable(retryAfter))
 		default:
-			a.result(rpc.ActResult{ID: *a.id, Seq: first.Seq, Time: first.Time})
+			a.result(rpc.ActResult{ID: *a.ID, Seq: first.Seq, Time: first.Time})
 		}
 	})
 }
@@ -100,7 +100,7 @@ func (x *reader) first(ctx context.Context, a *act, seq int64) (room.Found, bool
 		return room.Found{}, false, err
 	}
 	defer done()
-	key, _ := a.event.Act()
+	key, _ := a.Event.Act()
 	f, found, err := x.archive.First(ctx, key, seq)
 	return room.Found{Seq: f.Seq, Time: f.Time}, found, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -75,7 +76,7 @@ func (c *Connector) AwaitsKeys() bool {
 func (s *session) identify(p rpc.HelloParams) (identity.User, error) {
 	tokens := s.inc.cfg.tokens
 	if tokens == nil {
-		if bad := checkNewName("user", p.User); bad != nil {
+		if bad := params.CheckNewName("user", p.User); bad != nil {
 			return identity.User{}, bad
 		}
 		return identity.User{Name: p.User}, nil

@@ -40,7 +40,7 @@ var floors = []floor{
 	{"roles", []string{"connector", "chatworker", "projector"}, []string{"rooms of the connector", "cores", "plumbing", "foundation", "contracts"}, true},
 	{"rooms of the connector", []string{"connector/api", "connector/jsonrpc", "connector/pomelo/chat", "connector/pomelo", "connector/front", "connector/room", "connector/ws", "connector/quota", "connector/gate", "connector/admission", "connector/identity", "connector/grants"}, []string{"foundation", "contracts"}, false},
 	{"cores", []string{"internal/fold", "chatworker/lease"}, []string{"contracts"}, true},
-	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/rules", "internal/signals", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse"},
+	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/rules", "internal/signals", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse", "internal/params"},
 		[]string{"foundation", "contracts"}, false},
 	{"foundation", []string{"internal/eventlog/admin", "internal/eventlog", "internal/meter", "internal/plain", "internal/trust", "internal/files", "internal/quote", "internal/hostname", "internal/child", "internal/memory"}, nil, false},
 	{"contracts", []string{"schema/changes", "schema", "schema/rpc", "schema/sql", "schema/strict"}, nil, false},

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/parley-chat/parley/schema"
 	"pgregory.net/rapid"
+
+	"github.com/parley-chat/parley/schema"
 )
 
 func TestReplicaIsASortedSet(t *testing.T) {

@@ -7,19 +7,19 @@ import "github.com/parley-chat/parley/tests/checker"
 var plantedBugs = []planted{
 	{
 		"a message is acknowledged and dropped", "connector/act.go",
-		"	err := a.session.inc.events.publish(p.partition, p.name, a.event,",
-		`	if id := idOf(a.event); id[len(id)-1] == 'Z' {
-		a.result(rpc.ActResult{ID: id, Seq: 1, Time: a.event.Time})
+		"	err := a.session.inc.events.publish(p.partition, p.name, a.Event,",
+		`	if id := idOf(a.Event); id[len(id)-1] == 'Z' {
+		a.result(rpc.ActResult{ID: id, Seq: 1, Time: a.Event.Time})
 		return nil
 	}
-	err := a.session.inc.events.publish(p.partition, p.name, a.event,`,
+	err := a.session.inc.events.publish(p.partition, p.name, a.Event,`,
 		[]checker.Rule{checker.Durable},
 	},
 	{
 		"a private message is logged", "connector/act.go",
-		"	err := a.session.inc.events.publish(p.partition, p.name, a.event,",
-		`	a.session.inc.logger.Info("chat", "body", a.event.GetChat().GetBody())
-	err := a.session.inc.events.publish(p.partition, p.name, a.event,`,
+		"	err := a.session.inc.events.publish(p.partition, p.name, a.Event,",
+		`	a.session.inc.logger.Info("chat", "body", a.Event.GetChat().GetBody())
+	err := a.session.inc.events.publish(p.partition, p.name, a.Event,`,
 		[]checker.Rule{checker.Private},
 	},
 	{
