@@ -690,6 +690,73 @@ func (x *StateMarker) GetDigest() uint64 {
 	return 0
 }
 
+// HooksFrom is up to where a receiver of hooks has everything, in topic
+// parley.hooks, which keeps a claim, members and a marker there as well, of each
+// name. See HooksKey….
+type HooksFrom struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is below is not sent, or not again.
+	Next int64 `protobuf:"varint,1,opt,name=next,proto3" json:"next,omitempty"`
+	// Nor is what was written earlier, in milliseconds since the Unix epoch; 0:
+	// next alone decides.
+	Time int64 `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	// The epoch that next belongs to.
+	Epoch         string `protobuf:"bytes,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HooksFrom) Reset() {
+	*x = HooksFrom{}
+	mi := &file_state_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HooksFrom) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HooksFrom) ProtoMessage() {}
+
+func (x *HooksFrom) ProtoReflect() protoreflect.Message {
+	mi := &file_state_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HooksFrom.ProtoReflect.Descriptor instead.
+func (*HooksFrom) Descriptor() ([]byte, []int) {
+	return file_state_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *HooksFrom) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *HooksFrom) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *HooksFrom) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
 var File_state_proto protoreflect.FileDescriptor
 
 const file_state_proto_rawDesc = "" +
@@ -743,7 +810,11 @@ const file_state_proto_rawDesc = "" +
 	"\btopic_id\x18\x03 \x01(\fR\atopicId\x12\x16\n" +
 	"\x06format\x18\x04 \x01(\x05R\x06format\x12\x12\n" +
 	"\x04time\x18\x05 \x01(\x03R\x04time\x12\x16\n" +
-	"\x06digest\x18\x06 \x01(\x06R\x06digestB&Z$github.com/parley-chat/parley/schemab\x06proto3"
+	"\x06digest\x18\x06 \x01(\x06R\x06digest\"I\n" +
+	"\tHooksFrom\x12\x12\n" +
+	"\x04next\x18\x01 \x01(\x03R\x04next\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\tR\x05epochB&Z$github.com/parley-chat/parley/schemab\x06proto3"
 
 var (
 	file_state_proto_rawDescOnce sync.Once
@@ -757,7 +828,7 @@ func file_state_proto_rawDescGZIP() []byte {
 	return file_state_proto_rawDescData
 }
 
-var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_state_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_state_proto_goTypes = []any{
 	(*StateClaim)(nil),     // 0: parley.v1.StateClaim
 	(*StateConnector)(nil), // 1: parley.v1.StateConnector
@@ -769,14 +840,15 @@ var file_state_proto_goTypes = []any{
 	(*StateSettings)(nil),  // 7: parley.v1.StateSettings
 	(*StatePins)(nil),      // 8: parley.v1.StatePins
 	(*StateMarker)(nil),    // 9: parley.v1.StateMarker
-	(*InForce)(nil),        // 10: parley.v1.InForce
-	(*Author)(nil),         // 11: parley.v1.Author
+	(*HooksFrom)(nil),      // 10: parley.v1.HooksFrom
+	(*InForce)(nil),        // 11: parley.v1.InForce
+	(*Author)(nil),         // 12: parley.v1.Author
 }
 var file_state_proto_depIdxs = []int32{
-	10, // 0: parley.v1.StateSanction.mute:type_name -> parley.v1.InForce
-	10, // 1: parley.v1.StateSanction.ban:type_name -> parley.v1.InForce
-	11, // 2: parley.v1.StateSettings.by:type_name -> parley.v1.Author
-	11, // 3: parley.v1.StatePins.by:type_name -> parley.v1.Author
+	11, // 0: parley.v1.StateSanction.mute:type_name -> parley.v1.InForce
+	11, // 1: parley.v1.StateSanction.ban:type_name -> parley.v1.InForce
+	12, // 2: parley.v1.StateSettings.by:type_name -> parley.v1.Author
+	12, // 3: parley.v1.StatePins.by:type_name -> parley.v1.Author
 	4,  // [4:4] is the sub-list for method output_type
 	4,  // [4:4] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
@@ -797,7 +869,7 @@ func file_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_state_proto_rawDesc), len(file_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

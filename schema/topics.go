@@ -15,6 +15,8 @@ const (
 	// Without these there are no signals, and all the rest works.
 	TopicSignals    = "parley.signals"
 	TopicSignalPush = "parley.signalpush"
+	// Without it no events go out by HTTP, and all the rest works.
+	TopicHooks = "parley.hooks"
 )
 
 // Partition counts of parley.events, and of what has as many, at their
@@ -49,7 +51,7 @@ type Topic struct {
 }
 
 // Topics are all topics of a log with that many partitions. The events are
-// kept for ever; state, control and rules keep the newest record of each key;
+// kept for ever; state, control, rules and hooks keep the newest record of each key;
 // pushes are kept for a day, signals for a minute.
 func Topics(partitions int) []Topic {
 	return []Topic{
@@ -66,6 +68,7 @@ func Topics(partitions int) []Topic {
 		compacted(TopicRules, 1),
 		fleeting(TopicSignals, partitions),
 		fleeting(TopicSignalPush, partitions),
+		optional(compacted(TopicHooks, partitions)),
 	}
 }
 
@@ -75,6 +78,11 @@ func fleeting(name string, partitions int) Topic {
 		Config:  map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.Itoa(signalRetentionMs)},
 		Initial: map[string]string{"segment.bytes": strconv.Itoa(signalSegmentBytes)},
 	}
+}
+
+func optional(t Topic) Topic {
+	t.Optional = true
+	return t
 }
 
 func compacted(name string, partitions int) Topic {

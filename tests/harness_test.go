@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/hooks"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
@@ -120,6 +121,19 @@ func (c *cluster) projector() *role {
 	r := c.run("projector", p.Run)
 	eventually(c.t, "the projector is ready, its tables made", ready(c.t, p))
 	return r
+}
+
+// hooks sends all events of the log to a URL.
+func (c *cluster) hooks(url string) *role {
+	from, err := hooks.ParseFrom("beginning")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	h, err := hooks.New(hooks.Config{Base: c.base("hooks"), Receiver: hooks.Receiver{URL: url}, From: from})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.run("hooks", h.Run)
 }
 
 // connector starts one and waits until clients may come.

@@ -235,6 +235,9 @@ func TestMetricsTable(t *testing.T) {
 	c.projector()
 	url := c.connector(nil).addr
 	cert, key := certtest.New(t, 24*time.Hour).Write(t, t.TempDir())
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(receiver.Close)
+	c.hooks(receiver.URL)
 	certificate, err := trust.OpenServed(cert, key, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +253,7 @@ func TestMetricsTable(t *testing.T) {
 		served = scrape(t, tel)
 		return served.value("parley_chatworker_checkpoint_duration_seconds") > 0 &&
 			served.value("parley_connector_history_read_duration_seconds") > 0 &&
-			served.value("parley_projector_batch_size") > 0
+			served.value("parley_projector_batch_size") > 0 && served.value("parley_hooks_events_total") > 0 && len(served["parley_hooks_lag"].GetMetric()) > 0
 	})
 	name := filepath.Join(root, "docs", "metrics.md")
 	text := readFile(t, name)

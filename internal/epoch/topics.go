@@ -44,10 +44,20 @@ func ensureTopics(ctx context.Context, c *eventlog.Client, partitions int, o *Op
 	}
 	limited, cancel := context.WithTimeout(ctx, optionalPatience)
 	defer cancel()
-	if err := admin.EnsureTopics(limited, c, optional); err != nil && o.Logger != nil {
-		o.Logger.Warn("there are no signals, such as who is typing, and all the rest works: see `parley topics check`", "error", err)
+	for _, t := range optional {
+		if err := admin.EnsureTopics(limited, c, []admin.Topic{t}); err != nil && o.Logger != nil {
+			o.Logger.Warn(Without(t.Name)+", and all the rest works: see `parley topics check`", "error", err)
+		}
 	}
 	return ctx.Err()
+}
+
+// Without is what does not work without a topic that is optional.
+func Without(topic string) string {
+	if topic == schema.TopicHooks {
+		return "no events go out by HTTP, as `parley hooks` would send them"
+	}
+	return "there are no signals, such as who is typing"
 }
 
 // split separates the topics that a log cannot do without.

@@ -41,6 +41,49 @@ func TestChannelsWithoutMembersTakeLittle(t *testing.T) {
 	runtime.KeepAlive(f)
 }
 
+// Members take their names and as much as docs/architecture.md says, and nothing
+// where nobody is any more.
+//
+//parley:bound the members that hooks know
+func TestMembersTakeLittle(t *testing.T) {
+	const channels, each, reckoned = 1000, 50, 300
+	m := NewMembers(Log{Epoch: "e1", Window: testWindow})
+	offset := int64(1)
+	apply := func(e *schema.Event) {
+		if _, _, err := m.Apply(offset, e); err != nil {
+			t.Fatal(err)
+		}
+		offset++
+	}
+	before := inuse.Heap()
+	for _, come := range []bool{true, false} {
+		for i := range channels {
+			for j := range each {
+				channel, session, user := fmt.Sprintf("%0*d", schema.MaxName, i), fmt.Sprintf("%032d-%d", i, j), fmt.Sprintf("%0*d", schema.MaxName, j)
+				if come {
+					apply(join("a", uint64(offset), channel, session, user))
+				} else {
+					apply(leave("a", uint64(offset), channel, session, user))
+				}
+			}
+		}
+		m.dirty = map[memberKey]struct{}{} // as after a checkpoint
+		took := inuse.Heap() - before
+		if !come {
+			if took > 256<<10 { // maps keep their size
+				t.Errorf("%d bytes without members", took)
+			}
+			break
+		}
+		of := took/(channels*each) - schema.MaxName - 34
+		t.Logf("%d bytes a member besides its names", of)
+		if of > reckoned {
+			t.Errorf("a member takes %d bytes besides its names, %d are reckoned with", of, reckoned)
+		}
+	}
+	runtime.KeepAlive(m)
+}
+
 // In a worker the window and its void messages take what docs/architecture.md
 // says together, also where a client says the same again and again.
 //

@@ -76,7 +76,7 @@ func readGroup(g *admin.Group) Group {
 	for i := range g.Members {
 		m := &g.Members[i]
 		var own schema.Member
-		if proto.Unmarshal(m.UserData, &own) != nil || own.Role != Chatworker && own.Role != Projector {
+		if proto.Unmarshal(m.UserData, &own) != nil || !inGroup(own.Role) {
 			if found.Kind == "" {
 				continue // another program's
 			}
@@ -91,6 +91,9 @@ func readGroup(g *admin.Group) Group {
 	}
 	return found
 }
+
+// inGroup reports whether a role's processes share partitions as a group.
+func inGroup(role string) bool { return role == Chatworker || role == Projector || role == Hooks }
 
 func defaultKind(group string) string {
 	switch group {

@@ -1,6 +1,6 @@
 // Package roles finds out which roles run on a log, and what they report about
-// themselves: connectors by their beats in parley.control, chat workers and
-// projectors as members of consumer groups. It only reads. What all roles have in
+// themselves: connectors by their beats in parley.control, the others as members of
+// consumer groups. It only reads. What all roles have in
 // common is here too: [Base] of their Config, and [Health].
 package roles
 
@@ -24,12 +24,15 @@ const (
 	Connector  = "connector"
 	Chatworker = "chatworker"
 	Projector  = "projector"
+	Hooks      = "hooks"
 )
 
 // Default names of the consumer groups.
 const (
 	ChatworkerGroup = "parley-chatworker"
 	ProjectorGroup  = "parley-projector"
+	// HooksGroup and a name are that of the hooks of the name.
+	HooksGroup = "parley-hooks"
 )
 
 // Role is one role that runs.

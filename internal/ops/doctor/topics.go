@@ -76,7 +76,7 @@ func (x *examination) reportMissing(ctx context.Context, missing []string) error
 		}
 		mend := "start a connector or a projector, or run `parley topics create`"
 		if isOptional(name) && x.begun(ctx) {
-			x.find(Warning, "topic "+name, "run `parley topics create`")("it is missing: there are no signals, such as who is typing, and all the rest works")
+			x.find(Warning, "topic "+name, "run `parley topics create`")("it is missing: %s, and all the rest works", epoch.Without(name))
 			continue
 		}
 		if name == schema.TopicEvents || len(x.topics[schema.TopicEvents]) == 0 {
@@ -109,11 +109,15 @@ func isOptional(name string) bool {
 	return slices.ContainsFunc(schema.Topics(1), func(t schema.Topic) bool { return t.Name == name && t.Optional })
 }
 
-// checkOptional checks a topic of signals.
+// checkOptional checks a topic that the log can do without.
 func (x *examination) checkOptional(ctx context.Context, want schema.Topic, found []admin.Partition, count int) error {
+	kept, excess := "nothing in it is kept for longer than a minute", "it takes more room than it needs, as signals are of no use after a minute"
+	if want.Name == schema.TopicHooks {
+		kept, excess = "the hooks of every name are new ones then, and begin where --from says", "Kafka may delete how far the hooks are, and they would be new ones"
+	}
 	if len(found) != want.Partitions && count > 0 {
-		x.find(Warning, "topic "+want.Name, "delete it, and run `parley topics create`: nothing in it is kept for longer than a minute")(
-			"it has %d partitions and needs %d, as %s has: there are no signals, such as who is typing, and all the rest works", len(found), want.Partitions, schema.TopicEvents)
+		x.find(Warning, "topic "+want.Name, "delete it, and run `parley topics create`: "+kept)(
+			"it has %d partitions and needs %d, as %s has: %s, and all the rest works", len(found), want.Partitions, schema.TopicEvents, epoch.Without(want.Name))
 	}
 	have, err := admin.TopicSettings(ctx, x.cfg.Kafka, want.Name)
 	if err != nil {
@@ -121,7 +125,7 @@ func (x *examination) checkOptional(ctx context.Context, want schema.Topic, foun
 	}
 	t := &topicCheck{x, want.Name, have, nil}
 	for _, setting := range slices.Sorted(maps.Keys(want.Config)) {
-		t.is(setting, want.Config[setting], Warning, "it takes more room than it needs, as signals are of no use after a minute")
+		t.is(setting, want.Config[setting], Warning, excess)
 	}
 	t.untold()
 	return nil

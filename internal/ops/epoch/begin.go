@@ -210,6 +210,10 @@ func Begin(ctx context.Context, kafka *eventlog.Client, db *clickhouse.DB, p Pla
 	if !p.Keep {
 		topics = append(topics, schema.TopicEvents)
 	}
+	// Hooks go on in the new epoch, and so does their topic where it fits.
+	if hooks, err := kafka.DescribeTopic(ctx, schema.TopicHooks); err == nil && len(hooks.Partitions) != p.Partitions {
+		topics = append(topics, schema.TopicHooks)
+	}
 	for _, name := range append(topics, schema.TopicControl) {
 		if err := admin.DeleteTopic(ctx, kafka, name); err != nil {
 			return epoch.Log{}, err

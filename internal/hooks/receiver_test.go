@@ -1,0 +1,164 @@
+package hooks
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/internal/testing/certtest"
+)
+
+// What a receiver answers is known by its result, and never followed, kept or shown.
+func TestAnswers(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("a redirect was followed")
+	}))
+	defer elsewhere.Close()
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		result string
+		says   string
+	}{
+		"taken":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }, resultOK, ""},
+		"an error": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "SECRET", http.StatusTeapot) }, resultStatus, "answered 418 I'm a teapot"},
+		"gone":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, resultGone, "answered 410 Gone"},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, resultRedirect, "answered 307"},
+		"silence": {func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see the client go
+			<-r.Context().Done()
+		}, resultTimeout, "did not answer within 200ms"},
+		"a cut": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, resultConnection, "does not answer"},
+		"a long head": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 2*maxHeader))
+		}, resultConnection, "does not answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewUnstartedServer(c.answer)
+			s.Config.ErrorLog = nil
+			s.Start()
+			defer s.Close()
+			defer s.CloseClientConnections()
+			r, err := newReceiver(Receiver{URL: s.URL + "/SECRET?token=SECRET", Timeout: 200 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.close()
+			result, err := r.post(context.Background(), seal([]byte("{}")))
+			if result != c.result {
+				t.Errorf("the result is %s: %v", result, err)
+			}
+			if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "SECRET")) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
+// An answer of 100 MB is not read.
+func TestLongAnswers(t *testing.T) {
+	wrote := make(chan int, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		chunk, n := bytes.Repeat([]byte("x"), 1<<20), 0
+		for range 100 {
+			k, err := w.Write(chunk)
+			if n += k; err != nil {
+				break
+			}
+		}
+		wrote <- n
+	}))
+	defer s.Close()
+	r, err := newReceiver(Receiver{URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if result, err := r.post(context.Background(), seal([]byte("{}"))); result != resultOK {
+		t.Errorf("the result is %s: %v", result, err)
+	}
+	if n := <-wrote; n > 50<<20 {
+		t.Errorf("%d bytes of the answer were taken", n)
+	}
+}
+
+// Certificates are verified, by the system's roots or by those that are named.
+func TestCertificates(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	cert := certtest.New(t, 24*time.Hour)
+	s.TLS = cert.Server(t)
+	s.StartTLS()
+	defer s.Close()
+	for _, c := range []struct {
+		trusted []certtest.Certificate
+		result  string
+	}{{nil, resultTLS}, {[]certtest.Certificate{cert}, resultOK}} {
+		cfg := Receiver{URL: s.URL, Secrets: [][]byte{secret}}
+		if c.trusted != nil {
+			cfg.TLS = certtest.Client(c.trusted...)
+		}
+		r, err := newReceiver(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result, err := r.post(context.Background(), seal([]byte("{}"))); result != c.result {
+			t.Errorf("the result is %s: %v", result, err)
+		}
+		r.close()
+	}
+}
+
+// URLs that would not do are refused before anything is sent.
+func TestBadURLs(t *testing.T) {
+	for name, url := range map[string]string{
+		"none": "", "a path": "/hooks", "a file": "file:///etc/passwd", "no host": "http://", "ftp": "ftp://example.com",
+		"a login": "https://user:SECRET@example.com/", "a fragment": "https://example.com/#SECRET", "broken": "http://%zz",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newReceiver(Receiver{URL: url, Secrets: [][]byte{secret}})
+			if err == nil || strings.Contains(err.Error(), "SECRET") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	if _, err := newReceiver(Receiver{URL: "https://example.com/hooks"}); err == nil || !strings.Contains(err.Error(), "--secret-file") {
+		t.Errorf("without a secret, beyond this machine: %v", err)
+	}
+}
+
+// Files of secrets hold one a line.
+func TestBadSecrets(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		n    int
+	}{
+		"one":       {"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n", 1},
+		"two":       {"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\r\nwhsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", 2},
+		"none":      {"", 0},
+		"no prefix": {"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", 0},
+		"short":     {"whsec_MDEyMzQ1Njc4OWFi", 0},
+		"no Base64": {"whsec_!", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "secret")
+			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			secrets, err := ReadSecrets(path)
+			if len(secrets) != c.n || (err == nil) != (c.n > 0) {
+				t.Errorf("%d secrets, %v", len(secrets), err)
+			}
+			if err != nil && c.text != "" && strings.Contains(err.Error(), "MDEy") {
+				t.Errorf("the error shows the secret: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,160 @@
+package hooks
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/schema"
+)
+
+// refuses makes a program answer a status to what holds a body.
+func refuses(p *program, body string, status int) (asked *atomic.Int64) {
+	asked = new(atomic.Int64)
+	p.before = func(w http.ResponseWriter, m message) bool {
+		for _, e := range m.Events {
+			if e.Body == body {
+				asked.Add(1)
+				w.WriteHeader(status)
+				return true
+			}
+		}
+		return false
+	}
+	return asked
+}
+
+// What waits is left out when an operator says so, up to that seq, and not sent again.
+func TestSkipByHand(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	asked := refuses(p, "poison", http.StatusInternalServerError)
+	seq := r.append(0, chat("c", "ann", "poison"))
+	h, stop := r.start(p.URL)
+	r.eventually("it is refused", func() bool { return asked.Load() > 1 })
+	r.append(0, chat("c", "ann", "after"))
+	if err := Skip(r.ctx(), r.client, r.log, DefaultName, 0, seq+1); err != nil {
+		t.Fatal(err)
+	}
+	r.gets(p, 0, "chat c ann after")
+	r.eventually("there is no trouble any more", func() bool { _, _, n := h.troubles.worst(); return n == 0 })
+	stop()
+	r.append(0, chat("c", "ann", "later"))
+	r.start(p.URL)
+	r.gets(p, 0, "chat c ann after", "chat c ann later")
+}
+
+// Where part of a batch is to be left out, the rest of it is sent.
+func TestSkipPartOfABatch(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	asked := refuses(p, "poison", http.StatusInternalServerError)
+	r.append(0, chat("c", "ann", "before"))
+	seq := r.append(0, chat("c", "ann", "poison"))
+	r.append(0, chat("c", "ann", "after"))
+	r.start(p.URL)
+	r.eventually("it is refused", func() bool { return asked.Load() > 1 })
+	if err := Skip(r.ctx(), r.client, r.log, DefaultName, 0, seq+1); err != nil {
+		t.Fatal(err)
+	}
+	r.gets(p, 0, "chat c ann after")
+}
+
+// What cannot be left out is refused, and says why.
+func TestBadSkips(t *testing.T) {
+	r := newRig(t)
+	for name, c := range map[string]struct {
+		name      string
+		partition int
+		below     int64
+		says      string
+	}{
+		"a partition that is not there": {DefaultName, partitions, 1, "there is no partition 3"},
+		"a seq that is not there":       {DefaultName, 0, 900, "seq 899 is not in partition 0"},
+		"a name with a slash":           {"a/b", 0, 1, "letters, digits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := Skip(r.ctx(), r.client, r.log, c.name, c.partition, c.below); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// With a time to give up, what was refused for so long is left out, and the rest goes on.
+func TestGiveUp(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	asked := refuses(p, "poison", http.StatusInternalServerError)
+	r.append(0, chat("c", "ann", "poison"))
+	r.start(p.URL, func(c *Config) { c.GiveUp = 200 * time.Millisecond })
+	r.eventually("it is refused", func() bool { return asked.Load() > 0 })
+	r.append(0, chat("c", "ann", "after"))
+	r.gets(p, 0, "chat c ann after")
+	if asked.Load() < 2 {
+		t.Errorf("it was tried %d times", asked.Load())
+	}
+}
+
+// After 410 nothing is sent any more, under that name, until the role starts again.
+func TestGone(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	asked := refuses(p, "enough", http.StatusGone)
+	r.append(0, chat("c", "ann", "enough"))
+	h, stop := r.start(p.URL)
+	r.eventually("the hooks stop", func() bool { return h.gone.Load() })
+	if health := h.Health(r.ctx()); health.Ready() || !strings.Contains(strings.Join(health.Unready, " "), "answered 410") {
+		t.Errorf("the health is %+v", health)
+	}
+	r.append(1, chat("d", "ann", "other"))
+	other := newProgram(t, false)
+	r.start(other.URL, named("other"))
+	r.gets(other, 1, "chat d ann other")
+	if asked.Load() != 1 || p.count() > 0 {
+		t.Errorf("asked %d times after 410, %d events", asked.Load(), p.count())
+	}
+	stop()
+	p.before = nil
+	r.start(p.URL)
+	r.gets(p, 0, "chat c ann enough")
+	r.gets(p, 1, "chat d ann other")
+}
+
+// What is sent at once is bounded, for whatever events: those that JSON makes six
+// times as long, too.
+//
+//parley:bound events for a receiver
+func TestBatchesAreBounded(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	var largest atomic.Int64
+	p.before = func(_ http.ResponseWriter, m message) bool {
+		size := 0
+		for _, e := range m.Events {
+			size += 6 * len(e.Body)
+		}
+		if m.Partition == 0 { // one at a time
+			largest.Store(max(largest.Load(), int64(size)))
+		}
+		if len(m.Events) > 1 && size > maxBytes || len(m.Events) > maxEvents {
+			t.Errorf("%d events of %d bytes at once", len(m.Events), size)
+		}
+		return false
+	}
+	const n = 60
+	for i := range n {
+		e := chat("c", "ann", strings.Repeat("\x01", schema.MaxBody))
+		e.GetChat().Id = strings.Repeat("i", i+1)
+		r.produce(0, e, nil)
+	}
+	for range 3 * maxEvents {
+		r.produce(1, join("c", "s", "ann"), nil)
+		r.produce(1, leave("c", "s", "ann"), nil)
+	}
+	if err := r.events.Flush(r.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	r.start(p.URL)
+	r.eventually("all of it arrives", func() bool { return p.count() == n+12*maxEvents })
+	if largest.Load() < 6*schema.MaxBody {
+		t.Errorf("the largest message has %d bytes", largest.Load())
+	}
+}
