@@ -56,6 +56,8 @@ export const zh: Record<Key, string> = {
   discard: "放弃",
   showAll: "展开",
   showLess: "收起",
+  copyCode: "复制代码",
+  copied: "已复制",
   details: "详情",
   detailsOf: "{user} 的消息选项",
   reply: "回复",

@@ -55,6 +55,8 @@ export const en = {
   discard: "Discard",
   showAll: "Show all",
   showLess: "Show less",
+  copyCode: "Copy code",
+  copied: "Copied",
   details: "Details",
   detailsOf: "Options for the message by {user}",
   reply: "Reply",

@@ -3,6 +3,7 @@ export type Piece = string | { href: string; text: string };
 
 /** Chinese punctuation never belongs to an address, and no space comes before it. */
 const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^。，：；！？、…（）【】「」《》“”]+/giu;
+const START = new RegExp(ADDRESS.source.replace("\\b", ""), "iuy");
 /** Characters that end a sentence rather than an address. */
 const TRAILING = ".,:;!?";
 
@@ -22,7 +23,18 @@ export function linkify(text: string): Piece[] {
   return pieces;
 }
 
-function parse(address: string): string | undefined {
+/** The web address that begins at a place in a text, without the marks of Markdown around it. */
+export function addressAt(text: string, at: number): Exclude<Piece, string> | undefined {
+  START.lastIndex = at;
+  const found = START.exec(text)?.[0];
+  if (found === undefined || /[\p{L}\p{N}_]/u.test(text.charAt(at - 1))) return undefined;
+  const address = trim(found.replace(/[*_~]+[.,:;!?]*$/, ""));
+  const href = parse(address);
+  return href === undefined ? undefined : { href, text: address };
+}
+
+/** An address as a link may have it; any other scheme than those of the web is none. */
+export function parse(address: string): string | undefined {
   try {
     const url = new URL(address);
     return url.protocol === "http:" || url.protocol === "https:" ? url.href : undefined;

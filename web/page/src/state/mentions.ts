@@ -41,7 +41,7 @@ export function split(text: string, users: readonly string[]): Piece[] {
   const names = [...users].sort((a, b) => b.length - a.length);
   let end = 0;
   for (let at = text.indexOf("@"); at >= 0; at = text.indexOf("@", at + 1)) {
-    const user = names.find((name) => text.startsWith(name, at + 1) && !goesOn(text, at + 1 + name.length));
+    const user = mentionAt(text, at, names);
     if (user === undefined) continue;
     if (at > end) pieces.push({ text: text.slice(end, at) });
     end = at + 1 + user.length;
@@ -50,6 +50,11 @@ export function split(text: string, users: readonly string[]): Piece[] {
   }
   if (end < text.length) pieces.push({ text: text.slice(end) });
   return pieces;
+}
+
+/** Whom the @ at a place in a text mentions, of names of which the longest come first. */
+export function mentionAt(text: string, at: number, names: readonly string[]): string | undefined {
+  return names.find((name) => text.startsWith(name, at + 1) && !goesOn(text, at + 1 + name.length));
 }
 
 /** Whether a word goes on there, so that it is another name: not where one runs on without spaces. */

@@ -3,7 +3,9 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preac
 import type { App } from "../state/app.ts";
 import { day } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
+import { hasMarkup, loadParser, parser } from "../state/markup.ts";
 import { reasonOf } from "../state/reason.ts";
+import type { Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Details, type Subject } from "./Details.tsx";
 import { Estimates } from "./estimate.ts";
@@ -19,6 +21,9 @@ const HEADER = 64;
 const NEAR_TOP = 600;
 /** Pixels from the bottom within which the list follows new messages. */
 const AT_END = 48;
+
+/** Milliseconds that the first messages wait for the parser of their marks. */
+const PARSER_WITHIN = 1_000;
 
 /** The messages of a channel; only those near the visible ones are in the document. */
 export function Messages({ app, view }: { app: App; view: ChannelView }) {
@@ -48,8 +53,9 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
 
   // Begins at the newest message, once there is one; nothing is drawn before.
   const [begun, setBegun] = useState(false);
+  const readable = useReadable(rows);
   useLayoutEffect(() => {
-    if (begun || rows.length === 0) return;
+    if (begun || rows.length === 0 || !readable) return;
     setBegun(true);
     list.scrollToEnd();
   });
@@ -124,6 +130,21 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
       <Details app={app} view={view} subject={subject} close={() => setSubject(undefined)} />
     </div>
   );
+}
+
+/** Whether what texts need to be drawn as they are meant is there, or does not come soon. */
+function useReadable(rows: readonly Row[]): boolean {
+  const [waited, setWaited] = useState(false);
+  const marked = (row: Row) => "message" in row && hasMarkup(row.message.body);
+  const wanted = !waited && parser.value === undefined && rows.some(marked);
+  useEffect(() => {
+    if (!wanted) return;
+    const end = () => setWaited(true);
+    const timer = setTimeout(end, PARSER_WITHIN);
+    void loadParser().then(end);
+    return () => clearTimeout(timer);
+  }, [wanted]);
+  return !wanted;
 }
 
 /** The key of the row in which the focus is. */

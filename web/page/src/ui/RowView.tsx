@@ -4,13 +4,12 @@ import type { App } from "../state/app.ts";
 import { AT_HAND } from "../state/emoji.ts";
 import { clock, day, moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
-import { linkify } from "../state/linkify.ts";
-import { isLong } from "../state/long.ts";
-import { split } from "../state/mentions.ts";
 import { hue } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import { keyOf, type Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
+import { Body } from "./Body.tsx";
+import { classes } from "./classes.ts";
 import type { Subject } from "./Details.tsx";
 import { Icon } from "./Icon.tsx";
 import { Quote } from "./Quote.tsx";
@@ -217,59 +216,4 @@ function PrivateNote({ to }: { to: string | undefined }) {
       {to === undefined ? t("privateFrom") : <Text of="privateTo" with={{ user: to }} />}
     </span>
   );
-}
-
-interface Written {
-  message: { id: string; body: string; mentions?: readonly string[] };
-  view: ChannelView;
-  /** One's own name. */
-  me: string;
-}
-
-/** A message's text. It is never read as markup; web addresses become links. */
-function Body({ message, view, me }: Written) {
-  const { id, body, mentions = [] } = message;
-  const long = isLong(body);
-  const cut = long && !view.expanded.value.has(id);
-  return (
-    <div>
-      <p class={classes("body", cut && "cut")} dir="auto">
-        {linkify(body).map((piece) =>
-          typeof piece === "string" ? (
-            <Mentions text={piece} users={mentions} me={me} />
-          ) : (
-            <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
-              {piece.text}
-            </a>
-          ),
-        )}
-      </p>
-      {long && (
-        <button
-          type="button"
-          class="link"
-          aria-expanded={!cut}
-          onClick={() => view.toggle(id)}
-        >
-          {t(cut ? "showAll" : "showLess")}
-        </button>
-      )}
-    </div>
-  );
-}
-
-/** A text in which those are marked whom it mentions. */
-function Mentions({ text, users, me }: { text: string; users: readonly string[]; me: string }) {
-  if (users.length === 0) return <>{text}</>;
-  return (
-    <>
-      {split(text, users).map(({ text, user }) =>
-        user === undefined ? text : <mark class={user === me ? "me" : ""}>{text}</mark>,
-      )}
-    </>
-  );
-}
-
-function classes(...names: (string | false)[]): string {
-  return names.filter(Boolean).join(" ");
 }
