@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { linkify } from "../../page/src/state/linkify.ts";
 import { HUES, hue, initials } from "../../page/src/state/names.ts";
-import { channelOf, hashOf } from "../../page/src/state/route.ts";
+import { channelOf, hashOf, spotIn, wantedIn } from "../../page/src/state/route.ts";
 
 vi.stubGlobal("navigator", { language: "zh-CN" });
 
@@ -35,6 +35,20 @@ test("punctuation without end takes no time", () => {
 
 test.each(["lobby", "a/b", "房间", "50% off", "#1", "a b?c&d"])("the address of %j", (channel) => {
   expect(channelOf(hashOf(channel))).toBe(channel);
+});
+
+test.each(["lobby", "a/b", "a/b/3", "50% off", "a?to=b"])("the address of a message in %j", (channel) => {
+  const spot = { epoch: "01M8/5", seq: 42 };
+  const hash = hashOf(channel, "ada/?", spot);
+  expect(channelOf(hash)).toBe(channel);
+  expect(wantedIn(hash)).toEqual({ peer: "ada/?", spot });
+  expect(spotIn(hashOf(channel))).toBeUndefined();
+  expect(spotIn(hashOf(channel, "x/y/1"))).toBeUndefined();
+});
+
+test("addresses of before lead to their channel", () => {
+  expect(channelOf("#/a/b")).toBe("a/b");
+  expect(channelOf("#/lobby/01M8/x")).toBe("lobby/01M8/x");
 });
 
 test.each(["", "#", "#/", "#lobby", "#/%E0%A4%A"])("%j names no channel", (hash) => {

@@ -18,7 +18,7 @@ import {
   wantsToken,
 } from "./login.ts";
 import type { Peer } from "./reading.ts";
-import { channelOf, hashOf, peerIn } from "./route.ts";
+import { channelOf, firstHash, hashOf, wantedIn, type Spot } from "./route.ts";
 import { isSession, type Credentials, type Session } from "./session.ts";
 import { browser, isString, tab } from "./storage.ts";
 import { ChannelView } from "./view.ts";
@@ -42,7 +42,7 @@ export class App {
   readonly user = signal("");
   readonly connection = signal<ClientState>({ status: "idle" });
   readonly views = signal<readonly ChannelView[]>([]);
-  readonly activeName = signal(channelOf(location.hash) ?? tab.get("wanted", isString));
+  readonly activeName = signal(channelOf(firstHash()));
   readonly active = computed(() =>
     this.views.value.find((view) => view.channel.name === this.activeName.value),
   );
@@ -57,8 +57,8 @@ export class App {
   readonly attention = new Attention();
   readonly question = signal<Question | undefined>(undefined);
 
-  /** With whom the conversation is that the address named at first. */
-  #wanted: Peer = peerIn(location.hash);
+  /** The conversation that the address named at first, and the message in it. */
+  #wanted = wantedIn(firstHash());
   #credentials: Credentials | undefined;
   /** The channels that were open when the server stopped accepting the token. */
   #interrupted: Session | undefined;
@@ -66,12 +66,12 @@ export class App {
   constructor() {
     window.addEventListener("hashchange", () => {
       const name = channelOf(location.hash);
-      const peer = peerIn(location.hash);
+      const wanted = wantedIn(location.hash);
       if (name === undefined) return;
-      if (!this.client.value) [this.activeName.value, this.#wanted] = [name, peer];
+      if (!this.client.value) [this.activeName.value, this.#wanted] = [name, wanted];
       // Only what the page has shown has a state: Back leads to a channel that was left.
       else if (history.state !== null && !this.#has(name)) this.#address(this.active.value);
-      else this.open(name, peer);
+      else this.open(name, wanted.peer, wanted.spot);
     });
     // What is to be deleted does not wait for a page that may not come back.
     window.addEventListener("pagehide", () => {
@@ -109,8 +109,14 @@ export class App {
       this.way.value = "login";
       if (!(error instanceof UnauthorizedError)) this.signInError.value = "loginFailed";
       // The way back from there may know no channel.
-      else tab.set("wanted", this.activeName.value);
+      else tab.set("wanted", this.#wantedHash());
     }
+  }
+
+  #wantedHash(): string | undefined {
+    const name = this.activeName.value;
+    const { peer, spot } = this.#wanted;
+    return name === undefined ? undefined : hashOf(name, peer, spot);
   }
 
   #askForToken(): void {
@@ -133,14 +139,14 @@ export class App {
   signIn(credentials: Credentials, channel: string): void {
     if (credentials.user !== "") browser.set("user", credentials.user);
     this.#connect(credentials);
-    this.open(channel, this.#wantedIn(channel));
+    this.#openWanted(channel);
   }
 
-  /** The conversation that the address named, if it is in that channel; it names one once. */
-  #wantedIn(channel: string): Peer {
-    const peer = channel === this.activeName.value ? this.#wanted : undefined;
-    this.#wanted = undefined;
-    return peer;
+  /** Opens a channel, at what the address named in it. */
+  #openWanted(channel: string): void {
+    const { peer, spot } = channel === this.activeName.value ? this.#wanted : {};
+    this.#wanted = {};
+    this.open(channel, peer, spot);
   }
 
   /** Signs out, and asks first where something would be lost by it. */
@@ -177,14 +183,18 @@ export class App {
     void logOut();
   }
 
-  /** Shows a channel, joined when it was not, or the conversation with one user in it. */
-  open(name: string, peer?: Peer): void {
+  /** Shows a channel, joined when it was not, or the conversation with one user in it, at a message. */
+  open(name: string, peer?: Peer, spot?: Spot): void {
     this.#keep(name);
     if (this.activeName.value !== name) this.active.value?.left();
     this.activeName.value = name;
     const to = peer === this.user.value ? undefined : peer;
     this.active.value!.show(to);
-    if (location.hash !== hashOf(name, to)) history.pushState({}, "", hashOf(name, to));
+    if (spot) {
+      this.active.value!.changes.look(spot);
+      // It was led there: when the page is loaded again, it is where one was last.
+      history.replaceState({}, "", hashOf(name, to));
+    } else if (location.hash !== hashOf(name, to)) history.pushState({}, "", hashOf(name, to));
     else history.replaceState({}, "");
   }
 
@@ -247,7 +257,7 @@ export class App {
     const { value: state } = this.connection;
     if (!this.#credentials) return;
     for (const view of before) view.keep();
-    this.#wanted = this.active.value?.privateTo.value;
+    this.#wanted = { peer: this.active.value?.privateTo.value };
     if (state.status === "closed" && state.error?.code === ErrorCode.OtherUser) {
       // The words of one are not those of the other.
       return this.#resume({ ...this.#credentials, channels });
@@ -270,7 +280,7 @@ export class App {
     this.#connect(credentials, known, token);
     this.views.value = channels.map((name) => this.#view(name));
     const name = this.activeName.value ?? channels[0];
-    if (name !== undefined) this.open(name, this.#wantedIn(name));
+    if (name !== undefined) this.#openWanted(name);
   }
 
   /** The channel's view, which is made when there is none. */

@@ -1,11 +1,16 @@
 import { signal, type ReadonlySignal } from "@preact/signals";
-import { ErrorCode, type Channel, type Message, type ParleyError } from "@parley-chat/sdk";
+import { ErrorCode, ParleyError, type Channel, type Message } from "@parley-chat/sdk";
+import { copy } from "./clipboard.ts";
+import type { Spot } from "./route.ts";
 import { keyOf } from "./rows.ts";
 
 /** How long a deletion can be taken back, in milliseconds. */
 const UNDO_WITHIN = 5_000;
 /** How long a reaction is shown as it was asked for after it was acknowledged. */
 const SETTLES_WITHIN = 1_500;
+
+/** How long it is said that something was copied, in milliseconds. */
+const COPIED_FOR = 3_000;
 
 /** A reaction as one has just asked for it, with what is shown until the server tells the count. */
 interface Wish {
@@ -25,6 +30,8 @@ export class Changes {
   readonly deleting = signal<ReadonlySet<string>>(new Set());
   /** Why the last change was not made. */
   readonly error = signal<ParleyError | undefined>(undefined);
+  /** Whether something was copied just now. */
+  readonly copied = signal(false);
   /** Whether one may change the messages of others; false until that is known. */
   readonly moderates = signal(false);
   /** The seqs of the pinned messages. */
@@ -38,13 +45,17 @@ export class Changes {
   readonly #wishes = signal<ReadonlyMap<string, Wish>>(new Map());
   readonly #quotes = signal<ReadonlyMap<number, Message | undefined>>(new Map());
   readonly #reading = new Set<number>();
+  /** The message that is to be shown. */
+  #spot: Spot | undefined;
   #asked = false;
+  #saying = 0;
 
   constructor(channel: Channel, user: ReadonlySignal<string>) {
     this.#channel = channel;
     this.#user = user;
     this.pins.value = channel.settings.pins;
     channel.on("settings", ({ pins }) => (this.pins.value = pins));
+    channel.on("change", () => this.#look());
     channel.on("changed", (message) => this.#changed(message));
     channel.on("reset", () => {
       this.cancel();
@@ -94,6 +105,13 @@ export class Changes {
   reply(message: Message): void {
     this.editing.value = undefined;
     this.replying.value = message;
+  }
+
+  /** Copies a text, and says for a while that it did. */
+  async copy(text: string): Promise<void> {
+    clearTimeout(this.#saying);
+    this.copied.value = await copy(text);
+    this.#saying = window.setTimeout(() => (this.copied.value = false), COPIED_FOR);
   }
 
   /** Neither edits nor answers a message any more. */
@@ -223,18 +241,33 @@ export class Changes {
     }
   }
 
-  /** Shows a message, wherever in the history it is. */
-  async jump(seq: number): Promise<void> {
-    const held = () => this.#channel.messages.some((message) => message.seq === seq);
+  /** Shows a message, once the channel is joined. */
+  look(spot: Spot): void {
+    this.#spot = spot;
+    this.#look();
+  }
+
+  #look(): void {
+    const spot = this.#spot;
+    if (!spot || this.#channel.state !== "joined") return;
+    this.#spot = undefined;
+    void this.jump(spot.seq, spot.epoch);
+  }
+
+  /** Shows a message, wherever in the history it is; without an epoch, one of now. */
+  async jump(seq: number, epoch?: string): Promise<void> {
+    const is = (message: Message) => message.seq === seq && message.epoch === (epoch ?? message.epoch);
+    const held = () => this.#channel.messages.some(is);
     try {
       if (!held()) await this.#channel.loadAround(seq);
       for (let gap; !held() && (gap = this.#channel.gaps.find((g) => g.from < seq && seq < g.to)); ) {
         if ((await this.#channel.fill(gap)) === 0) break;
       }
+      if (!held()) throw new ParleyError(ErrorCode.Gone, "no such message");
+      this.target.value = { seq };
     } catch (error) {
       this.error.value = error as ParleyError;
     }
-    if (held()) this.target.value = { seq };
   }
 
   #changed(message: Message): void {

@@ -129,8 +129,11 @@ function Fence({ text, language }: { text: string; language: string }) {
       <p class="fence-bar">
         <bdi class="muted">{language}</bdi>
         <button type="button" class="link" onClick={() => void copy(text).then(setCopied)}>
-          <span role="status">{t(copied ? "copied" : "copyCode")}</span>
+          {t(copied ? "copied" : "copyCode")}
         </button>
+        <span class="unseen" role="status">
+          {copied && t("copied")}
+        </span>
       </p>
       <pre>
         <code>{text}</code>

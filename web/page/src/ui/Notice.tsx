@@ -5,7 +5,7 @@ import { Text } from "./Text.tsx";
 
 /** Says that a change was not made, until one has read it; and reads out that one can be taken back. */
 export function Notice({ view }: { view: ChannelView }) {
-  const { error, deleting } = view.changes;
+  const { error, deleting, copied } = view.changes;
   const told = view.moderation.told.value;
   const did = told && said[told.action];
   return (
@@ -21,6 +21,7 @@ export function Notice({ view }: { view: ChannelView }) {
         )}
       </div>
       <div class="notice" role="status">
+        {copied.value && <p>{t("copied")}</p>}
         {did && (
           <p>
             <Text of={did} with={{ user: told.user, by: told.by.user ?? told.by.key }} />{" "}
