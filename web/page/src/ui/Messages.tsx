@@ -68,11 +68,11 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   const target = view.changes.target.value;
   useEffect(() => {
     const index = rows.findIndex((row) => row.kind === "message" && row.message.seq === target?.seq);
-    if (!target || index < 0) return;
+    if (!begun || !target || index < 0) return;
     view.changes.target.value = undefined;
     list.scrollToIndex(index, { align: "center" });
     setFound(target.seq);
-  }, [target, rows]);
+  }, [target, rows, begun]);
   const [found, setFound] = useState<number | undefined>(undefined);
   useFound(part, found, () => setFound(undefined));
 
