@@ -138,13 +138,14 @@ test-release: check $(PAGE) ## make this platform's release and use it as somebo
 test-docker: check ## start the docker stack on a Docker engine of its own, chat on it and harm it (minutes; root)
 	@scripts/test-docker.sh
 
-lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck, language of texts and comments
+lint: $(WEB) ## gofmt, go vet, staticcheck, size of files, shellcheck, language of texts and comments, what npm would publish
 	@scripts/gofmt.sh
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@scripts/filesize.sh
 	@scripts/shellcheck.sh
 	@scripts/language.sh
+	@cd web && npm run --silent lint
 
 audit: ## gosec, govulncheck and npm audit, each where its database answers
 	@scripts/audit.sh

@@ -24,7 +24,10 @@ export default defineConfig({
         resolve: { alias: { "@parley-chat/sdk": built } },
         test: {
           name: "built",
-          include: ["tests/sdk/{acts,changes,edits,moderation,recovery,rights}.test.ts"],
+          include: [
+            "tests/built/**/*.test.ts",
+            "tests/sdk/{acts,changes,edits,listeners,moderation,recovery,rights,tokens,waits}.test.ts",
+          ],
         },
       },
       {

@@ -1,9 +1,10 @@
 import type { Channel } from "./channel.js";
 import type { Answer } from "./connection.js";
 import type { ParleyError } from "./errors.js";
-import type { Sanctioned, Signal } from "./moderation-types.js";
-import type { Content } from "./outbox.js";
+import type { Sanction, Sanctioned, Signal } from "./moderation-types.js";
+import type { Content, Outgoing } from "./outbox.js";
 import type {
+  Action,
   HistoryResult,
   LeaveReason,
   Limits,
@@ -18,9 +19,9 @@ import type { Gap, Message } from "./timeline.js";
 export type ChannelState = "idle" | "joining" | "joined" | "failed";
 
 /** How a rejoin after a cut went. */
-export interface Recovery {
+export interface Recovery<Data = unknown> {
   /** The newest message held before; undefined where there was none. */
-  after: Message | undefined;
+  after: Message<Data> | undefined;
   /** How many came since. */
   missed: number;
   /** False when a gap is left, or when the log started again. */
@@ -29,24 +30,50 @@ export interface Recovery {
   reason?: RecoveryFailure;
 }
 
+/** What there is to show of a {@link Channel}, as it was at a moment; it never changes. */
+export interface ChannelSnapshot<Data = unknown> {
+  /** What the channel was doing. */
+  readonly state: ChannelState;
+  /** Why `state` is `failed`. */
+  readonly error: ParleyError | undefined;
+  /** The messages held, oldest first: the same array until one of them changes. */
+  readonly messages: readonly Message<Data>[];
+  /** Own messages that did not come back yet. */
+  readonly outbox: readonly Outgoing<Data>[];
+  /** The gaps between `messages`. */
+  readonly gaps: readonly Gap[];
+  /** The users here as far as loaded: the same array until one comes or leaves. */
+  readonly members: readonly string[];
+  /** How many users are here. */
+  readonly count: number;
+  /** Whether there are messages before these. */
+  readonly hasOlder: boolean;
+  /** What moderators have set. */
+  readonly settings: Settings;
+  /** The mute that one is under. */
+  readonly sanction: Sanction | undefined;
+  /** The actions that were refused. */
+  readonly forbidden: ReadonlySet<Action>;
+}
+
 /** The events of a {@link Channel}, and what each passes to its listeners. */
-export type ChannelEvents = {
+export type ChannelEvents<Data = unknown> = {
   /** Anything that can be read from the channel changed. */
   change: void;
   /** `state` changed. */
   state: ChannelState;
   /** A message that is held was edited, deleted or reacted to: `messages` has it as it is now. */
-  changed: Message;
+  changed: Message<Data>;
   /** `settings` changed. */
   settings: Settings;
   /** Every message after the first join, once and in order, missed ones too. */
-  message: Message;
+  message: Message<Data>;
   /** A user came; absent in large channels, which only count. */
   joined: { user: string; info?: unknown; time: number };
   /** A user's last session left; absent in large channels, which only count. */
   left: { user: string; time: number; reason: LeaveReason };
   /** Joined again after a cut; comes after the missed messages. */
-  recovered: Recovery;
+  recovered: Recovery<Data>;
   /** Messages in between were too many to fetch; see {@link Channel.fill}. */
   gap: Gap;
   /** The log started again: so does `messages`, in another epoch. */
@@ -70,7 +97,7 @@ export type ChannelEvents = {
 export type Target = number | { seq: number; epoch?: string };
 
 /** What a message that is sent may have beside its text. */
-export interface SendOptions extends Omit<Content, "reply"> {
+export interface SendOptions<Data = unknown> extends Omit<Content<Data>, "reply"> {
   /** The message that it answers. */
   reply?: Target;
   /** An id of one's own, unique per user and channel. */
@@ -78,25 +105,25 @@ export interface SendOptions extends Omit<Content, "reply"> {
 }
 
 /** What {@link Channel.edit} changes beside the text. */
-export interface EditOptions {
+export interface EditOptions<Data = unknown> {
   /** Its new type; `text` for none. */
   type?: string;
   /** Its new data; null for none. */
-  data?: unknown;
+  data?: Data | null;
   /** An id of one's own, unique per user and channel. */
   id?: string;
 }
 
 /** A page of {@link Channel.history}. */
-export interface HistoryPage extends HistoryResult {
+export interface HistoryPage<Data = unknown> extends HistoryResult {
   /** Oldest first, as they are now. */
-  messages: Message[];
+  messages: Message<Data>[];
 }
 
 /** The answer of {@link Channel.pins}. */
-export interface PinsPage extends PinsResult {
+export interface PinsPage<Data = unknown> extends PinsResult {
   /** The newest pin first, as they are now. */
-  messages: Message[];
+  messages: Message<Data>[];
 }
 
 /** How much a channel fetches and holds. */
@@ -127,7 +154,7 @@ export interface Link {
   /** What fetches channel tokens. */
   readonly getToken: ChannelOptions["getToken"];
   /** Why the last attempt to connect failed, where none has succeeded since. */
-  readonly trouble: string | undefined;
+  readonly trouble: ParleyError | undefined;
   request<Result>(method: string, params: object, answer: Answer<Result>): void;
   reconnect(reason: string): void;
   /** Takes the channel up; returns why it cannot. */

@@ -1,5 +1,13 @@
 import { find, pagesAfter } from "./archive.js";
-import type { ChannelOptions, ChannelState, Link, SendOptions } from "./channel-types.js";
+import type {
+  ChannelEvents,
+  ChannelOptions,
+  ChannelSnapshot,
+  ChannelState,
+  Link,
+  Recovery,
+  SendOptions,
+} from "./channel-types.js";
 import { ErrorCode, ParleyError } from "./errors.js";
 import { seqOf } from "./messages.js";
 import { Moderation } from "./moderation.js";
@@ -17,16 +25,17 @@ import type {
   Told,
 } from "./protocol.js";
 import { Roster } from "./roster.js";
+import { snapshot } from "./snapshot.js";
 import { Sync, type Outcome } from "./sync.js";
 import type { Gap, Message } from "./timeline.js";
-import { handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
+import { handled, Waiters, type WaitOptions } from "./wait.js";
 
 /**
  * One channel: its messages in order, its members, its state. Made by
  * {@link Client.channel}; it stays joined over any number of connections until
  * {@link leave}.
  */
-export class Channel extends Moderation {
+export class Channel<Data = unknown> extends Moderation<Data> {
   readonly #options: Required<Omit<ChannelOptions, "getToken">>;
   readonly #roster = new Roster();
   readonly #pass: Pass;
@@ -37,6 +46,9 @@ export class Channel extends Moderation {
   #error: ParleyError | undefined;
   readonly #waiters = new Waiters();
   #leaving: Promise<void> = Promise.resolve();
+  #snapshot: ChannelSnapshot<Data> | undefined;
+  /** Whether something may have changed since. */
+  #stale = true;
 
   /** Whether the first join's result is there. */
   #started = false;
@@ -61,7 +73,7 @@ export class Channel extends Moderation {
           return find(pages, (m) => m.id === id && m.user === link.user);
         },
         limited: () => (link.limits?.chats || link.limits?.rate || 0) > 0,
-        changed: () => this.emit("change", undefined),
+        changed: () => this.emit("change"),
       },
       this.#options.maxPending,
     );
@@ -77,9 +89,22 @@ export class Channel extends Moderation {
     return this.#error;
   }
 
+  /**
+   * What there is to show, as an object that never changes: the same one until
+   * something does. With {@link subscribe} for React's `useSyncExternalStore`, as it is.
+   */
+  readonly getSnapshot = (): ChannelSnapshot<Data> => {
+    if (this.#stale) this.#snapshot = snapshot<Data>(this, this.#snapshot);
+    this.#stale = false;
+    return this.#snapshot!;
+  };
+
+  /** Calls listener whenever {@link getSnapshot} has news, until the returned function is called. */
+  readonly subscribe = (listener: () => void): (() => void) => this.on("change", () => listener());
+
   /** Own messages that did not come back yet, in the order they were written. */
-  get outbox(): readonly Outgoing[] {
-    return this.#outbox.messages;
+  get outbox(): readonly Outgoing<Data>[] {
+    return this.#outbox.messages as Outgoing<Data>[];
   }
 
   /** The users here, by name, as far as loaded; see {@link loadMembers}. */
@@ -116,8 +141,10 @@ export class Channel extends Moderation {
     if (this.#state === "joined") return Promise.resolve();
     const refusal = this.link.adopt(this);
     if (refusal) return handled(Promise.reject(refusal));
-    const joined = this.#waiters.add(options, (within) =>
-      tooLate("not joined", within, this.link.trouble ?? this.sync.refusal?.message),
+    const joined = this.#waiters.add(
+      options,
+      "not joined",
+      () => this.link.trouble ?? this.sync.refusal,
     );
     if (this.#state !== "joining") {
       this.#setState("joining");
@@ -142,7 +169,7 @@ export class Channel extends Moderation {
    * or when nobody knows whether it was ({@link ErrorCode.Lost}): it stays in
    * `outbox` as failed then, for {@link retry} or {@link discard}.
    */
-  send(body: string, options: SendOptions = {}): Promise<ChatResult | RepeatResult> {
+  send(body: string, options: SendOptions<Data> = {}): Promise<ChatResult | RepeatResult> {
     const { reply, ...content } = options;
     const answers = reply === undefined ? {} : { reply: seqOf(reply), ...this.in(reply) };
     return this.inside(() => this.#outbox.add(body, { ...content, ...answers }));
@@ -170,7 +197,7 @@ export class Channel extends Moderation {
   /** Loads the next page of members, where there are more than those at hand. */
   loadMembers(limit = 200): Promise<void> {
     const ask = (query: object) => this.requests.ask<MembersResult>("members", query, "join");
-    return handled(this.#roster.load(ask, limit).then(() => this.emit("change", undefined)));
+    return handled(this.#roster.load(ask, limit).then(() => this.emit("change")));
   }
 
   /** The client has a session. @internal */
@@ -213,7 +240,16 @@ export class Channel extends Moderation {
   push(push: ChannelPush): void {
     this.sync.push(push);
     if (this.sync.live) this.#outbox.passed(push.params.seq);
-    this.emit("change", undefined);
+    this.emit("change");
+  }
+
+  /** @internal */
+  protected override emit<Name extends keyof ChannelEvents<Data>>(
+    name: Name,
+    payload?: ChannelEvents<Data>[Name],
+  ): void {
+    this.#stale = true;
+    super.emit(name, payload);
   }
 
   #newSync(): Sync {
@@ -246,7 +282,7 @@ export class Channel extends Moderation {
     this.timeline.clear();
     this.pages.restart();
     this.#away = { after: undefined, missed: 0 };
-    if (again) this.emit("reset", undefined);
+    if (again) this.emit("reset");
   }
 
   /** Adds messages at the end, and emits an event for each. */
@@ -257,7 +293,7 @@ export class Channel extends Moderation {
     if (this.timeline.trim(this.#options.keep)) this.pages.trimmed();
     if (!this.#started) return; // what the first join brings is history
     if (this.#state !== "joined") this.#away.missed += added.length;
-    for (const message of added) this.emit("message", message);
+    for (const message of added) this.emit("message", message as Message<Data>);
   }
 
   #leaveGap(gap: Gap): void {
@@ -302,7 +338,7 @@ export class Channel extends Moderation {
     if (returned) {
       const { reason } = result;
       const complete = outcome === "complete";
-      this.emit("recovered", { ...this.#away, complete, ...(reason && { reason }) });
+      this.emit("recovered", { ...(this.#away as Recovery<Data>), complete, ...(reason && { reason }) });
     }
     this.#waiters.settle();
     // After this event: the pushes that waited for the result come first.
@@ -333,6 +369,6 @@ export class Channel extends Moderation {
     if (this.#state === state) return;
     this.#state = state;
     this.emit("state", state);
-    this.emit("change", undefined);
+    this.emit("change");
   }
 }

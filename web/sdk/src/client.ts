@@ -4,11 +4,11 @@ import type { ChannelOptions } from "./channel-types.js";
 import type { ClientEvents, ClientOptions, ClientState } from "./client-types.js";
 import { Connection, type Answer, type WebSocketClass } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { ErrorCode, isTransient, isUnauthorized, ParleyError } from "./errors.js";
+import { ErrorCode, isTransient, isUnauthorized, otherUser, ParleyError } from "./errors.js";
 import { endpoint, mayReconnect, shown, watchNetwork } from "./network.js";
 import type { HelloResult, Push } from "./protocol.js";
 import { Token } from "./token.js";
-import { answered, handled, tooLate, Waiters, type WaitOptions } from "./wait.js";
+import { answered, bounded, handled, Waiters, type WaitOptions } from "./wait.js";
 
 /** An established connection this old resets the back-off. */
 const STABLE_AFTER = 5_000;
@@ -41,7 +41,7 @@ export class Client extends Emitter<ClientEvents> {
   #attempt = 0;
   /** When the connection was established, by the clock that nobody sets; 0 without one. */
   #since = 0;
-  #trouble: string | undefined;
+  #trouble: ParleyError | undefined;
   #draining = false;
   /** Whether the token was replaced since the last connection that lasted. */
   #replaced = false;
@@ -67,6 +67,12 @@ export class Client extends Emitter<ClientEvents> {
     return this.#state;
   }
 
+  /** The state, an object that never changes: for React's `useSyncExternalStore`, as it is. */
+  readonly getSnapshot = (): ClientState => this.#state;
+
+  /** Calls listener whenever {@link getSnapshot} has news, until the returned function is called. */
+  readonly subscribe = (listener: () => void): (() => void) => this.on("state", () => listener());
+
   /** What the server reported about the newest session. */
   get session(): HelloResult | undefined {
     return this.#session;
@@ -84,9 +90,7 @@ export class Client extends Emitter<ClientEvents> {
    */
   connect(options: WaitOptions = {}): Promise<void> {
     if (this.#state.status === "online") return Promise.resolve();
-    const online = this.#waiters.add(options, (within) =>
-      tooLate("not connected", within, this.#trouble),
-    );
+    const online = this.#waiters.add(options, "not connected", () => this.#trouble);
     if (this.#state.status === "idle" || this.#state.status === "closed") {
       this.#unwatch = watchNetwork(() => this.wake());
       this.#attempt = 0;
@@ -96,26 +100,29 @@ export class Client extends Emitter<ClientEvents> {
     return online;
   }
 
-  /** The channel of that name; the options count when it is made. */
-  channel(name: string, options?: ChannelOptions): Channel {
+  /** The channel of that name; the options count when it is made. `Data` types the `data` of messages. */
+  channel<Data = unknown>(name: string, options?: ChannelOptions): Channel<Data> {
     let channel = this.#channels.get(name);
     if (!channel) {
       channel = new Channel(name, this.#link, { ...this.#options.channels, ...options });
       this.#channels.set(name, channel);
     }
-    return channel;
+    return channel as Channel<Data>;
   }
 
   /** The channel of that name, joined. Connects when that was not done. */
-  join(name: string, options: ChannelOptions & WaitOptions = {}): Promise<Channel> {
-    const channel = this.channel(name, options);
+  join<Data = unknown>(
+    name: string,
+    options: ChannelOptions & WaitOptions = {},
+  ): Promise<Channel<Data>> {
+    const channel = this.channel<Data>(name, options);
     const both = Promise.all([this.connect(options), channel.join(options)]);
     return handled(both.then(() => channel));
   }
 
   /** Extends the session with a fresh token, which counts from then on. */
-  refresh(): Promise<void> {
-    return handled(this.#refresh());
+  refresh(options: WaitOptions = {}): Promise<void> {
+    return bounded(this.#refresh(), options, "no fresh token", () => this.#trouble);
   }
 
   async #refresh(): Promise<void> {
@@ -127,33 +134,20 @@ export class Client extends Emitter<ClientEvents> {
         this.#request("hello", params, answer);
       });
       this.#session = session;
-      this.#watchToken();
+      this.#token.watch(() => this.#refresh());
       for (const channel of this.#channels.values()) channel.refreshed();
     } catch (error) {
       const { code } = error as ParleyError;
+      this.#options.debug?.(`${shown(this.#url)}: no fresh token: ${String(error)}`);
       if (isUnauthorized(error)) this.#loggedOut(error);
       else if (code === ErrorCode.Forbidden) this.#shut(otherUser(), 1000);
       throw error;
     }
   }
 
-  /** Brings a fresh token before the one at hand runs out; tries for as long as it lasts. */
-  #watchToken(attempt = 0): void {
-    const connection = this.#connection;
-    const due = () =>
-      void this.#refresh().catch((error: unknown) => {
-        if (connection !== this.#connection || !connection) return;
-        this.#options.debug?.(`${shown(this.#url)}: no fresh token: ${String(error)}`);
-        this.#watchToken(attempt + 1);
-      });
-    if (attempt === 0) this.#token.watch(due);
-    else this.#token.again(due, 1_000 + backoff(attempt));
-  }
-
   /** Leaves at once and for good; what was not acknowledged is rejected. */
   close(): void {
-    const error = new ParleyError(ErrorCode.Closed, "the client was closed");
-    this.#shut(error, 1000, { status: "closed" });
+    this.#shut(new ParleyError(ErrorCode.Closed, "the client was closed"), 1000, { status: "closed" });
   }
 
   /** Tries now instead of waiting, and checks that the connection is alive. */
@@ -220,7 +214,7 @@ export class Client extends Emitter<ClientEvents> {
     } catch (error) {
       if (this.#state !== connecting) return;
       if (isUnauthorized(error)) return this.#loggedOut(error);
-      return this.#wait(ErrorCode.NoToken, `no token: ${String(error)}`);
+      return this.#wait(ErrorCode.NoToken, `no token: ${String(error)}`, error);
     }
     if (this.#state !== connecting) return;
     clearTimeout(this.#retry);
@@ -228,14 +222,15 @@ export class Client extends Emitter<ClientEvents> {
       this.#connect(params);
     } catch (cause) {
       const text = `cannot connect to ${shown(this.#url)}: ${(cause as Error).message}`;
-      const error = new ParleyError(ErrorCode.BadAddress, text);
+      const error = new ParleyError(ErrorCode.BadAddress, text, {}, { cause });
       this.#shut(error, 0);
     }
   }
 
   /** The application says that there is no token to be had. */
-  #loggedOut({ message }: Error): void {
-    this.#shut(new ParleyError(ErrorCode.LoggedOut, message || "nobody is logged in"), 1000);
+  #loggedOut(cause: Error): void {
+    const text = cause.message || "nobody is logged in";
+    this.#shut(new ParleyError(ErrorCode.LoggedOut, text, {}, { cause }), 1000);
   }
 
   #connect(params: object): void {
@@ -247,8 +242,8 @@ export class Client extends Emitter<ClientEvents> {
           else this.#established(session, connection);
         }),
       pushed: (push) => this.#pushed(push),
-      closed: (code, reason) => {
-        if (this.#connection === connection) this.#lost(code, reason, refused);
+      closed: (code, reason, cause) => {
+        if (this.#connection === connection) this.#lost(code, reason, refused ?? cause);
       },
     });
     this.#connection = connection;
@@ -267,7 +262,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#trouble = undefined;
     connection.established(session);
     this.#setState({ status: "online" });
-    this.#watchToken();
+    this.#token.watch(() => this.#refresh());
     this.#waiters.settle();
     for (const channel of this.#channels.values()) channel.connected();
   }
@@ -309,16 +304,18 @@ export class Client extends Emitter<ClientEvents> {
     this.emit("drain", { after });
   }
 
-  #lost(code: number, reason: string, refused?: ParleyError): void {
+  #lost(code: number, reason: string, cause?: unknown): void {
     const stable = this.#since > 0 && performance.now() - this.#since > STABLE_AFTER;
     if (stable) this.#replaced = false;
     const first = this.#replaceToken(code);
     if (!mayReconnect(code) && !first) {
       const why = code === TOO_MANY ? "too many connections" : "the server closed the connection";
-      return this.#shut(refused ?? new ParleyError(code, reason || `${why} (${code})`), code);
+      const refused = cause instanceof ParleyError;
+      const error = refused ? cause : new ParleyError(code, reason || `${why} (${code})`);
+      return this.#shut(error, code);
     }
     if (stable || this.#draining) this.#attempt = 0;
-    if (!first || code === BAD_TOKEN) return this.#wait(code, reason);
+    if (!first || code === BAD_TOKEN) return this.#wait(code, reason, cause);
     this.#disconnect();
     void this.#open();
     this.#cut();
@@ -337,14 +334,15 @@ export class Client extends Emitter<ClientEvents> {
     return first;
   }
 
-  #wait(code: number, reason: string): void {
+  #wait(code: number, reason: string, cause?: unknown): void {
     this.#disconnect();
     let wait = Math.round(backoff(this.#attempt++));
     if (code === TRY_LATER) wait = Math.round(5_000 + 15_000 * Math.random());
     // A token is revoked by the second in which it was issued: the next one is of a later one.
     if (code === BAD_TOKEN) wait = Math.round(1_100 + 1_000 * Math.random());
     this.#retry = setTimeout(() => void this.#open(), wait);
-    this.#trouble = reason || `closed with ${code}`;
+    const text = reason || `closed with ${code}`;
+    this.#trouble = new ParleyError(code, text, {}, cause ? { cause } : undefined);
     this.#setState({ status: "waiting", retryAt: Date.now() + wait, code, reason });
     this.#cut();
   }
@@ -379,8 +377,4 @@ export class Client extends Emitter<ClientEvents> {
     this.#options.debug?.(`${shown(this.#url)}: ${JSON.stringify(state)}`);
     this.emit("state", state);
   }
-}
-
-function otherUser(): ParleyError {
-  return new ParleyError(ErrorCode.OtherUser, "the fresh token is another user's");
 }

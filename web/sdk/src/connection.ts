@@ -27,8 +27,8 @@ export type Answer<Result> = (error: ParleyError | undefined, result: Result) =>
 export interface ConnectionOwner {
   opened(): void;
   pushed(push: Push): void;
-  /** `code` is the close code, 1006 where the network was cut. */
-  closed(code: number, reason: string): void;
+  /** `code` is the close code, 1006 where the network was cut; `cause` the socket's error. */
+  closed(code: number, reason: string, cause?: unknown): void;
 }
 
 interface Response {
@@ -41,7 +41,7 @@ interface Response {
 /** What an error event has in Node; in browsers it has nothing. */
 interface SocketError {
   message?: string;
-  error?: { code?: string };
+  error?: Error & { code?: string };
 }
 
 interface Request {
@@ -83,6 +83,7 @@ export class Connection {
   #ended = false;
   /** What is known of why the connection ends, where the close itself says nothing. */
   #trouble = "cannot connect";
+  #cause: unknown;
 
   /** Throws what the WebSocket throws when it does not take the address. */
   constructor(url: string, WebSocket: WebSocketClass, owner: ConnectionOwner) {
@@ -98,6 +99,7 @@ export class Connection {
     // A close event follows. Browsers hide the cause, Node gives it here.
     this.#socket.onerror = ({ message, error }: SocketError) => {
       this.#trouble = message || error?.code || this.#trouble;
+      this.#cause = error;
     };
     this.#timer = setTimeout(() => this.close(3000, "no connection in time"), OPEN_WITHIN);
   }
@@ -116,7 +118,7 @@ export class Connection {
     if (this.#ended) return fail(answer, disconnected());
     const id = this.#nextId++;
     const frame = JSON.stringify({ jsonrpc: "2.0", id, method, params });
-    if (frame.length * 3 > this.#frame && byteLength(frame) > this.#frame) {
+    if (frame.length * 3 > this.#frame && encoder.encode(frame).length > this.#frame) {
       return fail(answer, new ParleyError(ErrorCode.TooLarge, "too large", { limit: this.#frame }));
     }
     this.#backlog.push({ id, method, frame, answer: answer as Answer<never> });
@@ -219,7 +221,7 @@ export class Connection {
     this.#pending.clear();
     this.#backlog = [];
     for (const { answer } of unanswered) fail(answer, disconnected());
-    this.#owner.closed(code, reason);
+    this.#owner.closed(code, reason, this.#cause);
   }
 }
 
@@ -234,8 +236,3 @@ function disconnected(): ParleyError {
 }
 
 const encoder = new TextEncoder();
-
-/** Bytes of text in UTF-8. */
-export function byteLength(text: string): number {
-  return encoder.encode(text).length;
-}

@@ -68,8 +68,15 @@ export class ParleyError extends Error {
     message: string,
     /** What the server sent with the code. */
     readonly data: ErrorData = {},
+    /** With the `cause`: what a program of yours threw, or the error before this one. */
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
+  }
+
+  /** What the server says of it, or what prevented what was waited for; for programs and logs. */
+  get reason(): string | undefined {
+    return this.data.reason;
   }
 
   /** Milliseconds after which the server suggests to try again. */
@@ -108,7 +115,10 @@ export interface ErrorData {
   channel?: string;
   /** The parameter that is wrong. */
   field?: string;
-  /** What is wrong with it, or with a channel token; or why the user is out, muted or barred. */
+  /**
+   * What is wrong with it, or with a channel token; why the user is out, muted or barred; or
+   * what prevented what was waited for.
+   */
   reason?: string;
   /** When a sanction ends, in milliseconds since the Unix epoch; absent: never by itself. */
   until?: number;
@@ -119,16 +129,21 @@ export interface ErrorData {
 }
 
 /** Reports whether the same request may succeed when it is repeated later. */
-export function isTransient(error: ParleyError): boolean {
-  switch (error.code) {
-    case ErrorCode.RateLimited:
-    case ErrorCode.Unavailable:
-    case ErrorCode.HistoryUnavailable:
-    case ErrorCode.Disconnected:
-    case ErrorCode.Timeout:
-      return true;
-    case ErrorCode.Forbidden: // the key of a channel token is not known yet
-      return error.data.reason === "retry";
-  }
-  return false;
+export function isTransient({ code, data }: ParleyError): boolean {
+  // The key of a channel token is not known yet.
+  if (code === ErrorCode.Forbidden) return data.reason === "retry";
+  return passing.includes(code);
+}
+
+const passing: readonly number[] = [
+  ErrorCode.RateLimited,
+  ErrorCode.Unavailable,
+  ErrorCode.HistoryUnavailable,
+  ErrorCode.Disconnected,
+  ErrorCode.Timeout,
+];
+
+/** The client of one user gets a token of another. */
+export function otherUser(): ParleyError {
+  return new ParleyError(ErrorCode.OtherUser, "the fresh token is another user's");
 }

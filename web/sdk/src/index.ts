@@ -4,6 +4,7 @@ export { Channel } from "./channel.js";
 export type {
   ChannelEvents,
   ChannelOptions,
+  ChannelSnapshot,
   ChannelState,
   EditOptions,
   HistoryPage,

@@ -26,10 +26,10 @@ import type {
 import { Requests } from "./requests.js";
 import type { Sync } from "./sync.js";
 import { Timeline, type Change, type Gap, type Message } from "./timeline.js";
-import { handled } from "./wait.js";
+import { handled, type WaitOptions } from "./wait.js";
 
 /** The part of a {@link Channel} that reads and changes messages. */
-export abstract class Messages extends Emitter<ChannelEvents> {
+export abstract class Messages<Data = unknown> extends Emitter<ChannelEvents<Data>> {
   /** Its name. */
   readonly name: string;
   /** @internal */
@@ -63,14 +63,14 @@ export abstract class Messages extends Emitter<ChannelEvents> {
     this.name = name;
     this.link = link;
     this.timeline = new Timeline(() => link.user);
-    this.requests = new Requests(link, name, () => this.emit("change", undefined));
+    this.requests = new Requests(link, name, () => this.emit("change"));
     this.acts = new Acts(this.requests, { ...this.scene, unknown: () => this.able(false) });
     this.pages = new Pages(this.requests, this.timeline, {
       position: () => this.sync.position,
       changed: (added, altered = []) => {
         this.added(added);
         this.altered(altered);
-        this.emit("change", undefined);
+        this.emit("change");
       },
     });
   }
@@ -91,8 +91,8 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   }
 
   /** The messages held, oldest first. Changed in place: copy it to keep it. */
-  get messages(): readonly Message[] {
-    return this.timeline.messages;
+  get messages(): readonly Message<Data>[] {
+    return this.timeline.messages as Message<Data>[];
   }
 
   /** The gaps between `messages`, oldest first; see {@link fill}. */
@@ -123,12 +123,12 @@ export abstract class Messages extends Emitter<ChannelEvents> {
    * Resolves when that is durable, over reconnects; rejects with
    * {@link ErrorCode.Gone}, {@link ErrorCode.Full} and the like where it cannot be.
    */
-  edit(target: Target, body: string, options: EditOptions = {}): Promise<ActResult> {
+  edit(target: Target, body: string, options?: EditOptions<Data>): Promise<ActResult> {
     return this.#act("edit", "edit", target, { body, ...options });
   }
 
   /** Deletes a message for everybody: one's own, or another's for a moderator. */
-  delete(target: Target, options: { reason?: string; id?: string } = {}): Promise<ActResult> {
+  delete(target: Target, options?: { reason?: string; id?: string }): Promise<ActResult> {
     return this.#act("delete", "edit", target, options);
   }
 
@@ -136,7 +136,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   react(
     target: Target,
     name: string,
-    options: { remove?: boolean; id?: string } = {},
+    options?: { remove?: boolean; id?: string },
   ): Promise<ReactResult> {
     const done = this.#act<ReactResult>("react", "react", target, { name, ...options });
     const took = done.then((result) => {
@@ -151,37 +151,38 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   }
 
   /** Pins a public message, or takes it off again; for moderators. */
-  pin(target: Target, options: { remove?: boolean; id?: string } = {}): Promise<ActResult> {
+  pin(target: Target, options?: { remove?: boolean; id?: string }): Promise<ActResult> {
     return this.#act("pin", "moderate", target, options);
   }
 
   /** Who reacts to a message: to all of it, or with one name; in the order of name and user. */
   reactions(
     target: Target,
-    options: { name?: string; after?: Reactor; limit?: number } = {},
+    options?: { name?: string; after?: Reactor; limit?: number } & WaitOptions,
   ): Promise<ReactionsResult> {
     const query = { seq: seqOf(target), ...this.in(target), ...options };
     return this.requests.ask("reactions", query, "join");
   }
 
   /** The pinned messages, the newest pin first, without deleted ones, as many as fit. */
-  pins(): Promise<PinsPage> {
-    return this.#read<PinsResult>("pins", {});
+  pins(options?: WaitOptions): Promise<PinsPage<Data>> {
+    return this.#read<PinsResult>("pins", options);
   }
 
   /** Asks for a page of history, without keeping it. */
-  history(query: HistoryQuery = {}): Promise<HistoryPage> {
+  history(query?: HistoryQuery & WaitOptions): Promise<HistoryPage<Data>> {
     return this.#read<HistoryResult>("history", query);
   }
 
   /** Reads one message as it is now; undefined where there is none that one may see. */
-  read(target: Target): Promise<Message | undefined> {
-    return handled(this.pages.read(seqOf(target), this.in(target)));
+  read(target: Target, options?: WaitOptions): Promise<Message<Data> | undefined> {
+    const found = this.pages.read(seqOf(target), { ...this.in(target), ...options });
+    return handled(found) as Promise<Message<Data> | undefined>;
   }
 
   /** Puts the next older page before `messages`; resolves to how many came. */
-  loadOlder(limit = 50): Promise<number> {
-    return this.pages.loadOlder(limit);
+  loadOlder(limit = 50, options: WaitOptions = {}): Promise<number> {
+    return this.pages.loadOlder(limit, options);
   }
 
   /** Loads what is around a message that is older than `messages`; a gap may be between. */
@@ -198,18 +199,18 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   protected able(changeable: boolean, settings?: Settings): void {
     this.#changeable = changeable;
     if (settings) this.learn(settings);
-    else this.emit("change", undefined);
+    else this.emit("change");
   }
 
   /** @internal */
   protected apply(change: Change, epoch: string): void {
     this.altered(this.timeline.apply(change, epoch));
-    this.emit("change", undefined);
+    this.emit("change");
   }
 
   /** @internal */
   protected altered(messages: readonly Message[]): void {
-    for (const message of messages) this.emit("changed", message);
+    for (const message of messages) this.emit("changed", message as Message<Data>);
   }
 
   /** @internal */
@@ -217,7 +218,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
     const news = settings.seq !== this.#settings.seq;
     this.#settings = settings;
     if (news) this.emit("settings", settings);
-    this.emit("change", undefined);
+    this.emit("change");
   }
 
   /** Asks for something, unless nothing can be asked for in the channel now. @internal */
@@ -233,9 +234,10 @@ export abstract class Messages extends Emitter<ChannelEvents> {
   }
 
   /** Asks for messages as they are now; those of no epoch are of the current one. */
-  #read<Page extends Told & { epoch?: string }>(method: string, query: object) {
+  #read<Page extends Told & { epoch?: string }>(method: string, query: object = {}) {
     const use = (page: Page) => {
-      return { ...page, messages: this.timeline.read(page, page.epoch ?? this.epoch!) };
+      const messages = this.timeline.read(page, page.epoch ?? this.epoch!);
+      return { ...page, messages: messages as Message<Data>[] };
     };
     return handled(this.pages.ask(method, query, use));
   }
@@ -244,7 +246,7 @@ export abstract class Messages extends Emitter<ChannelEvents> {
     method: string,
     action: Action,
     target: Target,
-    params: { id?: string; [name: string]: unknown },
+    params?: { id?: string; [name: string]: unknown },
   ): Promise<Result> {
     const full = { ...params, seq: seqOf(target), ...this.in(target) };
     return this.inside(() => this.acts.add(method, action, full));

@@ -11,9 +11,10 @@ import type {
   Signal,
 } from "./moderation-types.js";
 import type { ActResult, Removed } from "./protocol.js";
+import type { WaitOptions } from "./wait.js";
 
 /** The part of a {@link Channel} that moderates, and tells what is not kept. */
-export abstract class Moderation extends Messages {
+export abstract class Moderation<Data = unknown> extends Messages<Data> {
   /** What was done about oneself last. */
   #told: Sanction | Sanctioned | undefined;
 
@@ -26,24 +27,24 @@ export abstract class Moderation extends Messages {
   }
 
   /** Stops a user from writing here. Like all of these for moderators; durable when it resolves. */
-  mute(user: string, options: SanctionOptions = {}): Promise<ActResult> {
+  mute(user: string, options?: SanctionOptions): Promise<ActResult> {
     return this.#moderate("mute", { user, ...options });
   }
 
   /** Puts a user out, who cannot join again for as long as that lasts. */
-  ban(user: string, options: SanctionOptions = {}): Promise<ActResult> {
+  ban(user: string, options?: SanctionOptions): Promise<ActResult> {
     return this.#moderate("ban", { user, ...options });
   }
 
   /** Puts a user out, who may join again at once. */
-  kick(user: string, options: ModerationOptions = {}): Promise<ActResult> {
+  kick(user: string, options?: ModerationOptions): Promise<ActResult> {
     return this.#moderate("kick", { user, ...options });
   }
 
   /** Ends the mute and the ban of a user, or one of them. */
   lift(
     user: string,
-    options: { action?: "mute" | "ban"; id?: string } = {},
+    options?: { action?: "mute" | "ban"; id?: string },
   ): Promise<ActResult> {
     return this.#moderate("lift", { user, ...options });
   }
@@ -51,7 +52,7 @@ export abstract class Moderation extends Messages {
   /** Deletes the messages of a user, private ones too: from one on, or all of them. */
   purge(
     user: string,
-    options: ModerationOptions & { since?: Target } = {},
+    options?: ModerationOptions & { since?: Target },
   ): Promise<ActResult> {
     return this.#moderate("purge", { user, ...options });
   }
@@ -62,7 +63,9 @@ export abstract class Moderation extends Messages {
   }
 
   /** The mutes and bans that nobody has lifted, of users after one. */
-  sanctions(options: { after?: string; limit?: number } = {}): Promise<SanctionsResult> {
+  sanctions(
+    options: { after?: string; limit?: number } & WaitOptions = {},
+  ): Promise<SanctionsResult> {
     return this.requests.ask("sanctions", options, "moderate");
   }
 

@@ -22,14 +22,12 @@ export function mayReconnect(code: number): boolean {
 
 /** Calls back when a browser is online again or the page is looked at again. */
 export function watchNetwork(wake: () => void): () => void {
-  if (typeof window === "undefined" || typeof document === "undefined") return () => {};
+  if (typeof document === "undefined") return () => {};
   const visible = () => {
     if (document.visibilityState === "visible") wake();
   };
-  window.addEventListener("online", wake);
-  document.addEventListener("visibilitychange", visible);
-  return () => {
-    window.removeEventListener("online", wake);
-    document.removeEventListener("visibilitychange", visible);
-  };
+  const watching = new AbortController();
+  addEventListener("online", wake, watching);
+  document.addEventListener("visibilitychange", visible, watching);
+  return () => watching.abort();
 }

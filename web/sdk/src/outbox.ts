@@ -5,13 +5,13 @@ import { newId } from "./id.js";
 import type { ChatResult, RepeatResult, WireMessage } from "./protocol.js";
 
 /** What a message may have beside its text. */
-export interface Content {
+export interface Content<Data = unknown> {
   /** Whom it is for alone: it is private. */
   readonly to?: string;
   /** What it is, for programs that show some messages in their own way. */
   readonly type?: string;
   /** Any JSON that programs make something of. */
-  readonly data?: unknown;
+  readonly data?: Data;
   /** The `seq` of the message that it answers. */
   readonly reply?: number;
   /** The users whom it is meant for, at most 50. */
@@ -19,7 +19,7 @@ export interface Content {
 }
 
 /** A message of one's own that has not come back through the channel yet. */
-export interface Outgoing extends Content {
+export interface Outgoing<Data = unknown> extends Content<Data> {
   /** The message's id, the same in every attempt. */
   readonly id: string;
   /** Its text. */
@@ -104,7 +104,8 @@ export class Outbox {
     body: string,
     { id = newId(), ...content }: Content & { id?: string; epoch?: string } = {},
   ): Promise<ChatResult | RepeatResult> {
-    if (this.#entries.length >= this.#limit && this.#waiting() >= this.#limit) {
+    const waiting = this.#entries.filter(({ status }) => status !== "failed");
+    if (waiting.length >= this.#limit) {
       const text = `${this.#limit} messages wait to be sent already`;
       return Promise.reject(new ParleyError(ErrorCode.OutboxFull, text));
     }
@@ -262,20 +263,14 @@ export class Outbox {
     this.#pause ??= setTimeout(() => this.hasten(), wait);
   }
 
-  #waiting(): number {
-    return this.#entries.filter(({ status }) => status !== "failed").length;
-  }
-
   /** Failed messages are kept for the application; of too many the oldest are forgotten. */
   #forgetFailed(): void {
     const failed = this.#entries.filter(({ status }) => status === "failed");
-    if (failed.length <= this.#limit) return;
-    const oldest = new Set(failed.slice(0, -this.#limit || failed.length));
-    this.#remove((entry) => oldest.has(entry));
+    let excess = failed.length - this.#limit;
+    this.#remove(({ status }) => status === "failed" && excess-- > 0);
   }
 
   #remove(unwanted: (entry: Entry) => boolean): void {
-    if (!this.#entries.some(unwanted)) return;
     const kept = this.#entries.filter((entry) => !unwanted(entry));
     this.#entries.splice(0, this.#entries.length, ...kept);
   }

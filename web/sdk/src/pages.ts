@@ -4,7 +4,7 @@ import type { Position } from "./outbox.js";
 import type { HistoryQuery, HistoryResult } from "./protocol.js";
 import type { Requests } from "./requests.js";
 import type { Gap, Message, Timeline } from "./timeline.js";
-import { handled } from "./wait.js";
+import { bounded, handled, type WaitOptions } from "./wait.js";
 
 /** Messages that are loaded around one that is looked for. */
 const AROUND = 100;
@@ -59,12 +59,12 @@ export class Pages {
     }
   }
 
-  history<T>(query: HistoryQuery, use: (page: HistoryResult) => T): Promise<T> {
+  history<T>(query: HistoryQuery & WaitOptions, use: (page: HistoryResult) => T): Promise<T> {
     return this.ask("history", query, use);
   }
 
   /** Reads one message; it and those around it are up to date in the timeline from then on. */
-  read(seq: number, epoch: { epoch?: string }): Promise<Message | undefined> {
+  read(seq: number, epoch: { epoch?: string } & WaitOptions): Promise<Message | undefined> {
     return this.history({ around: seq, limit: 50, ...epoch }, (page) => {
       const found = this.#timeline.read(page, page.epoch).find((message) => message.seq === seq);
       this.#reader.changed([]);
@@ -73,9 +73,9 @@ export class Pages {
   }
 
   /** Puts the next older page before the oldest message. */
-  loadOlder(limit: number): Promise<number> {
+  loadOlder(limit: number, options: WaitOptions): Promise<number> {
     this.#loading ??= handled(this.#loadOlder(limit).finally(() => (this.#loading = undefined)));
-    return this.#loading;
+    return bounded(this.#loading, options, "no older messages");
   }
 
   async #loadOlder(limit: number): Promise<number> {
@@ -114,7 +114,9 @@ export class Pages {
   }
 
   /** Loads the next page of a gap. */
-  async fill(gap: Gap): Promise<number> {
+  async fill(given: Gap): Promise<number> {
+    const same = ({ epoch, to }: Gap) => epoch === given.epoch && to === given.to;
+    const gap = this.#timeline.gaps.find(same) ?? given; // a snapshot has a copy of it
     const query = { after: gap.from, epoch: gap.epoch, limit: PAGE };
     return this.history(query, (page) => {
       const reached = reachedBy(page, gap.from);

@@ -87,14 +87,14 @@ export class Pass {
     );
   }
 
-  /** Brings a fresh token before the one at hand runs out; `removed` comes when there is none. */
-  #renew(alive: () => boolean, attempt = 0): void {
-    this.#token.renew().then(
-      () => alive() && this.#extend(),
-      (cause: unknown) => {
-        if (!alive() || isUnauthorized(cause)) return;
-        this.#token.again(() => this.#renew(alive, attempt + 1), 1_000 + backoff(attempt));
-      },
-    );
+  /** Brings a fresh token; `removed` comes when there is none. */
+  async #renew(alive: () => boolean): Promise<void> {
+    try {
+      await this.#token.renew();
+    } catch (cause) {
+      if (alive() && !isUnauthorized(cause)) throw cause;
+      return;
+    }
+    if (alive()) this.#extend();
   }
 }

@@ -18,7 +18,7 @@ export interface Reaction {
 }
 
 /** One message of a channel; in a result it is as its changes have made it. */
-export interface WireMessage {
+export interface WireMessage<Data = unknown> {
   /** The channel's name. */
   channel: string;
   /** Its position in the channel. */
@@ -38,7 +38,7 @@ export interface WireMessage {
   /** What it is, for programs that show some messages in their own way; absent: text. */
   type?: string;
   /** What programs make of it, any JSON. */
-  data?: unknown;
+  data?: Data;
   /** The `seq` of the message that it answers, which need not be there. */
   reply?: number;
   /** The users whom it is meant for. */

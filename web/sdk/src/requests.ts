@@ -4,7 +4,7 @@ import type { Answer } from "./connection.js";
 import { ErrorCode, isTransient, type ParleyError } from "./errors.js";
 import type { Content } from "./outbox.js";
 import type { Action, ChatResult, RepeatResult } from "./protocol.js";
-import { answered } from "./wait.js";
+import { answered, bounded, type WaitOptions } from "./wait.js";
 
 /** What a channel asks of the server, and what the answers tell of the user's rights. */
 export class Requests {
@@ -21,9 +21,11 @@ export class Requests {
     this.#changed = changed;
   }
 
-  /** Asks for what an action allows. */
+  /** Asks for what an action allows; the query says how long to wait, too. */
   ask<Result>(method: string, query: object, action: Action): Promise<Result> {
-    return answered((answer) => this.send<Result>(method, query, action, answer));
+    const { timeout, signal, ...params } = query as WaitOptions;
+    const asked = answered<Result>((answer) => this.send(method, params, action, answer));
+    return bounded(asked, { timeout, signal }, `no answer to ${method}`);
   }
 
   /** Sends a message; `retry` where it may have been sent before. */

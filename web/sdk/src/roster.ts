@@ -28,7 +28,11 @@ export class Roster {
   }
 
   addPage(members: readonly Member[], count: number): void {
-    for (const member of members) this.#insert(member);
+    for (const { user, info } of members) {
+      if (!this.infos.has(user)) this.users.push(user);
+      this.infos.set(user, info);
+    }
+    this.users.sort(compareNames);
     this.count = count;
   }
 
@@ -41,35 +45,14 @@ export class Roster {
   }
 
   joined(member: Member): void {
-    const complete = this.complete;
-    this.count++;
     // A user after the last one loaded comes with a later page.
-    if (complete || compareNames(member.user, this.last ?? "") < 0) this.#insert(member);
+    const held = this.complete || compareNames(member.user, this.last ?? "") < 0;
+    this.addPage(held ? [member] : [], this.count + 1);
   }
 
   left(user: string): void {
     this.count = Math.max(0, this.count - 1);
-    const at = this.#search(user);
-    if (this.users[at] === user) this.users.splice(at, 1);
-    this.infos.delete(user);
-  }
-
-  #insert({ user, info }: Member): void {
-    this.infos.set(user, info);
-    const at = this.#search(user);
-    if (this.users[at] !== user) this.users.splice(at, 0, user);
-  }
-
-  /** The index at which user is or belongs. */
-  #search(user: string): number {
-    let low = 0;
-    let high = this.users.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compareNames(this.users[middle]!, user) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    if (this.infos.delete(user)) this.users.splice(this.users.indexOf(user), 1);
   }
 }
 

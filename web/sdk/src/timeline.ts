@@ -5,7 +5,7 @@ import type { Changed, Reacted, Told, WireMessage } from "./protocol.js";
  * A message that is durable and has its place in the channel, as it is after all
  * that was done to it. When that changes, another object takes its place.
  */
-export interface Message extends WireMessage {
+export interface Message<Data = unknown> extends WireMessage<Data> {
   /** The epoch in which `seq` counts. */
   epoch: string;
   /** What one reacts with oneself. */

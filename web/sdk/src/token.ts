@@ -1,3 +1,5 @@
+import { backoff } from "./backoff.js";
+
 /** The most that a timer takes, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 /** How long before its end a token is replaced, at most. */
@@ -49,22 +51,26 @@ export class Token {
     if (this.#fetch) this.#value = undefined;
   }
 
-  /** Calls back once, when it is time for a fresh one. */
-  watch(due: () => void): void {
-    this.unwatch();
+  /** Renews before the one at hand runs out; where that fails again after a while, until {@link unwatch}. */
+  watch(renew: () => Promise<unknown>): void {
     const left = this.#dueAt - performance.now();
-    if (this.#fetch && this.#value && left > 0) this.#timer = setTimeout(due, left);
-  }
-
-  /** As {@link watch}, after a time of one's own. */
-  again(due: () => void, wait: number): void {
     this.unwatch();
-    this.#timer = setTimeout(due, wait);
+    if (this.#fetch && this.#value && left > 0) this.#renewIn(left, renew, 1);
   }
 
-  /** Calls nobody back. */
+  #renewIn(wait: number, renew: () => Promise<unknown>, attempt: number): void {
+    const timer = (this.#timer = setTimeout(() => {
+      renew().catch(() => {
+        if (timer !== this.#timer) return;
+        this.#renewIn(1_000 + backoff(attempt), renew, attempt + 1);
+      });
+    }, wait));
+  }
+
+  /** Renews no more. */
   unwatch(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #keep(value: string | undefined): void {

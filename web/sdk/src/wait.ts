@@ -4,50 +4,65 @@ import { ErrorCode, ParleyError } from "./errors.js";
 /** Ends a wait early. What was waited for continues all the same. */
 export interface WaitOptions {
   /** Milliseconds after which the promise rejects with {@link ErrorCode.Timeout}. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** When it is aborted, the promise rejects with its reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Those who wait for one thing. */
 export class Waiters {
   readonly #waiting = new Set<{ resolve(): void; reject(error: unknown): void }>();
 
-  /** Waits for `settle`; `late` makes the error of a wait that took too long. */
-  add({ timeout, signal }: WaitOptions, late: (within: number) => ParleyError): Promise<void> {
+  /** Waits for `settle`; see {@link bounded}. */
+  add(options: WaitOptions, what: string, why: () => ParleyError | undefined): Promise<void> {
     let end = () => {};
-    const promise = new Promise<void>((resolve, reject) => {
+    const settled = new Promise<void>((resolve, reject) => {
       const waiter = { resolve, reject };
-      const giveUp = (error: unknown) => {
-        this.#waiting.delete(waiter);
-        reject(error);
-      };
-      const abort = () => giveUp(signal!.reason);
-      const timer =
-        timeout === undefined ? undefined : setTimeout(() => giveUp(late(timeout)), timeout);
-      end = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
-      };
+      end = () => this.#waiting.delete(waiter);
       this.#waiting.add(waiter);
-      signal?.addEventListener("abort", abort);
-      if (signal?.aborted) abort();
     });
-    promise.then(end, end); // and nobody has to handle it
+    const promise = bounded(settled, options, what, why);
+    promise.then(end, end);
     return promise;
   }
 
   settle(error?: ParleyError): void {
-    const waiting = [...this.#waiting];
+    for (const { resolve, reject } of this.#waiting) error ? reject(error) : resolve();
     this.#waiting.clear();
-    for (const { resolve, reject } of waiting) error ? reject(error) : resolve();
   }
 }
 
-/** The error of a wait that took too long, with what prevented it. */
-export function tooLate(what: string, within: number, cause: string | undefined): ParleyError {
-  const text = `${what} within ${within} ms${cause ? `: ${cause}` : ""}`;
-  return new ParleyError(ErrorCode.Timeout, text);
+/**
+ * The promise of the same, which may be given up earlier: then its error says
+ * what did not come in time, and, as far as that is known, why.
+ */
+export function bounded<T>(
+  promise: Promise<T>,
+  { timeout, signal }: WaitOptions,
+  what: string,
+  why?: () => ParleyError | undefined,
+): Promise<T> {
+  let end = () => {};
+  const either = new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal!.reason);
+    const late = () => {
+      const cause = why?.();
+      const text = `${what} within ${timeout} ms${cause ? `: ${cause.message}` : ""}`;
+      const options = cause && { cause };
+      reject(new ParleyError(ErrorCode.Timeout, text, cause && { reason: cause.message }, options));
+    };
+    const timer = timeout === undefined ? undefined : setTimeout(late, timeout);
+    const waiting = new AbortController();
+    end = () => {
+      clearTimeout(timer);
+      waiting.abort();
+    };
+    promise.then(resolve, reject);
+    signal?.addEventListener("abort", abort, waiting);
+    if (signal?.aborted) abort();
+  });
+  either.then(end, end); // and nobody has to handle it
+  return either;
 }
 
 /**

@@ -62,7 +62,7 @@ test("10 s without any frame after the ping: the connection is dead, not cleanly
   vi.advanceTimersByTime(25_000 + 9_999);
   expect(owner.closed).not.toHaveBeenCalled();
   vi.advanceTimersByTime(1);
-  expect(owner.closed).toHaveBeenCalledExactlyOnceWith(3000, "no pong");
+  expect(owner.closed).toHaveBeenCalledExactlyOnceWith(3000, "no pong", undefined);
   expect(Socket.last.closed).toBe(3000);
   expect(answer.mock.calls[0]![0]).toMatchObject({ code: -1 });
 });
@@ -70,7 +70,7 @@ test("10 s without any frame after the ping: the connection is dead, not cleanly
 test("an opening that takes too long is given up, hello included", () => {
   connection.request("hello", {}, () => {});
   vi.advanceTimersByTime(10_000);
-  expect(owner.closed).toHaveBeenCalledExactlyOnceWith(3000, "no connection in time");
+  expect(owner.closed).toHaveBeenCalledExactlyOnceWith(3000, "no connection in time", undefined);
 });
 
 test("the pipeline is never exceeded, and keeps the order", () => {

@@ -10,11 +10,10 @@ test("back-off: full jitter under a ceiling from 0.5 s to 20 s", () => {
   expect(backoff(9, () => 0)).toBe(0);
 });
 
-test("ids are ULIDs: of 26 characters, ordered by time, and different", () => {
-  expect(newId()).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
+test("ids are of 26 characters, ordered by time, and different", () => {
+  expect(newId()).toMatch(/^[0-9a-v]{26}$/);
   expect(newId(1_000) < newId(2_000)).toBe(true);
-  // The example of the ULID specification.
-  expect(newId(1469918176385).slice(0, 10)).toBe("01ARYZ6S41");
+  expect(newId(9_999) < newId(10_000_000_000_000)).toBe(true);
   expect(new Set(Array.from({ length: 10_000 }, () => newId())).size).toBe(10_000);
 });
 

@@ -74,7 +74,7 @@ test("the packed SDK runs the echo bot, and brings its types", async () => {
   const application = join(folder, "echo-bot");
   cpSync(join(examples, "echo-bot"), application, { recursive: true });
   const sdk = await installSDK(application);
-  for (const file of ["README.md", "LICENSE", "dist/index.js", "dist/index.js.map", "dist/index.d.ts"]) {
+  for (const file of ["README.md", "LICENSE", "dist/index.js", "dist/index.js.map", "dist/index.d.ts", "dist/cjs/index.js", "dist/cjs/index.d.ts"]) {
     expect(existsSync(join(sdk, file)), file).toBe(true);
   }
   start("node", ["bot.js", inject("server"), "example-echo"], application);
@@ -84,6 +84,12 @@ test("the packed SDK runs the echo bot, and brings its types", async () => {
   const tsc = join(web, "node_modules/.bin/tsc");
   const options = "--noEmit --strict --target es2022 --module nodenext --lib es2022,dom --types node,ws";
   await run(tsc, [...options.split(" "), "consumer.ts"], { cwd: application });
+
+  const required = `const { Client } = require("@parley-chat/sdk");
+    const client = new Client({ url: ${JSON.stringify(inject("server"))}, user: "old", WebSocket: require("ws") });
+    client.join("example-echo").then((room) => { console.log(room.state); client.close(); });`;
+  const { stdout } = await run("node", ["--input-type=commonjs", "-e", required], { cwd: application });
+  expect(stdout).toBe("joined\n");
 });
 
 test("the bot in Go tells the time", async () => {
