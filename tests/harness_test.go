@@ -123,13 +123,13 @@ func (c *cluster) projector() *role {
 	return r
 }
 
-// hooks sends all events of the log to a URL.
-func (c *cluster) hooks(url string) *role {
+// hooksTo sends all events of the log to a receiver.
+func (c *cluster) hooksTo(name string, to hooks.Receiver) *role {
 	from, err := hooks.ParseFrom("beginning")
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	h, err := hooks.New(hooks.Config{Base: c.base("hooks"), Receiver: hooks.Receiver{URL: url}, From: from})
+	h, err := hooks.New(hooks.Config{Base: c.base("hooks"), Name: name, Receiver: to, From: from})
 	if err != nil {
 		c.t.Fatal(err)
 	}

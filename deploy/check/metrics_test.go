@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,10 +109,18 @@ func TestEveryMetricIsServed(t *testing.T) {
 			asked["panel "+p.Title] = append(asked["panel "+p.Title], selectors(t, p.Title, target.Expr)...)
 		}
 	}
-	admin := runAndSpeak(t)
+	admins := runAndSpeak(t)
 	var missing []string
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		missing = lacks(scrape(t, admin), asked)
+		served := map[string]*dto.MetricFamily{}
+		for _, admin := range admins {
+			for name, family := range scrape(t, admin) {
+				if served[name] == nil {
+					served[name] = family
+				}
+			}
+		}
+		missing = lacks(served, asked)
 		if len(missing) == 0 {
 			return
 		}
@@ -184,9 +193,9 @@ var (
 	chatLine  = regexp.MustCompile(`parley is ready" chat=https://(\S+)`)
 )
 
-// runAndSpeak starts a whole system, says something in it, and returns its admin
-// address.
-func runAndSpeak(t *testing.T) (admin string) {
+// runAndSpeak starts a whole system, and hooks beside it, says something in it, and
+// returns their admin addresses.
+func runAndSpeak(t *testing.T) (admins []string) {
 	t.Helper()
 	whole := filepath.Join(t.TempDir(), "parley") // with the engine, unlike the one for questions
 	build := exec.Command("go", "build", "-o", whole, ".")
@@ -195,7 +204,20 @@ func runAndSpeak(t *testing.T) (admin string) {
 		t.Fatalf("the program cannot be built: %v\n%s", err, out)
 	}
 	keys := chosen["PARLEY_SECRETS"] // some metrics are about certificates
-	cmd := exec.Command(whole, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--tls-cert", keys+"/tls.crt", "--tls-key", keys+"/tls.key")
+	data := t.TempDir()
+	up := runs(t, []*regexp.Regexp{adminLine, chatLine}, whole, "up", "--listen", "127.0.0.1:0", "--data", data, "--tls-cert", keys+"/tls.crt", "--tls-key", keys+"/tls.key")
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(receiver.Close)
+	hooks := runs(t, []*regexp.Regexp{adminLine}, whole, "hooks", "--data", data, "--url", receiver.URL, "--from", "beginning")
+	speak(t, "wss://"+up[1]+"/ws", keys+"/tls.crt")
+	return []string{up[0], hooks[0]}
+}
+
+// runs starts a command, which is stopped when the test ends, and returns what
+// its log says where lines of it match.
+func runs(t *testing.T, says []*regexp.Regexp, program string, args ...string) (said []string) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
 	cmd.Dir = root // beside which the engine is found
 	out, err := cmd.StderrPipe()
 	if err != nil {
@@ -204,28 +226,26 @@ func runAndSpeak(t *testing.T) (admin string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	said := bufio.NewScanner(out)
 	t.Cleanup(func() {
 		err := cmd.Process.Signal(syscall.SIGTERM)
 		_, _ = io.Copy(io.Discard, out)
 		if err := errors.Join(err, cmd.Wait()); err != nil {
-			t.Errorf("parley up: %v", err)
+			t.Errorf("parley %s: %v", args[0], err)
 		}
 	})
 	var lines []string
-	for said.Scan() {
-		lines = append(lines, said.Text())
-		if m := adminLine.FindStringSubmatch(said.Text()); m != nil {
-			admin = m[1]
+	for log := bufio.NewScanner(out); log.Scan(); {
+		lines = append(lines, log.Text())
+		if m := says[len(said)].FindStringSubmatch(log.Text()); m != nil {
+			said = append(said, m[1])
 		}
-		if m := chatLine.FindStringSubmatch(said.Text()); m != nil {
+		if len(said) == len(says) {
 			go func() { _, _ = io.Copy(io.Discard, out) }()
-			speak(t, "wss://"+m[1]+"/ws", keys+"/tls.crt")
-			return admin
+			return said
 		}
 	}
-	t.Fatalf("parley up is not ready:\n%s", strings.Join(lines, "\n"))
-	return ""
+	t.Fatalf("parley %s is not ready:\n%s", args[0], strings.Join(lines, "\n"))
+	return nil
 }
 
 // speak joins a channel, says something and hears it.
