@@ -82,6 +82,7 @@ func newIncarnation(cfg *Config, log epoch.Log, kafka *eventlog.Client, from arc
 	inc.shared = ws.NewShared(limits, cfg.Edge.ReadRate, nil, func() { inc.metrics.limited.Add(1, "bytes") })
 	inc.channels = newChannels(log.Partitions, room.Options{
 		Window: log.Window, Entries: 3 * limits.Recover, Presence: limits.Presence, Backlogs: quota.NewPool(backlogTotal, 0),
+		FirstEpoch: func() bool { return inc.past.archive.FirstEpoch() },
 	})
 	inc.events = &publisher{connector: id, topic: inc.tracers.events, metrics: inc.metrics, fail: inc.fail, now: inc.now, writers: make([]writer, log.Partitions)}
 	inc.past, inc.watches, inc.guests = newReader(inc, from), newWatches(inc), newGuests(inc)

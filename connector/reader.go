@@ -15,6 +15,7 @@ const concurrentReads = 32
 type archive interface {
 	Read(ctx context.Context, q history.Query) (history.Page, error)
 	ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error)
+	FirstEpoch() bool
 	Holds(ctx context.Context, channel string) (bool, error)
 	Reactors(ctx context.Context, q history.Query, of history.Reactors) (rpc.ReactionsResult, error)
 	Sanctions(ctx context.Context, q history.Query, after string) (rpc.SanctionsResult, error)

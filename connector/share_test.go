@@ -18,7 +18,12 @@ import (
 )
 
 // slowArchive is a store whose reads never end by themselves.
-type slowArchive struct{ reading atomic.Int32 }
+type slowArchive struct {
+	reading atomic.Int32
+	first   bool // there is no earlier epoch
+}
+
+func (a *slowArchive) FirstEpoch() bool { return a.first }
 
 func (a *slowArchive) Read(ctx context.Context, q history.Query) (history.Page, error) {
 	if q.User == "ada" {

@@ -658,9 +658,12 @@ type Snapshot struct {
 	Banned []string `protobuf:"bytes,5,rep,name=banned,proto3" json:"banned,omitempty"`
 	// Of the first chunk: the settings, absent where nobody set any, the newest
 	// public change, and how much there is of what is bounded.
-	Settings      *Settings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
-	Clast         int64     `protobuf:"varint,7,opt,name=clast,proto3" json:"clast,omitempty"`
-	Amounts       *Amounts  `protobuf:"bytes,8,opt,name=amounts,proto3" json:"amounts,omitempty"`
+	Settings *Settings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
+	Clast    int64     `protobuf:"varint,7,opt,name=clast,proto3" json:"clast,omitempty"`
+	Amounts  *Amounts  `protobuf:"bytes,8,opt,name=amounts,proto3" json:"amounts,omitempty"`
+	// Of the first chunk, in any format: in this epoch nobody has said anything in the
+	// channel before, nor privately, nor changed anything. Not set: somebody may have.
+	Untouched     bool `protobuf:"varint,9,opt,name=untouched,proto3" json:"untouched,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -749,6 +752,13 @@ func (x *Snapshot) GetAmounts() *Amounts {
 		return x.Amounts
 	}
 	return nil
+}
+
+func (x *Snapshot) GetUntouched() bool {
+	if x != nil {
+		return x.Untouched
+	}
+	return false
 }
 
 // Amounts are what a connector compares with the bounds before it publishes. Absent:
@@ -2082,7 +2092,7 @@ const file_push_proto_rawDesc = "" +
 	"\x06origin\x18\f \x01(\x0e2\x11.parley.v1.OriginR\x06origin\x12\x10\n" +
 	"\x03key\x18\r \x01(\tR\x03key\"\n" +
 	"\n" +
-	"\bVoidChat\"\xef\x01\n" +
+	"\bVoidChat\"\x8d\x02\n" +
 	"\bSnapshot\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\bR\x05first\x12\x14\n" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x14\n" +
@@ -2091,7 +2101,8 @@ const file_push_proto_rawDesc = "" +
 	"\x06banned\x18\x05 \x03(\tR\x06banned\x12/\n" +
 	"\bsettings\x18\x06 \x01(\v2\x13.parley.v1.SettingsR\bsettings\x12\x14\n" +
 	"\x05clast\x18\a \x01(\x03R\x05clast\x12,\n" +
-	"\aamounts\x18\b \x01(\v2\x12.parley.v1.AmountsR\aamounts\"o\n" +
+	"\aamounts\x18\b \x01(\v2\x12.parley.v1.AmountsR\aamounts\x12\x1c\n" +
+	"\tuntouched\x18\t \x01(\bR\tuntouched\"o\n" +
 	"\aAmounts\x12\x1c\n" +
 	"\tsanctions\x18\x01 \x01(\x03R\tsanctions\x12#\n" +
 	"\rall_sanctions\x18\x02 \x01(\x03R\fallSanctions\x12!\n" +

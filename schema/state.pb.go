@@ -231,9 +231,11 @@ func (x *StateMember) GetOffset() int64 {
 // StateChannel is a channel's newest public message, and its newest public
 // change, that are not void.
 type StateChannel struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Last          int64                  `protobuf:"varint,1,opt,name=last,proto3" json:"last,omitempty"`
-	Clast         int64                  `protobuf:"varint,2,opt,name=clast,proto3" json:"clast,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Last  int64                  `protobuf:"varint,1,opt,name=last,proto3" json:"last,omitempty"`
+	Clast int64                  `protobuf:"varint,2,opt,name=clast,proto3" json:"clast,omitempty"`
+	// Before there was either, there was something private.
+	Private       bool `protobuf:"varint,3,opt,name=private,proto3" json:"private,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,6 +282,13 @@ func (x *StateChannel) GetClast() int64 {
 		return x.Clast
 	}
 	return 0
+}
+
+func (x *StateChannel) GetPrivate() bool {
+	if x != nil {
+		return x.Private
+	}
+	return false
 }
 
 // StateInfo is the info of the newest join of a user, for as long as they are in
@@ -613,7 +622,10 @@ type StateMarker struct {
 	Time    int64                  `protobuf:"varint,5,opt,name=time,proto3" json:"time,omitempty"`
 	// xxHash64 of the record below `next`, by which a log that lost its end and
 	// grew again is noticed; 0: unknown.
-	Digest        uint64 `protobuf:"fixed64,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest uint64 `protobuf:"fixed64,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	// There is a StateChannel for every channel in which anything was said, privately
+	// too. Not set: a worker that kept none for private messages had the partition.
+	Whole         bool `protobuf:"varint,7,opt,name=whole,proto3" json:"whole,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -688,6 +700,13 @@ func (x *StateMarker) GetDigest() uint64 {
 		return x.Digest
 	}
 	return 0
+}
+
+func (x *StateMarker) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
 }
 
 // HooksFrom is up to where a receiver of hooks has everything, in topic
@@ -777,10 +796,11 @@ const file_state_proto_rawDesc = "" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
 	"\x04user\x18\x03 \x01(\tR\x04user\x12\x1c\n" +
 	"\tconnector\x18\x04 \x01(\tR\tconnector\x12\x16\n" +
-	"\x06offset\x18\x05 \x01(\x03R\x06offset\"8\n" +
+	"\x06offset\x18\x05 \x01(\x03R\x06offset\"R\n" +
 	"\fStateChannel\x12\x12\n" +
 	"\x04last\x18\x01 \x01(\x03R\x04last\x12\x14\n" +
-	"\x05clast\x18\x02 \x01(\x03R\x05clast\"\x1f\n" +
+	"\x05clast\x18\x02 \x01(\x03R\x05clast\x12\x18\n" +
+	"\aprivate\x18\x03 \x01(\bR\aprivate\"\x1f\n" +
 	"\tStateInfo\x12\x12\n" +
 	"\x04info\x18\x01 \x01(\fR\x04info\"$\n" +
 	"\n" +
@@ -803,14 +823,15 @@ const file_state_proto_rawDesc = "" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12!\n" +
 	"\x02by\x18\x03 \x01(\v2\x11.parley.v1.AuthorR\x02by\x12\x18\n" +
-	"\atargets\x18\x04 \x03(\x03R\atargets\"\x96\x01\n" +
+	"\atargets\x18\x04 \x03(\x03R\atargets\"\xac\x01\n" +
 	"\vStateMarker\x12\x12\n" +
 	"\x04next\x18\x01 \x01(\x03R\x04next\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12\x19\n" +
 	"\btopic_id\x18\x03 \x01(\fR\atopicId\x12\x16\n" +
 	"\x06format\x18\x04 \x01(\x05R\x06format\x12\x12\n" +
 	"\x04time\x18\x05 \x01(\x03R\x04time\x12\x16\n" +
-	"\x06digest\x18\x06 \x01(\x06R\x06digest\"I\n" +
+	"\x06digest\x18\x06 \x01(\x06R\x06digest\x12\x14\n" +
+	"\x05whole\x18\a \x01(\bR\x05whole\"I\n" +
 	"\tHooksFrom\x12\x12\n" +
 	"\x04next\x18\x01 \x01(\x03R\x04next\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x14\n" +

@@ -136,5 +136,11 @@ func (c *Channel) watched(p *schema.Push, w *schema.Watched) {
 	}
 }
 
-// begin notes that memory knows all from an offset on.
-func (c *Channel) begin(offset int64) { c.ring.floor, c.changes.floor = offset, offset }
+// begin notes that memory knows all from an offset on: from the channel's beginning,
+// where there was no message before, and no earlier epoch can have one.
+func (c *Channel) begin(offset int64) {
+	if c.replica.untouched && c.options.FirstEpoch != nil && c.options.FirstEpoch() {
+		offset = 0
+	}
+	c.ring.floor, c.changes.floor = offset, offset
+}

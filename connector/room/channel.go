@@ -22,6 +22,9 @@ type Options struct {
 	Entries  int         // the most messages that a ring holds
 	Presence int         // users above which only their number is pushed
 	Backlogs *quota.Pool // bytes of all channels' backlogs; nil: no bound
+	// FirstEpoch reports whether history is known to have no earlier epoch, without
+	// I/O; nil: it is not known.
+	FirstEpoch func() bool
 }
 
 // Channel is a channel with local members: from the push that subscribes the

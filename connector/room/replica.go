@@ -19,13 +19,16 @@ type replica struct {
 	clast    int64
 	binding  // of mutes, those of users who are shown
 	position int64
-	voids    []int64 // ascending, complete from position-window on
+	// When the connector began to follow the channel, nobody had said anything there.
+	untouched bool
+	voids     []int64 // ascending, complete from position-window on
 }
 
 // snapshot takes one chunk of the list that precedes the subscribing join.
 func (r *replica) snapshot(s *schema.Snapshot) {
 	if s.First {
 		r.users, r.infos, r.voids = nil, nil, nil
+		r.untouched = s.Untouched
 		r.clast, r.binding = s.Clast, binding{settings: s.Settings, amounts: s.Amounts}
 	}
 	for i, user := range s.Users {

@@ -15,6 +15,7 @@ func (s *step) change(c *schema.Change) {
 	} else {
 		u.Kind = &schema.Update_Changed{Changed: s.changed(ch, c)}
 	}
+	s.whispered(ch)
 	s.show(ch, u)
 	s.fold.release(ch)
 }

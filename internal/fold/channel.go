@@ -27,6 +27,7 @@ type more struct {
 	count     int64                 // of mutes and bans
 	settings  *schema.StateSettings // nil: nobody set any
 	pins      *schema.StatePins     // nil: there were none
+	private   bool                  // something private was the first that was said here
 }
 
 // member is a session's membership of a channel.
@@ -169,12 +170,17 @@ func (c *channel) tidy() {
 	if len(m.sanctions) == 0 {
 		m.sanctions = nil
 	}
-	if m.infos == nil && m.sanctions == nil && m.settings == nil && m.pins == nil {
+	if m.infos == nil && m.sanctions == nil && m.settings == nil && m.pins == nil && !m.private {
 		c.more = nil
 	}
 }
 
 func (c *channel) empty() bool {
 	c.tidy()
-	return c.last == 0 && c.clast == 0 && len(c.subs) == 0 && c.more == nil
+	return !c.touched() && len(c.subs) == 0 && c.more == nil
+}
+
+// touched reports whether anything was said here, or changed, that history may have.
+func (c *channel) touched() bool {
+	return c.last != 0 || c.clast != 0 || c.more != nil && c.more.private
 }

@@ -85,11 +85,12 @@ func (f *Fold) Flush(time int64) ([]Record, error) {
 	f.flushMembers(b)
 	f.flushWatches(b)
 	for _, name := range slices.Sorted(maps.Keys(d.channels)) {
-		b.put(schema.StateKeyChannel(name), &schema.StateChannel{Last: f.channels[name].last, Clast: f.channels[name].clast})
+		ch := f.channels[name]
+		b.put(schema.StateKeyChannel(name), &schema.StateChannel{Last: ch.last, Clast: ch.clast, Private: f.moreOf(name).private})
 	}
 	f.flushMore(b)
 	b.put(schema.StateKeyMarker, &schema.StateMarker{
-		Next: f.next, Epoch: f.log.Epoch, TopicId: f.log.TopicID[:], Format: f.format.InForce, Time: time, Digest: f.digest,
+		Next: f.next, Epoch: f.log.Epoch, TopicId: f.log.TopicID[:], Format: f.format.InForce, Time: time, Digest: f.digest, Whole: f.whole,
 	})
 	if b.err != nil {
 		return nil, b.err

@@ -31,6 +31,7 @@ type Fold struct {
 	next   int64 // every event below is in the state
 	saved  int64 // next at the newest checkpoint
 	digest uint64
+	whole  bool // it knows every channel in which anything was said, privately too
 	format schema.FormatGuard
 
 	window     *schema.VoidWindow
@@ -172,6 +173,7 @@ func (f *Fold) marker(offset int64, m *schema.Marker) error {
 	if offset == 0 && f.next == 0 {
 		f.setWindow(m.Window)
 		f.format.InForce = m.Format
+		f.whole = true
 	}
 	f.Advance(offset + 1)
 	return nil

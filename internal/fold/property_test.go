@@ -141,7 +141,7 @@ func everything(t *rapid.T, f *Fold) []Record {
 		f.dirty.connector(id)
 	}
 	for name, ch := range f.channels {
-		if ch.last > 0 || ch.clast > 0 {
+		if ch.touched() {
 			f.dirty.channel(name)
 		}
 		f.markMore(ch)

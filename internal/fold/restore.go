@@ -49,7 +49,11 @@ func (c *Checkpoint) putChannel(name string, r Record) {
 		c.damaged[r.Key] = err
 		return
 	}
-	c.channels[name] = &channel{name: name, last: c.scratch.Last, clast: c.scratch.Clast}
+	ch := &channel{name: name, last: c.scratch.Last, clast: c.scratch.Clast}
+	if c.scratch.Private {
+		ch.extra().private = true
+	}
+	c.channels[name] = ch
 }
 
 // Restore rebuilds the Fold from a checkpoint, which the Fold then owns.
@@ -79,7 +83,7 @@ func (f *Fold) restoreMarker(value []byte) error {
 	if err := proto.Unmarshal(value, m); err != nil {
 		return &corruptError{f.log.Partition, schema.StateKeyMarker, err}
 	}
-	f.next, f.saved, f.format.InForce, f.digest = m.Next, m.Next, m.Format, m.Digest
+	f.next, f.saved, f.format.InForce, f.digest, f.whole = m.Next, m.Next, m.Format, m.Digest, m.Whole
 	return f.checkMarker(m)
 }
 

@@ -73,8 +73,19 @@ func (s *step) chat(c *schema.Chat, void bool) {
 		ch.last = s.offset
 		s.fold.dirty.channel(c.Channel)
 	}
+	if !void && c.To != "" {
+		s.whispered(ch)
+	}
 	s.show(ch, u)
 	s.fold.release(ch)
+}
+
+// whispered keeps of what only some may see that it was: nothing else of it is kept.
+func (s *step) whispered(ch *channel) {
+	if !ch.touched() {
+		ch.extra().private = true
+		s.fold.dirty.channel(ch.name)
+	}
 }
 
 // show sends updates to every connector that has members or watches.
@@ -123,11 +134,21 @@ func (s *step) join(from string, j *schema.Join, void bool) {
 		if subscribed && sub.connector == m.connector {
 			own := proto.CloneOf(u)
 			own.GetJoined().Subscribed = true
-			s.push(sub.connector, append(s.snapshots(ch), own))
+			s.subscribe(sub.connector, ch, own)
 			continue
 		}
 		s.push(sub.connector, updates)
 	}
+}
+
+// subscribe tells a connector what it needs to know about a channel, and then what
+// began that. What is untouched is said after the updates were distributed over
+// pushes: workers that do not say it must distribute them alike.
+func (s *step) subscribe(c *connector, ch *channel, began *schema.Update) {
+	updates := append(s.snapshots(ch), began)
+	parts := pack(updates, s.fold.limit)
+	updates[0].GetSnapshot().Untouched = s.fold.whole && !ch.touched()
+	s.send(c, parts)
 }
 
 // tellEnded answers the join of a connector that was declared down. The

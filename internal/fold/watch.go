@@ -18,13 +18,14 @@ func (s *step) watch(w *schema.Watch, void bool) {
 		sub.watch = s.offset
 		s.fold.dirty.watch(c.id, ch.name)
 	}
-	var updates []*schema.Update
-	if subscribed {
-		updates = s.snapshots(ch)
-	}
-	s.push(c, append(updates, &schema.Update{Channel: ch.name, Kind: &schema.Update_Watched{Watched: &schema.Watched{
+	u := &schema.Update{Channel: ch.name, Kind: &schema.Update_Watched{Watched: &schema.Watched{
 		Last: ch.last, Count: int64(len(ch.users)), Clast: ch.clast, Subscribed: subscribed,
-	}}}))
+	}}}
+	if subscribed {
+		s.subscribe(c, ch, u)
+		return
+	}
+	s.push(c, []*schema.Update{u})
 }
 
 // unwatch ends a watch. Where there is none, it is answered.

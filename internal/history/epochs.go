@@ -51,6 +51,14 @@ func (s *store) allEpochs(ctx context.Context) ([]pastEpoch, error) {
 	return found, nil
 }
 
+// FirstEpoch reports whether ClickHouse is known to have no epoch but the current one.
+// It does no I/O: as long as no read has asked for the epochs, it is false.
+func (r *Reader) FirstEpoch() bool {
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	return len(r.store.epochs) == 1
+}
+
 // partitionsOf is the number of partitions of an earlier epoch.
 func (s *store) partitionsOf(ctx context.Context, epoch string) (int, error) {
 	all, err := s.allEpochs(ctx)

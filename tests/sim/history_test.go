@@ -144,6 +144,10 @@ func (a *archive) Read(ctx context.Context, q history.Query) (history.Page, erro
 	return a.wait(ctx, &read{query: q})
 }
 
+// FirstEpoch is true in every other run: where there is an earlier epoch, or may be, more
+// is read of history.
+func (a *archive) FirstEpoch() bool { return a.w.firstEpoch }
+
 func (a *archive) ReadLog(ctx context.Context, q history.Query, from int64) (history.Page, error) {
 	return a.wait(ctx, &read{query: q, logged: true, from: from})
 }

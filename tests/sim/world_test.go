@@ -47,7 +47,9 @@ type world struct {
 	formats  raises
 	skew     time.Duration // of the clocks of some connectors
 	healing  bool
-	trouble  bool // reads may fail
+	// No epoch was before this one, and connectors know.
+	firstEpoch bool
+	trouble    bool // reads may fail
 }
 
 // violation is a broken guarantee.
@@ -59,6 +61,7 @@ func newWorld(seed int64, planted plant, trace func(string)) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(uint64(seed), 0)), plant: planted, trace: trace,
 		counts: map[string]int{}, drops: map[string]bool{}, refused: map[string]bool{},
+		firstEpoch: seed%2 == 0,
 	}
 	presence := 1000
 	if w.chance(10) {

@@ -214,6 +214,9 @@ func (c *stateCheck) channel(key, channel string) {
 	if want.Clast != got.Clast {
 		c.differ(channel, "the newest public change is at %d, the checkpoint has %d", want.Clast, got.Clast)
 	}
+	if c.stored.marker.GetWhole() && want.Private && got.Last == 0 && got.Clast == 0 && !got.Private {
+		c.differ(channel, "it had private messages, and the checkpoint has no sign of them")
+	}
 }
 
 // more compares what few channels have.
