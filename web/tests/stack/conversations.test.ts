@@ -138,3 +138,55 @@ test("what is unread is known after a reload, and what came meanwhile is counted
   await page.locator(".message", { hasText: "psst again" }).waitFor();
   expect(await page.locator(".talks .badge").count()).toBe(0);
 });
+
+test("a bar leads to the first of many messages that are unread", async () => {
+  const [one, two] = [fresh("many"), fresh("many")];
+  const { bob } = await others(one);
+  await bob.send("read before");
+  const { page } = await open(one);
+  await page.locator(".message", { hasText: "read before" }).waitFor();
+  await page.getByLabel("Open a channel").fill(two);
+  await page.getByLabel("Open a channel").press("Enter");
+  await page.getByRole("heading", { name: two }).waitFor();
+  await page.goto("about:blank");
+  // More than the page fetches at first.
+  for (let i = 0; i < 120; i++) await bob.send(`unread ${i}`);
+  await page.goto(`${inject("server")}/#/${one}`);
+  await page.locator(".message", { hasText: "unread 119" }).waitFor();
+  await page.locator(".news").getByRole("button", { name: /new messages/ }).click();
+  await page.locator(".message.found", { hasText: "unread 0" }).waitFor();
+  await page.locator(".rule.new").waitFor();
+  await page.locator(".news button").first().waitFor({ state: "detached" });
+});
+
+test("notifications of a channel can be turned off, and a conversation closed", async () => {
+  const [one, two] = [fresh("quiet"), fresh("quiet")];
+  const { bob } = await others(one);
+  const { page } = await open(one);
+  await bob.send("psst", { to: "ada" });
+  await talk(page, "bob").waitFor();
+  await page.getByRole("button", { name: "Channel options" }).click();
+  await page.getByLabel("Invite link").waitFor();
+  expect(await page.getByLabel("Invite link").inputValue()).toBe(`${inject("server")}/#/${one}`);
+  await page.getByLabel("Notifications").selectOption("none");
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Open a channel").fill(two);
+  await page.getByLabel("Open a channel").press("Enter");
+  await page.getByRole("heading", { name: two }).waitFor();
+  await bob.send("anybody?");
+  await page.locator("#channels li.off .badge", { hasText: "1" }).waitFor();
+  expect(await page.title()).toMatch(/^\(1\) /); // the private one
+  await page.reload();
+  await page.locator("#channels li.off .badge", { hasText: "1" }).waitFor();
+
+  await talk(page, "bob").click();
+  await page.getByRole("button", { name: "Conversation options" }).click();
+  await page.getByRole("button", { name: "Close conversation" }).click();
+  await page.getByRole("heading", { name: one }).waitFor();
+  expect(await page.locator(".talks").count()).toBe(0);
+  await page.reload();
+  await page.locator(".message", { hasText: "anybody?" }).waitFor();
+  expect(await page.locator(".talks").count()).toBe(0);
+  await bob.send("psst again", { to: "ada" });
+  await talk(page, "bob").waitFor();
+});

@@ -88,7 +88,7 @@ test("dark can be chosen whatever the system says", async () => {
   await screenshot(page, "settings");
 });
 
-test("writing to one person, and the question before that is lost, on a phone", async () => {
+test("writing to one person, and leaving, on a phone", async () => {
   const options = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
   const { page } = await openWindow(browser, options);
   const channel = await scene("asks");
@@ -100,10 +100,14 @@ test("writing to one person, and the question before that is lost, on a phone", 
   await page.locator('[aria-controls="channels"]').click();
   expect(await findings(page)).toEqual([]);
   await screenshot(page, "phone-conversations");
-  await page.getByRole("button", { name: `Leave ${channel}` }).click();
-  await page.getByText("Drafts: 1").waitFor();
+  await page.getByRole("link", { name: channel }).click();
+  await page.getByRole("button", { name: "Channel options" }).click();
   expect(await findings(page)).toEqual([]);
-  await screenshot(page, "phone-ask");
+  await screenshot(page, "phone-channel");
+  await page.getByRole("button", { name: "Leave channel" }).click();
+  await page.getByText(`You left ${channel}.`).waitFor();
+  expect(await findings(page)).toEqual([]);
+  await screenshot(page, "phone-left");
 });
 
 test("a picture for the README", async () => {

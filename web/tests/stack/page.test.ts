@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
-import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { enter, leave, openWindow, say, screenshot, shown } from "../support/browser.ts";
 import { tabTo } from "../support/keys.ts";
 import { Proxy } from "../support/proxy.ts";
 import { freePort, Server } from "../support/server.ts";
@@ -34,7 +34,7 @@ test("two people chat in two windows, and see who is here", async () => {
   await expect.poll(() => ada.page.locator(".message.own").count()).toBe(1);
   await expect.poll(() => ada.page.locator("#members").innerText()).toContain("2 here");
 
-  await bob.page.getByRole("button", { name: `Leave ${name}` }).click();
+  await leave(bob.page);
   await ada.page.locator("#members").getByText("1 here").waitFor();
   expect([...ada.problems, ...bob.problems]).toEqual([]);
 });
@@ -131,9 +131,7 @@ test("several channels side by side: unread counts, title, links, drafts", async
   await until_shown(page, "hello?");
   expect(await page.locator("#composer").inputValue()).toBe("half a thought");
   await expect.poll(() => page.locator(".channels .list li").count()).toBe(2);
-  await page.getByRole("button", { name: `Leave ${two}` }).click();
-  // There is a draft.
-  await page.getByRole("dialog").getByRole("button", { name: "Leave channel" }).click();
+  await leave(page);
   await page.getByRole("heading", { name: one }).waitFor();
   expect(problems).toEqual([]);
 });
@@ -305,7 +303,7 @@ test("away for a while: a divider says what came meanwhile, nothing is lost by a
   await say(page, "written while away");
   await page.locator(".message.pending").waitFor();
   proxy.unblock();
-  await page.getByText("Since you were away: 3").waitFor();
+  await page.getByText("3 messages while you were away").waitFor();
   await page.locator(".message.own:not(.pending)").waitFor();
   const said = ["before", "meanwhile 1", "meanwhile 2", "meanwhile 3", "written while away"];
   expect(await shown(page)).toEqual(said);

@@ -6,7 +6,7 @@ import { expect, inject, test } from "vitest";
 import WebSocket from "ws";
 import { serveBelow } from "../support/below.ts";
 import { between } from "../support/between.ts";
-import { enter, openWindow, say, shown } from "../support/browser.ts";
+import { enter, leave, openWindow, say, shown } from "../support/browser.ts";
 import { repository } from "../support/server.ts";
 import { browser, clients, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
@@ -159,7 +159,7 @@ test("Back does not join a channel again that was left", async () => {
   await page.getByLabel("Open a channel").fill(two);
   await page.getByLabel("Open a channel").press("Enter");
   await heading(page, two);
-  await page.getByRole("button", { name: `Leave ${two}` }).click();
+  await leave(page);
   await heading(page, one);
   await page.goBack();
   await until("the address of what is shown", () => page.url().endsWith(one));

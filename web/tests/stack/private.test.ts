@@ -1,7 +1,7 @@
 import type { Page, WebSocketRoute } from "playwright-core";
 import { expect, inject, test } from "vitest";
 import { between, refuse } from "../support/between.ts";
-import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
+import { enter, leave, openWindow, say, screenshot, shown } from "../support/browser.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
@@ -207,61 +207,60 @@ test("names like account.channel do not share what the tab keeps", async () => {
   expect(await composer(page).inputValue()).toBe("");
 });
 
-test("leaving and signing out ask before what was written is lost", async () => {
-  const [one, two] = [fresh("ask"), fresh("ask")];
+test("signing out asks before what was written is lost", async () => {
+  const { page } = await openWindow(browser);
+  await between(page, (frame) => (frame.method === "chat" ? undefined : frame));
+  await enter(page, inject("server"), "ada", fresh("ask"));
+  await say(page, "no answer");
+  await composer(page).fill("a draft");
+  await page.getByRole("button", { name: "Settings" }).click();
+  const dialog = page.getByRole("dialog");
+  for (const answer of ["Escape", "Cancel"]) {
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await dialog.getByText("Sign out? What you have not sent yet will be lost.").waitFor();
+    await dialog.getByText("1 unsent message").waitFor();
+    await dialog.getByText("1 draft").waitFor();
+    await screenshot(page, "ask");
+    if (answer === "Escape") await page.keyboard.press("Escape");
+    else await dialog.getByRole("button", { name: "Cancel" }).click();
+  }
+  await dialog.getByRole("button", { name: "Close" }).click();
+  expect(await composer(page).inputValue()).toBe("a draft");
+});
+
+test("leaving can be taken back, with all that was written", async () => {
+  const [one, two] = [fresh("left"), fresh("left")];
+  const { bob } = await others(one);
   const { page } = await openWindow(browser);
   let silent = true;
   await between(page, (frame) => (frame.method === "chat" && silent ? undefined : frame));
   await enter(page, inject("server"), "ada", one);
-  await say(page, "no answer");
-  await composer(page).fill("a draft");
-  const leave = page.getByRole("button", { name: `Leave ${one}` });
-  await leave.click();
-  const dialog = page.getByRole("dialog");
-  await dialog.getByText(`Leave ${one}? What you have not sent yet will be lost.`).waitFor();
-  await dialog.getByText("Messages: 1").waitFor();
-  await dialog.getByText("Drafts: 1").waitFor();
-  await screenshot(page, "ask");
-  await page.keyboard.press("Escape");
-  await dialog.waitFor({ state: "hidden" });
-  await leave.click();
-  await dialog.getByRole("button", { name: "Cancel" }).click();
-  expect(await composer(page).inputValue()).toBe("a draft");
-
   await page.getByLabel("Open a channel").fill(two);
   await page.getByLabel("Open a channel").press("Enter");
   await page.getByRole("heading", { name: two }).waitFor();
-  await page.getByRole("button", { name: "Settings" }).click();
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await dialog.getByText("Sign out? What you have not sent yet will be lost.").waitFor();
-  await dialog.getByRole("button", { name: "Cancel" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
-  await expect.poll(() => page.locator(".channels .list li").count()).toBe(2);
+  await page.getByRole("link", { name: one }).click();
+  await page.getByRole("heading", { name: one }).waitFor();
+  await say(page, "no answer");
+  await composer(page).fill("a draft");
+  await choose(page, "bob").click();
+  await composer(page).fill("for bob");
+  await page.locator("#channels").getByRole("link", { name: `${one} draft` }).click();
+  await leave(page);
+  await page.getByText(`You left ${one}.`).waitFor();
+  await page.getByRole("heading", { name: two }).waitFor();
+  expect(await page.locator("#channels .list li").count()).toBe(1);
 
-  // Nothing is written here: it is left without a question.
-  await page.getByRole("button", { name: `Leave ${two}` }).click();
-  await page.getByRole("link", { name: two }).waitFor({ state: "detached" });
-  await page.getByRole("button", { name: `Leave ${one}` }).press("Enter");
-  await dialog.getByRole("button", { name: "Leave channel" }).click();
-  await page.getByRole("link", { name: one }).waitFor({ state: "detached" });
-  expect(await page.evaluate(() => document.activeElement!.id)).toBe("open-channel");
   silent = false;
-});
-
-test("a double click on a cross leaves one channel", async () => {
-  const { page } = await open(fresh("cross"));
-  const names = [fresh("cross"), fresh("cross"), fresh("cross")];
-  for (const name of names) {
-    await page.getByLabel("Open a channel").fill(name);
-    await page.getByLabel("Open a channel").press("Enter");
-    await page.getByRole("heading", { name }).waitFor();
-  }
-  const cross = page.getByRole("button", { name: `Leave ${names[0]}` });
-  const { x, y, width, height } = (await cross.boundingBox())!;
-  await page.mouse.dblclick(x + width / 2, y + height / 2);
-  await cross.waitFor({ state: "detached" });
-  await page.getByRole("link", { name: names[1] }).waitFor();
-  await expect.poll(() => page.locator(".channels .list li").count()).toBe(3);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByRole("heading", { name: one }).waitFor();
+  await until("the message", () => bob.messages.length === 1);
+  expect(bob.messages[0]).toMatchObject({ body: "no answer" });
+  expect(await composer(page).inputValue()).toBe("a draft");
+  expect(await page.locator("#channels .list .name").allTextContents()).toEqual([one, two, "bob"]);
+  await page.reload();
+  await page.getByRole("link", { name: "bob draft" }).click();
+  await recipient(page).waitFor();
+  expect(await composer(page).inputValue()).toBe("for bob");
 });
 
 test("why a message was refused is known after a reload", async () => {

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
-import { enter, openWindow, say, shown } from "../support/browser.ts";
+import { enter, leave, openWindow, say, shown } from "../support/browser.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
@@ -85,7 +85,10 @@ test("a control that goes away leaves the focus in its part of the page", async 
   await page.getByLabel("Open a channel").fill(two);
   await page.getByLabel("Open a channel").press("Enter");
   await page.getByRole("heading", { name: two }).waitFor();
-  await page.getByRole("button", { name: `Leave ${one}` }).press("Enter");
+  await leave(page);
+  await page.getByRole("heading", { name: one }).waitFor();
+  expect(await focused(page)).toBe("composer");
+  await leave(page);
   await page.getByRole("link", { name: one }).waitFor({ state: "detached" });
   expect(await focused(page)).toBe("open-channel");
 });

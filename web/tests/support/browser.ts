@@ -97,6 +97,12 @@ export async function say(page: Page, text: string): Promise<void> {
   await page.locator("#composer").press("Enter");
 }
 
+/** Leaves the channel that is shown, as a person does. */
+export async function leave(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Channel options" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Leave channel" }).click();
+}
+
 /** The messages in the document, in their order. */
 export async function shown(page: Page): Promise<string[]> {
   return page.locator(".message .body").allTextContents();

@@ -8,30 +8,23 @@ import {
   type Message,
 } from "@parley-chat/sdk";
 import { Attention } from "./attention.ts";
-import { plain, type Key } from "./i18n.ts";
+import { Departure } from "./departed.ts";
+import { titled, type Key } from "./i18n.ts";
 import {
   address,
   fetchChannelToken,
   fetchToken,
   logOut,
   NoEndpoint,
+  refusalOf,
   wantsToken,
 } from "./login.ts";
+import type { Question } from "./question.ts";
 import type { Peer } from "./reading.ts";
 import { channelOf, firstHash, hashOf, wantedIn, type Spot } from "./route.ts";
 import { isSession, type Credentials, type Session } from "./session.ts";
 import { browser, isString, tab } from "./storage.ts";
 import { ChannelView } from "./view.ts";
-
-/** A question that is asked before something is done that cannot be undone. */
-export interface Question {
-  text: Key;
-  name?: string;
-  unsent: { messages: number; drafts: number };
-  /** What is done, in a word. */
-  answer: Key;
-  act(): void;
-}
 
 /** Messages of a channel that are held; older ones are loaded again when looked for. */
 const MAX_HELD = 20_000;
@@ -53,8 +46,14 @@ export class App {
   readonly way = signal<"form" | "login" | undefined>(undefined);
   /** The newest message of others in the channel that is looked at. */
   readonly announced = signal<Message | undefined>(undefined);
-  readonly unread = computed(() => this.views.value.reduce((n, v) => n + v.reading.total.value, 0));
   readonly attention = new Attention();
+  readonly unread = computed(() =>
+    this.views.value.reduce((n, { reading, channel: { name } }) => {
+      const off = this.attention.level(name) === "none";
+      return n + reading.total.value - (off ? reading.of(undefined).count : 0);
+    }, 0),
+  );
+  readonly departure = new Departure();
   readonly question = signal<Question | undefined>(undefined);
 
   /** The conversation that the address named at first, and the message in it. */
@@ -80,11 +79,7 @@ export class App {
         view.keep();
       }
     });
-    effect(() => {
-      const name = this.active.value?.channel.name;
-      const title = name === undefined ? "Parley" : `${plain(name)} – Parley`;
-      document.title = this.unread.value > 0 ? `(${this.unread.value}) ${title}` : title;
-    });
+    effect(() => void (document.title = titled(this.active.value?.channel.name, this.unread.value)));
     const saved = tab.get("session", isSession);
     if (saved) this.#resume(saved);
     else void this.#begin();
@@ -101,9 +96,8 @@ export class App {
     this.signInError.value = undefined;
     try {
       const token = await fetchToken();
-      const channels = [this.activeName.value ?? "lobby"];
       tab.set("wanted", undefined);
-      this.#resume({ user: "", login: true, channels }, token);
+      this.#resume({ user: "", login: true, channels: [this.activeName.value ?? "lobby"] }, token);
     } catch (error) {
       if (error instanceof NoEndpoint) return this.#askForToken();
       this.way.value = "login";
@@ -114,9 +108,8 @@ export class App {
   }
 
   #wantedHash(): string | undefined {
-    const name = this.activeName.value;
     const { peer, spot } = this.#wanted;
-    return name === undefined ? undefined : hashOf(name, peer, spot);
+    return this.activeName.value && hashOf(this.activeName.value, peer, spot);
   }
 
   #askForToken(): void {
@@ -198,19 +191,33 @@ export class App {
     else history.replaceState({}, "");
   }
 
-  /** Leaves a channel, and asks first where something would be lost by it. */
-  leave(view: ChannelView): void {
-    this.#ask({
-      text: "leaveUnsent",
-      name: view.channel.name,
-      unsent: view.unsent,
-      answer: "leave",
-      act: () => this.#leave(view),
-    });
+  /** Lists a private conversation no longer, until something new is said in it. */
+  closeConversation(view: ChannelView, peer: string): void {
+    view.reading.close(peer, view.channel.messages.at(-1)?.seq ?? 0);
+    this.open(view.channel.name);
   }
 
-  #leave(view: ChannelView): void {
+  /** Leaves a channel; for a while that can be taken back. */
+  leave(view: ChannelView): void {
     const index = this.views.value.indexOf(view);
+    this.departure.begin(view, index);
+    this.#leave(view, index);
+  }
+
+  /** Is back in the channel that was left, with all that was written there. */
+  comeBack(): void {
+    const left = this.departure.last.value;
+    this.departure.forget();
+    if (!left || this.#has(left.view.channel.name)) return;
+    const view = this.#view(left.view.channel.name);
+    view.inherit(left.view, left.outbox);
+    const others = this.views.value;
+    this.views.value = [...others.slice(0, left.index), view, ...others.slice(left.index)];
+    this.#save();
+    this.open(view.channel.name);
+  }
+
+  #leave(view: ChannelView, index: number): void {
     this.views.value = this.views.value.filter((v) => v !== view);
     view.forget();
     void view.channel.leave();
@@ -310,6 +317,7 @@ export class App {
     });
     this.views.value = [];
     this.question.value = undefined;
+    this.departure.forget();
     this.announced.value = undefined;
     this.user.value = known;
     this.signInError.value = undefined;
@@ -336,12 +344,7 @@ export class App {
 
   #turnedAway(error: ParleyError | undefined): void {
     if (this.#credentials?.login) return this.#loggedOut(error);
-    const reasons: Record<number, Key> = {
-      [ErrorCode.Unauthenticated]: "unauthenticated",
-      [ErrorCode.InvalidParams]: "badName",
-      3500: "unauthenticated",
-    };
-    const reason = reasons[error?.code ?? 0];
+    const reason = refusalOf(error);
     if (!reason) return; // stays on the page, which offers to connect again
     const asked = this.#credentials?.token !== undefined;
     if (reason === "unauthenticated") this.needsToken.value = true;
@@ -365,6 +368,7 @@ export class App {
     this.client.value = undefined;
     this.views.value = [];
     this.question.value = undefined;
+    this.departure.forget();
     this.announced.value = undefined;
   }
 
@@ -373,13 +377,13 @@ export class App {
     const view = new ChannelView(channel, {
       user: this.user,
       open: (peer) => this.open(name, peer),
-      arrived: (message, peer) => {
+      arrived: (message, peer, mentioned) => {
         const shown = view === this.active.value;
         // What everybody writes is not read out where one is with one user alone.
         if (shown && (peer ?? view.privateTo.value) === peer) this.announced.value = message;
         // It may have been left, or somebody else be signed in, when it is clicked.
         const open = () => this.views.value.includes(view) && this.open(name, peer);
-        this.attention.notify(message, open);
+        this.attention.notify(message, peer, mentioned, open);
       },
     });
     if (this.user.value !== "") view.restore(this.user.value);

@@ -27,9 +27,13 @@ export function t(key: Key, values: Values = {}): string {
   return pieces(key, values).map(plain).join("");
 }
 
-/** The text for a key in pieces: every second one fills a place. */
+/**
+ * The text for a key in pieces: every second one fills a place. Where a text has
+ * two forms, `one thing|{n} things`, the first is that for one.
+ */
 export function pieces(key: Key, values: Values): string[] {
-  const parts = languages[language.value][key].split(/\{(\w+)\}/);
+  const [one, many = one] = languages[language.value][key].split("|");
+  const parts = (values.n === 1 ? one! : many!).split(/\{(\w+)\}/);
   return parts.map((part, i) => (i % 2 === 0 ? part : String(values[part] ?? "")));
 }
 
@@ -39,4 +43,10 @@ export function pieces(key: Key, values: Values): string[] {
  */
 export function plain(text: string): string {
   return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
+/** The document's title where a channel is shown. */
+export function titled(channel: string | undefined, unread: number): string {
+  const title = channel === undefined ? "Parley" : `${plain(channel)} – Parley`;
+  return unread > 0 ? `(${unread}) ${title}` : title;
 }

@@ -75,6 +75,18 @@ async function tokenIn(response: Response): Promise<string> {
   return token;
 }
 
+/** Why the server lets nobody in, where that is about a name or a token. */
+export function refusalOf(error: ParleyError | undefined): "unauthenticated" | "badName" | undefined {
+  switch (error?.code) {
+    case ErrorCode.Unauthenticated:
+    case 3500: // the connection's own code for it
+      return "unauthenticated";
+    case ErrorCode.InvalidParams:
+      return "badName";
+  }
+  return undefined;
+}
+
 /** An address that a link may have: no script. */
 function link(login: unknown): string | undefined {
   try {

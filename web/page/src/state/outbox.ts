@@ -1,4 +1,4 @@
-import type { Saved } from "@parley-chat/sdk";
+import type { Outgoing, Saved } from "@parley-chat/sdk";
 
 const STATUSES: readonly unknown[] = ["pending", "failed"];
 
@@ -24,4 +24,10 @@ function isSaved(value: unknown): value is Saved {
       (typeof attempted?.epoch === "string" && Number.isSafeInteger(attempted.seq))) &&
     (error === undefined || (Number.isSafeInteger(error?.code) && typeof error.message === "string"))
   );
+}
+
+/** What of a message on its way out outlives the page. */
+export function toSave(message: Outgoing): Saved {
+  const { id, body, to, time, status, attempted, error, reply, epoch, mentions } = message;
+  return { id, body, to, time, status, attempted, error, reply, epoch, mentions } as Saved;
 }

@@ -94,7 +94,7 @@ export class Reading {
     if (peer !== undefined) this.add(peer);
     if (watched) return;
     const before = this.of(peer);
-    if (before.count === 0) this.#mark(peer, keyOf(message));
+    if (before.count === 0) this.mark(peer, keyOf(message));
     this.#set(peer, {
       count: before.count + 1,
       mentions: before.mentions + (mentioned ? 1 : 0),
@@ -110,7 +110,7 @@ export class Reading {
 
   /** Where the new messages began does not matter any more. */
   unmark(peer: Peer): void {
-    if (this.#markers.value.has(peer)) this.#mark(peer, undefined);
+    if (this.#markers.value.has(peer)) this.mark(peer, undefined);
   }
 
   /** There is a conversation with a user. */
@@ -184,7 +184,7 @@ export class Reading {
     for (const [peer, seq] of saved.closed) this.#closed.set(peer, seq);
     for (const [peer, unread] of saved.unread) {
       this.#set(peer ?? undefined, unread);
-      this.#mark(peer ?? undefined, `${saved.epoch}/${unread.first}`);
+      this.mark(peer ?? undefined, `${saved.epoch}/${unread.first}`);
     }
     for (const message of messages) {
       if (message.seq <= saved.known || message.user === me || message.deleted) continue;
@@ -196,7 +196,7 @@ export class Reading {
     const had = saved.unread.some(([peer]) => peer === null);
     const first = had ? main.first : saved.known + 1;
     this.#set(undefined, { ...main, first, more: true });
-    this.#mark(undefined, `${saved.epoch}/${first}`);
+    this.mark(undefined, `${saved.epoch}/${first}`);
   }
 
   #set(peer: Peer, unread: Unread): void {
@@ -206,7 +206,8 @@ export class Reading {
     this.#unread.value = all;
   }
 
-  #mark(peer: Peer, key: string | undefined): void {
+  /** Has "new messages" shown above a message. */
+  mark(peer: Peer, key: string | undefined): void {
     const all = new Map(this.#markers.value);
     if (key === undefined) all.delete(peer);
     else all.set(peer, key);

@@ -1,10 +1,11 @@
 import { batch, computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
-import { ErrorCode, type Channel, type Message, type ParleyError } from "@parley-chat/sdk";
+import { ErrorCode, type Channel, type Message, type ParleyError, type Saved } from "@parley-chat/sdk";
 import { Changes } from "./changes.ts";
 import { Drafts, isSavedDrafts } from "./drafts.ts";
 import { mentioned } from "./mentions.ts";
 import { Moderation } from "./moderation.ts";
-import { isOutbox } from "./outbox.ts";
+import { News } from "./news.ts";
+import { isOutbox, toSave } from "./outbox.ts";
 import { isSavedReading, peerOf, Reading, type Peer } from "./reading.ts";
 import { buildRows, keyOf, type Row } from "./rows.ts";
 import { kept, tab } from "./storage.ts";
@@ -21,7 +22,7 @@ export interface Surroundings {
   /** Shows a conversation of the channel. */
   open(peer: Peer): void;
   /** Called for every new message of others. */
-  arrived(message: Message, peer: Peer): void;
+  arrived(message: Message, peer: Peer, mentioned: boolean): void;
 }
 
 /** What the page shows of one channel, beside what the SDK knows of it. */
@@ -35,6 +36,8 @@ export class ChannelView {
   readonly privateTo: ReadonlySignal<Peer>;
   /** The text that is being written in it. */
   readonly draft: ReadonlySignal<string>;
+  /** What was unread in it when it was opened, until one has seen where that begins. */
+  readonly news: News;
   /** Counts how often a conversation was chosen, the one that was shown already too. */
   readonly chosen = signal(0);
   /** Ids of the long messages that are shown in full. */
@@ -73,7 +76,6 @@ export class ChannelView {
   #saved = false;
   #forgotten = false;
   #keeping = 0;
-  /** Whether what is unread was counted once. */
   #counted = false;
   readonly #stop: () => void;
 
@@ -85,6 +87,7 @@ export class ChannelView {
     this.moderation = new Moderation(channel, user, this.changes);
     this.draft = this.#drafts.text;
     this.privateTo = this.#drafts.to;
+    this.news = new News(channel, this.changes, this.reading, user, this.privateTo);
     this.unread = computed(() => this.reading.of(this.privateTo.value).count);
     this.barren = computed(() => this.#barren.value >= BARREN);
     this.rows = computed(() => this.#build());
@@ -108,7 +111,7 @@ export class ChannelView {
       const peer = peerOf(message, user.value);
       const watched = this.watched && peer === this.privateTo.value;
       this.reading.arrived(message, peer, this.#mentions(message), watched);
-      around.arrived(message, peer);
+      around.arrived(message, peer, this.#mentions(message));
     });
   }
 
@@ -147,6 +150,7 @@ export class ChannelView {
   /** The markers have served: the reader left the conversation, or answered. */
   clearMarkers(): void {
     this.reading.unmark(this.privateTo.value);
+    this.news.dismiss();
     this.#away.value = undefined;
   }
 
@@ -221,6 +225,7 @@ export class ChannelView {
         this.#barren.value = 0;
         this.olderFailed.value = false;
       }
+      this.news.opened();
       if (peer !== undefined) this.reading.add(peer);
       this.chosen.value++;
     });
@@ -282,11 +287,12 @@ export class ChannelView {
   }
 
   /** Continues with what was written in an earlier view of the same user and channel. */
-  inherit(earlier: ChannelView): void {
+  inherit(earlier: ChannelView, outbox: readonly Saved[] = earlier.channel.outbox): void {
     const drafts = earlier.#drafts.save();
     if (drafts) this.#drafts.restore(drafts);
     for (const peer of earlier.reading.peers.value) this.reading.add(peer);
-    this.channel.restore(earlier.channel.outbox);
+    this.channel.restore(outbox);
+    this.#saveDrafts();
     this.#list();
   }
 
@@ -322,6 +328,7 @@ export class ChannelView {
     const { messages } = this.channel;
     if (saved) this.reading.restore(saved, messages, this.#owner, (m) => this.#mentions(m));
     this.reading.search(messages, this.#owner);
+    this.news.opened();
     if (this.watched) this.seen();
     this.#keepSoon();
   }
@@ -365,12 +372,7 @@ export class ChannelView {
     const pending = this.channel.outbox.filter(({ status }) => status !== "sent");
     if (pending.length === 0 && !this.#saved) return;
     this.#saved = pending.length > 0;
-    const keep = pending.map(
-      ({ id, body, to, time, status, attempted, error, reply, epoch, mentions }) => {
-        return { id, body, to, time, status, attempted, error, reply, epoch, mentions };
-      },
-    );
-    tab.set(this.#key("outbox"), this.#saved ? keep : undefined);
+    tab.set(this.#key("outbox"), this.#saved ? pending.map(toSave) : undefined);
   }
 
   /** A key that no other user and channel have, whatever their names are. */

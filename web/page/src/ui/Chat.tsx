@@ -4,11 +4,14 @@ import { t } from "../state/i18n.ts";
 import { Access, NoAccess } from "./Access.tsx";
 import { Announcer } from "./Announcer.tsx";
 import { Ask } from "./Ask.tsx";
+import { ChannelMenu } from "./ChannelMenu.tsx";
 import { Composer } from "./Composer.tsx";
+import { Departed } from "./Departed.tsx";
 import { Icon } from "./Icon.tsx";
 import { Members } from "./Members.tsx";
 import { Messages } from "./Messages.tsx";
 import { Member, Moderation } from "./Moderate.tsx";
+import { News } from "./News.tsx";
 import { Notice } from "./Notice.tsx";
 import { Pins } from "./Pins.tsx";
 import { Sidebar } from "./Sidebar.tsx";
@@ -76,13 +79,17 @@ export function Chat({ app }: { app: App }) {
           {view && <Moderation key={`moderation of ${view.channel.name}`} view={view} />}
           {view && <Pins key={view.channel.name} view={view} />}
           {view && toggle("members", "people")}
+          {view && <ChannelMenu app={app} view={view} />}
         </header>
         <ConnectionBar app={app} />
         {view && view.shutOut && view.empty ? (
           <NoAccess app={app} view={view} />
         ) : view ? (
           <>
-            <Messages key={place} app={app} view={view} />
+            <div class="reading">
+              <News view={view} />
+              <Messages key={place} app={app} view={view} />
+            </div>
             <Access app={app} view={view} />
             <Notice view={view} />
             <Typing view={view} />
@@ -101,6 +108,7 @@ export function Chat({ app }: { app: App }) {
       {drawer.open && <div class="shade" onClick={drawer.close} />}
       {view && <Member key={`member of ${view.channel.name}`} app={app} view={view} />}
       <Announcer app={app} />
+      <Departed app={app} />
       <Ask app={app} />
     </div>
   );

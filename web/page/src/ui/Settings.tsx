@@ -51,6 +51,14 @@ export function Settings({ app }: { app: App }) {
           />
           {t("notify")}
         </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={attention.sound.value}
+            onChange={(e) => attention.setSound(e.currentTarget.checked)}
+          />
+          {t("sound")}
+        </label>
         {attention.denied.value && (
           <p class="error" role="alert">
             {t("notifyDenied")}

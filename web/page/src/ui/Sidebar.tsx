@@ -99,11 +99,17 @@ function Conversations({ app }: { app: App }) {
 function Entry({ app, view, peer }: { app: App; view: ChannelView; peer?: string }) {
   const { name } = view.channel;
   const { count } = view.reading.of(peer);
+  const off = peer === undefined && app.attention.level(name) === "none";
   const current = view === app.active.value && view.privateTo.value === peer;
+  const follow = (event: MouseEvent) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault(); // the browser would follow it later, when something may be typed already
+    app.open(name, peer);
+  };
   const waits = !current && view.keeps(peer);
   return (
-    <li class={`${current ? "current" : ""} ${count > 0 ? "unread" : ""}`}>
-      <a href={hashOf(name, peer)} aria-current={current ? "page" : undefined}>
+    <li class={`${current ? "current" : ""} ${off ? "off" : count > 0 ? "unread" : ""}`}>
+      <a href={hashOf(name, peer)} aria-current={current ? "page" : undefined} onClick={follow}>
         {peer !== undefined && <Avatar user={peer} small />}
         <span class="name" dir="auto">
           {peer ?? name}
@@ -115,6 +121,12 @@ function Entry({ app, view, peer }: { app: App; view: ChannelView; peer?: string
               <span class="unseen">{t("draftWaits")}</span>
             </span>
           )}
+          {off && (
+            <span class="muted" title={t("levelNone")}>
+              <Icon name="silent" />
+              <span class="unseen">{t("levelNone")}</span>
+            </span>
+          )}
           {view.shutOut && peer === undefined && (
             <span class="shut muted" title={t("noEntry")}>
               <Icon name="lock" />
@@ -124,18 +136,6 @@ function Entry({ app, view, peer }: { app: App; view: ChannelView; peer?: string
           <Badge view={view} peer={peer} />
         </span>
       </a>
-      {peer === undefined && (
-        <button
-          type="button"
-          class="quiet"
-          aria-label={t("leaveNamed", { name })}
-          title={t("leave")}
-          // The next one slides below the pointer: a second click is not meant for it.
-          onClick={(e) => e.detail < 2 && app.leave(view)}
-        >
-          <Icon name="close" />
-        </button>
-      )}
     </li>
   );
 }
