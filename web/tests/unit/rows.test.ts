@@ -32,6 +32,15 @@ test("messages of one author close together are one group", () => {
   expect(lay({ messages })).toEqual(["e/1*", "e/2", "e/3*", "e/4*", "e/5*"]);
 });
 
+test("a long group has more heads", () => {
+  const slow = Array.from({ length: 9 }, (_, i) => message(i, "bob", noon + 4 * i * minute));
+  expect(lay({ messages: slow }).filter((key) => key.endsWith("*"))).toEqual(["e/0*", "e/4*", "e/8*"]);
+  const fast = Array.from({ length: 45 }, (_, i) => message(i, "bob", noon));
+  expect(lay({ messages: fast }).filter((key) => key.endsWith("*"))).toEqual(["e/0*", "e/20*", "e/40*"]);
+  const tall = fast.map((one) => ({ ...one, body: "x\nx\nx\nx\nx" }));
+  expect(lay({ messages: tall }).filter((key) => key.endsWith("*")).length).toBe(12);
+});
+
 test("a new day has a row, the oldest one does not", () => {
   const messages = [message(1, "bob", noon), message(2, "bob", noon + 24 * 60 * minute)];
   expect(lay({ messages })).toEqual(["e/1*", "day", "e/2*"]);

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { linkify } from "../../page/src/state/linkify.ts";
-import { HUES, hue, initials } from "../../page/src/state/names.ts";
+import { HUES, hue, initials, legible } from "../../page/src/state/names.ts";
 import { channelOf, hashOf, spotIn, wantedIn } from "../../page/src/state/route.ts";
 
 vi.stubGlobal("navigator", { language: "zh-CN" });
@@ -87,4 +87,18 @@ test("the colours of names are used alike", () => {
   }
   expect(counts.size).toBe(HUES);
   for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(200);
+});
+
+test.each([
+  ["ada", "ada"],
+  ["小明 👩‍💻", "小明 👩‍💻"],
+  ["می\u200cخواهم", "می\u200cخواهم"],
+  ["ad\u200ba", "ad<U+200B>a"],
+  ["ad\u200da", "ad<U+200D>a"],
+  ["\u202eada", "<U+202E>ada"],
+  ["ada\u2069 is", "ada<U+2069> is"],
+  ["a\u0000\n", "a<U+0000><U+000A>"],
+  ["\u3164", "<U+3164>"],
+])("the name %j is shown as %j", (name, shown) => {
+  expect(legible(name)).toBe(shown);
 });

@@ -10,6 +10,23 @@ export function hue(name: string): string {
   return `hue-${((hash ^ (hash >>> 13)) >>> 0) % HUES}`;
 }
 
+/** Characters that are not seen, or turn what follows them around. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
+/** What joiners join: emoji, and letters of scripts that are written joined. */
+const JOINED =
+  /^(?:[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f\p{M}]|(?![\p{sc=Latin}\p{sc=Cyrillic}\p{sc=Greek}\p{sc=Han}])\p{L})$/u;
+
+/** A name as it may be shown: what is hidden in it is told, so that it is not taken for another one. */
+export function legible(name: string): string {
+  return name.replace(HIDDEN, (hidden, at: number) => {
+    const before = [...name.slice(0, at)].at(-1) ?? "";
+    const [after = ""] = name.slice(at + hidden.length);
+    const joins = hidden === "\u200c" || hidden === "\u200d";
+    if (joins && JOINED.test(before) && JOINED.test(after)) return hidden;
+    return `<U+${hidden.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}>`;
+  });
+}
+
 const graphemes = new Intl.Segmenter();
 
 /** One or two characters that stand for a name: the first of its first and last word. */

@@ -26,8 +26,12 @@ export interface RowSource {
   heads: ReadonlySet<string>;
 }
 
-/** Messages of one author closer together than this are one group. */
+/** Messages of one author closer together than this are one group, in milliseconds. */
 const GROUP_WITHIN = 5 * 60_000;
+/** A group ends this long after it began, in milliseconds, */
+const GROUP_LASTS = 15 * 60_000;
+/** or with so many lines: on most screens its head is in sight. */
+const GROUP_LINES = 20;
 
 /** Identifies a message in the list, pending or stored. */
 export function keyOf(message: { epoch?: string; seq?: number; id: string }): string {
@@ -64,6 +68,13 @@ export function buildRows(source: RowSource): Row[] {
   return rows;
 }
 
+/** Lines that a text has at least, up to those of a group. */
+function linesOf(text: string): number {
+  let lines = 1 + Math.floor(text.length / 200);
+  for (let at = text.indexOf("\n"); at >= 0 && lines < GROUP_LINES; at = text.indexOf("\n", at + 1)) lines++;
+  return lines;
+}
+
 type MessageRow = Extract<Row, { kind: "message" | "outgoing" }>;
 
 class Layout {
@@ -72,6 +83,9 @@ class Layout {
   #author: string | undefined;
   #to: string | undefined;
   #time = 0;
+  /** When the group began, and how many lines it has. */
+  #began = 0;
+  #lines = 0;
   #dayEnd = 0;
 
   constructor(rows: Row[], heads: ReadonlySet<string>) {
@@ -96,7 +110,11 @@ class Layout {
       author !== this.#author ||
       to !== this.#to ||
       time - this.#time > GROUP_WITHIN ||
+      time - this.#began > GROUP_LASTS ||
+      this.#lines >= GROUP_LINES ||
       this.#heads.has(row.key);
+    if (row.head) [this.#began, this.#lines] = [time, 0];
+    this.#lines += linesOf(row.message.body);
     this.#author = author;
     this.#to = to;
     this.#time = time;

@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
+import { legible } from "../state/names.ts";
 import { keyOf } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Actions } from "./Actions.tsx";
@@ -58,7 +59,7 @@ function Facts({ app, subject }: { app: App; subject: Subject }) {
   return (
     <dl>
       <dt>{t("author")}</dt>
-      <dd dir="auto">{message.user}</dd>
+      <dd dir="auto">{legible(message.user)}</dd>
       <dt>{t("sentAt")}</dt>
       <dd>{moment(message.time)}</dd>
       {message.edited && (

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { t } from "../state/i18n.ts";
 import { beginning, matching } from "../state/mentions.ts";
-import { hue } from "../state/names.ts";
+import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 
 /** Completes names after an @, in a field whose text and cursor are given. */
@@ -59,7 +59,7 @@ export function MentionList({ names, at, take }: ReturnType<typeof useMentions>)
             take(name);
           }}
         >
-          <bdi>{name}</bdi>
+          <bdi>{legible(name)}</bdi>
         </li>
       ))}
     </ul>

@@ -87,6 +87,10 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   const top = run[0]?.start ?? 0;
   const measure = useCallback((node: HTMLDivElement | null) => list.measureElement(node), [list]);
   const unread = view.unread.value;
+  const offset = list.scrollOffset ?? 0;
+  // What one reads back in; at the end it is today, and at the top the day is there itself.
+  const topmost = atEnd || offset < HEADER ? undefined : items.find(({ end }) => end > offset);
+  const dayInSight = topmost && timeOf(rows, topmost.index);
   return (
     <div class="messages" ref={part}>
       <div
@@ -122,6 +126,11 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
           </div>
         </div>
       </div>
+      {dayInSight !== undefined && (
+        <p class="floating-date" aria-hidden="true">
+          {day(dayInSight)}
+        </p>
+      )}
       {!atEnd && (
         <button type="button" class="jump" onClick={() => list.scrollToEnd()}>
           <Icon name="down" /> {unread > 0 ? t("jumpNew", { n: unread }) : t("jump")}
@@ -145,6 +154,16 @@ function useReadable(rows: readonly Row[]): boolean {
     return () => clearTimeout(timer);
   }, [wanted]);
   return !wanted;
+}
+
+/** When the message at a row was written, or the next one after it. */
+function timeOf(rows: readonly Row[], index: number): number | undefined {
+  for (let i = index; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (row.kind === "day") return row.time;
+    if ("message" in row) return row.message.time;
+  }
+  return undefined;
 }
 
 /** The key of the row in which the focus is. */

@@ -2,7 +2,7 @@ import type { PinsPage } from "@parley-chat/sdk";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { minute } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
-import { hue } from "../state/names.ts";
+import { hue, legible } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
 import { closed } from "./dialog.ts";
@@ -61,7 +61,7 @@ function Pinned({ view, close }: { view: ChannelView; close(): void }) {
         {list.messages.map((message) => (
           <li key={message.seq}>
             <p>
-              <bdi class={`author ${hue(message.user)}`}>{message.user}</bdi>{" "}
+              <bdi class={`author ${hue(message.user)}`}>{legible(message.user)}</bdi>{" "}
               <span class="muted">{minute(message.time)}</span>
             </p>
             <p class="body" dir="auto">

@@ -1,6 +1,6 @@
 import type { Message } from "@parley-chat/sdk";
 import { t } from "../state/i18n.ts";
-import { hue } from "../state/names.ts";
+import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Icon } from "./Icon.tsx";
 
@@ -34,7 +34,7 @@ export function Quote({ view, answer }: { view: ChannelView; answer: { reply?: n
       aria-label={t("quote", { user, body: excerpt(quoted) })}
       onClick={() => void changes.jump(seq)}
     >
-      <Icon name="reply" /> <bdi class={hue(user)}>{user}</bdi>{" "}
+      <Icon name="reply" /> <bdi class={hue(user)}>{legible(user)}</bdi>{" "}
       <bdi class="excerpt">{excerpt(quoted)}</bdi>
     </button>
   );

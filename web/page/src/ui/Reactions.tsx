@@ -2,7 +2,7 @@ import type { Message, Reactor } from "@parley-chat/sdk";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { AT_HAND, EMOJI } from "../state/emoji.ts";
 import { t } from "../state/i18n.ts";
-import { hue } from "../state/names.ts";
+import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Text } from "./Text.tsx";
 
@@ -170,7 +170,7 @@ export function Who({ view, message }: { view: ChannelView; message: Message }) 
         {list.users.map(({ name, user }) => (
           <li key={`${name}\n${user}`}>
             <bdi class="emoji">{name}</bdi>{" "}
-            <bdi class={hue(user)}>{user}</bdi>
+            <bdi class={hue(user)}>{legible(user)}</bdi>
           </li>
         ))}
       </ul>

@@ -4,10 +4,11 @@ import type { App } from "../state/app.ts";
 import { AT_HAND } from "../state/emoji.ts";
 import { clock, day, moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
-import { hue } from "../state/names.ts";
+import { hue, legible } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import { keyOf, type Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
+import { Avatar } from "./Avatar.tsx";
 import { Body } from "./Body.tsx";
 import { classes } from "./classes.ts";
 import type { Subject } from "./Details.tsx";
@@ -60,7 +61,7 @@ export function RowView({ row, ...props }: Props & { row: Row }) {
 }
 
 function StoredMessage({ app, view, message, head, inspect, found }: Props & Shown<Message>) {
-  const { seq, user, time, to, deleted, edited, mentions = [], stale } = message;
+  const { seq, user, to, deleted, edited, mentions = [], stale } = message;
   const { changes, channel } = view;
   const own = user === app.user.value;
   const hidden = changes.deleting.value.has(keyOf(message));
@@ -79,7 +80,7 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
         found === seq && "found",
       )}
     >
-      {head && <Author name={user} own={own} writeTo={() => view.writeTo(user)} />}
+      <Head of={message} head={head} user={user} {...(own ? {} : { writeTo: () => view.writeTo(user) })} />
       {head && to !== undefined && <PrivateNote to={own ? to : undefined} />}
       {message.reply !== undefined && !hidden && <Quote view={view} answer={message} />}
       {hidden ? (
@@ -101,9 +102,6 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
             {t("edited")}
           </span>
         )}
-        <time dateTime={new Date(time).toISOString()} title={moment(time)}>
-          {clock(time)}
-        </time>
       </span>
       {!hidden && <Reactions view={view} message={message} />}
       <span class="tools">
@@ -150,19 +148,16 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
 }
 
 function OwnMessage({ app, view, message, head }: Props & Shown<Outgoing>) {
-  const { id, time, to, status, reply, epoch } = message;
+  const { id, to, status, reply, epoch } = message;
   return (
     <article
       class={classes("message own", status, to !== undefined && "private", head && "head")}
       data-status={status}
     >
-      {head && <Author name={app.user.value} own />}
+      <Head of={message} head={head} user={app.user.value} />
       {head && to !== undefined && <PrivateNote to={to} />}
       {reply !== undefined && epoch !== undefined && <Quote view={view} answer={{ reply, epoch }} />}
       <Body message={message} view={view} me={app.user.value} />
-      <time dateTime={new Date(time).toISOString()} title={moment(time)}>
-        {clock(time)}
-      </time>
       {status === "failed" ? (
         <p class="error" role="alert">
           {t("failed", { reason: reasonOf(message.error) })}{" "}
@@ -188,24 +183,44 @@ interface Shown<M> {
   head: boolean;
 }
 
-function Author({ name, own, writeTo }: { name: string; own: boolean; writeTo?: () => void }) {
-  if (own || !writeTo) {
-    return (
-      <span class={`author ${hue(name)}`} dir="auto">
-        {name}
-      </span>
-    );
-  }
+interface HeadProps {
+  of: { time: number };
+  head: boolean;
+  user: string;
+  writeTo?: () => void;
+}
+
+/** Who wrote a message and when; of those that follow in a group, the time is shown when looked for. */
+function Head({ of: { time }, head, user, writeTo }: HeadProps) {
+  const when = (
+    <time dateTime={new Date(time).toISOString()} title={moment(time)}>
+      {clock(time)}
+    </time>
+  );
+  if (!head) return <span class="gutter">{when}</span>;
+  const name = legible(user);
   return (
-    <button
-      type="button"
-      class={`author ${hue(name)}`}
-      title={t("writePrivateTo", { user: name })}
-      onClick={writeTo}
-      dir="auto"
-    >
-      {name}
-    </button>
+    <>
+      <Avatar user={user} />
+      <span class="by">
+        {writeTo ? (
+          <button
+            type="button"
+            class={`author ${hue(user)}`}
+            title={t("writePrivateTo", { user: name })}
+            onClick={writeTo}
+            dir="auto"
+          >
+            {name}
+          </button>
+        ) : (
+          <span class={`author ${hue(user)}`} dir="auto">
+            {name}
+          </span>
+        )}{" "}
+        {when}
+      </span>
+    </>
   );
 }
 

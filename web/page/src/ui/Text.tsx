@@ -1,3 +1,4 @@
+import { legible } from "../state/names.ts";
 import { pieces, type Key, type Values } from "../state/i18n.ts";
 
 /**
@@ -5,5 +6,5 @@ import { pieces, type Key, type Values } from "../state/i18n.ts";
  * that one written from right to left, or made to look so, turns nothing around.
  */
 export function Text({ of, with: values }: { of: Key; with: Values }) {
-  return <>{pieces(of, values).map((piece, i) => (i % 2 === 0 ? piece : <bdi>{piece}</bdi>))}</>;
+  return <>{pieces(of, values).map((piece, i) => (i % 2 === 0 ? piece : <bdi>{legible(piece)}</bdi>))}</>;
 }

@@ -12,10 +12,13 @@ const REACTIONS = 34;
 /** Pixels that a reaction takes in its row, and what else is in that row. */
 const REACTION = 58;
 const REACTIONS_BESIDE = 60;
-/** What is beside a message's text: its time, and room for a button. */
-const BESIDE = 111;
-/** And where it was edited. */
-const EDITED = 50;
+/** What is beside a message's text: whose it is, and room for a button. */
+const BESIDE = 107;
+/** And where it was edited, or is on its way. */
+const EDITED = 55;
+const STATUS = 30;
+/** Widths of a 0 that a text is wide at most. */
+const MEASURE = 72;
 
 /**
  * Heights of rows that were not drawn yet. They have to be right nearly always:
@@ -24,6 +27,7 @@ const EDITED = 50;
 export class Estimates {
   readonly #pen = document.createElement("canvas").getContext("2d");
   #width = 0;
+  #measure = Infinity;
   #lines = new WeakMap<object, number>();
 
   /** Takes note of the list, and of how wide its text is drawn. */
@@ -31,6 +35,7 @@ export class Estimates {
     if (width === this.#width || !this.#pen) return;
     this.#width = width;
     this.#pen.font = getComputedStyle(list).font;
+    this.#measure = MEASURE * this.#pen.measureText("0").width;
     this.#lines = new WeakMap();
   }
 
@@ -47,11 +52,11 @@ export class Estimates {
     return PADDING + (head ? HEAD : 0) + note + quote + LINE * lines + below;
   }
 
-  #linesOf(message: { body: string; edited?: object }): number {
+  #linesOf(message: { body: string; edited?: object; status?: string }): number {
     let lines = this.#lines.get(message);
     if (lines === undefined) {
       lines = 0;
-      const beside = BESIDE + (message.edited ? EDITED : 0);
+      const beside = BESIDE + (message.edited ? EDITED : 0) + (message.status ? STATUS : 0);
       for (const line of message.body.split("\n")) lines += this.#wrapped(line, beside);
       this.#lines.set(message, lines);
     }
@@ -60,6 +65,6 @@ export class Estimates {
 
   #wrapped(line: string, beside: number): number {
     const width = this.#pen?.measureText(line).width ?? 8 * line.length;
-    return Math.max(1, Math.ceil(width / Math.max(100, this.#width - beside)));
+    return Math.max(1, Math.ceil(width / Math.max(100, Math.min(this.#measure, this.#width - beside))));
   }
 }
