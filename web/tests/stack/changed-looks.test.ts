@@ -107,7 +107,9 @@ test("all of it can be done by the keyboard alone, and the focus comes back", as
   const at = (selector: string) => focusAt(page, selector);
   const tab = (selector: string, key?: string) => tabTo(page, selector, key);
   await page.locator("#composer").focus();
-  await tab(".message:has(.reactions) .more", "Shift+Tab");
+  await tab("article.message", "Shift+Tab");
+  await tab("article:has(.reactions)", "ArrowUp");
+  await tab("article:has(.reactions) .more");
   await page.keyboard.press("Enter");
   const dialog = page.locator("dialog[open]");
   await dialog.waitFor();

@@ -7,6 +7,7 @@ import { hasMarkup, loadParser, parser, type Block, type Inline } from "../state
 import { split } from "../state/mentions.ts";
 import type { ChannelView } from "../state/view.ts";
 import { classes } from "./classes.ts";
+import { useStop } from "./current.ts";
 
 interface Props {
   message: { id: string; body: string; mentions?: readonly string[] };
@@ -25,6 +26,7 @@ export function Body({ message, view, me }: Props) {
   const { id, body, mentions = NOBODY } = message;
   const long = isLong(body);
   const cut = long && !view.expanded.value.has(id);
+  const stop = useStop();
   const marked = hasMarkup(body);
   const parse = marked ? parser.value : undefined;
   useEffect(() => {
@@ -37,7 +39,7 @@ export function Body({ message, view, me }: Props) {
         {blocks ? <Blocks of={blocks} me={me} /> : <Plain text={body} mentions={mentions} me={me} />}
       </div>
       {long && (
-        <button type="button" class="link" aria-expanded={!cut} onClick={() => view.toggle(id)}>
+        <button type="button" class="link" tabIndex={stop} aria-expanded={!cut} onClick={() => view.toggle(id)}>
           {t(cut ? "showAll" : "showLess")}
         </button>
       )}
@@ -106,7 +108,7 @@ function piece(inline: Inline, me: string) {
 
 function Link({ href, children }: { href: string; children: preact.ComponentChildren }) {
   return (
-    <a href={href} title={href} target="_blank" rel="noopener noreferrer nofollow">
+    <a href={href} title={href} tabIndex={useStop()} target="_blank" rel="noopener noreferrer nofollow">
       {children}
     </a>
   );
@@ -118,6 +120,7 @@ function Mention({ user, text, me }: { user: string; text: string; me: string })
 
 /** Code, with the button that copies it. */
 function Fence({ text, language }: { text: string; language: string }) {
+  const stop = useStop();
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
@@ -128,7 +131,7 @@ function Fence({ text, language }: { text: string; language: string }) {
     <div class="fence" dir="ltr">
       <p class="fence-bar">
         <bdi class="muted">{language}</bdi>
-        <button type="button" class="link" onClick={() => void copy(text).then(setCopied)}>
+        <button type="button" class="link" tabIndex={stop} onClick={() => void copy(text).then(setCopied)}>
           {t(copied ? "copied" : "copyCode")}
         </button>
         <span class="unseen" role="status">

@@ -13,6 +13,7 @@ import { Messages } from "./Messages.tsx";
 import { Member, Moderation } from "./Moderate.tsx";
 import { News } from "./News.tsx";
 import { Notice } from "./Notice.tsx";
+import { Overlay } from "./Overlay.tsx";
 import { Pins } from "./Pins.tsx";
 import { Sidebar } from "./Sidebar.tsx";
 import { Text } from "./Text.tsx";
@@ -109,6 +110,7 @@ export function Chat({ app }: { app: App }) {
       {view && <Member key={`member of ${view.channel.name}`} app={app} view={view} />}
       <Announcer app={app} />
       <Departed app={app} />
+      <Overlay app={app} />
       <Ask app={app} />
     </div>
   );

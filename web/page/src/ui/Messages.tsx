@@ -1,3 +1,4 @@
+import type { VirtualItem } from "@tanstack/virtual-core";
 import type { RefObject } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
@@ -7,6 +8,7 @@ import { hasMarkup, loadParser, parser } from "../state/markup.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
+import { Current, walk } from "./current.ts";
 import { Details, type Subject } from "./Details.tsx";
 import { Estimates } from "./estimate.ts";
 import { useFocusKept } from "./focus.ts";
@@ -85,9 +87,11 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   const items = begun ? list.getVirtualItems() : [];
   const run = runOf(items);
   const top = run[0]?.start ?? 0;
+  const offset = list.scrollOffset ?? 0;
+  const [chosen, choose] = useState<string | undefined>(undefined);
+  const stop = stopIn(items, rows, chosen, offset + (list.scrollRect?.height ?? 0));
   const measure = useCallback((node: HTMLDivElement | null) => list.measureElement(node), [list]);
   const unread = view.unread.value;
-  const offset = list.scrollOffset ?? 0;
   // What one reads back in; at the end it is today, and at the top the day is there itself.
   const topmost = atEnd || offset < HEADER ? undefined : items.find(({ end }) => end > offset);
   const dayInSight = topmost && timeOf(rows, topmost.index);
@@ -96,9 +100,11 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
       <div
         class="scroller"
         ref={scroller}
-        tabIndex={0}
+        tabIndex={stop === undefined ? 0 : -1}
         role="region"
         aria-label={t("messages", { name: channel.name })}
+        onKeyDown={walk}
+        onFocusIn={() => choose(focusedKey(scroller.current))}
       >
         <div class="sizer" style={{ height: `${list.getTotalSize()}px` }}>
           <Top view={view} />
@@ -114,13 +120,15 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
                 aria-posinset={item.index + 1}
                 aria-setsize={channel.hasOlder ? -1 : rows.length}
               >
-                <RowView
-                  app={app}
-                  view={view}
-                  row={rows[item.index]!}
-                  inspect={setSubject}
-                  found={found}
-                />
+                <Current.Provider value={item.key === stop}>
+                  <RowView
+                    app={app}
+                    view={view}
+                    row={rows[item.index]!}
+                    inspect={setSubject}
+                    found={found}
+                  />
+                </Current.Provider>
               </div>
             ))}
           </div>
@@ -164,6 +172,18 @@ function timeOf(rows: readonly Row[], index: number): number | undefined {
     if ("message" in row) return row.message.time;
   }
   return undefined;
+}
+
+/** The row that Tab leads to: where one was, or the last message that is in sight as a whole. */
+function stopIn(
+  items: readonly VirtualItem[],
+  rows: readonly Row[],
+  chosen: string | undefined,
+  bottom: number,
+): VirtualItem["key"] | undefined {
+  const messages = items.filter(({ index }) => "message" in rows[index]!);
+  const is = messages.find(({ key }) => key === chosen) ?? messages.filter(({ end }) => end <= bottom).at(-1);
+  return (is ?? messages[0])?.key;
 }
 
 /** The key of the row in which the focus is. */

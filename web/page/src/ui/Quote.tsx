@@ -2,6 +2,7 @@ import type { Message } from "@parley-chat/sdk";
 import { t } from "../state/i18n.ts";
 import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
+import { useStop } from "./current.ts";
 import { Icon } from "./Icon.tsx";
 
 /** Characters of a message that are quoted. */
@@ -17,6 +18,7 @@ export function excerpt({ body, deleted }: Message): string {
 /** The message that another one answers; a click goes there. */
 export function Quote({ view, answer }: { view: ChannelView; answer: { reply?: number; epoch: string } }) {
   const { changes } = view;
+  const stop = useStop();
   const quoted = changes.quoted(answer);
   if (!quoted) {
     return (
@@ -30,6 +32,7 @@ export function Quote({ view, answer }: { view: ChannelView; answer: { reply?: n
     <button
       type="button"
       class="quote"
+      tabIndex={stop}
       title={t("quoteJump", { user })}
       aria-label={t("quote", { user, body: excerpt(quoted) })}
       onClick={() => void changes.jump(seq)}

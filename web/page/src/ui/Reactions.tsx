@@ -4,6 +4,7 @@ import { AT_HAND, EMOJI } from "../state/emoji.ts";
 import { t } from "../state/i18n.ts";
 import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
+import { useStop } from "./current.ts";
 import { Text } from "./Text.tsx";
 
 /** Names of the reactors that a tooltip has at most. */
@@ -12,6 +13,7 @@ const HINTED = 10;
 /** How often people react to a message with each name; a click does so, too, or takes it back. */
 export function Reactions({ view, message }: { view: ChannelView; message: Message }) {
   const { changes, channel } = view;
+  const stop = useStop();
   const [who, setWho] = useState<Record<string, string>>({});
   const names = [...(message.reactions ?? []).map(({ name }) => name), ...changes.fresh(message)];
   const shown = names
@@ -39,6 +41,7 @@ export function Reactions({ view, message }: { view: ChannelView; message: Messa
           <button
             type="button"
             class={on ? "reaction on" : "reaction"}
+            tabIndex={stop}
             aria-pressed={on}
             aria-label={t(on ? "reactedToo" : "reacted", { name, n: count })}
             title={who[name] || undefined}

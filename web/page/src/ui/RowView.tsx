@@ -11,6 +11,7 @@ import type { ChannelView } from "../state/view.ts";
 import { Avatar } from "./Avatar.tsx";
 import { Body } from "./Body.tsx";
 import { classes } from "./classes.ts";
+import { useStop } from "./current.ts";
 import type { Subject } from "./Details.tsx";
 import { Icon } from "./Icon.tsx";
 import { Quote } from "./Quote.tsx";
@@ -63,6 +64,7 @@ export function RowView({ row, ...props }: Props & { row: Row }) {
 function StoredMessage({ app, view, message, head, inspect, found }: Props & Shown<Message>) {
   const { seq, user, to, deleted, edited, mentions = [], stale } = message;
   const { changes, channel } = view;
+  const stop = useStop();
   const own = user === app.user.value;
   const hidden = changes.deleting.value.has(keyOf(message));
   useEffect(() => {
@@ -70,7 +72,7 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
   }, [stale, message]);
   return (
     <article
-      tabIndex={-1}
+      tabIndex={stop}
       class={classes(
         "message",
         own && "own",
@@ -136,6 +138,7 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
         <button
           type="button"
           class="quiet more"
+          tabIndex={stop}
           aria-label={t("detailsOf", { user })}
           title={t("details")}
           onClick={() => inspect({ message, partition: channel.partition })}
@@ -149,8 +152,10 @@ function StoredMessage({ app, view, message, head, inspect, found }: Props & Sho
 
 function OwnMessage({ app, view, message, head }: Props & Shown<Outgoing>) {
   const { id, to, status, reply, epoch } = message;
+  const stop = useStop();
   return (
     <article
+      tabIndex={stop}
       class={classes("message own", status, to !== undefined && "private", head && "head")}
       data-status={status}
     >
@@ -192,6 +197,7 @@ interface HeadProps {
 
 /** Who wrote a message and when; of those that follow in a group, the time is shown when looked for. */
 function Head({ of: { time }, head, user, writeTo }: HeadProps) {
+  const stop = useStop();
   const when = (
     <time dateTime={new Date(time).toISOString()} title={moment(time)}>
       {clock(time)}
@@ -206,6 +212,7 @@ function Head({ of: { time }, head, user, writeTo }: HeadProps) {
         {writeTo ? (
           <button
             type="button"
+            tabIndex={stop}
             class={`author ${hue(user)}`}
             title={t("writePrivateTo", { user: name })}
             onClick={writeTo}

@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { App } from "../state/app.ts";
 
@@ -9,6 +10,9 @@ export function composing(event: KeyboardEvent): boolean {
   return event.isComposing || event.keyCode === 229;
 }
 
+/** What was opened by a key: the way to places by name, or the list of keys. */
+export const overlay = signal<"switcher" | "keys" | undefined>(undefined);
+
 /** Escape closes what lies over the chat; Alt and an arrow show the next channel. */
 export function useShortcuts(app: App, close: () => void): void {
   useEffect(() => {
@@ -16,6 +20,11 @@ export function useShortcuts(app: App, close: () => void): void {
       if (composing(event)) return;
       if (document.querySelector("dialog[open]")) return; // it has Escape for itself
       if (event.key === "Escape") close();
+      const opens = opened(event);
+      if (opens) {
+        event.preventDefault();
+        overlay.value = opens;
+      }
       if (!event.altKey || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
       event.preventDefault();
       app.step(event.key === "ArrowUp" ? -1 : 1);
@@ -23,4 +32,12 @@ export function useShortcuts(app: App, close: () => void): void {
     window.addEventListener("keydown", listener);
     return () => window.removeEventListener("keydown", listener);
   }, []);
+}
+
+/** What a key opens, wherever the focus is; the question mark only where one does not write. */
+function opened(event: KeyboardEvent): "switcher" | "keys" | undefined {
+  const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+  if (key.toLowerCase() === "k" && (ctrlKey || metaKey) && !altKey && !shiftKey) return "switcher";
+  const writing = (event.target as HTMLElement).closest("input, textarea, select");
+  return key === "?" && !ctrlKey && !metaKey && !writing ? "keys" : undefined;
 }
