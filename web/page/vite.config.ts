@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { emoji } from "./emoji.ts";
 
 const sdk = fileURLToPath(new URL("../sdk/src/index.ts", import.meta.url));
 
@@ -7,6 +8,7 @@ export default defineConfig({
   // Wherever it is served: everything is relative to the page's own address.
   base: "./",
   root: fileURLToPath(new URL(".", import.meta.url)),
+  plugins: [emoji()],
   resolve: { alias: { "@parley-chat/sdk": sdk } },
   build: {
     outDir: "../dist",

@@ -116,7 +116,7 @@ test("all of it can be done by the keyboard alone, and the focus comes back", as
   await tab(".at-hand button:last-child");
   await page.keyboard.press("Enter");
   await dialog.locator(".picker").waitFor();
-  for (const key of ["ArrowRight", "ArrowDown", "Enter"]) await page.keyboard.press(key);
+  for (const key of ["ArrowDown", "ArrowRight", "ArrowDown", "Enter"]) await page.keyboard.press(key);
   await done.locator(".reaction.on").waitFor();
   await dialog.waitFor({ state: "detached" });
   await until("the focus", () => at(".message:has(.reactions) .more"));

@@ -246,4 +246,9 @@ export const zh: Record<Key, string> = {
   keyWalk: "逐条浏览消息",
   keyMenu: "打开消息菜单",
   keyEscape: "关闭，或取消编辑、回复",
+  emoji: "表情",
+  findEmoji: "搜索表情",
+  emojiGroups: "表情分类",
+  favourites: "常用",
+  emojiFound: "找到 {n} 个",
 };

@@ -245,4 +245,9 @@ export const en = {
   keyWalk: "From message to message",
   keyMenu: "Menu of the message",
   keyEscape: "Close, or stop editing or replying",
+  emoji: "Emoji",
+  findEmoji: "Find an emoji",
+  emojiGroups: "Groups of emoji",
+  favourites: "Used most",
+  emojiFound: "{n} found",
 };

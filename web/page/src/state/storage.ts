@@ -46,3 +46,7 @@ export function isString(value: unknown): value is string {
 export function isBoolean(value: unknown): value is boolean {
   return typeof value === "boolean";
 }
+
+export function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isString);
+}

@@ -3,6 +3,7 @@ import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import type { ChannelView } from "../state/view.ts";
 import { missingIn } from "./Access.tsx";
+import { EmojiButton } from "./EmojiButton.tsx";
 import { Icon } from "./Icon.tsx";
 import { MentionList, useMentions } from "./Mentions.tsx";
 import { excerpt } from "./Quote.tsx";
@@ -30,14 +31,19 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
     const end = field.current?.value.length ?? 0;
     if (editing) field.current?.setSelectionRange(end, end);
   }, [to, chosen, editing, replying]);
-  const mentions = useMentions(view, (text, cursor) => {
+  const write = (text: string, cursor: number) => {
     set(text);
     const { current } = field;
     if (!current) return;
     current.value = text; // now, so that the cursor has its place
     current.focus();
     current.setSelectionRange(cursor, cursor);
-  });
+  };
+  const mentions = useMentions(view, write);
+  const insert = (emoji: string) => {
+    const { selectionStart: from, selectionEnd: to } = field.current!;
+    write(text.slice(0, from) + emoji + text.slice(to), from + emoji.length);
+  };
 
   const limit = app.client.value?.session?.limits.body ?? Infinity;
   const excess = encoder.encode(text).length - limit;
@@ -81,29 +87,32 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
       <label class="unseen" for="composer">
         {label}
       </label>
-      <textarea
-        id="composer"
-        ref={field}
-        rows={Math.min(8, text.split("\n").length)}
-        value={text}
-        placeholder={missing ? "" : label}
-        readOnly={missing !== undefined && !editing}
-        aria-disabled={missing !== undefined && !editing}
-        aria-describedby="composer-about composer-error"
-        aria-invalid={excess > 0}
-        aria-autocomplete="list"
-        aria-controls={open ? "mentions" : undefined}
-        aria-activedescendant={open ? `mention-${mentions.at}` : undefined}
-        onInput={(e) => {
-          const { value } = e.currentTarget;
-          set(value);
-          if (!editing && to === undefined && value.trim() !== "") view.moderation.typed();
-          mentions.follow(e.currentTarget);
-        }}
-        onBlur={mentions.close}
-        onKeyDown={onKeyDown}
-        dir="auto"
-      />
+      <div class="field">
+        <textarea
+          id="composer"
+          ref={field}
+          rows={Math.min(8, text.split("\n").length)}
+          value={text}
+          placeholder={missing ? "" : label}
+          readOnly={missing !== undefined && !editing}
+          aria-disabled={missing !== undefined && !editing}
+          aria-describedby="composer-about composer-error"
+          aria-invalid={excess > 0}
+          aria-autocomplete="list"
+          aria-controls={open ? "mentions" : undefined}
+          aria-activedescendant={open ? `mention-${mentions.at}` : undefined}
+          onInput={(e) => {
+            const { value } = e.currentTarget;
+            set(value);
+            if (!editing && to === undefined && value.trim() !== "") view.moderation.typed();
+            mentions.follow(e.currentTarget);
+          }}
+          onBlur={mentions.close}
+          onKeyDown={onKeyDown}
+          dir="auto"
+        />
+        {(!missing || editing) && <EmojiButton insert={insert} />}
+      </div>
       <button
         type="submit"
         class="primary"

@@ -1,10 +1,11 @@
 import type { Message, Reactor } from "@parley-chat/sdk";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { AT_HAND, EMOJI } from "../state/emoji.ts";
+import { useEffect, useState } from "preact/hooks";
+import { AT_HAND } from "../state/emoji.ts";
 import { t } from "../state/i18n.ts";
 import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 import { useStop } from "./current.ts";
+import { EmojiPicker } from "./EmojiPicker.tsx";
 import { Text } from "./Text.tsx";
 
 /** Names of the reactors that a tooltip has at most. */
@@ -91,7 +92,7 @@ export function AtHand({ view, message, done }: Choice) {
           +
         </button>
       </div>
-      {all && <Picker choose={choose} />}
+      {all && <EmojiPicker choose={choose} words />}
     </>
   );
 }
@@ -100,58 +101,6 @@ interface Choice {
   view: ChannelView;
   message: Message;
   done(): void;
-}
-
-/** Emoji in rows of eight, by the arrow keys, and a field for any other. */
-function Picker({ choose }: { choose(name: string): void }) {
-  const grid = useRef<HTMLDivElement>(null);
-  const [at, setAt] = useState(0);
-  const [other, setOther] = useState("");
-  useLayoutEffect(() => grid.current?.querySelector<HTMLElement>("[tabindex='0']")?.focus(), [at]);
-  const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -8, ArrowDown: 8 };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const to = at + (steps[event.key] ?? NaN);
-    if (!(to >= 0 && to < EMOJI.length)) return;
-    event.preventDefault();
-    setAt(to);
-  };
-  const name = other.trim();
-  const fits = name !== "" && new TextEncoder().encode(name).length <= 64;
-  return (
-    <div class="picker">
-      <div class="grid" ref={grid} role="group" aria-label={t("reactions")} onKeyDown={onKeyDown}>
-        {EMOJI.map((name, i) => (
-          <button
-            key={name}
-            type="button"
-            class="emoji"
-            tabIndex={i === at ? 0 : -1}
-            aria-label={t("reactWith", { name })}
-            onClick={() => choose(name)}
-          >
-            {name}
-          </button>
-        ))}
-      </div>
-      <form
-        class="other"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (fits) choose(name);
-        }}
-      >
-        <input
-          aria-label={t("otherReaction")}
-          placeholder={t("otherReaction")}
-          value={other}
-          onInput={(e) => setOther(e.currentTarget.value)}
-        />
-        <button type="submit" disabled={!fits}>
-          {t("react")}
-        </button>
-      </form>
-    </div>
-  );
 }
 
 /** Who reacts to a message, by name of the reaction. */
