@@ -28,6 +28,8 @@ func (o *owner) spoil(p *schema.Push) {
 		skipLink(p)
 	case plantNoPurge:
 		p.Updates = slices.DeleteFunc(slices.Clone(p.Updates), func(u *schema.Update) bool { return u.GetPurged().GetBy().GetUser() != "" })
+	case plantUntouched:
+		forgetPrivate(p)
 	default:
 		for _, u := range p.Updates {
 			o.w.unbind(u)
@@ -55,5 +57,13 @@ func (w *world) unbind(u *schema.Update) {
 		if s := u.GetSnapshot(); s != nil {
 			s.Settings = nil
 		}
+	}
+}
+
+// forgetPrivate calls a channel untouched that has no public message and no public change.
+func forgetPrivate(p *schema.Push) {
+	joined := p.Updates[len(p.Updates)-1].GetJoined()
+	if s := p.Updates[0].GetSnapshot(); s.GetFirst() && joined != nil && joined.Last == 0 && joined.Clast == 0 {
+		s.Untouched = true
 	}
 }

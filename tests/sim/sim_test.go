@@ -79,6 +79,7 @@ const (
 	plantUnfrozen        plant = "the settings are not in the snapshot"
 	plantSlash           plant = "names with a slash are mixed up"
 	plantNoPurge         plant = "the purge of a ban is not told"
+	plantUntouched       plant = "a channel counts as untouched after private messages"
 )
 
 var plants = []plant{
@@ -87,7 +88,7 @@ var plants = []plant{
 	plantRefusal, plantReuse, plantLapsed, plantKeptRight,
 	plantLostChange, plantVoidEdit, plantStale, plantLatePage, plantLeakedChange, plantSkippedLink, plantPurge, plantTwice,
 	plantBannedSeen, plantStaysIn, plantMuteForgotten, plantLiftLost, plantSanctionLost, plantPurgeLost, plantUnfrozen,
-	plantSlash, plantNoPurge,
+	plantSlash, plantNoPurge, plantUntouched,
 }
 
 // plantSeeds is within how many seeds each plant must be found.
