@@ -24,10 +24,11 @@ import (
 	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
-// floods and hostile are the parts that run alone: what they leave in memory would
+// floods, idle and hostile are the parts that run alone: what they leave in memory would
 // be measured with the others, and hostile needs authentication.
 const (
 	floods  = "floods"
+	idle    = "idle"
 	hostile = "hostile"
 )
 
@@ -61,7 +62,7 @@ func main() {
 	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name; each: one after the other")
 	flag.StringVar(&o.pomelo, "pomelo", "", "folder of an application of pomelo to measure beside, tests/bench/pomelo; default: none")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
-	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, api, revocation, or floods, hostile; default: all but the last two")
+	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, api, revocation, or floods, idle, hostile; default: all but the last three")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -164,9 +165,10 @@ func (b *bench) parts(ctx context.Context, binary, only string, o options) error
 		{"api", func() error { return b.api(ctx) }},
 		{"revocation", func() error { return b.revocation(ctx, binary) }},
 		{floods, func() error { return b.floods(ctx) }},
+		{idle, func() error { return b.idle(ctx) }},
 		{hostile, func() error { return b.hostile(ctx, o) }},
 	} {
-		if only != part.name && (only != "" || part.name == floods || part.name == hostile) {
+		if only != part.name && (only != "" || slices.Contains([]string{floods, idle, hostile}, part.name)) {
 			continue
 		}
 		if err := part.measure(); err != nil {
@@ -196,8 +198,11 @@ func (b *bench) row(what, format string, args ...any) {
 
 func (b *bench) print(only string) {
 	command := "make bench"
-	if only == floods || only == hostile {
+	switch only {
+	case floods, hostile:
 		command = "make " + only
+	case idle:
+		command = "go run ./tests/bench --only idle"
 	}
 	fmt.Printf("\n%s, %s/%s, %d cores, `%s`\n\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), command)
 	fmt.Println("| what | measured |\n|---|---|")
