@@ -38,7 +38,7 @@ export LISTEN DATA STACK PARTS PLATFORMS WITHOUT_ENGINE
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
 .PHONY: build release release-image publish kafka jaeger generate docs
-.PHONY: test rehearse test-go test-web test-websocket test-api test-pomelo test-release test-deploy test-docker bad-input fuzz lint audit sim
+.PHONY: test rehearse test-go test-web test-parking test-websocket test-api test-pomelo test-release test-deploy test-docker bad-input fuzz lint audit sim
 .PHONY: bench floods hostile chaos soak handover storm planted
 .DEFAULT_GOAL := help
 
@@ -113,6 +113,10 @@ test-web: $(ENGINE) $(PAGE) test-go
 test-kafka: check $(ENGINE) ## run the tests of what the log is for against Apache Kafka (minutes)
 	@deploy/kafka/get.sh || { [ "$$CI" != true ] && echo "the tests against Apache Kafka are skipped"; }
 	@[ ! -d deploy/kafka/libs ] || PARLEY_TEST_KAFKA=apache go test -count=1 -p 3 -timeout 25m $(KAFKA_TESTED)
+
+test-parking: check race-check ## run the connector's tests with connections that are parked after every message, and never (minutes)
+	go test $(RACE) -count=1 -timeout 20m -tags parkalways ./connector/...
+	go test $(RACE) -count=1 -timeout 20m -tags parknever ./connector/...
 
 test-deploy: check $(ENGINE) $(PAGE) ## check what is shipped in deploy/ against the program and the servers it is for
 	cd deploy/check && go vet ./... && go test -timeout 20m ./...

@@ -104,7 +104,8 @@ func (inc *incarnation) accept(f front.Front, t *admission.Ticket, token string)
 	t.Upgraded(func() { f.Dismiss(rpc.CloseTryLater, "no hello yet, and others wait: try later") })
 	served := inc.sessions.add(s, func() {
 		inc.metrics.connections.Add(1)
-		inc.spawn(s.serve)
+		inc.work.Add(1) // until it has ended, read or parked
+		go s.serve()
 	})
 	if served {
 		inc.metrics.upgrades.Add(1, outcomeOK)

@@ -295,7 +295,9 @@ func (f *oneShot) Dialect() room.Dialect { return nil }
 
 func (f *oneShot) Manner() front.Manner { return front.Manner{} }
 
-func (f *oneShot) Serve(func(rpc.Request, *rpc.Error)) front.Ending { return front.Ending{} }
+func (f *oneShot) Serve(func(rpc.Request, *rpc.Error), func()) (front.Ending, bool) {
+	return front.Ending{}, false
+}
 
 func (f *oneShot) Discard() {}
 

@@ -311,6 +311,7 @@ func (c *Connector) runIncarnation(ctx context.Context) error {
 	// not wait for them.
 	c.ending.Go(func() {
 		inc.work.Wait()
+		inc.shared.Parking.Wait()
 		release()
 	})
 	return err

@@ -68,9 +68,14 @@ func (inc *incarnation) newSession(f front.Front, token string) *session {
 	}
 }
 
-// serve reads until the connection ends.
+// serve reads until the connection ends, which is counted among the incarnation's work.
+// While the connection is parked nothing is left of it but that.
 func (s *session) serve() {
-	ending := s.front.Serve(s.handle)
+	ending, parked := s.front.Serve(s.handle, s.serve)
+	if parked {
+		return
+	}
+	defer s.inc.work.Done()
 	clean, reason := s.howEnded(ending)
 	s.end(clean, reason)
 	s.inc.metrics.closed(ending)

@@ -22,8 +22,11 @@ type Front interface {
 
 	// Serve reads requests, hands each to handle on the calling goroutine, and
 	// returns how the connection ended. A request that cannot be read comes with
-	// the error to answer it with.
-	Serve(handle func(rpc.Request, *rpc.Error)) Ending
+	// the error to answer it with. Where nothing comes for a while it may return
+	// that the connection is parked: it has not ended, and again is called, on a
+	// goroutine of its own, when Serve is to be called again, which may be before
+	// this call has returned.
+	Serve(handle func(rpc.Request, *rpc.Error), again func()) (end Ending, parked bool)
 	// Discard waits, for seconds at most, until the client has taken note of the
 	// end, and lets go of the connection. It follows Serve.
 	Discard()

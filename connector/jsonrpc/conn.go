@@ -1,6 +1,8 @@
 package jsonrpc
 
 import (
+	"errors"
+
 	"github.com/parley-chat/parley/connector/front"
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/connector/ws"
@@ -18,14 +20,18 @@ func (Conn) Dialect() room.Dialect { return Dialect{} }
 // Manner is that of the documented protocol.
 func (Conn) Manner() front.Manner { return front.Manner{} }
 
-// Serve reads requests until the connection ends.
-func (c Conn) Serve(handle func(rpc.Request, *rpc.Error)) front.Ending {
+// Serve reads requests until the connection ends, or is parked.
+func (c Conn) Serve(handle func(rpc.Request, *rpc.Error), again func()) (end front.Ending, parked bool) {
+	c.Park(again)
 	err := c.Read(func(frame []byte) {
 		if !c.Closing() {
 			handle(rpc.Parse(frame))
 		}
 	})
-	return front.Ending{Ours: c.ClosedWith(), Theirs: ws.CodeOf(err), Clean: ws.InOrder(err)}
+	if errors.Is(err, ws.ErrParked) {
+		return end, true
+	}
+	return front.Ending{Ours: c.ClosedWith(), Theirs: ws.CodeOf(err), Clean: ws.InOrder(err)}, false
 }
 
 // Answer sends a response with a result.

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,10 +19,21 @@ import (
 // where secure is its configuration; it returns its address.
 func echoing(t *testing.T, secure *tls.Config) string {
 	t.Helper()
-	return serving(t, secure, func(c *Conn) {
-		_ = c.Read(func(message []byte) { c.Send(TextFrame(message)) })
+	return serving(t, secure, func(c *Conn) { echo(c, func() {}) })
+}
+
+// echo answers every message with itself. ended is called when the connection has.
+func echo(c *Conn, ended func()) {
+	serve := func() {
+		err := c.Read(func(message []byte) { c.Send(TextFrame(message)) })
+		if errors.Is(err, ErrParked) {
+			return
+		}
 		c.Discard()
-	})
+		ended()
+	}
+	c.Park(serve)
+	serve()
 }
 
 // serving is a server that hands each connection to serve.
@@ -31,9 +43,9 @@ func serving(t *testing.T, secure *tls.Config, serve func(*Conn)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upgrader, flushers := NewUpgrader("", time.Minute), NewFlushers()
+	upgrader, flushers, parking := NewUpgrader("", time.Minute), NewFlushers(), new(Parking)
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := upgrader.Upgrade(w, r, Options{Message: 64 << 10, Queue: 4 << 20, Flushers: flushers})
+		c, err := upgrader.Upgrade(w, r, Options{Message: 64 << 10, Queue: 4 << 20, Flushers: flushers, Parking: parking})
 		if err != nil {
 			return
 		}

@@ -53,6 +53,9 @@ type Conn struct {
 	heard    atomic.Bool   // a message, since somebody looked
 	stream   *bufio.Reader // what is read where there is no WebSocket; nil: there is one
 	farewell func(code int, reason string) []byte
+	parking  *Parking // nil: it is never parked
+	again    func()   // reads on once it is not parked any more; nil: it is never parked
+	resumed  bool     // it was parked until now; owned by the reader
 
 	mu       sync.Mutex
 	queue    [][]byte
@@ -64,16 +67,17 @@ type Conn struct {
 	writing  bool          // a writer is at work, or will be
 	began    time.Time     // of the write under way; zero: none is
 	idle     *sync.Cond
-	sent     int  // bytes, since the connection began
-	awaited  bool // somebody waits for the writer's end
-	closing  bool // a close frame is queued or sent: nothing may follow it
-	dead     bool // cut: nothing is written any more
-	code     int  // of the close frame that we began; 0: none
+	sent     int   // bytes, since the connection began
+	awaited  bool  // somebody waits for the writer's end
+	closing  bool  // a close frame is queued or sent: nothing may follow it
+	dead     bool  // cut: nothing is written any more
+	code     int   // of the close frame that we began; 0: none
+	ticket   int32 // of its newest stay in the parking; guarded by that, too
 }
 
 // New sends over a line. Only what an [Upgrader] has upgraded can be read.
 func New(line Line, o Options) *Conn {
-	c := &Conn{net: line, limit: o.Queue, flushers: o.Flushers, budget: o.Budget, requests: o.Requests, reading: o.Reading, farewell: closeFrame}
+	c := &Conn{net: line, limit: o.Queue, flushers: o.Flushers, budget: o.Budget, requests: o.Requests, reading: o.Reading, parking: o.Parking, farewell: closeFrame}
 	c.idle = sync.NewCond(&c.mu)
 	c.life.pingedAt = time.Now()
 	return c
@@ -138,6 +142,7 @@ func (c *Conn) beginClose(code int) {
 		c.budget.ends(c)
 	}
 	_ = c.net.SetDeadline(time.Now().Add(closeTimeout))
+	c.unpark()
 }
 
 // closeSlow closes without sending what is queued, or reading on. The lock is
@@ -374,6 +379,7 @@ func (c *Conn) Abort() {
 	}
 	c.queue, c.inHand, c.counted = nil, nil, false
 	c.wake()
+	c.unpark()
 	c.mu.Unlock()
 	_ = c.net.Close()
 }
@@ -388,10 +394,3 @@ func (c *Conn) Discard() {
 	c.Abort()
 	c.awaitIdle()
 }
-
-// Reserve counts n bytes of what the connection has asked; false: they are too
-// many.
-func (c *Conn) Reserve(n int) bool { return c.requests.Reserve(&c.asked, n, c.limit) }
-
-// Release counts n bytes less.
-func (c *Conn) Release(n int) { c.requests.Release(&c.asked, n) }

@@ -8,6 +8,7 @@ const (
 	opBinary = 0x2
 	opClose  = 0x8
 	opPing   = 0x9
+	opPong   = 0xa
 	final    = 0x80
 )
 

@@ -24,24 +24,38 @@ type frameHeads struct {
 // check reads on. With an error it returns how many bytes come before the frame
 // that is at fault, or before what of it is in b.
 func (f *frameHeads) check(b []byte) (good int, err error) {
-	for i := 0; i < len(b); {
+	for good < len(b) && err == nil {
+		var n int
+		n, err = f.frame(b[good:])
+		good += n
+	}
+	return good, err
+}
+
+// frame is check to the end of a frame at most.
+func (f *frameHeads) frame(b []byte) (n int, err error) {
+	head := 0
+	for n < len(b) {
 		if f.skip > 0 {
-			n := min(f.skip, uint64(len(b)-i))
-			f.skip -= n
-			i += int(n)
-			continue
+			payload := min(f.skip, uint64(len(b)-n))
+			f.skip -= payload
+			n += int(payload)
+		} else {
+			if f.have == 0 {
+				head = n
+			}
+			f.head[f.have] = b[n]
+			f.have++
+			n++
+			if err := f.next(); err != nil {
+				return head, err
+			}
 		}
-		if f.have == 0 {
-			good = i
-		}
-		f.head[f.have] = b[i]
-		f.have++
-		i++
-		if err := f.next(); err != nil {
-			return good, err
+		if f.have == 0 && f.skip == 0 {
+			return n, nil
 		}
 	}
-	return len(b), nil
+	return n, nil
 }
 
 // next looks at the head as far as it has been read.

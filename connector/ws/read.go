@@ -45,6 +45,12 @@ func (c *Conn) readAll(kind int, handle func([]byte)) error {
 }
 
 func (c *Conn) readOne(wanted int, handle func([]byte)) error {
+	parks := c.canPark()
+	if parks {
+		if err := c.awaitFrame(); err != nil {
+			return err
+		}
+	}
 	kind, r, err := c.ws.NextReader()
 	if err != nil {
 		c.closeFor(err)
@@ -59,8 +65,10 @@ func (c *Conn) readOne(wanted int, handle func([]byte)) error {
 		c.Close(websocket.CloseUnsupportedData, "text frames are not accepted")
 		return errKind
 	}
-	if err := c.armMessage(messageTimeout); err != nil {
-		return err
+	if !parks {
+		if err := c.armMessage(messageTimeout); err != nil {
+			return err
+		}
 	}
 	defer func() { c.reading.Release(&c.incoming, int(c.incoming.Load())) }()
 	message, err := c.readMessage(r)
@@ -72,8 +80,10 @@ func (c *Conn) readOne(wanted int, handle func([]byte)) error {
 		c.Close(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
 		return errNotUTF8
 	}
-	if err := c.armMessage(0); err != nil {
-		return err
+	if !parks {
+		if err := c.armMessage(0); err != nil {
+			return err
+		}
 	}
 	c.socket.read = 0
 	return c.take(message, handle)

@@ -100,3 +100,10 @@ func (c *Conn) blocked() bool {
 	defer c.mu.Unlock()
 	return c.writing && (!c.hasRoom() || c.queued > takeBytes)
 }
+
+// Reserve counts n bytes of what the connection has asked; false: they are too
+// many.
+func (c *Conn) Reserve(n int) bool { return c.requests.Reserve(&c.asked, n, c.limit) }
+
+// Release counts n bytes less.
+func (c *Conn) Release(n int) { c.requests.Release(&c.asked, n) }

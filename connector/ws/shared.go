@@ -18,6 +18,7 @@ type Shared struct {
 	Queues   *Budget     // nil: no bound
 	Requests *quota.Pool // of what clients have asked, and is not answered
 	Reading  *quota.Pool // of messages that are being read
+	Parking  *Parking    // of connections that nothing comes from
 
 	limits   rpc.Limits
 	readRate int // bytes a second of each
@@ -29,7 +30,7 @@ type Shared struct {
 func NewShared(l rpc.Limits, readRate int, queues *Budget, slowed func()) *Shared {
 	return &Shared{
 		Flushers: NewFlushers(), Queues: queues,
-		Requests: quota.NewPool(requestBytes, requestShare), Reading: quota.NewPool(readingBytes, 0),
+		Requests: quota.NewPool(requestBytes, requestShare), Reading: quota.NewPool(readingBytes, 0), Parking: new(Parking),
 		limits: l, readRate: readRate, slowed: slowed,
 	}
 }
@@ -38,6 +39,6 @@ func NewShared(l rpc.Limits, readRate int, queues *Budget, slowed func()) *Share
 func (s *Shared) Options() Options {
 	return Options{
 		Message: s.limits.Frame, Queue: s.limits.Queue, ReadRate: s.readRate, OnSlowed: s.slowed,
-		Flushers: s.Flushers, Budget: s.Queues, Requests: s.Requests, Reading: s.Reading,
+		Flushers: s.Flushers, Budget: s.Queues, Requests: s.Requests, Reading: s.Reading, Parking: s.Parking,
 	}
 }

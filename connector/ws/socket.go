@@ -3,6 +3,7 @@ package ws
 import (
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,21 +29,79 @@ type socket struct {
 	// Set before the connection is read as a WebSocket.
 	pace   pace
 	frames frameHeads
+	ahead  []byte  // what was read and the library has not got; owned by the reading goroutine
+	buffer *buffer // that it is in; nil: there is none
 }
 
+// buffer is what a socket reads ahead into. One from which nothing comes has none.
+type buffer [bufferBytes]byte
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// Read hands the library one frame at most: it has nothing of the next one, which
+// waits here.
 func (s *socket) Read(p []byte) (int, error) {
-	n, err := s.Line.Read(p)
 	if s.queue.Load() == nil {
-		return n, err
+		return s.Line.Read(p)
 	}
+	var n int
+	var err error
+	if len(s.ahead) > 0 {
+		n = copy(p, s.ahead)
+	} else if n, err = s.Line.Read(p); n > 0 {
+		if bad := s.account(n); bad != nil {
+			return 0, bad
+		}
+	}
+	end, bad := s.frames.frame(p[:n])
+	switch {
+	case len(s.ahead) > 0:
+		s.take(end)
+	case end < n:
+		s.keep(p[end:n])
+	}
+	if bad != nil {
+		return end, bad
+	}
+	return end, err
+}
+
+// take takes n bytes out of what was read ahead.
+func (s *socket) take(n int) {
+	if s.ahead = s.ahead[n:]; len(s.ahead) == 0 && s.buffer != nil {
+		buffers.Put(s.buffer)
+		s.ahead, s.buffer = nil, nil
+	}
+}
+
+// keep appends to what was read ahead.
+func (s *socket) keep(b []byte) {
+	if s.buffer == nil {
+		s.buffer = buffers.Get().(*buffer)
+	}
+	s.ahead = append(s.buffer[:copy(s.buffer[:], s.ahead)], b...) // which is longer at most where the library's buffer is
+}
+
+// account counts n bytes that were read, and waits where they are too many at once.
+func (s *socket) account(n int) error {
 	if s.read += n; s.read > s.limit {
-		return 0, errFlood
+		return errFlood
 	}
 	s.pace.wait(n)
-	if good, bad := s.frames.check(p[:n]); bad != nil {
-		return good, bad
+	return nil
+}
+
+// fill waits for bytes and reads them ahead: what is there already must be less than a
+// buffer.
+func (s *socket) fill() error {
+	b := buffers.Get().(*buffer)
+	defer buffers.Put(b)
+	n, err := s.Line.Read(b[:bufferBytes-len(s.ahead)])
+	if n == 0 {
+		return err
 	}
-	return n, err
+	s.keep(b[:n])
+	return s.account(n)
 }
 
 // pace is how fast a client is read.

@@ -25,6 +25,7 @@ type Options struct {
 	Budget   *Budget     // of all queues together; nil: none
 	Requests *quota.Pool // of what all connections ask; nil: none
 	Reading  *quota.Pool // of the messages that are being read of all; nil: none
+	Parking  *Parking    // of what nothing comes from; nil: it is read all the time
 	OnSlowed func()      // called when reading waits for ReadRate; nil: nothing to do
 }
 

@@ -67,12 +67,13 @@ func (c *Conn) Manner() front.Manner {
 	return front.Manner{Protocol: front.Pomelo, Members: maxUsers, Sends: c.sends, Patient: true}
 }
 
-// Serve reads requests until the connection ends.
-func (c *Conn) Serve(handle func(rpc.Request, *rpc.Error)) front.Ending {
+// Serve reads requests until the connection ends: one whose client sends heartbeats is
+// never parked.
+func (c *Conn) Serve(handle func(rpc.Request, *rpc.Error), _ func()) (end front.Ending, parked bool) {
 	c.ask = handle
-	e := c.Exchange(c.greet, c.take)
-	c.remember(e)
-	return e
+	end = c.Exchange(c.greet, c.take)
+	c.remember(end)
+	return end, false
 }
 
 // greet answers the handshake. A token in it is the user's.

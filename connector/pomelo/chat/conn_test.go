@@ -72,7 +72,7 @@ func (r *rig) Open(c *ws.Conn, from ws.Arrival) {
 	r.conns <- g
 	go func() {
 		defer close(g.ended)
-		g.Serve(g.take)
+		_, _ = g.Serve(g.take, nil)
 		g.Discard()
 	}()
 }

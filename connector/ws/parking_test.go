@@ -1,0 +1,255 @@
+package ws
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/internal/testing/wstest"
+)
+
+// parkingLot is a server that echoes, and what it knows of its connections.
+type parkingLot struct {
+	t    *testing.T
+	addr string
+
+	mu    sync.Mutex
+	conns []*Conn
+	ended int
+}
+
+func newParkingLot(t *testing.T) *parkingLot {
+	t.Helper()
+	if !canPoll {
+		t.Skip("nothing is parked on this system, or with this build tag")
+	}
+	p := &parkingLot{t: t}
+	p.addr = serving(t, nil, func(c *Conn) {
+		p.mu.Lock()
+		p.conns = append(p.conns, c)
+		p.mu.Unlock()
+		echo(c, func() {
+			p.mu.Lock()
+			p.ended++
+			p.mu.Unlock()
+		})
+	})
+	return p
+}
+
+// open opens connections.
+func (p *parkingLot) open(n int) []net.Conn {
+	p.t.Helper()
+	all := make([]net.Conn, n)
+	for i := range all {
+		c, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.t.Cleanup(func() { _ = c.Close() })
+		wstest.Upgrade(p.t, c)
+		all[i] = c
+	}
+	return all
+}
+
+// parked waits until so many connections are parked.
+func (p *parkingLot) parked(want int) {
+	p.t.Helper()
+	p.awaits(fmt.Sprint(want, " are parked"), func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return want == 0 && len(p.conns) == 0 || len(p.conns) > 0 && p.conns[0].parking.Count() == want
+	})
+}
+
+func (p *parkingLot) awaits(what string, is func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("it does not come to be that %s", what)
+		}
+	}
+}
+
+// answers sends bytes and wants these texts back.
+func answers(t *testing.T, c net.Conn, send string, want ...string) {
+	t.Helper()
+	if _, err := c.Write([]byte(send)); err != nil {
+		t.Fatal(err)
+	}
+	hears(t, c, want...)
+}
+
+func hears(t *testing.T, c net.Conn, want ...string) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+	for _, text := range want {
+		f, err := wstest.Read(c)
+		if err != nil || string(f.Payload) != text {
+			t.Fatalf("heard %q, %v, want %q", f.Payload, err, text)
+		}
+	}
+}
+
+// Connections from which nothing comes have no goroutine, and none is left of what
+// watched them when they are gone. All that wake at once are answered, and parked again.
+func TestParkedConnectionsHaveNoGoroutine(t *testing.T) {
+	const n = 400
+	p := newParkingLot(t)
+	before := runtime.NumGoroutine()
+	all := p.open(n)
+	for range 3 {
+		p.parked(n)
+		p.awaits("their goroutines have ended", func() bool { return runtime.NumGoroutine() < before+n/4 })
+		var work sync.WaitGroup
+		for i, c := range all {
+			work.Go(func() { answers(t, c, frame(fin|text, fmt.Sprint(i)), fmt.Sprint(i)) })
+		}
+		work.Wait()
+	}
+	for _, c := range all {
+		_ = c.Close()
+	}
+	p.awaits("all have ended", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.ended == n
+	})
+	p.parked(0)
+	p.conns[0].parking.Wait()
+}
+
+// What wakes a connection is read as if it had never been parked: frames that come
+// together, in pieces, and pings and pongs among them.
+func TestWhatWakesIsRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		send []string // with a moment in between
+		want []string
+	}{
+		"a message":               {[]string{frame(fin|text, "one")}, []string{"one"}},
+		"two together":            {[]string{frame(fin|text, "one") + frame(fin|text, "two")}, []string{"one", "two"}},
+		"one and a half":          {[]string{frame(fin|text, "one") + frame(fin|text, "two")[:4], frame(fin|text, "two")[4:]}, []string{"one", "two"}},
+		"a ping":                  {[]string{frame(fin|ping, "p")}, []string{"p"}},
+		"a ping, then a message":  {[]string{frame(fin|ping, "p") + frame(fin|text, "one")}, []string{"p", "one"}},
+		"a masked ping":           {[]string{"\x89\x82\x01\x02\x03\x04" + string([]byte{'o' ^ 1, 'k' ^ 2})}, []string{"ok"}},
+		"half a ping":             {[]string{frame(fin|ping, "ping")[:7], frame(fin|ping, "ping")[7:] + frame(fin|text, "one")}, []string{"ping", "one"}},
+		"a pong nobody asked for": {[]string{frame(fin|pong, "p") + frame(fin|text, "one")}, []string{"one"}},
+		"a ping within a message": {[]string{frame(text, "o") + frame(fin|ping, "p"), frame(fin, "ne")}, []string{"p", "one"}},
+		"a long one":              {[]string{frame(fin|text, strings.Repeat("x", 30_000))}, []string{strings.Repeat("x", 30_000)}},
+		"a long one and more":     {[]string{frame(fin|text, strings.Repeat("x", 1000)) + strings.Repeat(frame(fin|text, "y"), 3)}, []string{strings.Repeat("x", 1000), "y", "y", "y"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newParkingLot(t)
+			client := p.open(1)[0]
+			p.parked(1)
+			for _, part := range c.send[:len(c.send)-1] {
+				if _, err := client.Write([]byte(part)); err != nil {
+					t.Fatal(err)
+				}
+				p.parked(0)
+				time.Sleep(10 * time.Millisecond)
+			}
+			answers(t, client, c.send[len(c.send)-1], c.want...)
+			p.parked(1)
+		})
+	}
+}
+
+// A client that sends a byte now and then is not parked while a frame is under way.
+func TestHalfFramesAreNotParked(t *testing.T) {
+	t.Parallel()
+	p := newParkingLot(t)
+	client := p.open(1)[0]
+	p.parked(1)
+	whole := []byte(frame(fin|text, "slow"))
+	for _, b := range whole[:len(whole)-1] {
+		if _, err := client.Write([]byte{b}); err != nil {
+			t.Fatal(err)
+		}
+		p.parked(0)
+		for range 50 {
+			if p.conns[0].parking.Count() != 0 {
+				t.Fatal("half a frame is parked")
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	answers(t, client, string(whole[len(whole)-1:]), "slow")
+	p.parked(1)
+}
+
+// A parked connection that this side closes hears the code; one that is cut ends, and so
+// does one whose client is gone.
+func TestParkedConnectionsEnd(t *testing.T) {
+	for name, end := range map[string]func(c *Conn, client net.Conn){
+		"closed":          func(c *Conn, _ net.Conn) { c.Close(4000, "enough") },
+		"dismissed":       func(c *Conn, _ net.Conn) { c.Dismiss(4000, "enough") },
+		"cut":             func(c *Conn, _ net.Conn) { c.Abort() },
+		"gone":            func(_ *Conn, client net.Conn) { _ = client.Close() },
+		"a close frame":   func(_ *Conn, client net.Conn) { _, _ = client.Write([]byte(frame(fin|opClose, "\x03\xe8"))) },
+		"a wrong frame":   func(_ *Conn, client net.Conn) { _, _ = client.Write([]byte(frame(fin|0x7, "?"))) },
+		"an endless ping": func(_ *Conn, client net.Conn) { _, _ = client.Write([]byte(frame(fin|ping, strings.Repeat("x", 126)))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newParkingLot(t)
+			client := p.open(1)[0]
+			p.parked(1)
+			end(p.conns[0], client)
+			if name == "closed" || name == "dismissed" {
+				_ = client.SetReadDeadline(time.Now().Add(time.Minute))
+				if f, err := wstest.Read(client); err != nil || f.Code() != 4000 {
+					t.Errorf("the client heard %v, %v", f, err)
+				}
+			}
+			_ = client.SetReadDeadline(time.Now().Add(time.Minute))
+			var rest bytes.Buffer
+			_, _ = rest.ReadFrom(client)
+			_ = client.Close()
+			p.awaits("it has ended", func() bool {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return p.ended == 1
+			})
+			p.parked(0)
+		})
+	}
+}
+
+// File descriptors are used again while others wake: nobody is woken for another one, and
+// none is left asleep.
+func TestParkingWithFewDescriptors(t *testing.T) {
+	p := newParkingLot(t)
+	var work sync.WaitGroup
+	for i := range 16 {
+		work.Go(func() {
+			for j := range 20 {
+				c, err := net.Dial("tcp", p.addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				wstest.Upgrade(t, c)
+				if (i+j)%8 == 0 {
+					time.Sleep(parkAfter + 5*time.Millisecond)
+				}
+				answers(t, c, frame(fin|text, fmt.Sprint(i, j)), fmt.Sprint(i, j))
+				_ = c.Close()
+			}
+		})
+	}
+	work.Wait()
+	p.awaits("all have ended", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.ended == 16*20
+	})
+	p.parked(0)
+}
