@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -241,6 +242,10 @@ func (o *objects) connected(d *appsv1.Deployment) (found []string) {
 		if u, err := url.Parse(values[name]); err == nil && u.Host != "" {
 			at = append(at, u.Host)
 		}
+	}
+	if u, err := url.Parse(values["PARLEY_URL"]); err == nil && u.Host != "" {
+		port := cmp.Or(u.Port(), map[string]string{"https": "443", "http": "80"}[u.Scheme])
+		at = append(at, net.JoinHostPort(u.Hostname(), port))
 	}
 	for _, address := range at {
 		_, text, err := net.SplitHostPort(address)

@@ -22,7 +22,7 @@ import (
 const manifests = root + "/deploy/kubernetes"
 
 // overlays are what people apply; the base alone is not one.
-var overlays = []string{"production", "demo", "api"}
+var overlays = []string{"production", "demo", "api", "hooks"}
 
 // objects are Kubernetes' objects by kind, as the API server reads them.
 type objects struct {
@@ -178,8 +178,8 @@ func TestKubernetesManifestsAreRight(t *testing.T) {
 		for _, p := range o.problems() {
 			t.Errorf("%s: %s", overlay, p)
 		}
-		more, rules := map[string]int{"demo": 1}[overlay], map[string]int{"demo": 1, "api": 1}[overlay]
-		if len(o.deployments) != 3+more || len(o.namespaces) != 1 || len(o.ingresses) != 1+more || len(o.policies) != 2+rules {
+		more, entries, rules := map[string]int{"demo": 1, "hooks": 1}[overlay], map[string]int{"demo": 1}[overlay], map[string]int{"demo": 1, "api": 1, "hooks": 1}[overlay]
+		if len(o.deployments) != 3+more || len(o.namespaces) != 1 || len(o.ingresses) != 1+entries || len(o.policies) != 2+rules {
 			t.Errorf("%s: %d deployments, %d namespaces, %d ingresses, %d network policies", overlay, len(o.deployments), len(o.namespaces), len(o.ingresses), len(o.policies))
 		}
 	}
@@ -258,6 +258,21 @@ func TestWrongKubernetesManifestsAreCaught(t *testing.T) {
 		{"keys: the text of keys/api-keys", "keys: demo", "parley-connector: exit status 1: parley: the file of API keys"},
 	} {
 		t.Run("api with "+c.new, func(t *testing.T) { caught(t, "api", c.old, c.new, c.want) })
+	}
+}
+
+// Each rule finds what it is there for in the overlay with hooks, too.
+func TestWrongHooksOnKubernetesAreCaught(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"PARLEY_URL: https", "PARLEY_URL: ftp", "parley-hooks: exit status 1: parley: --url"},
+		{"https://backend.example.com/hooks", "https://backend.example.com:8443/hooks", "no network policy lets parley-hooks out to port 8443"},
+		{"PARLEY_KINDS: join,leave", "PARLEY_KINDS: joins", "parley-hooks: exit status 1: parley: --kinds"},
+		{"PARLEY_SECRET_FILE: /etc/parley/hooks/secret", "PARLEY_SECRET_FILE: /etc/parley/hooks/key", "PARLEY_SECRET_FILE is /etc/parley/hooks/key, where nothing is mounted"},
+		{"  PARLEY_SECRET_FILE: /etc/parley/hooks/secret\n", "", "parley-hooks: exit status 1: parley: --url: hooks beyond this machine are signed"},
+		{"secret: the text of keys/hooks.secret", "secret: demo", "parley-hooks: exit status 1: parley: --secret-file"},
+		{"args: [hooks]", "args: [hook]", "hook"},
+	} {
+		t.Run("hooks with "+c.new, func(t *testing.T) { caught(t, "hooks", c.old, c.new, c.want) })
 	}
 }
 

@@ -150,8 +150,9 @@ func TestOtherPartitions(t *testing.T) {
 	s := newSystem(t)
 	log := s.begin(s.look(renew.Options{Partitions: 5}))
 	s.agrees(log)
-	if log.Partitions != 5 {
-		t.Errorf("%d partitions, want 5", log.Partitions)
+	hooks, err := s.kafka.DescribeTopic(s.ctx, schema.TopicHooks)
+	if log.Partitions != 5 || err != nil || len(hooks.Partitions) != 5 {
+		t.Errorf("%d partitions, and hooks as %+v (%v), want 5", log.Partitions, hooks, err)
 	}
 }
 
