@@ -60,6 +60,7 @@ type Assignment struct {
 	// Committed is the offset that was committed last, or -1 if none was.
 	Committed int64
 
+	client     *Client
 	generation *kafka.Generation
 }
 
@@ -94,7 +95,7 @@ func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(context.Context, Assignment) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	m := &member{log: c.log, metrics: c.metrics, outage: c.cfg.Outage, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker(c.cfg.Dial)}
+	m := &member{client: c, log: c.log, metrics: c.metrics, outage: c.cfg.Outage, cfg: cfg, handle: handle, fail: cancel, conns: newConnTracker(c.cfg.Dial)}
 	for _, topic := range cfg.Topics {
 		_, err := c.awaitTopic(ctx, topic)
 		if ctx.Err() != nil {
@@ -139,6 +140,7 @@ func (m *member) groupConfig(c *Client) kafka.ConsumerGroupConfig {
 
 // member is this process in a group.
 type member struct {
+	client  *Client
 	log     *slog.Logger
 	metrics *metrics
 	outage  *Outage
@@ -209,7 +211,7 @@ func (m *member) start(ctx context.Context, generation *kafka.Generation) {
 	}
 	for topic, partitions := range generation.Assignments {
 		for _, p := range partitions {
-			a := Assignment{Topic: topic, Partition: p.ID, Committed: max(p.Offset, -1), generation: generation}
+			a := Assignment{Topic: topic, Partition: p.ID, Committed: max(p.Offset, -1), client: m.client, generation: generation}
 			m.handlers.Add(1)
 			generation.Start(func(ended context.Context) {
 				defer m.handlers.Add(-1)
