@@ -17,6 +17,10 @@ const (
 	TopicSignalPush = "parley.signalpush"
 	// Without it no events go out by HTTP, and all the rest works.
 	TopicHooks = "parley.hooks"
+	// What backends write for ingest to append, and what of it cannot be. Without these
+	// there is no ingest, and all the rest works.
+	TopicCommands = "parley.commands"
+	TopicRejected = "parley.commands.rejected"
 )
 
 // Partition counts of parley.events, and of what has as many, at their
@@ -37,6 +41,8 @@ const (
 	// Signals are of no use a moment later. Kafka deletes whole segments.
 	signalRetentionMs  = 60 * 1000
 	signalSegmentBytes = compactedSegmentBytes
+	// As long as brokers keep, by default, what a group without members committed.
+	commandRetentionMs = 7 * 24 * 60 * 60 * 1000
 )
 
 // Topic is how a topic is created, and what is checked of it at every start.
@@ -52,7 +58,7 @@ type Topic struct {
 
 // Topics are all topics of a log with that many partitions. The events are
 // kept for ever; state, control, rules and hooks keep the newest record of each key;
-// pushes are kept for a day, signals for a minute.
+// pushes are kept for a day, signals for a minute, commands for a week.
 func Topics(partitions int) []Topic {
 	return []Topic{
 		{Name: TopicEvents, Partitions: partitions, Config: map[string]string{
@@ -69,6 +75,15 @@ func Topics(partitions int) []Topic {
 		fleeting(TopicSignals, partitions),
 		fleeting(TopicSignalPush, partitions),
 		optional(compacted(TopicHooks, partitions)),
+		commands(TopicCommands, partitions),
+		commands(TopicRejected, 1),
+	}
+}
+
+func commands(name string, partitions int) Topic {
+	return Topic{
+		Name: name, Partitions: partitions, Optional: true,
+		Config: map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.Itoa(commandRetentionMs)},
 	}
 }
 

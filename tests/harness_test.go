@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/hooks"
+	"github.com/parley-chat/parley/internal/ingest"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
@@ -134,6 +135,17 @@ func (c *cluster) hooksTo(name string, to hooks.Receiver) *role {
 		c.t.Fatal(err)
 	}
 	return c.run("hooks", h.Run)
+}
+
+// ingest starts one and waits until it serves partitions.
+func (c *cluster) ingest() *role {
+	i, err := ingest.New(ingest.Config{Base: c.base("ingest"), ClickHouse: c.clickhouse})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r := c.run("ingest", i.Run)
+	eventually(c.t, "ingest is ready", ready(c.t, i))
+	return r
 }
 
 // connector starts one and waits until clients may come.

@@ -37,7 +37,7 @@ var floors = []floor{
 		"internal/ops/topics", "internal/ops/trace", "internal/ops/verify"},
 		[]string{"cores", "plumbing", "foundation", "contracts"}, false},
 	{"servers", []string{"internal/embedded", "internal/telemetry", "web"}, []string{"foundation", "contracts"}, true},
-	{"roles", []string{"connector", "chatworker", "projector", "internal/hooks"}, []string{"rooms of the connector", "cores", "plumbing", "foundation", "contracts"}, true},
+	{"roles", []string{"connector", "chatworker", "projector", "internal/hooks", "internal/ingest"}, []string{"rooms of the connector", "cores", "plumbing", "foundation", "contracts"}, true},
 	{"rooms of the connector", []string{"connector/api", "connector/jsonrpc", "connector/pomelo/chat", "connector/pomelo", "connector/front", "connector/room", "connector/ws", "connector/quota", "connector/gate", "connector/admission", "connector/identity", "connector/grants"}, []string{"foundation", "contracts"}, false},
 	{"cores", []string{"internal/fold", "chatworker/lease"}, []string{"contracts"}, true},
 	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/rules", "internal/signals", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse", "internal/params"},

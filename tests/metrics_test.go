@@ -234,6 +234,7 @@ func TestMetricsTable(t *testing.T) {
 	c, tel := measured(t)
 	c.worker()
 	c.projector()
+	c.ingest()
 	url := c.connector(nil).addr
 	cert, key := certtest.New(t, 24*time.Hour).Write(t, t.TempDir())
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -254,7 +255,8 @@ func TestMetricsTable(t *testing.T) {
 		served = scrape(t, tel)
 		return served.value("parley_chatworker_checkpoint_duration_seconds") > 0 &&
 			served.value("parley_connector_history_read_duration_seconds") > 0 &&
-			served.value("parley_projector_batch_size") > 0 && served.value("parley_hooks_events_total") > 0 && len(served["parley_hooks_lag"].GetMetric()) > 0
+			served.value("parley_projector_batch_size") > 0 && served.value("parley_hooks_events_total") > 0 && len(served["parley_hooks_lag"].GetMetric()) > 0 &&
+			len(served["parley_ingest_lag"].GetMetric()) > 0
 	})
 	name := filepath.Join(root, "docs", "metrics.md")
 	text := readFile(t, name)

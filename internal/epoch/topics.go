@@ -54,8 +54,11 @@ func ensureTopics(ctx context.Context, c *eventlog.Client, partitions int, o *Op
 
 // Without is what does not work without a topic that is optional.
 func Without(topic string) string {
-	if topic == schema.TopicHooks {
+	switch topic {
+	case schema.TopicHooks:
 		return "no events go out by HTTP, as `parley hooks` would send them"
+	case schema.TopicCommands, schema.TopicRejected:
+		return "no commands are carried out, as `parley ingest` would do it"
 	}
 	return "there are no signals, such as who is typing"
 }

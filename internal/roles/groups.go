@@ -93,7 +93,9 @@ func readGroup(g *admin.Group) Group {
 }
 
 // inGroup reports whether a role's processes share partitions as a group.
-func inGroup(role string) bool { return role == Chatworker || role == Projector || role == Hooks }
+func inGroup(role string) bool {
+	return role == Chatworker || role == Projector || role == Hooks || role == Ingest
+}
 
 func defaultKind(group string) string {
 	switch group {

@@ -25,6 +25,7 @@ const (
 	Chatworker = "chatworker"
 	Projector  = "projector"
 	Hooks      = "hooks"
+	Ingest     = "ingest"
 )
 
 // Default names of the consumer groups.
@@ -32,7 +33,8 @@ const (
 	ChatworkerGroup = "parley-chatworker"
 	ProjectorGroup  = "parley-projector"
 	// HooksGroup and a name are that of the hooks of the name.
-	HooksGroup = "parley-hooks"
+	HooksGroup  = "parley-hooks"
+	IngestGroup = "parley-ingest"
 )
 
 // Role is one role that runs.

@@ -38,6 +38,7 @@ type grammar struct {
 	Chatworker chatworkerCommand `cmd:"" help:"Start a chat worker, which pushes what happens in channels to connectors."`
 	Projector  projectorCommand  `cmd:"" help:"Start a projector, which writes history to ClickHouse."`
 	Hooks      hooksCommand      `cmd:"" help:"Start hooks, which send events out by HTTP."`
+	Ingest     ingestCommand     `cmd:"" help:"Carry out the commands that backends write to Kafka."`
 	Broker     brokerCommand     `cmd:"" help:"Start the embedded broker alone, which speaks the Kafka protocol."`
 	Clickhouse clickhouseCommand `cmd:"" help:"Start the embedded ClickHouse alone."`
 	Verify     verifyCommand     `cmd:"" help:"Compare log, checkpoints and history with each other."`

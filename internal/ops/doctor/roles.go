@@ -51,8 +51,11 @@ func (x *examination) checkRoles(ctx context.Context) error {
 // checkAssigned looks for partitions that no member serves.
 func (x *examination) checkAssigned(g *roles.Group) {
 	topics := []string{schema.TopicEvents}
-	if g.Kind == roles.Chatworker {
+	switch g.Kind {
+	case roles.Chatworker:
 		topics = append(topics, schema.TopicControl)
+	case roles.Ingest:
+		topics = []string{schema.TopicCommands}
 	}
 	for _, topic := range topics {
 		var idle []int

@@ -112,7 +112,12 @@ func isOptional(name string) bool {
 // checkOptional checks a topic that the log can do without.
 func (x *examination) checkOptional(ctx context.Context, want schema.Topic, found []admin.Partition, count int) error {
 	kept, excess := "nothing in it is kept for longer than a minute", "it takes more room than it needs, as signals are of no use after a minute"
-	if want.Name == schema.TopicHooks {
+	switch want.Name {
+	case schema.TopicCommands:
+		kept, excess = "have `parley ingest` carry out before what is in it", "commands are to be kept for a week, as long as brokers keep what a group without members committed"
+	case schema.TopicRejected:
+		kept, excess = "nobody needs what is in it", "rejected commands are to be kept for a week"
+	case schema.TopicHooks:
 		kept, excess = "the hooks of every name are new ones then, and begin where --from says", "Kafka may delete how far the hooks are, and they would be new ones"
 	}
 	if len(found) != want.Partitions && count > 0 {
