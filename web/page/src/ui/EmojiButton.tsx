@@ -1,8 +1,8 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../state/i18n.ts";
 import { closed } from "./dialog.ts";
-import { EmojiPicker } from "./EmojiPicker.tsx";
 import { Icon } from "./Icon.tsx";
+import { EmojiPicker } from "./pickers.ts";
 
 /** A button that puts an emoji where one writes. */
 export function EmojiButton({ insert }: { insert(emoji: string): void }) {

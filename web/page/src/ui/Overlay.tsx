@@ -1,11 +1,14 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
-import { t, type Key } from "../state/i18n.ts";
+import { t } from "../state/i18n.ts";
 import { closed } from "./dialog.ts";
+import { lazy } from "./lazy.tsx";
 import { overlay } from "./shortcuts.ts";
-import { Switcher } from "./Switcher.tsx";
 
-/** What a key opens over the chat. */
+const Switcher = lazy(() => import("./Switcher.tsx").then(({ Switcher }) => Switcher));
+const Keys = lazy(() => import("./Keys.tsx").then(({ Keys }) => Keys));
+
+/** What is opened over the chat. */
 export function Overlay({ app }: { app: App }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const which = overlay.value;
@@ -22,46 +25,11 @@ export function Overlay({ app }: { app: App }) {
     <dialog
       ref={dialog}
       class="overlay"
-      aria-label={t(which === "keys" ? "keys" : "switcher")}
+      aria-label={t(which ?? "switcher")}
       onClose={closed(close)}
     >
       {which === "switcher" && <Switcher app={app} close={close} />}
       {which === "keys" && <Keys close={close} />}
     </dialog>
-  );
-}
-
-const KEYS: [keys: string, does: Key][] = [
-  ["Ctrl K", "switcher"],
-  ["Alt ↑ / Alt ↓", "keyStep"],
-  ["↑", "keyEdit"],
-  ["Enter", "keySend"],
-  ["Shift Enter", "keyLine"],
-  ["Shift Tab, ↑ / ↓", "keyWalk"],
-  ["Enter", "keyMenu"],
-  ["Esc", "keyEscape"],
-  ["?", "keys"],
-];
-
-function Keys({ close }: { close(): void }) {
-  return (
-    <>
-      <h2>{t("keys")}</h2>
-      <dl class="keys">
-        {KEYS.map(([keys, does]) => (
-          <>
-            <dt>
-              <kbd>{keys}</kbd>
-            </dt>
-            <dd>{t(does)}</dd>
-          </>
-        ))}
-      </dl>
-      <div class="actions">
-        <button type="button" class="primary" onClick={close}>
-          {t("close")}
-        </button>
-      </div>
-    </>
   );
 }

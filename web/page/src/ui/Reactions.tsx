@@ -5,7 +5,7 @@ import { t } from "../state/i18n.ts";
 import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 import { useStop } from "./current.ts";
-import { EmojiPicker } from "./EmojiPicker.tsx";
+import { EmojiPicker } from "./pickers.ts";
 import { Text } from "./Text.tsx";
 
 /** Names of the reactors that a tooltip has at most. */
