@@ -38,6 +38,6 @@ export function useShortcuts(app: App, close: () => void): void {
 function opened(event: KeyboardEvent): "switcher" | "keys" | undefined {
   const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
   if (key.toLowerCase() === "k" && (ctrlKey || metaKey) && !altKey && !shiftKey) return "switcher";
-  const writing = (event.target as HTMLElement).closest("input, textarea, select");
+  const writing = event.target instanceof Element && event.target.closest("input, textarea, select");
   return key === "?" && !ctrlKey && !metaKey && !writing ? "keys" : undefined;
 }
