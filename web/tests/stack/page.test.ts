@@ -347,7 +347,7 @@ test("away for long: a gap is shown as one, and is filled when asked for", async
     return (await shown(page)).includes("meanwhile 2000");
   });
   await scrollUpTo(page, "the divider", async () => {
-    return (await page.getByText("You were away for long").count()) > 0;
+    return (await page.getByText("You were away for a long time").count()) > 0;
   });
   await proxy.stop();
 }, 300_000);
