@@ -39,7 +39,7 @@ export LISTEN DATA STACK PARTS PLATFORMS WITHOUT_ENGINE
 .PHONY: up down ps logs clean-data
 .PHONY: build release release-image publish kafka jaeger generate docs
 .PHONY: test rehearse test-go test-web test-parking test-websocket test-api test-pomelo test-release test-deploy test-docker bad-input fuzz lint audit sim
-.PHONY: bench floods hostile chaos soak handover storm planted
+.PHONY: bench floods hostile chaos soak once handover storm planted
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -185,6 +185,9 @@ sim: ## simulate log, workers, connectors and clients: 10,000 seeds, and planted
 
 chaos: $(ENGINE) ## harm a running Parley, then check every guarantee (DURATION=30s SEED=n RUNS=n BROKERS=3)
 	go run ./tests/chaos/run $(CHAOS_FLAGS) --results docs/chaos-results.md
+
+once: $(ENGINE) ## send 20,000 messages three times each, by clients, the API and ingest, while roles are killed (N=10000)
+	go test ./tests -run TestOnceThroughEveryDoor -once $(or $(N),10000) -timeout 20m -count 1 -v
 
 soak: $(ENGINE) ## restart every role in turn under load, see that nothing grows (DURATION=10m)
 	go run ./tests/chaos/run --rolling --duration 10m $(CHAOS_FLAGS) --results docs/chaos-results.md
