@@ -2,10 +2,12 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const sdk = fileURLToPath(new URL("sdk/src/index.ts", import.meta.url));
+const core = fileURLToPath(new URL("sdk/src/core.ts", import.meta.url));
 const built = fileURLToPath(new URL("dist/sdk/parley.js", import.meta.url));
+const builtCore = fileURLToPath(new URL("dist/sdk/parley-core.js", import.meta.url));
 
 export default defineConfig({
-  resolve: { alias: { "@parley-chat/sdk": sdk } },
+  resolve: { alias: { "@parley-chat/sdk/core": core, "@parley-chat/sdk": sdk } },
   test: {
     testTimeout: 20_000,
     hookTimeout: 120_000,
@@ -21,12 +23,12 @@ export default defineConfig({
       {
         extends: true,
         // What a page gets that imports the SDK from a connector, in one file.
-        resolve: { alias: { "@parley-chat/sdk": built } },
+        resolve: { alias: { "@parley-chat/sdk/core": builtCore, "@parley-chat/sdk": built } },
         test: {
           name: "built",
           include: [
             "tests/built/**/*.test.ts",
-            "tests/sdk/{acts,changes,edits,listeners,moderation,recovery,rights,tokens,waits}.test.ts",
+            "tests/sdk/{acts,changes,core,edits,listeners,moderation,recovery,rights,tokens,waits}.test.ts",
           ],
         },
       },

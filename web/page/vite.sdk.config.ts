@@ -12,7 +12,7 @@ const inner = [
   ...["applyAll", "arrived", "awaited", "bound", "closed", "connected", "disconnected"],
   ...["doubt", "drop", "emit", "established", "failures", "flush", "forget", "forgetRecent", "good"],
   ...["hasten", "inFlight", "inside", "learn", "limited", "link", "live", "load", "lookup"],
-  ...["lost", "newest", "oldest", "opened", "out", "pages", "passed", "position", "post", "prepend"],
+  ...["lost", "make", "newest", "oldest", "opened", "out", "pages", "passed", "position", "post", "prepend"],
   ...["probe", "pushed", "put", "reconnect", "refreshed", "refusal", "rejoin", "renew"],
   ...["renewable", "requests", "restart", "resume", "sanctioned", "scene", "settle", "shown"],
   ...["signalled", "stop", "sync", "take", "timeline", "trim", "trimmed", "trouble", "unwatch"],
@@ -61,24 +61,27 @@ const terser: Plugin = {
 };
 
 // The SDK in one file, served by the connector for pages of other origins: as a module,
-// and as a script that defines `Parley`.
-export default defineConfig({
+// and as a script that defines `Parley`; with `--mode core`, what is in `core.ts` alone.
+export default defineConfig(({ mode }) => ({
   root: fileURLToPath(new URL("../sdk", import.meta.url)),
   publicDir: false,
   plugins: [codes, terser],
   build: {
     outDir: "../dist/sdk",
-    emptyOutDir: true,
+    emptyOutDir: mode !== "core",
     target: "es2022",
     sourcemap: true,
     minify: true,
     lib: {
-      entry: "src/index.ts",
+      entry: mode === "core" ? "src/core.ts" : "src/index.ts",
       name: "Parley",
-      formats: ["es", "iife"],
-      fileName: (format) => (format === "es" ? "parley.js" : "parley.min.js"),
+      formats: mode === "core" ? ["es"] : ["es", "iife"],
+      fileName: (format) => {
+        if (mode === "core") return "parley-core.js";
+        return format === "es" ? "parley.js" : "parley.min.js";
+      },
     },
-    rolldownOptions: { output: { minify, comments: false } },
+    rolldownOptions: { output: { minify, comments: false, generatedCode: { symbols: false } } },
     reportCompressedSize: false,
   },
-});
+}));

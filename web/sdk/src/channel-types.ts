@@ -1,10 +1,10 @@
-import type { Channel } from "./channel.js";
 import type { Answer } from "./connection.js";
 import type { ParleyError } from "./errors.js";
 import type { Sanction, Sanctioned, Signal } from "./moderation-types.js";
 import type { Content, Outgoing } from "./outbox.js";
 import type {
   Action,
+  ChannelPush,
   HistoryResult,
   LeaveReason,
   Limits,
@@ -14,6 +14,7 @@ import type {
   Settings,
 } from "./protocol.js";
 import type { Gap, Message } from "./timeline.js";
+import type { WaitOptions } from "./wait.js";
 
 /** What a channel is doing; `joining` lasts while the connection is away, too. */
 export type ChannelState = "idle" | "joining" | "joined" | "failed";
@@ -146,6 +147,28 @@ export interface ChannelOptions {
   getToken?: (channel: string) => string | Promise<string>;
 }
 
+/** What a client asks of its channels. */
+export interface Served {
+  /** The channel's name. */
+  readonly name: string;
+  /** Becomes a member. */
+  join(options: WaitOptions): Promise<void>;
+  /** @internal */
+  connected(): void;
+  /** @internal */
+  disconnected(): void;
+  /** @internal */
+  refreshed(): void;
+  /** @internal */
+  closed(error: ParleyError): void;
+  /** @internal */
+  push(push: ChannelPush): void;
+  /** @internal */
+  removed(removed: Removed): void;
+  /** @internal */
+  signalled(signal: Signal): void;
+}
+
 /** What a channel needs of its client. @internal */
 export interface Link {
   readonly online: boolean;
@@ -158,9 +181,9 @@ export interface Link {
   request<Result>(method: string, params: object, answer: Answer<Result>): void;
   reconnect(reason: string): void;
   /** Takes the channel up; returns why it cannot. */
-  adopt(channel: Channel): ParleyError | undefined;
+  adopt(channel: Served): ParleyError | undefined;
   /** Lets go of the channel; false when it was not the one of its name. */
-  forget(channel: Channel): boolean;
+  forget(channel: Served): boolean;
   /** Whether there is a channel of that name. */
   has(name: string): boolean;
 }

@@ -15,6 +15,7 @@ const file = (name: string) => readFileSync(new URL(`../../dist/sdk/${name}`, im
 test.each([
   ["parley.js", 12_288],
   ["parley.min.js", 12_288],
+  ["parley-core.js", 7_168],
 ])("%s is small", (name, limit) => {
   const size = gzipSync(file(name), { level: 9 }).length;
   console.log(`figure: ${name}, gzipped: ${size} bytes (limit ${limit})`);
@@ -43,10 +44,10 @@ test("the script defines all that the module exports, and chats", async () => {
 });
 
 test("the map leads from the file to its sources", () => {
-  for (const name of ["parley.js", "parley.min.js"]) {
+  for (const name of ["parley.js", "parley.min.js", "parley-core.js"]) {
     expect(String(file(name)).trimEnd()).toMatch(new RegExp(`//# sourceMappingURL=${name}\\.map$`));
     const map = JSON.parse(String(file(`${name}.map`)));
-    expect(map.sources.filter((source: string) => source.endsWith("src/client.ts"))).toHaveLength(1);
-    expect(map.sourcesContent.join("")).toContain("class Client extends Emitter");
+    expect(map.sources.filter((source: string) => source.endsWith("src/connection.ts"))).toHaveLength(1);
+    expect(map.sourcesContent.join("")).toContain("class Connection {");
   }
 });

@@ -1,5 +1,6 @@
 // What an application writes; it is compiled against the packed SDK.
 import { Client, ErrorCode, ParleyError, type Message } from "@parley-chat/sdk";
+import { Client as Small } from "@parley-chat/sdk/core";
 import WebSocket from "ws";
 
 const client = new Client({ url: "http://127.0.0.1:8080", user: "ada", WebSocket });
@@ -18,3 +19,8 @@ try {
 }
 // @ts-expect-error: there is no such event
 channel.on("nonsense", () => {});
+
+const small = await new Small({ url: "http://127.0.0.1:8080" }).join<{ n: number }>("lobby", { keep: 3 });
+small.on("message", ({ data, epoch }) => console.log(data?.n, epoch));
+// @ts-expect-error: the small one does not moderate
+small.mute("bob");
