@@ -246,7 +246,7 @@ export abstract class BaseClient<Room extends Served> extends Emitter<ClientEven
 
   #hello(token: string | undefined): object {
     const { user, client = "parley-sdk" } = this.#options;
-    return { client, ...(user === undefined ? {} : { user }), ...(token ? { token } : {}) };
+    return { client, user, token: token || undefined }; // what is undefined is not in the frame
   }
 
   #established(session: HelloResult, connection: Connection): void {

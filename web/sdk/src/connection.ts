@@ -166,7 +166,7 @@ export class Connection {
     try {
       frame = JSON.parse(data as string);
     } catch {
-      return this.close(3000, "the server sent what is not JSON");
+      return this.close(3000, "not JSON");
     }
     if (!frame) return;
     if (frame.method !== undefined) return this.#owner.pushed(frame);

@@ -41,9 +41,8 @@ export class Emitter<Events extends EventMap> {
   }
 
   #add(name: keyof Events, listener: (payload: never) => void, once: boolean): () => void {
-    let listeners = this.#listeners.get(name);
-    if (!listeners) this.#listeners.set(name, (listeners = new Map()));
-    listeners.set(listener, once);
+    const listeners = this.#listeners.get(name) ?? new Map<(payload: never) => void, boolean>();
+    this.#listeners.set(name, listeners.set(listener, once));
     return () => void listeners.delete(listener);
   }
 }

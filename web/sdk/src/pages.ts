@@ -85,7 +85,7 @@ export class Pages {
     const epoch = this.#older.epoch ?? oldest?.epoch ?? position.epoch;
     const before = oldest ? oldest.seq : position.seq + 1;
     const inSameEpoch = !oldest || oldest.epoch === epoch;
-    const query = { epoch, limit, ...(inSameEpoch ? { before } : {}) };
+    const query = { epoch, limit, ...(inSameEpoch && { before }) };
     const added = await this.history(query, (page) => this.#prepend(page, oldest));
     // The message that the page precedes is gone, or was not there yet: it would leave a gap.
     return added ? added.length : oldest ? 0 : this.#loadOlder(limit);

@@ -39,8 +39,7 @@ export class Roster {
   /** Loads the next page, where there is one. */
   async load(ask: (query: object) => Promise<MembersResult>, limit: number): Promise<void> {
     if (this.complete) return;
-    const after = this.last;
-    const page = await ask(after === undefined ? { limit } : { limit, after });
+    const page = await ask({ limit, after: this.last }); // what is undefined is not in the frame
     this.addPage(page.members, page.count);
   }
 

@@ -180,7 +180,7 @@ export class Sync {
     this.#follower.broken(expected, got);
     if (++this.#breaks <= MAX_BREAKS) return this.join();
     this.#breaks = 0;
-    this.#follower.reconnect("the chain broke again and again");
+    this.#follower.reconnect("the chain is broken");
   }
 
   #alive(): () => boolean {

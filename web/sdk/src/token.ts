@@ -29,7 +29,7 @@ export class Token {
 
   /** Whether the one at hand lasts for now. */
   get good(): boolean {
-    return !!this.#value && performance.now() < this.#dueAt;
+    return performance.now() < this.#dueAt;
   }
 
   /** The one at hand while it lasts, else a fresh one. */
@@ -48,14 +48,14 @@ export class Token {
 
   /** The server does not take it: the next one is a fresh one. */
   drop(): void {
-    if (this.#fetch) this.#value = undefined;
+    if (this.#fetch) this.#keep(undefined);
   }
 
   /** Renews before the one at hand runs out; where that fails again after a while, until {@link unwatch}. */
   watch(renew: () => Promise<unknown>): void {
     const left = this.#dueAt - performance.now();
     this.unwatch();
-    if (this.#fetch && this.#value && left > 0) this.#renewIn(left, renew, 1);
+    if (this.#fetch && left > 0) this.#renewIn(left, renew, 1);
   }
 
   #renewIn(wait: number, renew: () => Promise<unknown>, attempt: number): void {

@@ -90,7 +90,7 @@ test("a hole in the chain is repaired before what comes after it", async () => {
   expect(bodies(lobby.messages)).toEqual(["lost", "after"]);
 });
 
-test("an edit is told as an event, and the message stays as it came", async () => {
+test("an edit comes as an event, and the message stays as it came", async () => {
   const lobby = await client.join("lobby");
   const { seq } = await lobby.send("one");
   await until("it", () => lobby.messages.length === 1);
