@@ -52,9 +52,10 @@ test("a message has structure, and an answer counts in its own epoch alone", asy
   expect(sent("chat")[0]).not.toHaveProperty("epoch");
   await until("the push", () => channel.messages.length === 2);
   expect(channel.messages[1]).toMatchObject({ ...structure, reply: one.seq });
-  server.cut();
-  await until("the cut", () => channel.state === "joining");
+  const away = new Promise((resolve) => channel.once("state", resolve));
   server.epoch = "e2";
+  server.cut();
+  expect(await away).toBe("joining");
   await channel.send("late", { reply: channel.messages[0]! });
   expect(sent("chat").at(-1)).not.toHaveProperty("reply");
 });
