@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func TestLookingAtARunningSystem(t *testing.T) {
 	talk(t, chat)
 	repeat(t, data)
 	for name, look := range map[string]func(*testing.T, string){
-		"topics": lookAtTopics, "tail": lookAtTail, "history": lookAtHistory, "format": lookAtFormat, "doctor": lookAtDoctor,
+		"topics": lookAtTopics, "tail": lookAtTail, "history": lookAtHistory, "format": lookAtFormat, "doctor": lookAtDoctor, "hooks": skipHooks,
 	} {
 		t.Run(name, func(t *testing.T) { look(t, data) })
 	}
@@ -271,6 +272,16 @@ func lookAtFormat(t *testing.T, data string) {
 	}
 	if code, _, errs := operate(data, "format", "raise", "3", "--yes"); code != 1 || !strings.Contains(errs, "run the command of a newer one") {
 		t.Errorf("format raise 3: exit code %d: %s", code, errs)
+	}
+}
+
+func skipHooks(t *testing.T, data string) {
+	at := fmt.Sprint(schema.PartitionOf("lobby", 3))
+	if out := succeed(t, data, "hooks", "skip", "--partition", at, "--to", "1"); out != "Hooks default leave out what waits in partition "+at+" up to seq 1.\n" {
+		t.Errorf("skipping says %q", out)
+	}
+	if code, _, errs := operate(data, "hooks", "skip", "--partition", at, "--to", "900"); code == 0 || !strings.Contains(errs, "seq 900 is not in partition "+at) {
+		t.Errorf("skipping what is not there ends with %d: %s", code, errs)
 	}
 }
 
