@@ -126,8 +126,8 @@ func lookAtTopics(t *testing.T, data string) {
 		if err := json.Unmarshal([]byte(succeed(t, data, "topics", "--json")), &all); err != nil {
 			t.Fatal(err)
 		}
-		if len(all) != 6*3+1+1 {
-			t.Fatalf("there are %d partitions, want 20", len(all))
+		if len(all) != 7*3+3 {
+			t.Fatalf("there are %d partitions, want 24", len(all))
 		}
 		for _, p := range all {
 			if p.Leader != 0 || len(p.Replicas) != 1 || len(p.InSync) != 1 {

@@ -39,9 +39,9 @@ func TestCreate(t *testing.T) {
 			t.Errorf("created %v (%v), want an error that says %q", got, err, want)
 		}
 	}
-	create(4, schema.TopicControl, schema.TopicEvents, schema.TopicHooks, schema.TopicPush, schema.TopicRules, schema.TopicSignalPush, schema.TopicSignals, schema.TopicState)
-	if all, err := topics.Describe(ctx, kafka, nil); err != nil || len(all) != 6*4+1+1 || all[0].End != 0 {
-		t.Errorf("there are %d partitions (%v), want 26 without markers", len(all), err)
+	create(4, schema.TopicCommands, schema.TopicRejected, schema.TopicControl, schema.TopicEvents, schema.TopicHooks, schema.TopicPush, schema.TopicRules, schema.TopicSignalPush, schema.TopicSignals, schema.TopicState)
+	if all, err := topics.Describe(ctx, kafka, nil); err != nil || len(all) != 7*4+3 || all[0].End != 0 {
+		t.Errorf("there are %d partitions (%v), want 31 without markers", len(all), err)
 	}
 	create(0)
 	refuses(5, "a log keeps the count it was created with")
