@@ -56,6 +56,7 @@ type Conn struct {
 	parking  *Parking // nil: it is never parked
 	again    func()   // reads on once it is not parked any more; nil: it is never parked
 	resumed  bool     // it was parked until now; owned by the reader
+	quiet    bool     // nothing but pings and pongs has come since then; likewise
 
 	mu       sync.Mutex
 	queue    [][]byte

@@ -144,6 +144,7 @@ func (c *Conn) awaitFrame() error {
 			}
 			continue
 		case kind == 0:
+			c.quiet = false
 			return nil
 		case size > len(s.ahead): // never parked: the rest of it is on its way
 			if err := s.fill(); err != nil {
@@ -166,8 +167,11 @@ func (c *Conn) awaitFrame() error {
 // message. Its error is ErrParked where they have not come for a while.
 func (c *Conn) awaitBytes() error {
 	wait := parkAfter
-	if c.resumed {
-		wait, c.resumed = max(wait, resumeTime), false
+	switch {
+	case c.resumed:
+		wait, c.resumed, c.quiet = max(wait, resumeTime), false, true
+	case c.quiet:
+		wait = time.Nanosecond
 	}
 	if err := c.armMessage(wait); err != nil {
 		return err

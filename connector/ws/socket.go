@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"sync"
@@ -44,22 +45,30 @@ func (s *socket) Read(p []byte) (int, error) {
 	if s.queue.Load() == nil {
 		return s.Line.Read(p)
 	}
-	var n int
-	var err error
-	if len(s.ahead) > 0 {
-		n = copy(p, s.ahead)
-	} else if n, err = s.Line.Read(p); n > 0 {
-		if bad := s.account(n); bad != nil {
-			return 0, bad
+	if len(p) >= bufferBytes && len(s.ahead) == 0 {
+		return s.readOn(p)
+	}
+	if len(s.ahead) == 0 {
+		if err := s.fill(); err != nil {
+			return 0, err
 		}
 	}
-	end, bad := s.frames.frame(p[:n])
-	switch {
-	case len(s.ahead) > 0:
-		s.take(end)
-	case end < n:
-		s.keep(p[end:n])
+	n, bad := s.frames.frame(p[:copy(p, s.ahead)])
+	s.take(n)
+	return n, bad
+}
+
+// readOn reads the payload of a large frame into p, which is no longer than that.
+func (s *socket) readOn(p []byte) (int, error) {
+	n, err := s.Line.Read(p)
+	if n == 0 {
+		return 0, err
 	}
+	if bad := s.account(n); bad != nil {
+		return 0, bad
+	}
+	end, bad := s.frames.frame(p[:n])
+	s.ahead = bytes.Clone(p[end:n]) // nothing, as long as the library asks for no more than the frame has
 	if bad != nil {
 		return end, bad
 	}
@@ -74,14 +83,6 @@ func (s *socket) take(n int) {
 	}
 }
 
-// keep appends to what was read ahead.
-func (s *socket) keep(b []byte) {
-	if s.buffer == nil {
-		s.buffer = buffers.Get().(*buffer)
-	}
-	s.ahead = append(s.buffer[:copy(s.buffer[:], s.ahead)], b...) // which is longer at most where the library's buffer is
-}
-
 // account counts n bytes that were read, and waits where they are too many at once.
 func (s *socket) account(n int) error {
 	if s.read += n; s.read > s.limit {
@@ -94,13 +95,16 @@ func (s *socket) account(n int) error {
 // fill waits for bytes and reads them ahead: what is there already must be less than a
 // buffer.
 func (s *socket) fill() error {
-	b := buffers.Get().(*buffer)
-	defer buffers.Put(b)
-	n, err := s.Line.Read(b[:bufferBytes-len(s.ahead)])
+	if s.buffer == nil {
+		s.buffer = buffers.Get().(*buffer)
+	}
+	have := copy(s.buffer[:], s.ahead)
+	n, err := s.Line.Read(s.buffer[have:])
+	s.ahead = s.buffer[:have+n]
 	if n == 0 {
+		s.take(0) // the buffer, unless something is in it
 		return err
 	}
-	s.keep(b[:n])
 	return s.account(n)
 }
 

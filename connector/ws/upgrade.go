@@ -12,9 +12,13 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// bufferBytes is the size of a connection's read buffer; its frames are small,
-// and thousands of connections are idle.
-const bufferBytes = 512
+const (
+	// bufferBytes is how much a connection reads at once; frames are small.
+	bufferBytes = 512
+	// libraryBytes is the read buffer that the library keeps for as long as the
+	// connection lasts, thousands of which are idle: it has to hold a control frame.
+	libraryBytes = 144
+)
 
 // Options are what a connection is bounded by, and what it shares with others.
 type Options struct {
@@ -37,7 +41,7 @@ type Upgrader struct{ upgrader websocket.Upgrader }
 // requests to its caller.
 func NewUpgrader(subprotocol string, handshake time.Duration) *Upgrader {
 	u := websocket.Upgrader{
-		ReadBufferSize: bufferBytes, WriteBufferSize: bufferBytes, WriteBufferPool: new(sync.Pool),
+		ReadBufferSize: libraryBytes, WriteBufferSize: bufferBytes, WriteBufferPool: new(sync.Pool),
 		HandshakeTimeout: handshake, CheckOrigin: func(*http.Request) bool { return true },
 	}
 	if subprotocol != "" {

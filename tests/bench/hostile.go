@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -24,13 +25,24 @@ const (
 // needDescriptors refuses what cannot work: this process and the server have a
 // descriptor each for every connection.
 func needDescriptors(clients int) error {
-	const own = 1000            // the server's: 500 for plain requests, 256 and more for all else
-	limit, err := files.Limit() // the runtime has raised it as far as it may
-	if err != nil || limit >= uint64(clients+own) {
+	most := mostConnections()
+	if clients <= most {
 		return nil
 	}
 	return fmt.Errorf("%d connections need %d file descriptors in this process and as many in the server, and the hard limit is %d: raise it (`ulimit -Hn %d`, as root), or take fewer (CLIENTS=%d)",
-		clients, clients+own, limit, clients+own, int(limit)-own)
+		clients, clients+ownDescriptors, most+ownDescriptors, clients+ownDescriptors, most)
+}
+
+// ownDescriptors are the server's: 500 for plain requests, 256 and more for all else.
+const ownDescriptors = 1000
+
+// mostConnections is for how many there are descriptors.
+func mostConnections() int {
+	limit, err := files.Limit() // the runtime has raised it as far as it may
+	if err != nil {
+		return math.MaxInt
+	}
+	return int(min(limit, math.MaxInt32)) - ownDescriptors
 }
 
 // hostile has a crowd on one connector, first alone, then with hostile clients
