@@ -37,7 +37,7 @@ export LISTEN DATA STACK PARTS PLATFORMS WITHOUT_ENGINE
 
 .PHONY: help check race-check FORCE
 .PHONY: up down ps logs clean-data
-.PHONY: build release release-image publish kafka jaeger generate docs
+.PHONY: build release release-image publish kafka jaeger generate docs screenshots
 .PHONY: test rehearse test-go test-web test-parking test-websocket test-api test-pomelo test-release test-deploy test-docker bad-input fuzz lint audit sim
 .PHONY: bench floods hostile chaos soak once handover storm planted
 .DEFAULT_GOAL := help
@@ -163,6 +163,9 @@ $(DOCS): scripts/docs/package-lock.json
 	@touch $@
 
 # A browser then opens every page, to see that it is whole.
+screenshots: check $(ENGINE) $(PAGE) ## write pictures of the page in its states into docs/images (a minute)
+	cd web && PARLEY_SCREENSHOTS=../docs/images npx vitest run --project stack tests/stack/pictures.test.ts
+
 docs: check $(DOCS) $(WEB) ## render the client protocol and the SDK's reference as pages in bin/docs
 	@node scripts/docs/render.js
 	@cd web && PARLEY_TEST_DOCS=1 npx vitest run --project docs

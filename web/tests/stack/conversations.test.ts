@@ -190,3 +190,23 @@ test("notifications of a channel can be turned off, and a conversation closed", 
   await bob.send("psst again", { to: "ada" });
   await talk(page, "bob").waitFor();
 });
+
+test("who was signed in still is in the next window, but not in a second one", async () => {
+  const name = fresh("again");
+  const { page } = await open(name);
+  const second = await page.context().newPage();
+  await second.goto(inject("server"));
+  await second.getByLabel("Your name").waitFor();
+  expect(await second.getByLabel("Your name").inputValue()).toBe("");
+  await second.close();
+  await page.close();
+  const next = await page.context().newPage();
+  await next.goto(inject("server"));
+  await next.getByRole("heading", { name }).waitFor();
+  await next.getByText("1 here").waitFor();
+  await next.getByRole("button", { name: "Settings" }).click();
+  await next.getByRole("button", { name: "Sign out" }).click();
+  await next.reload();
+  await next.getByLabel("Your name").waitFor();
+  expect(await next.getByLabel("Your name").inputValue()).toBe("ada");
+});

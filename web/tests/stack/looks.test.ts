@@ -2,7 +2,6 @@ import type { Client } from "@parley-chat/sdk";
 import { expect, inject, test } from "vitest";
 import { enter, findings, openWindow, say, screenshot } from "../support/browser.ts";
 import { browser, clients, fresh, somebody } from "../support/stage.ts";
-import { until } from "../support/wait.ts";
 
 const conversation: [user: string, body: string, to?: string][] = [
   ["grace", "Morning! The new build is on staging."],
@@ -108,35 +107,6 @@ test("writing to one person, and leaving, on a phone", async () => {
   await page.getByText(`You left ${channel}.`).waitFor();
   expect(await findings(page)).toEqual([]);
   await screenshot(page, "phone-left");
-});
-
-test("a picture for the README", async () => {
-  const { page } = await openWindow(browser, { viewport: { width: 1180, height: 700 } });
-  await enter(page, inject("server"), "ada", "release");
-  const others = new Map<string, Client>();
-  for (const user of ["grace", "linus", "小明"]) {
-    const client = somebody(user);
-    others.set(user, client);
-    await client.join("release");
-  }
-  for (const [user, body, to] of conversation) {
-    await others.get(user)!.channel("release").send(body, to === undefined ? {} : { to });
-  }
-  await page.locator(".message", { hasText: "断线重连也正常" }).waitFor();
-  await say(page, "Thank you all! Private question answered, let's ship it.");
-  await page.locator(".message.own:not(.pending)").waitFor();
-  for (const name of ["support", "雨天读书会"]) {
-    const room = await others.get("grace")!.join(name);
-    await page.getByLabel("Open a channel").fill(name);
-    await page.getByLabel("Open a channel").press("Enter");
-    await page.getByRole("heading", { name }).waitFor();
-    await page.getByRole("link", { name: "release" }).click();
-    await page.getByRole("heading", { name: "release" }).waitFor();
-    await until("ada to be there", () => room.members.includes("ada"));
-    await room.send("hello");
-  }
-  await page.locator(".badge").nth(1).waitFor();
-  await screenshot(page, "readme");
 });
 
 test("new messages are read out, the list's own changes are not", async () => {

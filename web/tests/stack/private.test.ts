@@ -197,8 +197,8 @@ test("names like account.channel do not share what the tab keeps", async () => {
   await page.getByRole("button", { name: "Settings" }).click();
   // The tab is taken over without signing out.
   await page.evaluate(() => {
-    for (const key of Object.keys(sessionStorage)) {
-      if (key.endsWith("session")) sessionStorage.removeItem(key);
+    for (const storage of [sessionStorage, localStorage]) {
+      for (const key of Object.keys(storage)) if (key.endsWith("session")) storage.removeItem(key);
     }
   });
   await page.goto(inject("server") + second);

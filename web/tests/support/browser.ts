@@ -108,12 +108,12 @@ export async function shown(page: Page): Promise<string[]> {
   return page.locator(".message .body").allTextContents();
 }
 
-/** The serious findings of axe, as text. */
-export async function findings(page: Page): Promise<string[]> {
+/** The findings of axe, as text: the serious ones, or every one. */
+export async function findings(page: Page, every = false): Promise<string[]> {
   await page.evaluate(axe.source); // by the debugger, which the page's policy does not bind
   const { violations } = await page.evaluate(() => (window as any).axe.run());
   return (violations as axe.Result[])
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .filter(({ impact }) => every || impact === "serious" || impact === "critical")
     .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
 }
 

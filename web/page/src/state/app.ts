@@ -22,7 +22,7 @@ import {
 import type { Question } from "./question.ts";
 import type { Peer } from "./reading.ts";
 import { channelOf, firstHash, hashOf, wantedIn, type Spot } from "./route.ts";
-import { isSession, type Credentials, type Session } from "./session.ts";
+import { isSession, lastSession, saveSession, type Credentials, type Session } from "./session.ts";
 import { browser, isString, tab } from "./storage.ts";
 import { ChannelView } from "./view.ts";
 
@@ -42,6 +42,8 @@ export class App {
   /** Why signing in did not work. */
   readonly signInError = signal<Key | undefined>(undefined);
   readonly needsToken = signal(false);
+  /** The name used last in this browser, unless another window may use it. */
+  lastUser = "";
   /** How one signs in; undefined until that is known. */
   readonly way = signal<"form" | "login" | undefined>(undefined);
   /** The newest message of others in the channel that is looked at. */
@@ -87,6 +89,9 @@ export class App {
 
   /** Where a name is enough, one is asked for it; else this site knows who one is. */
   async #begin(): Promise<void> {
+    const { alone, session } = await lastSession();
+    if (session) return this.#resume(session);
+    if (alone) this.lastUser = browser.get("user", isString) ?? "";
     if (await wantsToken()) await this.logIn();
     else this.way.value = "form";
   }
@@ -123,11 +128,6 @@ export class App {
     return this.#credentials?.login ?? false;
   }
 
-  /** The name used last in this browser. */
-  get lastUser(): string {
-    return browser.get("user", isString) ?? "";
-  }
-
   /** Connects; the result shows in `client` and `signInError`. */
   signIn(credentials: Credentials, channel: string): void {
     if (credentials.user !== "") browser.set("user", credentials.user);
@@ -162,7 +162,7 @@ export class App {
   }
 
   #signOut(): void {
-    tab.set("session", undefined);
+    saveSession(undefined);
     for (const view of this.views.value) view.forget();
     this.client.value?.close();
     this.client.value = undefined;
@@ -352,7 +352,7 @@ export class App {
     this.signInError.value = reason === "unauthenticated" && !asked ? "tokenHint" : reason;
     const saved = tab.get("session", isSession);
     if (saved?.known !== undefined) this.#interrupted = saved;
-    tab.set("session", undefined);
+    saveSession(undefined);
     this.#forget();
   }
 
@@ -395,6 +395,6 @@ export class App {
     if (!this.#credentials) return;
     const channels = this.views.value.map((view) => view.channel.name);
     const known = this.user.value === "" ? {} : { known: this.user.value };
-    tab.set("session", { ...this.#credentials, channels, ...known } satisfies Session);
+    saveSession({ ...this.#credentials, channels, ...known });
   }
 }

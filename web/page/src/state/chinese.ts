@@ -5,6 +5,7 @@ export const zh: Record<Key, string> = {
   channel: "频道",
   token: "令牌",
   tokenHint: "此服务器需要令牌（JWT）。",
+  unverified: "此处不验证身份，任何人都可以使用任何名字。",
   useToken: "使用令牌",
   enter: "进入",
   tagline: "有记忆的聊天",

@@ -4,6 +4,7 @@ export const en = {
   channel: "Channel",
   token: "Token",
   tokenHint: "This server asks for a token (a JWT).",
+  unverified: "Names are not verified here: anybody can use any name.",
   useToken: "Use a token",
   enter: "Enter",
   tagline: "Chat with a memory",

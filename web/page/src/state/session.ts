@@ -1,4 +1,4 @@
-import { isString } from "./storage.ts";
+import { isString, kept, path, tab } from "./storage.ts";
 
 /** Who signs in. With a token the user is the one that it names, and may be "". */
 export interface Credentials {
@@ -26,3 +26,30 @@ export function isSession(value: unknown): value is Session {
     channels.every(isString)
   );
 }
+
+/** Keeps who is signed in: in the tab, and, but for a token, for the next window. */
+export function saveSession(session: Session | undefined): void {
+  tab.set("session", session);
+  kept.set("session", session?.token === undefined && !session?.login ? session : undefined);
+}
+
+/** Who was signed in in the last window, where no other window is open. */
+export async function lastSession(): Promise<{ alone: boolean; session: Session | undefined }> {
+  const alone = await first;
+  return { alone, session: alone ? kept.get("session", isSession) : undefined };
+}
+
+/**
+ * Whether this is the first window of the browser; where nobody can say, another
+ * one may be. Whoever is not waits for that place, and keeps it until it is closed.
+ */
+const first = new Promise<boolean>((resolve) => {
+  const { locks } = globalThis.navigator ?? {};
+  if (!locks) return resolve(false);
+  const take = (options: LockOptions) =>
+    locks.request(`parley${path}`, options, (lock) => {
+      resolve(lock !== null);
+      return lock ? new Promise<void>(() => {}) : void take({});
+    });
+  take({ ifAvailable: true }).catch(() => resolve(false));
+});

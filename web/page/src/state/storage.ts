@@ -32,7 +32,7 @@ function memory(storage: () => Storage, prefix: string): Memory {
 }
 
 /** Servers below different paths of one host share its storage, but no name, token or draft. */
-const path = globalThis.location?.pathname.replace(/[^/]*$/, "");
+export const path = globalThis.location?.pathname.replace(/[^/]*$/, "");
 
 export const tab = memory(() => sessionStorage, `parley${path}`);
 export const browser = memory(() => localStorage, "parley.");

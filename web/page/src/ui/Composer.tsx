@@ -112,16 +112,16 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
           dir="auto"
         />
         {(!missing || editing) && <EmojiButton insert={insert} />}
+        <button
+          type="submit"
+          class="primary"
+          aria-label={t(editing ? "save" : "send")}
+          title={t(editing ? "save" : "send")}
+          disabled={excess > 0 || held}
+        >
+          <Icon name={editing ? "check" : "send"} />
+        </button>
       </div>
-      <button
-        type="submit"
-        class="primary"
-        aria-label={t(editing ? "save" : "send")}
-        title={t(editing ? "save" : "send")}
-        disabled={excess > 0 || held}
-      >
-        <Icon name={editing ? "check" : "send"} />
-      </button>
       <p id="composer-error" class="error" role="alert">
         {excess > 0 ? t("tooLong", { n: excess }) : ""}
       </p>

@@ -18,7 +18,7 @@ import { Text } from "./Text.tsx";
 import { rangeWith, runOf, useVirtualizer } from "./virtual.ts";
 
 /** Height in pixels of what is above the oldest message. */
-const HEADER = 64;
+const HEADER = 4 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 /** Pixels from the top at which the next older page is asked for. */
 const NEAR_TOP = 600;
 /** Pixels from the bottom within which the list follows new messages. */

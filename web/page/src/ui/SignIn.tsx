@@ -107,6 +107,7 @@ function Form({ app }: { app: App }) {
           {t("useToken")}
         </button>
       )}
+      {!withToken && <p class="muted note">{t("unverified")}</p>}
       <p class="error" role="alert">
         {error ? t(error) : ""}
       </p>
