@@ -43,7 +43,7 @@ var floors = []floor{
 	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/rules", "internal/signals", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse", "internal/params"},
 		[]string{"foundation", "contracts"}, false},
 	{"foundation", []string{"internal/eventlog/admin", "internal/eventlog", "internal/meter", "internal/plain", "internal/trust", "internal/files", "internal/quote", "internal/hostname", "internal/child", "internal/memory"}, nil, false},
-	{"contracts", []string{"schema/changes", "schema", "schema/rpc", "schema/sql", "schema/strict"}, nil, false},
+	{"contracts", []string{"schema/changes", "schema", "schema/rpc", "schema/sql", "schema/strict", "schema/words"}, nil, false},
 }
 
 // Imports run one way, down the floors.

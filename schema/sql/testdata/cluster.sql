@@ -165,3 +165,20 @@ LEFT JOIN (
 ) AS u ON u.epoch = m.epoch AND u.partition = m.partition AND u.channel = m.channel AND u.author = m.user
 ;
 
+-- generation/0006_words.sql
+-- What finds messages by their words: an index of the words of chats and edits, and
+-- one of times, by which the newest are found first. What is written from here on is
+-- in them.
+ALTER TABLE `chat`.`events_2` ON CLUSTER `parley``s`
+    ADD INDEX IF NOT EXISTS by_words (arrayDistinct(arrayConcat(extractAll(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+', ' '), '[\\p{L}\\p{N}\\p{M}]+'), arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+')))))) TYPE text(tokenizer = 'array'),
+    ADD INDEX IF NOT EXISTS by_time time TYPE minmax GRANULARITY 1
+;
+
+-- generation/0007_older_words.sql
+-- The rows that were there before: the server indexes them in the background, and
+-- until it has, reads those parts without the index.
+ALTER TABLE `chat`.`events_2` ON CLUSTER `parley``s`
+    MATERIALIZE INDEX by_words,
+    MATERIALIZE INDEX by_time
+;
+

@@ -1,0 +1,63 @@
+package clickhouse_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/internal/testing/clickhousetest"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/schema/sql"
+)
+
+// Rows that were there before the index of words are in it once the server has made it,
+// and a projector of before goes on writing meanwhile.
+func TestOlderRowsGetWords(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	dsn := embeddedtest.ClickHouse(t)
+	db := open(t, dsn)
+	conn := clickhousetest.Connect(t, dsn)
+	exec := func(statement string, args ...any) {
+		t.Helper()
+		if err := conn.Exec(ctx, statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	layout := sql.Layout{Database: db.Database()}
+	base, err := layout.Base()
+	if err != nil {
+		t.Fatal(err)
+	}
+	generation, err := layout.Generation(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range append(base, generation[:5]...) {
+		exec(step.Statement)
+	}
+	exec(`CREATE TABLE migrations_1 (version_id Int64, is_applied UInt8, date Date DEFAULT now(), tstamp DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY date`)
+	exec("INSERT INTO migrations_1 (version_id, is_applied) VALUES (0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1)")
+	exec("INSERT INTO generations VALUES (1, now64(3))")
+	const write = `INSERT INTO events_1 (epoch, partition, channel, seq, kind, body) SELECT 'e', 0, 'lobby', number, 'chat', concat('word', toString(number), ' 天气') FROM numbers(?, 5000)`
+	exec(write, 0)
+	for range 2 {
+		if err := db.Migrate(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(write, 5000)
+	const indexed = `SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'events_1' AND active AND secondary_indices_compressed_bytes < 10000`
+	for count(t, conn, indexed) > 0 {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal("the index is not made of the rows that there are")
+		}
+	}
+	for _, word := range []string{"word17", "word9999"} {
+		if n := count(t, conn, `SELECT count() FROM events_1 WHERE hasAllTokens(`+sql.Words("body")+`, ['`+word+`', '天气']) SETTINGS force_data_skipping_indices = 'by_words'`); n != 1 {
+			t.Errorf("%s is found %d times", word, n)
+		}
+	}
+}

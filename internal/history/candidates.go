@@ -1,0 +1,92 @@
+package history
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/sql"
+)
+
+// maxTime is the latest time that the tables can hold, in milliseconds.
+const maxTime = math.MaxInt64 / 1_000_000
+
+// leastCandidates is how many are read at once at least: some do not match any more.
+const leastCandidates = 16
+
+// period is a part of time, in milliseconds: from <= time < to.
+type period struct{ from, to int64 }
+
+// candidates are the newest messages of a period after x.after whose text, as it was
+// sent or as any of its edits has it, has the words: sorted, with repeats, a few
+// more than the limit at most. With ended there are no others.
+func (s *store) candidates(ctx context.Context, x *searching, e pastEpoch, p period) (found []Hit, ended bool, err error) {
+	query, args, limit := s.candidatesQuery(x, e, p)
+	size := 0
+	err = s.query(ctx, sql.Events(x.generation), func(ctx context.Context) error {
+		found, size = nil, 0
+		rows, err := s.db.Query(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r row
+			if err := rows.Scan(append([]any{&r.message.Channel}, r.columns(false)...)...); err != nil {
+				return err
+			}
+			r.complete()
+			size += textOf(&r.message)
+			found = append(found, Hit{Message: r.message, Epoch: e.name})
+		}
+		return rows.Err()
+	})
+	return found, len(found) < limit && (x.s.Bytes == 0 || size <= x.s.Bytes), err
+}
+
+func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query string, args []any, limit int) {
+	limit = max(x.s.Limit+1-len(x.found.Hits), leastCandidates)
+	events := s.db.Table(sql.Events(x.generation))
+	const newest = ` ORDER BY time DESC, channel DESC, seq DESC LIMIT ?`
+	var b strings.Builder
+	add := func(text string, with ...any) { b.WriteString(text); args = append(args, with...) }
+	chats := func() {
+		add(`SELECT channel, `+chatColumns+`, time FROM `+events+` WHERE epoch = ? AND void = 0 AND kind = 'chat'`, e.name)
+		add(` AND time >= fromUnixTimestamp64Milli(?) AND time < fromUnixTimestamp64Milli(?)`, p.from, p.to)
+		if x.after.Epoch != "" {
+			add(` AND (toUnixTimestamp64Milli(time), channel, seq) < (?, ?, ?)`, x.after.Time, x.after.Channel, x.after.Seq)
+		}
+	}
+	here := func(author string) {
+		add(` AND (partition, channel) IN (`)
+		for i, channel := range x.s.Channels {
+			add([]string{`(?, ?)`, `, (?, ?)`}[min(i, 1)], schema.PartitionOf(channel, e.partitions), channel)
+		}
+		add(`)`)
+		if !x.s.Everyone {
+			add(` AND ("to" = '' OR `+author+` = ? OR "to" = ?)`, x.s.User, x.s.User)
+		}
+		if x.s.Author != "" {
+			add(` AND `+author+` = ?`, x.s.Author)
+		}
+		add(` AND hasAllTokens(`+sql.Words("body")+`, ?)`, x.s.Words.Tokens())
+	}
+	add(`SELECT * EXCEPT (time, ahead) FROM (SELECT *, sum(` + textLength + `) OVER (ORDER BY time DESC, channel DESC, seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS ahead FROM (SELECT * FROM (`)
+	chats()
+	here("user")
+	add(newest+`) UNION ALL SELECT * FROM (`, limit)
+	chats()
+	add(` AND (partition, channel, seq) IN (SELECT partition, channel, target FROM `+events+` WHERE epoch = ? AND void = 0 AND kind = 'change' AND action = 'edit'`, e.name)
+	here("author")
+	add(`)`+newest+`)`+newest+`)) WHERE ahead <= ?`+strings.TrimSuffix(newest, ` LIMIT ?`), limit, limit, bytesOr(x.s.Bytes))
+	return b.String(), args, limit
+}
+
+// bytesOr is n, or no bound for 0.
+func bytesOr(n int) int64 {
+	if n == 0 {
+		return math.MaxInt64
+	}
+	return int64(n)
+}

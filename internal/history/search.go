@@ -1,0 +1,252 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/schema"
+	"github.com/parley-chat/parley/schema/changes"
+	"github.com/parley-chat/parley/schema/rpc"
+	"github.com/parley-chat/parley/schema/words"
+)
+
+// Search asks for messages of several channels by their words, newest first: by epoch,
+// then time, channel and seq. They are found by what ClickHouse has of them, so by what
+// a projector has written; what they say is as of the end of the log.
+type Search struct {
+	Words    words.Query
+	Channels []string
+	// User sees public messages, and the private ones from or to it.
+	User string
+	// Everyone asks for the private messages of all users; User is not used.
+	Everyone bool
+	// Author asks for what one user said; "": for any.
+	Author string
+	// From and To bound the times, in milliseconds; To is exclusive, and 0: none.
+	From, To int64
+	// Before is where the search goes on; the zero Place: from the newest.
+	Before Place
+	Limit  int
+	// Bytes of text at most, but one message at least.
+	Bytes int
+
+	// Of is what is known of a channel, as for a Query of its messages; false: the
+	// channel is left out. It is called by several goroutines.
+	Of func(channel string) (Query, bool)
+}
+
+// Place is where a message is in the order of a search.
+type Place struct {
+	Epoch   string
+	Time    int64
+	Channel string
+	Seq     int64
+}
+
+// Hit is a message that was found.
+type Hit struct {
+	rpc.Message
+	Epoch string // in which its seq counts
+	// At are the words in its body: ranges of UTF-16 code units, ascending.
+	At [][2]int
+}
+
+// Place is where h is in the order of a search.
+func (h *Hit) Place() Place { return Place{h.Epoch, h.Time, h.Channel, h.Seq} }
+
+// Hits answer a search.
+type Hits struct {
+	Hits []Hit
+	// More: there may be more from Next on.
+	More bool
+	Next Place
+}
+
+const (
+	// maxCandidates is how many messages with the words a search looks at, most of which
+	// are hits: the others were changed since.
+	maxCandidates = 500
+	// newestFirst is the part of an epoch that is searched before the rest:
+	// of words that are common enough of hits are in it.
+	newestFirst = 7 * 24 * time.Hour
+	// foldsAtOnce is of how many channels the changes are read at once.
+	foldsAtOnce = 4
+)
+
+// Search answers s. Its errors are those of Read.
+func (r *Reader) Search(ctx context.Context, s Search) (Hits, error) {
+	ctx, span := r.tracer.History(ctx)
+	found, err := r.search(ctx, &s)
+	if clickhouse.IsMissing(err) { // its tables were dropped since the watermark was read
+		found, err = r.search(ctx, &s)
+	}
+	span.Messages(len(found.Hits), err)
+	return found, err
+}
+
+func (r *Reader) search(ctx context.Context, s *Search) (Hits, error) {
+	x := searching{Reader: r, s: s, after: s.Before, left: maxCandidates}
+	mark, err := r.store.watermark(ctx, 0)
+	if err != nil || mark.generation == 0 {
+		return Hits{}, err
+	}
+	x.generation = mark.generation
+	epochs, err := r.store.allEpochs(ctx)
+	if err != nil {
+		return Hits{}, err
+	}
+	if len(epochs) == 0 || epochs[0].name != r.cfg.Epoch.Epoch {
+		epochs = slices.DeleteFunc(slices.Clone(epochs), func(e pastEpoch) bool { return e.name == r.cfg.Epoch.Epoch })
+		epochs = slices.Insert(epochs, 0, pastEpoch{r.cfg.Epoch.Epoch, r.cfg.Epoch.Partitions})
+	}
+	if s.Before.Epoch != "" {
+		i := slices.IndexFunc(epochs, func(e pastEpoch) bool { return e.name == s.Before.Epoch })
+		if i < 0 {
+			return Hits{}, ErrEpoch
+		}
+		epochs = epochs[i:]
+	}
+	for _, e := range epochs {
+		if err := x.epoch(ctx, e); err != nil || x.found.More {
+			return x.found, err
+		}
+		x.after = Place{}
+	}
+	return x.found, nil
+}
+
+// searching is one search under way.
+type searching struct {
+	*Reader
+	s          *Search
+	generation uint32
+	after      Place // where it goes on; the zero Place: at the newest of the epoch
+	found      Hits
+	left       int // candidates
+	size       int
+}
+
+// epoch searches one epoch.
+func (x *searching) epoch(ctx context.Context, e pastEpoch) error {
+	all := period{from: max(x.s.From, 0), to: min(cmp.Or(x.s.To, maxTime), maxTime)}
+	if x.after.Epoch != "" {
+		all.to = min(all.to, x.after.Time+1)
+	}
+	newest := time.Now().UnixMilli()
+	if e.name != x.cfg.Epoch.Epoch {
+		var err error
+		if newest, err = x.store.endOf(ctx, x.generation, e.name); err != nil {
+			return err
+		}
+	}
+	parts := []period{all}
+	if since := min(newest, all.to) - newestFirst.Milliseconds(); since > all.from {
+		parts = []period{{since, all.to}, {all.from, since}}
+	}
+	for _, p := range parts {
+		for ended := p.from >= p.to; !ended; {
+			var rows []Hit
+			var err error
+			if rows, ended, err = x.store.candidates(ctx, x, e, p); err == nil {
+				err = x.take(ctx, e, rows, ended)
+			}
+			if err != nil || x.found.More {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take adds candidates that are hits.
+func (x *searching) take(ctx context.Context, e pastEpoch, rows []Hit, ended bool) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	x.after = rows[len(rows)-1].Place()
+	rows = slices.CompactFunc(rows, func(a, b Hit) bool { return a.Place() == b.Place() })
+	there, err := x.fold(ctx, e, rows)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		h := &rows[i]
+		if !there[i] {
+			continue
+		}
+		var ok bool
+		if h.At, ok = x.s.Words.Find(h.Body); !ok {
+			continue
+		}
+		n := len(x.found.Hits)
+		if x.size += textOf(&h.Message); n == x.s.Limit || n > 0 && x.s.Bytes > 0 && x.size > x.s.Bytes {
+			x.found.More, x.found.Next = true, x.found.Hits[n-1].Place()
+			return nil
+		}
+		x.found.Hits = append(x.found.Hits, *h)
+	}
+	if x.left -= len(rows); x.left <= 0 && !ended {
+		x.found.More, x.found.Next = true, x.after
+	}
+	return nil
+}
+
+// fold makes the rows what changes left of them, and reports which are there still.
+func (x *searching) fold(ctx context.Context, e pastEpoch, rows []Hit) (there []bool, err error) {
+	there = make([]bool, len(rows))
+	of := map[string][]int{}
+	for i := range rows {
+		of[rows[i].Channel] = append(of[rows[i].Channel], i)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(foldsAtOnce)
+	for channel, indices := range of {
+		g.Go(func() error { return x.foldChannel(ctx, e, channel, rows, indices, there) })
+	}
+	return there, g.Wait()
+}
+
+// foldChannel is fold of the rows of one channel.
+func (x *searching) foldChannel(ctx context.Context, e pastEpoch, channel string, rows []Hit, indices []int, there []bool) error {
+	q, known := x.s.Of(channel)
+	if !known {
+		return nil
+	}
+	q.Channel = channel
+	y := reading{Reader: x.Reader, q: &q, at: location{x.generation, e.name, schema.PartitionOf(channel, e.partitions), maxSeq}}
+	if e.name != x.cfg.Epoch.Epoch {
+		q.End = maxSeq
+	} else {
+		mark, err := x.store.watermark(ctx, y.at.partition)
+		if err != nil {
+			return err
+		}
+		y.at.end = mark.seq + 1
+		if err := y.readChanges(ctx); err != nil {
+			return err
+		}
+	}
+	indices = slices.DeleteFunc(indices, func(i int) bool { return rows[i].Seq >= y.stored() })
+	for len(indices) > 0 {
+		messages := make([]changes.Message, len(indices))
+		for k, i := range indices {
+			messages[k] = changes.Message{Seq: rows[i].Seq, User: rows[i].User}
+		}
+		states, err := y.states(ctx, messages)
+		if err != nil {
+			return err
+		}
+		for k, state := range states {
+			m := &rows[indices[k]].Message
+			state.Show(m)
+			there[indices[k]] = m.Deleted == nil
+		}
+		indices = indices[len(states):]
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package history
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/parley-chat/parley/schema/changes"
+	schemasql "github.com/parley-chat/parley/schema/sql"
+	"github.com/parley-chat/parley/schema/words"
+)
+
+// hits are what a search is to find in the messages below end, as they are after all
+// changes below asof: by the rule alone. Edits are searched up to the few rows that are
+// written ahead of the watermark.
+func (a *told) hits(s *Search, epoch string, end, asof int64) (all []Hit) {
+	for _, sent := range a.messages {
+		if sent.Seq >= end || sent.Time < s.From || s.To > 0 && sent.Time >= s.To ||
+			!s.Everyone && !sent.VisibleTo(s.User) || s.Author != "" && sent.User != s.Author || !slices.Contains(s.Channels, sent.Channel) {
+			continue
+		}
+		written := func(c changes.Record) bool {
+			_, ok := s.Words.Find(editOf(&c))
+			return ok && c.Target == sent.Seq && c.Seq < end+5
+		}
+		if _, ok := s.Words.Find(sent.Body); !ok && !slices.ContainsFunc(a.changes, written) {
+			continue
+		}
+		m, _ := a.at(sent, asof)
+		if at, ok := s.Words.Find(m.Body); ok {
+			all = append(all, Hit{m, epoch, at})
+		}
+	}
+	slices.SortFunc(all, func(a, b Hit) int {
+		return -cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Seq, b.Seq))
+	})
+	return all
+}
+
+func editOf(c *changes.Record) string {
+	if c.Edit == nil {
+		return ""
+	}
+	return c.Edit.Body
+}
+
+// A search finds the fold of the log by its words, wherever the watermark is: what is
+// below it, as changes above it have made it. Pages have everything once.
+func TestSearchFindsTheFoldOfTheLog(t *testing.T) {
+	w, all, readers, end := newTold(t)
+	marks := []int64{0, 5, 60, 159, 160}
+	w.exec(`INSERT INTO epochs (epoch, partitions, first_seen) SELECT ?, 1, now64(3) - 1`, w.log.Epoch)
+	random := rand.New(rand.NewPCG(5, 6))
+	one := func(of ...string) string { return of[random.IntN(len(of))] }
+	for range 40 {
+		i := random.IntN(len(readers))
+		known := random.Int64N(end)
+		s := Search{
+			Words:    words.Parse(one("body", "BODY 7", "edit", "edit 3", "body edit", fmt.Sprint(random.IntN(160)))),
+			Channels: []string{"lobby", "nowhere"}, User: one(users...), Everyone: random.IntN(4) == 0, Author: one("", "", "ada", "eve"),
+			Limit: []int{4, 100}[random.IntN(2)], Bytes: []int{0, 40}[random.IntN(2)],
+			Of: func(channel string) (Query, bool) {
+				q := Query{End: end, KnownFrom: known}
+				for _, c := range all.changes {
+					if c.Seq >= known {
+						q.Known = append(q.Known, c)
+					}
+				}
+				return q, channel == "lobby"
+			},
+		}
+		if random.IntN(2) == 0 {
+			s.From, s.To = 1_790_000_000_040, 1_790_000_000_120
+		}
+		epoch := fmt.Sprint("cut at ", marks[i])
+		want := append(all.hits(&s, epoch, marks[i]+1, end), all.hits(&s, w.log.Epoch, end, end)...)
+		var got []Hit
+		for more := true; more; {
+			found, err := readers[i].Search(w.ctx, s)
+			if err != nil || len(found.Hits) > s.Limit || found.More && found.Next == s.Before {
+				t.Fatal(len(found.Hits), found.Next, err)
+			}
+			got, more, s.Before = append(got, found.Hits...), found.More, found.Next
+		}
+		if hitsText(t, got) != hitsText(t, want) {
+			t.Fatalf("%+v: %d hits:\n%s\nwant %d:\n%s", s.Words, len(got), hitsText(t, got), len(want), hitsText(t, want))
+		}
+	}
+}
+
+func hitsText(t *testing.T, hits []Hit) string {
+	b, err := json.MarshalIndent(hits, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// What matches in Go is a candidate in ClickHouse, which has the index used.
+func TestWordsAreThoseOfTheIndex(t *testing.T) {
+	w := newWorld(t, 12)
+	w.migrate(w.log.Epoch)
+	bodies := []string{
+		"Hello, Wörld! foo_bar 3.14", "iPhone手机今天天气很好，我们去", "新しいサーバーです ｻｰﾊﾞｰ", "학교에서 만나요", "วันนี้อากาศดี", "नमस्ते दुनिया",
+		"STRASSE Straße ﬁn ½ Ⅳ ① İstanbul", "cafe\u0301 café", "😀 🎉 👍🏽 flag 🇩🇪", "привет-мир ΣΊΣΥΦΟΣ σίσυφος", "it's a l'école don’t", "a\u200bb x\u00adx", "က ខ ལ", "\x00'\\%_?",
+	}
+	for _, body := range bodies {
+		for _, of := range bodies {
+			q := words.Parse(of)
+			if _, is := q.Find(body); !is {
+				continue
+			}
+			var hit uint8
+			query := `WITH ? AS body SELECT hasAll(` + schemasql.Words("body") + `, ?)`
+			if err := w.sql.QueryRow(w.ctx, query, body, q.Tokens()).Scan(&hit); err != nil || hit != 1 {
+				t.Errorf("%q in %q is not found by tokens: %v", of, body, err)
+			}
+		}
+	}
+	w.publish(say("lobby", 3000)...)
+	w.project(1, w.log.Epoch, 3000)
+	r := w.reader(w.log.Epoch, nil)
+	s := Search{Words: words.Parse("1234"), Channels: []string{"lobby"}, User: "ada", Limit: 20}
+	x := searching{Reader: r, s: &s, generation: 1}
+	query, args, _ := r.store.candidatesQuery(&x, pastEpoch{w.log.Epoch, 1}, period{0, maxTime})
+	rows, err := w.sql.Query(w.ctx, `EXPLAIN indexes = 1 `+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	used, plan := 0, ""
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Fatal(err)
+		}
+		plan += line + "\n"
+		if strings.HasSuffix(line, "Name: by_words") {
+			used++
+		}
+	}
+	if used == 0 {
+		t.Errorf("the index of words is not used:\n%s", plan)
+	}
+}
