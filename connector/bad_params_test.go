@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"strconv"
@@ -44,6 +45,7 @@ var requests = map[string]struct {
 	rpc.MethodPin:       {append(changeFields(), field{"remove", "flag", false}), map[string]string{"channel": `"a"`, "seq": "1"}},
 	rpc.MethodLeave:     {[]field{{"channel", "string", true}}, map[string]string{"channel": `"a"`}},
 	rpc.MethodHistory:   {[]field{{"channel", "string", true}, {"before", "number", false}, {"after", "number", false}, {"around", "number", false}, {"reply", "number", false}, {"user", "string", false}, {"epoch", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
+	rpc.MethodSearch:    {[]field{{"query", "string", true}, {"channel", "string", false}, {"user", "string", false}, {"from", "number", false}, {"to", "number", false}, {"before", "string", false}, {"limit", "number", false}}, map[string]string{"query": `"a"`}},
 	rpc.MethodMembers:   {[]field{{"channel", "string", true}, {"after", "string", false}, {"limit", "number", false}}, map[string]string{"channel": `"a"`}},
 	rpc.MethodMute:      {append(userFields(), field{"reason", "string", false}, field{"for", "number", false}, field{"purge", "number", false}, field{"epoch", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
 	rpc.MethodBan:       {append(userFields(), field{"reason", "string", false}, field{"for", "number", false}, field{"purge", "number", false}, field{"epoch", "string", false}), map[string]string{"channel": `"a"`, "user": `"eve"`}},
@@ -205,6 +207,15 @@ func badChangeSizes(in func(method, field, value string) string, text func(int) 
 	add(rpc.MethodReactions, "after", map[string]string{"without a user": `{"name":"x"}`, "without a name": `{"user":"ada"}`, "that is empty": `{}`, "with a long name": `{"user":"ada","name":` + text(65) + `}`, "with a bad user": `{"user":"a\u0000","name":"x"}`})
 	add(rpc.MethodReactions, "limit", map[string]string{"0": "0", "-1": "-1", "1001": "1001", "2^63-1": "9223372036854775807"})
 	add(rpc.MethodHistory, "reply", seqs)
+	add(rpc.MethodSearch, "query", map[string]string{"that is empty": `""`, "of spaces": `" \u3000\t"`, "of punctuation": `"% _ .* [ ( \\ ' ? ，。"`, "of an emoji": `"🎉"`, "of control characters": `"\u0000\u0001"`, "of zero-width characters": `"\u200b\u2060"`, "of 257 bytes": text(257), "of 4 KiB": text(4096), "of 86 characters of 3 bytes": `"` + strings.Repeat("大", 86) + `"`, "of 17 words": `"1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17"`})
+	cursor := func(s string) string { return `"` + base64.RawURLEncoding.EncodeToString([]byte(s)) + `"` }
+	add(rpc.MethodSearch, "before", map[string]string{"that is empty": `""`, "of 60,000 bytes": text(60_000), "that is not base64": `"a b"`, "with padding": `"WyJlIl0="`, "of standard base64": `"+/+/"`, "of no JSON": cursor("x"), "of null": cursor("null"), "of an object": cursor("{}"), "of three parts": cursor(`["e",1,"a"]`), "of five parts": cursor(`["e",1,"a",1,1]`), "of wrong kinds": cursor(`[1,"e",1,"a"]`), "with a bad channel": cursor(`["e",1,"a\u0000",1]`), "with a bad epoch": cursor(`["",1,"a",1]`), "with a negative time": cursor(`["e",-1,"a",1]`), "with seq 0": cursor(`["e",1,"a",0]`), "with seq 2^53": cursor(`["e",1,"a",9007199254740992]`)})
+	for _, field := range []string{"from", "to"} {
+		add(rpc.MethodSearch, field, map[string]string{"-1": "-1", "2^53": "9007199254740992", "-2^63": "-9223372036854775808"})
+	}
+	add(rpc.MethodSearch, "to", map[string]string{"0": "0"})
+	all = append(all, badParam{"search from after to", rpc.MethodSearch, `{"query":"a","from":2,"to":1}`, "to"}, badParam{"search of no time", rpc.MethodSearch, `{"query":"a","from":2,"to":2}`, "to"})
+	add(rpc.MethodSearch, "limit", map[string]string{"0": "0", "-1": "-1", "101": "101", "2^63-1": "9223372036854775807"})
 	all = append(all, badParam{"history of answers around", rpc.MethodHistory, `{"channel":"a","around":1,"reply":1}`, "reply"}, badParam{"history of a user around", rpc.MethodHistory, `{"channel":"a","around":1,"user":"ada"}`, "user"})
 	add(rpc.MethodChat, "reply", seqs)
 	add(rpc.MethodChat, "type", lengths)

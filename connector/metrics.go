@@ -57,6 +57,7 @@ type metrics struct {
 	acks         meter.Histogram // seconds, by event
 	reads        meter.Tally     // by source and result
 	readTime     meter.Histogram // seconds, by source and result
+	searches     meter.Histogram // seconds, by result
 	incarnations meter.Tally     // by reason
 	corrupt      meter.Tally     // by topic
 	keyFetches   meter.Tally     // by result
@@ -78,7 +79,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			"WebSockets that were asked for, by what became of them: ok; full, address (too many of it), rate or hello (too many that have not sent it), all answered with 503; refused for its host, origin or proxy; not_ready, draining, or failed for a bad request.",
 			meter.By("result", outcomeOK, admission.RefusedFull, admission.RefusedAddress, admission.RefusedRate, admission.RefusedHello, "not_ready", "draining", outcomeRefused, outcomeFailed)),
 		limited: m.Tally("parley.connector.limited", "{event}",
-			"Times that a client met a limit, by which: requests and joins of a session, those of its user, chats, moderation, signals, user_connections; bytes, for which reading waited; hello, for the lack of which a connection made room; plain, one that was not a WebSocket and did.",
+			"Times that a client met a limit, by which: requests and joins of a session, those of its user, chats, moderation, signals, user_connections; searches, of a session that has one under way; bytes, for which reading waited; hello, for the lack of which a connection made room; plain, one that was not a WebSocket and did.",
 			meter.By("limit", limitNames...)),
 		refused: m.Tally("parley.connector.refused", "{request}",
 			"Requests that moderators' acts have stopped, by which: mute, ban or frozen (1009); slow, of slow mode (1005); full, a bound of mutes, bans or settings (1011).",
@@ -117,6 +118,9 @@ func newMetrics(p metric.MeterProvider) *metrics {
 			"Reads of history, by where it was found (ring is the connector's memory) and by result.", allReads),
 		readTime: m.Histogram("parley.connector.history.read.duration", "s",
 			"Time of a read of history that memory did not have, waiting for its turn included, by source and result.", meter.Seconds, reads),
+		searches: m.Histogram("parley.connector.search.duration", "s",
+			"Time of a search, waiting for its turn included, by result: ok, refused (the user is banned), timeout (2 s), budget (the log above what ClickHouse has is too long) or unavailable.",
+			meter.Seconds, meter.By("result", outcomeOK, outcomeRefused, outcomeUnavailable, "budget", "timeout")),
 		incarnations: m.Tally("parley.connector.incarnations", "{incarnation}",
 			"Lives that the connector began, by why: start, or what ended the one before.",
 			meter.By("reason", "start", "lost_push", "declared_down", "silent_log", "pushes_cut", "other")),
@@ -138,7 +142,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 }
 
 // limits are the values of a label.
-var limitNames = []string{"requests", "user_requests", "joins", "user_joins", "chats", "moderation", "signals", "user_connections", "bytes", "hello", "plain"}
+var limitNames = []string{"requests", "user_requests", "joins", "user_joins", "chats", "moderation", "signals", "searches", "user_connections", "bytes", "hello", "plain"}
 
 // methods are the values of a label.
 var methods = append(slices.Clone(rpc.Methods), "other")
@@ -228,17 +232,35 @@ func (m *metrics) acknowledged(e *schema.Event, took time.Duration) {
 
 // read counts a read of history that memory did not have.
 func (m *metrics) read(source string, took time.Duration, err error) {
-	result := outcomeOK
-	switch {
-	case errors.Is(err, history.ErrTail):
-		result = "budget"
-	case errors.Is(err, context.DeadlineExceeded):
-		result = "timeout"
-	case err != nil && !errors.Is(err, history.ErrEpoch):
-		result = outcomeUnavailable
-	}
+	result := resultOf(err)
 	m.reads.Add(1, source, result)
 	m.readTime.Record(took.Seconds(), source, result)
+}
+
+// resultOf says how a read of history ended.
+func resultOf(err error) string {
+	switch {
+	case errors.Is(err, history.ErrTail):
+		return "budget"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case err != nil && !errors.Is(err, history.ErrEpoch):
+		return outcomeUnavailable
+	}
+	return outcomeOK
+}
+
+// searched counts a search.
+func (m *metrics) searched(took time.Duration, err error) {
+	var bad *rpc.Error
+	result := outcomeOK
+	switch {
+	case errors.As(err, &bad), errors.Is(err, history.ErrEpoch):
+		result = outcomeRefused
+	default:
+		result = resultOf(err)
+	}
+	m.searches.Record(took.Seconds(), result)
 }
 
 // fromRing counts a read of history that memory had.

@@ -19,6 +19,8 @@ type archive interface {
 	Holds(ctx context.Context, channel string) (bool, error)
 	Reactors(ctx context.Context, q history.Query, of history.Reactors) (rpc.ReactionsResult, error)
 	Sanctions(ctx context.Context, q history.Query, after string) (rpc.SanctionsResult, error)
+	Banned(ctx context.Context, q history.Query, user string) (*rpc.Sanction, error)
+	Search(ctx context.Context, s history.Search) (history.Hits, error)
 	First(ctx context.Context, act schema.Act, at int64) (history.Act, bool, error)
 	End(ctx context.Context, channel string) (int64, error)
 }

@@ -110,6 +110,8 @@ func requestOf(name string) (m request, known bool) {
 		return request{start: (*call).pins, traced: true}, true
 	case rpc.MethodHistory:
 		return request{start: (*call).history, traced: true}, true
+	case rpc.MethodSearch:
+		return request{start: (*call).search, traced: true}, true
 	case rpc.MethodMembers:
 		return request{start: (*call).members, traced: true}, true
 	}

@@ -3,6 +3,7 @@ package connector
 import (
 	"cmp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -40,6 +41,8 @@ type session struct {
 	flood  admission.Flood // malformed frames
 
 	pace pace
+
+	searching atomic.Bool // it has a search under way
 
 	mu      sync.Mutex
 	user    string        // "" before hello; set once

@@ -46,6 +46,13 @@ func (a *slowArchive) Reactors(context.Context, history.Query, history.Reactors)
 func (a *slowArchive) Sanctions(context.Context, history.Query, string) (rpc.SanctionsResult, error) {
 	return rpc.SanctionsResult{}, nil
 }
+func (a *slowArchive) Banned(context.Context, history.Query, string) (*rpc.Sanction, error) {
+	return nil, nil
+}
+func (a *slowArchive) Search(ctx context.Context, _ history.Search) (history.Hits, error) {
+	<-ctx.Done()
+	return history.Hits{}, ctx.Err()
+}
 func (a *slowArchive) First(context.Context, schema.Act, int64) (history.Act, bool, error) {
 	return history.Act{}, false, nil
 }

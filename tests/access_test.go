@@ -44,6 +44,7 @@ var accessRequests = []accessRequest{
 	{"a private chat", rpc.MethodChat, "private", func(ch string) any { return rpc.ChatParams{Channel: ch, Body: "hi", To: "eve"} }},
 	{"history", rpc.MethodHistory, "history", func(ch string) any { return rpc.HistoryParams{Channel: ch} }},
 	{"a page of history", rpc.MethodHistory, "history", func(ch string) any { return rpc.HistoryParams{Channel: ch, Before: ptr(int64(1))} }},
+	{"search", rpc.MethodSearch, "history", func(ch string) any { return rpc.SearchParams{Query: "hi", Channel: ch} }},
 	{"leave", rpc.MethodLeave, "join", func(ch string) any { return rpc.LeaveParams{Channel: ch} }},
 }
 
@@ -53,6 +54,10 @@ func (r *accessRequest) answer(channel string, allow []string) string {
 	switch {
 	case allow == nil:
 		return "1002 join " + channel
+	case r.method == rpc.MethodSearch && !slices.Contains(allow, "join"):
+		return "1002 join " + channel
+	case r.method == rpc.MethodSearch && slices.Contains(allow, "history"):
+		return "" // it need not be joined
 	case !slices.Contains(allow, r.action):
 		return "1002 " + r.action + " " + channel
 	case !slices.Contains(allow, "join"):

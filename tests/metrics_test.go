@@ -249,6 +249,7 @@ func TestMetricsTable(t *testing.T) {
 	ada.join("lobby")
 	ada.chat("lobby", "one")
 	ada.hears()
+	ada.search(rpc.SearchParams{Query: "one"})
 	// The last ones to appear are a read of ClickHouse and a checkpoint.
 	var served page
 	eventually(t, "everything is measured", func() bool {

@@ -61,7 +61,7 @@ func TestSchemasAreTheGoTypes(t *testing.T) {
 		Member{}, Limits{}, Empty{}, Error{}, ErrorData{},
 		HelloParams{}, HelloResult{}, JoinParams{}, JoinResult{}, ChatParams{}, ActResult{}, LeaveParams{},
 		HistoryParams{}, HistoryResult{}, MembersParams{}, MembersResult{}, RepeatResult{},
-		EditParams{}, DeleteParams{}, ReactParams{}, PinParams{}, ReactionsParams{}, UserReaction{}, ReactionsResult{}, PinsParams{}, PinsResult{},
+		EditParams{}, DeleteParams{}, ReactParams{}, PinParams{}, ReactionsParams{}, UserReaction{}, ReactionsResult{}, PinsParams{}, PinsResult{}, SearchParams{}, Found{}, SearchResult{},
 		SanctionParams{}, KickParams{}, LiftParams{}, PurgeParams{}, SetParams{}, SanctionsParams{}, SanctionsResult{}, Sanction{}, SignalParams{},
 		SanctionedPush{}, SignalPush{},
 		ChatPush{}, JoinedPush{}, LeftPush{}, PresencePush{}, RemovedPush{}, ChangedPush{}, ReactedPush{}, SettingsPush{}, DrainPush{},
@@ -115,7 +115,7 @@ func kindInDocument(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Pointer:
 		return kindInDocument(t.Elem())
-	case reflect.Slice:
+	case reflect.Slice, reflect.Array:
 		return "[]" + kindInDocument(t.Elem())
 	case reflect.Map:
 		return "object"

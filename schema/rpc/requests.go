@@ -25,13 +25,14 @@ const (
 	MethodSet       = "set"
 	MethodSanctions = "sanctions"
 	MethodSignal    = "signal"
+	MethodSearch    = "search"
 )
 
 // Methods are all of them. Nobody changes it.
 var Methods = []string{
 	MethodHello, MethodJoin, MethodChat, MethodEdit, MethodDelete, MethodReact, MethodPin, MethodLeave, MethodHistory,
 	MethodReactions, MethodPins, MethodPing, MethodMembers,
-	MethodMute, MethodBan, MethodKick, MethodLift, MethodPurge, MethodSet, MethodSanctions, MethodSignal,
+	MethodMute, MethodBan, MethodKick, MethodLift, MethodPurge, MethodSet, MethodSanctions, MethodSignal, MethodSearch,
 }
 
 // HelloParams open a session.

@@ -189,6 +189,15 @@ func (a *archive) Sanctions(ctx context.Context, q history.Query, after string) 
 	return found.listed(q.End, after, limit), err
 }
 
+// Banned and Search are not simulated.
+func (a *archive) Banned(context.Context, history.Query, string) (*rpc.Sanction, error) {
+	return nil, nil
+}
+
+func (a *archive) Search(context.Context, history.Search) (history.Hits, error) {
+	return history.Hits{}, history.ErrUnavailable
+}
+
 // First follows repeats back in the log as it is.
 func (a *archive) First(_ context.Context, key schema.Act, at int64) (history.Act, bool, error) {
 	l, found := a.w.logs[schema.PartitionOf(key.Channel, partitions)], false
