@@ -47,22 +47,23 @@ type bench struct {
 
 // options are what the parts are run with.
 type options struct {
-	history, members, clients, hostile int
-	duration                           time.Duration
-	attack, pomelo                     string
+	history, searched, members, clients, hostile int
+	duration                                     time.Duration
+	attack, pomelo                               string
 }
 
 func main() {
 	binary := flag.String("binary", "bin/parley", "the program to measure")
 	var o options
 	flag.IntVar(&o.history, "history", 1_000_000, "messages in the channel that is joined")
+	flag.IntVar(&o.searched, "searched", 1_000_000, "messages that are searched")
 	flag.IntVar(&o.members, "members", 1000, "members of the channel that is fanned out to")
 	flag.IntVar(&o.clients, "clients", 20_000, "connections among which are hostile ones")
 	flag.DurationVar(&o.duration, "duration", 10*time.Minute, "time without hostile clients, and with them")
 	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name; each: one after the other")
 	flag.StringVar(&o.pomelo, "pomelo", "", "folder of an application of pomelo to measure beside, tests/bench/pomelo; default: none")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
-	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, api, revocation, or floods, idle, hostile; default: all but the last three")
+	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, search, api, revocation, or floods, idle, hostile; default: all but the last three")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -162,6 +163,7 @@ func (b *bench) parts(ctx context.Context, binary, only string, o options) error
 		{"pomelo", func() error { return b.pomelo(ctx, o.members, o.pomelo) }},
 		{"reactions", b.reactions},
 		{"joins", func() error { return b.joins(o.history) }},
+		{"search", func() error { return b.search(ctx, o.searched) }},
 		{"api", func() error { return b.api(ctx) }},
 		{"revocation", func() error { return b.revocation(ctx, binary) }},
 		{floods, func() error { return b.floods(ctx) }},
