@@ -45,7 +45,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 	}
 	close(stop)
 	talking.Wait()
-	last := s.publish(0, chats("lobby", 100_000, 5)...)
+	last := s.publish(0, chats("lobby", 10_000_000, 5)...) // beyond what was talked about, however long it took
 	fresh := &store{db: st.db, tables: clickhouse.Tables{Generation: 2}, epoch: s.log.Epoch}
 	s.await(fresh, 0, last[4])
 	// What the projector wrote to both agrees; the old tables end where the
