@@ -18,6 +18,7 @@ type act struct {
 	params.Act
 	place  *place
 	takes  grants.Action
+	drawn  bool    // it was taken from the buckets
 	speech *speech // of a message that slow mode may count; nil: it does not
 }
 
@@ -34,6 +35,9 @@ func (a *act) begin() *rpc.Error {
 		a.Name(*a.ID)
 	}
 	a.place = p
+	if done, bad := a.screened(); done || bad != nil {
+		return bad
+	}
 	p.afterJoin(a)
 	return nil
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/parley-chat/parley/connector/api"
 	"github.com/parley-chat/parley/connector/gate"
 	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/connector/screen"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
@@ -64,6 +65,7 @@ type Config struct {
 	MaxQueued      int              // bytes in all outgoing queues together, default 256 MiB. A negative number: any
 	Auth           *identity.Auth   // nil: users are who they say they are
 	Grants         *GrantsFile      // what every user of a token may do, beside what the token grants; nil: nothing
+	BeforeChat     *screen.Screen   // who is asked before a text is published; nil: nobody
 	Edge           admission.Limits // what clients may take beside
 	// Open serves everybody without authentication. Without it and without Auth
 	// a connector listens on loopback alone, answers to localhost, loopback

@@ -93,12 +93,18 @@ func (a *act) refuse(ch *channel, why string, bad *rpc.Error) *rpc.Error {
 	return nil
 }
 
-// draw takes the act from the buckets of its user.
-func (a *act) draw() *rpc.Error {
-	if a.Moderates {
-		return a.session.pace.moderation()
+// draw takes the act from the buckets of its user, once.
+func (a *act) draw() (bad *rpc.Error) {
+	switch {
+	case a.drawn:
+		return nil
+	case a.Moderates:
+		bad = a.session.pace.moderation()
+	default:
+		bad = a.session.pace.chat(a.place.name)
 	}
-	return a.session.pace.chat(a.place.name)
+	a.drawn = bad == nil
+	return bad
 }
 
 // full refuses what would be one more than the channel, or its partition, takes; nil:

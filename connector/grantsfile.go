@@ -12,7 +12,7 @@ import (
 // GrantsFile is a file with grants for every user, which is read again on
 // request. A nil GrantsFile grants nothing. Safe for concurrent use.
 type GrantsFile struct {
-	file *files.Kept[grants.List]
+	file *files.Kept[grants.File]
 	path string
 	log  *slog.Logger
 }
@@ -20,7 +20,7 @@ type GrantsFile struct {
 // OpenGrants reads a file of grants. Its error names the file, and what to write
 // into it.
 func OpenGrants(path string, log *slog.Logger) (*GrantsFile, error) {
-	file, err := files.Keep(files.Kind[grants.List]{
+	file, err := files.Keep(files.Kind[grants.File]{
 		Name: "the file of grants", Holds: "grants", Most: grants.MaxFile, Parse: parseGrants,
 	}, path, log)
 	if err != nil {
@@ -29,11 +29,11 @@ func OpenGrants(path string, log *slog.Logger) (*GrantsFile, error) {
 	return &GrantsFile{file, path, log}, nil
 }
 
-func parseGrants(text []byte) (list grants.List, unknown []string, err error) {
-	if list, unknown, err = grants.ParseFile(text); err == nil {
-		list = list.Shared() // every session is compiled with it
+func parseGrants(text []byte) (file grants.File, unknown []string, err error) {
+	if file, unknown, err = grants.ParseFile(text); err == nil {
+		file.Grants = file.Grants.Shared() // every session is compiled with it
 	}
-	return list, unknown, err
+	return file, unknown, err
 }
 
 // Grants are those that the file had when it was last read and could be used.
@@ -41,7 +41,13 @@ func (f *GrantsFile) Grants() grants.List {
 	if f == nil {
 		return grants.List{}
 	}
-	return *f.file.Current()
+	return f.file.Current().Grants
+}
+
+// screens reports whether texts in a channel are screened: all are where the file, if
+// there is one, names none.
+func (f *GrantsFile) screens(channel string) bool {
+	return f == nil || f.file.Current().Hooks.Has(channel)
 }
 
 // list is Grants, the same pointer until the file was read again; nil without a
@@ -50,7 +56,7 @@ func (f *GrantsFile) list() *grants.List {
 	if f == nil {
 		return nil
 	}
-	return f.file.Current()
+	return &f.file.Current().Grants
 }
 
 // Reload reads the file again. One that cannot be used changes nothing, and is

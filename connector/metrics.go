@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/connector/screen"
 	"github.com/parley-chat/parley/connector/ws"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
@@ -42,6 +43,7 @@ type metrics struct {
 	upgrades     meter.Tally // by result
 	limited      meter.Tally // by limit
 	refused      meter.Tally // by reason
+	screened     meter.Tally // by outcome
 	closes       meter.Tally // by code
 	slow         meter.Counter
 	shed         meter.Counter
@@ -84,6 +86,9 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		refused: m.Tally("parley.connector.refused", "{request}",
 			"Requests that moderators' acts have stopped, by which: mute, ban or frozen (1009); slow, of slow mode (1005); full, a bound of mutes, bans or settings (1011).",
 			meter.By("reason", refusedMute, refusedBan, refusedFrozen, refusedSlow, refusedFull)),
+		screened: m.Tally("parley.connector.before_chat", "{text}",
+			"Texts that the program of --before-chat was asked about, by outcome: allow, replace, deny, failed (no answer that can be used), or skipped (not asked: it failed 20 times in a row, or too many wait).",
+			meter.By("outcome", screen.Outcomes...)),
 		closes: m.Tally("parley.connector.closes", "{connection}",
 			"WebSockets that ended, by close code; 1006 is one that was cut without a code.", meter.By("code", knownCodes...)),
 		slow: m.Counter("parley.connector.slow_consumers", "{connection}",

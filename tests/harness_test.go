@@ -19,6 +19,7 @@ import (
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
+	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
@@ -125,7 +126,7 @@ func (c *cluster) projector() *role {
 }
 
 // hooksTo sends all events of the log to a receiver.
-func (c *cluster) hooksTo(name string, to hooks.Receiver) *role {
+func (c *cluster) hooksTo(name string, to webhook.Receiver) *role {
 	from, err := hooks.ParseFrom("beginning")
 	if err != nil {
 		c.t.Fatal(err)

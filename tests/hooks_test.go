@@ -15,8 +15,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parley-chat/parley/internal/hooks"
 	"github.com/parley-chat/parley/internal/testing/freeport"
+	"github.com/parley-chat/parley/internal/webhook"
 )
 
 // goReceiver is what surrounds the example in Go.
@@ -97,11 +97,11 @@ func TestHooksExamples(t *testing.T) {
 			}
 			port := strconv.Itoa(free)
 			told := receives(t, folder, port, secret, command)
-			secrets, err := hooks.ReadSecrets(file)
+			secrets, err := webhook.ReadSecrets(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.hooksTo(name, hooks.Receiver{URL: "http://127.0.0.1:" + port + "/hooks", Secrets: secrets})
+			c.hooksTo(name, webhook.Receiver{URL: "http://127.0.0.1:" + port + "/hooks", Secrets: secrets})
 			want := []string{"occupied", "join ada", "chat ada hello", "leave ada", "vacated"}
 			var got []string
 			for line := range told {

@@ -38,11 +38,11 @@ var floors = []floor{
 		[]string{"cores", "plumbing", "foundation", "contracts"}, false},
 	{"servers", []string{"internal/embedded", "internal/telemetry", "web"}, []string{"foundation", "contracts"}, true},
 	{"roles", []string{"connector", "chatworker", "projector", "internal/hooks", "internal/ingest"}, []string{"rooms of the connector", "cores", "plumbing", "foundation", "contracts"}, true},
-	{"rooms of the connector", []string{"connector/api", "connector/jsonrpc", "connector/pomelo/chat", "connector/pomelo", "connector/front", "connector/room", "connector/ws", "connector/quota", "connector/gate", "connector/admission", "connector/identity", "connector/grants"}, []string{"foundation", "contracts"}, false},
+	{"rooms of the connector", []string{"connector/api", "connector/jsonrpc", "connector/pomelo/chat", "connector/pomelo", "connector/front", "connector/room", "connector/ws", "connector/quota", "connector/screen", "connector/gate", "connector/admission", "connector/identity", "connector/grants"}, []string{"foundation", "contracts"}, false},
 	{"cores", []string{"internal/fold", "chatworker/lease"}, []string{"contracts"}, true},
 	{"plumbing", []string{"internal/history", "internal/guard", "internal/capacity", "internal/rules", "internal/signals", "internal/roles", "internal/epoch", "internal/tracing", "internal/clickhouse", "internal/params"},
 		[]string{"foundation", "contracts"}, false},
-	{"foundation", []string{"internal/eventlog/admin", "internal/eventlog", "internal/meter", "internal/plain", "internal/trust", "internal/files", "internal/quote", "internal/hostname", "internal/child", "internal/memory"}, nil, false},
+	{"foundation", []string{"internal/eventlog/admin", "internal/eventlog", "internal/meter", "internal/plain", "internal/webhook", "internal/trust", "internal/files", "internal/quote", "internal/hostname", "internal/child", "internal/memory"}, nil, false},
 	{"contracts", []string{"schema/changes", "schema", "schema/rpc", "schema/sql", "schema/strict", "schema/words"}, nil, false},
 }
 

@@ -22,10 +22,10 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/parley-chat/parley/connector"
-	"github.com/parley-chat/parley/internal/hooks"
 	"github.com/parley-chat/parley/internal/telemetry"
 	"github.com/parley-chat/parley/internal/testing/certtest"
 	"github.com/parley-chat/parley/internal/trust"
+	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -239,7 +239,7 @@ func TestMetricsTable(t *testing.T) {
 	cert, key := certtest.New(t, 24*time.Hour).Write(t, t.TempDir())
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(receiver.Close)
-	c.hooksTo("", hooks.Receiver{URL: receiver.URL})
+	c.hooksTo("", webhook.Receiver{URL: receiver.URL})
 	certificate, err := trust.OpenServed(cert, key, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -4,19 +4,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/parley-chat/parley/schema/strict"
 )
-
-// MaxFile is the longest file of grants that is read, in bytes: more than any
-// that holds only what is read of it.
-const MaxFile = 1 << 20
 
 var (
 	errMissing = errors.New("is missing: put a list there")
 	errText    = errors.New("must be a string, not null")
-	errLong    = errors.New("the text has more than 1 MiB: a file of grants takes 64 grants of 16 patterns")
 )
 
 // claimed is where a token has its grants.
@@ -81,29 +74,6 @@ func ParseAllow(claim []byte) (Actions, error) {
 	return s, nil
 }
 
-// ParseFile reads a file of grants, {"grants": […]}, and which actions in it are
-// unknown, so ignored. Its error is one sentence with the line that is wrong, and
-// what to write there.
-func ParseFile(text []byte) (list List, unknown []string, err error) {
-	if len(text) > MaxFile {
-		return List{}, nil, errLong
-	}
-	var file struct {
-		Grants []written `json:"grants"`
-	}
-	if err = strict.Unmarshal(text, &file); err == nil {
-		if file.Grants == nil {
-			err = &strict.Error{Pointer: "/grants", Err: errMissing}
-		} else if list, unknown, err = listOf(file.Grants, actionOf); err != nil {
-			err = under("/grants", err)
-		}
-	}
-	if err != nil {
-		return List{}, nil, inFile(text, err)
-	}
-	return list, unknown, nil
-}
-
 func listOf(all []written, of func(name string) Actions) (list List, unknown []string, err error) {
 	if len(all) > MaxGrants {
 		return List{}, nil, &strict.Error{Err: errGrants}
@@ -157,24 +127,4 @@ func under(pointer string, err error) error {
 		return err
 	}
 	return &strict.Error{Pointer: pointer + wrong.Pointer, Err: wrong.Err}
-}
-
-// inFile is what is wrong with a file, and in which line.
-func inFile(text []byte, err error) error {
-	var wrong *strict.Error
-	if !errors.As(err, &wrong) {
-		return err
-	}
-	switch wrong.Err {
-	case strict.ErrSyntax:
-		line := brokenLine(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-		return fmt.Errorf("line %d: %w: check the commas, quotes and brackets there", line, err)
-	case strict.ErrDepth, strict.ErrDuplicate, strict.ErrUnicode:
-		return fmt.Errorf("line %d: %w", brokenLine(text), err)
-	}
-	line := lineOf(text, jsontext.Pointer(wrong.Pointer))
-	if wrong.Err == strict.ErrType || wrong.Err == errMissing {
-		return fmt.Errorf(`line %d: %w; the file has the form {"grants": [{"channels": ["room-*"], "allow": ["join", "chat"]}]}`, line, err)
-	}
-	return fmt.Errorf("line %d: %w", line, err)
 }

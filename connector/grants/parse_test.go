@@ -148,6 +148,12 @@ func fileCases() []struct{ text, want string } {
 		{"{\"grants\": [\n{\"channels\":[\n\"\\ud800\"],\n\"allow\":[]}]}", `line 3: grants/0/channels/0 must be Unicode text: it holds half of a surrogate pair, or bytes that are not UTF-8`},
 		{"{\n\"grants\": " + repeated(65, `{"channels":[],"allow":[]}`) + "}", `line 2: grants has more than 64 grants: put channels that allow the same into one grant`},
 		{"{\n\"grants\": [{\n\"channels\":" + repeated(17, `"a"`) + ",\"allow\":[]}]}", `line 3: grants/0/channels has more than 16 patterns: use *, or several grants`},
+		{`{"grants":[],"hooks":[{"channels":["team-*"]},{"channels":["a","b"]}]}`, ""},
+		{`{"grants":[],"hooks":[]}`, ""},
+		{"{\"grants\":[],\n\"hooks\":[{}]}", `line 2: hooks/0/channels is missing: put a list there; the file has the form {"grants": [{"channels": ["room-*"], "allow": ["join", "chat"]}]}`},
+		{"{\"grants\":[],\n\"hooks\":[{\"channels\":[null]}]}", `line 2: hooks/0/channels/0 must be a string, not null`},
+		{"{\"grants\":[],\n\"hooks\":[{\"channels\":[\"a{\"]}]}", `line 2: hooks/0/channels/0 has a { that does not begin {user}: write \{ for the character, which is "\\{" in JSON`},
+		{"{\"grants\":[],\n\"hooks\":[{\"channels\":[\"{user}:a\"]}]}", `line 2: hooks/0/channels/0 has {user}, and hooks are for all users: write * in its place`},
 		{strings.Repeat(" ", MaxFile) + `{"grants":[]}`, errLong.Error()},
 	}
 }
@@ -166,11 +172,11 @@ func TestBadFiles(t *testing.T) {
 			continue
 		}
 		t.Run(fmt.Sprintf("%.90q", c.text), func(t *testing.T) {
-			list, _, err := ParseFile([]byte(c.text))
+			file, _, err := ParseFile([]byte(c.text))
 			if err == nil || err.Error() != c.want {
 				t.Errorf("\n got %v\nwant %s", err, c.want)
 			}
-			if len(list.grants) > 0 {
+			if len(file.Grants.grants) > 0 || file.Hooks.of != nil {
 				t.Error("something is granted all the same")
 			}
 		})
@@ -178,12 +184,36 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestUnknownActionsOfFilesAreNamed(t *testing.T) {
-	list, unknown, err := ParseFile([]byte(`{"grants":[{"channels":["a"],"allow":["jion","chat"]},{"channels":["b"],"allow":["api"]}]}`))
+	file, unknown, err := ParseFile([]byte(`{"grants":[{"channels":["a"],"allow":["jion","chat"]},{"channels":["b"],"allow":["api"]}]}`))
 	if err != nil || fmt.Sprint(unknown) != "[jion api]" {
 		t.Fatalf("%v, %v", unknown, err)
 	}
-	if m := Compile("ada", list); !m.Allows(Chat, "a", never) || m.Allows(Join, "a", never) {
+	if m := Compile("ada", file.Grants); !m.Allows(Chat, "a", never) || m.Allows(Join, "a", never) {
 		t.Error("what is known beside them is not granted, or they are")
+	}
+}
+
+// Texts are screened where the file says, everywhere where it says nothing.
+func TestHooksOfFiles(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"grants":[]}`:                                   "team-1 lobby",
+		`{"grants":[],"hooks":[]}`:                        "",
+		`{"grants":[],"hooks":[{"channels":["team-*"]}]}`: "team-1",
+		`{"grants":[],"hooks":[{"channels":["x"]},{"channels":["y","lobby"]}]}`: "lobby",
+	} {
+		file, _, err := ParseFile([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, channel := range []string{"team-1", "lobby"} {
+			if file.Hooks.Has(channel) {
+				got = append(got, channel)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q are screened, want %q", text, got, want)
+		}
 	}
 }
 
@@ -223,25 +253,25 @@ func FuzzGrants(f *testing.F) {
 	for _, seed := range []string{
 		`[{"channels":["room-*","{user}:*"],"allow":["join","*"]}]`, `[{"channels":["*****"],"allow":[]}]`, `[{}]`, `[null]`, `null`, `{}`, `[`,
 		`{"grants":[{"channels":["a"],"allow":["moderate","dance"]}]}`, "{\n\"grants\":[\n{\"channels\":[\"a{\"],\"allow\":[]}]}", `{"grants":null}`,
-		`{"grants":[],"grants":[]}`, `{"a/b~c":[{"d":1,"d":1}],"grants":[]}`,
+		`{"grants":[],"hooks":[{"channels":["a","{user}"]}]}`, `{"grants":[],"grants":[]}`, `{"a/b~c":[{"d":1,"d":1}],"grants":[]}`,
 	} {
 		f.Add(seed, "ada", "room-1")
 	}
 	f.Fuzz(func(t *testing.T, text, user, channel string) {
 		list, err := ParseClaim([]byte(text))
-		fromFile, unknown, wrong := ParseFile([]byte(text))
+		file, unknown, wrong := ParseFile([]byte(text))
 		for _, err := range []error{err, wrong} {
 			if err != nil && (err.Error() == "" || strings.ContainsAny(err.Error(), "\r\n")) {
 				t.Errorf("%q: %q is not a sentence", text, err)
 			}
 		}
-		if err != nil && len(list.grants) > 0 || wrong != nil && (len(fromFile.grants) > 0 || unknown != nil) {
+		if err != nil && len(list.grants) > 0 || wrong != nil && (len(file.Grants.grants) > 0 || unknown != nil) {
 			t.Errorf("%q: something is granted all the same", text)
 		}
 		if wrong != nil && !strings.HasPrefix(wrong.Error(), "line ") {
 			t.Errorf("%q: %q names no line", text, wrong)
 		}
-		m := Compile(user, list, fromFile)
+		m := Compile(user, list, file.Grants)
 		if len(list.grants) > MaxGrants || len(m.exact)+len(m.wild) > 2*MaxGrants*MaxPatterns {
 			t.Errorf("%q makes more than a list holds", text)
 		}

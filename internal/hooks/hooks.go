@@ -26,6 +26,7 @@ import (
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -38,8 +39,8 @@ type Config struct {
 	// Name is whose position in the log it is. Processes with one name share the
 	// partitions; they must be configured alike. Defaults to DefaultName.
 	Name string
-	// Receiver is where the events go.
-	Receiver Receiver
+	// Receiver is where the events go; its time-out defaults to 30 s.
+	Receiver webhook.Receiver
 	// Filter is which events go there.
 	Filter Filter
 	// From is where a name begins that was never used before.
@@ -63,7 +64,7 @@ type Hooks struct {
 	id       string // for people
 	log      *slog.Logger
 	client   *eventlog.Client
-	receiver *receiver
+	receiver *webhook.Sender
 	timing   timing
 	metrics  *metrics
 
@@ -94,7 +95,8 @@ func New(cfg Config) (*Hooks, error) {
 	if err := CheckName(cfg.Name); err != nil {
 		return nil, err
 	}
-	r, err := newReceiver(cfg.Receiver)
+	cfg.Receiver.Timeout = cmp.Or(cfg.Receiver.Timeout, 30*time.Second)
+	r, err := webhook.NewSender(cfg.Receiver)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +124,7 @@ func group(name string) string { return roles.HooksGroup + "-" + name }
 // errors it returns are for an operator. Run must be called once only.
 func (h *Hooks) Run(ctx context.Context) error {
 	defer h.client.Close()
-	defer h.receiver.close()
+	defer h.receiver.Close()
 	if err := h.open(ctx); err != nil {
 		return stopped(ctx, err)
 	}
@@ -152,7 +154,7 @@ func (h *Hooks) open(ctx context.Context) (err error) {
 	}
 	now := time.Now()
 	h.started.Store(&now)
-	h.log.Info("events go out", "to", h.receiver.shown, "kinds", h.cfg.Filter.String())
+	h.log.Info("events go out", "to", h.receiver.String(), "kinds", h.cfg.Filter.String())
 	return nil
 }
 

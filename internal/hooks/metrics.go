@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/meter"
+	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -32,7 +33,7 @@ func newMetrics(p metric.MeterProvider) *metrics {
 		events: m.Tally("parley.hooks.events", "{event}", "Events that the receiver has taken, by kind.", meter.By("kind", Kinds...)),
 		requests: m.Histogram("parley.hooks.request.duration", "s",
 			"Time that requests to the receiver took, by result: ok, gone (410, after which nothing more is sent), redirect, status (any other), timeout, tls (its certificate is not trusted) or connection.",
-			meter.Seconds, meter.By("result", resultOK, resultGone, resultRedirect, resultStatus, resultTimeout, resultTLS, resultConnection)),
+			meter.Seconds, meter.By("result", webhook.Results...)),
 		skipped: m.Tally("parley.hooks.skipped", "{event}", "Events that were not sent because the receiver did not take them, by why: given_up after --give-up, or by_hand.",
 			meter.By("why", skippedGivenUp, skippedByHand)),
 		corrupt: eventlog.CorruptRecords(m, schema.TopicEvents),

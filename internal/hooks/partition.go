@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -206,7 +207,7 @@ func (p *partition) send(ctx context.Context, acked int64) error {
 }
 
 func (p *partition) deliver(ctx context.Context) error {
-	message := seal(p.batch.body(p.h.epoch.Epoch, p.id))
+	body := p.batch.body(p.h.epoch.Epoch, p.id)
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(p.h.timing.firstRetry),
 		backoff.WithMaxInterval(p.h.timing.longestRetry), backoff.WithMaxElapsedTime(0))
 	for began := time.Now(); ; {
@@ -215,7 +216,7 @@ func (p *partition) deliver(ctx context.Context) error {
 			return ctx.Err()
 		}
 		tried := time.Now()
-		result, err := p.h.receiver.post(ctx, message)
+		_, result, err := p.h.receiver.Post(ctx, messageID(body), body)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -227,7 +228,7 @@ func (p *partition) deliver(ctx context.Context) error {
 			p.h.requests.Add(1)
 			p.h.troubles.end(p.id)
 			return nil
-		case result == resultGone:
+		case result == webhook.Gone:
 			p.stopAll(err)
 			continue
 		}
@@ -247,7 +248,7 @@ func (p *partition) deliver(ctx context.Context) error {
 			return nil
 		}
 		if skipped {
-			message = seal(p.batch.body(p.h.epoch.Epoch, p.id))
+			body = p.batch.body(p.h.epoch.Epoch, p.id)
 		}
 	}
 }

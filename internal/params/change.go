@@ -57,7 +57,7 @@ func (r *reader) edit() *rpc.Error {
 	if bad := checkType(p.Type); bad != nil {
 		return bad
 	}
-	if bad := checkBody(p.Body, r.limits); bad != nil {
+	if bad := CheckBody(p.Body, r.limits); bad != nil {
 		return bad
 	}
 	if bad := CheckData(p.Data, r.limits.Data); bad != nil {

@@ -42,7 +42,7 @@ func (m *Chat) Check(limits *rpc.Limits) *rpc.Error {
 	if bad := checkMentions(m.Mentions); bad != nil {
 		return bad
 	}
-	if bad := checkBody(m.Body, limits); bad != nil {
+	if bad := CheckBody(m.Body, limits); bad != nil {
 		return bad
 	}
 	if bad := CheckData(m.Data, limits.Data); bad != nil {

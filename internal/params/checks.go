@@ -115,7 +115,8 @@ func checkMentions(users []string) *rpc.Error {
 	return nil
 }
 
-func checkBody(body string, limits *rpc.Limits) *rpc.Error {
+// CheckBody checks the text of a message.
+func CheckBody(body string, limits *rpc.Limits) *rpc.Error {
 	switch {
 	case body == "":
 		return rpc.InvalidParams("body", "must not be empty")

@@ -37,7 +37,8 @@ type ErrorData struct {
 	Action  string `json:"action,omitempty"`
 	Channel string `json:"channel,omitempty"`
 	// Field and Reason, with CodeInvalidParams. Reason with CodeForbidden where a
-	// channel token is refused, or ReasonAge. Reason with CodeSanctioned, in words of a person.
+	// channel token is refused, or ReasonAge; there with ActionBeforeChat, and with
+	// CodeSanctioned, in words for a person.
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// Until, with CodeSanctioned: when it ends, in Unix milliseconds; 0: never.
@@ -83,6 +84,15 @@ var sanctionText = map[string]string{
 // not granted.
 func Forbidden(action, channel string) *Error {
 	return &Error{CodeForbidden, "forbidden: " + action + " is not granted; grants come from the token's claim parley.grants, the server's --grants file and `parley grant`", &ErrorData{Action: action, Channel: channel}}
+}
+
+// ActionBeforeChat is the Action of Denied.
+const ActionBeforeChat = "before-chat"
+
+// Denied is the error for a text that the program of --before-chat refuses, for a
+// reason in its words; "": it gives none.
+func Denied(reason string) *Error {
+	return &Error{CodeForbidden, "forbidden: the operator's program refuses this text", &ErrorData{Action: ActionBeforeChat, Reason: reason}}
 }
 
 // KeyForbidden is the error for what a backend's key does not grant. channel is empty

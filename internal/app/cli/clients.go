@@ -37,6 +37,7 @@ type clientFlags struct {
 	Drain          time.Duration `default:"0s" placeholder:"TIME" help:"Time over which a stop closes connections. Default: ${default}, all at once."`
 	Traces         string        `placeholder:"URL" help:"Where clients find a trace: a URL with {trace} in it."`
 
+	beforeChatFlags
 	pomeloFlags
 	edgeFlags
 	apiFlags
@@ -64,7 +65,7 @@ func (f *clientFlags) Validate() error {
 			return fmt.Errorf("%s is %v: it takes a time from 0 on", flag, d)
 		}
 	}
-	return errors.Join(f.pomeloFlags.Validate(), f.edgeFlags.Validate(), f.apiFlags.Validate())
+	return errors.Join(f.beforeChatFlags.Validate(), f.pomeloFlags.Validate(), f.edgeFlags.Validate(), f.apiFlags.Validate())
 }
 
 // config is the checked configuration for clients that connect to an address.
@@ -96,6 +97,9 @@ func (f *clientFlags) config(listen address, log *slog.Logger) (connector.Config
 		DrainDelay: f.DrainDelay, Drain: f.Drain,
 	}
 	if cfg.Pomelo, err = f.pomelo(); err != nil {
+		return connector.Config{}, err
+	}
+	if cfg.BeforeChat, err = f.screen(log); err != nil {
 		return connector.Config{}, err
 	}
 	f.edgeFlags.into(&cfg)

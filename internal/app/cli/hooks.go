@@ -8,7 +8,9 @@ import (
 	"github.com/parley-chat/parley/internal/app/stack"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/hooks"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/trust"
+	"github.com/parley-chat/parley/internal/webhook"
 )
 
 type hooksCommand struct {
@@ -50,16 +52,16 @@ func (c *hooksRunCommand) config() (cfg hooks.Config, err error) {
 	if cfg.From, err = hooks.ParseFrom(c.From); err != nil {
 		return cfg, fmt.Errorf("--from: %w", err)
 	}
-	cfg.Receiver = hooks.Receiver{URL: c.URL, Timeout: c.Timeout}
+	cfg.Receiver = webhook.Receiver{URL: c.URL, Timeout: c.Timeout, Agent: "parley/" + roles.Version()}
 	if c.SecretFile != "" {
-		if cfg.Receiver.Secrets, err = hooks.ReadSecrets(c.SecretFile); err != nil {
+		if cfg.Receiver.Secrets, err = webhook.ReadSecrets(c.SecretFile); err != nil {
 			return cfg, fmt.Errorf("--secret-file: %w", err)
 		}
 	}
 	if cfg.Receiver.TLS, err = (trust.Files{CA: c.CA}).Config(); err != nil {
 		return cfg, fmt.Errorf("--ca: %w", err)
 	}
-	if err = cfg.Receiver.Check(); err != nil {
+	if _, err = webhook.NewSender(cfg.Receiver); err != nil {
 		return cfg, fmt.Errorf("--url: %w", err)
 	}
 	return cfg, nil

@@ -1,4 +1,4 @@
-package hooks
+package webhook
 
 import (
 	"bytes"
@@ -15,6 +15,9 @@ import (
 	"github.com/parley-chat/parley/internal/testing/certtest"
 )
 
+// secret is one.
+var secret = []byte("a secret of 30 bytes or so, in all")
+
 // What a receiver answers is known by its result, and never followed, kept or shown.
 func TestAnswers(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -23,23 +26,23 @@ func TestAnswers(t *testing.T) {
 	defer elsewhere.Close()
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
-		result string
+		result Result
 		says   string
 	}{
-		"taken":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }, resultOK, ""},
-		"an error": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "SECRET", http.StatusTeapot) }, resultStatus, "answered 418 I'm a teapot"},
-		"gone":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, resultGone, "answered 410 Gone"},
+		"taken":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }, OK, ""},
+		"an error": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "SECRET", http.StatusTeapot) }, Status, "answered 418 I'm a teapot"},
+		"gone":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, Gone, "answered 410 Gone"},
 		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
-		}, resultRedirect, "answered 307"},
+		}, Redirect, "answered 307"},
 		"silence": {func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see the client go
 			<-r.Context().Done()
-		}, resultTimeout, "did not answer within 200ms"},
-		"a cut": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, resultConnection, "does not answer"},
+		}, Timeout, "did not answer within 200ms"},
+		"a cut": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Connection, "does not answer"},
 		"a long head": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("X", strings.Repeat("x", 2*maxHeader))
-		}, resultConnection, "does not answer"},
+			w.Header().Set("X", strings.Repeat("x", 2*maxHead))
+		}, Connection, "does not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewUnstartedServer(c.answer)
@@ -47,12 +50,12 @@ func TestAnswers(t *testing.T) {
 			s.Start()
 			defer s.Close()
 			defer s.CloseClientConnections()
-			r, err := newReceiver(Receiver{URL: s.URL + "/SECRET?token=SECRET", Timeout: 200 * time.Millisecond})
+			r, err := NewSender(Receiver{URL: s.URL + "/SECRET?token=SECRET", Timeout: 200 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer r.close()
-			result, err := r.post(context.Background(), seal([]byte("{}")))
+			defer r.Close()
+			_, result, err := r.Post(context.Background(), "msg_1", []byte("{}"))
 			if result != c.result {
 				t.Errorf("the result is %s: %v", result, err)
 			}
@@ -77,12 +80,12 @@ func TestLongAnswers(t *testing.T) {
 		wrote <- n
 	}))
 	defer s.Close()
-	r, err := newReceiver(Receiver{URL: s.URL})
+	r, err := NewSender(Receiver{URL: s.URL, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.close()
-	if result, err := r.post(context.Background(), seal([]byte("{}"))); result != resultOK {
+	defer r.Close()
+	if _, result, err := r.Post(context.Background(), "msg_1", []byte("{}")); result != OK {
 		t.Errorf("the result is %s: %v", result, err)
 	}
 	if n := <-wrote; n > 50<<20 {
@@ -100,19 +103,19 @@ func TestCertificates(t *testing.T) {
 	for _, c := range []struct {
 		trusted []certtest.Certificate
 		result  string
-	}{{nil, resultTLS}, {[]certtest.Certificate{cert}, resultOK}} {
-		cfg := Receiver{URL: s.URL, Secrets: [][]byte{secret}}
+	}{{nil, Untrusted}, {[]certtest.Certificate{cert}, OK}} {
+		cfg := Receiver{URL: s.URL, Secrets: [][]byte{secret}, Timeout: time.Minute}
 		if c.trusted != nil {
 			cfg.TLS = certtest.Client(c.trusted...)
 		}
-		r, err := newReceiver(cfg)
+		r, err := NewSender(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if result, err := r.post(context.Background(), seal([]byte("{}"))); result != c.result {
+		if _, result, err := r.Post(context.Background(), "msg_1", []byte("{}")); result != c.result {
 			t.Errorf("the result is %s: %v", result, err)
 		}
-		r.close()
+		r.Close()
 	}
 }
 
@@ -123,13 +126,13 @@ func TestBadURLs(t *testing.T) {
 		"a login": "https://user:SECRET@example.com/", "a fragment": "https://example.com/#SECRET", "broken": "http://%zz",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newReceiver(Receiver{URL: url, Secrets: [][]byte{secret}})
+			_, err := NewSender(Receiver{URL: url, Secrets: [][]byte{secret}, Timeout: time.Minute})
 			if err == nil || strings.Contains(err.Error(), "SECRET") {
 				t.Errorf("%v", err)
 			}
 		})
 	}
-	if _, err := newReceiver(Receiver{URL: "https://example.com/hooks"}); err == nil || !strings.Contains(err.Error(), "--secret-file") {
+	if _, err := NewSender(Receiver{URL: "https://example.com/hooks"}); err == nil || !strings.Contains(err.Error(), "whsec_") {
 		t.Errorf("without a secret, beyond this machine: %v", err)
 	}
 }

@@ -1,0 +1,104 @@
+package screen
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/internal/webhook"
+	"github.com/parley-chat/parley/schema/rpc"
+)
+
+func anything(Verdict) *rpc.Error { return nil }
+
+func TestAnswers(t *testing.T) {
+	for _, c := range []struct{ answer, outcome string }{
+		{`{"allow":true}`, Allowed},
+		{`{"allow":true,"score":0.1}`, Allowed},
+		{`{"replace":{"body":"b"}}`, Replaced},
+		{`{"replace":{"data":null}}`, Replaced},
+		{`{"deny":{}}`, Denied},
+		{`{"deny":{"reason":"be kind"}}`, Denied},
+		{`{"allow":false}`, ""},
+		{`{"allow":true,"deny":{}}`, ""},
+		{`{"replace":{},"deny":{}}`, ""},
+		{`{"deny":null}`, ""},
+		{`{"deny":true}`, ""},
+		{`{"allow":"true"}`, ""},
+		{`{"replace":{"body":null}}`, Replaced},
+		{`{"replace":{"body":1}}`, ""},
+		{`{"deny":{"reason":"` + strings.Repeat("x", 201) + `"}}`, ""},
+		{`{"allow":true,"allow":true}`, ""},
+		{`[]`, ""}, {`null`, ""}, {``, ""}, {`{`, ""}, {"\xff", ""},
+		{`{"allow":true}` + strings.Repeat(" ", webhook.MaxAnswer), ""},
+	} {
+		v, err := parse([]byte(c.answer))
+		if (err == nil) != (c.outcome != "") || err == nil && v.Outcome() != c.outcome {
+			t.Errorf("%.60s: %s, %v; want %q", c.answer, v.Outcome(), err, c.outcome)
+		}
+	}
+}
+
+// FuzzAnswer: whatever a program answers is one of three, or an error.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{`{"allow":true}`, `{"replace":{"body":"b","data":{"a":[1]}}}`, `{"deny":{"reason":"no"}}`, `{"allow":1}`, `[`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		v, err := parse(answer)
+		if err == nil && !v.Allow && v.Replace == nil && v.Deny == nil {
+			t.Errorf("%q says nothing", answer)
+		}
+	})
+}
+
+// No more are asked at once than there are turns, however many texts come, and those
+// who get none in time are told so.
+//
+//parley:bound questions before a text
+func TestQuestionsAreBounded(t *testing.T) {
+	var now, most atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		for n := now.Add(1); ; {
+			if m := most.Load(); n <= m || most.CompareAndSwap(m, n) {
+				break
+			}
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+		now.Add(-1)
+	}))
+	defer s.Close()
+	defer s.CloseClientConnections()
+	asks, err := New(Config{Receiver: webhook.Receiver{URL: s.URL, Timeout: time.Minute}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asks.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	outcomes := make(chan string)
+	for i := range concurrent + 50 {
+		go func() {
+			_, outcome, _ := asks.Ask(ctx, Question{Kind: "chat", ID: fmt.Sprint(i), Body: strings.Repeat("x", 4096)}, anything)
+			outcomes <- outcome
+		}()
+	}
+	for deadline := time.Now().Add(time.Minute); now.Load() < concurrent && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	all := map[string]int{}
+	for range concurrent + 50 {
+		all[<-outcomes]++
+	}
+	if most.Load() != concurrent || all[Skipped] == 0 {
+		t.Errorf("%d were asked at once, and this came of them: %v", most.Load(), all)
+	}
+}

@@ -1,0 +1,199 @@
+// Package webhook POSTs JSON to a program of the operator's, signed by Standard
+// Webhooks (https://www.standardwebhooks.com), and reads a bounded answer.
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parley-chat/parley/internal/files"
+	"github.com/parley-chat/parley/internal/quote"
+)
+
+const (
+	// MaxAnswer is how much of an answer is read, in bytes.
+	MaxAnswer = 64 << 10
+	// maxHead bounds the head of an answer.
+	maxHead = 64 << 10
+
+	secretPrefix = "whsec_"
+	minSecret    = 24 // bytes, by Standard Webhooks
+	maxSecret    = 64
+	maxSecrets   = 4 << 10 // bytes of the file
+)
+
+// Receiver is where requests go.
+type Receiver struct {
+	// URL is http or https.
+	URL string
+	// Secrets sign what is sent, each for itself; none are needed for a URL of
+	// this machine alone.
+	Secrets [][]byte
+	// TLS is with whom https speaks; nil: whom the system trusts.
+	TLS *tls.Config
+	// Timeout is how long an answer may take.
+	Timeout time.Duration
+	// Agent is the name of the sender.
+	Agent string
+}
+
+// ReadSecrets reads a file of secrets, one a line, such as whsec_… in Base64. While
+// a secret is replaced there are two. Its errors show nothing of them.
+func ReadSecrets(path string) (secrets [][]byte, err error) {
+	text, err := files.Read(path, maxSecrets)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", quote.Named("the file of secrets", path), quote.Reason(err))
+	}
+	for i, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		encoded, prefixed := strings.CutPrefix(strings.TrimSpace(line), secretPrefix)
+		secret, err := base64.StdEncoding.DecodeString(encoded)
+		if !prefixed || err != nil || len(secret) < minSecret || len(secret) > maxSecret {
+			return nil, fmt.Errorf("line %d of %s is not a secret: it takes whsec_ and %d to %d bytes in Base64, as of `echo whsec_$(openssl rand -base64 32)`", i+1, quote.Named("the file", path), minSecret, maxSecret)
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, nil
+}
+
+// Sender POSTs to one receiver. Safe for concurrent use.
+type Sender struct {
+	Receiver
+	shown  string // see String
+	client *http.Client
+}
+
+// NewSender checks a receiver; its errors say what to do.
+func NewSender(to Receiver) (*Sender, error) {
+	u, err := url.Parse(to.URL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return nil, errors.New("the URL is not one of HTTP: it is like https://example.com/parley")
+	case u.User != nil || u.Fragment != "":
+		return nil, errors.New("the URL has a login or a fragment: leave it out, what is sent is signed")
+	case len(to.Secrets) == 0 && !loopback(u.Hostname()):
+		return nil, errors.New("what is sent beyond this machine is signed: name a file with a secret, which `echo whsec_$(openssl rand -base64 32)` makes")
+	}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: to.TLS, ForceAttemptHTTP2: true,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second,
+		MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: maxHead, DisableCompression: true,
+	}
+	return &Sender{to, u.Scheme + "://" + u.Host, &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// String is where it sends to, for people: without what may be secret.
+func (s *Sender) String() string { return s.shown }
+
+// Close closes the connections that are idle.
+func (s *Sender) Close() { s.client.CloseIdleConnections() }
+
+// Result is what became of a request.
+type Result = string
+
+// What a Result is.
+const (
+	OK         Result = "ok"         // 2xx
+	Gone       Result = "gone"       // 410
+	Redirect   Result = "redirect"   // which are not followed
+	Status     Result = "status"     // any other
+	Timeout    Result = "timeout"    // no answer in time
+	Untrusted  Result = "tls"        // its certificate is not trusted
+	Connection Result = "connection" // whatever else keeps an answer from coming
+)
+
+// Results are all there are.
+var Results = []Result{OK, Gone, Redirect, Status, Timeout, Untrusted, Connection}
+
+// Post sends a body once. The id is the same when the same body is sent again. answer
+// has no more than MaxAnswer bytes and one, where the result is OK. The error says
+// more of any other result, and nothing of the URL's path or of the answer.
+func (s *Sender) Post(ctx context.Context, id string, body []byte) (answer []byte, result Result, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, Connection, err
+	}
+	s.sign(req.Header, id, body, time.Now())
+	res, err := s.client.Do(req)
+	if err != nil {
+		result, err = s.failed(ctx, err)
+		return nil, result, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	// What is longer, or late, costs its connection and nothing else.
+	answer, err = io.ReadAll(io.LimitReader(res.Body, MaxAnswer+1))
+	switch {
+	case res.StatusCode/100 == 2 && err != nil && ctx.Err() != nil:
+		result, err = s.failed(ctx, err)
+		return nil, result, err
+	case res.StatusCode/100 == 2:
+		return answer, OK, nil
+	case res.StatusCode == http.StatusGone:
+		result = Gone
+	case res.StatusCode/100 == 3:
+		result = Redirect
+	default:
+		result = Status
+	}
+	return nil, result, fmt.Errorf("%s answered %d %s", s.shown, res.StatusCode, http.StatusText(res.StatusCode))
+}
+
+// sign sets the head of a request.
+func (s *Sender) sign(h http.Header, id string, body []byte, now time.Time) {
+	at := strconv.FormatInt(now.Unix(), 10)
+	h.Set("Content-Type", "application/json")
+	h.Set("User-Agent", s.Agent)
+	h.Set("Webhook-Id", id)
+	h.Set("Webhook-Timestamp", at)
+	var all []string
+	for _, secret := range s.Secrets {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(id + "." + at + "."))
+		mac.Write(body)
+		all = append(all, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	if all != nil {
+		h.Set("Webhook-Signature", strings.Join(all, " "))
+	}
+}
+
+// failed names what kept an answer from coming.
+func (s *Sender) failed(ctx context.Context, err error) (Result, error) {
+	var inURL *url.Error
+	if errors.As(err, &inURL) {
+		err = inURL.Err // without the URL
+	}
+	var verification *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return Timeout, fmt.Errorf("%s did not answer within %v", s.shown, s.Timeout)
+	case errors.As(err, &verification), errors.As(err, &unknown):
+		return Untrusted, fmt.Errorf("the certificate of %s is not to be trusted: %w", s.shown, err)
+	}
+	return Connection, fmt.Errorf("%s does not answer: %w", s.shown, err)
+}
