@@ -24,7 +24,7 @@ func TestFencedOwnerTakesOverAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.client.Close()
-	defer other.receiver.close()
+	defer other.receiver.Close()
 	if err := other.open(r.ctx()); err != nil {
 		t.Fatal(err)
 	}
