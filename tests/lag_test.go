@@ -37,6 +37,8 @@ func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
 	probe.join("before")
 	projector.stop()
 
+	quiet, untouched := neighbours("lobby")
+	writeLag(t, c, quiet, 1)
 	writeLag(t, c, "lobby", lag)
 	ada := enter(t, url, "ada")
 	ada.joinAgainAndAgain("lobby") // until the worker has caught up, which is not what is asked here
@@ -63,11 +65,13 @@ func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
 	for _, h := range []rpc.HistoryParams{{Channel: "lobby", Before: ptr(int64(lag - 50_000))}, {Channel: "lobby", After: ptr(int64(lag - 50_000))}} {
 		ada.refused(rpc.CodeHistoryUnavailable, rpc.MethodHistory, h)
 	}
-	quiet := neighbour("lobby")
 	if q := ada.join(quiet); !q.Degraded || !q.More {
 		t.Errorf("a channel whose past is followed by %d events of another: degraded %v, more %v", lag, q.Degraded, q.More)
 	}
 	ada.refused(rpc.CodeHistoryUnavailable, rpc.MethodHistory, rpc.HistoryParams{Channel: quiet, After: ptr(int64(0))})
+	if u := ada.join(untouched); u.Degraded || u.More {
+		t.Errorf("a channel that has no past: degraded %v, more %v", u.Degraded, u.More)
+	}
 }
 
 // joinAgainAndAgain repeats a join that is answered with 1007.
@@ -83,14 +87,16 @@ func (u *user) joinAgainAndAgain(channel string) {
 	})
 }
 
-// neighbour is another channel of the same partition.
-func neighbour(channel string) string {
-	for i := 0; ; i++ {
+// neighbours are two other channels of the same partition.
+func neighbours(channel string) (string, string) {
+	var found []string
+	for i := 0; len(found) < 2; i++ {
 		name := fmt.Sprint("quiet-", i)
 		if schema.PartitionOf(name, schema.LaptopPartitions) == schema.PartitionOf(channel, schema.LaptopPartitions) {
-			return name
+			found = append(found, name)
 		}
 	}
+	return found[0], found[1]
 }
 
 // writeLag writes chats into a channel as a connector of another life would.
