@@ -190,6 +190,11 @@ export abstract class BaseClient<Room extends Served> extends Emitter<ClientEven
     },
   }))(this);
 
+  /** @internal */
+  protected ask<Result>(method: string, params: object, answer: Answer<Result>): void {
+    this.#request(method, params, answer);
+  }
+
   #request<Result>(method: string, params: object, answer: Answer<Result>): void {
     if (this.#connection && this.#state.status === "online") {
       return this.#connection.request(method, params, answer);

@@ -1,6 +1,7 @@
 import { BaseClient } from "./base-client.js";
 import { Channel } from "./channel.js";
 import type { ChannelOptions, Link } from "./channel-types.js";
+import { search, type SearchQuery, type SearchResult } from "./search.js";
 import type { WaitOptions } from "./wait.js";
 
 /**
@@ -12,6 +13,11 @@ export class Client extends BaseClient<Channel> {
   /** @internal */
   protected make(name: string, link: Link, options: ChannelOptions): Channel {
     return new Channel(name, link, options);
+  }
+
+  /** Finds messages by their words, newest first, in the channels that are joined or in one. */
+  search<Data = unknown>(query: SearchQuery & WaitOptions): Promise<SearchResult<Data>> {
+    return search((params, answer) => this.ask("search", params, answer), query);
   }
 }
 

@@ -31,6 +31,7 @@ export type {
   Signal,
 } from "./moderation-types.js";
 export type { Content, Outgoing, Position, Saved } from "./outbox.js";
+export type { Found, SearchQuery, SearchResult } from "./search.js";
 export type { Gap, Message } from "./timeline.js";
 export type { WaitOptions } from "./wait.js";
 export type {
