@@ -71,6 +71,7 @@ var backendMethods = map[string]func(*ask){
 	rpc.MethodSanctions: (*ask).asKey,
 	rpc.MethodMembers:   (*ask).asKey,
 	rpc.MethodHistory:   (*ask).reads,
+	rpc.MethodSearch:    (*ask).reads,
 	rpc.MethodReactions: (*ask).reads,
 
 	rpc.MethodChannels:   (*ask).channels,

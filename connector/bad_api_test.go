@@ -239,6 +239,7 @@ func apiRequests() map[string]struct {
 		rpc.MethodEdit: {{"user", "string", true}}, rpc.MethodDelete: {{"user", "string", true}}, rpc.MethodReact: {{"user", "string", true}},
 		rpc.MethodPin: nil, rpc.MethodMute: nil, rpc.MethodBan: nil, rpc.MethodKick: nil, rpc.MethodLift: nil, rpc.MethodPurge: nil, rpc.MethodSet: nil,
 		rpc.MethodHistory: {{"as", "string", false}, {"min", "number", false}}, rpc.MethodReactions: {{"as", "string", false}, {"min", "number", false}},
+		rpc.MethodSearch:    {{"as", "string", false}},
 		rpc.MethodSanctions: {{"min", "number", false}}, rpc.MethodMembers: nil,
 	}
 	for method, fields := range more {
@@ -250,6 +251,9 @@ func apiRequests() map[string]struct {
 		}
 		if len(fields) > 0 && fields[0].name == "user" {
 			right["user"] = `"ada"`
+		}
+		if method == rpc.MethodSearch {
+			right["channel"] = `"a"`
 		}
 		of.right = right
 		all[method] = of
@@ -311,6 +315,7 @@ func TestBadParamsOfBackends(t *testing.T) {
 		{"info of 513 bytes", "publish", fmt.Sprintf(`{"channel":"a","user":"ada","body":"x","info":%q}`, strings.Repeat("x", 511)), "info"},
 		{"a user who passes for another", "publish", `{"channel":"a","user":"ad\u200ba","body":"x"}`, "user"},
 		{"a negative min", "history", `{"channel":"a","min":-1}`, "min"}, {"an empty as", "history", `{"channel":"a","as":""}`, "as"},
+		{"no channel", "search", `{"query":"x","as":"ada"}`, "channel"},
 		{"a user and a token", "revoke", `{"user":"ada","jti":"x"}`, "user"}, {"neither", "revoke", `{}`, "user"},
 		{"a token and before", "revoke", `{"jti":"x","before":1}`, "before"}, {"a user and until", "revoke", `{"user":"ada","until":1}`, "until"},
 		{"before what is to come", "revoke", `{"user":"ada","before":253402300799999}`, "before"}, {"until what has passed", "revoke", `{"jti":"x","until":1}`, "until"},

@@ -182,7 +182,7 @@ func TestBadActionsOfBackends(t *testing.T) {
 		of := params[op.Method]
 		right := paramsOf(of.right, nil, "")
 		action := op.Action
-		if op.Method == rpc.MethodHistory || op.Method == rpc.MethodReactions {
+		if slices.Contains([]string{rpc.MethodHistory, rpc.MethodSearch, rpc.MethodReactions}, op.Method) {
 			t.Run(op.Method+" as a user without api", func(t *testing.T) {
 				refused(t, keys["api"], op.Method, paramsOf(of.right, map[string]string{"as": `"ada"`}, ""), "api")
 			})

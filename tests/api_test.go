@@ -84,6 +84,22 @@ func TestBackendReads(t *testing.T) {
 		}
 	}
 	shop.refused(rpc.CodeForbidden, rpc.MethodHistory, page(""))
+	find := func(as string) rpc.BackendSearchParams {
+		return rpc.BackendSearchParams{SearchParams: rpc.SearchParams{Channel: "lobby", Query: "psst"}, As: as}
+	}
+	eventually(t, "the auditor finds what was whispered", func() bool {
+		var r rpc.SearchResult
+		auditor.call(rpc.MethodSearch, find(""), &r)
+		return len(r.Messages) == 1 && r.Messages[0].Seq == whisper.Seq
+	})
+	for user, want := range map[string]int{"ada": 1, "bob": 1, "eve": 0} {
+		var r rpc.SearchResult
+		if shop.call(rpc.MethodSearch, find(user), &r); len(r.Messages) != want {
+			t.Errorf("as %q a search finds %+v, want %d", user, r.Messages, want)
+		}
+	}
+	shop.refused(rpc.CodeForbidden, rpc.MethodSearch, find(""))
+	shop.refused(rpc.CodeInvalidParams, rpc.MethodSearch, rpc.BackendSearchParams{SearchParams: rpc.SearchParams{Query: "psst"}, As: "bob"})
 	reactions := rpc.BackendReactionsParams{ReactionsParams: rpc.ReactionsParams{Channel: "lobby", Seq: whisper.Seq}}
 	var who rpc.ReactionsResult
 	auditor.call(rpc.MethodReactions, reactions, &who)

@@ -33,6 +33,7 @@ var Operations = []Operation{
 	{rpc.MethodPurge, "moderate", "Delete the messages of a user in a channel.", rpc.PurgeParams{}, rpc.ActResult{}},
 	{rpc.MethodSet, "moderate", "Set slow mode, freeze, topic or data of a channel.", rpc.SetParams{}, rpc.ActResult{}},
 	{rpc.MethodHistory, "api", "Read a page of messages as a user sees it; without as, all of them, which takes audit.", rpc.BackendHistoryParams{}, rpc.HistoryResult{}},
+	{rpc.MethodSearch, "api", "Find messages of a channel by their words as a user sees them; without as, all of them, which takes audit.", rpc.BackendSearchParams{}, rpc.SearchResult{}},
 	{rpc.MethodReactions, "api", "List who reacted to a message that a user sees; without as, to any, which takes audit.", rpc.BackendReactionsParams{}, rpc.ReactionsResult{}},
 	{rpc.MethodSanctions, "moderate", "List the mutes and bans of a channel.", rpc.BackendSanctionsParams{}, rpc.SanctionsResult{}},
 	{rpc.MethodMembers, "api", "List the users in a channel.", rpc.MembersParams{}, rpc.MembersResult{}},

@@ -34,6 +34,8 @@ func (s schemas) typed(t reflect.Type) object {
 		return ref(t.Name())
 	case t.Kind() == reflect.Slice:
 		return object{"type": "array", "items": s.typed(t.Elem())}
+	case t.Kind() == reflect.Array:
+		return object{"type": "array", "items": s.typed(t.Elem()), "minItems": t.Len(), "maxItems": t.Len()}
 	case t.Kind() == reflect.Map:
 		return object{"type": "object", "additionalProperties": s.typed(t.Elem())}
 	case t.Kind() == reflect.String:

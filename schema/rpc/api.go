@@ -90,6 +90,13 @@ type BackendHistoryParams struct {
 	Min int64 `json:"min,omitempty"`
 }
 
+// BackendSearchParams ask for messages by their words as a user sees them, or for all
+// there are.
+type BackendSearchParams struct {
+	SearchParams
+	As string `json:"as,omitempty"`
+}
+
 // BackendReactionsParams ask who reacted to a message that a user sees, or to any.
 type BackendReactionsParams struct {
 	ReactionsParams

@@ -21,6 +21,7 @@ import (
 type adminCommand struct {
 	Publish    adminPublishCommand    `cmd:"" help:"Publish a message on behalf of a user."`
 	History    adminHistoryCommand    `cmd:"" help:"Print messages of a channel, as a user sees them or all of them."`
+	Search     adminSearchCommand     `cmd:"" help:"Print messages of a channel that have words, as a user sees them or all of them."`
 	Members    adminMembersCommand    `cmd:"" help:"List the users in a channel."`
 	Channels   adminChannelsCommand   `cmd:"" help:"List the channels that have members."`
 	Mute       adminMuteCommand       `cmd:"" help:"Mute a user in a channel."`

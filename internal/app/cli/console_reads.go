@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -64,6 +65,37 @@ func (c *adminHistoryCommand) print(w io.Writer, r *rpc.HistoryResult) error {
 		fmt.Fprintf(out, "(newer ones: --after %d)\n", last)
 	}
 	return out.Flush()
+}
+
+type adminSearchCommand struct {
+	consoleFlags
+	Channel channelName `arg:"" help:"The channel."`
+	Query   string      `arg:"" help:"Words, all of which a message has to have."`
+	As      channelName `placeholder:"NAME" help:"As this user sees them. Default: all of them, which takes the action audit."`
+	User    channelName `placeholder:"NAME" help:"Only what this user said."`
+	Before  string      `placeholder:"CURSOR" help:"Go on where the page before ended, which says it."`
+	Limit   count       `default:"20" placeholder:"N" help:"Messages at most. Default: ${default}."`
+}
+
+// Run prints a page of what is found, oldest first as in a history.
+func (c *adminSearchCommand) Run(ctx context.Context, p process) error {
+	params := &rpc.BackendSearchParams{As: string(c.As), SearchParams: rpc.SearchParams{
+		Query: c.Query, Channel: string(c.Channel), User: string(c.User), Before: c.Before, Limit: (*int)(&c.Limit),
+	}}
+	var r rpc.SearchResult
+	return c.call(ctx, p, rpc.MethodSearch, params, nil, &r, func() error {
+		out := bufio.NewWriter(p.stdout)
+		if r.More {
+			fmt.Fprintf(out, "(older ones: --before %s)\n", r.Before)
+		}
+		if len(r.Messages) == 0 && !r.More {
+			fmt.Fprintln(out, "No messages.")
+		}
+		for _, m := range slices.Backward(r.Messages) {
+			printMessage(out, &m.Message)
+		}
+		return out.Flush()
+	})
 }
 
 type adminMembersCommand struct {

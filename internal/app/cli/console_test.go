@@ -37,6 +37,13 @@ func TestAdmin(t *testing.T) {
 	admin(`(?s)^[-0-9]{10} [0-9:.]{12}  \d+  ada: On its ·way\n.* ada → bob: psst\n$`, "history", "orders/17")
 	admin(`^[^\n]*On its ·way\n$`, "history", "orders/17", "--as", "eve")
 	admin(`^\(older ones: --before \d+\)\n[^\n]*psst\n$`, "history", "orders/17", "--limit", "1", "--as", "bob")
+	found := func() bool {
+		code, out, _ := runs("admin", "search", "orders/17", "PSST", "--as", "bob", "--data", data)
+		return code == 0 && strings.HasSuffix(out, " ada → bob: psst\n")
+	}
+	eventually(t, "the projector has stored it", found)
+	admin(`^No messages\.\n$`, "search", "orders/17", "psst", "--as", "eve")
+	admin(`"highlight": \[`, "search", "orders/17", "way its", "--json")
 	page := admin(`"origin": "backend"`, "history", "orders/17", "--json")
 	var messages rpc.HistoryResult
 	if err := json.Unmarshal([]byte(page), &messages); err != nil || len(messages.Messages) != 2 || messages.Messages[0].Seq != sent.Seq || messages.Messages[0].Key != "local" {
