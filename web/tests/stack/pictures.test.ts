@@ -9,6 +9,7 @@ import { enter, findings, openWindow, say } from "../support/browser.ts";
 import { enterAs, memberOf, moderating } from "../support/guarded.ts";
 import { everything, tokenOf } from "../support/site.ts";
 import { browser, somebody } from "../support/stage.ts";
+import { until } from "../support/wait.ts";
 
 /**
  * The page in each of its states: axe finds nothing in it, nothing is wider than
@@ -136,6 +137,15 @@ test("chatting, in light and dark, and alone with one", async () => {
   await look(page, "reply");
   await page.getByRole("button", { name: "Channel options" }).click();
   await look(page, "channel-menu");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Search messages" }).click();
+  await until("the search", async () => {
+    await page.getByRole("searchbox").fill("the");
+    await page.getByRole("searchbox").press("Enter");
+    await page.getByRole("button", { name: "Search", exact: true, disabled: false }).waitFor();
+    return (await page.getByRole("dialog").getByRole("listitem").count()) >= 4;
+  });
+  await look(page, "search");
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Settings" }).click();
   await look(page, "settings");

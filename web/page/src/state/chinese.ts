@@ -252,4 +252,13 @@ export const zh: Record<Key, string> = {
   emojiGroups: "表情分类",
   favourites: "常用",
   emojiFound: "找到 {n} 个",
+  search: "搜索消息",
+  searchHint: "关键词",
+  find: "搜索",
+  everywhere: "在所有已打开的频道中",
+  nothingFound: "没有找到消息。",
+  messagesFound: "找到 {n} 条消息",
+  badQuery: "请输入 1 到 16 个由文字或数字组成的词",
+  noConnection: "没有连接",
+  searchFailed: "搜索失败：{reason}",
 };

@@ -251,4 +251,13 @@ export const en = {
   emojiGroups: "Groups of emoji",
   favourites: "Used most",
   emojiFound: "{n} found",
+  search: "Search messages",
+  searchHint: "Words",
+  find: "Search",
+  everywhere: "In all open channels",
+  nothingFound: "Nothing was found.",
+  messagesFound: "{n} found",
+  badQuery: "it takes 1 to 16 words, of letters or digits",
+  noConnection: "there is no connection",
+  searchFailed: "Search failed: {reason}",
 };

@@ -14,6 +14,7 @@ const reasons: Record<number, Key> = {
   [ErrorCode.UnknownMethod]: "notYet",
   [ErrorCode.HistoryUnavailable]: "historyAway",
   [ErrorCode.Timeout]: "noAnswer",
+  [ErrorCode.Disconnected]: "noConnection",
   [ErrorCode.Lost]: "failedLost",
   1009: "tooLarge",
   3500: "badToken",

@@ -20,7 +20,7 @@ import { Text } from "./Text.tsx";
 import { Topic, Typing } from "./Topic.tsx";
 import { ConnectionBar } from "./ConnectionBar.tsx";
 import { useDrawer, type Drawer } from "./drawer.ts";
-import { useShortcuts } from "./shortcuts.ts";
+import { overlay, useShortcuts } from "./shortcuts.ts";
 
 /** The chat: channels, messages, and who is here. */
 export function Chat({ app }: { app: App }) {
@@ -79,6 +79,18 @@ export function Chat({ app }: { app: App }) {
           </div>
           {view && <Moderation key={`moderation of ${view.channel.name}`} view={view} />}
           {view && <Pins key={view.channel.name} view={view} />}
+          {view && (
+            <button
+              type="button"
+              class="quiet"
+              aria-label={t("search")}
+              title={t("search")}
+              aria-haspopup="dialog"
+              onClick={() => (overlay.value = "search")}
+            >
+              <Icon name="search" />
+            </button>
+          )}
           {view && toggle("members", "people")}
           {view && <ChannelMenu app={app} view={view} />}
         </header>

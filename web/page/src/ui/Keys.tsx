@@ -2,6 +2,7 @@ import { t, type Key } from "../state/i18n.ts";
 
 const KEYS: [keys: string, does: Key][] = [
   ["Ctrl K", "switcher"],
+  ["/", "search"],
   ["Alt ↑ / Alt ↓", "keyStep"],
   ["↑", "keyEdit"],
   ["Enter", "keySend"],

@@ -6,6 +6,7 @@ import { lazy } from "./lazy.tsx";
 import { overlay } from "./shortcuts.ts";
 
 const Switcher = lazy(() => import("./Switcher.tsx").then(({ Switcher }) => Switcher));
+const Search = lazy(() => import("./Search.tsx").then(({ Search }) => Search));
 const Keys = lazy(() => import("./Keys.tsx").then(({ Keys }) => Keys));
 
 /** What is opened over the chat. */
@@ -29,6 +30,7 @@ export function Overlay({ app }: { app: App }) {
       onClose={closed(close)}
     >
       {which === "switcher" && <Switcher app={app} close={close} />}
+      {which === "search" && <Search app={app} close={close} />}
       {which === "keys" && <Keys close={close} />}
     </dialog>
   );

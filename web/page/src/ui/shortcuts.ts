@@ -10,8 +10,8 @@ export function composing(event: KeyboardEvent): boolean {
   return event.isComposing || event.keyCode === 229;
 }
 
-/** What was opened by a key: the way to places by name, or the list of keys. */
-export const overlay = signal<"switcher" | "keys" | undefined>(undefined);
+/** What lies over the chat: the way to places by name, the list of keys, or the search. */
+export const overlay = signal<"switcher" | "keys" | "search" | undefined>(undefined);
 
 /** Escape closes what lies over the chat; Alt and an arrow show the next channel. */
 export function useShortcuts(app: App, close: () => void): void {
@@ -34,10 +34,11 @@ export function useShortcuts(app: App, close: () => void): void {
   }, []);
 }
 
-/** What a key opens, wherever the focus is; the question mark only where one does not write. */
-function opened(event: KeyboardEvent): "switcher" | "keys" | undefined {
+/** What a key opens, wherever the focus is; a single character only where one does not write. */
+function opened(event: KeyboardEvent): "switcher" | "keys" | "search" | undefined {
   const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
   if (key.toLowerCase() === "k" && (ctrlKey || metaKey) && !altKey && !shiftKey) return "switcher";
   const writing = event.target instanceof Element && event.target.closest("input, textarea, select");
-  return key === "?" && !ctrlKey && !metaKey && !writing ? "keys" : undefined;
+  if (ctrlKey || metaKey || writing) return undefined;
+  return key === "?" ? "keys" : key === "/" ? "search" : undefined;
 }

@@ -1,0 +1,92 @@
+import type { WebSocketRoute } from "playwright-core";
+import { expect, inject, test } from "vitest";
+import { between, refuse } from "../support/between.ts";
+import { enter, findings, openWindow, screenshot } from "../support/browser.ts";
+import { browser, fresh, somebody } from "../support/stage.ts";
+import { until } from "../support/wait.ts";
+
+test("messages are found by their words, here and everywhere, and lead to their places", async () => {
+  const [here, there] = [fresh("search"), fresh("search")];
+  const bob = somebody("bob");
+  const room = await bob.join(here, { maxPending: 400 });
+  const other = await bob.join(there);
+  await room.send("the **quick** brown fox");
+  await Promise.all(Array.from({ length: 300 }, (_, i) => room.send(`message ${i}`)));
+  await room.send("今天天气很好");
+  await other.send("a quick one elsewhere");
+  const { page, problems } = await openWindow(browser);
+  await enter(page, inject("server"), "ada", there);
+  await page.getByLabel("Open a channel").fill(here);
+  await page.getByLabel("Open a channel").press("Enter");
+  await page.locator(".message", { hasText: "今天" }).waitFor();
+
+  await page.getByRole("button", { name: "Search messages" }).click();
+  const dialog = page.getByRole("dialog");
+  const results = dialog.getByRole("listitem");
+  const search = async (text: string, want: number) => {
+    await until(`${text} to be found`, async () => {
+      await dialog.getByRole("searchbox").fill(text);
+      await dialog.getByRole("searchbox").press("Enter");
+      await dialog.getByRole("button", { name: "Search", exact: true, disabled: false }).waitFor();
+      return (await results.count()) === want;
+    });
+  };
+  await search("天气", 1);
+  expect(await results.locator("mark").allTextContents()).toEqual(["天气"]);
+  await search("quick", 1);
+  await dialog.getByLabel("In all open channels").check();
+  await search("quick", 2);
+  expect(await results.allTextContents()).toEqual([
+    expect.stringContaining("a quick one elsewhere"),
+    expect.stringContaining("brown fox"),
+  ]);
+  expect(await findings(page)).toEqual([]);
+  await screenshot(page, "search");
+  await results.nth(1).getByRole("button").click();
+  const found = page.locator(".message.found");
+  await found.waitFor();
+  expect(await found.locator(".body").innerText()).toBe("the quick brown fox");
+
+  await page.locator(".messages article").last().focus();
+  await page.keyboard.press("/");
+  await search("nowhere", 0);
+  await dialog.getByText("Nothing was found.").waitFor();
+  await page.setViewportSize({ width: 320, height: 640 });
+  await search("message", 20);
+  await dialog.getByRole("button", { name: "Show more" }).click();
+  await until("more", async () => (await results.count()) === 40);
+  expect(await findings(page)).toEqual([]);
+  await screenshot(page, "search-phone");
+  expect(problems).toEqual([]);
+});
+
+test("why a search failed is said: what was typed, too fast, no history, no connection", async () => {
+  const { page } = await openWindow(browser);
+  let code = 0;
+  let line: WebSocketRoute | undefined;
+  await between(page, (frame, socket) => {
+    line = socket;
+    return frame.method === "search" && code > 0 ? refuse(socket, frame, code, "refused") : frame;
+  });
+  const channel = fresh("refused");
+  await somebody("bob").join(channel);
+  await enter(page, inject("server"), "ada", channel);
+  await page.locator("#members .name", { hasText: "bob" }).waitFor();
+  await page.getByRole("button", { name: "Search messages" }).click();
+  const dialog = page.getByRole("dialog");
+  const search = async (text: string, reason: string) => {
+    await dialog.getByRole("searchbox").fill(text);
+    await dialog.getByRole("searchbox").press("Enter");
+    await dialog.getByText(`Search failed: ${reason}`, { exact: true }).waitFor();
+  };
+  await search("?!", "it takes 1 to 16 words, of letters or digits");
+  code = 1005;
+  await search("hay", "too fast");
+  code = 1008;
+  await search("hay", "history cannot be read just now");
+  expect(await findings(page)).toEqual([]);
+  await page.context().setOffline(true);
+  await line!.close({ code: 1011 });
+  await page.getByText("You are offline.").waitFor();
+  await search("hay", "there is no connection");
+});
