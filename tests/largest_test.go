@@ -98,6 +98,43 @@ func receiveLargest(t *testing.T, body string, limit, number int) {
 	}
 }
 
+// Bodies of which every other character is found: where the words are takes more bytes
+// than the bodies, and is of the same page.
+//
+//parley:bound a page
+func TestLargestMessagesAreFound(t *testing.T) {
+	t.Parallel()
+	const limit, number = 65536, 12
+	c := newCluster(t)
+	c.worker()
+	c.projector()
+	ada := enter(t, c.connector(func(cfg *connector.Config) { cfg.Limits.Body = limit }).addr, "ada")
+	ada.join("lobby")
+	var sent []int64
+	for range number {
+		sent = append(sent, ada.chat("lobby", strings.Repeat("x\x01", limit/2)).Seq)
+	}
+	query := rpc.SearchParams{Query: "x", Limit: ptr(100)}
+	eventually(t, "the newest is found", func() bool {
+		found := ada.search(query)
+		return len(found) > 0 && found[0].Seq == sent[number-1]
+	})
+	var got []int64
+	for more := true; more; {
+		var r rpc.SearchResult
+		ada.call(rpc.MethodSearch, query, &r)
+		fits(t, "search", r, ada.hello.Limits.Page)
+		for _, m := range r.Messages {
+			got = append(got, m.Seq)
+		}
+		more, query.Before = r.More, r.Before
+	}
+	slices.Reverse(got)
+	if !slices.Equal(got, sent) {
+		t.Errorf("pages have %v, of %v", got, sent)
+	}
+}
+
 func seqsOf(messages []rpc.Message) (seqs []int64) {
 	for _, m := range messages {
 		seqs = append(seqs, m.Seq)

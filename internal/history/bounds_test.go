@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
+	"github.com/parley-chat/parley/schema/words"
 )
 
 // A read of the tail keeps no more in memory than its budget, whether it is of
@@ -123,4 +124,51 @@ func TestReadsAreBounded(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a search looks at and what it finds are bounded in bytes of text, and pages have
+// everything.
+//
+//parley:bound a search
+func TestSearchIsBounded(t *testing.T) {
+	const bound, sent = 1 << 20, 60
+	w := newWorld(t, 12)
+	messages := say("lobby", sent)
+	for i := range messages {
+		messages[i].Body = strings.Repeat("x ", schema.MaxBody/2)
+	}
+	w.publish(messages...)
+	w.migrate(w.log.Epoch)
+	w.project(1, w.log.Epoch, sent)
+	r := w.reader(w.log.Epoch, nil)
+	s := Search{
+		Words: words.Parse("x"), Channels: []string{"lobby"}, User: "ada", Limit: 100, Bytes: bound,
+		Of: func(string) (Query, bool) { return Query{End: sent + 1, KnownFrom: sent + 1}, true },
+	}
+	x := searching{Reader: r, s: &s, generation: 1}
+	rows, ended, err := r.store.candidates(w.ctx, &x, pastEpoch{w.log.Epoch, 1}, period{0, maxTime})
+	if n := hitTexts(rows); err != nil || ended || n > bound+2*schema.MaxBody || n < bound/2 {
+		t.Errorf("it looks at %d bytes of text, the last of all: %v, error %v", n, ended, err)
+	}
+	var got []int64
+	for more := true; more; {
+		found, err := r.Search(w.ctx, s)
+		if n := hitTexts(found.Hits); err != nil || n == 0 || n > bound {
+			t.Fatalf("a page has %d bytes of text, error %v", n, err)
+		}
+		for i := range found.Hits {
+			got = append(got, found.Hits[i].Seq)
+		}
+		more, s.Before = found.More, found.Next
+	}
+	if len(got) != sent || got[0] != sent || got[sent-1] != 1 {
+		t.Errorf("pages have %v", got)
+	}
+}
+
+func hitTexts(hits []Hit) (n int) {
+	for i := range hits {
+		n += textOf(&hits[i].Message)
+	}
+	return n
 }
