@@ -23,9 +23,15 @@ func echoing(t *testing.T, secure *tls.Config) string {
 }
 
 // echo answers every message with itself. ended is called when the connection has.
-func echo(c *Conn, ended func()) {
+func echo(c *Conn, ended func()) { echoAfter(c, func() {}, ended) }
+
+// echoAfter is echo that does something before each answer.
+func echoAfter(c *Conn, before, ended func()) {
 	serve := func() {
-		err := c.Read(func(message []byte) { c.Send(TextFrame(message)) })
+		err := c.Read(func(message []byte) {
+			before()
+			c.Send(TextFrame(message))
+		})
 		if errors.Is(err, ErrParked) {
 			return
 		}

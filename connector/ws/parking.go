@@ -134,15 +134,22 @@ func (c *Conn) park() bool {
 // message for all of it. Pings and pongs are answered here: the library would wait for
 // the frame after them, in a call that cannot be left without an end to the connection.
 func (c *Conn) awaitFrame() error {
-	s := c.socket
+	s, timed := c.socket, false
 	for {
-		kind, payload, size := controlFrame(s.ahead)
-		switch {
-		case len(s.ahead) == 0:
+		if len(s.ahead) == 0 {
 			if err := c.awaitBytes(); err != nil {
 				return err
 			}
-			continue
+			timed = true
+		}
+		if !timed { // it has waited here, for as long as what came before it took
+			if err := c.armMessage(messageTimeout); err != nil {
+				return err
+			}
+			timed = true
+		}
+		kind, payload, size := controlFrame(s.ahead)
+		switch {
 		case kind == 0:
 			c.quiet = false
 			return nil
@@ -152,6 +159,7 @@ func (c *Conn) awaitFrame() error {
 			}
 			continue
 		}
+		timed = false
 		s.take(size)
 		handle := c.ws.PongHandler()
 		if kind == opPing {

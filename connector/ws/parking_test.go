@@ -185,6 +185,34 @@ func TestHalfFramesAreNotParked(t *testing.T) {
 	p.parked(1)
 }
 
+// A frame that came together with the one before has all of its time, however long that
+// took: reading waits while a client does not take its answers.
+func TestWhatWaitsHasItsOwnTime(t *testing.T) {
+	if !canPoll {
+		t.Skip("there is no time of a message between messages, on this system or with this build tag")
+	}
+	whole := frame(fin|text, "two")
+	for name, rest := range map[string]struct{ first, last string }{
+		"half a message":            {whole[:4], whole[4:]},
+		"half a ping":               {frame(fin|ping, "two")[:3], frame(fin|ping, "two")[3:]},
+		"a ping and half a message": {frame(fin|pong, "") + whole[:4], whole[4:]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, err := net.Dial("tcp", serving(t, nil, func(c *Conn) {
+				echoAfter(c, func() { _ = c.net.SetReadDeadline(time.Now()) }, func() {}) // as if it took the time of a message
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			wstest.Upgrade(t, client)
+			answers(t, client, frame(fin|text, "one")+rest.first, "one")
+			answers(t, client, rest.last, "two")
+		})
+	}
+}
+
 // A parked connection that this side closes hears the code; one that is cut ends, and so
 // does one whose client is gone.
 func TestParkedConnectionsEnd(t *testing.T) {
