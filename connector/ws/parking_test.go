@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/testing/wstest"
+	"github.com/parley-chat/parley/schema/rpc"
 )
 
 // parkingLot is a server that echoes, and what it knows of its connections.
@@ -217,13 +218,11 @@ func TestWhatWaitsHasItsOwnTime(t *testing.T) {
 // does one whose client is gone.
 func TestParkedConnectionsEnd(t *testing.T) {
 	for name, end := range map[string]func(c *Conn, client net.Conn){
-		"closed":          func(c *Conn, _ net.Conn) { c.Close(4000, "enough") },
-		"dismissed":       func(c *Conn, _ net.Conn) { c.Dismiss(4000, "enough") },
-		"cut":             func(c *Conn, _ net.Conn) { c.Abort() },
-		"gone":            func(_ *Conn, client net.Conn) { _ = client.Close() },
-		"a close frame":   func(_ *Conn, client net.Conn) { _, _ = client.Write([]byte(frame(fin|opClose, "\x03\xe8"))) },
-		"a wrong frame":   func(_ *Conn, client net.Conn) { _, _ = client.Write([]byte(frame(fin|0x7, "?"))) },
-		"an endless ping": func(_ *Conn, client net.Conn) { _, _ = client.Write([]byte(frame(fin|ping, strings.Repeat("x", 126)))) },
+		"closed":        func(c *Conn, _ net.Conn) { c.Close(4000, "enough") },
+		"dismissed":     func(c *Conn, _ net.Conn) { c.Dismiss(4000, "enough") },
+		"cut":           func(c *Conn, _ net.Conn) { c.Abort() },
+		"gone":          func(_ *Conn, client net.Conn) { _ = client.Close() },
+		"a close frame": func(_ *Conn, client net.Conn) { _, _ = client.Write([]byte(frame(fin|opClose, "\x03\xe8"))) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,6 +239,62 @@ func TestParkedConnectionsEnd(t *testing.T) {
 			_ = client.SetReadDeadline(time.Now().Add(time.Minute))
 			var rest bytes.Buffer
 			_, _ = rest.ReadFrom(client)
+			_ = client.Close()
+			p.awaits("it has ended", func() bool {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return p.ended == 1
+			})
+			p.parked(0)
+		})
+	}
+}
+
+// What is wrong with the first that comes from a parked connection is found as at any
+// other time.
+func TestBadFramesOfParkedConnections(t *testing.T) {
+	for name, c := range map[string]struct {
+		send string
+		code int
+	}{
+		"a reserved opcode":              {frame(fin|0x7, "?"), 1002},
+		"a ping of 126 bytes":            {frame(fin|ping, strings.Repeat("x", 126)), 1002},
+		"a ping in pieces":               {frame(ping, "p"), 1002},
+		"a ping that is not masked":      {"\x89\x01p", 1002},
+		"a pong with a reserved bit":     {frame(fin|0x40|pong, "p"), 1002},
+		"a text that is not masked":      {"\x81\x01x", 1002},
+		"a continuation of nothing":      {frame(fin|cont, "x"), 1002},
+		"a length longer than it takes":  {"\x81\xfe\x00\x01\x00\x00\x00\x00x", 1002},
+		"a close frame of one byte":      {frame(fin|opClose, "x"), 1002},
+		"a request of HTTP":              {"GET / HTTP/1.1\r\n\r\n", 1002},
+		"a greeting of TLS":              {"\x16\x03\x01\x00\xa5\x01\x00\x00", 1002},
+		"binary":                         {frame(fin|bin, "x"), 1003},
+		"text that is not UTF-8":         {frame(fin|text, "\xff"), 1007},
+		"a length of 2^63":               {"\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00", 1009},
+		"a message that is too large":    {frame(fin|text, strings.Repeat("x", 64<<10+1)), 1009},
+		"too many pings":                 {strings.Repeat(frame(fin|ping, ""), 2*pingBurst), rpc.CloseMisuse},
+		"a good ping, then a bad frame":  {frame(fin|ping, "p") + frame(fin|0x7, "?"), 1002},
+		"a good pong, then a bad length": {frame(fin|pong, "p") + "\x81\xfe\x00\x01\x00\x00\x00\x00x", 1002},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newParkingLot(t)
+			client := p.open(1)[0]
+			p.parked(1)
+			_, _ = client.Write([]byte(c.send)) // the rest is of no interest to one who closes
+			_ = client.SetReadDeadline(time.Now().Add(time.Minute))
+			for {
+				f, err := wstest.Read(client)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if f.First&0x0f == opClose {
+					if f.Code() != c.code {
+						t.Errorf("closed with %d, want %d", f.Code(), c.code)
+					}
+					break
+				}
+			}
 			_ = client.Close()
 			p.awaits("it has ended", func() bool {
 				p.mu.Lock()
