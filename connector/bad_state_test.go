@@ -66,7 +66,7 @@ func notJoined() (all []badMoment) {
 // would be wrong where others have them: they are ignored.
 func withFieldsOfOthers() (all []badMoment) {
 	for method, r := range requests {
-		if method == rpc.MethodHello || method == rpc.MethodJoin {
+		if method == rpc.MethodHello || method == rpc.MethodJoin || method == rpc.MethodSearch { // these need no membership
 			continue
 		}
 		own, foreign := map[string]bool{}, map[string]string{}

@@ -170,13 +170,12 @@ func (n *searchCall) mayRead(channel string) *rpc.Error {
 // run answers once there is room for the answer.
 func (n *searchCall) run() {
 	s, inc := n.session, n.session.inc
-	defer s.searching.Store(false)
 	if len(n.search.Channels) == 0 {
-		n.send(history.Hits{})
+		n.over(history.Hits{}, nil)
 		return
 	}
 	if !s.front.AwaitRoom(inc.ctx, inc.limits.Page) {
-		n.fail(rpc.HistoryUnavailable(retryAfter)) // nobody hears it
+		n.over(history.Hits{}, rpc.HistoryUnavailable(retryAfter)) // nobody hears it
 		return
 	}
 	defer s.front.FreeRoom(inc.limits.Page)
@@ -187,16 +186,25 @@ func (n *searchCall) run() {
 	inc.metrics.searched(time.Since(began), err)
 	var bad *rpc.Error
 	switch {
-	case errors.As(err, &bad):
-		n.fail(bad)
+	case err == nil, errors.As(err, &bad):
 	case errors.Is(err, history.ErrEpoch):
-		n.fail(rpc.InvalidParams("before", "must be that of a result of search"))
-	case err != nil:
-		inc.past.noHistory.warn(ctx, inc.logger, err)
-		n.fail(rpc.HistoryUnavailable(retryAfter))
+		bad = rpc.InvalidParams("before", "must be that of a result of search")
 	default:
-		n.send(found)
+		inc.past.noHistory.warn(ctx, inc.logger, err)
+		bad = rpc.HistoryUnavailable(retryAfter)
 	}
+	n.over(found, bad)
+}
+
+// over answers. The session may search again from then on: its next request may come
+// the moment it has the answer.
+func (n *searchCall) over(found history.Hits, bad *rpc.Error) {
+	n.session.searching.Store(false)
+	if bad != nil {
+		n.fail(bad)
+		return
+	}
+	n.send(found)
 }
 
 // search searches when it is the user's turn. An *rpc.Error is the answer itself.
