@@ -1,13 +1,10 @@
 package tests
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -23,8 +20,6 @@ import (
 	"github.com/parley-chat/parley/internal/ingest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
-	"github.com/parley-chat/parley/schema/rpc"
-	"github.com/parley-chat/parley/tests/client"
 )
 
 var onceMessages = flag.Int("once", 500, "how many messages backends, and as many clients, send three times each")
@@ -34,8 +29,9 @@ const (
 	onceChannels = 20
 	onceUsers    = 10
 	onceAtOnce   = 30 // users and batches
-	onceKills    = 3  // at least, before a message is sent again
+	onceKills    = 3  // at least, before a message is sent again, and before all may come back
 	onceTime     = 15 * time.Minute
+	onceReport   = 10 * time.Second // between two reports of how far it is
 )
 
 // doors are processes through which the same messages come, again and again, and what
@@ -50,6 +46,7 @@ type doors struct {
 
 	commands *eventlog.Producer
 	kills    atomic.Int64
+	sent     atomic.Int64 // messages, three times each
 	killed   map[string]int
 	all      []*door
 }
@@ -71,6 +68,7 @@ func TestOnceThroughEveryDoor(t *testing.T) {
 	killing, enough := context.WithCancel(ctx)
 	var killer sync.WaitGroup
 	killer.Go(func() { d.kill(killing) })
+	killer.Go(func() { d.report(killing) })
 	g, sending := errgroup.WithContext(ctx)
 	g.SetLimit(onceAtOnce)
 	for u := range onceUsers {
@@ -131,9 +129,26 @@ func openDoors(t *testing.T, ctx context.Context) *doors {
 	return d
 }
 
-// kill kills one process after the other, and starts it again.
-func (d *doors) kill(ctx context.Context) {
+// report says now and then how far it is.
+func (d *doors) report(ctx context.Context) {
+	began := time.Now()
 	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(onceReport):
+			d.t.Logf("after %v: %d of %d are sent, %d processes were killed", time.Since(began).Round(time.Second), d.sent.Load(), 6**onceMessages, d.kills.Load())
+		}
+	}
+}
+
+// kill kills one process after the other, and starts it again. Now and then it waits
+// until all are ready: a session that never begins would be no test of what it sends.
+func (d *doors) kill(ctx context.Context) {
+	for n := 0; ; n++ {
+		if n%onceKills == 0 && !d.awaitReady(ctx) {
+			return
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -145,6 +160,36 @@ func (d *doors) kill(ctx context.Context) {
 		d.killed[of.kind]++
 		d.kills.Add(1)
 	}
+}
+
+// awaitReady waits until every process is ready; false when ctx ended first.
+func (d *doors) awaitReady(ctx context.Context) bool {
+	for _, of := range d.all {
+		for !of.ready(ctx) {
+			select {
+			case <-ctx.Done():
+				return false
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}
+	return true
+}
+
+func (of *door) ready(ctx context.Context) bool {
+	at := adminAt.FindStringSubmatch(of.p.out.String())
+	if at == nil {
+		return false
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at[1]+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 }
 
 // awaitKills waits until processes have been killed since the last time that messages
@@ -187,139 +232,7 @@ func (d *doors) backend(ctx context.Context, from, to int) error {
 		if err := again(ctx, try); err != nil {
 			return fmt.Errorf("publish %d to %d: %w", from, to, err)
 		}
-	}
-	return nil
-}
-
-func onceParams(n int) map[string]any {
-	return map[string]any{"channel": fmt.Sprint("once", n%onceChannels), "user": "shop", "body": "x", "id": fmt.Sprint("b", n), "retry": true}
-}
-
-// publish sends one batch to an API.
-func (d *doors) publish(ctx context.Context, api string, from, to int) error {
-	var batch bytes.Buffer
-	for n := from; n < to; n++ {
-		batch.WriteString(map[bool]string{true: "[", false: ","}[n == from] + requestText(n, rpc.MethodPublish, onceParams(n)))
-	}
-	batch.WriteString("]")
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+api+"/v1/rpc", &batch)
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Authorization", "Bearer "+d.key)
-	r.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	var answers []response
-	if err := json.Unmarshal(text, &answers); err != nil {
-		return fmt.Errorf("%s: %.200s", res.Status, text)
-	}
-	for _, a := range answers {
-		if a.Error != nil {
-			return a.Error
-		}
-	}
-	if len(answers) != to-from {
-		return fmt.Errorf("%d answers to %d requests", len(answers), to-from)
-	}
-	return nil
-}
-
-// command writes the same as commands.
-func (d *doors) command(ctx context.Context, from, to int) error {
-	for n := from; n < to; n++ {
-		value, err := json.Marshal(map[string]any{"method": rpc.MethodPublish, "params": onceParams(n)})
-		if err != nil {
-			return err
-		}
-		if _, err := d.commands.ProduceSync(ctx, n%schema.LaptopPartitions, eventlog.Record{Value: value}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// client sends its share of messages through one connector, the other one and the
-// first again.
-func (d *doors) client(ctx context.Context, u int) error {
-	var own []int
-	for n := u; n < *onceMessages; n += onceUsers {
-		own = append(own, n)
-	}
-	var at atomic.Pointer[client.Client]
-	defer func() {
-		if c := at.Load(); c != nil {
-			c.Cut()
-		}
-	}()
-	for way := range 3 {
-		if err := d.awaitKills(ctx, way); err != nil {
-			return err
-		}
-		url := d.roles.urls[(u+way)%len(d.roles.urls)]
-		if c := at.Swap(nil); c != nil {
-			c.Cut()
-		}
-		for from := 0; from < len(own); from += onceBatch {
-			batch := own[from:min(from+onceBatch, len(own))]
-			err := again(ctx, func(ctx context.Context) error {
-				if at.Load() == nil {
-					c, err := enterOnce(ctx, url, u)
-					if err != nil {
-						return err
-					}
-					at.Store(c)
-				}
-				err := chatAll(ctx, at.Load(), u, batch)
-				if err != nil {
-					at.Swap(nil).Cut()
-				}
-				return err
-			})
-			if err != nil {
-				return fmt.Errorf("user %d: %w", u, err)
-			}
-		}
-	}
-	return nil
-}
-
-func onceRoom(u int) string { return fmt.Sprint("room", u) }
-
-// enterOnce begins a session in the user's channel.
-func enterOnce(ctx context.Context, url string, u int) (*client.Client, error) {
-	c, _, err := client.Enter(ctx, url, fmt.Sprint("user", u))
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Call(ctx, rpc.MethodJoin, rpc.JoinParams{Channel: onceRoom(u)}, nil); err != nil {
-		c.Cut()
-		return nil, err
-	}
-	return c, nil
-}
-
-// chatAll sends messages in one go.
-func chatAll(ctx context.Context, c *client.Client, u int, batch []int) error {
-	var waits []func(context.Context, any) error
-	for _, n := range batch {
-		wait, err := c.Start(rpc.MethodChat, rpc.ChatParams{Channel: onceRoom(u), Body: "x", ID: fmt.Sprint("c", n), Retry: true})
-		if err != nil {
-			return err
-		}
-		waits = append(waits, wait)
-	}
-	for _, wait := range waits {
-		if err := wait(ctx, nil); err != nil {
-			return err
-		}
+		d.sent.Add(int64(to - from))
 	}
 	return nil
 }
