@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/app/stack"
+	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -59,4 +63,36 @@ func TestIngestExamples(t *testing.T) {
 		slices.Sort(bodies)
 		return strings.Join(bodies, "|") == strings.Join(want, "|")
 	})
+}
+
+// Ingest runs beside a `parley up` by its data folder alone.
+func TestIngestBesideUp(t *testing.T) {
+	embeddedtest.NeedEngine(t)
+	data, addr := t.TempDir(), freeAddr(t)
+	start(t, "up", "--listen", addr, "--data", data)
+	ada := enter(t, served(t, addr), "ada")
+	ada.join("orders/17")
+	start(t, "ingest", "--data", data)
+	at, err := stack.ReadAddresses(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster, err := at.Log()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kafka, err := eventlog.New(cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kafka.Close()
+	commands := kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicCommands})
+	defer commands.Close()
+	value := []byte(`{"method":"publish","params":{"channel":"orders/17","user":"shop","body":"It is on its way."}}`)
+	if _, err := commands.ProduceSync(soon(t), 0, eventlog.Record{Value: value}); err != nil {
+		t.Fatal(err)
+	}
+	if m := ada.hears(); m.Body != "It is on its way." || m.Origin != "backend" {
+		t.Errorf("ada hears %q of origin %q", m.Body, m.Origin)
+	}
 }

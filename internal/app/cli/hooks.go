@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/parley-chat/parley/internal/app/stack"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/hooks"
 	"github.com/parley-chat/parley/internal/roles"
@@ -21,7 +20,7 @@ type hooksCommand struct {
 type hooksRunCommand struct {
 	running
 	logFlags
-	Data       string        `placeholder:"DIR" help:"Data folder of a \"parley up\" that runs, in place of --kafka."`
+	besideFlags
 	Name       string        `default:"default" placeholder:"NAME" help:"Whose position in the log it is: processes of one name share the work, each name gets all events. Default: ${default}."`
 	URL        string        `name:"url" placeholder:"URL" help:"Where events are POSTed."`
 	SecretFile string        `placeholder:"FILE" help:"File of the secret that signs them, whsec_…, by Standard Webhooks; two lines while it is replaced. Required beyond this machine."`
@@ -85,16 +84,9 @@ func (c *hooksRunCommand) Run(ctx context.Context, p process) error {
 			return err
 		}
 		if c.Data != "" {
-			a, err := stack.ReadAddresses(c.Data)
-			if err != nil {
-				return fmt.Errorf("no `parley up` runs on --data %s: start it first, or name the brokers with --kafka: %w", c.Data, err)
-			}
-			cluster, err := a.Log()
-			if err != nil {
+			if _, cfg.Kafka, err = c.stack("hooks"); err != nil {
 				return err
 			}
-			cluster.ClientID = cfg.Kafka.ClientID
-			cfg.Kafka = cluster
 		}
 		h, err := hooks.New(cfg)
 		if err != nil {

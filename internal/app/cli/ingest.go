@@ -12,6 +12,7 @@ type ingestCommand struct {
 	running
 	logFlags
 	historyFlags
+	besideFlags
 	Group   string `default:"parley-ingest" placeholder:"NAME" help:"Consumer group that shares the partitions of commands. Default: ${default}."`
 	Key     string `default:"ingest" placeholder:"NAME" help:"Name in which commands act, as that of a key of the API. Default: ${default}."`
 	MaxBody int    `default:"4096" placeholder:"BYTES" help:"Size of a message. Default: ${default}."`
@@ -27,6 +28,13 @@ func (c *ingestCommand) Run(ctx context.Context, p process) error {
 		}
 		if cfg.Base, err = c.base("ingest", t); err != nil {
 			return err
+		}
+		if c.Data != "" {
+			a, log, err := c.stack("ingest")
+			if err != nil {
+				return err
+			}
+			cfg.Kafka, cfg.ClickHouse = log, a.ClickHouse
 		}
 		i, err := ingest.New(cfg)
 		if err != nil {

@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 
 	"github.com/parley-chat/parley/chatworker"
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/app/stack"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/web"
@@ -40,6 +43,21 @@ type historyFlags struct {
 // history is the DSN by the flags.
 func (f *historyFlags) history() (string, error) {
 	return clickhouse.WithPasswordFile(string(f.Clickhouse), f.ClickhousePasswordFile)
+}
+
+// besideFlags name a stack on this machine that a role runs beside.
+type besideFlags struct {
+	Data string `placeholder:"DIR" help:"Data folder of a \"parley up\" that runs, in place of the addresses of its servers."`
+}
+
+// stack is how the stack that runs on --data is reached, and its log as a client.
+func (f *besideFlags) stack(client string) (a stack.Addresses, log eventlog.Config, err error) {
+	if a, err = stack.ReadAddresses(f.Data); err != nil {
+		return a, log, fmt.Errorf("no `parley up` runs on --data %s: start it first, or name the brokers with --kafka: %w", f.Data, err)
+	}
+	log, err = a.Log()
+	log.ClientID = client
+	return a, log, err
 }
 
 type connectorCommand struct {
