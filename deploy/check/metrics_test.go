@@ -193,8 +193,8 @@ var (
 	chatLine  = regexp.MustCompile(`parley is ready" chat=https://(\S+)`)
 )
 
-// runAndSpeak starts a whole system, and hooks beside it, says something in it, and
-// returns their admin addresses.
+// runAndSpeak starts a whole system, hooks and ingest beside it, says something in it,
+// and returns their admin addresses.
 func runAndSpeak(t *testing.T) (admins []string) {
 	t.Helper()
 	whole := filepath.Join(t.TempDir(), "parley") // with the engine, unlike the one for questions
@@ -210,7 +210,8 @@ func runAndSpeak(t *testing.T) (admins []string) {
 	t.Cleanup(receiver.Close)
 	hooks := runs(t, []*regexp.Regexp{adminLine}, whole, "hooks", "--data", data, "--url", receiver.URL, "--from", "beginning")
 	speak(t, "wss://"+up[1]+"/ws", keys+"/tls.crt")
-	return []string{up[0], hooks[0]}
+	ingest := runs(t, []*regexp.Regexp{adminLine}, whole, "ingest", "--data", data)
+	return []string{up[0], hooks[0], ingest[0]}
 }
 
 // runs starts a command, which is stopped when the test ends, and returns what
