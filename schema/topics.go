@@ -41,8 +41,11 @@ const (
 	// Signals are of no use a moment later. Kafka deletes whole segments.
 	signalRetentionMs  = 60 * 1000
 	signalSegmentBytes = compactedSegmentBytes
-	// As long as brokers keep, by default, what a group without members committed.
-	commandRetentionMs = 7 * 24 * 60 * 60 * 1000
+	// Commands are gone before brokers forget what a group without members committed,
+	// by default after a week: with their position lost they would be carried out again.
+	// Kafka deletes whole segments, so these are short.
+	commandRetentionMs = 6 * 24 * 60 * 60 * 1000
+	commandSegmentMs   = compactedSegmentMs
 )
 
 // Topic is how a topic is created, and what is checked of it at every start.
@@ -58,7 +61,7 @@ type Topic struct {
 
 // Topics are all topics of a log with that many partitions. The events are
 // kept for ever; state, control, rules and hooks keep the newest record of each key;
-// pushes are kept for a day, signals for a minute, commands for a week.
+// pushes are kept for a day, signals for a minute, commands for six days.
 func Topics(partitions int) []Topic {
 	return []Topic{
 		{Name: TopicEvents, Partitions: partitions, Config: map[string]string{
@@ -83,7 +86,8 @@ func Topics(partitions int) []Topic {
 func commands(name string, partitions int) Topic {
 	return Topic{
 		Name: name, Partitions: partitions, Optional: true,
-		Config: map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.Itoa(commandRetentionMs)},
+		Config:  map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.Itoa(commandRetentionMs)},
+		Initial: map[string]string{"segment.ms": strconv.Itoa(commandSegmentMs)},
 	}
 }
 

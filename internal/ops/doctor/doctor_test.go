@@ -76,6 +76,8 @@ func TestSettingsOfTopics(t *testing.T) {
 		{schema.TopicRules, "cleanup.policy", "delete", "", doctor.Error},
 		{schema.TopicRules, "retention.ms", "86400000", "", doctor.Error},
 		{schema.TopicSignals, "retention.ms", "86400000", "", doctor.Warning},
+		{schema.TopicCommands, "retention.ms", "604800000", "", doctor.Warning},
+		{schema.TopicCommands, "segment.ms", "604800000", "14400000", doctor.Warning},
 		{schema.TopicSignalPush, "cleanup.policy", "compact", "", doctor.Warning},
 	} {
 		s.alter(c.topic, c.setting, c.wrong)

@@ -114,9 +114,9 @@ func (x *examination) checkOptional(ctx context.Context, want schema.Topic, foun
 	kept, excess := "nothing in it is kept for longer than a minute", "it takes more room than it needs, as signals are of no use after a minute"
 	switch want.Name {
 	case schema.TopicCommands:
-		kept, excess = "have `parley ingest` carry out before what is in it", "commands are to be kept for a week, as long as brokers keep what a group without members committed"
+		kept, excess = "have `parley ingest` carry out before what is in it", "commands are to be kept for six days: less long than brokers keep what a group without members committed"
 	case schema.TopicRejected:
-		kept, excess = "nobody needs what is in it", "rejected commands are to be kept for a week"
+		kept, excess = "nobody needs what is in it", "rejected commands are to be kept for six days"
 	case schema.TopicHooks:
 		kept, excess = "the hooks of every name are new ones then, and begin where --from says", "Kafka may delete how far the hooks are, and they would be new ones"
 	}
@@ -131,6 +131,9 @@ func (x *examination) checkOptional(ctx context.Context, want schema.Topic, foun
 	t := &topicCheck{x, want.Name, have, nil}
 	for _, setting := range slices.Sorted(maps.Keys(want.Config)) {
 		t.is(setting, want.Config[setting], Warning, excess)
+	}
+	if want.Name == schema.TopicCommands {
+		t.atMost("segment.ms", longestSegment, Warning, "commands are there for that much longer, and may be carried out again when brokers have forgotten the position of `parley ingest`")
 	}
 	t.untold()
 	return nil
