@@ -7,7 +7,8 @@ import (
 )
 
 // Holds reports whether the log, this epoch's or an earlier one, has a message
-// of a channel. Its errors are those of Read.
+// of a channel. Its errors are those of Read. One that is void counts until it is in
+// ClickHouse: the window before the log's newest events is not worth a read here.
 func (r *Reader) Holds(ctx context.Context, channel string) (bool, error) {
 	_, end, err := r.cfg.Log.Offsets(ctx, schema.TopicEvents, schema.PartitionOf(channel, r.cfg.Epoch.Partitions))
 	if err != nil {

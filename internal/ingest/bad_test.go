@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -77,6 +80,8 @@ func TestBadCommands(t *testing.T) {
 	where["a tombstone"] = s.record(0, eventlog.Record{Key: []byte("k")})
 	headers := []eventlog.Header{{Key: strings.Repeat("h", 100_000), Value: make([]byte, 300_000)}}
 	where["an unknown method with huge headers"] = s.record(0, eventlog.Record{Key: make([]byte, 300_000), Value: []byte(`{"method":"x"}`), Headers: headers})
+	const large = "more than 1 MiB, compressed"
+	where[large] = s.compressed(0, make([]byte, maxCommand+1))
 	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"after"}}`))
 	found := s.rejections()
 	for name, offset := range where {
@@ -84,6 +89,8 @@ func TestBadCommands(t *testing.T) {
 			want := rpc.CodeParse
 			if c, is := badCommands()[name]; is {
 				want = c.code
+			} else if name == large {
+				want = rpc.CodeTooLarge
 			} else if name != "a tombstone" {
 				want = rpc.CodeNoMethod
 			}
@@ -102,6 +109,22 @@ func TestBadCommands(t *testing.T) {
 	if n := strings.Count(s.output.String(), "a command is rejected"); n == 0 || n > len(where)/2 {
 		t.Errorf("%d rejections of %d are logged", n, len(where))
 	}
+}
+
+// compressed writes a command that is larger than brokers take, and compresses well.
+func (s *system) compressed(partition int32, value []byte) (offset int64) {
+	s.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.addr), kgo.ProducerBatchMaxBytes(4<<20), kgo.ProducerBatchCompression(kgo.GzipCompression()),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	r, err := client.ProduceSync(s.ctx, &kgo.Record{Topic: schema.TopicCommands, Partition: partition, Value: value}).First()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r.Offset
 }
 
 // Names are names, whatever they look like elsewhere.

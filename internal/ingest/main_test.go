@@ -40,9 +40,14 @@ type system struct {
 
 func newSystem(t testing.TB) *system {
 	t.Helper()
+	return newSystemAt(t, embeddedtest.Kafka(t), embeddedtest.ClickHouse(t))
+}
+
+func newSystemAt(t testing.TB, kafka, dsn string) *system {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
-	s := &system{t: t, ctx: ctx, addr: embeddedtest.Kafka(t), dsn: embeddedtest.ClickHouse(t), output: new(output)}
+	s := &system{t: t, ctx: ctx, addr: kafka, dsn: dsn, output: new(output)}
 	var err error
 	if s.kafka, err = eventlog.New(eventlog.Config{Brokers: []string{s.addr}}); err != nil {
 		t.Fatal(err)
