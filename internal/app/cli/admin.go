@@ -15,7 +15,8 @@ import (
 	"github.com/parley-chat/parley/internal/roles"
 )
 
-// admin serves health and metrics of a running command over HTTP.
+// admin serves health, metrics and, where asked for, profiles of a running command
+// over HTTP.
 type admin struct {
 	server *plain.Server
 	addr   string
@@ -27,25 +28,25 @@ type healthy interface {
 	Health(context.Context) roles.Health
 }
 
-// startAdmin begins to serve at addr, or nothing when addr is empty. /healthz
+// startAdmin begins to serve at --admin, or nothing when that is empty. /healthz
 // answers while the process runs. /readyz answers 200 when h names no reason
 // not to be ready, else 503 with a line for each; warnings are lines of either. The
 // first reason is that ctx has ended: what it runs is being stopped. alive ends
 // with ctx, or when nobody can ask any more: then the command is to end, with
 // the error of stop.
-func startAdmin(ctx context.Context, addr string, h healthy, t *tools) (a *admin, alive context.Context, err error) {
-	if addr == "" {
+func (r *running) startAdmin(ctx context.Context, h healthy, t *tools) (a *admin, alive context.Context, err error) {
+	if r.Admin == "" {
 		return nil, ctx, nil
 	}
-	ln, err := embedded.Listen(ctx, addr, "--admin")
+	ln, err := embedded.Listen(ctx, string(r.Admin), "--admin")
 	if err != nil {
 		return nil, ctx, err
 	}
-	a, alive = serveAdmin(ctx, ln, h, t)
+	a, alive = serveAdmin(ctx, ln, h, t, r.Pprof)
 	return a, alive, nil
 }
 
-func serveAdmin(ctx context.Context, ln net.Listener, h healthy, t *tools) (*admin, context.Context) {
+func serveAdmin(ctx context.Context, ln net.Listener, h healthy, t *tools, profiles bool) (*admin, context.Context) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", t.telemetry.MetricsHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -75,6 +76,9 @@ func serveAdmin(ctx context.Context, ln net.Listener, h healthy, t *tools) (*adm
 			fmt.Fprintln(w, warning)
 		}
 	})
+	if profiles {
+		servePprof(mux)
+	}
 	a := &admin{
 		server: newAdminServer(mux, ln.Addr()),
 		addr:   ln.Addr().String(),
@@ -86,6 +90,9 @@ func serveAdmin(ctx context.Context, ln net.Listener, h healthy, t *tools) (*adm
 		a.served <- a.server.Serve(ln)
 	}()
 	t.log.Info("health is served", "address", a.addr)
+	if profiles {
+		t.log.Info("profiles are served", "url", "http://"+a.addr+"/debug/pprof/")
+	}
 	return a, alive
 }
 

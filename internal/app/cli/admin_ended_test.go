@@ -23,7 +23,7 @@ func TestCommandEndsWithItsAdminListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, alive := serveAdmin(t.Context(), ln, alwaysReady{}, &tools{log: log, telemetry: tel})
+	a, alive := serveAdmin(t.Context(), ln, alwaysReady{}, &tools{log: log, telemetry: tel}, false)
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -121,6 +121,7 @@ func (a *adminAddress) UnmarshalText(text []byte) error {
 // running are the flags of everything that runs.
 type running struct {
 	Admin     adminAddress `default:"127.0.0.1:0" empty:"" placeholder:"ADDR" help:"Address of /healthz, /readyz and /metrics; empty for none. Default: ${default}, any free port."`
+	Pprof     bool         `help:"Serve profiles of the Go runtime at /debug/pprof/ of --admin."`
 	LogLevel  string       `default:"info" enum:"debug,info,warn,error" help:"Least important messages to log: ${enum}."`
 	LogFormat string       `default:"text" enum:"text,json" help:"Form of the log: ${enum}."`
 }

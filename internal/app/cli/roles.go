@@ -190,7 +190,7 @@ type component interface {
 // role runs a component, and its health beside it, until ctx ends.
 func (r *running) role(ctx context.Context, c component, t *tools) (err error) {
 	t.memory.tell(t.log)
-	health, ctx, err := startAdmin(ctx, string(r.Admin), c, t)
+	health, ctx, err := r.startAdmin(ctx, c, t)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func (r *running) serve(ctx context.Context, p process, service string, engine w
 			defer cancel()
 			err = errors.Join(err, s.Stop(ctx))
 		}()
-		health, ctx, err := startAdmin(ctx, string(r.Admin), alwaysReady{}, t)
+		health, ctx, err := r.startAdmin(ctx, alwaysReady{}, t)
 		if err != nil {
 			return err
 		}

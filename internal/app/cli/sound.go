@@ -63,6 +63,9 @@ func (f *clientFlags) warnings() []string {
 }
 
 func (r *running) check() error {
+	if r.Pprof && r.Admin == "" {
+		return errors.New("--pprof: profiles are served at --admin, which is empty: give it an address")
+	}
 	if r.Admin != "" {
 		if err := embedded.CheckListen(string(r.Admin), "--admin"); err != nil {
 			return err

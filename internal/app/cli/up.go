@@ -38,7 +38,7 @@ func (c *upCommand) run(ctx context.Context, p process, t *tools) (err error) {
 	defer readAgain(ctx, &clients)()
 	t.memory.tell(t.log)
 	var running atomic.Pointer[stack.Stack]
-	health, ctx, err := startAdmin(ctx, string(c.Admin), starting{&running}, t)
+	health, ctx, err := c.startAdmin(ctx, starting{&running}, t)
 	if err != nil {
 		return err
 	}
