@@ -171,8 +171,8 @@ docs: check $(DOCS) $(WEB) ## render the client protocol and the SDK's reference
 	@cd web && PARLEY_TEST_DOCS=1 npx vitest run --project docs
 	@printf 'open in a browser:\n  %s\n  %s\n' "$(CURDIR)/bin/docs/protocol/index.html" "$(CURDIR)/bin/docs/sdk/index.html"
 
-bench: build ## measure this machine (minutes)
-	go run ./tests/bench --binary $(BIN)
+bench: build ## measure this machine (minutes; PEER=bin/centrifugo: Centrifugo in turns with it)
+	go run ./tests/bench --binary $(BIN) $(if $(PEER),--peer $(PEER))
 
 floods: build ## flood this machine's Parley, see that it keeps its bounds of memory (minutes)
 	go run ./tests/bench --binary $(BIN) --only floods

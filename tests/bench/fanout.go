@@ -21,6 +21,9 @@ type hall struct {
 	ages []time.Duration // of every fiftieth member
 }
 
+// hallSeconds is for how long a rate is kept up.
+const hallSeconds = 5
+
 // fanned is what members got at a rate of messages.
 type fanned struct {
 	rate             int
@@ -75,7 +78,7 @@ func (h *hall) follow(r *raw, timed bool) {
 
 // at has ten members publish that many messages a second, for five seconds.
 func (h *hall) at(ctx context.Context, rate int) fanned {
-	const publishers, seconds = 10, 5
+	const publishers, seconds = 10, hallSeconds
 	h.mu.Lock()
 	h.ages = nil
 	h.mu.Unlock()

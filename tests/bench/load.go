@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -29,21 +28,6 @@ func leave(channel string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"leave","params":{"channel":%q}}`, channel)
 }
 
-// receive collects the ages of n chats.
-func receive(r *raw, n int) ([]time.Duration, error) {
-	ages := make([]time.Duration, 0, n)
-	for len(ages) < n {
-		frame, err := r.next()
-		if err != nil {
-			return ages, err
-		}
-		if d, ok := jsonRPC.age(frame); ok {
-			ages = append(ages, d)
-		}
-	}
-	return ages, nil
-}
-
 // latency: one channel, one sender, one receiver, 100 messages a second.
 func (b *bench) latency() error {
 	const rate, seconds, warm = 100, 15, 5
@@ -59,50 +43,12 @@ func (b *bench) latency() error {
 	defer receiver.conn.Close()
 	go drain(sender)
 	go pace(rate, rate*seconds, func() bool { return sender.send(stampedChat("quiet", bodySize)) == nil })
-	ages, err := receive(receiver, rate*seconds)
+	ages, err := jsonRPC.receive(receiver, rate*seconds)
 	if err != nil {
 		return err
 	}
 	ages = ages[rate*warm:]
 	b.row("delivery socket to socket, 100 messages/s", "p50 %.2f ms, p99 %.2f ms (goal ≤ 5, ≤ 25)", ms(quantile(ages, .5)), ms(quantile(ages, .99)))
-	return nil
-}
-
-// rooms: 100 channels of 10 members, 10 messages a second in each.
-func (b *bench) rooms() error {
-	const rooms, members, rate, seconds = 100, 10, 10, 10
-	senders := make([]*raw, rooms)
-	ages := make([][]time.Duration, rooms*members)
-	var receivers sync.WaitGroup
-	for i := range rooms {
-		for k := range members {
-			r, err := b.enter(fmt.Sprintf("r%d-%d", i, k), fmt.Sprint("room", i))
-			if err != nil {
-				return err
-			}
-			defer r.conn.Close()
-			if k == 0 {
-				senders[i] = r
-			}
-			receivers.Go(func() { ages[i*members+k], _ = receive(r, rate*seconds) })
-		}
-	}
-	next := 0
-	used := b.cpu()
-	go pace(rooms*rate, rooms*rate*seconds, func() bool {
-		i := next % rooms
-		next++
-		return senders[i].send(stampedChat(fmt.Sprint("room", i), bodySize)) == nil
-	})
-	receivers.Wait()
-	used = b.cpu() - used
-	var all []time.Duration
-	for _, a := range ages {
-		all = append(all, a[len(a)/5:]...)
-	}
-	deliveries := float64(rooms * rate * seconds * members)
-	b.row("rooms: 100 channels × 10 members, 10 messages/s each", "p50 %.2f ms, p99 %.2f ms; %.1f CPU-seconds per million deliveries, everything but the load generator",
-		ms(quantile(all, .5)), ms(quantile(all, .99)), used.Seconds()/deliveries*1e6)
 	return nil
 }
 

@@ -49,7 +49,7 @@ type bench struct {
 type options struct {
 	history, searched, members, clients, hostile int
 	duration                                     time.Duration
-	attack, pomelo                               string
+	attack, pomelo, peer                         string
 }
 
 func main() {
@@ -62,6 +62,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 10*time.Minute, "time without hostile clients, and with them")
 	flag.StringVar(&o.attack, "attack", "", "the only attack of hostile clients, by a part of its name; each: one after the other")
 	flag.StringVar(&o.pomelo, "pomelo", "", "folder of an application of pomelo to measure beside, tests/bench/pomelo; default: none")
+	flag.StringVar(&o.peer, "peer", "", "Centrifugo's binary, to measure it in turns with Parley; --only is rooms, fanout or idle then; default: none")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
 	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, search, api, revocation, or floods, idle, hostile; default: all but the last three")
 	flag.Parse()
@@ -95,7 +96,11 @@ func run(ctx context.Context, binary, only string, o options) error {
 		return err
 	}
 	defer stop()
-	err = b.parts(ctx, binary, only, o)
+	if o.peer != "" {
+		err = b.besidePeer(ctx, only, o)
+	} else {
+		err = b.parts(ctx, binary, only, o)
+	}
 	b.print(only)
 	if err != nil {
 		return fmt.Errorf("%w; the server's log is %s", err, b.log)

@@ -22,6 +22,9 @@ type raw struct {
 
 	mu  sync.Mutex // guards writes
 	out []byte
+
+	lines bool   // a frame holds messages, one a line, and an empty one is a ping
+	rest  []byte // of the frame that is read
 }
 
 func dialRaw(addr, user string) (*raw, error) {
@@ -29,8 +32,12 @@ func dialRaw(addr, user string) (*raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = r.call(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"` + user + `"}}`)
+	_, err = r.call(hello(user))
 	return r, err
+}
+
+func hello(user string) string {
+	return `{"jsonrpc":"2.0","id":1,"method":"hello","params":{"user":"` + user + `"}}`
 }
 
 // errStatus is the answer to an upgrade that is refused.
@@ -39,16 +46,18 @@ type errStatus int
 func (e errStatus) Error() string { return fmt.Sprintf("the upgrade is answered with %d", int(e)) }
 
 // dialFrom opens a WebSocket from an address of this machine; "": any.
-func dialFrom(local, addr string) (*raw, error) {
+func dialFrom(local, addr string) (*raw, error) { return dialPath(local, addr, "/ws") }
+
+func dialPath(local, addr, path string) (*raw, error) {
 	conn, err := dialTCP(local, addr)
 	if err != nil {
 		return nil, err
 	}
-	const upgrade = "GET /ws HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+	const upgrade = "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 	r := &raw{conn: conn, in: bufio.NewReaderSize(conn, 4096)}
 	_ = conn.SetDeadline(time.Now().Add(dialPatience))
-	if _, err = fmt.Fprintf(conn, upgrade, addr); err == nil {
+	if _, err = fmt.Fprintf(conn, upgrade, path, addr); err == nil {
 		err = r.upgraded()
 	}
 	if err != nil {
@@ -117,8 +126,28 @@ func (r *raw) write(op byte, payload string) error {
 	return err
 }
 
-// next reads one frame; what it returns lasts until the next call.
-func (r *raw) next() ([]byte, error) {
+// next reads one message; what it returns lasts until the next call.
+func (r *raw) next() (message []byte, err error) {
+	if !r.lines {
+		return r.frame()
+	}
+	for {
+		if len(r.rest) == 0 {
+			if r.rest, err = r.frame(); err != nil {
+				return nil, err
+			}
+		}
+		message, r.rest, _ = bytes.Cut(r.rest, []byte("\n"))
+		if string(message) != "{}" {
+			return message, nil
+		}
+		if err := r.send("{}"); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *raw) frame() ([]byte, error) {
 	for {
 		op, n, err := r.header()
 		if err != nil {

@@ -219,7 +219,7 @@ func (b *bench) chatter(channel string) (*chatter, error) {
 // say sends so many messages a second for so long, and returns their ages.
 func (c *chatter) say(rate, seconds int) ([]time.Duration, error) {
 	go pace(rate, rate*seconds, func() bool { return c.speaker.send(stampedChat(c.channel, bodySize)) == nil })
-	ages, err := receive(c.hearing, rate*seconds)
+	ages, err := jsonRPC.receive(c.hearing, rate*seconds)
 	return slices.Clip(ages), err
 }
 

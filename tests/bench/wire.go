@@ -40,3 +40,18 @@ func (w *wire) age(frame []byte) (time.Duration, bool) {
 	}
 	return time.Since(began) - sent, true
 }
+
+// receive collects the ages of n chats.
+func (w *wire) receive(r *raw, n int) ([]time.Duration, error) {
+	ages := make([]time.Duration, 0, n)
+	for len(ages) < n {
+		frame, err := r.next()
+		if err != nil {
+			return ages, err
+		}
+		if d, ok := w.age(frame); ok {
+			ages = append(ages, d)
+		}
+	}
+	return ages, nil
+}
