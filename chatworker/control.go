@@ -73,7 +73,7 @@ func (c *control) read(ctx context.Context, g *errgroup.Group, first int64) erro
 }
 
 func (c *control) follow(ctx context.Context, g *errgroup.Group, from int64) error {
-	r := c.w.client.NewReader(eventlog.ReaderConfig{Topic: schema.TopicControl, Offset: from, OnReconnect: c.w.guard})
+	r := c.w.client.NewReader(eventlog.ReaderConfig{Own: true, Topic: schema.TopicControl, Offset: from, OnReconnect: c.w.guard})
 	defer r.Close()
 	for {
 		batch, err := r.Next(ctx)

@@ -128,6 +128,7 @@ type fetched struct {
 func (p *partition) read(ctx context.Context, known epoch.Tail, batches chan<- fetched) {
 	id := p.assignment.Partition
 	r := p.w.client.NewReader(eventlog.ReaderConfig{
+		Own:   true,
 		Topic: schema.TopicEvents, Partition: id, Offset: p.readFrom,
 		OnReconnect: func(ctx context.Context) error {
 			if err := p.w.guard(ctx); err != nil {

@@ -109,6 +109,7 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 		return fmt.Errorf("find the end of the pushes: %w", err)
 	}
 	pushes := inc.kafka.NewReader(eventlog.ReaderConfig{
+		Own:   true,
 		Topic: schema.TopicPush, Partition: inc.pushPartition, Offset: end,
 		OnReconnect: func(ctx context.Context) error { return inc.log.Check(ctx, inc.kafka) },
 	})

@@ -168,6 +168,7 @@ func (s *session) read(ctx context.Context, partition int, from watermark) error
 	}
 	taken := epoch.Tail{Partition: partition, Offset: from.seq, Digest: from.digest}
 	reader := s.kafka.NewReader(eventlog.ReaderConfig{
+		Own:   true,
 		Topic: schema.TopicEvents, Partition: partition, Offset: start,
 		MinBytes: fetchBytes, MaxWait: max(s.p.cfg.BatchAge/2, minFetchWait),
 		OnReconnect: func(ctx context.Context) error {

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// connTracker opens connections for a library that keeps them to itself, so
-// that its user can count and close them.
+// connTracker opens connections, also for a library that keeps them to itself, so
+// that all of a client's can be counted and closed.
 type connTracker struct {
 	open   func(ctx context.Context, network, address string) (net.Conn, error)
 	opened atomic.Uint64 // connections opened so far
@@ -75,6 +75,6 @@ func (c *trackedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Connections is how many connections of the pool were opened so far: where it
+// Connections is how many connections to brokers were opened so far: where it
 // has changed, the brokers may have been replaced meanwhile.
 func (c *Client) Connections() uint64 { return c.conns.opened.Load() }

@@ -14,12 +14,15 @@
 //
 // Package admin describes and changes clusters with it.
 //
-// The wire format, the pool of connections, the login and the group protocol are
+// The pool of connections, the mechanisms of a login and the group protocol are
 // kafka-go's. Its Writer is not used: it has no producer id and no transactional
 // id. A batch whose answer was lost would be in the log twice after the retry,
 // and nothing would fence the writer that an owner of a partition has replaced.
-// So a [Producer] takes an id, numbers its batches (KIP-98) and sends them over
-// kafka-go's protocol layer.
+// So a [Producer] takes an id, numbers its batches (KIP-98) and sends them itself.
+//
+// Producers, and readers that ask for it, have connections of their own, without
+// the pool's hand-over from goroutine to goroutine. What they say is encoded by
+// package kmsg; who leads what they learn from the pool.
 //
 // Everything waits for a cluster that is down, with back-off, for as long as
 // its context allows; errors are returned only where waiting cannot help.

@@ -104,22 +104,31 @@ func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if _, err := rw.Write(format.AppendRequest(nil, e.req, correlationID)); err != nil {
 		return nil, err
 	}
+	res, err := readResponse(rw, e.req, correlationID)
+	if err != nil {
+		return nil, err
+	}
+	return exchanged{res}, nil
+}
+
+// readResponse reads the response to a request of that number.
+func readResponse(r io.Reader, req kmsg.Request, number int32) (kmsg.Response, error) {
 	var head [8]byte
-	if _, err := io.ReadFull(rw, head[:]); err != nil {
+	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, noEOF(err)
 	}
-	size := int(binary.BigEndian.Uint32(head[:])) - 4
+	size := int64(binary.BigEndian.Uint32(head[:])) - 4
 	if size < 0 || size > maxResponse {
 		return nil, fmt.Errorf("a broker announced a response of %d bytes: is this a Kafka port?", size)
 	}
-	if id := binary.BigEndian.Uint32(head[4:]); id != correlationID {
-		return nil, fmt.Errorf("a broker answered request %d instead of %d", id, correlationID)
+	if id := int32(binary.BigEndian.Uint32(head[4:])); id != number {
+		return nil, fmt.Errorf("a broker answered request %d instead of %d", id, number)
 	}
 	body := make([]byte, size)
-	if _, err := io.ReadFull(rw, body); err != nil {
+	if _, err := io.ReadFull(r, body); err != nil {
 		return nil, noEOF(err)
 	}
-	res := e.req.ResponseKind()
+	res := req.ResponseKind()
 	if res.IsFlexible() {
 		var err error
 		if body, err = skipTags(body); err != nil {
@@ -129,7 +138,7 @@ func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if err := res.ReadFrom(body); err != nil {
 		return nil, fmt.Errorf("a broker's response cannot be decoded: %w", err)
 	}
-	return exchanged{res}, nil
+	return res, nil
 }
 
 // skipTags cuts the tagged fields off a flexible response header.
@@ -152,12 +161,4 @@ func skipTags(body []byte) ([]byte, error) {
 		body = body[tag+n+int(size):]
 	}
 	return body, nil
-}
-
-// noEOF makes the end of a connection in the middle of a request an error.
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

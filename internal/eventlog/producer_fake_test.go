@@ -48,7 +48,7 @@ func TestDeadLeaderIsReplaced(t *testing.T) {
 	cl := startFake(t, kfake.NumBrokers(3))
 	c, w := cl.wiredClient(t)
 	topic, p := filled(t, c, 1)
-	r := newReader(t, c, ReaderConfig{Topic: topic})
+	r := newReader(t, c, ReaderConfig{Own: true, Topic: topic})
 	readAll(t, r, 1)
 	for i := int64(1); i < 3; i++ {
 		if err := cl.fake.RemoveNode(cl.fake.LeaderFor(topic, 0)); err != nil {

@@ -41,6 +41,10 @@ type ReaderConfig struct {
 	// MaxWait is how long the broker holds a fetch that finds too little.
 	// Defaults to 500 ms.
 	MaxWait time.Duration
+	// Own gives the reader a connection of its own, which is for those that read all
+	// the time: it takes less of the processor, and a login of its own. Others use
+	// what connections the client has.
+	Own bool
 	// OnReconnect, when not nil, is called before anything is returned that
 	// was read over a connection opened since the last call, the first one
 	// included, and after the cluster reported that it has no such topic. It runs
@@ -56,6 +60,10 @@ type Reader struct {
 	c      *Client
 	cfg    ReaderConfig
 	offset int64
+
+	own    *link     // nil without
+	leader string    // what own is to ask; "": not known
+	asked  time.Time // when leader was looked up
 
 	topicID  [16]byte // the topic that is read; zero while not known
 	checked  uint64   // connections that OnReconnect knows of
@@ -80,7 +88,11 @@ func (c *Client) NewReader(cfg ReaderConfig) *Reader {
 		cfg.MaxWait = defaultFetchWait
 	}
 	alive, cancel := context.WithCancel(context.Background())
-	return &Reader{c: c, cfg: cfg, offset: cfg.Offset, topicID: cfg.TopicID, alive: alive, cancel: cancel}
+	r := &Reader{c: c, cfg: cfg, offset: cfg.Offset, topicID: cfg.TopicID, alive: alive, cancel: cancel}
+	if cfg.Own {
+		r.own = &link{c: c}
+	}
+	return r
 }
 
 // Close ends a call of Next that is under way, and every later one, with
@@ -88,6 +100,9 @@ func (c *Client) NewReader(cfg ReaderConfig) *Reader {
 func (r *Reader) Close() error {
 	r.cancel()
 	r.gone()
+	if r.own != nil {
+		r.own.close()
+	}
 	return nil
 }
 
@@ -143,6 +158,7 @@ func (r *Reader) poll(ctx context.Context) (Batch, error) {
 			r.ended = err
 			return Batch{}, err
 		}
+		r.leader = "" // it may be another one by now
 		r.trouble(err)
 		if err := sleep(ctx, retryDelay(r.failures)); err != nil {
 			return Batch{}, r.interrupted(ctx)
@@ -171,7 +187,7 @@ func (r *Reader) attempt(ctx context.Context) (Batch, error) {
 	if err != nil {
 		return Batch{}, err
 	}
-	if r.checked != r.c.conns.opened.Load() {
+	if r.isNew() {
 		if err := r.guard(ctx); err != nil {
 			return Batch{}, err
 		}
@@ -193,6 +209,15 @@ func (r *Reader) identify(ctx context.Context) error {
 	return nil
 }
 
+// isNew reports whether the last answer may have come over a connection that the
+// reader's owner does not know of. Those of others do not concern one of its own.
+func (r *Reader) isNew() bool {
+	if r.own != nil {
+		return r.own.fresh
+	}
+	return r.checked != r.c.conns.opened.Load()
+}
+
 // guard asks the reader's owner whether the log is still the one it knows.
 func (r *Reader) guard(ctx context.Context) error {
 	opened := r.c.conns.opened.Load()
@@ -202,6 +227,9 @@ func (r *Reader) guard(ctx context.Context) error {
 		}
 	}
 	r.checked = opened
+	if r.own != nil {
+		r.own.fresh = false
+	}
 	return nil
 }
 
@@ -210,10 +238,7 @@ type guardError struct{ error }
 
 // fetch sends one request and decodes what it brings.
 func (r *Reader) fetch(ctx context.Context) (Batch, error) {
-	res, err := r.c.exchange(ctx, r.cfg.MaxWait+fetchGrace, &exchange{
-		req:      r.request(),
-		leaderOf: topicPartition{r.cfg.Topic, int32(r.cfg.Partition)},
-	})
+	res, err := r.ask(ctx, r.request())
 	if err != nil {
 		return Batch{}, err
 	}
@@ -232,6 +257,23 @@ func (r *Reader) fetch(ctx context.Context) (Batch, error) {
 		return Batch{}, r.outOfRange(ctx)
 	}
 	return Batch{}, r.refused(p.ErrorCode)
+}
+
+// ask sends a request to the partition's leader.
+func (r *Reader) ask(ctx context.Context, req kmsg.Request) (res kmsg.Response, err error) {
+	if r.own == nil {
+		return r.c.exchange(ctx, r.cfg.MaxWait+fetchGrace, &exchange{
+			req: req, leaderOf: topicPartition{r.cfg.Topic, int32(r.cfg.Partition)},
+		})
+	}
+	// A leader that became a follower goes on answering, only later.
+	if r.leader == "" || time.Since(r.asked) > r.c.transport.MetadataTTL {
+		if r.leader, err = r.c.leader(ctx, r.cfg.Topic, r.cfg.Partition); err != nil {
+			return nil, err
+		}
+		r.asked = time.Now()
+	}
+	return r.own.exchange(ctx, r.leader, r.cfg.MaxWait+fetchGrace, req)
 }
 
 // refused names a broker's refusal of a fetch.

@@ -23,7 +23,7 @@ func TestReadFollowsItsLeader(t *testing.T) {
 	cl := startFake(t, kfake.NumBrokers(3))
 	c := cl.client(t)
 	topic, p := filled(t, c, 1)
-	r := newReader(t, c, ReaderConfig{Topic: topic})
+	r := newReader(t, c, ReaderConfig{Own: true, Topic: topic})
 	for i := range 20 {
 		if i > 0 {
 			produceOne(t, p, 0, Record{Value: fmt.Append(nil, i)})
@@ -166,7 +166,7 @@ func TestUnknownTopicIsWaitedFor(t *testing.T) {
 	topic, p := filled(t, c, 1)
 	cl.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: topic, Err: kerr.UnknownTopicID, Count: 3})
 	var calls atomic.Int64
-	r := newReader(t, c, ReaderConfig{Topic: topic, Offset: 1, OnReconnect: func(context.Context) error {
+	r := newReader(t, c, ReaderConfig{Own: true, Topic: topic, Offset: 1, OnReconnect: func(context.Context) error {
 		calls.Add(1)
 		return nil
 	}})

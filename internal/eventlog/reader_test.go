@@ -124,10 +124,16 @@ func TestOffsetOutOfRange(t *testing.T) {
 }
 
 func TestReadSurvivesBrokenConnections(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		readSurvivesBrokenConnections(t, own)
+	}
+}
+
+func readSurvivesBrokenConnections(t *testing.T, own bool) {
 	c, w := startCluster(t).wiredClient(t)
 	topic, p := filled(t, c, 1)
 	calls := 0
-	r := newReader(t, c, ReaderConfig{Topic: topic, OnReconnect: func(context.Context) error {
+	r := newReader(t, c, ReaderConfig{Own: own, Topic: topic, OnReconnect: func(context.Context) error {
 		calls++
 		return nil
 	}})
@@ -150,7 +156,7 @@ func TestOnReconnectEndsTheReader(t *testing.T) {
 	c := startCluster(t).client(t)
 	topic, _ := filled(t, c, 1)
 	stop := errors.New("another log")
-	r := newReader(t, c, ReaderConfig{Topic: topic, OnReconnect: func(context.Context) error { return stop }})
+	r := newReader(t, c, ReaderConfig{Own: true, Topic: topic, OnReconnect: func(context.Context) error { return stop }})
 	for range 2 {
 		if batch, err := r.Next(testContext(t)); err != stop || len(batch.Records) != 0 {
 			t.Errorf("got %d records and %v", len(batch.Records), err)

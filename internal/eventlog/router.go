@@ -119,7 +119,7 @@ func (p *Producer) leaders() (map[int]int32, error) {
 func (p *Producer) senderFor(leader int32) *sender {
 	s := p.senders[leader]
 	if s == nil {
-		s = &sender{p: p, leader: leader, wake: make(chan struct{}, 1)}
+		s = &sender{p: p, leader: leader, own: &link{c: p.c}, wake: make(chan struct{}, 1)}
 		p.senders[leader] = s
 		p.senderWork.Go(s.run)
 	}

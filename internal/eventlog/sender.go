@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,13 +9,14 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/produce"
-	"github.com/segmentio/kafka-go/protocol/rawproduce"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
 	requireAll  = -1 // asks for the acknowledgement of all in-sync replicas
 	requireLead = 1  // asks for the leader's alone
+	// produceVersion is one that every broker knows that is new enough to be read from.
+	produceVersion = 9
 )
 
 // sender sends what the partitions of one leader have to send, one request at
@@ -24,10 +24,12 @@ const (
 type sender struct {
 	p       *Producer
 	leader  int32
+	addr    string        // the leader's; "": not known
+	own     *link         // to the leader
 	wake    chan struct{} // holds at most one wake-up
 	turn    int           // where the next collection begins, so that none starves
 	flights []flight      // what the current request carries
-	layout  uint64        // the cluster layout that the current request goes by
+	layout  uint64        // the cluster layout that addr and the current request go by
 }
 
 // flight is one partition's first batch on its way, and its outcome.
@@ -51,6 +53,7 @@ const (
 
 // run sends until the producer ends.
 func (s *sender) run() {
+	defer s.own.close()
 	for s.p.ctx.Err() == nil {
 		if wait := s.collect(time.Now()); len(s.flights) == 0 {
 			s.rest(wait)
@@ -161,34 +164,47 @@ func (s *sender) seal() error {
 	return nil
 }
 
-// roundTrip sends one request for all flights.
-func (s *sender) roundTrip() (*produce.Response, error) {
-	timeout := s.p.cfg.RequestTimeout
-	s.layout = s.p.c.layout.Load()
-	parts := make([]rawproduce.RequestPartition, len(s.flights))
-	for i := range s.flights {
-		s.flights[i].b.sent++
-		parts[i].Partition = int32(s.flights[i].part.id)
-		parts[i].RecordSet.Reader = bytes.NewReader(s.flights[i].b.buf)
-	}
-	ctx, cancel := context.WithTimeout(s.p.ctx, timeout)
+// roundTrip sends one request for all flights, over the sender's own connection.
+func (s *sender) roundTrip() (*kmsg.ProduceResponse, error) {
+	ctx, cancel := context.WithTimeout(s.p.ctx, s.p.cfg.RequestTimeout)
 	defer cancel()
+	req := s.request()
 	sent := time.Now()
-	res, err := s.p.c.transport.RoundTrip(ctx, s.p.c.addr, &rawproduce.Request{
-		Acks:    s.p.acks(),
-		Timeout: int32((timeout / 2).Milliseconds()),
-		Topics:  []rawproduce.RequestTopic{{Topic: s.p.cfg.Topic, Partitions: parts}},
-	})
+	if layout := s.p.c.layout.Load(); s.addr == "" || s.layout != layout {
+		var err error
+		s.layout = layout
+		if s.addr, err = s.p.c.brokerAt(ctx, s.leader); err != nil {
+			return nil, err
+		}
+	}
+	res, err := s.own.exchange(ctx, s.addr, s.p.cfg.RequestTimeout, req)
 	if err != nil {
 		return nil, err
 	}
-	s.p.c.answered()
 	s.p.c.metrics.written(s.flights, time.Since(sent))
-	return res.(*produce.Response), nil
+	return res.(*kmsg.ProduceResponse), nil
+}
+
+// request is one for all flights.
+func (s *sender) request() *kmsg.ProduceRequest {
+	topic := kmsg.NewProduceRequestTopic()
+	topic.Topic = s.p.cfg.Topic
+	topic.Partitions = make([]kmsg.ProduceRequestTopicPartition, len(s.flights))
+	for i := range s.flights {
+		s.flights[i].b.sent++
+		topic.Partitions[i].Partition = int32(s.flights[i].part.id)
+		topic.Partitions[i].Records = s.flights[i].b.buf[sizePrefix:]
+	}
+	req := kmsg.NewPtrProduceRequest()
+	req.SetVersion(produceVersion)
+	req.Acks = s.p.acks()
+	req.TimeoutMillis = int32((s.p.cfg.RequestTimeout / 2).Milliseconds())
+	req.Topics = []kmsg.ProduceRequestTopic{topic}
+	return req
 }
 
 // judge decides from a response the outcome of each flight.
-func (s *sender) judge(res *produce.Response) {
+func (s *sender) judge(res *kmsg.ProduceResponse) {
 	for i := range s.flights {
 		s.flights[i].err = errors.New("the broker did not answer for this partition")
 	}
@@ -204,7 +220,7 @@ func (s *sender) judge(res *produce.Response) {
 	}
 }
 
-func (s *sender) judgeOne(f *flight, answer *produce.ResponsePartition) {
+func (s *sender) judgeOne(f *flight, answer *kmsg.ProduceResponseTopicPartition) {
 	f.err = nil
 	switch code := kafka.Error(answer.ErrorCode); {
 	case code != 0 && s.p.cfg.Fleeting:

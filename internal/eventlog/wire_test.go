@@ -31,13 +31,13 @@ func (c cluster) wiredClient(t testing.TB) (*Client, *wire) {
 		waiting:  make(chan struct{}, 100),
 		conns:    make(map[*wireConn]struct{}),
 	}
-	dial := client.transport.Dial
-	client.transport.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := client.conns.open
+	client.conns.open = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		wc := &wireConn{Conn: conn, wire: w}
+		wc := &wireConn{Conn: conn, wire: w, closed: make(chan struct{})}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.conns[wc] = struct{}{}
@@ -88,8 +88,10 @@ func (w *wire) sent(key protocol.ApiKey) int {
 
 type wireConn struct {
 	net.Conn
-	wire *wire
-	lose bool // owned by the pool's goroutine for this connection
+	wire   *wire
+	once   sync.Once
+	closed chan struct{}
+	lose   bool // owned by the goroutine of this connection
 }
 
 func (c *wireConn) Write(b []byte) (int, error) {
@@ -108,9 +110,17 @@ func (c *wireConn) Write(b []byte) (int, error) {
 	w.mu.Unlock()
 	if key == protocol.Produce && gate != nil {
 		w.waiting <- struct{}{}
-		<-gate
+		select {
+		case <-gate:
+		case <-c.closed:
+		}
 	}
 	return c.Conn.Write(b)
+}
+
+func (c *wireConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 func (c *wireConn) Read(b []byte) (int, error) {
