@@ -98,8 +98,8 @@ func receiveLargest(t *testing.T, body string, limit, number int) {
 	}
 }
 
-// Bodies of which every other character is found: where the words are takes more bytes
-// than the bodies, and is of the same page.
+// Bodies of which every other character is found: where the words are is of the same
+// page, and of a message it has 1,000 of these places at most.
 //
 //parley:bound a page
 func TestLargestMessagesAreFound(t *testing.T) {
@@ -126,6 +126,9 @@ func TestLargestMessagesAreFound(t *testing.T) {
 		fits(t, "search", r, ada.hello.Limits.Page)
 		for _, m := range r.Messages {
 			got = append(got, m.Seq)
+			if n := len(m.Highlight); n != 1000 {
+				t.Errorf("of %d the search tells %d places", m.Seq, n)
+			}
 		}
 		more, query.Before = r.More, r.Before
 	}

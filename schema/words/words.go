@@ -8,6 +8,7 @@ package words
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -25,7 +26,7 @@ type Query struct{ words, runs []string }
 // separates words; a text of nothing else has none.
 func Parse(text string) Query {
 	var q Query
-	for _, t := range tokensOf(text) {
+	for t := range tokensOf(text) {
 		to := &q.words
 		if t.run {
 			to = &q.runs
@@ -56,25 +57,34 @@ func (q Query) Tokens() []string {
 	return all
 }
 
+// maxRanges is how many places in a body are told: more than anybody looks at, and
+// few beside a body of one word over and over.
+const maxRanges = 1000
+
 // Find reports whether a body has all that is searched for, and where: ranges of
-// UTF-16 code units, ascending and apart.
+// UTF-16 code units, ascending and apart, 1,000 at most.
 func (q Query) Find(body string) (at [][2]int, ok bool) {
 	if q.Len() == 0 {
 		return nil, false
 	}
 	found := make(map[string]bool, q.Len())
-	for _, t := range tokensOf(body) {
+	tell := func(from, to int) {
+		if len(at) < maxRanges {
+			at = append(at, [2]int{from, to})
+		}
+	}
+	for t := range tokensOf(body) {
 		if !t.run {
 			if s := string(t.text); slices.Contains(q.words, s) {
 				found[s] = true
-				at = append(at, [2]int{t.from[0], t.to[len(t.to)-1]})
+				tell(t.from[0], t.to[len(t.to)-1])
 			}
 			continue
 		}
 		for _, part := range q.runs {
 			for _, i := range t.all(part) {
 				found[part] = true
-				at = append(at, [2]int{t.from[i], t.to[i+utf8.RuneCountInString(part)-1]})
+				tell(t.from[i], t.to[i+utf8.RuneCountInString(part)-1])
 			}
 		}
 	}
@@ -159,29 +169,36 @@ func ignorable(r rune) bool {
 }
 
 // tokensOf splits a text. It is folded piece by piece, so that it is known where each
-// rune comes from.
-func tokensOf(text string) (all []token) {
-	fold, last, unit := folder(), separator, 0
-	for len(text) > 0 {
-		n := max(1, norm.NFKC.NextBoundaryInString(text, true))
-		units := unitsOf(text[:n])
-		for _, r := range fold(text[:n]) {
-			if ignorable(r) { // within a word
-				continue
-			}
-			is := kindOf(r)
-			if is != separator {
-				if is != last {
-					all = append(all, token{run: is == ofRun})
+// rune comes from. A token is good until the next one.
+func tokensOf(text string) iter.Seq[*token] {
+	return func(yield func(*token) bool) {
+		fold, last, unit := folder(), separator, 0
+		var t token
+		for rest := text; len(rest) > 0; {
+			n := max(1, norm.NFKC.NextBoundaryInString(rest, true))
+			units := unitsOf(rest[:n])
+			for _, r := range fold(rest[:n]) {
+				if ignorable(r) { // within a word
+					continue
 				}
-				t := &all[len(all)-1]
-				t.text, t.from, t.to = append(t.text, r), append(t.from, unit), append(t.to, unit+units)
+				is := kindOf(r)
+				if is != last {
+					if last != separator && !yield(&t) {
+						return
+					}
+					t = token{is == ofRun, t.text[:0], t.from[:0], t.to[:0]}
+				}
+				if is != separator {
+					t.text, t.from, t.to = append(t.text, r), append(t.from, unit), append(t.to, unit+units)
+				}
+				last = is
 			}
-			last = is
+			rest, unit = rest[n:], unit+units
 		}
-		text, unit = text[n:], unit+units
+		if last != separator {
+			yield(&t)
+		}
 	}
-	return all
 }
 
 // folder returns a function that makes one text of those that differ in case or width.

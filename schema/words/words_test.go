@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -50,6 +51,17 @@ func TestFind(t *testing.T) {
 		}
 		if got != c.at {
 			t.Errorf("%q in %q: %s, want %s", c.query, c.body, got, c.at)
+		}
+	}
+}
+
+// Of a word over and over not every place is told, and what comes after is found all the same.
+func TestPlacesAreBounded(t *testing.T) {
+	for query, want := range map[string]int{"x": maxRanges, "x y": maxRanges, "大": maxRanges, "x z": 0} {
+		body := strings.Repeat("x ", 5000) + strings.Repeat("大 ", 5000) + "y"
+		at, ok := Parse(query).Find(body)
+		if len(at) != want || ok != (want > 0) {
+			t.Errorf("%q is in %d places, found: %v, want %d", query, len(at), ok, want)
 		}
 	}
 }
