@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/sony/gobreaker/v2"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 
 	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -28,6 +29,7 @@ const (
 	failuresInARow = 20
 	rest           = 5 * time.Second
 	maxReason      = 200 // bytes, as of what moderators give
+	tellEvery      = 10 * time.Second
 )
 
 // Config is whom to ask.
@@ -45,6 +47,8 @@ type Screen struct {
 	open    bool
 	turns   *semaphore.Weighted
 	breaker *gobreaker.CircuitBreaker[Verdict]
+	log     *slog.Logger
+	tell    rate.Sometimes // why there was no answer
 }
 
 // New checks a configuration; its errors say what to do.
@@ -53,20 +57,22 @@ func New(cfg Config) (*Screen, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Screen{sender: sender, open: cfg.FailOpen, turns: semaphore.NewWeighted(concurrent), breaker: gobreaker.NewCircuitBreaker[Verdict](gobreaker.Settings{
+	s := &Screen{sender: sender, open: cfg.FailOpen, turns: semaphore.NewWeighted(concurrent), log: cfg.Log, tell: rate.Sometimes{Interval: tellEvery}}
+	s.breaker = gobreaker.NewCircuitBreaker[Verdict](gobreaker.Settings{
 		Name: "before-chat", MaxRequests: 1, Timeout: rest,
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failuresInARow },
 		// A session that has ended says nothing of the program.
 		IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
-		OnStateChange: func(_ string, _, to gobreaker.State) {
-			switch to {
-			case gobreaker.StateOpen:
-				cfg.Log.Error("the program of --before-chat failed 20 times in a row: it is asked again in 5 s; look at its log", "fails", fails(cfg.FailOpen))
-			case gobreaker.StateClosed:
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			switch {
+			case from == gobreaker.StateClosed:
+				cfg.Log.Error("the program of --before-chat failed 20 times in a row: it is asked every 5 s until it answers", "fails", fails(cfg.FailOpen))
+			case to == gobreaker.StateClosed:
 				cfg.Log.Info("the program of --before-chat answers again")
 			}
 		},
-	})}, nil
+	})
+	return s, nil
 }
 
 func fails(open bool) string {
@@ -163,14 +169,19 @@ func (s *Screen) Ask(ctx context.Context, q Question, fits func(Verdict) *rpc.Er
 	switch {
 	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
 		return Verdict{}, Skipped, err
+	case errors.Is(err, context.Canceled):
+		return Verdict{}, Failed, err
 	case err != nil:
+		s.tell.Do(func() {
+			s.log.Warn("the program of --before-chat gave no answer that can be used", "error", err, "fails", fails(s.open))
+		})
 		return Verdict{}, Failed, err
 	}
 	return v, v.Outcome(), nil
 }
 
 func (s *Screen) ask(ctx context.Context, body []byte, fits func(Verdict) *rpc.Error) (Verdict, error) {
-	answer, _, err := s.sender.Post(ctx, "msg_"+ulid.Make().String(), body)
+	answer, _, err := s.sender.Ask(ctx, "msg_"+ulid.Make().String(), body)
 	if err != nil {
 		if ctx.Err() == context.Canceled {
 			return Verdict{}, context.Canceled
@@ -203,7 +214,7 @@ func parse(answer []byte) (v Verdict, err error) {
 			said++
 		}
 	}
-	if said != 1 || v.Deny != nil && len(v.Deny.Reason) > maxReason {
+	if said != 1 || v.Replace != nil && v.Replace.Body == nil && v.Replace.Data == nil || v.Deny != nil && len(v.Deny.Reason) > maxReason {
 		return Verdict{}, errForm
 	}
 	return v, nil

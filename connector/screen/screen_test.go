@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -32,7 +33,9 @@ func TestAnswers(t *testing.T) {
 		{`{"deny":null}`, ""},
 		{`{"deny":true}`, ""},
 		{`{"allow":"true"}`, ""},
-		{`{"replace":{"body":null}}`, Replaced},
+		{`{"replace":{"body":null}}`, ""},
+		{`{"replace":{}}`, ""},
+		{`{"replace":{"text":"b"}}`, ""},
 		{`{"replace":{"body":1}}`, ""},
 		{`{"deny":{"reason":"` + strings.Repeat("x", 201) + `"}}`, ""},
 		{`{"allow":true,"allow":true}`, ""},
@@ -43,6 +46,27 @@ func TestAnswers(t *testing.T) {
 		if (err == nil) != (c.outcome != "") || err == nil && v.Outcome() != c.outcome {
 			t.Errorf("%.60s: %s, %v; want %q", c.answer, v.Outcome(), err, c.outcome)
 		}
+	}
+}
+
+// Why there was no answer is logged, once in a while, and that nobody is asked any more
+// is once.
+func TestFailuresAreLogged(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	defer s.Close()
+	var logged bytes.Buffer
+	asks, err := New(Config{Receiver: webhook.Receiver{URL: s.URL, Timeout: time.Minute}, Log: slog.New(slog.NewTextHandler(&logged, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asks.Close()
+	for range failuresInARow + 5 {
+		if _, outcome, err := asks.Ask(context.Background(), Question{Kind: "chat", ID: "1", Body: "x"}, anything); err == nil {
+			t.Fatalf("the outcome is %s", outcome)
+		}
+	}
+	if text := logged.String(); strings.Count(text, "answered 418") != 1 || strings.Count(text, "20 times in a row") != 1 {
+		t.Errorf("it is logged:\n%s", text)
 	}
 }
 

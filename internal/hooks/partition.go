@@ -216,7 +216,7 @@ func (p *partition) deliver(ctx context.Context) error {
 			return ctx.Err()
 		}
 		tried := time.Now()
-		_, result, err := p.h.receiver.Post(ctx, messageID(body), body)
+		result, err := p.h.receiver.Post(ctx, messageID(body), body)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

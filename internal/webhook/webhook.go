@@ -29,6 +29,9 @@ const (
 	MaxAnswer = 64 << 10
 	// maxHead bounds the head of an answer.
 	maxHead = 64 << 10
+	// lateBody is how long the rest of an answer that nobody reads may take: then its
+	// connection can be used again.
+	lateBody = time.Second
 
 	secretPrefix = "whsec_"
 	minSecret    = 24 // bytes, by Standard Webhooks
@@ -72,8 +75,8 @@ func ReadSecrets(path string) (secrets [][]byte, err error) {
 // Sender POSTs to one receiver. Safe for concurrent use.
 type Sender struct {
 	Receiver
-	shown  string // see String
-	client *http.Client
+	shown     string // see String
+	transport *http.Transport
 }
 
 // NewSender checks a receiver; its errors say what to do.
@@ -93,10 +96,7 @@ func NewSender(to Receiver) (*Sender, error) {
 		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second,
 		MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: maxHead, DisableCompression: true,
 	}
-	return &Sender{to, u.Scheme + "://" + u.Host, &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &Sender{to, u.Scheme + "://" + u.Host, transport}, nil
 }
 
 func loopback(host string) bool {
@@ -108,7 +108,7 @@ func loopback(host string) bool {
 func (s *Sender) String() string { return s.shown }
 
 // Close closes the connections that are idle.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }
+func (s *Sender) Close() { s.transport.CloseIdleConnections() }
 
 // Result is what became of a request.
 type Result = string
@@ -127,31 +127,59 @@ const (
 // Results are all there are.
 var Results = []Result{OK, Gone, Redirect, Status, Timeout, Untrusted, Connection}
 
-// Post sends a body once. The id is the same when the same body is sent again. answer
-// has no more than MaxAnswer bytes and one, where the result is OK. The error says
-// more of any other result, and nothing of the URL's path or of the answer.
-func (s *Sender) Post(ctx context.Context, id string, body []byte) (answer []byte, result Result, err error) {
+// Post sends a body once, and leaves the answer's unread. The id is the same when the
+// same body is sent again. The error says more of a result that is not OK, and nothing
+// of the URL's path or of the answer.
+func (s *Sender) Post(ctx context.Context, id string, body []byte) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(body))
+	res, err := s.send(ctx, id, body)
 	if err != nil {
-		return nil, Connection, err
-	}
-	s.sign(req.Header, id, body, time.Now())
-	res, err := s.client.Do(req)
-	if err != nil {
-		result, err = s.failed(ctx, err)
-		return nil, result, err
+		return s.failed(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	// What is longer, or late, costs its connection and nothing else.
-	answer, err = io.ReadAll(io.LimitReader(res.Body, MaxAnswer+1))
-	switch {
-	case res.StatusCode/100 == 2 && err != nil && ctx.Err() != nil:
+	late := time.AfterFunc(lateBody, cancel)
+	defer late.Stop()
+	_, _ = io.CopyN(io.Discard, res.Body, MaxAnswer)
+	return s.judge(res)
+}
+
+// Ask is Post for those who want the answer, which has to come in time as a whole. It
+// has no more than MaxAnswer bytes and one, where the result is OK.
+func (s *Sender) Ask(ctx context.Context, id string, body []byte) (answer []byte, result Result, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	res, err := s.send(ctx, id, body)
+	if err == nil {
+		defer func() { _ = res.Body.Close() }()
+		if result, err := s.judge(res); err != nil {
+			return nil, result, err
+		}
+		answer, err = io.ReadAll(io.LimitReader(res.Body, MaxAnswer+1))
+	}
+	if err != nil {
 		result, err = s.failed(ctx, err)
 		return nil, result, err
+	}
+	return answer, OK, nil
+}
+
+// send follows no redirect and keeps no cookie, as clients of net/http would.
+func (s *Sender) send(ctx context.Context, id string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	s.sign(req.Header, id, body, time.Now())
+	return s.transport.RoundTrip(req)
+}
+
+// judge is the result by the status.
+func (s *Sender) judge(res *http.Response) (result Result, err error) {
+	switch {
 	case res.StatusCode/100 == 2:
-		return answer, OK, nil
+		return OK, nil
 	case res.StatusCode == http.StatusGone:
 		result = Gone
 	case res.StatusCode/100 == 3:
@@ -159,7 +187,7 @@ func (s *Sender) Post(ctx context.Context, id string, body []byte) (answer []byt
 	default:
 		result = Status
 	}
-	return nil, result, fmt.Errorf("%s answered %d %s", s.shown, res.StatusCode, http.StatusText(res.StatusCode))
+	return result, fmt.Errorf("%s answered %d %s", s.shown, res.StatusCode, http.StatusText(res.StatusCode))
 }
 
 // sign sets the head of a request.
@@ -181,19 +209,20 @@ func (s *Sender) sign(h http.Header, id string, body []byte, now time.Time) {
 	}
 }
 
-// failed names what kept an answer from coming.
+// failed names what kept an answer from coming. Of errors that may quote what the
+// receiver has sent it says no more than that.
 func (s *Sender) failed(ctx context.Context, err error) (Result, error) {
-	var inURL *url.Error
-	if errors.As(err, &inURL) {
-		err = inURL.Err // without the URL
-	}
 	var verification *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
+	var network net.Error
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return Timeout, fmt.Errorf("%s did not answer within %v", s.shown, s.Timeout)
 	case errors.As(err, &verification), errors.As(err, &unknown):
 		return Untrusted, fmt.Errorf("the certificate of %s is not to be trusted: %w", s.shown, err)
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, http.ErrSchemeMismatch), ctx.Err() != nil:
+		return Connection, fmt.Errorf("%s does not answer: %w", s.shown, err)
 	}
-	return Connection, fmt.Errorf("%s does not answer: %w", s.shown, err)
+	return Connection, fmt.Errorf("%s does not answer as HTTP has it, or with a head of more than %d bytes: is the URL that of the right program?", s.shown, maxHead)
 }

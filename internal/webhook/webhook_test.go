@@ -39,10 +39,23 @@ func TestAnswers(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see the client go
 			<-r.Context().Done()
 		}, Timeout, "did not answer within 200ms"},
-		"a cut": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Connection, "does not answer"},
+		"elsewhere, badly": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "%zz://SECRET")
+			w.WriteHeader(http.StatusFound)
+		}, Redirect, "answered 302"},
+		"a body that does not end": {func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, OK, ""},
+		"no HTTP":         {says("SECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
+		"a broken head":   {says("HTTP/1.1 200 OK\r\nSECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
+		"a broken length": {says("HTTP/1.1 200 OK\r\nContent-Length: SECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
+		"a cut":           {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Connection, "does not answer"},
 		"a long head": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 2*maxHead))
-		}, Connection, "does not answer"},
+		}, Connection, "with a head of more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewUnstartedServer(c.answer)
@@ -55,12 +68,59 @@ func TestAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			_, result, err := r.Post(context.Background(), "msg_1", []byte("{}"))
+			result, err := r.Post(context.Background(), "msg_1", []byte("{}"))
 			if result != c.result {
 				t.Errorf("the result is %s: %v", result, err)
 			}
 			if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "SECRET")) {
 				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
+// says writes to the connection what may be no HTTP.
+func says(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(conn, text)
+		_ = conn.Close()
+	}
+}
+
+// An answer that is wanted has to be there in time, as a whole.
+func TestAnswersAreWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		text   string
+		result Result
+	}{
+		"whole": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("yes")) }, "yes", OK},
+		"late": {func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = w.Write([]byte("ye"))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "", Timeout},
+		"cut":     {says("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nye"), "", Connection},
+		"refused": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) }, "", Status},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(c.answer)
+			defer s.Close()
+			defer s.CloseClientConnections()
+			r, err := NewSender(Receiver{URL: s.URL, Timeout: 200 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			answer, result, err := r.Ask(context.Background(), "msg_1", []byte("{}"))
+			if string(answer) != c.text || result != c.result || (err == nil) != (result == OK) {
+				t.Errorf("the answer is %q, the result %s: %v", answer, result, err)
 			}
 		})
 	}
@@ -85,7 +145,7 @@ func TestLongAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if _, result, err := r.Post(context.Background(), "msg_1", []byte("{}")); result != OK {
+	if result, err := r.Post(context.Background(), "msg_1", []byte("{}")); result != OK {
 		t.Errorf("the result is %s: %v", result, err)
 	}
 	if n := <-wrote; n > 50<<20 {
@@ -112,7 +172,7 @@ func TestCertificates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, result, err := r.Post(context.Background(), "msg_1", []byte("{}")); result != c.result {
+		if result, err := r.Post(context.Background(), "msg_1", []byte("{}")); result != c.result {
 			t.Errorf("the result is %s: %v", result, err)
 		}
 		r.Close()
