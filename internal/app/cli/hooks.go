@@ -42,6 +42,9 @@ docs/hooks.md says. Stopped and started again it goes on where it was.`
 // config is the hooks' by the flags, without the log.
 func (c *hooksRunCommand) config() (cfg hooks.Config, err error) {
 	cfg.Name, cfg.GiveUp = c.Name, c.GiveUp
+	if c.Timeout <= 0 || c.GiveUp < 0 {
+		return cfg, fmt.Errorf("--timeout is %v and --give-up is %v: the one takes a time above 0, the other one from 0 on", c.Timeout, c.GiveUp)
+	}
 	if err = hooks.CheckName(c.Name); err != nil {
 		return cfg, fmt.Errorf("--name: %w", err)
 	}
