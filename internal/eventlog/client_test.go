@@ -122,7 +122,7 @@ func TestEverythingWaitsForTheCluster(t *testing.T) {
 	l := newLedger()
 	join(t, c, testGroup("topic"), l.handler("member"))
 
-	if _, _, err := c.listOffsets(ctx, "topic", 0); err == nil {
+	if _, _, err := c.listOffsets(ctx, "topic", 0, kafka.ReadUncommitted); err == nil {
 		t.Fatal("there is a broker already")
 	}
 	start := time.Now()

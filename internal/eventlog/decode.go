@@ -16,6 +16,7 @@ import (
 const (
 	compressionMask = 0x07
 	logAppendTime   = 0x08
+	transactional   = 0x10
 	controlBatch    = 0x20
 )
 
@@ -35,6 +36,11 @@ var (
 // An error concerns the batch at next: records before it were decoded, and
 // skip is where the batch ends.
 func decodeBatches(raw []byte, from int64, out []Record) (records []Record, next, skip int64, err error) {
+	return decodeCommitted(raw, from, out, nil)
+}
+
+// decodeCommitted is decodeBatches without what belongs to aborted transactions.
+func decodeCommitted(raw []byte, from int64, out []Record, aborted *abortedBatches) (records []Record, next, skip int64, err error) {
 	next = from
 	for len(raw) >= batchOverhead {
 		size := int(binary.BigEndian.Uint32(raw[atLength:])) + atLength + 4
@@ -48,6 +54,10 @@ func decodeBatches(raw []byte, from int64, out []Record) (records []Record, next
 		end := base + int64(int32(binary.BigEndian.Uint32(batch[atLastDelta:]))) + 1
 		if end <= next {
 			continue // it is known, or damaged: reading never goes back
+		}
+		if aborted.has(batch, end) {
+			next = end
+			continue
 		}
 		if out, err = decodeBatch(batch, next, end, out); err != nil {
 			return out, next, end, err

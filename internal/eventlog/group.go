@@ -45,6 +45,9 @@ type GroupConfig struct {
 	// RebalanceTimeout is how long handlers may take to return once their
 	// context ended. Defaults to 3 s.
 	RebalanceTimeout time.Duration
+	// MayGrow: partitions may be added to the topics, which are shared out then too,
+	// within seconds.
+	MayGrow bool
 	// UserData is what this member shows to whoever describes the group; see
 	// [Client.Group].
 	UserData []byte
@@ -135,6 +138,8 @@ func (m *member) groupConfig(c *Client) kafka.ConsumerGroupConfig {
 		JoinGroupBackoff:  rejoinBackoff,
 		Timeout:           groupTimeout,
 		StartOffset:       kafka.FirstOffset,
+
+		WatchPartitionChanges: m.cfg.MayGrow,
 	}
 }
 

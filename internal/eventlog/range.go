@@ -12,10 +12,22 @@ const rangeFetchBytes = 4 << 20
 // those of [Reader.Next].
 func (c *Client) ReadRange(ctx context.Context, topic string, partition int, from, to int64, maxBytes int,
 	fn func(Record) error) error {
-	r := c.NewReader(ReaderConfig{Topic: topic, Partition: partition, Offset: from, MaxBytes: rangeFetchBytes})
+	return c.readRange(ctx, ReaderConfig{Topic: topic, Partition: partition, Offset: from}, to, maxBytes, fn)
+}
+
+// ReadCommittedRange is ReadRange without what belongs to transactions that were
+// aborted; those that are open below to are waited for.
+func (c *Client) ReadCommittedRange(ctx context.Context, topic string, partition int, from, to int64, maxBytes int,
+	fn func(Record) error) error {
+	return c.readRange(ctx, ReaderConfig{Topic: topic, Partition: partition, Offset: from, Committed: true}, to, maxBytes, fn)
+}
+
+func (c *Client) readRange(ctx context.Context, cfg ReaderConfig, to int64, maxBytes int, fn func(Record) error) error {
+	cfg.MaxBytes = rangeFetchBytes
+	r := c.NewReader(cfg)
 	defer r.Close()
 	spent := 0
-	for next := from; next < to; {
+	for next := cfg.Offset; next < to; {
 		batch, err := r.Next(ctx)
 		if err != nil {
 			return err

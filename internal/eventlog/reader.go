@@ -32,6 +32,10 @@ type ReaderConfig struct {
 	// Offset is where reading starts. Ask [Client.Offsets] for the first one
 	// or the end.
 	Offset int64
+	// Committed leaves out what was written in a transaction that was aborted, and
+	// reads no further than to the first one that is open; the end of a batch is that
+	// offset then. Others than roles may write so.
+	Committed bool
 	// MinBytes is what a fetch waits for, for at most MaxWait. Defaults to 1:
 	// every record at once.
 	MinBytes int
@@ -289,6 +293,9 @@ func (r *Reader) request() *kmsg.FetchRequest {
 	req.MinBytes = int32(r.cfg.MinBytes)
 	req.MaxBytes = int32(r.cfg.MaxBytes)
 	req.SessionEpoch = -1 // no fetch session
+	if r.cfg.Committed {
+		req.IsolationLevel = int8(kafka.ReadCommitted)
+	}
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition = int32(r.cfg.Partition)
 	p.FetchOffset = r.offset
@@ -303,7 +310,11 @@ func (r *Reader) request() *kmsg.FetchRequest {
 // decode returns what a fetch brought. Records before a corrupt stretch are
 // returned first; the next fetch then meets the stretch itself.
 func (r *Reader) decode(p *kmsg.FetchResponseTopicPartition) (Batch, error) {
-	records, next, skip, err := decodeBatches(p.RecordBatches, r.offset, nil)
+	end, aborted := p.HighWatermark, (*abortedBatches)(nil)
+	if r.cfg.Committed {
+		end, aborted = p.LastStableOffset, newAbortedBatches(p.AbortedTransactions)
+	}
+	records, next, skip, err := decodeCommitted(p.RecordBatches, r.offset, nil, aborted)
 	if err != nil && next == r.offset {
 		return Batch{}, &CorruptError{r.cfg.Topic, r.cfg.Partition, next, skip, err}
 	}
@@ -311,12 +322,12 @@ func (r *Reader) decode(p *kmsg.FetchResponseTopicPartition) (Batch, error) {
 		return Batch{}, fmt.Errorf("a fetch of %s/%d at %d returned no complete batch at or above it",
 			r.cfg.Topic, r.cfg.Partition, r.offset)
 	}
-	return Batch{Records: records, NextOffset: next, End: p.HighWatermark}, nil
+	return Batch{Records: records, NextOffset: next, End: end}, nil
 }
 
 // outOfRange returns what the partition holds instead.
 func (r *Reader) outOfRange(ctx context.Context) error {
-	first, end, err := r.c.listOffsets(ctx, r.cfg.Topic, r.cfg.Partition)
+	first, end, err := r.c.listOffsets(ctx, r.cfg.Topic, r.cfg.Partition, kafka.ReadUncommitted)
 	if err != nil {
 		return err
 	}

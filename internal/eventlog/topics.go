@@ -99,8 +99,18 @@ func (c *Client) DescribeTopic(ctx context.Context, topic string) (*kmsg.Metadat
 // that its next record will get. It waits for the cluster while that can help,
 // until ctx ends.
 func (c *Client) Offsets(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+	return c.offsets(ctx, topic, partition, kafka.ReadUncommitted)
+}
+
+// CommittedOffsets is Offsets, with the end up to which a reader that is Committed reads
+// now.
+func (c *Client) CommittedOffsets(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+	return c.offsets(ctx, topic, partition, kafka.ReadCommitted)
+}
+
+func (c *Client) offsets(ctx context.Context, topic string, partition int, as kafka.IsolationLevel) (first, end int64, err error) {
 	err = c.Retry(ctx, func() error {
-		first, end, err = c.listOffsets(ctx, topic, partition)
+		first, end, err = c.listOffsets(ctx, topic, partition, as)
 		return err
 	})
 	if err != nil {
@@ -110,11 +120,12 @@ func (c *Client) Offsets(ctx context.Context, topic string, partition int) (firs
 }
 
 // listOffsets asks once.
-func (c *Client) listOffsets(ctx context.Context, topic string, partition int) (first, end int64, err error) {
+func (c *Client) listOffsets(ctx context.Context, topic string, partition int, as kafka.IsolationLevel) (first, end int64, err error) {
 	res, err := c.kafka.ListOffsets(ctx, &kafka.ListOffsetsRequest{
 		Topics: map[string][]kafka.OffsetRequest{
 			topic: {kafka.FirstOffsetOf(partition), kafka.LastOffsetOf(partition)},
 		},
+		IsolationLevel: as,
 	})
 	if err != nil {
 		return 0, 0, err

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -125,6 +126,26 @@ func (s *system) compressed(partition int32, value []byte) (offset int64) {
 		s.t.Fatal(err)
 	}
 	return r.Offset
+}
+
+// Commands that were deleted while nobody read them are counted and logged, and what is
+// there is carried out.
+func TestDeletedBeforeTheyWereRead(t *testing.T) {
+	s := newSystem(t)
+	stop := s.start()
+	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"before"}}`))
+	stop()
+	first := s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"deleted"}}`)
+	last := s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"after"}}`)
+	embeddedtest.DeleteRecords(t, s.addr, schema.TopicCommands, 0, last)
+	s.start()
+	s.done(0, last)
+	if says := fmt.Sprintf("ingest goes on with the oldest that is there\" partition=0 from=%d to=%d", first, last); !s.contains(says) {
+		t.Errorf("it is not said: %s\n%s", says, s.output)
+	}
+	if all := s.events("a"); len(all) != 2 || all[1].GetChat().Body != "after" {
+		t.Errorf("a has %d messages", len(all))
+	}
 }
 
 // Names are names, whatever they look like elsewhere.

@@ -188,7 +188,7 @@ func (s *session) run(ctx context.Context) error {
 	defer s.i.progress.since.Store(nil)
 	s.i.cfg.Logger.Info("ingest ready", "epoch", s.log.Epoch, "topic", schema.TopicCommands, "partitions", s.topic.Partitions)
 	return s.kafka.RunGroup(ctx, eventlog.GroupConfig{
-		Group: s.i.cfg.Group, Topics: []string{schema.TopicCommands}, UserData: own, Joined: s.i.progress.member.Set,
+		Group: s.i.cfg.Group, Topics: []string{schema.TopicCommands}, UserData: own, Joined: s.i.progress.member.Set, MayGrow: true,
 	}, s.handle)
 }
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -188,6 +189,17 @@ func TestOnceThroughTakeovers(t *testing.T) {
 			t.Errorf("%s is stored %d times", body, times)
 		}
 	}
+}
+
+// Partitions that commands are given while ingest runs are served as well.
+func TestAddedPartitions(t *testing.T) {
+	s := newSystem(t)
+	s.start()
+	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"before"}}`))
+	embeddedtest.AddPartitions(t, s.addr, schema.TopicCommands, partitions+1)
+	s.command(partitions, `{"method":"publish","params":{"channel":"a","user":"ada","body":"in a new one"}}`)
+	s.eventually("the new partition is served", func() bool { return len(s.events("a")) == 2 })
+	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"after"}}`))
 }
 
 // An owner that another one has taken over from can neither append nor commit.

@@ -131,6 +131,9 @@ func (o *owner) look(ctx context.Context, read func(context.Context) error) erro
 			o.i.progress.held.Add(1)
 			defer o.i.progress.held.Add(-1)
 		}
+		if _, end, err := o.kafka.CommittedOffsets(ctx, schema.TopicCommands, o.a.Partition); err == nil {
+			o.i.progress.reach(o.a.Partition, end-o.next)
+		}
 		if !sleep(ctx, o.i.again) {
 			return ctx.Err()
 		}

@@ -101,7 +101,8 @@ func TestSanctionsAreBounded(t *testing.T) {
 // Without history what needs it waits, and the partition with it; the others go on.
 func TestHistoryAway(t *testing.T) {
 	s := newSystem(t)
-	s.start(func(i *Ingest) { i.cfg.ClickHouse = "clickhouse://127.0.0.1:1/default" })
+	var i *Ingest
+	s.start(func(started *Ingest) { i, started.cfg.ClickHouse = started, "clickhouse://127.0.0.1:1/default" })
 	s.command(0, `{"method":"edit","params":{"channel":"a","user":"ada","body":"x","seq":7}}`)
 	behind := s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"behind"}}`)
 	s.done(1, s.command(1, `{"method":"publish","params":{"channel":"a","user":"ada","body":"elsewhere"}}`))
@@ -109,4 +110,15 @@ func TestHistoryAway(t *testing.T) {
 	if s.committed(0) > behind || len(s.events("a")) != 1 {
 		t.Errorf("what is behind is carried out: %v", s.events("a"))
 	}
+	lag := func() (n float64) {
+		i.progress.lags(func(partition int, v float64) {
+			if partition == 0 {
+				n = v
+			}
+		})
+		return n
+	}
+	s.eventually("both wait", func() bool { return lag() == 2 })
+	s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"further behind"}}`)
+	s.eventually("what waits grows", func() bool { return lag() == 3 })
 }

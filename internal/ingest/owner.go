@@ -112,9 +112,8 @@ func (o *owner) follow(ctx context.Context) error {
 		var corrupt *eventlog.CorruptError
 		switch {
 		case errors.As(err, &cut):
-			o.i.metrics.lost.Add(int(max(0, cut.First-o.next)))
-			o.i.cfg.Logger.Error("commands were deleted before they were read: ingest goes on with the oldest that is there", "partition", o.a.Partition, "from", o.next, "to", cut.First)
 			reader.Close()
+			o.lose(o.next, cut.First)
 			o.next = cut.First
 			reader = o.reader(o.next)
 			continue
@@ -126,6 +125,7 @@ func (o *owner) follow(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
+		o.i.progress.reach(o.a.Partition, batch.End-o.next)
 		for i := range batch.Records {
 			if err := o.take(ctx, &batch.Records[i]); err != nil {
 				return err
@@ -136,9 +136,15 @@ func (o *owner) follow(ctx context.Context) error {
 	}
 }
 
+// lose notes that commands were deleted which nobody has read.
+func (o *owner) lose(from, to int64) {
+	o.i.metrics.lost.Add(int(max(0, to-from)))
+	o.i.cfg.Logger.Error("commands were deleted before they were read: ingest goes on with the oldest that is there", "partition", o.a.Partition, "from", from, "to", to)
+}
+
 func (o *owner) reader(from int64) *eventlog.Reader {
 	return o.kafka.NewReader(eventlog.ReaderConfig{
-		Topic: schema.TopicCommands, Partition: o.a.Partition, TopicID: o.topic.ID, Offset: from, MaxBytes: fetchBytes,
+		Topic: schema.TopicCommands, Partition: o.a.Partition, TopicID: o.topic.ID, Offset: from, MaxBytes: fetchBytes, Committed: true,
 	})
 }
 

@@ -17,7 +17,7 @@ func (o *owner) takeOver(ctx context.Context) (end int64, err error) {
 	if err := o.producer.Init(ctx); err != nil {
 		return 0, fmt.Errorf("fence the owner of %s/%d before: %w", schema.TopicCommands, o.a.Partition, err)
 	}
-	first, end, err := o.kafka.Offsets(ctx, schema.TopicCommands, o.a.Partition)
+	first, end, err := o.kafka.CommittedOffsets(ctx, schema.TopicCommands, o.a.Partition)
 	if err != nil {
 		return 0, err
 	}
@@ -32,7 +32,9 @@ func (o *owner) takeOver(ctx context.Context) (end int64, err error) {
 			return 0, err
 		}
 		if n.topic == fmt.Sprintf("%x", o.topic.ID) {
-			o.next = max(first, offset)
+			if o.next = max(first, offset); first > offset {
+				o.lose(offset, first)
+			}
 			if err := o.resolve(ctx, end, &n); err != nil {
 				return 0, err
 			}
@@ -103,7 +105,7 @@ func (o *owner) readDoubt(ctx context.Context, end int64) error {
 		o.doubt = rec.Offset + 1
 		return nil
 	}
-	err := readAll(ctx, o.kafka, schema.TopicCommands, o.a.Partition, o.next, end, take)
+	err := readAll(ctx, o.kafka.ReadCommittedRange, schema.TopicCommands, o.a.Partition, o.next, end, take)
 	if errors.Is(err, errEnough) {
 		return nil
 	}
@@ -112,7 +114,7 @@ func (o *owner) readDoubt(ctx context.Context, end int64) error {
 
 // search notes which of the commands in doubt are among events.
 func (o *owner) search(ctx context.Context, partition int, from, to int64) error {
-	return readAll(ctx, o.kafka, schema.TopicEvents, partition, from, to, func(rec eventlog.Record) error {
+	return readAll(ctx, o.kafka.ReadRange, schema.TopicEvents, partition, from, to, func(rec eventlog.Record) error {
 		e, err := schema.DecodeEvent(rec.Value)
 		if errors.Is(err, schema.ErrCorrupt) {
 			return nil // its other readers have logged it
@@ -129,10 +131,13 @@ func (o *owner) search(ctx context.Context, partition int, from, to int64) error
 	})
 }
 
+// rangeReader is a method of eventlog.Client.
+type rangeReader func(ctx context.Context, topic string, partition int, from, to int64, maxBytes int, take func(eventlog.Record) error) error
+
 // readAll reads a range, and skips what is corrupt.
-func readAll(ctx context.Context, kafka *eventlog.Client, topic string, partition int, from, to int64, take func(eventlog.Record) error) error {
+func readAll(ctx context.Context, read rangeReader, topic string, partition int, from, to int64, take func(eventlog.Record) error) error {
 	for from < to {
-		err := kafka.ReadRange(ctx, topic, partition, from, to, 0, take)
+		err := read(ctx, topic, partition, from, to, 0, take)
 		var corrupt *eventlog.CorruptError
 		if !errors.As(err, &corrupt) {
 			return err

@@ -62,3 +62,22 @@ func ask(tb testing.TB, addr string, req kmsg.Request) []byte {
 	}
 	return answer[header:]
 }
+
+// AddPartitions gives a topic more partitions, as an operator does.
+func AddPartitions(tb testing.TB, addr, topic string, count int) {
+	tb.Helper()
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	req.SetVersion(1)
+	req.TimeoutMillis = int32(patience.Milliseconds())
+	rt := kmsg.NewCreatePartitionsRequestTopic()
+	rt.Topic, rt.Count = topic, int32(count)
+	req.Topics = append(req.Topics, rt)
+	res := kmsg.NewPtrCreatePartitionsResponse()
+	res.SetVersion(1)
+	if err := res.ReadFrom(ask(tb, addr, req)); err != nil {
+		tb.Fatal(err)
+	}
+	if code := res.Topics[0].ErrorCode; code != 0 {
+		tb.Fatalf("the broker adds no partitions to %s: error code %d", topic, code)
+	}
+}
