@@ -137,7 +137,7 @@ test("all of it can be done by the keyboard alone, and the focus comes back", as
 test.each([
   { dialog: "message", opener: ".message:has(.reactions) .more", inside: ".choices button" },
   { dialog: "pins", opener: "button.pins", inside: ".pinned li" },
-  { dialog: "moderation", opener: ".bar [aria-haspopup=dialog]:not(.channel-menu):not(.pins)", inside: "input[type=checkbox]" },
+  { dialog: "moderation", opener: ".bar .moderation-button", inside: "input[type=checkbox]" },
   { dialog: "member", opener: "#members [aria-haspopup=dialog]", inside: ".measures button" },
 ])("the dialog of $dialog opens again as it closes", async ({ opener, inside }) => {
   const { page } = await openWindow(browser);

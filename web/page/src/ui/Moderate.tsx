@@ -102,7 +102,7 @@ export function Moderation({ view }: { view: ChannelView }) {
     <>
       <button
         type="button"
-        class="quiet"
+        class="quiet moderation-button"
         aria-haspopup="dialog"
         aria-label={t("moderation")}
         title={t("moderation")}
