@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -235,8 +236,20 @@ func (r *rig) steal(partition int) {
 	if err := thief.Init(r.ctx()); err != nil {
 		r.t.Fatal(err)
 	}
-	// Brokers may let the owner before write until the new one has.
-	r.writeMessage(thief, partition, schema.StateKeyClaim, &schema.StateClaim{Worker: "thief"})
+	// Brokers may let the owner before write until the new one has. It may have fenced
+	// the thief by then, as it takes again what it lost earlier.
+	value, err := proto.Marshal(&schema.StateClaim{Worker: "thief"})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	acked := make(chan error, 1)
+	err = thief.Append(partition, eventlog.Record{Key: []byte(schema.StateKeyClaim), Value: value}, func(a eventlog.Ack) { acked <- a.Err })
+	if err == nil {
+		err = <-acked
+	}
+	if err != nil && !errors.Is(err, eventlog.ErrFenced) {
+		r.t.Fatal(err)
+	}
 }
 
 // A worker that is fenced, and still has the partition, takes it again: an
