@@ -8,7 +8,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/parley-chat/parley/internal/epoch"
+
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -126,6 +129,29 @@ func (s *system) compressed(partition int32, value []byte) (offset int64) {
 		s.t.Fatal(err)
 	}
 	return r.Offset
+}
+
+// Where rejections cannot be written they are waited with, and none is left out.
+func TestRejectionsWait(t *testing.T) {
+	s := newSystem(t)
+	s.start()
+	first := s.command(0, "one")
+	s.done(0, first)
+	if err := admin.DeleteTopic(s.ctx, s.kafka, schema.TopicRejected); err != nil {
+		t.Fatal(err)
+	}
+	second := s.command(0, "two")
+	s.done(1, s.command(1, `{"method":"publish","params":{"channel":"a","user":"ada","body":"elsewhere"}}`))
+	if s.committed(0) > second {
+		t.Error("a rejection that is nowhere is committed")
+	}
+	if err := admin.EnsureTopics(s.ctx, s.kafka, epoch.Topics(partitions, 1)); err != nil {
+		t.Fatal(err)
+	}
+	s.done(0, second)
+	if _, is := s.rejections()[fmt.Sprintf("0/%d", second)]; !is {
+		t.Errorf("the rejection is not there\n%s", s.output)
+	}
 }
 
 // Commands that were deleted while nobody read them are counted and logged, and what is

@@ -164,13 +164,12 @@ const needs = 2
 
 // session is what the owners of partitions share.
 type session struct {
-	i        *Ingest
-	kafka    *eventlog.Client
-	log      epoch.Log
-	topic    eventlog.TopicInfo // of the commands
-	past     *history.Reader
-	rejected *eventlog.Producer
-	turns    chan struct{} // of those who look for what owners before them have done
+	i     *Ingest
+	kafka *eventlog.Client
+	log   epoch.Log
+	topic eventlog.TopicInfo // of the commands
+	past  *history.Reader
+	turns chan struct{} // of those who look for what owners before them have done
 }
 
 // searchesAtOnce is how many partitions are looked for at once when they are taken over.
@@ -181,8 +180,6 @@ func (s *session) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.rejected = s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicRejected, MaxBytes: rejectedQueue})
-	defer s.rejected.Close()
 	now := time.Now()
 	s.i.progress.since.Store(&now)
 	defer s.i.progress.since.Store(nil)

@@ -41,6 +41,7 @@ type owner struct {
 	decoder  decoder
 	a        eventlog.Assignment
 	producer *eventlog.Producer
+	rejected *eventlog.Producer
 
 	connector string              // in whose name it appends: its own, once for each takeover
 	counters  []uint64            // by partition of the events
@@ -56,7 +57,7 @@ type owner struct {
 
 	mu     sync.Mutex // guards what acknowledgements touch
 	ends   []int64    // by partition of the events: everything of ours that is acknowledged is below
-	failed error      // the first refusal
+	failed error      // the first refusal of an event or a rejection
 }
 
 // transactionalID is that of the owner of a partition of commands, under the prefix that
@@ -77,6 +78,8 @@ func (s *session) own(ctx context.Context, a eventlog.Assignment) error {
 		Topic: schema.TopicEvents, TransactionalID: transactionalID(s.i.cfg.Group, a.Partition), MaxBytes: queueBytes,
 	})
 	defer o.producer.Close()
+	o.rejected = s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicRejected, MaxBytes: rejectedQueue})
+	defer o.rejected.Close()
 	end, err := o.takeOver(ctx)
 	if err != nil {
 		return err
@@ -173,7 +176,7 @@ func (o *owner) take(ctx context.Context, rec *eventlog.Record) error {
 	if err := o.makeRoom(ctx, c.weight, len(rec.Value)); err != nil {
 		return err
 	}
-	done, rejected := 0, 0
+	done := 0
 	for i := range c.acts {
 		a := &c.acts[i]
 		if o.isThere(rec.Offset, a) {
@@ -188,7 +191,6 @@ func (o *owner) take(ctx context.Context, rec *eventlog.Record) error {
 			return err
 		}
 		if refused != nil {
-			rejected++
 			bad = refused
 		}
 	}
@@ -264,13 +266,21 @@ func (o *owner) append(ctx context.Context, a *params.Act) error {
 
 // acked takes note of what the log has answered. It runs on the producer's goroutine.
 func (o *owner) acked(partition int, ack eventlog.Ack) {
+	if ack.Err != nil {
+		o.fail(ack.Err)
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case ack.Err == nil:
-		o.ends[partition] = max(o.ends[partition], ack.Offset+1)
-	case o.failed == nil:
-		o.failed = ack.Err
+	o.ends[partition] = max(o.ends[partition], ack.Offset+1)
+}
+
+// fail notes why the partition cannot go on.
+func (o *owner) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.failed == nil {
+		o.failed = err
 	}
 }
 
@@ -279,6 +289,10 @@ func (o *owner) flush(ctx context.Context) error {
 	if err := o.producer.Flush(ctx); err != nil {
 		return err
 	}
+	return o.failure()
+}
+
+func (o *owner) failure() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if errors.Is(o.failed, eventlog.ErrLogReplaced) {
@@ -294,6 +308,9 @@ func (o *owner) commit(ctx context.Context) error {
 		return err
 	}
 	if err := o.rejected.Flush(ctx); err != nil {
+		return notRejected(err)
+	}
+	if err := o.failure(); err != nil {
 		return err
 	}
 	if time.Since(o.measured) > measureEvery {

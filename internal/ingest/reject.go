@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// rejectedQueue is how much waits to be written to parley.commands.rejected.
-	rejectedQueue = 8 << 20
+	// rejectedQueue is how much of a partition waits to be written to
+	// parley.commands.rejected.
+	rejectedQueue = 2 << 20
 	// rejectedValue is how much of a command is kept there.
 	rejectedValue = 256 << 10
 	// complainEvery is how often a rejection is logged.
@@ -50,7 +51,7 @@ func (c *complaints) take(now time.Time) (silent int, ok bool) {
 }
 
 // reject writes a command to parley.commands.rejected. After a crash it may be there
-// twice: partition and offset tell.
+// twice: partition and offset tell. What cannot be written holds the partition.
 func (o *owner) reject(ctx context.Context, rec *eventlog.Record, bad *rpc.Error) error {
 	if silent, ok := o.i.complaints.take(time.Now()); ok {
 		o.i.cfg.Logger.Warn("a command is rejected: it is in "+schema.TopicRejected+" with the reason",
@@ -69,15 +70,24 @@ func (o *owner) reject(ctx context.Context, rec *eventlog.Record, bad *rpc.Error
 	}
 	for {
 		err := o.rejected.Append(0, out, func(ack eventlog.Ack) {
-			if ack.Err != nil && !errors.Is(ack.Err, eventlog.ErrClosed) {
-				o.i.cfg.Logger.Error("a rejected command cannot be written to "+schema.TopicRejected, "partition", o.a.Partition, "offset", rec.Offset, "error", ack.Err)
+			if ack.Err != nil {
+				o.fail(notRejected(ack.Err))
 			}
 		})
-		if !errors.Is(err, eventlog.ErrQueueFull) {
-			return err
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, eventlog.ErrQueueFull):
+			return notRejected(err)
 		}
 		if !sleep(ctx, roomPoll) {
 			return ctx.Err()
 		}
 	}
+}
+
+// notRejected says that a rejection is not written. It wraps nothing: what is wrong with
+// that topic, as that it was created again, is nothing of the log's.
+func notRejected(err error) error {
+	return errors.New("write to " + schema.TopicRejected + ": " + err.Error())
 }
