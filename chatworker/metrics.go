@@ -1,7 +1,6 @@
 package chatworker
 
 import (
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -37,8 +36,8 @@ type metrics struct {
 	records     meter.Counter   // of checkpoints
 	downs       meter.Tally     // by reason
 	corrupt     meter.Tally     // by topic
-	lags        figures         // events that are not applied yet
-	sanctions   figures
+	lags        meter.Figures   // events that are not applied yet
+	sanctions   meter.Figures
 	signals     meter.Tally // by what became of them
 }
 
@@ -106,8 +105,8 @@ func (w *Worker) gauges() (stop func()) {
 	g.Add("parley.chatworker.log.unsafe", "{setting}", "Settings of parley.events by which Kafka will delete events.", func() (float64, bool) {
 		return float64(w.watch.unsafe.Load()), true
 	})
-	g.AddByPartition("parley.chatworker.lag", "{event}", "Events of a partition that are in the log and not applied yet.", w.metrics.lags.all)
-	g.AddByPartition("parley.chatworker.sanctions", "{sanction}", "Mutes and bans of a partition's channels that nobody has lifted, those whose time has ended included. At 200,000 connectors take no more.", w.metrics.sanctions.all)
+	g.AddByPartition("parley.chatworker.lag", "{event}", "Events of a partition that are in the log and not applied yet.", w.metrics.lags.All)
+	g.AddByPartition("parley.chatworker.sanctions", "{sanction}", "Mutes and bans of a partition's channels that nobody has lifted, those whose time has ended included. At 200,000 connectors take no more.", w.metrics.sanctions.All)
 	g.Add("parley.chatworker.keeper", "{worker}", "Whether this worker keeps the connectors' leases: 1 or 0.", func() (float64, bool) {
 		if w.keeping.Load() {
 			return 1, true
@@ -120,35 +119,4 @@ func (w *Worker) gauges() (stop func()) {
 	w.capacity.Gauges(g)
 	rules.Gauges(g, w.keeper.rules.Load)
 	return g.Start()
-}
-
-// figures are one number of each partition. The zero value is ready for use; it is
-// safe for concurrent use.
-type figures struct {
-	mu          sync.Mutex
-	byPartition map[int]int64
-}
-
-func (l *figures) set(partition int, n int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.byPartition == nil {
-		l.byPartition = map[int]int64{}
-	}
-	l.byPartition[partition] = max(0, n)
-}
-
-// forget takes out a partition that was given up.
-func (l *figures) forget(partition int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.byPartition, partition)
-}
-
-func (l *figures) all(yield func(partition int, n float64)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for p, n := range l.byPartition {
-		yield(p, float64(n))
-	}
 }

@@ -59,9 +59,9 @@ func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) erro
 	}
 	w.metrics.takeovers.Record(time.Since(began).Seconds(), p.from)
 	if p.fresh = p.from == takenFromCheckpoint; !p.fresh {
-		w.metrics.lags.set(a.Partition, 0) // until the next batch reports it
+		w.metrics.lags.Set(a.Partition, 0) // until the next batch reports it
 	}
-	w.metrics.sanctions.set(a.Partition, p.fold.Sanctions())
+	w.metrics.sanctions.Set(a.Partition, p.fold.Sanctions())
 	if p.from != takenFromMemory { // else a rebalance left it where it was
 		w.log.Info("serving a partition", "partition", a.Partition, "offset", p.fold.Next(),
 			"read_from", p.readFrom, "took", time.Since(began).Round(time.Millisecond))
@@ -70,8 +70,8 @@ func (w *Worker) servePartition(ctx context.Context, a eventlog.Assignment) erro
 	w.served.Store(true)
 	defer w.serving.Add(-1)
 	defer w.holdings.set(a.Partition, nil)
-	defer w.metrics.lags.forget(a.Partition)
-	defer w.metrics.sanctions.forget(a.Partition)
+	defer w.metrics.lags.Forget(a.Partition)
+	defer w.metrics.sanctions.Forget(a.Partition)
 	return p.run(ctx)
 }
 
@@ -215,8 +215,8 @@ func (p *partition) applyBatch(ctx context.Context, batch eventlog.Batch) error 
 		m.batch.Record(float64(n))
 	}
 	shows := func() {
-		m.lags.set(p.assignment.Partition, batch.End-max(p.readFrom, p.fold.Next()))
-		m.sanctions.set(p.assignment.Partition, p.fold.Sanctions())
+		m.lags.Set(p.assignment.Partition, batch.End-max(p.readFrom, p.fold.Next()))
+		m.sanctions.Set(p.assignment.Partition, p.fold.Sanctions())
 	}
 	shows()
 	defer shows()

@@ -1,7 +1,6 @@
 package hooks
 
 import (
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -24,7 +23,7 @@ type metrics struct {
 	requests meter.Histogram // seconds, by result
 	skipped  meter.Tally     // by why
 	corrupt  meter.Tally     // by topic
-	lags     figures
+	lags     meter.Figures
 }
 
 func newMetrics(p metric.MeterProvider) *metrics {
@@ -59,7 +58,7 @@ func (h *Hooks) gauges() (stop func()) {
 			yield("assigned", float64(h.assigned.Load()))
 			yield("serving", float64(h.serving.Load()))
 		})
-	g.AddByPartition("parley.hooks.lag", "{event}", "Events of the log of a partition that are above what the receiver has.", h.metrics.lags.all)
+	g.AddByPartition("parley.hooks.lag", "{event}", "Events of the log of a partition that are above what the receiver has.", h.metrics.lags.All)
 	g.Add("parley.hooks.waiting", "s", "For how long the events of a partition have waited for the receiver to take them, of the partition that waits longest; 0: none waits.", func() (float64, bool) {
 		_, worst, n := h.troubles.worst()
 		if n == 0 {
@@ -74,35 +73,4 @@ func (h *Hooks) gauges() (stop func()) {
 		return 0, true
 	})
 	return g.Start()
-}
-
-// figures are one number of each partition. The zero value is ready for use; it is
-// safe for concurrent use.
-type figures struct {
-	mu          sync.Mutex
-	byPartition map[int]int64
-}
-
-func (l *figures) set(partition int, n int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.byPartition == nil {
-		l.byPartition = map[int]int64{}
-	}
-	l.byPartition[partition] = max(0, n)
-}
-
-// forget takes out a partition that was given up.
-func (l *figures) forget(partition int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.byPartition, partition)
-}
-
-func (l *figures) all(yield func(partition int, n float64)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for p, n := range l.byPartition {
-		yield(p, float64(n))
-	}
 }

@@ -49,7 +49,7 @@ func (h *Hooks) servePartition(ctx context.Context, a eventlog.Assignment) error
 	h.serving.Add(1)
 	h.served.Store(true)
 	defer h.serving.Add(-1)
-	defer h.metrics.lags.forget(p.id)
+	defer h.metrics.lags.Forget(p.id)
 	defer h.troubles.end(p.id)
 	return p.run(ctx)
 }
@@ -190,7 +190,7 @@ func (p *partition) take(ctx context.Context, fetched *eventlog.Batch) error {
 	return p.send(ctx, fetched.NextOffset)
 }
 
-func (p *partition) showLag() { p.h.metrics.lags.set(p.id, p.end-p.acked) }
+func (p *partition) showLag() { p.h.metrics.lags.Set(p.id, p.end-p.acked) }
 
 // send sends the batch, if there is any, as often as it takes. From then on the
 // receiver has everything below acked. Its error is that of ctx or of the log.

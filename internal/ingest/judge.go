@@ -132,7 +132,7 @@ func (o *owner) look(ctx context.Context, read func(context.Context) error) erro
 			defer o.i.progress.held.Add(-1)
 		}
 		if _, end, err := o.kafka.CommittedOffsets(ctx, schema.TopicCommands, o.a.Partition); err == nil {
-			o.i.progress.reach(o.a.Partition, end-o.next)
+			o.i.progress.lags.Set(o.a.Partition, end-o.next)
 		}
 		if !sleep(ctx, o.i.again) {
 			return ctx.Err()

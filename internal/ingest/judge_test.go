@@ -111,7 +111,7 @@ func TestHistoryAway(t *testing.T) {
 		t.Errorf("what is behind is carried out: %v", s.events("a"))
 	}
 	lag := func() (n float64) {
-		i.progress.lags(func(partition int, v float64) {
+		i.progress.lags.All(func(partition int, v float64) {
 			if partition == 0 {
 				n = v
 			}

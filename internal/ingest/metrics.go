@@ -64,6 +64,6 @@ func (i *Ingest) gauges() (stop func()) {
 			yield("serving", float64(i.progress.serving.Load()))
 			yield("held", float64(i.progress.held.Load()))
 		})
-	g.AddByPartition("parley.ingest.lag", "{command}", "Commands of a partition that wait to be carried out.", i.progress.lags)
+	g.AddByPartition("parley.ingest.lag", "{command}", "Commands of a partition that wait to be carried out.", i.progress.lags.All)
 	return g.Start()
 }

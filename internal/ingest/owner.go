@@ -84,11 +84,11 @@ func (s *session) own(ctx context.Context, a eventlog.Assignment) error {
 	if err != nil {
 		return err
 	}
-	s.i.progress.reach(a.Partition, end-o.next)
+	s.i.progress.lags.Set(a.Partition, end-o.next)
 	s.i.progress.serving.Add(1)
 	s.i.progress.served.Store(true)
 	defer s.i.progress.serving.Add(-1)
-	defer s.i.progress.forget(a.Partition)
+	defer s.i.progress.lags.Forget(a.Partition)
 	if err := o.follow(ctx); ctx.Err() == nil {
 		return err
 	}
@@ -128,14 +128,14 @@ func (o *owner) follow(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		o.i.progress.reach(o.a.Partition, batch.End-o.next)
+		o.i.progress.lags.Set(o.a.Partition, batch.End-o.next)
 		for i := range batch.Records {
 			if err := o.take(ctx, &batch.Records[i]); err != nil {
 				return err
 			}
 		}
 		o.next = max(o.next, batch.NextOffset)
-		o.i.progress.reach(o.a.Partition, batch.End-o.next)
+		o.i.progress.lags.Set(o.a.Partition, batch.End-o.next)
 	}
 }
 

@@ -3,11 +3,11 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/meter"
 	"github.com/parley-chat/parley/internal/roles"
 )
 
@@ -21,35 +21,8 @@ type progress struct {
 	oldFormat               atomic.Bool                     // the log's format has to be raised first
 	assigned, serving, held atomic.Int64                    // partitions
 	member                  roles.Membership
-	served                  atomic.Bool // a partition was served once: it is not a spare
-
-	mu     sync.Mutex
-	behind map[int]int64 // commands, by partition that is served
-}
-
-// reach notes how many commands of a partition wait.
-func (p *progress) reach(partition int, behind int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.behind == nil {
-		p.behind = map[int]int64{}
-	}
-	p.behind[partition] = max(0, behind)
-}
-
-// forget notes that a partition is not served any more.
-func (p *progress) forget(partition int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.behind, partition)
-}
-
-func (p *progress) lags(yield func(partition int, v float64)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for partition, behind := range p.behind {
-		yield(partition, float64(behind))
-	}
+	served                  atomic.Bool   // a partition was served once: it is not a spare
+	lags                    meter.Figures // commands that wait, of the partitions that are served
 }
 
 // Health reports whether commands of all partitions are carried out that the group gave
