@@ -225,29 +225,15 @@ func (w *Worker) serve(ctx context.Context, a eventlog.Assignment) error {
 	return nil
 }
 
-// own runs serve, and runs it again when it was fenced although the group
-// still gives the partition to this worker: an owner that woke up late can do
-// that, once. Where it happens again and again, someone outside the group is
-// writing.
+// own runs serve, and runs it again when it was fenced.
 func (w *Worker) own(ctx context.Context, a eventlog.Assignment, serve func(context.Context) error) error {
-	const attempts = 3
-	for n := 1; ; n++ {
-		err := serve(ctx)
-		if !errors.Is(err, eventlog.ErrFenced) {
-			return err
-		}
-		if n == attempts {
-			return fmt.Errorf("another program keeps writing what the owner of %s/%d writes; stop the chat workers that are not in group %s of this cluster: %w", a.Topic, a.Partition, w.cfg.Group, err)
-		}
-		patience := time.NewTimer(w.timing.fenced)
-		select {
-		case <-ctx.Done():
-			patience.Stop()
-			return nil
-		case <-patience.C:
-			w.log.Warn("taking a partition again that another worker took meanwhile", "topic", a.Topic, "partition", a.Partition)
-		}
+	err := roles.Own(ctx, w.timing.fenced, serve, func() {
+		w.log.Warn("taking a partition again that another worker took meanwhile", "topic", a.Topic, "partition", a.Partition)
+	})
+	if errors.Is(err, eventlog.ErrFenced) {
+		return fmt.Errorf("another program keeps writing what the owner of %s/%d writes; stop the chat workers that are not in group %s of this cluster: %w", a.Topic, a.Partition, w.cfg.Group, err)
 	}
+	return err
 }
 
 // stopped returns nil for the error of a stop that was requested.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -13,7 +14,7 @@ import (
 func (inc *incarnation) drain(alive context.Context) {
 	delay, over := inc.cfg.DrainDelay, inc.cfg.Drain
 	inc.logger.Info("draining", "sessions", len(inc.sessions.list()), "delay", delay, "over", over)
-	if !until(alive, time.Now().Add(delay)) {
+	if !roles.Sleep(alive, delay) {
 		return
 	}
 	inc.draining.Store(true)
@@ -46,22 +47,10 @@ func (inc *incarnation) closeInTurn(alive context.Context, sessions []*session, 
 			continue
 		}
 		next = next.Add(over / time.Duration(len(sessions)))
-		if !until(alive, next) {
+		if !roles.Sleep(alive, time.Until(next)) {
 			return false
 		}
 		s.front.Close(rpc.CloseShutdown, "shutting down")
 	}
 	return true
-}
-
-// until waits for a time. It is false when ctx ended before.
-func until(ctx context.Context, at time.Time) bool {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

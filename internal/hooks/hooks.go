@@ -174,26 +174,18 @@ func (h *Hooks) serve(ctx context.Context, a eventlog.Assignment) error {
 	return nil
 }
 
-// own serves a partition, and again when it was fenced although the group still
-// gives it to this process: an owner that woke up late can do that, once.
+// own serves a partition, and again when it was fenced.
 func (h *Hooks) own(ctx context.Context, a eventlog.Assignment) error {
-	const attempts = 3
-	for n := 1; ; n++ {
-		err := h.servePartition(ctx, a)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if !errors.Is(err, eventlog.ErrFenced) {
-			return err
-		}
-		if n == attempts {
-			return fmt.Errorf("another program keeps writing what the owner of partition %d of hooks %s writes; stop those that are not in group %s of this cluster: %w", a.Partition, h.cfg.Name, group(h.cfg.Name), err)
-		}
-		if !sleep(ctx, h.timing.fenced) {
-			return nil
-		}
+	err := roles.Own(ctx, h.timing.fenced, func(ctx context.Context) error { return h.servePartition(ctx, a) }, func() {
 		h.log.Warn("taking a partition again that another process took meanwhile", "partition", a.Partition)
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, eventlog.ErrFenced):
+		return fmt.Errorf("another program keeps writing what the owner of partition %d of hooks %s writes; stop those that are not in group %s of this cluster: %w", a.Partition, h.cfg.Name, group(h.cfg.Name), err)
 	}
+	return err
 }
 
 // stopped returns nil for the error of a stop that was requested.
@@ -202,18 +194,6 @@ func stopped(ctx context.Context, err error) error {
 		return nil
 	}
 	return fmt.Errorf("hooks: %w", err)
-}
-
-// sleep waits for d; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 var errName = errors.New("the name of hooks has 1 to 64 letters, digits, - and _")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 )
@@ -237,7 +238,7 @@ func (p *partition) deliver(ctx context.Context) error {
 			p.giveUp(err)
 			return nil
 		}
-		if !sleep(ctx, wait.NextBackOff()) {
+		if !roles.Sleep(ctx, wait.NextBackOff()) {
 			return ctx.Err()
 		}
 		skipped, err := p.skipByHand(ctx)

@@ -126,7 +126,7 @@ func (i *Ingest) awaitTopic(ctx context.Context, kafka *eventlog.Client) (eventl
 		if !waiting {
 			i.cfg.Logger.Warn("there is no topic of commands: waiting for it; `parley topics create` creates it", "topic", schema.TopicCommands)
 		}
-		if !sleep(ctx, i.again) {
+		if !roles.Sleep(ctx, i.again) {
 			return info, ctx.Err()
 		}
 	}
@@ -153,7 +153,7 @@ func (i *Ingest) awaitFormat(ctx context.Context, kafka *eventlog.Client, log ep
 			i.progress.oldFormat.Store(true)
 			defer i.progress.oldFormat.Store(false)
 		}
-		if !sleep(ctx, i.again) {
+		if !roles.Sleep(ctx, i.again) {
 			return ctx.Err()
 		}
 	}
@@ -201,7 +201,7 @@ func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
 			return err
 		}
 		s.i.cfg.Logger.Warn("a partition of commands is held: it is taken over again", "partition", a.Partition, "error", err)
-		if !sleep(ctx, s.i.again) {
+		if !roles.Sleep(ctx, s.i.again) {
 			return nil
 		}
 	}
@@ -212,16 +212,4 @@ func isFatal(err error) bool {
 	var refused *epoch.Refused
 	var newer *schema.NewerError
 	return errors.As(err, &refused) || errors.As(err, &newer) || errors.Is(err, eventlog.ErrLogReplaced) || errors.Is(err, errNote)
-}
-
-// sleep waits for d; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/parley-chat/parley/connector/room"
 	"github.com/parley-chat/parley/internal/history"
 	"github.com/parley-chat/parley/internal/params"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -134,7 +135,7 @@ func (o *owner) look(ctx context.Context, read func(context.Context) error) erro
 		if _, end, err := o.kafka.CommittedOffsets(ctx, schema.TopicCommands, o.a.Partition); err == nil {
 			o.i.progress.lags.Set(o.a.Partition, end-o.next)
 		}
-		if !sleep(ctx, o.i.again) {
+		if !roles.Sleep(ctx, o.i.again) {
 			return ctx.Err()
 		}
 	}

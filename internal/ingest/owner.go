@@ -13,6 +13,7 @@ import (
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/params"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -256,7 +257,7 @@ func (o *owner) append(ctx context.Context, a *params.Act) error {
 		if !errors.Is(err, eventlog.ErrQueueFull) {
 			return err
 		}
-		if !sleep(ctx, roomPoll) {
+		if !roles.Sleep(ctx, roomPoll) {
 			return ctx.Err()
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -80,7 +81,7 @@ func (o *owner) reject(ctx context.Context, rec *eventlog.Record, bad *rpc.Error
 		case !errors.Is(err, eventlog.ErrQueueFull):
 			return notRejected(err)
 		}
-		if !sleep(ctx, roomPoll) {
+		if !roles.Sleep(ctx, roomPoll) {
 			return ctx.Err()
 		}
 	}

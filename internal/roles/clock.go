@@ -84,7 +84,7 @@ func watchClock(ctx context.Context, c *Clock, next func() *schema.Tick) {
 		if tick := next(); tick != nil {
 			c.Note(tick, time.Now(), clockWait)
 		}
-		if !sleep(ctx, clockEvery) {
+		if !Sleep(ctx, clockEvery) {
 			return
 		}
 	}
@@ -94,7 +94,7 @@ func watchClock(ctx context.Context, c *Clock, next func() *schema.Tick) {
 // does, or when Kafka does not say.
 func nextTick(ctx context.Context, kafka *eventlog.Client) (newest *schema.Tick) {
 	_, from, err := kafka.Offsets(ctx, schema.TopicControl, 0)
-	if err != nil || !sleep(ctx, clockWait) {
+	if err != nil || !Sleep(ctx, clockWait) {
 		return nil
 	}
 	_, end, err := kafka.Offsets(ctx, schema.TopicControl, 0)
@@ -113,8 +113,8 @@ func nextTick(ctx context.Context, kafka *eventlog.Client) (newest *schema.Tick)
 	return newest
 }
 
-// sleep waits for d; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
+// Sleep waits for d; false when ctx ended first.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
