@@ -65,21 +65,8 @@ func (a *act) keep() *rpc.Error {
 // take publishes the act, or answers it otherwise, or has it wait for its target or for
 // history. Both locks are held.
 func (a *act) take(ch *channel) *rpc.Error {
-	s, p := a.session, a.place
-	if bad := s.allowedNow(a.takes, p.name); bad != nil {
+	if done, bad := a.settled(ch); done || bad != nil {
 		return bad
-	}
-	if bad := p.out(ch); bad != nil {
-		return bad
-	}
-	if a.isKnown(ch) {
-		return nil
-	}
-	if a.Reply > max(ch.Position(), p.acked) {
-		return rpc.InvalidParams("reply", "is above the channel's newest seq")
-	}
-	if why, bad := a.stopped(ch); bad != nil {
-		return a.refuse(ch, why, bad)
 	}
 	if a.isUnsure(ch) {
 		return a.judgeLater(ch)
@@ -90,14 +77,37 @@ func (a *act) take(ch *channel) *rpc.Error {
 	if a.Target != 0 {
 		return a.aim(ch)
 	}
-	if a.Epoch != "" && a.Epoch != s.inc.log.Epoch {
+	if a.Epoch != "" && a.Epoch != a.session.inc.log.Epoch {
 		return rpc.Gone()
 	}
 	if bad := a.full(ch); bad != nil {
-		a.unlessDone(ch, func() { a.fail(s.inc.metrics.refuse(refusedFull, bad)) })
+		a.unlessDone(ch, func() { a.fail(a.session.inc.metrics.refuse(refusedFull, bad)) })
 		return nil
 	}
 	return a.publish(ch)
+}
+
+// settled answers what is decided before rates count: what the user may not do now, and
+// what was done before. done: it is answered. Both locks are held.
+func (a *act) settled(ch *channel) (done bool, bad *rpc.Error) {
+	p := a.place
+	if bad := a.session.allowedNow(a.takes, p.name); bad != nil {
+		return false, bad
+	}
+	if bad := p.out(ch); bad != nil {
+		return false, bad
+	}
+	if a.isKnown(ch) {
+		return true, nil
+	}
+	if a.Reply > max(ch.Position(), p.acked) {
+		return false, rpc.InvalidParams("reply", "is above the channel's newest seq")
+	}
+	if why, bad := a.stopped(ch); bad != nil {
+		bad = a.refuse(ch, why, bad)
+		return bad == nil, bad
+	}
+	return false, nil
 }
 
 // isKnown answers an act whose id is known. Without retry only what this session

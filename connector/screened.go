@@ -15,7 +15,7 @@ func (a *act) screened() (done bool, bad *rpc.Error) {
 	if asks == nil || s.backend != nil || !a.isText() || !s.inc.cfg.Grants.screens(p.name) {
 		return false, nil
 	}
-	p.withChannel(func(ch *channel) { done, bad = a.known(ch) })
+	p.withChannel(func(ch *channel) { done, bad = a.settled(ch) })
 	if done || bad != nil {
 		return done, bad
 	}
@@ -32,22 +32,6 @@ func (a *act) screened() (done bool, bad *rpc.Error) {
 		return false, rpc.Denied(verdict.Deny.Reason)
 	case verdict.Replace != nil:
 		a.replace(verdict.Replace)
-	}
-	return false, nil
-}
-
-// known answers what needs no question: what was published before, and what may not be
-// published now. Both locks are held.
-func (a *act) known(ch *channel) (done bool, bad *rpc.Error) {
-	if bad := a.place.out(ch); bad != nil {
-		return false, bad
-	}
-	if a.isKnown(ch) {
-		return true, nil
-	}
-	if why, bad := a.stopped(ch); bad != nil {
-		bad = a.refuse(ch, why, bad)
-		return bad == nil, bad
 	}
 	return false, nil
 }
