@@ -65,7 +65,7 @@ type Config struct {
 	MaxQueued      int              // bytes in all outgoing queues together, default 256 MiB. A negative number: any
 	Auth           *identity.Auth   // nil: users are who they say they are
 	Grants         *GrantsFile      // what every user of a token may do, beside what the token grants; nil: nothing
-	BeforeChat     *screen.Screen   // who is asked before a text is published; nil: nobody
+	BeforeChat     *screen.Screen   // who is asked before a text is published; nil: nobody. Run closes it
 	Edge           admission.Limits // what clients may take beside
 	// Open serves everybody without authentication. Without it and without Auth
 	// a connector listens on loopback alone, answers to localhost, loopback
@@ -219,6 +219,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	c.db = db
 	defer c.gauges()()
 	defer c.followCertificate(ctx)()
+	defer c.cfg.BeforeChat.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	served := c.serveListeners(stop)
