@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -121,7 +120,7 @@ func (s *sender) send() {
 	}
 	if err != nil {
 		for i := range s.flights {
-			s.flights[i].err, s.flights[i].b.unsure = err, true
+			s.flights[i].err = err
 		}
 	} else {
 		s.judge(res)
@@ -154,9 +153,6 @@ func (s *sender) seal() error {
 		}
 		if part.session != current {
 			part.session, part.nextSeq = current, 0
-		}
-		if b.unsure { // an earlier request may still be reading the old bytes
-			b.buf = slices.Clone(b.buf)
 		}
 		b.session = current
 		b.encoder.seal(current.producerID, current.epoch, s.p.sequence(part))
