@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/sql"
@@ -18,27 +21,7 @@ func TestTablesOfFormat1GoOn(t *testing.T) {
 	dsn := embeddedtest.ClickHouse(t)
 	db := open(t, dsn)
 	conn := clickhousetest.Connect(t, dsn)
-	exec := func(statement string, args ...any) {
-		t.Helper()
-		if err := conn.Exec(ctx, statement, args...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	layout := sql.Layout{Database: db.Database()}
-	base, err := layout.Base()
-	if err != nil {
-		t.Fatal(err)
-	}
-	generation, err := layout.Generation(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range append(base, generation[:2]...) {
-		exec(step.Statement)
-	}
-	exec(`CREATE TABLE migrations_1 (version_id Int64, is_applied UInt8, date Date DEFAULT now(), tstamp DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY date`)
-	exec("INSERT INTO migrations_1 (version_id, is_applied) VALUES (0, 1), (1, 1), (2, 1)")
-	exec("INSERT INTO generations VALUES (1, now64(3))")
+	tablesOfBefore(ctx, t, conn, db, 2)
 	write := func(seq int64) (send func()) {
 		batch, err := conn.PrepareBatch(ctx, `INSERT INTO events_1 ("epoch", "partition", "channel", "seq", "kind", "user", "reason", "void", "version")`)
 		if err != nil {
@@ -73,4 +56,33 @@ func TestTablesOfFormat1GoOn(t *testing.T) {
 	if err := db.Migrate(ctx); err != nil {
 		t.Errorf("once more: %v", err)
 	}
+}
+
+// tablesOfBefore makes the tables of the first generation as a version made them that
+// had so many migrations of it.
+func tablesOfBefore(ctx context.Context, t *testing.T, conn driver.Conn, db *clickhouse.DB, migrations int) {
+	t.Helper()
+	exec := func(statement string, args ...any) {
+		t.Helper()
+		if err := conn.Exec(ctx, statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	layout := sql.Layout{Database: db.Database()}
+	base, err := layout.Base()
+	if err != nil {
+		t.Fatal(err)
+	}
+	generation, err := layout.Generation(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range append(base, generation[:migrations]...) {
+		exec(step.Statement)
+	}
+	exec(`CREATE TABLE migrations_1 (version_id Int64, is_applied UInt8, date Date DEFAULT now(), tstamp DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY date`)
+	for version := range migrations + 1 {
+		exec("INSERT INTO migrations_1 (version_id, is_applied) VALUES (?, 1)", version)
+	}
+	exec("INSERT INTO generations VALUES (1, now64(3))")
 }

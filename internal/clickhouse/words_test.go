@@ -18,27 +18,13 @@ func TestOlderRowsGetWords(t *testing.T) {
 	dsn := embeddedtest.ClickHouse(t)
 	db := open(t, dsn)
 	conn := clickhousetest.Connect(t, dsn)
+	tablesOfBefore(ctx, t, conn, db, 5)
 	exec := func(statement string, args ...any) {
 		t.Helper()
 		if err := conn.Exec(ctx, statement, args...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	layout := sql.Layout{Database: db.Database()}
-	base, err := layout.Base()
-	if err != nil {
-		t.Fatal(err)
-	}
-	generation, err := layout.Generation(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range append(base, generation[:5]...) {
-		exec(step.Statement)
-	}
-	exec(`CREATE TABLE migrations_1 (version_id Int64, is_applied UInt8, date Date DEFAULT now(), tstamp DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY date`)
-	exec("INSERT INTO migrations_1 (version_id, is_applied) VALUES (0, 1), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1)")
-	exec("INSERT INTO generations VALUES (1, now64(3))")
 	const write = `INSERT INTO events_1 (epoch, partition, channel, seq, kind, body) SELECT 'e', 0, 'lobby', number, 'chat', concat('word', toString(number), ' 天气') FROM numbers(?, 5000)`
 	exec(write, 0)
 	for range 2 {
