@@ -2,6 +2,7 @@ package connector
 
 import (
 	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/internal/params"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -125,7 +126,7 @@ func fullFor(e *schema.Event, has *schema.Amounts, isSet bool, sanctions int) *r
 			return nil
 		}
 		if has.GetSanctions() >= int64(sanctions) {
-			return rpc.Full("the channel has as many mutes and bans as it takes; lift some, such as those that have ended", sanctions)
+			return params.FullOfSanctions(sanctions)
 		}
 		if has.GetAllSanctions() >= schema.MaxSanctions {
 			return rpc.Full("the channel's partition has as many mutes and bans as it takes; lift some, such as those that have ended", schema.MaxSanctions)

@@ -108,7 +108,7 @@ func (o *owner) judgeSanctions(ctx context.Context, a *params.Act) (*rpc.Error, 
 	if err != nil || has < most {
 		return nil, err
 	}
-	return rpc.Full("the channel has as many mutes and bans as it takes; lift some, such as those that have ended", most), nil
+	return params.FullOfSanctions(most), nil
 }
 
 // look reads history, in which what was appended before is. What keeps it from that is

@@ -249,11 +249,17 @@ func (o *owner) append(ctx context.Context, a *params.Act) error {
 		return fmt.Errorf("encode an event: %w", err)
 	}
 	rec := eventlog.Record{Key: []byte(a.Channel), Value: value}
+	if err := write(ctx, o.producer, partition, rec, func(ack eventlog.Ack) { o.acked(partition, ack) }); err != nil {
+		return err
+	}
+	o.counters[partition]++
+	return nil
+}
+
+// write appends a record, once the producer's queue has room for it.
+func write(ctx context.Context, to *eventlog.Producer, partition int, rec eventlog.Record, done func(eventlog.Ack)) error {
 	for {
-		err := o.producer.Append(partition, rec, func(ack eventlog.Ack) { o.acked(partition, ack) })
-		if err == nil {
-			break
-		}
+		err := to.Append(partition, rec, done)
 		if !errors.Is(err, eventlog.ErrQueueFull) {
 			return err
 		}
@@ -261,8 +267,6 @@ func (o *owner) append(ctx context.Context, a *params.Act) error {
 			return ctx.Err()
 		}
 	}
-	o.counters[partition]++
-	return nil
 }
 
 // acked takes note of what the log has answered. It runs on the producer's goroutine.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
-	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -69,22 +68,15 @@ func (o *owner) reject(ctx context.Context, rec *eventlog.Record, bad *rpc.Error
 		out.Value = out.Value[:rejectedValue]
 		out.Headers = append(out.Headers, eventlog.Header{Key: headerCut, Value: strconv.AppendInt(nil, int64(n), 10)})
 	}
-	for {
-		err := o.rejected.Append(0, out, func(ack eventlog.Ack) {
-			if ack.Err != nil {
-				o.fail(notRejected(ack.Err))
-			}
-		})
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, eventlog.ErrQueueFull):
-			return notRejected(err)
+	err := write(ctx, o.rejected, 0, out, func(ack eventlog.Ack) {
+		if ack.Err != nil {
+			o.fail(notRejected(ack.Err))
 		}
-		if !roles.Sleep(ctx, roomPoll) {
-			return ctx.Err()
-		}
+	})
+	if err != nil && ctx.Err() == nil {
+		return notRejected(err)
 	}
+	return err
 }
 
 // notRejected says that a rejection is not written. It wraps nothing: what is wrong with

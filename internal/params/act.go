@@ -92,3 +92,21 @@ var readers = map[string]func(*reader) *rpc.Error{
 	rpc.MethodPurge:  (*reader).purge,
 	rpc.MethodSet:    (*reader).set,
 }
+
+// common are the params that changes and moderators' acts have.
+type common struct {
+	Channel string  `json:"channel"`
+	ID      *string `json:"id"`
+	Retry   bool    `json:"retry"`
+}
+
+// named reads the params of an act, of which given are a part. Their id is to be checked.
+func (r *reader) named(params any, given *common) *rpc.Error {
+	bad := rpc.Decode(r.params, params)
+	r.act.Channel = given.Channel
+	if bad != nil {
+		return bad
+	}
+	r.act.ID, r.act.Retry = given.ID, given.Retry
+	return CheckName("channel", given.Channel)
+}

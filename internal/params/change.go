@@ -9,28 +9,21 @@ import (
 
 // toChange are the params that all changes of a message have.
 type toChange struct {
-	Channel string  `json:"channel"`
-	Seq     int64   `json:"seq"`
-	Epoch   string  `json:"epoch"`
-	ID      *string `json:"id"`
-	Retry   bool    `json:"retry"`
+	common
+	Seq   int64  `json:"seq"`
+	Epoch string `json:"epoch"`
 }
 
-// target reads the params of a change, of which common are a part.
-func (r *reader) target(params any, common *toChange) *rpc.Error {
-	bad := rpc.Decode(r.params, params)
-	r.act.Channel = common.Channel
-	if bad != nil {
+// target reads the params of a change, of which given are a part.
+func (r *reader) target(params any, given *toChange) *rpc.Error {
+	if bad := r.named(params, &given.common); bad != nil {
 		return bad
 	}
-	if bad := CheckName("channel", common.Channel); bad != nil {
+	if bad := CheckSeq(given.Seq); bad != nil {
 		return bad
 	}
-	if bad := CheckSeq(common.Seq); bad != nil {
-		return bad
-	}
-	r.act.ID, r.act.Retry, r.act.Target, r.act.Epoch = common.ID, common.Retry, common.Seq, common.Epoch
-	return checkID(common.ID)
+	r.act.Target, r.act.Epoch = given.Seq, given.Epoch
+	return checkID(given.ID)
 }
 
 // changes makes the act of a change of a message.

@@ -145,3 +145,8 @@ func depth(value []byte) (deepest int) {
 	}
 	return deepest
 }
+
+// FullOfSanctions is the error for a mute or a ban beyond those that a channel takes.
+func FullOfSanctions(most int) *rpc.Error {
+	return rpc.Full("the channel has as many mutes and bans as it takes; lift some, such as those that have ended", most)
+}

@@ -8,39 +8,27 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-// toModerate are the params that moderators' acts have in common.
-type toModerate struct {
-	Channel string  `json:"channel"`
-	ID      *string `json:"id"`
-	Retry   bool    `json:"retry"`
-}
-
 // aboutUser are those of acts that are about a user.
 type aboutUser struct {
-	toModerate
+	common
 	User string `json:"user"`
 }
 
-// moderation reads the params of a moderator's act, of which common are a part.
-func (r *reader) moderation(params any, common *toModerate) *rpc.Error {
-	bad := rpc.Decode(r.params, params)
-	r.act.Channel = common.Channel
-	if bad != nil {
+// moderation reads the params of a moderator's act, of which given are a part.
+func (r *reader) moderation(params any, given *common) *rpc.Error {
+	if bad := r.named(params, given); bad != nil {
 		return bad
 	}
-	if bad := CheckName("channel", common.Channel); bad != nil {
-		return bad
-	}
-	r.act.ID, r.act.Retry, r.act.Moderates = common.ID, common.Retry, true
-	return checkID(common.ID)
+	r.act.Moderates = true
+	return checkID(given.ID)
 }
 
 // about reads the params of an act about a user.
-func (r *reader) about(params any, common *aboutUser) *rpc.Error {
-	if bad := r.moderation(params, &common.toModerate); bad != nil {
+func (r *reader) about(params any, given *aboutUser) *rpc.Error {
+	if bad := r.moderation(params, &given.common); bad != nil {
 		return bad
 	}
-	return CheckName("user", common.User)
+	return CheckName("user", given.User)
 }
 
 // sanctions makes the act whose event is e, which is given what sanctions have in
@@ -145,13 +133,13 @@ func (r *reader) purge() *rpc.Error {
 
 func (r *reader) set() *rpc.Error {
 	var p struct {
-		toModerate
+		common
 		Slow   *int64          `json:"slow"`
 		Frozen *bool           `json:"frozen"`
 		Topic  *string         `json:"topic"`
 		Data   json.RawMessage `json:"data"`
 	}
-	if bad := r.moderation(&p, &p.toModerate); bad != nil {
+	if bad := r.moderation(&p, &p.common); bad != nil {
 		return bad
 	}
 	switch {
