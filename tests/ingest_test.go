@@ -72,11 +72,13 @@ func TestIngestBesideUp(t *testing.T) {
 	start(t, "up", "--listen", addr, "--data", data)
 	ada := enter(t, served(t, addr), "ada")
 	ada.join("orders/17")
+	var at stack.Addresses
+	eventually(t, "the stack says where it is", func() bool {
+		var err error
+		at, err = stack.ReadAddresses(data)
+		return err == nil
+	})
 	start(t, "ingest", "--data", data)
-	at, err := stack.ReadAddresses(data)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cluster, err := at.Log()
 	if err != nil {
 		t.Fatal(err)
