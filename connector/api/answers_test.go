@@ -111,7 +111,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			return append(b, page...)
 		}, nil)
 	}), "shop")
-	s.answers = quota.NewPool(room, smallAnswer)
+	s.callers.answers = quota.NewPool(room, smallAnswer)
 	var requests []string
 	for i := range each {
 		requests = append(requests, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"history","params":{"channel":"%d"}}`, i))
@@ -132,7 +132,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		_, text, err := post(t.Context(), at, keys[0], `{"jsonrpc":"2.0","id":1,"method":"history"}`)
 		return err == nil && strings.Contains(text, `"code":1007`)
 	})
-	if used := s.answers.Used(); used > room+clients*smallAnswer {
+	if used := s.callers.answers.Used(); used > room+clients*smallAnswer {
 		t.Errorf("%d bytes of answers are kept, there is room for %d", used, room)
 	}
 	for _, body := range []string{`{"jsonrpc":"2.0","id":1,"method":"small"}`, `[{"jsonrpc":"2.0","id":1,"method":"small"}]`} {
@@ -143,11 +143,11 @@ func TestAnswersAreBounded(t *testing.T) {
 	for _, c := range slow {
 		_ = c.Close()
 	}
-	eventually(t, "nothing counts any more", func() bool { return s.answers.Used() == 0 })
+	eventually(t, "nothing counts any more", func() bool { return s.callers.answers.Used() == 0 })
 	if _, text, err := post(t.Context(), at, keys[0], body); err != nil || strings.Count(text, `"result":"x`) == 0 {
 		t.Errorf("once there is room, the answer has %d bytes, %v", len(text), err)
 	}
-	eventually(t, "nothing counts after that either", func() bool { return s.answers.Used() == 0 })
+	eventually(t, "nothing counts after that either", func() bool { return s.callers.answers.Used() == 0 })
 	_ = s.Close()
 	<-served
 }

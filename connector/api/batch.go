@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -93,7 +92,7 @@ func (s *Server) batch(r *request, text []byte) {
 	if !drawn(r, len(all)) {
 		return
 	}
-	b := &batch{by: r.by, host: s.cfg.Host, answers: s.answers, w: r.w, turns: make(chan struct{}, sideBySide), last: map[string]chan struct{}{}}
+	b := &batch{by: r.by, host: s.cfg.Host, w: r.w, turns: make(chan struct{}, sideBySide), last: map[string]chan struct{}{}}
 	for _, v := range all {
 		b.take(r.Context(), v)
 	}
@@ -102,13 +101,12 @@ func (s *Server) batch(r *request, text []byte) {
 
 // batch gathers the answers to one.
 type batch struct {
-	by      *Caller
-	host    Host
-	answers *quota.Pool              // of the server
-	turns   chan struct{}            // a slot for each request that waits
-	last    map[string]chan struct{} // by channel: closed when the last request that waits is answered
-	work    sync.WaitGroup           // those that are not answered
-	held    atomic.Int64             // bytes of answers that are not taken
+	by    *Caller
+	host  Host
+	turns chan struct{}            // a slot for each request that waits
+	last  map[string]chan struct{} // by channel: closed when the last request that waits is answered
+	work  sync.WaitGroup           // those that are not answered
+	held  atomic.Int64             // bytes of answers that are not taken
 
 	// sending is held while something is sent, which may take its time. Lock order:
 	// sending, then mu.
@@ -216,7 +214,7 @@ func (b *batch) fit(id json.RawMessage, write func([]byte) []byte) *rpc.Error {
 	before := len(b.out)
 	b.out = rpc.AppendResponse(b.out, id, write)
 	n := len(b.out) - before
-	if !b.answers.Reserve(&b.held, n, math.MaxInt) {
+	if !b.by.answers.Reserve(&b.held, n, math.MaxInt) {
 		b.out = slices.Clone(b.out[:before])
 		return rpc.Unavailable(1000)
 	}
@@ -245,7 +243,7 @@ func (b *batch) gathered(least int) (out []byte, counted int) {
 
 // send sends a part of the answer. The lock sending is held.
 func (b *batch) send(out []byte, counted int) {
-	defer b.answers.Release(&b.held, counted)
+	defer b.by.answers.Release(&b.held, counted)
 	if len(out) == 0 {
 		return
 	}
@@ -270,7 +268,7 @@ func (b *batch) finish(ctx context.Context) {
 	out, counted := b.gathered(0)
 	b.mu.Lock()
 	b.over = true
-	b.answers.Release(&b.held, b.counted) // of what came just now
+	b.by.answers.Release(&b.held, b.counted) // of what came just now
 	b.mu.Unlock()
 	if !b.written && len(out) == 0 {
 		b.w.WriteHeader(http.StatusNoContent)

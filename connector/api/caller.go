@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -25,6 +26,8 @@ type callers struct {
 	tokens  *identity.Verifier // nil: none are taken
 	revoked func(name string, t identity.Stamp) bool
 	rate    int // requests a second of each; 0: any
+	// Of bytes that all of them have the server keep.
+	bodies, answers *quota.Pool
 
 	mu     sync.Mutex
 	shares map[string]*share // by name
@@ -68,13 +71,18 @@ func (c *callers) identify(ctx context.Context, r *http.Request) (*Caller, error
 
 func (c *callers) caller(name string, may *grants.Matcher) *Caller {
 	s := c.share(name)
-	return &Caller{Key: name, May: may, Turns: s.turns, Draw: func(n int) (time.Duration, bool) { return draw(s.bucket, n, time.Now()) }}
+	return &Caller{
+		Key: name, May: may, Turns: s.turns, bodies: s.bodies, answers: s.answers,
+		Draw: func(n int) (time.Duration, bool) { return draw(s.bucket, n, time.Now()) },
+	}
 }
 
 // share is what one caller may take of what all have.
 type share struct {
 	bucket *rate.Limiter // nil: any number of requests
 	turns  chan struct{}
+
+	bodies, answers *quota.Pool
 }
 
 func (c *callers) share(name string) *share {
@@ -85,7 +93,7 @@ func (c *callers) share(name string) *share {
 		if len(c.shares) >= maxShares {
 			clear(c.shares) // whoever asks all the time has a full one for a moment
 		}
-		s = &share{turns: make(chan struct{}, turnsOfCaller)}
+		s = &share{turns: make(chan struct{}, turnsOfCaller), bodies: c.bodies.Part(bodiesOfKey), answers: c.answers.Part(answersOfKey)}
 		if c.rate > 0 {
 			// A broadcast draws for all of its channels at once.
 			s.bucket = rate.NewLimiter(rate.Limit(c.rate), max(c.rate, rpc.MaxBroadcast))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/grants"
+	"github.com/parley-chat/parley/connector/quota"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -23,6 +24,8 @@ type Caller struct {
 	// Turns has a slot for each of its requests that may wait at once, so that it leaves
 	// room to others; nil: any number.
 	Turns chan struct{}
+
+	bodies, answers *quota.Pool // its share of the server's
 }
 
 // Answer takes the answer to a request: what appends the result, or an error. It is

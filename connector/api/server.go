@@ -31,11 +31,13 @@ const (
 	// MaxBatch is how many requests a batch may have.
 	MaxBatch = 100
 
-	bodies = 64 << 20 // bytes of all that are being carried out, together
+	bodies      = 64 << 20 // bytes of all that are being carried out, together
+	bodiesOfKey = bodies / 4
 	// Bytes of answers that are not taken yet, together. Small ones there is room for
 	// beyond.
-	answers     = 256 << 20
-	smallAnswer = 64 << 10
+	answers      = 256 << 20
+	answersOfKey = answers / 4
+	smallAnswer  = 64 << 10
 
 	headTimeout    = 5 * time.Second
 	requestTimeout = 30 * time.Second // for all of a request to be read
@@ -67,16 +69,17 @@ type Server struct {
 	callers *callers
 	routes  map[string]map[string]func(*request) // by path and HTTP method
 	server  *plain.Server
-	bodies  *quota.Pool
-	answers *quota.Pool
 	doc     []byte // the OpenAPI document
 }
 
 // NewServer returns a server that Serve starts.
 func NewServer(cfg Config) *Server {
 	s := &Server{
-		cfg: cfg, bodies: quota.NewPool(bodies, 0), answers: quota.NewPool(answers, smallAnswer), doc: Document(cfg.Version),
-		callers: &callers{keys: cfg.Keys, tokens: cfg.Tokens, revoked: cfg.Revoked, rate: cfg.Rate, shares: map[string]*share{}},
+		cfg: cfg, doc: Document(cfg.Version),
+		callers: &callers{
+			keys: cfg.Keys, tokens: cfg.Tokens, revoked: cfg.Revoked, rate: cfg.Rate, shares: map[string]*share{},
+			bodies: quota.NewPool(bodies, 0), answers: quota.NewPool(answers, smallAnswer),
+		},
 	}
 	s.routes = map[string]map[string]func(*request){
 		"/v1/rpc":          {http.MethodPost: s.rpc},
@@ -214,12 +217,12 @@ func (s *Server) body(r *request) (text []byte, done func(), ok bool) {
 		size = MaxRequest
 	}
 	held := new(atomic.Int64)
-	if !s.bodies.Reserve(held, size, math.MaxInt) {
+	if !r.by.bodies.Reserve(held, size, math.MaxInt) {
 		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, MaxRequest)) // or the answer may be lost
 		busy(r.w)
 		return nil, nil, false
 	}
-	done = func() { s.bodies.Release(held, size) }
+	done = func() { r.by.bodies.Release(held, size) }
 	text, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, MaxRequest))
 	if err == nil {
 		return text, done, true
@@ -280,10 +283,10 @@ func (s *Server) one(ctx context.Context, by *Caller, r rpc.Request) (result []b
 	select {
 	case a := <-answer:
 		held, size := new(atomic.Int64), len(a.result)
-		if !s.answers.Reserve(held, size, math.MaxInt) {
+		if !by.answers.Reserve(held, size, math.MaxInt) {
 			return nil, sent, rpc.Unavailable(1000)
 		}
-		return a.result, func() { s.answers.Release(held, size) }, a.bad
+		return a.result, func() { by.answers.Release(held, size) }, a.bad
 	case <-ctx.Done():
 		return nil, sent, rpc.Unavailable(1000)
 	}

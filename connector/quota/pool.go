@@ -9,10 +9,15 @@ import "sync/atomic"
 type Pool struct {
 	limit, share int64
 	used         atomic.Int64
+	of           *Pool // what it is a part of; nil: of nothing
 }
 
 // NewPool bounds bytes at limit, and leaves each holder a share beyond it.
 func NewPool(limit, share int) *Pool { return &Pool{limit: int64(limit), share: int64(share)} }
+
+// Part is a pool of its own for some of the holders, which are bound by both. What they
+// have beyond them is as in p.
+func (p *Pool) Part(limit int) *Pool { return &Pool{limit: int64(limit), share: p.share, of: p} }
 
 // Reserve counts n bytes more, unless that is too much. held is what one holder
 // holds of the pool, and most what it may hold.
@@ -20,8 +25,11 @@ func (p *Pool) Reserve(held *atomic.Int64, n, most int) bool {
 	if p == nil {
 		return true
 	}
-	own, all := held.Add(int64(n)), p.used.Add(int64(n))
-	if own <= p.share || own <= int64(most) && all <= p.limit {
+	own, fits := held.Add(int64(n)), true
+	for q := p; q != nil; q = q.of {
+		fits = q.used.Add(int64(n)) <= q.limit && fits
+	}
+	if own <= p.share || own <= int64(most) && fits {
 		return true
 	}
 	p.Release(held, n)
@@ -30,9 +38,12 @@ func (p *Pool) Reserve(held *atomic.Int64, n, most int) bool {
 
 // Release counts n bytes less.
 func (p *Pool) Release(held *atomic.Int64, n int) {
-	if p != nil {
-		held.Add(-int64(n))
-		p.used.Add(-int64(n))
+	if p == nil {
+		return
+	}
+	held.Add(-int64(n))
+	for q := p; q != nil; q = q.of {
+		q.used.Add(-int64(n))
 	}
 }
 
