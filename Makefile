@@ -39,7 +39,7 @@ export LISTEN DATA STACK PARTS PLATFORMS WITHOUT_ENGINE
 .PHONY: up down ps logs clean-data
 .PHONY: build release release-image publish kafka jaeger generate docs screenshots
 .PHONY: test rehearse test-go test-web test-parking test-websocket test-api test-pomelo test-release test-deploy test-docker bad-input fuzz lint audit sim
-.PHONY: bench floods hostile chaos soak once handover storm planted
+.PHONY: bench bench-curves floods hostile chaos soak once handover storm planted
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -102,6 +102,7 @@ test: check race-check $(ENGINE) $(PAGE) test-go test-web ## run the tests, all 
 test-go: $(ENGINE)
 	go test $(RACE) -p 3 -parallel 4 -timeout 20m -skip '$(REHEARSALS)' ./tests ./...
 	cd examples/token-endpoint && go vet ./... && go test $(RACE) ./...
+	cd tests/bench/curves && go vet ./... && go test ./...
 
 rehearse: check race-check $(ENGINE) ## run the tests of what operators do: backup, restore, upgrade, full disks, sizes (minutes)
 	go test $(RACE) -count=1 -timeout 20m -run '$(REHEARSALS)' ./tests ./tests/chaos
@@ -173,6 +174,11 @@ docs: check $(DOCS) $(WEB) ## render the client protocol and the SDK's reference
 
 bench: build ## measure this machine (minutes; PEER=bin/centrifugo: Centrifugo in turns with it)
 	go run ./tests/bench --binary $(BIN) $(if $(PEER),--peer $(PEER))
+
+# What was measured is drawn although a curve has failed.
+bench-curves: build ## measure growth curves of this machine, draw them in docs/images/curves (half an hour; ONLY=members or another: that one)
+	@failed=0; go run ./tests/bench --binary $(BIN) --curves docs/images/curves $(if $(ONLY),--only $(ONLY)) || failed=1; \
+	cd tests/bench/curves && go run . ../../../docs/images/curves && exit $$failed
 
 floods: build ## flood this machine's Parley, see that it keeps its bounds of memory (minutes)
 	go run ./tests/bench --binary $(BIN) --only floods

@@ -9,16 +9,25 @@ import (
 	"time"
 )
 
-// hall is one channel with many members, the first of whom publish.
+// hall is a channel with many members, or several with as many each.
 type hall struct {
-	wire    wire
-	channel string
-	cpu     func() time.Duration // of all that serves it
-	members []*raw
-	chats   atomic.Int64 // received, by all
+	wire     wire
+	name     string
+	each     int                  // members of a channel
+	seconds  int                  // for which a rate is kept up
+	cpu      func() time.Duration // of all that serves it
+	members  []*raw
+	speakers []speaker    // who publish, one after the other
+	chats    atomic.Int64 // received, by all
 
 	mu   sync.Mutex
 	ages []time.Duration // of every fiftieth member
+}
+
+// speaker is a member who publishes in a channel.
+type speaker struct {
+	member  *raw
+	channel string
 }
 
 // hallSeconds is for how long a rate is kept up.
@@ -33,9 +42,9 @@ type fanned struct {
 	inTime, complete bool    // p99 is within 250 ms; nothing is missing
 }
 
-// openHall has members enter, each by enter.
+// openHall has members enter a channel, each by enter. The first ten publish.
 func openHall(w wire, channel string, members int, cpu func() time.Duration, enter func(user, channel string) (*raw, error)) (*hall, error) {
-	h := &hall{wire: w, channel: channel, cpu: cpu}
+	h := &hall{wire: w, name: channel, each: members, seconds: hallSeconds, cpu: cpu}
 	for i := range members {
 		r, err := enter(fmt.Sprint("m", i), channel)
 		if err != nil {
@@ -43,6 +52,9 @@ func openHall(w wire, channel string, members int, cpu func() time.Duration, ent
 			return nil, err
 		}
 		h.members = append(h.members, r)
+		if i < 10 {
+			h.speakers = append(h.speakers, speaker{r, channel})
+		}
 		go h.follow(r, i%50 == 0)
 	}
 	time.Sleep(2 * time.Second) // until everybody has received everybody's join
@@ -76,19 +88,19 @@ func (h *hall) follow(r *raw, timed bool) {
 	}
 }
 
-// at has ten members publish that many messages a second, for five seconds.
+// at has the speakers publish that many messages a second.
 func (h *hall) at(ctx context.Context, rate int) fanned {
-	const publishers, seconds = 10, hallSeconds
 	h.mu.Lock()
 	h.ages = nil
 	h.mu.Unlock()
 	before, used, begin := h.chats.Load(), h.cpu(), time.Now()
 	next := 0
-	pace(rate, rate*seconds, func() bool {
+	pace(rate, rate*h.seconds, func() bool {
 		next++
-		return h.wire.chat(h.members[next%publishers], h.channel) == nil && ctx.Err() == nil
+		s := h.speakers[next%len(h.speakers)]
+		return h.wire.chat(s.member, s.channel) == nil && ctx.Err() == nil
 	})
-	want := before + int64(rate*seconds*len(h.members))
+	want := before + int64(rate*h.seconds*h.each)
 	for wait := time.Now(); h.chats.Load() < want && time.Since(wait) < 5*time.Second; {
 		time.Sleep(time.Millisecond)
 	}
@@ -100,7 +112,7 @@ func (h *hall) at(ctx context.Context, rate int) fanned {
 	f := fanned{rate: rate, perSecond: delivered / took.Seconds(), p50: quantile(h.ages, .5), p99: quantile(h.ages, .99), cpu: used.Seconds() / delivered * 1e6}
 	f.complete = h.chats.Load() >= want
 	f.inTime = f.p99 <= 250*time.Millisecond
-	fmt.Fprintf(os.Stderr, "%s at %d messages/s: %s\n", h.channel, rate, f)
+	fmt.Fprintf(os.Stderr, "%s at %d messages/s: %s\n", h.name, rate, f)
 	return f
 }
 

@@ -49,7 +49,7 @@ type bench struct {
 type options struct {
 	history, searched, members, clients, hostile int
 	duration                                     time.Duration
-	attack, pomelo, peer                         string
+	attack, pomelo, peer, curves                 string
 }
 
 func main() {
@@ -64,6 +64,7 @@ func main() {
 	flag.StringVar(&o.pomelo, "pomelo", "", "folder of an application of pomelo to measure beside, tests/bench/pomelo; default: none")
 	flag.StringVar(&o.peer, "peer", "", "Centrifugo's binary, to measure it in turns with Parley; --only is rooms, fanout or idle then; default: none")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
+	flag.StringVar(&o.curves, "curves", "", "folder to write growth curves into, as data; --only is one of them then; default: none")
 	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, search, api, revocation, or floods, idle, hostile; default: all but the last three")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -85,13 +86,10 @@ func run(ctx context.Context, binary, only string, o options) error {
 			return err
 		}
 	}
-	data, err := os.MkdirTemp("", "parley-bench")
-	if err != nil {
-		return err
+	if o.curves != "" {
+		return curves(ctx, binary, only, o.curves)
 	}
-	defer os.RemoveAll(data)
-	b := &bench{data: filepath.Join(data, "data"), log: data + ".log"}
-	stop, err := b.start(ctx, binary, only)
+	b, stop, err := serve(ctx, binary, only)
 	if err != nil {
 		return err
 	}
@@ -109,6 +107,21 @@ func run(ctx context.Context, binary, only string, o options) error {
 		return errors.New(b.failed)
 	}
 	return nil
+}
+
+// serve starts the server on empty data, which stop deletes.
+func serve(ctx context.Context, binary, only string) (b *bench, stop func(), err error) {
+	data, err := os.MkdirTemp("", "parley-bench")
+	if err != nil {
+		return nil, nil, err
+	}
+	b = &bench{data: filepath.Join(data, "data"), log: data + ".log"}
+	end, err := b.start(ctx, binary, only)
+	if err != nil {
+		_ = os.RemoveAll(data)
+		return nil, nil, err
+	}
+	return b, func() { end(); _ = os.RemoveAll(data) }, nil
 }
 
 // start starts the server and waits until it is ready.

@@ -2,18 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
-
-	"github.com/parley-chat/parley/internal/embedded"
-	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
 const (
@@ -22,15 +16,6 @@ const (
 	pausedFor    = 5 * time.Second
 	mostRevoking = time.Second
 )
-
-// fleet is a Parley of several processes, of which three are connectors.
-type fleet struct {
-	binary, dir, kafka string
-	tokens             *issuer
-	processes          []*exec.Cmd
-	connectors         []*exec.Cmd
-	addrs              []string // of these
-}
 
 // revocation measures how long a revoked token lasts, on every connector, also
 // on one that was paused meanwhile, from its waking.
@@ -42,7 +27,10 @@ func (b *bench) revocation(ctx context.Context, binary string) error {
 	defer os.RemoveAll(dir)
 	f := &fleet{binary: binary, dir: dir}
 	defer f.stop()
-	if err := f.start(ctx); err != nil {
+	if f.tokens, err = newIssuer(dir); err != nil {
+		return err
+	}
+	if err := f.start(ctx, 3); err != nil {
 		return fmt.Errorf("%w; the logs are in %s", err, dir)
 	}
 	var awake, woken []time.Duration
@@ -109,81 +97,4 @@ func (f *fleet) revoke(ctx context.Context, n int, pausing bool) (took, late []t
 		}
 	}
 	return took, late, nil
-}
-
-func (f *fleet) start(ctx context.Context) (err error) {
-	if f.tokens, err = newIssuer(f.dir); err != nil {
-		return err
-	}
-	var history string
-	for _, at := range []*string{&f.kafka, &history} {
-		if *at, err = freeport.Address(); err != nil {
-			return err
-		}
-	}
-	store := filepath.Join(f.dir, "clickhouse")
-	password := filepath.Join(store, embedded.ClickHousePasswordFile)
-	if err := errors.Join(os.MkdirAll(store, 0o700), os.WriteFile(password, []byte("of-a-measurement-alone"), 0o600)); err != nil {
-		return err
-	}
-	dsn := "clickhouse://" + embedded.User + "@" + history + "/default"
-	common := []string{"--kafka", f.kafka, "--admin", ""}
-	stored := append([]string{"--clickhouse", dsn, "--clickhouse-password-file", password}, common...)
-	_, err = f.launch("broker", "--open", "--listen", f.kafka, "--data", filepath.Join(f.dir, "broker"), "--admin", "")
-	for _, args := range [][]string{
-		{"clickhouse", "--listen", history, "--data", store, "--admin", ""},
-		append([]string{"projector"}, stored...),
-		append([]string{"chatworker"}, common...),
-	} {
-		if err == nil {
-			_, err = f.launch(args...)
-		}
-	}
-	for range 3 {
-		if err == nil {
-			err = f.connector(stored)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	for _, addr := range f.addrs {
-		if err := (&bench{addr: addr}).awaitReady(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *fleet) connector(flags []string) error {
-	addr, err := freeport.Address()
-	if err != nil {
-		return err
-	}
-	p, err := f.launch(append([]string{"connector", "--listen", addr, "--auth-key", f.tokens.file}, flags...)...)
-	f.connectors, f.addrs = append(f.connectors, p), append(f.addrs, addr)
-	return err
-}
-
-func (f *fleet) launch(args ...string) (*exec.Cmd, error) {
-	cmd := exec.Command(f.binary, args...)
-	out, err := os.Create(filepath.Join(f.dir, fmt.Sprintf("%d-%s.log", len(f.processes), strings.Fields(args[0])[0])))
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close()
-	cmd.Stdout, cmd.Stderr = out, out
-	f.processes = append(f.processes, cmd)
-	return cmd, cmd.Start()
-}
-
-// stop ends all processes, those that need others first.
-func (f *fleet) stop() {
-	for _, p := range slices.Backward(f.processes) {
-		if p.Process != nil {
-			_ = p.Process.Signal(syscall.SIGCONT)
-			_ = p.Process.Kill()
-			_ = p.Wait()
-		}
-	}
 }

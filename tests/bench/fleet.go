@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/freeport"
+	"github.com/parley-chat/parley/internal/testing/kraft"
+)
+
+// fleet is a Parley of several processes.
+type fleet struct {
+	binary, dir, kafka string
+	tokens             *issuer  // nil: nobody needs a token
+	flags              []string // more of the connectors
+	apache             bool     // Apache Kafka is the broker, in place of the embedded one
+	cluster            *kraft.Cluster
+	processes          []*process
+	connectors         []*exec.Cmd
+	addrs              []string // of these
+	common, stored     []string // flags of all roles, and of those that need ClickHouse
+}
+
+// process is one of a fleet, by the command that it runs.
+type process struct {
+	*exec.Cmd
+	role, admin string
+	args        []string
+}
+
+// start starts servers, a projector, a worker and that many connectors, and waits until
+// these are ready.
+func (f *fleet) start(ctx context.Context, connectors int) error {
+	err := f.startServers(ctx)
+	if err == nil {
+		_, err = f.launch(append([]string{"projector"}, f.stored...)...)
+	}
+	if err == nil {
+		_, err = f.launch(append([]string{"chatworker"}, f.common...)...)
+	}
+	for range connectors {
+		if err == nil {
+			err = f.connector()
+		}
+	}
+	for _, addr := range f.addrs {
+		if err == nil {
+			err = (&bench{addr: addr}).awaitReady(ctx)
+		}
+	}
+	return err
+}
+
+// startServers starts the broker and ClickHouse.
+func (f *fleet) startServers(ctx context.Context) error {
+	if err := f.broker(ctx); err != nil {
+		return err
+	}
+	history, err := freeport.Address()
+	if err != nil {
+		return err
+	}
+	store := filepath.Join(f.dir, "clickhouse")
+	password := filepath.Join(store, embedded.ClickHousePasswordFile)
+	if err := errors.Join(os.MkdirAll(store, 0o700), os.WriteFile(password, []byte("of-a-measurement-alone"), 0o600)); err != nil {
+		return err
+	}
+	dsn := "clickhouse://" + embedded.User + "@" + history + "/default"
+	f.common = []string{"--kafka", f.kafka}
+	f.stored = append([]string{"--clickhouse", dsn, "--clickhouse-password-file", password}, f.common...)
+	_, err = f.launch("clickhouse", "--listen", history, "--data", store)
+	return err
+}
+
+func (f *fleet) broker(ctx context.Context) (err error) {
+	if !f.apache {
+		if f.kafka, err = freeport.Address(); err != nil {
+			return err
+		}
+		_, err = f.launch("broker", "--open", "--listen", f.kafka, "--data", filepath.Join(f.dir, "broker"))
+		return err
+	}
+	if f.cluster, err = kraft.Start(ctx, kraft.Config{Dir: f.dir}); err != nil {
+		return err
+	}
+	f.kafka = f.cluster.Nodes[0].Addr()
+	return nil
+}
+
+func (f *fleet) connector() error {
+	addr, err := freeport.Address()
+	if err != nil {
+		return err
+	}
+	args := slices.Concat([]string{"connector", "--listen", addr}, f.flags, f.stored)
+	if f.tokens != nil {
+		args = append(args, "--auth-key", f.tokens.file)
+	}
+	p, err := f.launch(args...)
+	if err != nil {
+		return err
+	}
+	f.connectors, f.addrs = append(f.connectors, p.Cmd), append(f.addrs, addr)
+	return nil
+}
+
+// launch starts a command of the program.
+func (f *fleet) launch(args ...string) (*process, error) {
+	admin, err := freeport.Address()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{exec.Command(f.binary, append(args, "--admin", admin)...), args[0], admin, args}
+	out, err := os.Create(filepath.Join(f.dir, fmt.Sprintf("%d-%s.log", len(f.processes), p.role)))
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	p.Stdout, p.Stderr = out, out
+	if err := p.Start(); err != nil {
+		return nil, err
+	}
+	f.processes = append(f.processes, p)
+	return p, nil
+}
+
+// end sends a signal that ends a process, and waits until it has.
+func (p *process) end(with syscall.Signal) error {
+	if err := p.Process.Signal(with); err != nil {
+		return err
+	}
+	var ended *exec.ExitError
+	if err := p.Wait(); err != nil && !errors.As(err, &ended) {
+		return err
+	}
+	return nil
+}
+
+// replace ends the newest process of a role by a signal, and starts another one.
+func (f *fleet) replace(role string, with syscall.Signal) error {
+	for i, p := range slices.Backward(f.processes) {
+		if p.role != role {
+			continue
+		}
+		if err := p.end(with); err != nil {
+			return err
+		}
+		f.processes = slices.Delete(f.processes, i, i+1)
+		_, err := f.launch(p.args...)
+		return err
+	}
+	return fmt.Errorf("there is no %s", role)
+}
+
+// cpu is what all processes that run have used.
+func (f *fleet) cpu() (total time.Duration) {
+	for _, pid := range f.pids("") {
+		total += familyCPU(pid)
+	}
+	return total
+}
+
+// pids are the processes of a role; "": all. Apache Kafka's is broker, too.
+func (f *fleet) pids(role string) (pids []int) {
+	if f.cluster != nil && (role == "" || role == "broker") {
+		pids = append(pids, f.cluster.Nodes[0].PID())
+	}
+	for _, p := range f.processes {
+		if role == "" || role == p.role {
+			pids = append(pids, p.Process.Pid)
+		}
+	}
+	return pids
+}
+
+// stop ends all processes, those that need others first.
+func (f *fleet) stop() {
+	for _, p := range slices.Backward(f.processes) {
+		_ = p.Process.Signal(syscall.SIGCONT)
+		_ = p.Process.Kill()
+		_ = p.Wait()
+	}
+	if f.cluster != nil {
+		f.cluster.Kill()
+	}
+}
