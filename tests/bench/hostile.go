@@ -4,13 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"regexp"
 	"slices"
 	"time"
-
-	"github.com/parley-chat/parley/internal/files"
 )
 
 const (
@@ -22,35 +19,16 @@ const (
 	eachAttack   = "each"
 )
 
-// needDescriptors refuses what cannot work: this process and the server have a
-// descriptor each for every connection.
-func needDescriptors(clients int) error {
-	most := mostConnections()
-	if clients <= most {
-		return nil
-	}
-	return fmt.Errorf("%d connections need %d file descriptors in this process and as many in the server, and the hard limit is %d: raise it (`ulimit -Hn %d`, as root), or take fewer (CLIENTS=%d)",
-		clients, clients+ownDescriptors, most+ownDescriptors, clients+ownDescriptors, most)
-}
-
-// ownDescriptors are the server's: 500 for plain requests, 256 and more for all else.
-const ownDescriptors = 1000
-
-// mostConnections is for how many there are descriptors.
-func mostConnections() int {
-	limit, err := files.Limit() // the runtime has raised it as far as it may
-	if err != nil {
-		return math.MaxInt
-	}
-	return int(min(limit, math.MaxInt32)) - ownDescriptors
-}
-
 // hostile has a crowd on one connector, first alone, then with hostile clients
 // in it, then alone again, and compares what the crowd notices.
 func (b *bench) hostile(ctx context.Context, o options) error {
-	clients, duration := o.clients, o.duration
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	clients, err := b.atMost(ctx, o.clients)
+	if err != nil {
+		return err
+	}
+	duration := o.duration
 	if clients < 100 {
 		return errTooSmall
 	}

@@ -13,6 +13,7 @@ const (
 	idleRoom  = 10  // members of a channel
 	idleComes = 500 // connections a second
 	idleWarm  = 500 // connections that come first, and are not counted
+	idleMost  = 20_000
 	idleRest  = 20 * time.Second
 )
 
@@ -25,9 +26,13 @@ func (b *bench) idle(ctx context.Context) error {
 			_ = r.conn.Close()
 		}
 	}()
+	most, err := b.atMost(ctx, idleWarm+idleMost)
+	if err != nil {
+		return err
+	}
 	before := int64(0)
-	for _, n := range []int{0, 5_000, 20_000} {
-		if n = min(n, mostConnections()-idleWarm); idleWarm+n <= len(all) && n > 0 {
+	for _, n := range []int{0, 5_000, idleMost} {
+		if n = min(n, most-idleWarm); idleWarm+n <= len(all) && n > 0 {
 			break
 		}
 		came := time.Now()

@@ -81,11 +81,6 @@ func run(ctx context.Context, binary, only string, o options) error {
 	case signallers:
 		return signallersOf(os.Stdin, os.Stdout)
 	}
-	if only == hostile {
-		if err := needDescriptors(o.clients); err != nil {
-			return err
-		}
-	}
 	if o.curves != "" {
 		return curves(ctx, binary, only, o.curves)
 	}
