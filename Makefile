@@ -165,7 +165,7 @@ $(DOCS): scripts/docs/package-lock.json
 
 # A browser then opens every page, to see that it is whole.
 screenshots: check $(ENGINE) $(PAGE) ## write pictures of the page in its states into docs/images (a minute)
-	cd web && PARLEY_SCREENSHOTS=../docs/images npx vitest run --project stack tests/stack/pictures.test.ts
+	cd web && PARLEY_SCREENSHOTS=../docs/images npx vitest run --project stack tests/stack/pictures.test.ts tests/stack/paths.test.ts
 
 docs: check $(DOCS) $(WEB) ## render the client protocol and the SDK's reference as pages in bin/docs
 	@node scripts/docs/render.js

@@ -213,6 +213,7 @@ test("the keyboard alone is enough", async () => {
 
   await page.locator(".message .more").first().focus();
   await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByText("Details").click();
   await page.getByRole("dialog").getByText("Position").waitFor();
   await page.keyboard.press("Escape");
   await until("focus to be back", () => page.evaluate(() => document.activeElement!.matches(".more")));
@@ -226,6 +227,7 @@ test("a message's position can be looked at", async () => {
   await until_shown(page, "look at me");
   await page.getByRole("button", { name: "Options for the message by bob" }).click({ force: true });
   const dialog = page.getByRole("dialog");
+  await dialog.getByText("Details").click();
   const { epoch } = bob.messages[0]!;
   for (const fact of [epoch, `${seq}`, `${bob.partition}`]) {
     await dialog.getByText(fact, { exact: true }).first().waitFor();

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
-import { between, type Frame } from "../support/between.ts";
 import { enter, findings, openWindow, say } from "../support/browser.ts";
 import { enterAs, memberOf, moderating } from "../support/guarded.ts";
 import { everything, tokenOf } from "../support/site.ts";
 import { browser, somebody } from "../support/stage.ts";
+import { start, still } from "../support/still.ts";
 import { until } from "../support/wait.ts";
 
 /**
@@ -23,25 +23,9 @@ mkdirSync(folder, { recursive: true });
 const desktop = { viewport: { width: 1080, height: 640 } };
 const phone = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true };
 
-/** When the pictures were taken. The channels have no numbers, for they are in them. */
-const start = Date.UTC(2026, 10, 23, 9, 41);
-
-/** Every message was written at the same time, whenever the picture is taken. */
-function still(frame: Frame): Frame {
-  const at = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(at);
-    if (typeof value !== "object" || value === null) return value;
-    const { time, seq } = value as { time?: unknown; seq?: unknown };
-    const entries = Object.entries(value).map(([key, inner]) => [key, at(inner)]);
-    const fixed = Object.fromEntries(entries);
-    return typeof time === "number" ? { ...fixed, time: start + 60_000 * Number(seq ?? 0) } : fixed;
-  };
-  return at(frame) as Frame;
-}
-
 async function open(options: BrowserContextOptions = desktop): Promise<Page> {
   const { page } = await openWindow(browser, { timezoneId: "UTC", ...options });
-  await between(page, (frame) => frame, still);
+  await still(page);
   return page;
 }
 

@@ -145,6 +145,7 @@ test("a trace can be opened where the server says where they are", async () => {
   await enter(page, inject("server"), "ada", fresh("trace"));
   await say(page, "traced");
   await page.getByRole("button", { name: "Options for the message by ada" }).click({ force: true });
+  await page.getByRole("dialog").getByText("Details").click();
   const link = page.getByRole("dialog").getByRole("link", { name: trace });
   expect(await link.getAttribute("href")).toBe(`https://traces.example/t/${trace}`);
 });

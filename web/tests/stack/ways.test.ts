@@ -49,7 +49,7 @@ test("the focus stays on a message, however far the list moves on", async () => 
   expect(await page.locator(".message", { hasText: "message 8" }).count()).toBe(0);
   expect(await page.locator(".message").count()).toBeLessThan(80);
   await page.keyboard.press("Enter");
-  await page.getByRole("dialog").getByText("Position").waitFor();
+  await page.getByRole("dialog").getByText("Details").waitFor();
   await page.keyboard.press("Escape");
   // It is where it belongs: whoever scrolls there finds it among its neighbours.
   await more.scrollIntoViewIfNeeded();

@@ -225,7 +225,7 @@ export const zh: Record<Key, string> = {
   noWriting: "你不能在此发言",
   noPrivateWriting: "你不能在此发送私信",
   checkAgain: "重新检查",
-  noChannel: "在左侧输入频道名称即可打开；如果还没有这个频道，将会新建。",
+  noChannel: "在频道列表中输入频道名称即可打开；如果还没有这个频道，将会新建。",
   invalidName: "名称无效",
   forbidden: "没有权限",
   tooManyChannels: "打开的频道过多",

@@ -224,7 +224,7 @@ export const en = {
   noWriting: "you cannot write here",
   noPrivateWriting: "you cannot write private messages here",
   checkAgain: "Check again",
-  noChannel: "Enter the name of a channel on the left to open it. If nobody has used the name yet, that creates the channel.",
+  noChannel: "Open a channel by its name, from the list of channels. If nobody has used the name yet, that creates the channel.",
   invalidName: "the name is not valid",
   forbidden: "forbidden",
   tooManyChannels: "too many channels are open",

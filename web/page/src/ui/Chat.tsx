@@ -109,7 +109,12 @@ export function Chat({ app }: { app: App }) {
             <Composer key={`to ${place}`} app={app} view={view} />
           </>
         ) : (
-          <p class="empty muted">{t("noChannel")}</p>
+          <div class="empty muted">
+            <p>{t("noChannel")}</p>
+            <button type="button" class="primary narrow-only" onClick={() => drawer.show("channels")}>
+              {t("channels")}
+            </button>
+          </div>
         )}
       </main>
       {view && (

@@ -57,35 +57,38 @@ function Facts({ app, subject }: { app: App; subject: Subject }) {
   const traces = app.client.value?.session?.traces;
   const trace = message.trace && traces?.replace("{trace}", encodeURIComponent(message.trace));
   return (
-    <dl>
-      <dt>{t("author")}</dt>
-      <dd dir="auto">{legible(message.user)}</dd>
-      <dt>{t("sentAt")}</dt>
-      <dd>{moment(message.time)}</dd>
-      {message.edited && (
-        <>
-          <dt>{t("edited")}</dt>
-          <dd>{moment(message.edited.time)}</dd>
-        </>
-      )}
-      <dt>{t("epoch")}</dt>
-      <dd>{message.epoch}</dd>
-      <dt>{t("partition")}</dt>
-      <dd>{partition}</dd>
-      <dt>{t("seq")}</dt>
-      <dd>{message.seq}</dd>
-      <dt>{t("id")}</dt>
-      <dd>{message.id}</dd>
-      {trace && /^https?:/.test(trace) && (
-        <>
-          <dt>{t("trace")}</dt>
-          <dd>
-            <a href={trace} target="_blank" rel="noopener noreferrer">
-              {message.trace}
-            </a>
-          </dd>
-        </>
-      )}
-    </dl>
+    <details>
+      <summary>{t("details")}</summary>
+      <dl>
+        <dt>{t("author")}</dt>
+        <dd dir="auto">{legible(message.user)}</dd>
+        <dt>{t("sentAt")}</dt>
+        <dd>{moment(message.time)}</dd>
+        {message.edited && (
+          <>
+            <dt>{t("edited")}</dt>
+            <dd>{moment(message.edited.time)}</dd>
+          </>
+        )}
+        <dt>{t("epoch")}</dt>
+        <dd>{message.epoch}</dd>
+        <dt>{t("partition")}</dt>
+        <dd>{partition}</dd>
+        <dt>{t("seq")}</dt>
+        <dd>{message.seq}</dd>
+        <dt>{t("id")}</dt>
+        <dd>{message.id}</dd>
+        {trace && /^https?:/.test(trace) && (
+          <>
+            <dt>{t("trace")}</dt>
+            <dd>
+              <a href={trace} target="_blank" rel="noopener noreferrer">
+                {message.trace}
+              </a>
+            </dd>
+          </>
+        )}
+      </dl>
+    </details>
   );
 }
