@@ -40,9 +40,9 @@ export interface ChannelSnapshot<Data = unknown> {
   /** The messages held, oldest first: the same array until one of them changes. */
   readonly messages: readonly Message<Data>[];
   /** Own messages that did not come back yet. */
-  readonly outbox: readonly Outgoing<Data>[];
+  readonly outbox: readonly Readonly<Outgoing<Data>>[];
   /** The gaps between `messages`. */
-  readonly gaps: readonly Gap[];
+  readonly gaps: readonly Readonly<Gap>[];
   /** The users here as far as loaded: the same array until one comes or leaves. */
   readonly members: readonly string[];
   /** How many users are here. */

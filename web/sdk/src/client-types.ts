@@ -35,13 +35,13 @@ export interface ClientOptions {
 
 /** What the connection is doing. */
 export type ClientState =
-  | { status: "idle" }
-  | { status: "connecting" }
-  | { status: "online" }
+  | { readonly status: "idle" }
+  | { readonly status: "connecting" }
+  | { readonly status: "online" }
   /** Connects again at `retryAt` (ms since the Unix epoch). */
-  | { status: "waiting"; retryAt: number; code: number; reason: string }
+  | { readonly status: "waiting"; readonly retryAt: number; readonly code: number; readonly reason: string }
   /** Does not connect again by itself; `error` says why, unless `close` was called. */
-  | { status: "closed"; error?: ParleyError };
+  | { readonly status: "closed"; readonly error?: ParleyError };
 
 /** The events of a {@link Client}, and what each passes to its listeners. */
 export type ClientEvents = {

@@ -4,17 +4,17 @@ import type { By } from "./protocol.js";
 /** A mute or a ban that nobody has lifted. */
 export interface Sanction {
   /** Whom it binds. */
-  user: string;
+  readonly user: string;
   /** What it is. */
-  action: "mute" | "ban";
+  readonly action: "mute" | "ban";
   /** When it ends, in milliseconds since the Unix epoch; absent: when it is lifted. */
-  until?: number;
+  readonly until?: number;
   /** Why, for people. */
-  reason?: string;
+  readonly reason?: string;
   /** Who did it. */
-  by: By;
+  readonly by: By;
   /** Where in the channel that was. */
-  seq: number;
+  readonly seq: number;
 }
 
 /** What a moderator did about a user: told to that user, and to moderators. */

@@ -7,54 +7,55 @@
 import type { Sanction, Sanctioned, Signal } from "./moderation-types.js";
 
 /** Who acted: a user, or a key of the server's API. */
-export type By = { user: string; key?: never } | { key: string; user?: never };
+export type By =
+  { readonly user: string; readonly key?: never } | { readonly key: string; readonly user?: never };
 
 /** How many users react with a name. */
 export interface Reaction {
   /** Usually an emoji; text from others all the same. */
-  name: string;
+  readonly name: string;
   /** At least 1. */
-  count: number;
+  readonly count: number;
 }
 
 /** One message of a channel; in a result it is as its changes have made it. */
 export interface WireMessage<Data = unknown> {
   /** The channel's name. */
-  channel: string;
+  readonly channel: string;
   /** Its position in the channel. */
-  seq: number;
+  readonly seq: number;
   /** The sender's own id for the message, unique per user and channel. */
-  id: string;
+  readonly id: string;
   /** Who wrote it. */
-  user: string;
+  readonly user: string;
   /** Present when the message is private to `user` and `to`. */
-  to?: string;
+  readonly to?: string;
   /** Its text. */
-  body: string;
+  readonly body: string;
   /** Milliseconds since the Unix epoch, for people to read: `seq` orders. */
-  time: number;
+  readonly time: number;
   /** The W3C trace id of the message's way through the system. */
-  trace?: string;
+  readonly trace?: string;
   /** What it is, for programs that show some messages in their own way; absent: text. */
-  type?: string;
+  readonly type?: string;
   /** What programs make of it, any JSON. */
-  data?: Data;
+  readonly data?: Data;
   /** The `seq` of the message that it answers, which need not be there. */
-  reply?: number;
+  readonly reply?: number;
   /** The users whom it is meant for. */
-  mentions?: string[];
+  readonly mentions?: readonly string[];
   /** What the user's token told of them, any JSON. */
-  info?: unknown;
+  readonly info?: unknown;
   /** Where no client sent it; `key` is the name of the key that did. */
-  origin?: "backend" | (string & {});
+  readonly origin?: "backend" | (string & {});
   /** The name of the API key, where one sent it. */
-  key?: string;
+  readonly key?: string;
   /** Its newest edit. */
-  edited?: { seq: number; time: number };
+  readonly edited?: Readonly<{ seq: number; time: number }>;
   /** Present when it was taken away; `body` is empty then. */
-  deleted?: { seq: number; time: number; by: By; reason?: string };
+  readonly deleted?: Readonly<{ seq: number; time: number; by: By; reason?: string }>;
   /** The one that has been there longest is first. */
-  reactions?: Reaction[];
+  readonly reactions?: readonly Reaction[];
 }
 
 /** A message that was edited or deleted, or with `purge` all of a user's from `since` on. */
@@ -100,21 +101,21 @@ export interface Reacted {
 /** What moderators have set of a channel. */
 export interface Settings {
   /** The seqs of the pinned messages, the newest pin first. */
-  pins: number[];
+  readonly pins: readonly number[];
   /** Seconds between two messages of a user; 0: no limit. */
-  slow: number;
+  readonly slow: number;
   /** Whether nobody but moderators may write. */
-  frozen: boolean;
+  readonly frozen: boolean;
   /** What the channel is about. */
-  topic: string;
+  readonly topic: string;
   /** What programs make of it, any JSON. */
-  data: unknown;
+  readonly data: unknown;
   /** Where in the channel it was set last; absent where nothing ever was. */
-  seq?: number;
+  readonly seq?: number;
   /** When that was. */
-  time?: number;
+  readonly time?: number;
   /** Who did it. */
-  by?: By;
+  readonly by?: By;
 }
 
 /** What the server accepts, given in the result of `hello`. */

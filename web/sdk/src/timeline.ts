@@ -7,11 +7,11 @@ import type { Changed, Reacted, Told, WireMessage } from "./protocol.js";
  */
 export interface Message<Data = unknown> extends WireMessage<Data> {
   /** The epoch in which `seq` counts. */
-  epoch: string;
+  readonly epoch: string;
   /** What one reacts with oneself. */
-  mine?: string[];
+  readonly mine?: readonly string[];
   /** What was done to it is not known in full: {@link Channel.read} asks for it. */
-  stale?: true;
+  readonly stale?: true;
 }
 
 /** Messages between these two seqs exist, but were too many to fetch. */
@@ -188,7 +188,7 @@ export class Timeline {
 
   #show(folded: Folded, epoch: string): Message {
     const { mine, stale } = folded;
-    const message: Message = { ...folded.shown, epoch };
+    const message: { -readonly [Field in keyof Message]: Message[Field] } = { ...folded.shown, epoch };
     if (mine.length > 0) message.mine = mine;
     if (stale) message.stale = true;
     this.#folds.set(message, folded);

@@ -218,7 +218,7 @@ test("a message far back is loaded with what is around it, and the gap is filled
 test("the settings say what is pinned, and who may see it asks for it", async () => {
   const one = server.say("bob", "one");
   const channel = await join();
-  const events: number[][] = [];
+  const events: (readonly number[])[] = [];
   channel.on("settings", ({ pins }) => events.push(pins));
   await channel.pin(one.seq);
   await until("the push", () => events.length === 1);

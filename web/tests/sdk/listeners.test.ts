@@ -74,6 +74,44 @@ test("a snapshot is the same until something changes, and never changes itself",
   for (let i = 1; i < seen.length; i++) expect(seen[i]!.messages.length).toBeGreaterThanOrEqual(seen[i - 1]!.messages.length);
 });
 
+test("by its types nobody changes a snapshot, nor what is in it", async () => {
+  server.say("bob", "before");
+  const client = make();
+  const { getSnapshot } = await client.join("lobby");
+  type Snapshot = ReturnType<typeof getSnapshot>;
+  // Compiled, and never called.
+  const spoil = (shown: Snapshot) => {
+    // @ts-expect-error: nor does the client's
+    client.getSnapshot().status = "online";
+    // @ts-expect-error: it never changes
+    shown.count = 2;
+    // @ts-expect-error: nor does the list
+    shown.messages.push(shown.messages[0]!);
+    // @ts-expect-error: nor a message
+    shown.messages[0]!.body = "after";
+    // @ts-expect-error: nor what is in it
+    shown.messages[0]!.reactions!.sort();
+    // @ts-expect-error: nor how often
+    shown.messages[0]!.reactions![0]!.count++;
+    // @ts-expect-error: nor whom it mentions
+    shown.messages[0]!.mentions!.sort();
+    // @ts-expect-error: nor what one reacts with
+    shown.messages[0]!.mine!.sort();
+    // @ts-expect-error: nor what waits
+    shown.outbox[0]!.status = "sent";
+    // @ts-expect-error: nor a gap
+    shown.gaps[0]!.from = 0;
+    // @ts-expect-error: nor what is set
+    shown.settings.pins.sort();
+    // @ts-expect-error: nor what binds one
+    shown.sanction!.until = 0;
+    // @ts-expect-error: nor what was refused
+    shown.forbidden.clear();
+  };
+  expect(spoil).toBeTypeOf("function");
+  expect(getSnapshot().messages.map(({ body }) => body)).toEqual(["before"]);
+});
+
 test("what is shown while an event is told is what was told", async () => {
   const channel = await make().join("lobby");
   channel.getSnapshot();
