@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -130,9 +131,15 @@ func (b *backend) ask(method string, params any) response {
 
 func (b *backend) call(method string, params, result any) {
 	b.t.Helper()
-	r := b.ask(method, params)
-	if r.Error != nil {
-		b.t.Fatalf("%s %+v: %v", method, params, r.Error)
+	var r response
+	err := untilRead(soon(b.t), func(context.Context) error {
+		if r = b.ask(method, params); r.Error != nil {
+			return r.Error
+		}
+		return nil
+	})
+	if err != nil {
+		b.t.Fatalf("%s %+v: %v", method, params, err)
 	}
 	if result != nil {
 		if err := json.Unmarshal(r.Result, result); err != nil {

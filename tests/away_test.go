@@ -71,8 +71,7 @@ func change(u *user, old []rpc.ActResult) {
 	})
 }
 
-// acts sends n requests at once and waits for the answers. Where history was too slow
-// for one, it is asked again.
+// acts sends n requests at once and waits for the answers.
 func (u *user) acts(n int, of func(i int) (method string, params any)) []rpc.ActResult {
 	u.t.Helper()
 	results := make([]rpc.ActResult, n)
@@ -86,22 +85,19 @@ func (u *user) acts(n int, of func(i int) (method string, params any)) []rpc.Act
 		waits = append(waits, wait)
 	}
 	for i, wait := range waits {
-		err := wait(soon(u.t), &results[i])
-		for tries := 0; unread(err) && tries < 10; tries++ {
-			method, params := of(i)
-			err = u.Call(soon(u.t), method, params, &results[i])
-		}
+		err := untilRead(soon(u.t), func(ctx context.Context) error {
+			err := wait(ctx, &results[i])
+			wait = func(ctx context.Context, result any) error { // where it is asked again
+				method, params := of(i)
+				return u.Call(ctx, method, params, result)
+			}
+			return err
+		})
 		if err != nil {
 			u.t.Fatalf("request %d of %d: %v", i, n, err)
 		}
 	}
 	return results
-}
-
-// unread reports whether a request failed because history could not be read.
-func unread(err error) bool {
-	bad, ok := err.(*rpc.Error)
-	return ok && bad.Code == rpc.CodeHistoryUnavailable
 }
 
 // follow takes a page into what is shown. What it says twice, or says of what is not

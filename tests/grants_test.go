@@ -62,7 +62,7 @@ func granted(t *testing.T, url, name, grants string) *user {
 // action that is missing.
 func (u *user) outcome(method string, params any) string {
 	u.t.Helper()
-	return u.read(u.Call(soon(u.t), method, params, nil))
+	return u.read(u.ask(method, params, nil))
 }
 
 // read is the outcome of a request by its error.

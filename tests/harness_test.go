@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -218,8 +219,30 @@ func enter(t *testing.T, url, name string) *user {
 
 func (u *user) call(method string, params, result any) {
 	u.t.Helper()
-	if err := u.Call(soon(u.t), method, params, result); err != nil {
+	if err := u.ask(method, params, result); err != nil {
 		u.t.Fatalf("%s: %s %+v: %v", u.name, method, params, err)
+	}
+}
+
+// ask makes a request, again and again while history cannot be read, as clients do: on
+// a machine with other work ClickHouse may take longer than a request waits.
+func (u *user) ask(method string, params, result any) error {
+	return untilRead(soon(u.t), func(ctx context.Context) error { return u.Call(ctx, method, params, result) })
+}
+
+// untilRead asks until the answer is another than that history cannot be read.
+func untilRead(ctx context.Context, ask func(context.Context) error) error {
+	for {
+		err := ask(ctx)
+		var bad *rpc.Error
+		if !errors.As(err, &bad) || bad.Code != rpc.CodeHistoryUnavailable {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ func (u *user) does(method string, params map[string]any) (r rpc.ActResult) {
 // which sanction it is.
 func (u *user) verdict(method string, params any) string {
 	u.t.Helper()
-	err := u.Call(soon(u.t), method, params, nil)
+	err := u.ask(method, params, nil)
 	var bad *rpc.Error
 	if errors.As(err, &bad) && bad.Code == rpc.CodeSanctioned {
 		return fmt.Sprint(bad.Code, " ", bad.Data.Action)
