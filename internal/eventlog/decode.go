@@ -1,12 +1,10 @@
 package eventlog
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go/compress"
@@ -20,9 +18,6 @@ const (
 	controlBatch    = 0x20
 )
 
-// maxDecompressed bounds what one compressed batch may decompress to.
-const maxDecompressed = 256 << 20
-
 var (
 	errShort = errors.New("it is cut short")
 	errOrder = errors.New("its records are not in order, or outside of it")
@@ -31,7 +26,8 @@ var (
 // decodeBatches decodes the record batches in raw, which is part of a fetch
 // response, and appends the records from offset from on to out. The records
 // share raw's memory unless they were compressed. next is the offset after
-// the last whole batch, holes included, or from without one.
+// the last whole batch, holes included, or from without one. Batches that would
+// take more than maxUnpacked together are left for the next response.
 //
 // An error concerns the batch at next: records before it were decoded, and
 // skip is where the batch ends.
@@ -42,6 +38,7 @@ func decodeBatches(raw []byte, from int64, out []Record) (records []Record, next
 // decodeCommitted is decodeBatches without what belongs to aborted transactions.
 func decodeCommitted(raw []byte, from int64, out []Record, aborted *abortedBatches) (records []Record, next, skip int64, err error) {
 	next = from
+	room := maxUnpacked
 	for len(raw) >= batchOverhead {
 		size := int(binary.BigEndian.Uint32(raw[atLength:])) + atLength + 4
 		if size < batchOverhead || size > len(raw) {
@@ -59,7 +56,11 @@ func decodeCommitted(raw []byte, from int64, out []Record, aborted *abortedBatch
 			next = end
 			continue
 		}
-		if out, err = decodeBatch(batch, next, end, out); err != nil {
+		before := room
+		if out, err = decodeBatch(batch, next, end, out, &room); err != nil {
+			if errors.Is(err, errUnpacked) && before < maxUnpacked {
+				break
+			}
 			return out, next, end, err
 		}
 		next = end
@@ -67,9 +68,9 @@ func decodeCommitted(raw []byte, from int64, out []Record, aborted *abortedBatch
 	return out, next, next, nil
 }
 
-// decodeBatch decodes one whole batch, which ends before the offset end. On an
-// error it returns out as it was.
-func decodeBatch(batch []byte, from, end int64, out []Record) ([]Record, error) {
+// decodeBatch decodes one whole batch, which ends before the offset end, and takes
+// the memory for that from room. On an error it returns out as it was.
+func decodeBatch(batch []byte, from, end int64, out []Record, room *int) ([]Record, error) {
 	big := binary.BigEndian
 	if batch[atMagic] != magicV2 {
 		return out, fmt.Errorf("its format is version %d, not %d", batch[atMagic], magicV2)
@@ -84,14 +85,16 @@ func decodeBatch(batch []byte, from, end int64, out []Record) ([]Record, error) 
 	body := batch[batchOverhead:]
 	if codec := compress.Compression(attributes & compressionMask); codec != compress.None {
 		var err error
-		if body, err = decompress(codec, body); err != nil {
+		if body, err = decompress(codec, body, *room); err != nil {
 			return out, err
 		}
+		*room -= len(body)
 	}
 	d := recordDecoder{
 		cursor:    cursor{b: body},
 		base:      int64(big.Uint64(batch)),
 		firstTime: int64(big.Uint64(batch[atFirstTime:])),
+		room:      room,
 	}
 	if attributes&logAppendTime != 0 {
 		d.appendTime = int64(big.Uint64(batch[atMaxTime:]))
@@ -99,6 +102,9 @@ func decodeBatch(batch []byte, from, end int64, out []Record) ([]Record, error) 
 	before, least := len(out), d.base
 	for range int32(big.Uint32(batch[atCount:])) {
 		rec := d.next()
+		if *room < 0 {
+			return out[:before], errUnpacked
+		}
 		if d.bad {
 			return out[:before], errShort
 		}
@@ -113,29 +119,13 @@ func decodeBatch(batch []byte, from, end int64, out []Record) ([]Record, error) 
 	return out, nil
 }
 
-func decompress(codec compress.Compression, body []byte) ([]byte, error) {
-	c := codec.Codec()
-	if c == nil {
-		return nil, fmt.Errorf("its compression %d is unknown", codec)
-	}
-	r := c.NewReader(bytes.NewReader(body))
-	defer r.Close()
-	plain, err := io.ReadAll(io.LimitReader(r, maxDecompressed+1))
-	if err != nil {
-		return nil, fmt.Errorf("it cannot be decompressed: %w", err)
-	}
-	if len(plain) > maxDecompressed {
-		return nil, fmt.Errorf("it decompresses to more than %d bytes", maxDecompressed)
-	}
-	return plain, nil
-}
-
 // recordDecoder walks the records of a batch.
 type recordDecoder struct {
 	cursor
 	base       int64
 	firstTime  int64
 	appendTime int64 // when not 0, the time of every record
+	room       *int  // for records in memory, in bytes; below 0 there is too little
 }
 
 // next decodes a record; the cursor turns bad when it is incomplete.
@@ -152,7 +142,12 @@ func (d *recordDecoder) next() Record {
 		Key:    rest.bytes(rest.varint()),
 		Value:  rest.bytes(rest.varint()),
 	}
-	if n := rest.varint(); n > 0 && n <= int64(len(rest.b)) {
+	*d.room -= recordCost
+	// A header takes two bytes at least.
+	if n := rest.varint(); n > 0 && n <= int64(len(rest.b)/2) {
+		if *d.room -= int(n) * headerCost; *d.room < 0 {
+			return rec
+		}
 		rec.Headers = make([]Header, n)
 		for i := range rec.Headers {
 			rec.Headers[i] = Header{
