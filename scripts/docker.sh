@@ -10,6 +10,10 @@ cd "$(dirname "$0")/.."
 # started with: another value would replace its containers, another project
 # would be another stack.
 settings="PORT NOFILE PARLEY_SECRETS PARLEY_SECRETS_USER API_PORT KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT CLICKHOUSE_PASSWORD TRACE_RATIO PARLEY_PROJECT PARLEY_VERSION SOURCE_DATE_EPOCH"
+# The roles that are not always there, and what hooks are told: not kept for the
+# next start, as the other settings are.
+optional="COMPOSE_PROFILES PARLEY_URL PARLEY_KINDS PARLEY_CHANNELS PARLEY_PRIVATE PARLEY_FROM"
+settings+=" $optional"
 
 compose() { docker compose -f deploy/compose.yaml "$@"; }
 
@@ -32,6 +36,8 @@ password() { od -An -N 16 -tx1 /dev/urandom | tr -d ' \n'; }
 choose() {
 	PORT=${listen##*:}
 	if started; then
+		# shellcheck disable=SC2086 # names, one word each
+		unset $optional
 		# shellcheck source=/dev/null
 		. "$data/settings"
 	elif [ -e "$data/settings" ]; then
@@ -63,7 +69,8 @@ recall() {
 	now=$(chosen)
 	# shellcheck source=/dev/null
 	. "$data/settings"
-	unset PARLEY_VERSION SOURCE_DATE_EPOCH
+	# shellcheck disable=SC2086 # names, one word each
+	unset PARLEY_VERSION SOURCE_DATE_EPOCH $optional
 	for name in API_PORT KAFKA_PORT CLICKHOUSE_PORT JAEGER_PORT; do printf -v "$name" %s "$(free "${!name}")"; done
 	eval "$now"
 }
@@ -74,6 +81,18 @@ remember() {
 	chosen | (umask 077 && cat >"$data/settings")
 	remember_listen "127.0.0.1:$PORT"
 	touch "$data/running"
+}
+
+# need_profiles refuses what would start, and end again and again.
+need_profiles() {
+	local name
+	while read -r name; do # one a line
+		case $name in
+		'' | ingest) ;;
+		hooks) [ -n "${PARLEY_URL:-}" ] || fail "COMPOSE_PROFILES=$COMPOSE_PROFILES: hooks need to know where to send events: set PARLEY_URL, such as http://host.docker.internal:9000/ for a receiver on this machine." ;;
+		*) fail "COMPOSE_PROFILES=$COMPOSE_PROFILES: there are hooks and ingest." ;;
+		esac
+	done < <(tr ',' '\n' <<<"${COMPOSE_PROFILES:-}")
 }
 
 describe() {
@@ -99,6 +118,7 @@ up() {
 		if listening "127.0.0.1:$PORT"; then
 			fail "Address 127.0.0.1:$PORT is in use by $(owner "$PORT"): stop it, or choose another port with make up$this PORT=8081."
 		fi
+		need_profiles
 		compose build connector-1 token-endpoint
 		remember
 	fi
@@ -110,11 +130,11 @@ up() {
 }
 
 down() {
-	local chosen
+	local chosen more=${COMPOSE_PROFILES:+ ${COMPOSE_PROFILES//,/ }}
 	started || { echo "Parley is not running."; return; }
 	need
 	if [ -n "${PARTS:-}" ]; then
-		chosen=$(only "connector-1 connector-2 chatworker projector" "kafka clickhouse jaeger chatworker projector connector-1 connector-2 token-endpoint lb")
+		chosen=$(only "connector-1 connector-2 chatworker projector$more" "kafka clickhouse jaeger chatworker projector connector-1 connector-2 token-endpoint lb$more")
 		# shellcheck disable=SC2086 # names, one word each
 		compose stop $chosen
 		echo "Stopped: ${chosen//$'\n'/ }. The others keep running; \`make up$this\` starts these again."

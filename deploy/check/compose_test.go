@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,22 +14,22 @@ import (
 
 const composeFile = root + "/deploy/compose.yaml"
 
-// compose loads a compose file as `docker compose` would, with nothing set in
-// the environment but what is given.
+// compose loads a compose file as `docker compose` would, with all profiles and
+// nothing set in the environment but what is given.
 func compose(t *testing.T, text string, environment types.Mapping) *types.Project {
 	t.Helper()
-	project, err := loaded(t, text, environment)
+	project, err := loaded(t, text, environment, "*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return project
 }
 
-// chosen is what scripts/docker.sh always chooses; TestMain fills in where the
-// keys are.
-var chosen = types.Mapping{"CLICKHOUSE_PASSWORD": "chosen"}
+// chosen is what scripts/docker.sh always chooses, and what it wants for hooks;
+// TestMain fills in where the keys are.
+var chosen = types.Mapping{"CLICKHOUSE_PASSWORD": "chosen", "PARLEY_URL": "https://backend.example.com/hooks"}
 
-func loaded(t *testing.T, text string, environment types.Mapping) (*types.Project, error) {
+func loaded(t *testing.T, text string, environment types.Mapping, profiles ...string) (*types.Project, error) {
 	t.Helper()
 	folder, err := filepath.Abs(filepath.Dir(composeFile))
 	if err != nil {
@@ -38,7 +39,7 @@ func loaded(t *testing.T, text string, environment types.Mapping) (*types.Projec
 		WorkingDir:  folder,
 		ConfigFiles: []types.ConfigFile{{Filename: composeFile, Content: []byte(text)}},
 		Environment: environment,
-	})
+	}, loader.WithProfiles(profiles))
 }
 
 func composeText(t *testing.T) string {
@@ -53,6 +54,27 @@ func composeText(t *testing.T) string {
 func TestComposeFileIsRight(t *testing.T) {
 	for _, p := range problems(compose(t, composeText(t), chosen)) {
 		t.Error(p)
+	}
+}
+
+// The stack does without a receiver of hooks, and without ingest, unless somebody
+// asks for them.
+func TestComposeProfiles(t *testing.T) {
+	environment := maps.Clone(chosen)
+	delete(environment, "PARLEY_URL")
+	for profile, more := range map[string][]string{"": nil, "hooks": {"hooks"}, "ingest": {"ingest"}} {
+		p, err := loaded(t, composeText(t), environment, profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := slices.Sorted(slices.Values(append(more, "chatworker", "clickhouse", "connector-1", "connector-2", "jaeger", "kafka", "lb", "projector", "token-endpoint")))
+		if got := p.ServiceNames(); !slices.Equal(got, want) {
+			t.Errorf("with the profile %q there are %v, want %v", profile, got, want)
+		}
+	}
+	found := strings.Join(problems(compose(t, composeText(t), environment)), "\n")
+	if found != "hooks: exit status 1: parley: --url: the URL is not one of HTTP: it is like https://example.com/parley\n" {
+		t.Errorf("hooks without a URL: %s", found)
 	}
 }
 
@@ -90,6 +112,15 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{"PARLEY_LB_API_2: connector-2:8091", "PARLEY_LB_API_2: connector-2:8090", "lb: connector-2:8091 is not behind it"},
 		{":8444\"]", ":8091\"]", "lb: what is published does not speak TLS"},
 		{"/api-keys\" }", "/api.key\" }", "connector-1: exit status 1: parley: the file of API keys"},
+		{"command: [hooks]", "command: [hook]", "hook"},
+		{"/hooks.secret\" }", "/token.pub\" }", "hooks: exit status 1: parley: --secret-file"},
+		{"secrets: [hooks-secret]", "secrets: [token-pub]", "hooks: it has no secret hooks-secret"},
+		{"secrets: [token-pub, api-keys]", "secrets: [token-pub, api-keys, hooks-secret]", "connector-2: it has the secret hooks-secret, which is for hooks alone"},
+		{"      PARLEY_SECRET_FILE: /run/secrets/hooks-secret\n", "", "hooks: exit status 1: parley: --url: what is sent beyond this machine is signed"},
+		{"command: [ingest]", "command: [ingest, --url, http://backend/]", "ingest: exit status 1: parley: unknown flag --url"},
+		{"  ingest:\n", "  commands:\n", "commands: Prometheus has commands:9464 in job \"\", want parley-ingest"},
+		{"profiles: [ingest]\n    command: [ingest]", "profiles: [ingest]\n    command: [projector]", "there are 2 projector, want 1"},
+		{"PARLEY_ADMIN: \":9464\"", "PARLEY_ADMIN: \":9465\"", "hooks: Prometheus has hooks:9465 in job"},
 		{"secrets: [token-key, password]", "secrets: [token-key]", "token-endpoint: it has no secret password"},
 		{"PARLEY_LB_TOKEN_ENDPOINT: token-endpoint:8090", "PARLEY_LB_TOKEN_ENDPOINT: token-endpoint:8091", "lb: token-endpoint:8090 is not behind it"},
 		{"PARLEY_LB_CERT: /run/secrets/tls-crt", "PARLEY_LB_CERT: /run/secrets/tls-cert", "lb: it has no secret tls-cert"},
@@ -149,6 +180,7 @@ func TestComposeTakesTheEnvironment(t *testing.T) {
 		"PARLEY_PROJECT": "other", "PARLEY_VERSION": "v1.2.3", "PORT": "8081", "API_PORT": "18444", "KAFKA_PORT": "19094",
 		"CLICKHOUSE_PORT": "18123", "CLICKHOUSE_PASSWORD": "secret", "JAEGER_PORT": "26686", "TRACE_RATIO": "0.1",
 		"NOFILE": "1024", "PARLEY_SECRETS": chosen["PARLEY_SECRETS"], "PARLEY_SECRETS_USER": "1000:1000",
+		"PARLEY_URL": "http://receiver/", "PARLEY_KINDS": "join,leave", "PARLEY_CHANNELS": "team-*", "PARLEY_PRIVATE": "true", "PARLEY_FROM": "beginning",
 	})
 	for _, found := range problems(p) {
 		t.Error(found)
@@ -167,8 +199,16 @@ func TestComposeTakesTheEnvironment(t *testing.T) {
 			t.Errorf("%s may open %+v files, want 1024", name, *l)
 		}
 	}
-	if user := p.Services["token-endpoint"].User; user != "1000:1000" {
-		t.Errorf("the token endpoint runs as %s", user)
+	for _, name := range []string{"token-endpoint", "hooks"} { // whose secrets nobody else can read
+		if user := p.Services[name].User; user != "1000:1000" {
+			t.Errorf("%s runs as %s", name, user)
+		}
+	}
+	hooks := p.Services["hooks"]
+	for name, want := range map[string]string{"URL": "http://receiver/", "KINDS": "join,leave", "CHANNELS": "team-*", "PRIVATE": "true", "FROM": "beginning"} {
+		if got := variable(hooks, "PARLEY_"+name); got != want {
+			t.Errorf("hooks have PARLEY_%s=%s, want %s", name, got, want)
+		}
 	}
 	connector := p.Services["connector-1"]
 	for name, want := range map[string]string{

@@ -77,6 +77,24 @@ func TestDockerStack(t *testing.T) {
 	l.refused("is in use by", "up", "LISTEN="+taken.Addr().String())
 }
 
+// Hooks and ingest are there where they are asked for: at that start, and until its
+// end.
+func TestDockerStackWithProfiles(t *testing.T) {
+	l := newLocal(t, `echo "$4 with '$COMPOSE_PROFILES' to '$PARLEY_URL'"`)
+	stack := []string{"STACK=docker", "LISTEN=" + freeAddr(t)}
+	l.refused("set PARLEY_URL", "up", append(stack, "COMPOSE_PROFILES=ingest,hooks")...)
+	l.refused("there are hooks and ingest", "up", append(stack, "COMPOSE_PROFILES=*")...)
+	both := append(stack, "COMPOSE_PROFILES=hooks,ingest", "PARLEY_URL=https://backend.example.com/")
+	contains(t, l.do("up", both...), "up with 'hooks,ingest' to 'https://backend.example.com/'")
+	contains(t, l.do("up", append(stack, "COMPOSE_PROFILES=ingest")...), "up with 'hooks,ingest' to 'https://backend.example.com/'")
+	contains(t, l.do("down", append(stack, "PARTS=ingest")...), "Stopped: ingest.")
+	contains(t, l.do("down", append(stack, "PARTS=roles")...), "Stopped: connector-1 connector-2 chatworker projector hooks ingest.")
+	contains(t, l.do("down", stack...), "down with 'hooks,ingest' to 'https://backend.example.com/'")
+	contains(t, l.do("up", stack...), "up with '' to ''")
+	contains(t, l.do("up", both...), "up with '' to ''") // what runs keeps its own
+	l.refused("there are roles (for all of connector-1 connector-2 chatworker projector)", "down", "STACK=docker", "PARTS=ingest")
+}
+
 // Other data is another project: neither touches the volumes of the other.
 func TestDockerStackIsOfItsData(t *testing.T) {
 	projects := map[string]bool{}

@@ -42,7 +42,7 @@ func secret(p *types.Project, s types.ServiceConfig) (found []string) {
 			found = append(found, "it has no secret "+name)
 		}
 	}
-	for name, owner := range map[string]string{"token-key": "token-endpoint", "password": "token-endpoint", "tls-key": "lb"} {
+	for name, owner := range map[string]string{"token-key": "token-endpoint", "password": "token-endpoint", "tls-key": "lb", "hooks-secret": "hooks"} {
 		if slices.Contains(has, name) && s.Name != owner {
 			found = append(found, fmt.Sprintf("it has the secret %s, which is for %s alone", name, owner))
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"sigs.k8s.io/yaml"
 )
 
 // listens are the ports at which services are reached by each other.
@@ -118,7 +119,7 @@ func waits(p *types.Project, s types.ServiceConfig) (found []string) {
 
 // shape counts the parts of which there must be several.
 func shape(p *types.Project) (found []string) {
-	for command, want := range map[string]int{"connector": 2, "chatworker": 2, "projector": 1} {
+	for command, want := range map[string]int{"connector": 2, "chatworker": 2, "projector": 1, "hooks": 1, "ingest": 1} {
 		n := 0
 		for _, s := range servicesOf(p, command) {
 			n += s.GetScale()
@@ -131,6 +132,46 @@ func shape(p *types.Project) (found []string) {
 		if _, ok := p.Services[server]; !ok {
 			found = append(found, "there is no "+server)
 		}
+	}
+	return found
+}
+
+// scraped asks that Prometheus, as it is shipped, looks at every role under the
+// name of a job by which the alerts go.
+func scraped(p *types.Project) (found []string) {
+	var config struct {
+		Jobs []struct {
+			Name string `json:"job_name"`
+			DNS  []struct {
+				Names []string
+				Port  int
+			} `json:"dns_sd_configs"`
+		} `json:"scrape_configs"`
+	}
+	text, err := os.ReadFile(root + "/deploy/prometheus/prometheus.yaml")
+	if err := errors.Join(err, yaml.Unmarshal(text, &config)); err != nil {
+		return []string{"Prometheus: " + err.Error()}
+	}
+	at := map[string]string{} // jobs, by address
+	for _, job := range config.Jobs {
+		for _, look := range job.DNS {
+			for _, name := range look.Names {
+				at[fmt.Sprintf("%s:%d", name, look.Port)] = job.Name
+			}
+		}
+	}
+	for _, s := range p.Services {
+		if !ours(s) || len(s.Command) == 0 {
+			continue
+		}
+		address := s.Name + variable(s, "PARLEY_ADMIN")
+		if want := "parley-" + s.Command[0]; at[address] != want {
+			found = append(found, fmt.Sprintf("%s: Prometheus has %s in job %q, want %s", s.Name, address, at[address], want))
+		}
+		delete(at, address)
+	}
+	for address, job := range at {
+		found = append(found, fmt.Sprintf("Prometheus: job %s names %s, where no role is", job, address))
 	}
 	return found
 }

@@ -41,7 +41,7 @@ func newLocal(t *testing.T, docker string) *local {
 		name, _, _ := strings.Cut(variable, "=")
 		switch {
 		case strings.HasPrefix(name, "OTEL_"), strings.HasPrefix(name, "MAKE"), strings.HasPrefix(name, "PARLEY_"),
-			name == "MFLAGS", name == "STACK", name == "LISTEN", name == "PORT", name == "PATH", name == "PARTS":
+			name == "MFLAGS", name == "STACK", name == "LISTEN", name == "PORT", name == "PATH", name == "PARTS", name == "COMPOSE_PROFILES":
 		default:
 			l.environment = append(l.environment, variable)
 		}
