@@ -105,6 +105,7 @@ func TestAutoscalersAskForWhatThereIs(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"", "", ""},
 		{"as: parley_chatworker_lag ", "as: parley_chatworker_lags ", "autoscaler parley-chatworker asks for parley_chatworker_lag"},
+		{"as: parley_ingest_lag ", "as: parley_ingest_lags ", "autoscaler parley-ingest asks for parley_ingest_lag"},
 		{"parley_projector_lag_age_seconds", "parley_projector_lag_seconds", "the adapter reads parley_projector_lag_seconds"},
 		{"parley_connector_connections", "parley_connector_messages_total", "the adapter reads parley_connector_messages_total"},
 	} {
@@ -116,7 +117,7 @@ func TestAutoscalersAskForWhatThereIs(t *testing.T) {
 		if err := yaml.UnmarshalStrict([]byte(text), &a); err != nil {
 			t.Fatal(err)
 		}
-		o, err := built(t, "production", "", "")
+		o, err := built(t, "ingest", "", "")
 		if err != nil {
 			t.Fatal(err)
 		}

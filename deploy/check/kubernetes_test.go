@@ -22,7 +22,7 @@ import (
 const manifests = root + "/deploy/kubernetes"
 
 // overlays are what people apply; the base alone is not one.
-var overlays = []string{"production", "demo", "api", "hooks"}
+var overlays = []string{"production", "demo", "api", "hooks", "ingest"}
 
 // objects are Kubernetes' objects by kind, as the API server reads them.
 type objects struct {
@@ -178,7 +178,7 @@ func TestKubernetesManifestsAreRight(t *testing.T) {
 		for _, p := range o.problems() {
 			t.Errorf("%s: %s", overlay, p)
 		}
-		more, entries, rules := map[string]int{"demo": 1, "hooks": 1}[overlay], map[string]int{"demo": 1}[overlay], map[string]int{"demo": 1, "api": 1, "hooks": 1}[overlay]
+		more, entries, rules := map[string]int{"demo": 1, "hooks": 1, "ingest": 1}[overlay], map[string]int{"demo": 1}[overlay], map[string]int{"demo": 1, "api": 1, "hooks": 1}[overlay]
 		if len(o.deployments) != 3+more || len(o.namespaces) != 1 || len(o.ingresses) != 1+entries || len(o.policies) != 2+rules {
 			t.Errorf("%s: %d deployments, %d namespaces, %d ingresses, %d network policies", overlay, len(o.deployments), len(o.namespaces), len(o.ingresses), len(o.policies))
 		}
@@ -268,11 +268,30 @@ func TestWrongHooksOnKubernetesAreCaught(t *testing.T) {
 		{"https://backend.example.com/hooks", "https://backend.example.com:8443/hooks", "no network policy lets parley-hooks out to port 8443"},
 		{"PARLEY_KINDS: join,leave", "PARLEY_KINDS: joins", "parley-hooks: exit status 1: parley: --kinds"},
 		{"PARLEY_SECRET_FILE: /etc/parley/hooks/secret", "PARLEY_SECRET_FILE: /etc/parley/hooks/key", "PARLEY_SECRET_FILE is /etc/parley/hooks/key, where nothing is mounted"},
-		{"  PARLEY_SECRET_FILE: /etc/parley/hooks/secret\n", "", "parley-hooks: exit status 1: parley: --url: hooks beyond this machine are signed"},
+		{"  PARLEY_SECRET_FILE: /etc/parley/hooks/secret\n", "", "parley-hooks: exit status 1: parley: --url: what is sent beyond this machine is signed"},
 		{"secret: the text of keys/hooks.secret", "secret: demo", "parley-hooks: exit status 1: parley: --secret-file"},
 		{"args: [hooks]", "args: [hook]", "hook"},
 	} {
 		t.Run("hooks with "+c.new, func(t *testing.T) { caught(t, "hooks", c.old, c.new, c.want) })
+	}
+}
+
+// The same for the overlay with ingest.
+func TestWrongIngestOnKubernetesIsCaught(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"args: [ingest]", "args: [ingets]", "parley-ingest: it runs [] [ingets]"},
+		{"args: [ingest]", "args: [ingest, --url, 'http://backend/']", "parley-ingest: exit status 1: parley: unknown flag --url"},
+		{"PARLEY_CLICKHOUSE: clickhouse://", "PARLEY_CLICKHOUSE: http://", "parley-ingest: exit status 1: parley: --clickhouse"},
+		{"{ port: 9440, protocol: TCP }", "{ port: 9441, protocol: TCP }", "no network policy lets parley-ingest out to port 9440"},
+		{"port: 9092, endPort: 9099", "port: 9094, endPort: 9099", "no network policy lets parley-ingest out to port 9093"},
+		{"{ port: 9464, protocol: TCP }", "{ port: 9465, protocol: TCP }", "no network policy lets in port 9464 of parley-ingest"},
+		{"AlwaysAllow\n  selector:\n    matchLabels: { app.kubernetes.io/name: parley-ingest }", "AlwaysAllow\n  selector:\n    matchLabels: { app.kubernetes.io/name: parley-commands }", "budget parley-ingest: it selects no pods"},
+		{"topologyKey: kubernetes.io/hostname", "topologyKey: kubernetes.io/arch", "parley-ingest: it is not spread over kubernetes.io/hostname"},
+		{"kind: Deployment, name: parley-ingest", "kind: Deployment, name: parley-ingests", "autoscaler parley-ingest: there is no deployment parley-ingests"},
+		{"maxReplicas: 6", "maxReplicas: 60", "parley-ingest: up to 60 pods share 48 partitions"},
+		{"value: 1800MiB", "value: 900MiB", "parley-ingest: GOMEMLIMIT 900MiB is too little for one pod that has all 48 partitions"},
+	} {
+		t.Run("ingest with "+c.new, func(t *testing.T) { caught(t, "ingest", c.old, c.new, c.want) })
 	}
 }
 
