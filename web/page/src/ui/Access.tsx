@@ -57,7 +57,8 @@ export function NoAccess({ app, view }: { app: App; view: ChannelView }) {
   );
 }
 
-function Said({ missing: { text, values = {}, reason } }: { missing: Missing }) {
+/** What is missing, in a sentence, and why. */
+export function Said({ missing: { text, values = {}, reason } }: { missing: Missing }) {
   return (
     <>
       <Icon name="lock" /> <Text of={text} with={values} />

@@ -17,6 +17,8 @@ export function Overlay({ app }: { app: App }) {
     if (which) dialog.current?.showModal();
     else dialog.current?.close();
   }, [which]);
+  // Whoever comes after this user finds nothing of theirs.
+  useLayoutEffect(() => () => void (overlay.value = undefined), []);
   const close = () => {
     // The focus is back where it came from before something else takes it.
     dialog.current?.close();

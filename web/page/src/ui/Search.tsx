@@ -7,6 +7,7 @@ import { hue, legible } from "../state/names.ts";
 import { peerOf } from "../state/reading.ts";
 import { reasonOf } from "../state/reason.ts";
 import { snippet } from "../state/search.ts";
+import { missingIn, Said } from "./Access.tsx";
 import { Text } from "./Text.tsx";
 
 /** Finds messages by their words, and leads to them. */
@@ -15,6 +16,8 @@ export function Search({ app, close }: { app: App; close(): void }) {
   const [text, setText] = useState("");
   const [everywhere, setEverywhere] = useState(false);
   const { page, error, asking, ask } = useSearch(app);
+  const out = useShutOut(app, asking);
+  const found = page && { ...page, messages: asTheyAre(app, page.messages, out) };
   useLayoutEffect(() => field.current?.focus(), []);
   const channel = app.active.value?.channel.name;
   const where = everywhere || channel === undefined ? {} : { channel };
@@ -56,11 +59,18 @@ export function Search({ app, close }: { app: App; close(): void }) {
           </label>
         )}
       </form>
-      <p class={error ? "error" : "muted"} role="status">
-        {error ?? (page && outcome(page))}
-      </p>
+      <div role="status">
+        {app.views.value.map((view) =>
+          view.shutOut && out.has(view.channel.name) ? (
+            <p key={view.channel.name}>
+              <Said missing={missingIn(view)!} />
+            </p>
+          ) : null,
+        )}
+        <p class={error ? "error" : "muted"}>{error ?? (found && outcome(found))}</p>
+      </div>
       <ul class="found-list">
-        {page?.messages.map((message) => (
+        {found?.messages.map((message) => (
           <li key={`${message.channel}/${message.epoch}/${message.seq}`}>
             <button type="button" onClick={() => go(message)}>
               <Result message={message} me={app.user.value} />
@@ -69,7 +79,7 @@ export function Search({ app, close }: { app: App; close(): void }) {
         ))}
       </ul>
       <div class="actions">
-        {page?.more && (
+        {found?.more && (
           <button type="button" disabled={asking} onClick={() => void ask()}>
             {t("more")}
           </button>
@@ -148,4 +158,34 @@ function useSearch(app: App) {
     }
   };
   return { page, error, asking, ask };
+}
+
+/**
+ * The channels that the user was put out of since the search began: what was found there is
+ * not for them, and may be gone when they are back. What begins later the server judges.
+ */
+function useShutOut(app: App, asking: boolean): ReadonlySet<string> {
+  const out = useRef(new Set<string>());
+  const before = useRef<readonly string[] | undefined>(undefined);
+  useLayoutEffect(() => {
+    if (asking) out.current.clear();
+  }, [asking]);
+  const now = app.views.value.filter((view) => view.shutOut).map(({ channel: { name } }) => name);
+  for (const name of now) if (!(before.current ?? now).includes(name)) out.current.add(name);
+  before.current = now;
+  return out.current;
+}
+
+/** Of what was found, what may be seen, as it is by now where that is known. */
+function asTheyAre(app: App, found: readonly Found[], out: ReadonlySet<string>): Found[] {
+  return found.flatMap((message) => {
+    const { channel, seq, epoch, edited } = message;
+    if (out.has(channel)) return [];
+    const view = app.views.value.find((view) => view.channel.name === channel);
+    void view?.version;
+    const held = view?.channel.messages.find((one) => one.seq === seq && one.epoch === epoch);
+    if (held?.deleted) return [];
+    if (!held || held.edited?.seq === edited?.seq) return [message];
+    return [{ ...message, body: held.body, highlight: [] }];
+  });
 }
