@@ -96,7 +96,7 @@ func (inc *incarnation) run(ctx context.Context, ready func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	inc.ctx = ctx
-	inc.events.producer = inc.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
+	inc.events.producer = inc.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents, Compress: true})
 	defer inc.events.producer.Close()
 
 	inc.heart = newHeart(inc)

@@ -213,7 +213,7 @@ func newExampleLog(c *cluster) *exampleLog {
 			}
 		}
 	}
-	l.producer = l.client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
+	l.producer = l.client.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents, Compress: true})
 	c.t.Cleanup(func() { l.producer.Close() })
 	for p := range consumerPartitions {
 		l.append(p, eventlog.Record{Value: encode(c.t, &schema.Event{Kind: &schema.Event_Marker{Marker: &schema.Marker{

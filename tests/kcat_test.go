@@ -51,6 +51,12 @@ func TestKcatSeesTheChannelOfChanges(t *testing.T) {
 
 // A client of Kafka that is not ours reads what we write, to the byte.
 func TestKcatReadsOurRecords(t *testing.T) {
+	for name, compress := range map[string]bool{"plain": false, "compressed": true} {
+		t.Run(name, func(t *testing.T) { kcatReadsOurRecords(t, compress) })
+	}
+}
+
+func kcatReadsOurRecords(t *testing.T, compress bool) {
 	kcat := needKcat(t)
 	const topic = "foreign"
 	addr := embeddedtest.Kafka(t)
@@ -62,7 +68,7 @@ func TestKcatReadsOurRecords(t *testing.T) {
 	if err := admin.EnsureTopics(soon(t), client, []admin.Topic{{Name: topic, Partitions: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	producer := client.NewProducer(eventlog.ProducerConfig{Topic: topic})
+	producer := client.NewProducer(eventlog.ProducerConfig{Topic: topic, Compress: compress})
 	defer producer.Close()
 	for _, value := range []string{"one", "späti ☕", strings.Repeat("long", 10_000)} {
 		rec := eventlog.Record{

@@ -53,7 +53,7 @@ func TestBytesPerMessage(t *testing.T) {
 		}
 	}
 	measure("one at a time", 2_000, 1, 330)
-	measure("100 at a time", 10_000, 100, 300)
+	measure("100 at a time", 10_000, 100, 250)
 
 	db := clickhousetest.Connect(t, s.cluster.clickhouse)
 	s.sql("OPTIMIZE TABLE events_1 FINAL")

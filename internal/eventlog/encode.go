@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"math/bits"
 	"time"
+
+	"github.com/segmentio/kafka-go/compress"
 )
 
 // The layout of a record batch of version 2, as it lies in a produce request:
@@ -38,13 +40,15 @@ type encoder struct {
 	count     int
 	firstTime int64 // milliseconds since the epoch
 	maxTime   int64
+	codec     compress.Compression // of the records in buf
+	saved     int                  // bytes by which that made them smaller
 }
 
 // reset makes the encoder empty again and keeps its buffer.
 func (e *encoder) reset() {
 	var head [sizePrefix + batchOverhead]byte
 	e.buf = append(e.buf[:0], head[:]...)
-	e.count, e.firstTime, e.maxTime = 0, 0, 0
+	*e = encoder{buf: e.buf}
 }
 
 // append adds a record that was enqueued at now.
@@ -90,7 +94,7 @@ func (e *encoder) seal(producerID int64, epoch int16, sequence int32) []byte {
 	big.PutUint32(batch[atLength:], uint32(len(batch)-atLength-4))
 	big.PutUint32(batch[atLength+4:], ^uint32(0)) // leader epoch: unknown
 	batch[atMagic] = magicV2
-	big.PutUint16(batch[atAttributes:], 0)
+	big.PutUint16(batch[atAttributes:], uint16(e.codec))
 	big.PutUint32(batch[atLastDelta:], uint32(e.count-1))
 	big.PutUint64(batch[atFirstTime:], uint64(e.firstTime))
 	big.PutUint64(batch[atMaxTime:], uint64(e.maxTime))

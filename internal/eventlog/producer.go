@@ -34,6 +34,8 @@ type ProducerConfig struct {
 	// Pace is the time from one request to a broker to the next: what queues meanwhile
 	// leaves together.
 	Pace time.Duration
+	// Compress has batches compressed from half a kilobyte on.
+	Compress bool
 	// MaxBytes bounds what is queued and not yet acknowledged, in encoded
 	// bytes. Defaults to 64 MiB.
 	MaxBytes int

@@ -155,6 +155,11 @@ func (s *sender) seal() error {
 			part.session, part.nextSeq = current, 0
 		}
 		b.session = current
+		if s.p.cfg.Compress {
+			if err := b.pack(); err != nil {
+				return err
+			}
+		}
 		b.encoder.seal(current.producerID, current.epoch, s.p.sequence(part))
 	}
 	return nil
@@ -323,7 +328,7 @@ func (p *Producer) pop(f *flight) {
 }
 
 // size is what the batch's records count towards the producer's bound.
-func (b *batch) size() int { return len(b.buf) - sizePrefix - batchOverhead }
+func (b *batch) size() int { return len(b.buf) + b.saved - sizePrefix - batchOverhead }
 
 // finish calls the batch's callbacks and gives the batch back.
 func (b *batch) finish(base int64, err error) {

@@ -76,7 +76,7 @@ func (s *session) own(ctx context.Context, a eventlog.Assignment) error {
 		ends:    make([]int64, s.log.Partitions),
 	}
 	o.producer = s.kafka.NewProducer(eventlog.ProducerConfig{
-		Topic: schema.TopicEvents, TransactionalID: transactionalID(s.i.cfg.Group, a.Partition), MaxBytes: queueBytes,
+		Topic: schema.TopicEvents, TransactionalID: transactionalID(s.i.cfg.Group, a.Partition), MaxBytes: queueBytes, Compress: true,
 	})
 	defer o.producer.Close()
 	o.rejected = s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicRejected, MaxBytes: rejectedQueue})
