@@ -13,6 +13,7 @@ import { Details, type Subject } from "./Details.tsx";
 import { Estimates } from "./estimate.ts";
 import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
+import { usePlaceKept } from "./kept.ts";
 import { RowView } from "./RowView.tsx";
 import { Text } from "./Text.tsx";
 import { rangeWith, runOf, useVirtualizer } from "./virtual.ts";
@@ -79,7 +80,7 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   useFound(part, found, () => setFound(undefined));
 
   useFocusKept(part, scroller);
-  useEndKept(scroller, () => list.scrollToEnd());
+  usePlaceKept(scroller, list, (element) => estimates.fit(element, element.offsetWidth), AT_END);
   useWatched(view, atEnd);
   const nearTop = begun && list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP;
   useOlder(view, rows.length === 0 || nearTop);
@@ -264,21 +265,6 @@ function useFound(
     wanted.current = undefined;
     article.focus({ preventScroll: true });
   });
-}
-
-/** Stays at the end when the list's own height changes, as by a longer draft below it. */
-function useEndKept(scroller: RefObject<HTMLDivElement | null>, scrollToEnd: () => void): void {
-  useEffect(() => {
-    const element = scroller.current!;
-    let height = element.clientHeight;
-    const observer = new ResizeObserver(() => {
-      const wasAtEnd = element.scrollHeight - element.scrollTop - height <= AT_END;
-      height = element.clientHeight;
-      if (wasAtEnd) scrollToEnd();
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 }
 
 /** Counts messages as read while their end is on the screen. */

@@ -1,11 +1,14 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ChannelView } from "../state/view.ts";
 
 /** The sides of the chat, by the ids of their elements. */
 export type Drawer = "channels" | "members";
 
-/** Widths at which a side finds room beside the messages, as the style sheet has them. */
-const WIDTHS = ["(max-width: 60rem)", "(max-width: 44rem)"];
+/** Where a side has no room beside the messages, as the style sheet has it. */
+const NARROW: Record<Drawer, string> = {
+  members: "(max-width: 60rem)",
+  channels: "(max-width: 44rem)",
+};
 
 /**
  * The side that lies over the messages on a narrow screen. The focus goes into
@@ -37,12 +40,12 @@ export function useDrawer(view: ChannelView | undefined) {
       document.querySelector<HTMLElement>(back)?.focus();
     };
   }, [open]);
-  useEffect(() => {
-    const queries = WIDTHS.map((width) => matchMedia(width));
-    for (const query of queries) query.addEventListener("change", close);
-    return () => {
-      for (const query of queries) query.removeEventListener("change", close);
-    };
-  }, []);
+  useLayoutEffect(() => {
+    if (!open) return;
+    const query = matchMedia(NARROW[open]);
+    if (!query.matches) close(); // turned since the click
+    query.addEventListener("change", close);
+    return () => query.removeEventListener("change", close);
+  }, [open]);
   return { open, show, close };
 }
