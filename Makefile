@@ -23,7 +23,7 @@ NPM_CI      := npm ci --no-audit --no-fund
 # What runs against Apache Kafka too, what takes longest first. Most of it waits for
 # brokers, so three packages are tested at once.
 KAFKA_TESTED := ./tests ./internal/eventlog ./projector ./chatworker ./tests/chaos \
-	./internal/testing/kraft/... ./internal/hooks ./internal/epoch ./internal/rules ./internal/history ./internal/ops/verify ./internal/ops/epoch ./internal/ops/doctor ./internal/ops/format ./internal/ops/topics
+	./internal/testing/kraft/... ./internal/hooks ./internal/ingest ./internal/epoch ./internal/rules ./internal/history ./internal/ops/verify ./internal/ops/epoch ./internal/ops/doctor ./internal/ops/format ./internal/ops/topics
 
 # The program needs no C compiler; the race detector does.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)

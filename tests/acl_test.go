@@ -31,7 +31,7 @@ import (
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
-var rightsRow = regexp.MustCompile("(?m)^\\| (roles|operators) \\| ([a-z ]+) \\| `([a-z.-]+)` \\| prefix \\| ([A-Za-z, ]+) \\|$")
+var rightsRow = regexp.MustCompile("(?m)^\\| (roles|operators|hooks|ingest) \\| ([a-z ]+) \\| `([a-z.-]+)` \\| (prefix|literal) \\| ([A-Za-z, ]+) \\|$")
 
 // rights are the access control lists that docs/managed.md asks for.
 func rights(t *testing.T, user string) (all []kfake.ACL) {
@@ -39,6 +39,7 @@ func rights(t *testing.T, user string) (all []kfake.ACL) {
 	kinds := map[string]kmsg.ACLResourceType{
 		"topic": kmsg.ACLResourceTypeTopic, "group": kmsg.ACLResourceTypeGroup, "transactional id": kmsg.ACLResourceTypeTransactionalId,
 	}
+	patterns := map[string]kmsg.ACLResourcePatternType{"prefix": kmsg.ACLResourcePatternTypePrefixed, "literal": kmsg.ACLResourcePatternTypeLiteral}
 	operations := map[string]kmsg.ACLOperation{
 		"Create": kmsg.ACLOperationCreate, "Delete": kmsg.ACLOperationDelete, "Describe": kmsg.ACLOperationDescribe,
 		"DescribeConfigs": kmsg.ACLOperationDescribeConfigs, "Read": kmsg.ACLOperationRead, "Write": kmsg.ACLOperationWrite,
@@ -47,14 +48,14 @@ func rights(t *testing.T, user string) (all []kfake.ACL) {
 		if row[1] != user {
 			continue
 		}
-		for _, name := range strings.Split(row[4], ", ") {
+		for _, name := range strings.Split(row[5], ", ") {
 			kind, known := kinds[row[2]]
 			operation, known2 := operations[name]
 			if !known || !known2 {
 				t.Fatalf("%q is not a right that Kafka knows", row[0])
 			}
 			all = append(all, kfake.ACL{
-				Resource: kind, Name: row[3], Pattern: kmsg.ACLResourcePatternTypePrefixed, Operation: operation, Allow: true,
+				Resource: kind, Name: row[3], Pattern: patterns[row[4]], Operation: operation, Allow: true,
 			})
 		}
 	}

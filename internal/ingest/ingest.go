@@ -211,5 +211,5 @@ func (s *session) handle(ctx context.Context, a eventlog.Assignment) error {
 func isFatal(err error) bool {
 	var refused *epoch.Refused
 	var newer *schema.NewerError
-	return errors.As(err, &refused) || errors.As(err, &newer) || errors.Is(err, eventlog.ErrLogReplaced) || errors.Is(err, errNote)
+	return errors.As(err, &refused) || errors.As(err, &newer) || eventlog.IsRefused(err) || errors.Is(err, eventlog.ErrLogReplaced) || errors.Is(err, errNote)
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -79,8 +80,12 @@ func (o *owner) reject(ctx context.Context, rec *eventlog.Record, bad *rpc.Error
 	return err
 }
 
-// notRejected says that a rejection is not written. It wraps nothing: what is wrong with
-// that topic, as that it was created again, is nothing of the log's.
+// notRejected says that a rejection is not written. It wraps nothing but a right that is
+// missing: what else is wrong with that topic, as that it was created again, is nothing
+// of the log's.
 func notRejected(err error) error {
+	if eventlog.IsRefused(err) {
+		return fmt.Errorf("write to %s: %w", schema.TopicRejected, err)
+	}
 	return errors.New("write to " + schema.TopicRejected + ": " + err.Error())
 }
