@@ -15,12 +15,13 @@ import (
 
 // contentSecurityPolicy lets the page run its own scripts and styles and talk
 // to its own origin, and nothing else: no inline code, no eval, no markup made
-// from strings, no framing by another site.
+// from strings, no framing by another site. Of the browser's trusted types the
+// page has one policy, shell, which allows the address of its service worker.
 const contentSecurityPolicy = "default-src 'none'; " +
 	"script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
-	"connect-src 'self'; manifest-src 'self'; " +
+	"connect-src 'self'; manifest-src 'self'; worker-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
-	"require-trusted-types-for 'script'; trusted-types 'none'"
+	"require-trusted-types-for 'script'; trusted-types shell"
 
 // Cache-Control values: files under assets/ carry a hash of their content in
 // their name and never change, everything else is asked for again each time.

@@ -55,6 +55,7 @@ func TestHandlerPolicy(t *testing.T) {
 	for _, want := range []string{
 		"default-src 'none'", "script-src 'self'", "base-uri 'none'",
 		"frame-ancestors 'none'", "require-trusted-types-for 'script'",
+		"trusted-types shell", "worker-src 'self'",
 	} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("the policy %q lacks %q", policy, want)

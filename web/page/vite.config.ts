@@ -1,14 +1,16 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 import { emoji } from "./emoji.ts";
+import { shell, WORKER } from "./shell.ts";
 
-const sdk = fileURLToPath(new URL("../sdk/src/index.ts", import.meta.url));
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const sdk = here("../sdk/src/index.ts");
 
 export default defineConfig({
   // Wherever it is served: everything is relative to the page's own address.
   base: "./",
-  root: fileURLToPath(new URL(".", import.meta.url)),
-  plugins: [emoji()],
+  root: here("."),
+  plugins: [emoji(), shell(here("public"))],
   resolve: { alias: { "@parley-chat/sdk": sdk } },
   build: {
     outDir: "../dist",
@@ -18,6 +20,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: {
+      input: { index: here("index.html"), worker: here("worker/worker.ts") },
+      output: { entryFileNames: ({ name }) => (name === "worker" ? WORKER : "assets/[name]-[hash].js") },
+    },
   },
   // For `npm run dev`: the page from here, the chat from a running connector.
   server: { proxy: { "/ws": { target: "http://127.0.0.1:8080", ws: true } } },
