@@ -55,6 +55,7 @@ describe.skipIf(!existsSync(program))("the pages of traces", () => {
     await enter(page, server.url, "ada", "traced");
     await say(page, "where does this go?");
     await page.getByRole("button", { name: "Options for the message by ada" }).click({ force: true });
+    await page.getByRole("dialog").getByText("Details").click();
     const opened = page.waitForEvent("popup");
     await page.getByRole("dialog").locator("dd a").click();
     const trace = await opened;
