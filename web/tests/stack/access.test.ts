@@ -94,7 +94,7 @@ test("a site that is out of order is asked again", async () => {
   const { page, site, go } = await visit(fresh("down"));
   site.down = true;
   await go();
-  await page.getByText("You cannot be logged in just now.").waitFor();
+  await page.getByText("You cannot log in right now.").waitFor();
   site.down = false;
   await page.getByRole("button", { name: "Try again" }).click();
   await page.locator("#members", { hasText: "ada (you)" }).waitFor();
@@ -281,7 +281,7 @@ test("a token that runs out is replaced without a word", async () => {
 });
 
 test.each([
-  ["en-GB", "You cannot be logged in just now."],
+  ["en-GB", "You cannot log in right now."],
   ["zh-CN", "暂时无法登录。"],
 ])("while there is no token to be had, %s, it says so and tries again", async (locale, text) => {
   const { page, site, expire } = await chatting("trouble", { ...phone, locale });
@@ -317,7 +317,7 @@ test("logged in as somebody else: nothing is sent in their name", async () => {
   site.user = "bob";
   await expire();
   await page.getByText("You are logged in as somebody else now.").waitFor();
-  await page.getByRole("button", { name: "Continue as them" }).click();
+  await page.getByRole("button", { name: "Continue as that user" }).click();
   await page.locator(".self", { hasText: "bob" }).waitFor();
   await page.locator(".message:not(.own)", { hasText: "hello" }).waitFor();
   expect(await page.locator("#composer").inputValue()).toBe("");

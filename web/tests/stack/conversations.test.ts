@@ -103,7 +103,7 @@ test("a conversation far back is looked for as long as one wants", async () => {
   }
   const { page } = await open(name);
   await choose(page, "bob").click();
-  await page.getByText(`Nothing of this conversation in the newest messages of ${name}.`).waitFor();
+  await page.getByText(`None of the latest messages in ${name} are part of this conversation.`).waitFor();
   expect(await shown(page)).toEqual([]);
   await page.getByRole("button", { name: "Look further back" }).click();
   await page.locator(".message", { hasText: "long ago" }).waitFor();

@@ -156,7 +156,7 @@ test("what is pinned is listed for all, and only moderators pin", async () => {
   await bob.getByRole("dialog").getByText("the rules").waitFor();
   expect(await findings(bob)).toEqual([]);
   await screenshot(bob, "pins");
-  await bob.getByRole("button", { name: "Go to it" }).click();
+  await bob.getByRole("button", { name: "Go to message" }).click();
   await bob.locator(".message.found", { hasText: "the rules" }).waitFor();
 
   // A moderator deletes what others wrote, pinned or not.

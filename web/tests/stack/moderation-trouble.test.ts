@@ -80,7 +80,7 @@ test("what could not be set is shown as it is, and why is said where the moderat
   const panel = page.getByRole("dialog", { name: "Moderation" });
   const freeze = panel.getByLabel("Only moderators may write");
   await freeze.click();
-  await panel.getByRole("alert").getByText("there is no room for more of these").waitFor();
+  await panel.getByRole("alert").getByText("the limit is reached").waitFor();
   expect(await freeze.isChecked()).toBe(false);
   const slow = panel.getByLabel("Slow mode");
   await slow.selectOption({ label: "5 sec" });
@@ -94,7 +94,7 @@ test("a list of sanctions that was away for a moment is read again", async () =>
   );
   await page.getByRole("button", { name: "Moderation" }).click();
   const panel = page.getByRole("dialog", { name: "Moderation" });
-  await panel.getByText("history cannot be read just now").waitFor();
+  await panel.getByText("history is not available right now").waitFor();
   away = false;
   await grace.lift("eve");
   await panel.getByText("Nobody.").waitFor();

@@ -261,7 +261,7 @@ test("being notified only when mentioned", async () => {
   await middle(level);
   await level.selectOption("Mentions and private messages");
   await walk.press("button", "Turn on");
-  await page.getByText("Your browser does not show any yet.").waitFor({ state: "detached" });
+  await page.getByText("Your browser does not show notifications yet.").waitFor({ state: "detached" });
   await walk.step();
   await walk.press("button", "Close");
 

@@ -270,9 +270,9 @@ test("why a message was refused is known after a reload", async () => {
   );
   await enter(page, inject("server"), "ada", fresh("why"));
   await say(page, "refused");
-  await page.getByText("Not sent: forbidden").waitFor();
+  await page.getByText("Not sent: not allowed").waitFor();
   await page.reload();
-  await page.getByText("Not sent: forbidden").waitFor();
+  await page.getByText("Not sent: not allowed").waitFor();
 });
 
 test("a text stays where it is while nothing can be sent", async () => {

@@ -50,7 +50,7 @@ test("messages are found by their words, here and everywhere, and lead to their 
   await page.locator(".messages article").last().focus();
   await page.keyboard.press("/");
   await search("nowhere", 0);
-  await dialog.getByText("Nothing was found.").waitFor();
+  await dialog.getByText("No messages found.").waitFor();
   await page.setViewportSize({ width: 320, height: 640 });
   await search("message", 20);
   await dialog.getByRole("button", { name: "Show more" }).click();
@@ -79,11 +79,11 @@ test("why a search failed is said: what was typed, too fast, no history, no conn
     await dialog.getByRole("searchbox").press("Enter");
     await dialog.getByText(`Search failed: ${reason}`, { exact: true }).waitFor();
   };
-  await search("?!", "it takes 1 to 16 words, of letters or digits");
+  await search("?!", "enter 1 to 16 words, made of letters or digits");
   code = 1005;
   await search("hay", "too fast");
   code = 1008;
-  await search("hay", "history cannot be read just now");
+  await search("hay", "history is not available right now");
   expect(await findings(page)).toEqual([]);
   await page.context().setOffline(true);
   await line!.close({ code: 1011 });

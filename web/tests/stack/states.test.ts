@@ -15,7 +15,7 @@ test("a message that is refused says why, and can be tried again or discarded", 
   await enter(page, inject("server"), "ada", fresh("failed"));
   await say(page, "first");
   await say(page, "second");
-  await page.getByText("Not sent: forbidden").nth(1).waitFor();
+  await page.getByText("Not sent: not allowed").nth(1).waitFor();
   await screenshot(page, "failed");
   const first = page.locator(".message", { hasText: "first" });
   await first.getByRole("button", { name: "Discard" }).click();
@@ -124,7 +124,7 @@ test("history that is out says so, and is asked again", async () => {
   );
   const name = fresh("history");
   await enter(page, inject("server"), "ada", name);
-  await page.getByText("Older messages cannot be read just now.").waitFor();
+  await page.getByText("Older messages are not available right now.").waitFor();
   out = false;
   await page.getByRole("button", { name: "Try again" }).click();
   await page.getByText(`This is the beginning of ${name}.`).waitFor();

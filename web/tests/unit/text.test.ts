@@ -1,3 +1,4 @@
+import { ErrorCode, ParleyError } from "@parley-chat/sdk";
 import { expect, test, vi } from "vitest";
 import { linkify } from "../../page/src/state/linkify.ts";
 import { HUES, hue, initials, legible } from "../../page/src/state/names.ts";
@@ -55,14 +56,38 @@ test.each(["", "#", "#/", "#lobby", "#/%E0%A4%A"])("%j names no channel", (hash)
   expect(channelOf(hash)).toBeUndefined();
 });
 
-test("both languages fill the same places", async () => {
+test("both languages fill the same places in every text", async () => {
+  const { en } = await import("../../page/src/state/english.ts");
+  const { zh } = await import("../../page/src/state/chinese.ts");
+  const places = (text: string) => text.split("|").map((form) => (form.match(/\{\w+\}/g) ?? []).sort().join());
+  for (const [key, text] of Object.entries(en)) {
+    const [one, many = one] = places(text);
+    const [chinese] = places(zh[key as keyof typeof zh]);
+    expect([key, chinese]).toEqual([key, many]);
+    // The form for one may say "a message" for its number.
+    expect([key, many!.split(",")]).toEqual([key, expect.arrayContaining(one === "" ? [] : one!.split(","))]);
+  }
   const { language, t } = await import("../../page/src/state/i18n.ts");
   expect(language.value).toBe("zh");
-  const zh = t("again", { n: 3 });
+  const again = t("again", { n: 3 });
   language.value = "en";
   expect(t("again", { n: 3 })).toBe("Reconnecting in 3 s…");
-  expect(zh).toContain("3");
-  expect(zh).not.toContain("{");
+  expect(again).toContain("3");
+  expect(again).not.toContain("{");
+});
+
+test("a message that was refused, and one of which nobody knows, have texts that say which", async () => {
+  const { language } = await import("../../page/src/state/i18n.ts");
+  const { unsent } = await import("../../page/src/state/reason.ts");
+  const refused = new ParleyError(ErrorCode.Forbidden, "refused", { action: "chat" });
+  const lost = new ParleyError(ErrorCode.Lost, "lost");
+  for (const [name, no, perhaps] of [
+    ["en", "Not sent: you cannot write here", "It is not known whether this was sent."],
+    ["zh", "未发送：你不能在此发言", "不确定此消息是否已发送。"],
+  ] as const) {
+    language.value = name;
+    expect([refused, lost, undefined].map(unsent)).toEqual([no, perhaps, perhaps]);
+  }
 });
 
 test.each([

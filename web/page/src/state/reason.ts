@@ -15,7 +15,7 @@ const reasons: Record<number, Key> = {
   [ErrorCode.HistoryUnavailable]: "historyAway",
   [ErrorCode.Timeout]: "noAnswer",
   [ErrorCode.Disconnected]: "noConnection",
-  [ErrorCode.Lost]: "failedLost",
+  [ErrorCode.Lost]: "noAnswer",
   1009: "tooLarge",
   3500: "badToken",
   3501: "misuse",
@@ -37,10 +37,16 @@ const actions: Record<string, Key> = {
 /** What a moderator did that keeps one from it. */
 const sanctions: Record<string, Key> = { mute: "noVoice", frozen: "noVoiceNow", ban: "noEntry" };
 
+/** What became of a message that failed: it was not sent, and why; or nobody knows whether it was. */
+export function unsent(error: ParleyError | undefined): string {
+  // One that an older page has kept has no error.
+  const lost = !error || error.code === ErrorCode.Lost;
+  return lost ? t("failedLost") : t("failed", { reason: reasonOf(error) });
+}
+
 /** Why something did not work, in the reader's language where that is known. */
 export function reasonOf(error: ParleyError | undefined): string {
-  // What failed before the page was loaded again has lost its error.
-  if (!error) return t("failedLost");
+  if (!error) return t("noAnswer");
   if (error.data.reason === "age") return t("tooOld");
   // Of a request's fields only the channel's name is the reader's own affair.
   const field = error.data.field ?? "channel";

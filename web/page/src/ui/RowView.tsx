@@ -5,7 +5,7 @@ import { AT_HAND } from "../state/emoji.ts";
 import { clock, day, moment } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
 import { hue, legible } from "../state/names.ts";
-import { reasonOf } from "../state/reason.ts";
+import { unsent } from "../state/reason.ts";
 import { keyOf, type Row } from "../state/rows.ts";
 import type { ChannelView } from "../state/view.ts";
 import { Avatar } from "./Avatar.tsx";
@@ -165,7 +165,7 @@ function OwnMessage({ app, view, message, head }: Props & Shown<Outgoing>) {
       <Body message={message} view={view} me={app.user.value} />
       {status === "failed" ? (
         <p class="error" role="alert">
-          {t("failed", { reason: reasonOf(message.error) })}{" "}
+          {unsent(message.error)}{" "}
           <button type="button" class="link" onClick={() => view.channel.retry(id)}>
             {t("retry")}
           </button>{" "}
