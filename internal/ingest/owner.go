@@ -48,6 +48,7 @@ type owner struct {
 	counters  []uint64            // by partition of the events
 	there     map[schema.Act]bool // of the commands in doubt: whether the log has them
 	doubt     int64               // commands from here on are not in doubt
+	from      []int64             // by partition of the events: where what those in doubt ask for may begin
 
 	next        int64     // the command to take next
 	committed   int64     // what the group has
@@ -325,6 +326,9 @@ func (o *owner) commit(ctx context.Context) error {
 	}
 	o.mu.Lock()
 	n := note{epoch: o.log.Epoch, topic: fmt.Sprintf("%x", o.topic.ID), ends: o.ends}
+	if o.next < o.doubt { // what the owner before did of the rest is below our ends
+		n.ends = o.from
+	}
 	text, err := n.encode()
 	o.mu.Unlock()
 	if err == nil {

@@ -59,16 +59,17 @@ func (o *owner) resolve(ctx context.Context, end int64, n *note) error {
 	if err := o.readDoubt(ctx, end); err != nil {
 		return err
 	}
+	o.from = make([]int64, o.log.Partitions)
+	if n.epoch == o.log.Epoch {
+		copy(o.from, n.ends)
+	}
 	in := map[int]bool{} // partitions of the events
 	for act := range o.there {
 		in[schema.PartitionOf(act.Channel, o.log.Partitions)] = true
 	}
 	read := int64(0)
 	for p := range in {
-		from := int64(0)
-		if n.epoch == o.log.Epoch && p < len(n.ends) {
-			from = n.ends[p]
-		}
+		from := o.from[p]
 		_, to, err := o.kafka.Offsets(ctx, schema.TopicEvents, p)
 		if err == nil {
 			err = o.search(ctx, p, from, to)
