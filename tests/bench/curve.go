@@ -53,6 +53,11 @@ var growth = []struct {
 	{"channels", growChannels},
 	{"connectors", growConnectors},
 	{"rate", growRate},
+	{"connections", growConnections},
+	{"memberships", growMemberships},
+	{"takeover", growTakeover},
+	{"history", growHistory},
+	{"projector", growProjector},
 }
 
 // mostOfCurve bounds one curve: what hangs does not keep the others from being measured.

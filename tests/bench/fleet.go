@@ -144,20 +144,25 @@ func (p *process) end(with syscall.Signal) error {
 	return nil
 }
 
-// replace ends the newest process of a role by a signal, and starts another one.
+// newest is the process of a role that was started last.
+func (f *fleet) newest(role string) *process {
+	for _, p := range slices.Backward(f.processes) {
+		if p.role == role {
+			return p
+		}
+	}
+	return nil
+}
+
+// replace ends the newest process of a role by a signal, and starts another one like it.
 func (f *fleet) replace(role string, with syscall.Signal) error {
-	for i, p := range slices.Backward(f.processes) {
-		if p.role != role {
-			continue
-		}
-		if err := p.end(with); err != nil {
-			return err
-		}
-		f.processes = slices.Delete(f.processes, i, i+1)
-		_, err := f.launch(p.args...)
+	p := f.newest(role)
+	if err := p.end(with); err != nil {
 		return err
 	}
-	return fmt.Errorf("there is no %s", role)
+	f.processes = slices.DeleteFunc(f.processes, func(other *process) bool { return other == p })
+	_, err := f.launch(p.args...)
+	return err
 }
 
 // cpu is what all processes that run have used.

@@ -65,7 +65,7 @@ func main() {
 	flag.StringVar(&o.peer, "peer", "", "Centrifugo's binary, to measure it in turns with Parley; --only is rooms, fanout or idle then; default: none")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
 	flag.StringVar(&o.curves, "curves", "", "folder to write growth curves into, as data; --only is one of them then; default: none")
-	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, search, api, revocation, or floods, idle, hostile; default: all but the last three")
+	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, search, api, revocation, or floods, idle, hostile, costs; default: all but the last four")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -83,6 +83,9 @@ func run(ctx context.Context, binary, only string, o options) error {
 	}
 	if o.curves != "" {
 		return curves(ctx, binary, only, o.curves)
+	}
+	if only == costs {
+		return measureCosts(ctx, binary)
 	}
 	b, stop, err := serve(ctx, binary, only)
 	if err != nil {

@@ -76,8 +76,9 @@ func (h *hall) settle(ctx context.Context) {
 	}
 }
 
-// saturate doubles the rate until messages are late twice in a row, or missing, then tries
-// half as much more than the highest rate that was not, and returns the first and that.
+// saturate doubles the rate until messages are late twice in a row, or missing, or halves
+// it where the first is too much. Then it tries half as much more than the highest rate
+// that was not, and returns the first and that.
 func (h *hall) saturate(ctx context.Context, from int) (first, best fanned) {
 	late := 0
 	for rate := from; late < 2 && ctx.Err() == nil; rate *= 2 {
@@ -92,6 +93,10 @@ func (h *hall) saturate(ctx context.Context, from int) (first, best fanned) {
 			best, late = f, 0
 		}
 	}
+	for rate := from / 2; !best.inTime && rate > from/20 && ctx.Err() == nil; rate /= 2 {
+		h.settle(ctx)
+		best = h.at(ctx, rate)
+	}
 	h.settle(ctx)
 	if f := h.at(ctx, best.rate*3/2); f.complete && f.inTime {
 		best = f
@@ -103,7 +108,7 @@ func (h *hall) saturate(ctx context.Context, from int) (first, best fanned) {
 func (c *curve) highestOf(ctx context.Context, x int, h *hall) error {
 	first, best := h.saturate(ctx, max(1, lowLoad/h.each))
 	values := map[string]float64{cpuBelow: round(first.cpu), deliveries: round(best.perSecond), cpuAtMost: round(best.cpu)}
-	if !best.complete || !best.inTime { // nothing was in time
+	if !best.complete || !best.inTime { // no rate was low enough
 		delete(values, deliveries)
 		delete(values, cpuAtMost)
 	}
@@ -165,7 +170,8 @@ func growChannels(ctx context.Context, binary string, c *curve) error {
 // growConnectors: 100 channels of ten, whose members are spread over the connectors, all
 // roles and servers as processes of their own.
 func growConnectors(ctx context.Context, binary string, c *curve) error {
-	c.ofThroughput("Connectors, on the same two cores; 100 channels of ten members, who are spread over them", "connectors")
+	c.ofThroughput("Connectors on the same two cores; 100 channels of ten members, who are spread over them", "connectors")
+	c.X.Log = false
 	for _, n := range []int{1, 2, 4} {
 		if err := c.onConnectors(ctx, binary, n); err != nil {
 			return err

@@ -37,6 +37,10 @@ func (c *curve) draw() ([]byte, error) {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
 	columns := min(2, len(c.Panels))
 	rows := (len(c.Panels) + columns - 1) / columns
+	panelWidth := panelWidth
+	if columns == 1 { // the texts need as much
+		panelWidth = 560
+	}
 	width := vg.Length(columns*panelWidth + 2*margin)
 	height := vg.Length(rows*panelHeight + headHeight + footHeight + 2*margin)
 	canvas := vgsvg.NewWith(vgsvg.UseWH(width, height))
@@ -53,7 +57,7 @@ func (c *curve) draw() ([]byte, error) {
 		x := vg.Length(margin + i%columns*panelWidth)
 		y := vg.Length(margin + footHeight + (rows-1-i/columns)*panelHeight)
 		p.Draw(draw.Canvas{Canvas: whole.Canvas, Rectangle: vg.Rectangle{
-			Min: vg.Point{X: x, Y: y}, Max: vg.Point{X: x + panelWidth - margin, Y: y + panelHeight - margin},
+			Min: vg.Point{X: x, Y: y}, Max: vg.Point{X: x + vg.Length(panelWidth) - margin, Y: y + panelHeight - margin},
 		}})
 	}
 	var out bytes.Buffer
