@@ -50,11 +50,12 @@ type Config struct {
 	GiveUp time.Duration
 }
 
-// timing are the times that tests make shorter.
+// timing are the times that tests change.
 type timing struct {
 	position, checkpoint     time.Duration // how often each is written
 	firstRetry, longestRetry time.Duration
 	fenced                   time.Duration // see own
+	lastAnswer               time.Duration // how long an answer is waited for as this role stops
 }
 
 // Hooks sends the events of partitions. Make one with New; its methods are safe for
@@ -108,7 +109,7 @@ func New(cfg Config) (*Hooks, error) {
 		cfg: cfg, id: roles.Process(), log: cfg.Logger.With("name", cfg.Name), client: client, receiver: r,
 		timing: timing{
 			position: time.Second, checkpoint: 5 * time.Second,
-			firstRetry: 500 * time.Millisecond, longestRetry: time.Minute, fenced: 3 * time.Second,
+			firstRetry: 500 * time.Millisecond, longestRetry: time.Minute, fenced: 3 * time.Second, lastAnswer: time.Second,
 		},
 		metrics: newMetrics(cfg.Meters),
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,6 +47,30 @@ func TestGoesOnWhereItWas(t *testing.T) {
 	r.gets(p, 0, "occupied c", "join c ann", "leave c ann leave", "vacated c")
 	if p.repeats > 0 {
 		t.Errorf("%d events were sent twice after a stop in order", p.repeats)
+	}
+}
+
+// What is on its way to the receiver at a stop is not sent again.
+func TestStopAwaitsAnAnswer(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	taken, stopping := make(chan struct{}), make(chan struct{})
+	begin := sync.OnceFunc(func() { close(taken) })
+	p.before = func(http.ResponseWriter, message) bool {
+		begin()
+		<-stopping
+		time.Sleep(100 * time.Millisecond) // for the stop to get as far as it can
+		return false
+	}
+	r.append(0, join("c", "s1", "ann"))
+	_, stop := r.start(p.URL)
+	<-taken
+	close(stopping)
+	stop()
+	r.append(0, leave("c", "s1", "ann"))
+	r.start(p.URL)
+	r.gets(p, 0, "occupied c", "join c ann", "leave c ann leave", "vacated c")
+	if p.repeats > 0 {
+		t.Errorf("%d events were sent twice", p.repeats)
 	}
 }
 

@@ -216,9 +216,12 @@ func (p *partition) deliver(ctx context.Context) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		tried := time.Now()
-		result, err := p.h.receiver.Post(ctx, messageID(body), body)
 		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		tried := time.Now()
+		result, err := p.post(ctx, body)
+		if err != nil && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		p.h.metrics.requests.Record(time.Since(tried).Seconds(), result)
@@ -252,6 +255,15 @@ func (p *partition) deliver(ctx context.Context) error {
 			body = p.batch.body(p.h.epoch.Epoch, p.id)
 		}
 	}
+}
+
+// post makes a request whose answer is waited for a little longer than ctx lasts: else
+// what was taken as this role stops would be sent again.
+func (p *partition) post(ctx context.Context, body []byte) (webhook.Result, error) {
+	answer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(p.h.timing.lastAnswer, cancel) })()
+	return p.h.receiver.Post(answer, messageID(body), body)
 }
 
 // stopAll ends sending under this name: the receiver wants no more.

@@ -68,7 +68,7 @@ func configOf(addr, url string) Config {
 // quick makes hooks write and try again more often.
 func quick(h *Hooks) {
 	h.timing = timing{position: 20 * time.Millisecond, checkpoint: 50 * time.Millisecond,
-		firstRetry: 10 * time.Millisecond, longestRetry: 100 * time.Millisecond, fenced: 100 * time.Millisecond}
+		firstRetry: 10 * time.Millisecond, longestRetry: 100 * time.Millisecond, fenced: 100 * time.Millisecond, lastAnswer: time.Minute}
 }
 
 // rig is a log, and a program that events go to.
