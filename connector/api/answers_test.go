@@ -28,6 +28,12 @@ func (f hostFunc) Begin(ctx context.Context, by *Caller, r rpc.Request, answer A
 // startServer serves a host with keys of those names, and returns their texts.
 func startServer(t *testing.T, host Host, names ...string) (s *Server, at string, texts []string) {
 	t.Helper()
+	return startBounded(t, 0, host, names...)
+}
+
+// startBounded is startServer with a bound of connections; 0: any number.
+func startBounded(t *testing.T, connections int, host Host, names ...string) (s *Server, at string, texts []string) {
+	t.Helper()
 	keys, err := OpenKeys("", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +43,7 @@ func startServer(t *testing.T, host Host, names ...string) (s *Server, at string
 		keys.Add(key)
 		texts = append(texts, text)
 	}
-	s = NewServer(Config{Host: host, Keys: keys, Logger: slog.New(slog.DiscardHandler)})
+	s = NewServer(Config{Host: host, Keys: keys, Connections: connections, Logger: slog.New(slog.DiscardHandler)})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -113,3 +113,45 @@ func answering(result string) Host {
 		answer(func(b []byte) []byte { return append(b, result...) }, nil)
 	})
 }
+
+// A key that has as many requests under way as it may is told to come back, and other
+// keys are served, by a connection for which an idle one goes.
+//
+//parley:bound connections to the API
+func TestOneKeyHasAShareOfTheConnections(t *testing.T) {
+	const most = 8
+	begun, free := make(chan struct{}, most), make(chan struct{})
+	server, at, keys := startBounded(t, most, hostFunc(func(_ context.Context, _ *Caller, _ rpc.Request, answer Answer) {
+		begun <- struct{}{}
+		<-free
+		answer(func(b []byte) []byte { return append(b, "{}"...) }, nil)
+	}), "shop", "game")
+	request := `{"jsonrpc":"2.0","id":1,"method":"x"}`
+	statuses := make(chan int, most)
+	ask := func(key string) {
+		status, _, _ := post(t.Context(), at, key, request)
+		statuses <- status
+	}
+	for range most / 2 {
+		go ask(keys[0])
+		<-begun
+	}
+	for range 2 * most {
+		if status, text, err := post(t.Context(), at, keys[0], request); err != nil || status != http.StatusServiceUnavailable {
+			t.Fatalf("the key that has its share of the connections is answered %d, %s, %v", status, text, err)
+		}
+	}
+	for range most / 2 {
+		go ask(keys[1])
+		<-begun
+	}
+	close(free)
+	for range most {
+		if status := <-statuses; status != http.StatusOK {
+			t.Errorf("a request that was taken up is answered %d", status)
+		}
+	}
+	if n := server.Connections(); n > most {
+		t.Errorf("there are %d connections, of %d that may be", n, most)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -72,7 +73,7 @@ func (c *callers) identify(ctx context.Context, r *http.Request) (*Caller, error
 func (c *callers) caller(name string, may *grants.Matcher) *Caller {
 	s := c.share(name)
 	return &Caller{
-		Key: name, May: may, Turns: s.turns, bodies: s.bodies, answers: s.answers,
+		Key: name, May: may, Turns: s.turns, bodies: s.bodies, answers: s.answers, work: &s.work,
 		Draw: func(n int) (time.Duration, bool) { return draw(s.bucket, n, time.Now()) },
 	}
 }
@@ -83,7 +84,22 @@ type share struct {
 	turns  chan struct{}
 
 	bodies, answers *quota.Pool
+	work            work
 }
+
+// work counts the HTTP requests of one caller that are being carried out.
+type work struct{ n atomic.Int64 }
+
+// begin counts one more, unless there are most already; 0: any number.
+func (w *work) begin(most int) bool {
+	if w.n.Add(1) <= int64(most) || most == 0 {
+		return true
+	}
+	w.end()
+	return false
+}
+
+func (w *work) end() { w.n.Add(-1) }
 
 func (c *callers) share(name string) *share {
 	c.mu.Lock()

@@ -26,6 +26,7 @@ type Caller struct {
 	Turns chan struct{}
 
 	bodies, answers *quota.Pool // its share of the server's
+	work            *work
 }
 
 // Answer takes the answer to a request: what appends the result, or an error. It is

@@ -173,7 +173,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	case !s.cfg.Host.Ready():
 		w.Header().Set("Connection", "close") // the next one may lead to another connector
 		busy(w)
+	case !by.work.begin(s.cfg.Connections / 2):
+		busy(w)
 	default:
+		defer by.work.end()
+		plain.Engage(r.Context())
 		serve(&request{r, w, by})
 	}
 }

@@ -4,6 +4,7 @@ package plain
 
 import (
 	"container/list"
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,9 +27,10 @@ type Bounds struct {
 }
 
 // Server is an HTTP server with bounds. Beyond the most connections that there
-// may be, one of the address that has most of them is closed, the oldest of
-// these: a client that opens many keeps nobody else out, as a request that is sent
-// takes milliseconds.
+// may be, one of the address that has most of them is closed: one that is idle, or
+// the oldest. A client that opens many keeps nobody else out, as a request that is
+// sent takes milliseconds. Those that a handler engages stay, and do not count for
+// their address; where all are engaged, the new one is closed.
 type Server struct {
 	http.Server
 	OnAcceptError func(error) // called when a connection cannot be accepted; nil: nothing to do
@@ -36,16 +38,20 @@ type Server struct {
 	onCrowded     func()
 
 	mu     sync.Mutex
-	all    list.List // of place, the oldest first
+	all    list.List // of *place, the oldest first
 	places map[net.Conn]*list.Element
-	of     map[netip.Prefix]int // connections of each address
+	of     map[netip.Prefix]int // connections of each address that are not engaged
 }
 
-// place is a connection and its owner.
+// place is a connection and its owner. What changes is guarded by the server's mu.
 type place struct {
-	conn net.Conn
-	from netip.Prefix
+	conn          net.Conn
+	from          netip.Prefix
+	idle, engaged bool
 }
+
+// engageKey is of the function that engages a connection, in the context of its requests.
+type engageKey struct{}
 
 // NewServer returns a server for a handler, whose other fields may be set until
 // it serves.
@@ -55,7 +61,29 @@ func NewServer(handler http.Handler, b Bounds) *Server {
 	s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout, s.IdleTimeout = b.Head, b.Request, b.Answer, b.Idle
 	s.MaxHeaderBytes = b.HeadBytes - headSlack
 	s.ConnState = s.state
+	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, engageKey{}, func() { s.engage(c) })
+	}
 	return s
+}
+
+// Engage keeps the connection of a request, whose context that is, from being closed for
+// another one until the request is answered. A server with a ConnContext of its own
+// engages none.
+func Engage(ctx context.Context) {
+	if engage, ok := ctx.Value(engageKey{}).(func()); ok {
+		engage()
+	}
+}
+
+func (s *Server) engage(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.places[c]; e != nil && !e.Value.(*place).engaged {
+		p := e.Value.(*place)
+		p.engaged = true
+		s.leave(p.from)
+	}
 }
 
 // Serve serves the connections of a listener, as http.Server's does, and goes on
@@ -68,7 +96,7 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) Close() error {
 	s.mu.Lock()
 	for e := s.all.Front(); e != nil; e = e.Next() {
-		cut(e.Value.(place).conn)
+		cut(e.Value.(*place).conn)
 	}
 	s.mu.Unlock()
 	return s.Server.Close()
@@ -100,10 +128,27 @@ func (s *Server) state(c net.Conn, state http.ConnState) {
 			}
 			cut(excess)
 		}
+	case http.StateActive, http.StateIdle:
+		s.turn(c, state == http.StateIdle)
 	case http.StateClosed, http.StateHijacked:
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.remove(c)
+	}
+}
+
+// turn notes that a connection begins to wait for a request, or has one.
+func (s *Server) turn(c net.Conn, idle bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.places[c]
+	if e == nil {
+		return
+	}
+	p := e.Value.(*place)
+	if p.idle = idle; p.engaged {
+		p.engaged = false
+		s.of[p.from]++
 	}
 }
 
@@ -112,7 +157,7 @@ func (s *Server) add(c net.Conn) (excess net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := Neighbourhood(addressOf(c.RemoteAddr()))
-	s.places[c] = s.all.PushBack(place{c, from})
+	s.places[c] = s.all.PushBack(&place{conn: c, from: from})
 	s.of[from]++
 	if s.most == 0 || s.all.Len() <= s.most {
 		return nil
@@ -121,11 +166,18 @@ func (s *Server) add(c net.Conn) (excess net.Conn) {
 	for _, n := range s.of {
 		most = max(most, n)
 	}
-	e := s.all.Front()
-	for s.of[e.Value.(place).from] < most {
-		e = e.Next()
+	for e := s.all.Front(); e != nil; e = e.Next() { // c is not engaged, so there is one
+		p := e.Value.(*place)
+		if p.engaged || s.of[p.from] < most {
+			continue
+		}
+		if excess == nil || p.idle {
+			excess = p.conn
+		}
+		if p.idle {
+			break
+		}
 	}
-	excess = e.Value.(place).conn
 	s.remove(excess)
 	return excess
 }
@@ -136,8 +188,15 @@ func (s *Server) remove(c net.Conn) {
 	if e == nil {
 		return
 	}
-	from := s.all.Remove(e).(place).from
+	p := s.all.Remove(e).(*place)
 	delete(s.places, c)
+	if !p.engaged {
+		s.leave(p.from)
+	}
+}
+
+// leave counts one less of an address. The lock is held.
+func (s *Server) leave(from netip.Prefix) {
 	if s.of[from]--; s.of[from] == 0 {
 		delete(s.of, from)
 	}

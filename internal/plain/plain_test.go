@@ -1,6 +1,7 @@
 package plain_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -56,5 +57,84 @@ func TestOneAddressKeepsNobodyOut(t *testing.T) {
 	<-served
 	if crowded == 0 {
 		t.Error("no connection was closed for another one")
+	}
+}
+
+// Connections that carry out a request stay: those that wait for one go first, and where
+// all are at work the new one is refused.
+func TestRequestsAtWorkStay(t *testing.T) {
+	const most = 4
+	begun, free := make(chan string, most), make(chan struct{})
+	server := plain.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/work" {
+			plain.Engage(r.Context())
+			begun <- r.URL.Path
+			<-free
+		}
+		fmt.Fprint(w, "done")
+	}), plain.Bounds{Head: time.Minute, Idle: time.Minute, HeadBytes: 16 << 10, Connections: most})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	at := l.Addr().String()
+	get := func(path string) net.Conn {
+		return plaintest.Send(t, "", at, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	works := []net.Conn{get("/work")} // the oldest
+	<-begun
+	half := plaintest.Send(t, "", at, "GET /")
+	until(t, func() bool { return server.Count() == 2 })
+	idle := get("/")
+	if status := plaintest.Status(idle, time.Minute); status != http.StatusOK {
+		t.Fatalf("a request is answered with %d", status)
+	}
+	for range 2 { // the idle one makes room, which is younger than half a request
+		works = append(works, get("/work"))
+		<-begun
+	}
+	isCut(t, "an idle connection", idle)
+	if _, err := half.Write([]byte(" HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if status := plaintest.Status(half, time.Minute); status != http.StatusOK {
+		t.Errorf("half a request, where another connection is idle, is answered with %d", status)
+	}
+	works = append(works, get("/work"))
+	<-begun
+	isCut(t, "the last idle connection", half)
+	isCut(t, "a connection beyond those at work", get("/"))
+	close(free)
+	for i, c := range works {
+		if status := plaintest.Status(c, time.Minute); status != http.StatusOK {
+			t.Errorf("request %d at work is answered with %d", i, status)
+		}
+	}
+	until(t, func() bool { return plaintest.Status(get("/"), time.Minute) == http.StatusOK })
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-served
+}
+
+// isCut waits until a connection is closed, on which nothing comes.
+func isCut(t *testing.T, what string, c net.Conn) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+	n, err := c.Read(make([]byte, 1))
+	var timeout net.Error
+	if n > 0 || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Errorf("%s is not closed: %d bytes, %v", what, n, err)
+	}
+}
+
+func until(t *testing.T, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it never comes to that")
+		}
 	}
 }
