@@ -31,9 +31,11 @@ export interface Found<Data = unknown> extends WireMessage {
 
 /** A page of what was found, newest first. */
 export interface SearchResult<Data = unknown> {
+  /** At most as many as were asked for. */
   messages: Found<Data>[];
   /** There may be older ones: pass `before` on. */
   more: boolean;
+  /** To go on with; present with `more`. */
   before?: string;
 }
 
