@@ -6,9 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
 // BenchmarkHooks is how many events a second go to a receiver that answers at once, from
@@ -30,21 +31,13 @@ func BenchmarkHooks(b *testing.B) {
 	}))
 	defer s.Close()
 	for i := 0; b.Loop(); i++ {
-		used, began := processorTime(b), time.Now()
+		used, began := embeddedtest.ProcessorTime(b), time.Now()
 		h, stop := r.start(s.URL, named(fmt.Sprintf("bench-%d", i)))
 		r.eventually("all events are sent", func() bool { return h.Stats().Events >= events })
 		took := time.Since(began)
 		stop()
 		b.ReportMetric(float64(events)/took.Seconds(), "events/s")
-		b.ReportMetric((processorTime(b)-used).Seconds()*1e6/events, "cpu-s/million")
+		b.ReportMetric((embeddedtest.ProcessorTime(b)-used).Seconds()*1e6/events, "cpu-s/million")
 	}
 	b.ReportMetric(float64(received.Load())/float64(b.N), "requests/op")
-}
-
-func processorTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
