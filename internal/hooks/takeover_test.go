@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,15 +48,16 @@ func TestFencedOwnerTakesOverAgain(t *testing.T) {
 // another process would fare no better.
 func TestHealthWhileEventsWait(t *testing.T) {
 	r, p := newRig(t), newProgram(t, false)
-	var asked atomic.Int64
 	p.before = func(w http.ResponseWriter, _ message) bool {
-		asked.Add(1)
 		w.WriteHeader(http.StatusInternalServerError)
 		return true
 	}
 	h, _ := r.start(p.URL)
 	r.append(0, chat("c", "ann", "one"))
-	r.eventually("it is refused", func() bool { return asked.Load() > 0 })
+	r.eventually("it is in trouble", func() bool {
+		_, _, n := h.troubles.worst()
+		return n > 0
+	})
 	h.troubles.mu.Lock()
 	h.troubles.all[0] = trouble{time.Now().Add(-time.Hour), "it answered 500"}
 	h.troubles.mu.Unlock()
