@@ -44,6 +44,7 @@ func startBounded(t *testing.T, connections int, host Host, names ...string) (s 
 		texts = append(texts, text)
 	}
 	s = NewServer(Config{Host: host, Keys: keys, Connections: connections, Logger: slog.New(slog.DiscardHandler)})
+	s.server.ReadHeaderTimeout = time.Minute // the machine may be slow, not only clients
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +94,7 @@ func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}
