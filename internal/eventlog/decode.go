@@ -27,7 +27,7 @@ var (
 // response, and appends the records from offset from on to out. The records
 // share raw's memory unless they were compressed. next is the offset after
 // the last whole batch, holes included, or from without one. Batches that would
-// take more than maxUnpacked together are left for the next response.
+// take more than roomFor of the response together are left for the next one.
 //
 // An error concerns the batch at next: records before it were decoded, and
 // skip is where the batch ends.
@@ -38,7 +38,7 @@ func decodeBatches(raw []byte, from int64, out []Record) (records []Record, next
 // decodeCommitted is decodeBatches without what belongs to aborted transactions.
 func decodeCommitted(raw []byte, from int64, out []Record, aborted *abortedBatches) (records []Record, next, skip int64, err error) {
 	next = from
-	room := maxUnpacked
+	left, taken := roomFor(raw), 0
 	for len(raw) >= batchOverhead {
 		size := int(binary.BigEndian.Uint32(raw[atLength:])) + atLength + 4
 		if size < batchOverhead || size > len(raw) {
@@ -52,17 +52,25 @@ func decodeCommitted(raw []byte, from int64, out []Record, aborted *abortedBatch
 		if end <= next {
 			continue // it is known, or damaged: reading never goes back
 		}
+		if taken >= left {
+			break
+		}
 		if aborted.has(batch, end) {
 			next = end
 			continue
 		}
+		room := maxUnpacked // of a batch that comes alone
+		if taken > 0 {
+			room = left - taken
+		}
 		before := room
 		if out, err = decodeBatch(batch, next, end, out, &room); err != nil {
-			if errors.Is(err, errUnpacked) && before < maxUnpacked {
+			if errors.Is(err, errUnpacked) && taken > 0 {
 				break
 			}
 			return out, next, end, err
 		}
+		taken += before - room
 		next = end
 	}
 	return out, next, next, nil

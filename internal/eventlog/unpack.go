@@ -15,11 +15,22 @@ import (
 )
 
 const (
-	// maxUnpacked bounds the memory that the records of one fetch take besides the
+	// maxUnpacked bounds the memory that the records of one batch take besides the
 	// response, in bytes: what is decompressed, and a Record for each of them. Whoever
 	// may write to a topic decides what a batch unpacks to.
 	maxUnpacked = 64 << 20
+	// usualRatio is to how many times its size a response unpacks at most, and
+	// leastRoom is what it may unpack to however short it is, unless one batch is more.
+	// Text of people unpacks to two to four times its size.
+	usualRatio = 8
+	leastRoom  = 1 << 20
 )
+
+// roomFor is what the batches of a response may take in memory together, in bytes: a
+// role holds two responses of each of its partitions.
+func roomFor(response []byte) int {
+	return min(max(usualRatio*len(response), leastRoom), maxUnpacked)
+}
 
 // What a record and a header take in memory, without the bytes that they hold.
 var (
@@ -38,7 +49,7 @@ func decompress(codec compress.Compression, body []byte, limit int) (plain []byt
 	case compress.Snappy:
 		plain, err = decompressSnappy(body, limit)
 	case compress.Zstd:
-		plain, err = decompressZstd(body)
+		plain, err = decompressZstd(body, limit)
 	case compress.Gzip, compress.Lz4:
 		plain, err = decompressStream(codec.Codec(), body, limit)
 	default:
@@ -81,7 +92,11 @@ var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxUnpacked))
 })
 
-func decompressZstd(body []byte) ([]byte, error) {
+func decompressZstd(body []byte, limit int) ([]byte, error) {
+	var head zstd.Header
+	if head.Decode(body) == nil && head.HasFCS && head.FrameContentSize > uint64(limit) {
+		return nil, errUnpacked
+	}
 	d, err := zstdDecoder()
 	if err != nil {
 		return nil, err

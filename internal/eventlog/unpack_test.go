@@ -146,6 +146,32 @@ func TestBatchesThatUnpackToTooMuchTogether(t *testing.T) {
 	}
 }
 
+// What compresses well comes a part at a time: a role holds many responses at once.
+func TestAResponseUnpacksToLittle(t *testing.T) {
+	const batches, records, size = 60, 16, 64 << 10
+	var raw []byte
+	all := make([]Record, records)
+	for i := range all {
+		all[i].Value = bytes.Repeat([]byte{'a'}, size)
+	}
+	for i := range int64(batches) {
+		raw = append(raw, compressed(t, compress.Zstd, batchOf(i*records, time.Now(), all...))...)
+	}
+	if len(raw) > leastRoom/usualRatio {
+		t.Fatalf("%d bytes are not little", len(raw))
+	}
+	for next := int64(0); next < batches*records; {
+		found, to, _, err := decodeBatches(raw, next, nil)
+		if err != nil || to != next+int64(len(found)) || len(found) == 0 {
+			t.Fatalf("from %d to %d: %d records, %v", next, to, len(found), err)
+		}
+		if n := len(found) * size; n > 2*leastRoom {
+			t.Errorf("a response of %d bytes unpacks to %d", len(raw), n)
+		}
+		next = to
+	}
+}
+
 // Whatever codec, framing and level writers use is read.
 func TestWhatOthersCompressIsRead(t *testing.T) {
 	plain := batchOf(0, time.Now(), Record{Value: bytes.Repeat([]byte("some words of a message "), 100_000)})[batchOverhead:]
