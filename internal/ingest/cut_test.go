@@ -53,6 +53,27 @@ func TestTakeoverThatIsCutShort(t *testing.T) {
 	}
 }
 
+// An owner that has to stop in the middle of a broadcast does not say that the events
+// end behind what it has appended of it.
+func TestBroadcastThatIsCutShort(t *testing.T) {
+	s := newSystem(t)
+	s.project(0)
+	stop := s.start(away)
+	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"before"}}`))
+	offset := s.command(0, `{"method":"broadcast","params":{"channels":["a",%q],"user":"ada","body":"once"}}`, oddName)
+	s.eventually("the first message is there", func() bool { return s.appended("a", "once") == 1 })
+	s.eventually("the partition is held", func() bool { return s.contains("is held: history cannot be read") })
+	stop()
+	s.start()
+	s.done(0, offset)
+	if n := s.appended("a", "once"); n != 1 {
+		t.Errorf("it is appended %d times, want once\n%s", n, s.output)
+	}
+}
+
+// oddName can pass for "b": no new channel may have it.
+const oddName = "b\u200b"
+
 func (s *system) reread(partition int, end int64, take func(*schema.Event)) error {
 	return s.kafka.ReadRange(s.ctx, schema.TopicEvents, partition, 0, end, 0, func(r eventlog.Record) error {
 		e, err := schema.DecodeEvent(r.Value)

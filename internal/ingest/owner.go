@@ -51,6 +51,7 @@ type owner struct {
 	from      []int64             // by partition of the events: where what those in doubt ask for may begin
 
 	next        int64     // the command to take next
+	begun       bool      // some of what it asks for is appended: nothing can be committed
 	committed   int64     // what the group has
 	committedAt time.Time // when
 	measured    time.Time // when ends were asked for
@@ -101,6 +102,9 @@ func (s *session) own(ctx context.Context, a eventlog.Assignment) error {
 func (o *owner) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
+	if o.begun { // behind what is appended of it nobody would look for that
+		return nil
+	}
 	if err := o.commit(ctx); err != nil {
 		o.i.cfg.Logger.Debug("what was carried out last is not committed: the next owner looks for it", "partition", o.a.Partition, "error", err)
 	}
@@ -187,6 +191,7 @@ func (o *owner) take(ctx context.Context, rec *eventlog.Record) error {
 		refused, err := o.judge(ctx, a)
 		if err == nil && refused == nil {
 			done++
+			o.begun = true
 			err = o.append(ctx, a)
 		}
 		if err != nil {
@@ -207,7 +212,7 @@ func (o *owner) take(ctx context.Context, rec *eventlog.Record) error {
 		outcome = outcomeRepeated
 	}
 	o.i.metrics.took(c.method, outcome)
-	o.next = rec.Offset + 1
+	o.next, o.begun = rec.Offset+1, false
 	return nil
 }
 
