@@ -13,7 +13,7 @@ import (
 )
 
 // A partition of the log that cannot be written holds the commands for it and those
-// behind them. Once it can, all are carried out, once and in order; none is rejected.
+// after them. Once it can, all are carried out, once and in order; none is rejected.
 func TestBadPartitionIsWaitedFor(t *testing.T) {
 	for name, refusal := range map[string]*kerr.Error{
 		"no leader": kerr.LeaderNotAvailable, "too few replicas": kerr.NotEnoughReplicas, "another leader": kerr.NotLeaderForPartition,

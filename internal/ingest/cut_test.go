@@ -54,7 +54,7 @@ func TestTakeoverThatIsCutShort(t *testing.T) {
 }
 
 // An owner that has to stop in the middle of a broadcast does not say that the events
-// end behind what it has appended of it.
+// end after what it has appended of it.
 func TestBroadcastThatIsCutShort(t *testing.T) {
 	s := newSystem(t)
 	s.project(0)

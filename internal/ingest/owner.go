@@ -102,7 +102,7 @@ func (s *session) own(ctx context.Context, a eventlog.Assignment) error {
 func (o *owner) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if o.begun { // behind what is appended of it nobody would look for that
+	if o.begun { // a commit would note ends beyond what is appended of it
 		return nil
 	}
 	if err := o.commit(ctx); err != nil {
