@@ -80,9 +80,9 @@ func badHeaders(sign func(header string) string) (all []badToken) {
 
 // badClaimsOf are claims that the right key signed.
 func badClaimsOf(sign func(claims string) string) (all []badToken) {
-	hour, ago := at(time.Hour), at(-time.Hour)
+	now, hour, ago := at(0), at(time.Hour), at(-time.Hour)
 	const who = `"sub":"ada","iss":"id","aud":"parley"`
-	right := `{` + who + `,"iat":` + at(0) + `,"exp":` + hour
+	right := `{` + who + `,"iat":` + now + `,"exp":` + hour
 	times := map[string]string{
 		"a string": `"` + hour + `"`, "an empty string": `""`, "a date": `"2099-01-01T00:00:00Z"`, "NaN as a string": `"NaN"`, "true": `true`, "a list": `[` + hour + `]`, "an object": `{"t":` + hour + `}`, "negative": `-1`, "far below": `-1e300`, "1e400": `1e400`, "1e18": `1e18`, "2^63": `9223372036854775808`, "2^64": `18446744073709551616`, "milliseconds": hour + `000`, "microseconds": hour + `000000`, "400 digits": strings.Repeat("9", 400),
 	}
@@ -90,16 +90,16 @@ func badClaimsOf(sign func(claims string) string) (all []badToken) {
 		for name, value := range times {
 			text := right + `,"` + claim + `":` + value + `}`
 			if claim != "nbf" {
-				text = strings.Replace(strings.Replace(text, `,"iat":`+at(0), "", 1), `,"exp":`+hour, "", 1)
-				other := map[string]string{"exp": `,"iat":` + at(0), "iat": `,"exp":` + hour}[claim]
+				text = strings.Replace(strings.Replace(text, `,"iat":`+now, "", 1), `,"exp":`+hour, "", 1)
+				other := map[string]string{"exp": `,"iat":` + now, "iat": `,"exp":` + hour}[claim]
 				text = strings.TrimSuffix(text, "}") + other + "}"
 			}
 			all = append(all, badToken{claim + " that is " + name, sign(text), noSeconds})
 		}
 	}
 	for name, c := range map[string][2]string{
-		"no exp": {`{` + who + `,"iat":` + at(0) + `}`, "no expiry"}, "an exp of null": {`{` + who + `,"iat":` + at(0) + `,"exp":null}`, noSeconds}, "EXP": {`{` + who + `,"EXP":` + hour + `}`, "no expiry"}, "no iat": {`{` + who + `,"exp":` + hour + `}`, "needs iat"}, "an iat of null": {`{` + who + `,"iat":null,"exp":` + hour + `}`, noSeconds}, "an iat in the future": {`{` + who + `,"iat":` + at(time.Minute) + `,"exp":` + hour + `}`, "future"},
-		"an nbf in the future": {right + `,"nbf":` + at(time.Minute) + `}`, "not valid yet"}, "31 days": {`{` + who + `,"iat":` + at(0) + `,"exp":` + at(31*24*time.Hour) + `}`, "longer than"}, "until 9999": {`{` + who + `,"iat":` + at(0) + `,"exp":253402300799}`, "longer than"}, "an iat of 0": {`{` + who + `,"iat":0,"exp":` + hour + `}`, "longer than"}, "expired": {`{` + who + `,"iat":` + ago + `,"exp":` + at(-time.Second) + `}`, "expired"}, "an exp of 0": {`{` + who + `,"iat":0,"exp":0}`, "expired"}, "expired, and EXP": {`{` + who + `,"iat":` + ago + `,"exp":` + ago + `,"EXP":` + hour + `}`, "expired"},
+		"no exp": {`{` + who + `,"iat":` + now + `}`, "no expiry"}, "an exp of null": {`{` + who + `,"iat":` + now + `,"exp":null}`, noSeconds}, "EXP": {`{` + who + `,"EXP":` + hour + `}`, "no expiry"}, "no iat": {`{` + who + `,"exp":` + hour + `}`, "needs iat"}, "an iat of null": {`{` + who + `,"iat":null,"exp":` + hour + `}`, noSeconds}, "an iat in the future": {`{` + who + `,"iat":` + at(time.Minute) + `,"exp":` + hour + `}`, "future"},
+		"an nbf in the future": {right + `,"nbf":` + at(time.Minute) + `}`, "not valid yet"}, "31 days": {`{` + who + `,"iat":` + now + `,"exp":` + at(31*24*time.Hour) + `}`, "longer than"}, "until 9999": {`{` + who + `,"iat":` + now + `,"exp":253402300799}`, "longer than"}, "an iat of 0": {`{` + who + `,"iat":0,"exp":` + hour + `}`, "longer than"}, "expired": {`{` + who + `,"iat":` + ago + `,"exp":` + at(-time.Second) + `}`, "expired"}, "an exp of 0": {`{` + who + `,"iat":0,"exp":0}`, "expired"}, "expired, and EXP": {`{` + who + `,"iat":` + ago + `,"exp":` + ago + `,"EXP":` + hour + `}`, "expired"},
 		"exp twice": {right + `,"exp":` + hour + `}`, badClaims}, "exp twice by an escape": {right + `,"\u0065xp":9999999999}`, badClaims}, "sub twice": {right + `,"sub":"eve"}`, badClaims}, "sub twice by an escape": {right + `,"s\u0075b":"eve"}`, badClaims}, "a claim twice, deep inside": {right + `,"x":[{"a":1,"a":1}]}`, badClaims}, "half a surrogate": {right + `,"x":"\ud800"}`, badClaims}, "bytes that are not UTF-8": {right + ",\"x\":\"\xff\"}", badClaims}, "a BOM": {"\xef\xbb\xbf" + right + "}", badClaims}, "claims and more": {right + `}{}`, badClaims}, "claims that are cut": {right, badClaims}, "NaN": {`{` + who + `,"exp":NaN}`, badClaims}, "Infinity": {`{` + who + `,"exp":Infinity}`, badClaims}, "hex": {`{` + who + `,"exp":0xffffffff}`, badClaims}, "a comma last": {right + `,}`, badClaims}, "a comment": {right + `/**/}`, badClaims},
 		"a list": {`[` + right + `}]`, badClaims}, "a string": {`"ada"`, badClaims}, "null": {`null`, "no expiry"}, "nothing": {``, badClaims}, "an empty object": {`{}`, "no expiry"}, "a token within": {`"` + encoded("{}") + `.` + encoded(right+"}") + `."`, badClaims},
 	} {
