@@ -241,7 +241,7 @@ func (r *run) input(ctx context.Context, c *collector, last bool) (*checker.Inpu
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	in := &checker.Input{Start: r.rec.start, Drained: true, Slow: r.Slow}
+	in := &checker.Input{Start: r.rec.start, Drained: true, Slow: r.Slow, Older: r.Newer != ""}
 	if err := c.collect(ctx, in); err != nil {
 		return nil, err
 	}

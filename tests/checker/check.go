@@ -59,6 +59,9 @@ type Input struct {
 	Log     Log
 	// Pushes are the records of parley.push, by partition; nil leaves them out.
 	Pushes [][]PushRecord
+	// Older reports that workers of an earlier version took part: their pushes need
+	// not say what is untouched, and what others say of it may be lost with theirs.
+	Older bool
 	// Rows and Watermarks are what the projector wrote, repeats dropped; nil
 	// leaves them out.
 	Rows       []Row

@@ -41,6 +41,28 @@ func TestCleanRecordings(t *testing.T) {
 	}
 }
 
+// Workers of an earlier version may leave out what they do not know, and nothing else.
+func TestOlderWorkers(t *testing.T) {
+	in := newModel(1).run(500)
+	if !(&garden{Input: &in}).forgetUntouched() {
+		t.Fatal("nothing is untouched")
+	}
+	in.Older = true
+	for _, v := range checked(t, in).Violations {
+		t.Error(v)
+	}
+	for _, records := range in.Pushes {
+		for _, r := range records {
+			if s := r.Push.Updates[0].GetSnapshot(); s != nil {
+				s.Untouched = true
+			}
+		}
+	}
+	if len(checked(t, in).Violations) == 0 {
+		t.Error("channels may be called untouched that are not")
+	}
+}
+
 func TestRecordingsSurviveTheFile(t *testing.T) {
 	in := newModel(1).run(800)
 	var file bytes.Buffer

@@ -220,6 +220,18 @@ func (g *garden) hasMembers(connector string) bool {
 	return false
 }
 
+// forgetUntouched has workers push as those of an earlier version do.
+func (g *garden) forgetUntouched() (found bool) {
+	for _, records := range g.Pushes {
+		for i := range records {
+			known := withoutUntouched(records[i].Push)
+			found = found || !proto.Equal(known, records[i].Push)
+			records[i].Push = known
+		}
+	}
+	return found
+}
+
 // downstreamBugs are in what workers and the projector make of the log.
 var downstreamBugs = []bug{
 	{"a zombie pushes something else", Fold, func(g *garden) bool {
@@ -228,6 +240,9 @@ var downstreamBugs = []bug{
 		altered.PrevOffset++
 		g.Pushes[0] = append(g.Pushes[0], PushRecord{Push: altered})
 		return true
+	}},
+	{"a channel is not said to be untouched", Fold, func(g *garden) bool {
+		return g.forgetUntouched()
 	}},
 	{"a push is never emitted", Fold, func(g *garden) bool {
 		lost := keyOf(g.Pushes[0][g.rng.IntN(len(g.Pushes[0]))].Push)
