@@ -40,7 +40,10 @@ test("people in the page and clients of pomelo talk, over a connector that is ki
   };
   await talk("first");
   await guests[1]!.says("psst", "ada");
+  await page.locator(".talks").getByRole("link", { name: guests[1]!.name }).click();
   await page.locator(".message", { hasText: "psst" }).waitFor();
+  await page.locator("#channels").getByRole("link", { name: "lobby", exact: true }).click();
+  await page.locator(".message", { hasText: "of ada first" }).waitFor();
 
   await other.kill();
   for (const guest of guests) await guest.cut();
