@@ -12,8 +12,8 @@ const { version, files } = __SHELL__;
 const { href: home, pathname } = new URL(worker.registration.scope);
 /** Of this address and no other: pages below several paths of a host share their caches. */
 const prefix = `parley${pathname}:`;
-/** A file is the same whatever its reader accepts. */
-const found = { ignoreVary: true };
+/** Whatever its reader accepts, a file is the same. To open a cache that was removed would make it again. */
+const found = { ignoreVary: true, cacheName: prefix + version };
 const own = new Set(files.map((file) => new URL(file, home).href));
 
 worker.addEventListener("install", (event) => {
@@ -37,7 +37,7 @@ worker.addEventListener("fetch", (event) => {
 async function install(): Promise<void> {
   const cache = await caches.open(prefix + version);
   await cache.addAll(own);
-  const text = await (await cache.match(home, found))!.text();
+  const text = await (await caches.match(home, found))!.text();
   const named = [...text.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)];
   if (named.length > 0 && named.every(([, file]) => files.includes(file!))) return;
   await caches.delete(prefix + version);
@@ -54,12 +54,10 @@ async function removeOthers(): Promise<void> {
 async function newest(request: Request, url: string): Promise<Response> {
   const response = await fetch(request).catch(() => undefined);
   if (response && (response.status < 502 || response.status > 504)) return response;
-  const cache = await caches.open(prefix + version);
-  return (await cache.match(url, found)) ?? response ?? Response.error();
+  return (await caches.match(url, found)) ?? response ?? Response.error();
 }
 
 /** A file whose name tells what is in it. */
 async function kept(request: Request): Promise<Response> {
-  const cache = await caches.open(prefix + version);
-  return (await cache.match(request.url, found)) ?? fetch(request);
+  return (await caches.match(request.url, found)) ?? fetch(request);
 }
