@@ -23,6 +23,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
@@ -56,6 +58,16 @@ type timing struct {
 	firstRetry, longestRetry time.Duration
 	fenced                   time.Duration // see own
 	lastAnswer               time.Duration // how long an answer is waited for as this role stops
+}
+
+// pause is how long to wait after a failure: as long as the receiver says, within
+// bounds, or as the backoff has it.
+func (t *timing) pause(err error, wait backoff.BackOff) time.Duration {
+	var refused *webhook.Refused
+	if errors.As(err, &refused) && refused.RetryAfter > 0 {
+		return min(max(refused.RetryAfter, t.firstRetry), t.longestRetry)
+	}
+	return wait.NextBackOff()
 }
 
 // Hooks sends the events of partitions. Make one with New; its methods are safe for

@@ -241,7 +241,7 @@ func (p *partition) deliver(ctx context.Context) error {
 			p.giveUp(err)
 			return nil
 		}
-		if !roles.Sleep(ctx, wait.NextBackOff()) {
+		if !roles.Sleep(ctx, p.h.timing.pause(err, wait)) {
 			return ctx.Err()
 		}
 		skipped, err := p.skipByHand(ctx)

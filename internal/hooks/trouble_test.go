@@ -1,12 +1,17 @@
 package hooks
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -156,5 +161,45 @@ func TestBatchesAreBounded(t *testing.T) {
 	r.eventually("all of it arrives", func() bool { return p.count() == n+12*maxEvents })
 	if largest.Load() < 6*schema.MaxBody {
 		t.Errorf("the largest message has %d bytes", largest.Load())
+	}
+}
+
+// A receiver that says when to come again is asked then, and within the backoff's longest
+// wait whatever it says.
+func TestRetryAfter(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	asked := make(chan time.Time, 2)
+	p.before = func(w http.ResponseWriter, _ message) bool {
+		asked <- time.Now()
+		if len(asked) == cap(asked) {
+			return false
+		}
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return true
+	}
+	r.append(0, chat("c", "ann", "later"))
+	h, _ := r.start(p.URL)
+	r.gets(p, 0, "chat c ann later")
+	if first := <-asked; (<-asked).Sub(first) < h.timing.longestRetry {
+		t.Error("it was not waited for as long as the receiver said")
+	}
+}
+
+func TestPause(t *testing.T) {
+	times := timing{firstRetry: time.Second, longestRetry: time.Minute}
+	for name, c := range map[string]struct {
+		err  error
+		want time.Duration
+	}{
+		"no answer":             {errors.New("no answer"), 7 * time.Second},
+		"no time":               {&webhook.Refused{}, 7 * time.Second},
+		"a time":                {fmt.Errorf("it failed: %w", &webhook.Refused{RetryAfter: 20 * time.Second}), 20 * time.Second},
+		"sooner than a retry":   {&webhook.Refused{RetryAfter: time.Nanosecond}, time.Second},
+		"later than the latest": {&webhook.Refused{RetryAfter: time.Hour}, time.Minute},
+	} {
+		if got := times.pause(c.err, backoff.NewConstantBackOff(7*time.Second)); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }

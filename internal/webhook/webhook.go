@@ -127,9 +127,23 @@ const (
 // Results are all there are.
 var Results = []Result{OK, Gone, Redirect, Status, Timeout, Untrusted, Connection}
 
+// Refused is the error of an answer that is not 2xx.
+type Refused struct {
+	by     string
+	status int
+	// RetryAfter is after how long to come again, by an answer of 429 or 503; 0: it does
+	// not say.
+	RetryAfter time.Duration
+}
+
+// Error implements error.
+func (r *Refused) Error() string {
+	return fmt.Sprintf("%s answered %d %s", r.by, r.status, http.StatusText(r.status))
+}
+
 // Post sends a body once, and leaves the answer's unread. The id is the same when the
 // same body is sent again. The error says more of a result that is not OK, and nothing
-// of the URL's path or of the answer.
+// of the URL's path or of the answer; it is a *Refused where there is one.
 func (s *Sender) Post(ctx context.Context, id string, body []byte) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
@@ -177,17 +191,31 @@ func (s *Sender) send(ctx context.Context, id string, body []byte) (*http.Respon
 
 // judge is the result by the status.
 func (s *Sender) judge(res *http.Response) (result Result, err error) {
+	refused := &Refused{by: s.shown, status: res.StatusCode}
 	switch {
 	case res.StatusCode/100 == 2:
 		return OK, nil
 	case res.StatusCode == http.StatusGone:
-		result = Gone
+		return Gone, refused
 	case res.StatusCode/100 == 3:
-		result = Redirect
-	default:
-		result = Status
+		return Redirect, refused
+	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
+		refused.RetryAfter = retryAfter(res.Header.Get("Retry-After"), time.Now())
 	}
-	return result, fmt.Errorf("%s answered %d %s", s.shown, res.StatusCode, http.StatusText(res.StatusCode))
+	return Status, refused
+}
+
+// retryAfter reads a Retry-After of RFC 9110, seconds or a date; 0: it is neither, or has
+// passed.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(now))
 }
 
 // sign sets the head of a request.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -76,6 +77,44 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("the error is %v", err)
 			}
 		})
+	}
+}
+
+// When to come again is in seconds or a date, and counts with 429 and 503 alone.
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 0, "0": 0, "30": 30 * time.Second, "-30": 0, "+30": 0, "1.5": 0, "soon": 0,
+		"Sun, 29 Nov 2026 12:01:00 GMT": time.Minute, "Sunday, 29-Nov-26 12:01:00 GMT": time.Minute, "Sun Nov 29 12:01:00 2026": time.Minute,
+		"Sun, 29 Nov 2026 11:59:59 GMT": 0, "Sun, 29 Nov": 0,
+	} {
+		if got := retryAfter(value, now); got != want {
+			t.Errorf("%q is %v, want %v", value, got, want)
+		}
+	}
+	for _, value := range []string{strings.Repeat("9", 100), "Fri, 31 Dec 9999 23:59:59 GMT"} {
+		if got := retryAfter(value, now); got < 100*365*24*time.Hour {
+			t.Errorf("%q is %v", value, got)
+		}
+	}
+	status := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "30")
+		w.WriteHeader(status)
+	}))
+	defer s.Close()
+	r, err := NewSender(Receiver{URL: s.URL, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for code, want := range map[int]time.Duration{429: 30 * time.Second, 503: 30 * time.Second, 500: 0, 307: 0, 410: 0} {
+		status = code
+		_, err := r.Post(context.Background(), "msg_1", []byte("{}"))
+		var refused *Refused
+		if !errors.As(err, &refused) || refused.RetryAfter != want {
+			t.Errorf("%d: %#v", code, err)
+		}
 	}
 }
 
