@@ -51,6 +51,7 @@ export default defineConfig({
                 name: "docs",
                 include: ["tests/docs/**/*.test.ts"],
                 globalSetup: ["tests/docs/setup.ts"],
+                testTimeout: 120_000,
               },
             },
           ]
