@@ -101,7 +101,7 @@ func (a *act) settled(ch *channel) (done bool, bad *rpc.Error) {
 		return true, nil
 	}
 	if a.Reply > max(ch.Position(), p.acked) {
-		return false, rpc.InvalidParams("reply", "is above the channel's newest seq")
+		return false, params.NoReply()
 	}
 	if why, bad := a.stopped(ch); bad != nil {
 		bad = a.refuse(ch, why, bad)

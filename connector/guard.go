@@ -97,6 +97,17 @@ func (h *heights) note(partition int, offset int64) {
 	}
 }
 
+// reached reports whether a partition is known to have come to an offset.
+func (h *heights) reached(partition int, offset int64) bool {
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at, ok := h.known[partition]
+	return ok && offset <= at
+}
+
 // check refuses a log that lacks what was there, and notes what there is now.
 func (h *heights) check(ctx context.Context, kafka *eventlog.Client) error {
 	h.mu.Lock()

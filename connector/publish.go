@@ -32,6 +32,9 @@ func (a *ask) publish() {
 	if bad == nil {
 		bad = a.mayPublish(p.Channel)
 	}
+	if bad == nil && p.Reply != nil {
+		bad = a.mayReply(p.Channel, *p.Reply)
+	}
 	if bad != nil {
 		a.fail(bad)
 		return
@@ -67,6 +70,24 @@ func (a *ask) mayPublish(channel string) *rpc.Error {
 		return nil
 	}
 	return bad
+}
+
+// mayReply refuses a reply to what is yet to come. It takes the log alone, which is asked
+// for its end where this connector does not know yet that it has come that far.
+func (a *ask) mayReply(channel string, to int64) *rpc.Error {
+	if a.inc.events.heights.reached(a.inc.channels.partitionOf(channel), to) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, watchTime)
+	defer cancel()
+	switch end, err := a.inc.past.archive.End(ctx, channel); {
+	case err != nil:
+		a.inc.past.noEnd.warn(a.inc.ctx, a.inc.logger, fmt.Errorf("look whether the log has what a message answers: %w", err))
+		return rpc.Unavailable(retryAfter)
+	case to >= end:
+		return params.NoReply()
+	}
+	return nil
 }
 
 func (a *ask) idOf(given *string) string {

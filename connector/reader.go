@@ -33,13 +33,13 @@ type reader struct {
 	turns   chan struct{} // a slot for each read of history
 	shares  *shares       // of these, by user
 
-	noHistory, noOlder, noFirst sample
+	noHistory, noOlder, noFirst, noEnd sample
 }
 
 func newReader(inc *incarnation, from archive) *reader {
 	return &reader{
 		inc: inc, archive: from, turns: make(chan struct{}, concurrentReads), shares: newShares(),
 		noHistory: sample{message: "history cannot be read"}, noOlder: sample{message: "joins are answered without older history"},
-		noFirst: sample{message: "retries are answered with 1007"},
+		noFirst: sample{message: "retries are answered with 1007"}, noEnd: sample{message: "replies of backends are answered with 1007"},
 	}
 }

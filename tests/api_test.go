@@ -51,6 +51,45 @@ func TestBackendPublishes(t *testing.T) {
 	}
 }
 
+// A message answers one of the log, of whichever connector it came, or is refused as
+// that of a client.
+func TestBackendReplies(t *testing.T) {
+	c, first, _ := up(t)
+	_, shop := c.backend()
+	_, other := c.backend()
+	bob := enter(t, first, "bob")
+	bob.join("lobby")
+	publish := rpc.PublishParams{ChatParams: rpc.ChatParams{Channel: "lobby", Body: "asked"}, User: "ada"}
+	var sent rpc.PublishResult
+	shop.call(rpc.MethodPublish, publish, &sent)
+	bob.hears()
+	publish.Reply = sent.Seq
+	for _, b := range []*backend{shop, other} {
+		var answered rpc.PublishResult
+		b.call(rpc.MethodPublish, publish, &answered)
+		if m := bob.hears(); m.Seq != answered.Seq || m.Reply != sent.Seq {
+			t.Errorf("bob hears %+v, which answers %d", m, sent.Seq)
+		}
+	}
+	chat := rpc.ChatParams{Channel: "lobby", Body: "x", Reply: 1 << 50}
+	publish.Reply = chat.Reply
+	want := bob.refused(rpc.CodeInvalidParams, rpc.MethodChat, chat)
+	for _, b := range []*backend{shop, other} {
+		if bad := b.refused(rpc.CodeInvalidParams, rpc.MethodPublish, publish); bad.Message != want.Message || bad.Data == nil || bad.Data.Field != "reply" {
+			t.Errorf("an answer to what is to come is refused with %+v, that of a client with %+v", bad, want)
+		}
+	}
+	// The least that is to come is the seq that the answer itself would get, unless
+	// somebody else wrote to the partition just then.
+	eventually(t, "an answer to itself is refused", func() bool {
+		publish.Reply = 0
+		shop.call(rpc.MethodPublish, publish, &sent)
+		publish.Reply = sent.Seq + 1
+		bad := shop.ask(rpc.MethodPublish, publish).Error
+		return bad != nil && bad.Code == rpc.CodeInvalidParams
+	})
+}
+
 // A backend sees private messages of others only where it may audit, and waits for what
 // it knows of.
 func TestBackendReads(t *testing.T) {

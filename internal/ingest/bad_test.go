@@ -58,6 +58,7 @@ func badCommands() map[string]struct {
 		"no body":                    {`{"method":"publish","params":{"channel":"a","user":"ada"}}`, rpc.CodeInvalidParams},
 		"a body of 4097 bytes":       {`{"method":"publish","params":{"channel":"a","user":"ada","body":"` + strings.Repeat("x", 4097) + `"}}`, rpc.CodeTooLarge},
 		"an id of 65 bytes":          {`{"method":"publish","params":{"channel":"a","user":"ada","body":"x","id":"` + strings.Repeat("i", 65) + `"}}`, rpc.CodeInvalidParams},
+		"a reply to what is to come": {`{"method":"publish","params":{"channel":"a","user":"ada","body":"x","reply":1000000}}`, rpc.CodeInvalidParams},
 		"an edit of nothing":         {`{"method":"edit","params":{"channel":"a","user":"ada","body":"x","seq":7}}`, rpc.CodeGone},
 		"an edit without a user":     {`{"method":"edit","params":{"channel":"a","body":"x","seq":7}}`, rpc.CodeInvalidParams},
 		"a pin of nothing":           {`{"method":"pin","params":{"channel":"a","seq":1000000}}`, rpc.CodeGone},

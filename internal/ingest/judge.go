@@ -28,7 +28,7 @@ func (o *owner) judge(ctx context.Context, a *params.Act) (refused *rpc.Error, e
 	case a.Epoch != "" && a.Epoch != o.log.Epoch:
 		return rpc.Gone(), nil
 	case a.Event.GetChat() != nil:
-		return o.judgeChannel(ctx, a.Channel)
+		return o.judgeMessage(ctx, a)
 	case a.Target != 0:
 		return o.judgeTarget(ctx, a)
 	}
@@ -37,6 +37,32 @@ func (o *owner) judge(ctx context.Context, a *params.Act) (refused *rpc.Error, e
 		return o.judgeSanctions(ctx, a)
 	}
 	return nil, nil
+}
+
+// judgeMessage refuses what cannot be a message of its channel.
+func (o *owner) judgeMessage(ctx context.Context, a *params.Act) (*rpc.Error, error) {
+	bad, err := o.judgeChannel(ctx, a.Channel)
+	if reply := a.Event.GetChat().Reply; bad == nil && err == nil && reply != 0 {
+		return o.judgeReply(ctx, a.Channel, reply)
+	}
+	return bad, err
+}
+
+// judgeReply refuses a reply to what is yet to come. The log is asked for its end where
+// the owner does not know yet that it has come that far.
+func (o *owner) judgeReply(ctx context.Context, channel string, to int64) (*rpc.Error, error) {
+	if o.reached(schema.PartitionOf(channel, o.log.Partitions), to) {
+		return nil, nil
+	}
+	var end int64
+	err := o.look(ctx, func(ctx context.Context) (err error) {
+		end, err = o.past.End(ctx, channel)
+		return err
+	})
+	if err != nil || to < end {
+		return nil, err
+	}
+	return params.NoReply(), nil
 }
 
 // judgeChannel refuses to begin a channel whose name can pass for another's. Those that

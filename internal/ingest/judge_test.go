@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,33 @@ func testChanges(t *testing.T, age time.Duration) {
 		if method == "mute" && e.GetSanction().Until != e.Time+60_000 {
 			t.Errorf("a mute for a minute ends at %d, and is of %d", e.GetSanction().Until, e.Time)
 		}
+	}
+}
+
+// A message may answer one that the log has, by whomever it came, and none that is to
+// come. Neither needs ClickHouse.
+func TestReplies(t *testing.T) {
+	s := newSystem(t)
+	s.start(func(i *Ingest) { i.cfg.ClickHouse = "clickhouse://127.0.0.1:1/default" })
+	publish := `{"method":"publish","params":{"channel":"a","user":"ada","body":%q,"reply":%d}}`
+	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"asked"}}`))
+	asked := s.events("a")[0].seq
+	s.done(0, s.command(0, publish, "answered", asked+1)) // the seq of its own
+	s.done(1, s.command(1, publish, "answered", asked))
+	all := s.events("a")
+	if len(all) != 2 || all[1].GetChat().Reply != asked {
+		t.Fatalf("a has %v", all)
+	}
+	s.done(1, s.command(1, publish, "once more", all[1].seq)) // of this owner, and acknowledged
+	s.done(2, s.command(2, publish, "once more", all[1].seq)) // of another one
+	last := s.command(0, publish, "too soon", all[1].seq+3)
+	s.done(0, last)
+	if all := s.events("a"); len(all) != 4 {
+		t.Errorf("a has %v", all)
+	}
+	r := s.rejections()[fmt.Sprintf("0/%d", last)]
+	if header(&r, headerCode) != fmt.Sprint(rpc.CodeInvalidParams) || !strings.Contains(header(&r, headerReason), "above the channel's newest seq") {
+		t.Errorf("it is rejected with %s %q", header(&r, headerCode), header(&r, headerReason))
 	}
 }
 

@@ -286,6 +286,13 @@ func (o *owner) acked(partition int, ack eventlog.Ack) {
 	o.ends[partition] = max(o.ends[partition], ack.Offset+1)
 }
 
+// reached reports whether a partition of the events is known to have come to an offset.
+func (o *owner) reached(partition int, offset int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return offset < o.ends[partition]
+}
+
 // fail notes why the partition cannot go on.
 func (o *owner) fail(err error) {
 	o.mu.Lock()

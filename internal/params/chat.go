@@ -75,6 +75,11 @@ func NotYet(field string) *rpc.Error {
 	return rpc.InvalidParams(field, "is not known to all servers yet: the log's format is 1")
 }
 
+// NoReply refuses a reply to what is yet to come.
+func NoReply() *rpc.Error {
+	return rpc.InvalidParams("reply", "is above the channel's newest seq")
+}
+
 // Message is the message of checked params, as a user sends it: without an id.
 func (m *Chat) Message(user string) *schema.Chat {
 	return &schema.Chat{
