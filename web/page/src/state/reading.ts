@@ -11,6 +11,12 @@ export function peerOf({ user, to }: { user: string; to?: string }, me: string):
   return to === undefined ? undefined : user === me ? to : user;
 }
 
+/** A place in the list: a message, and how many pixels below the top it is. */
+export interface Anchor {
+  key: string;
+  below: number;
+}
+
 /** What has not been read in a conversation. */
 export interface Unread {
   count: number;
@@ -63,6 +69,8 @@ export class Reading {
   readonly peers: ReadonlySignal<readonly string[]>;
   /** How many messages are unread in all of them. */
   readonly total: ReadonlySignal<number>;
+  /** Where one was in each when one turned to another; undefined at the end. */
+  readonly anchors = new Map<Peer, Anchor | undefined>();
   readonly #peers = signal<readonly string[]>([]);
   readonly #unread = signal<ReadonlyMap<Peer, Unread>>(new Map());
   readonly #markers = signal<ReadonlyMap<Peer, string>>(new Map());

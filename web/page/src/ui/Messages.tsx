@@ -13,7 +13,7 @@ import { Details, type Subject } from "./Details.tsx";
 import { Estimates } from "./estimate.ts";
 import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
-import { usePlaceKept } from "./kept.ts";
+import { anchorIn, usePlaceKept } from "./kept.ts";
 import { RowView } from "./RowView.tsx";
 import { Text } from "./Text.tsx";
 import { rangeWith, runOf, useVirtualizer } from "./virtual.ts";
@@ -52,20 +52,33 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
     paddingEnd: 8,
   });
   if (list.scrollElement) estimates.fit(list.scrollElement, list.scrollRect?.width ?? 0);
-  const atEnd = list.scrollElement === null || list.isAtEnd(AT_END);
 
-  // Begins at the newest message, once there is one; nothing is drawn before.
+  // Begins where one was, or at the newest message; nothing is drawn before there is one.
   const [begun, setBegun] = useState(false);
+  const [peer] = useState(view.privateTo.value);
+  const { anchors } = view.reading;
+  const anchor = anchors.get(peer);
+  const atEnd = begun ? list.isAtEnd(AT_END) : !anchor;
+  // Where a row is follows from heights, and these from how wide the list is.
+  const wide = list.scrollElement !== null;
   const readable = useReadable(rows);
   useLayoutEffect(() => {
-    if (begun || rows.length === 0 || !readable) return;
+    if (begun || rows.length === 0 || !readable || !wide) return;
     setBegun(true);
-    list.scrollToEnd();
+    const item = anchor && list.measurementsCache[rows.findIndex(({ key }) => key === anchor.key)];
+    if (item) list.scrollToOffset(item.start - anchor.below);
+    else list.scrollToEnd();
   });
+  useLayoutEffect(() => {
+    const { current } = scroller;
+    return () => void anchors.set(peer, anchorIn(current!, AT_END));
+  }, [anchors]);
 
   const sent = view.sent.value;
+  const before = useRef(sent);
   useLayoutEffect(() => {
-    if (sent > 0) list.scrollToEnd();
+    if (sent > before.current) list.scrollToEnd();
+    before.current = sent;
   }, [sent]);
 
   const target = view.changes.target.value;

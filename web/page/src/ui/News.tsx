@@ -30,7 +30,9 @@ export function News({ view }: { view: ChannelView }) {
       {news && (
         <>
           <button type="button" class="primary" onClick={() => void view.news.go()}>
-            <Icon name="up" /> {t("newCount", { n: news.count === 1 && !news.more ? 1 : n! })}
+            {/* Above once they were seen at the end, below where one came back to one's place. */}
+            <Icon name={view.unread.value > 0 ? "down" : "up"} />{" "}
+            {t("newCount", { n: news.count === 1 && !news.more ? 1 : n! })}
           </button>
           <button
             type="button"

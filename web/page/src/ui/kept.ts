@@ -1,6 +1,7 @@
 import type { Virtualizer } from "@tanstack/virtual-core";
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { Anchor } from "../state/reading.ts";
 
 type List = Virtualizer<HTMLDivElement, HTMLDivElement>;
 
@@ -8,6 +9,16 @@ type List = Virtualizer<HTMLDivElement, HTMLDivElement>;
 interface Place {
   atEnd: boolean;
   index: number | undefined;
+}
+
+/** Where one is in a list that goes away: at the first message in sight as a whole, or at the end. */
+export function anchorIn(scroller: HTMLElement, nearEnd: number): Anchor | undefined {
+  const { scrollHeight, scrollTop, clientHeight } = scroller;
+  if (scrollHeight - scrollTop - clientHeight <= nearEnd) return undefined;
+  const below = (row: Element) => row.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+  const rows = [...scroller.querySelectorAll<HTMLElement>("[data-key]:has(article)")];
+  const row = rows.find((row) => below(row) >= 0) ?? rows.at(-1);
+  return row && { key: row.dataset.key!, below: below(row) };
 }
 
 /**
