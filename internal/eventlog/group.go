@@ -65,6 +65,7 @@ type Assignment struct {
 
 	client     *Client
 	generation *kafka.Generation
+	membership *membership
 }
 
 // Commit records in the group that everything below nextOffset was handled. It is
@@ -91,6 +92,9 @@ func (a Assignment) Commit(ctx context.Context, nextOffset int64) error {
 //
 // A topic that does not exist yet is waited for.
 //
+// A member of which [Assignment.CommitNoting] does not know whether it succeeded leaves
+// the group and joins it again as another one: handlers end, and are started again.
+//
 // RunGroup returns nil once ctx has ended, every handler has returned and the
 // group was left. It returns an error, after the same steps, when a handler
 // returns before its context has ended, with an error or without, and when the
@@ -108,17 +112,39 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle func(cont
 			return fmt.Errorf("consumer group %s: topic %s: %w", cfg.Group, topic, err)
 		}
 	}
-	group, err := kafka.NewConsumerGroup(m.groupConfig(c))
+	for {
+		err := m.belong(ctx)
+		var failed *handlerError
+		if errors.As(context.Cause(ctx), &failed) {
+			return failed.error
+		}
+		if err != nil || sleep(ctx, rejoinBackoff) != nil {
+			return err
+		}
+	}
+}
+
+// membership is one stay in a group.
+type membership struct {
+	end    context.CancelCauseFunc
+	unsure atomic.Bool // a commit of it may reach the broker yet
+}
+
+// belong is a member of the group until ctx ends or a commit is unsure, both of which it
+// returns nil for, or the cluster refuses the membership.
+func (m *member) belong(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	group, err := kafka.NewConsumerGroup(m.groupConfig(m.client))
 	if err != nil {
-		return fmt.Errorf("consumer group %s: %w", cfg.Group, err)
+		return fmt.Errorf("consumer group %s: %w", m.cfg.Group, err)
 	}
-	err = m.run(ctx, group)
-	cancel(nil)
+	err = m.run(ctx, group, &membership{end: end})
+	if cause := context.Cause(ctx); errors.Is(cause, errUnsure) {
+		m.log.Warn("joining a consumer group again as a new member: a commit has no answer, and must not count if it arrives late", "group", m.cfg.Group, "error", cause)
+	}
+	end(nil)
 	m.leave(group)
-	var failed *handlerError
-	if errors.As(context.Cause(ctx), &failed) {
-		return failed.error
-	}
 	return err
 }
 
@@ -164,7 +190,7 @@ type member struct {
 type handlerError struct{ error }
 
 // run starts handlers, generation after generation, until ctx ends.
-func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
+func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup, own *membership) error {
 	failing := false
 	defer func() {
 		if failing {
@@ -183,7 +209,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 				m.metrics.away.Add(-1)
 				m.outage.Over(m)
 			}
-			m.start(ctx, generation)
+			m.start(ctx, generation, own)
 		case errors.Is(err, kafka.RebalanceInProgress): // the group joins again at once
 		case isPermanent(err):
 			m.metrics.failed(opGroup, err, false)
@@ -200,7 +226,7 @@ func (m *member) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 }
 
 // start runs a handler for each partition of a generation.
-func (m *member) start(ctx context.Context, generation *kafka.Generation) {
+func (m *member) start(ctx context.Context, generation *kafka.Generation, own *membership) {
 	if m.cfg.Joined != nil {
 		m.cfg.Joined(true)
 		generation.Start(func(ended context.Context) { // the next one begins after it has returned
@@ -216,7 +242,7 @@ func (m *member) start(ctx context.Context, generation *kafka.Generation) {
 	}
 	for topic, partitions := range generation.Assignments {
 		for _, p := range partitions {
-			a := Assignment{Topic: topic, Partition: p.ID, Committed: max(p.Offset, -1), client: m.client, generation: generation}
+			a := Assignment{Topic: topic, Partition: p.ID, Committed: max(p.Offset, -1), client: m.client, generation: generation, membership: own}
 			m.handlers.Add(1)
 			generation.Start(func(ended context.Context) {
 				defer m.handlers.Add(-1)
@@ -297,7 +323,7 @@ func (m *member) handled(ctx context.Context, a Assignment, err error) {
 		m.fail(&handlerError{fmt.Errorf("the handler of %s/%d returned although the partition is still its own", a.Topic, a.Partition)})
 	case ctx.Err() == nil:
 		m.fail(&handlerError{fmt.Errorf("%s/%d: %w", a.Topic, a.Partition, err)})
-	case err != nil && !errors.Is(err, context.Canceled):
+	case err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errUnsure): // of which belong speaks
 		m.log.Warn("a handler failed while it gave up its partition",
 			"group", m.cfg.Group, "topic", a.Topic, "partition", a.Partition, "error", err)
 	}
