@@ -30,7 +30,7 @@ func TestKeysAreReadAgain(t *testing.T) {
 	if r.keys.Reload(); status(next) != http.StatusOK || status(r.key) != http.StatusUnauthorized {
 		t.Errorf("the new key is answered %d, the old one %d", status(next), status(r.key))
 	}
-	for _, text := range []string{"next", "next " + sum, "next " + sum + " []x", "ne xt " + sum + " []", "cli " + sum + " []", "next " + sum[1:] + " []", "next " + sum + "0 []", "a " + sum + " []\na " + sum + " []", "next " + strings.Repeat("z", 64) + " []", strings.Repeat("#", 2<<20)} {
+	for _, text := range []string{"next", "next " + sum, "next " + sum + " []x", "ne xt " + sum + " []", "cli " + sum + " []", "local " + sum + " []", "next " + sum[1:] + " []", "next " + sum + "0 []", "a " + sum + " []\na " + sum + " []", "next " + strings.Repeat("z", 64) + " []", strings.Repeat("#", 2<<20)} {
 		r.write(t, text)
 		if r.keys.Reload(); status(next) != http.StatusOK {
 			t.Errorf("after %.80q was read again the key is answered %d", text, status(next))

@@ -137,6 +137,8 @@ func TestBadKeys(t *testing.T) {
 		"a token for nobody":     withKey(rigToken(t, "ada", nil)),
 		"an expired token":       withKey(apiToken(t, jwt.MapClaims{"exp": 1})),
 		"a token called cli":     withKey(apiToken(t, jwt.MapClaims{"sub": "cli"})),
+		"a token called local":   withKey(apiToken(t, jwt.MapClaims{"sub": "local"})),
+		"a token of a long name": withKey(apiToken(t, jwt.MapClaims{"sub": strings.Repeat("x", 65)})),
 		"a token of no grants":   withKey(apiToken(t, jwt.MapClaims{"parley": map[string]any{"grants": []any{map[string]any{"channels": []string{"*"}}}}})),
 		"a token for a channel":  withKey(apiToken(t, jwt.MapClaims{"channel": "a", "allow": []string{"api"}})),
 		"a token that is broken": withKey("a.b.c"), "a long one": withKey(strings.Repeat("x", 9000)),

@@ -21,8 +21,10 @@ import (
 const (
 	maxKeysFile = 1 << 20 // bytes
 	maxKeys     = 1000
-	// reserved is who operators' commands are in what they write.
-	reserved = "cli"
+	// commands is who operators' commands are in what they write.
+	commands = "cli"
+	// OwnName is the name of the key that parley up makes for itself.
+	OwnName = "local"
 	// keyPrefix makes keys easy to find where they should not be.
 	keyPrefix = "parley_"
 	keyBytes  = 32 // of randomness
@@ -118,16 +120,21 @@ func parseKey(line []byte) (k Key, unknown []string, err error) {
 	return k, unknown, nil
 }
 
-// CheckName reports what is wrong with the name of a key.
+// CheckName reports what is wrong with the name of a key, or of another backend that has
+// one. The names of the program itself are nobody else's.
 func CheckName(name string) error {
 	if err := schema.CheckNewName(name); err != nil {
 		return fmt.Errorf("the name of a key %w", err)
 	}
 	switch {
+	case len(name) > schema.MaxKey:
+		return fmt.Errorf("the name of a key has at most %d bytes", schema.MaxKey)
 	case strings.ContainsAny(name, " #"):
 		return errors.New("the name of a key has no blanks and no # in it")
-	case name == reserved:
+	case name == commands:
 		return errors.New("the name cli is that of the commands of parley: choose another")
+	case name == OwnName:
+		return errors.New("the name local is that of the key that parley up makes for itself: choose another")
 	}
 	return nil
 }

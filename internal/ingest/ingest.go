@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/parley-chat/parley/connector/api"
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -63,8 +64,9 @@ func New(cfg Config) (*Ingest, error) {
 		return nil, fmt.Errorf("a body of %d bytes is more than the log takes: the limit is at most %d", l.Body, schema.MaxBody)
 	case l.Data > schema.MaxData:
 		return nil, fmt.Errorf("data of %d bytes is more than the log takes: the limit is at most %d", l.Data, schema.MaxData)
-	case schema.CheckName(cfg.Key) != nil || len(cfg.Key) > schema.MaxKey:
-		return nil, fmt.Errorf("the name in which commands act must be a name of at most %d bytes", schema.MaxKey)
+	}
+	if err := api.CheckName(cfg.Key); err != nil {
+		return nil, fmt.Errorf("commands act in the name of a key of the API: %w", err)
 	}
 	if _, err := clickhouse.Parse(cfg.ClickHouse); err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func TestAPIKeyMakesKeys(t *testing.T) {
 		t.Errorf("the file is %s, %v", text, err)
 	}
 	for _, c := range []struct{ args, want string }{
-		{"api-key trust --file " + file, "the same name"}, {"api-key cli", "choose another"}, {"api-key a#b", "no blanks"},
+		{"api-key trust --file " + file, "the same name"}, {"api-key cli", "choose another"}, {"api-key local", "parley up"}, {"api-key a#b", "no blanks"},
 		{"api-key a --allow dance", "dance"}, {"api-key a --allow chat", "chat"}, {"api-key a --channels {x", "{user}"},
 		{"api-key", "the name of a key"},
 	} {

@@ -118,6 +118,8 @@ func TestBadSettings(t *testing.T) {
 		{args: "trace 0123456789abcdef0123456789abcdef --jaeger localhost:16686", want: "--jaeger: it takes"},
 		{args: "chatworker", variable: "OTEL_EXPORTER_OTLP_COMPRESSION", value: "rar", want: `OTEL_EXPORTER_OTLP_COMPRESSION: it takes gzip, none, not "rar"`},
 		{args: "chatworker", variable: "OTEL_RESOURCE_ATTRIBUTES", value: "s3cr3t", want: "OTEL_RESOURCE_ATTRIBUTES: it takes key=value"},
+		{args: "ingest --key local", want: "the name local is that of the key that parley up makes for itself"},
+		{args: "ingest --key " + strings.Repeat("k", 65), want: "the name of a key has at most 64 bytes"},
 		{args: "connector --proxies=", want: "--proxies is set and empty"},
 	} {
 		t.Run(strings.ReplaceAll(c.args, folder, "")+" "+c.variable, func(t *testing.T) {

@@ -11,12 +11,8 @@ import (
 	"github.com/parley-chat/parley/internal/embedded"
 )
 
-const (
-	// keyFile is where a running stack stores the API key of its own, in its data folder.
-	keyFile = "api.key"
-	// keyName is the name of that key.
-	keyName = "local"
-)
+// keyFile is where a running stack stores the API key of its own, in its data folder.
+const keyFile = "api.key"
 
 // openAPI opens the listener of the API, and makes the stack a key of its own for it.
 func (s *Stack) openAPI(ctx context.Context, dir string) error {
@@ -31,7 +27,7 @@ func (s *Stack) openAPI(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	key, text := api.OwnKey(keyName)
+	key, text := api.OwnKey(api.OwnName)
 	a.Keys.Add(key)
 	a.Listener = listener
 	s.addr.API = "http://" + listener.Addr().String()
