@@ -3,6 +3,7 @@
 package screen
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -155,17 +156,23 @@ func (v Verdict) Outcome() string {
 // answer must be beside its form. Where err is not nil, the outcome is Failed or
 // Skipped.
 func (s *Screen) Ask(ctx context.Context, q Question, fits func(Verdict) *rpc.Error) (v Verdict, outcome string, err error) {
-	body, err := json.Marshal(q)
-	if err != nil {
-		return Verdict{}, Failed, fmt.Errorf("a question cannot be written: %w", err)
-	}
 	within, cancel := context.WithTimeout(ctx, s.sender.Timeout)
 	defer cancel()
 	if err := s.turns.Acquire(within, 1); err != nil {
 		return Verdict{}, Skipped, fmt.Errorf("too much is being asked: %w", err)
 	}
 	defer s.turns.Release(1)
-	v, err = s.breaker.Execute(func() (Verdict, error) { return s.ask(within, body, fits) })
+	body, err := write(&q) // in its turn: it may be six times as long as the text
+	if err != nil {
+		return Verdict{}, Failed, fmt.Errorf("a question cannot be written: %w", err)
+	}
+	v, err = s.breaker.Execute(func() (Verdict, error) { return s.ask(within, body) })
+	if err == nil {
+		// Of this text alone: it says nothing of the program, so it does not count there.
+		if bad := fits(v); bad != nil {
+			err = fmt.Errorf("the program of --before-chat answered with what cannot be published: %w", bad)
+		}
+	}
 	switch {
 	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
 		return Verdict{}, Skipped, err
@@ -180,7 +187,16 @@ func (s *Screen) Ask(ctx context.Context, q Question, fits func(Verdict) *rpc.Er
 	return v, v.Outcome(), nil
 }
 
-func (s *Screen) ask(ctx context.Context, body []byte, fits func(Verdict) *rpc.Error) (Verdict, error) {
+// write writes a question as it is sent: < and the like as they are, not as six bytes.
+func write(q *Question) ([]byte, error) {
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false)
+	err := out.Encode(q)
+	return text.Bytes(), err
+}
+
+func (s *Screen) ask(ctx context.Context, body []byte) (Verdict, error) {
 	answer, _, err := s.sender.Ask(ctx, "msg_"+ulid.Make().String(), body)
 	if err != nil {
 		if ctx.Err() == context.Canceled {
@@ -188,14 +204,7 @@ func (s *Screen) ask(ctx context.Context, body []byte, fits func(Verdict) *rpc.E
 		}
 		return Verdict{}, err
 	}
-	v, err := parse(answer)
-	if err != nil {
-		return Verdict{}, err
-	}
-	if bad := fits(v); bad != nil {
-		return Verdict{}, fmt.Errorf("the program of --before-chat answered with what cannot be published: %w", bad)
-	}
-	return v, nil
+	return parse(answer)
 }
 
 var errForm = errors.New(`the program of --before-chat did not answer with one of {"allow": true}, {"replace": {"body": "…"}} and {"deny": {"reason": "…"}}`)

@@ -3,17 +3,21 @@ package screen
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/parley-chat/parley/internal/webhook"
+	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -70,6 +74,42 @@ func TestFailuresAreLogged(t *testing.T) {
 	}
 }
 
+// A text that has an answer which cannot be published is its author's doing: it keeps
+// nobody else from being asked about, however often it comes.
+func TestAnswersThatDoNotFit(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"replace":{"body":"long"}}`) }))
+	defer s.Close()
+	asks, err := New(Config{Receiver: webhook.Receiver{URL: s.URL, Timeout: time.Minute}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asks.Close()
+	for range failuresInARow {
+		_, outcome, err := asks.Ask(context.Background(), Question{Kind: "chat", ID: "1", Body: "x"}, func(Verdict) *rpc.Error { return rpc.TooLarge(3) })
+		if outcome != Failed || err == nil {
+			t.Fatalf("the outcome is %s: %v", outcome, err)
+		}
+	}
+	if _, outcome, err := asks.Ask(context.Background(), Question{Kind: "chat", ID: "2", Body: "y"}, anything); outcome != Replaced {
+		t.Errorf("another text is not asked about: the outcome is %s: %v", outcome, err)
+	}
+}
+
+// What is asked is as long as docs/architecture.md says, for the worst text within the
+// limits of clients.
+func TestQuestionsAreShort(t *testing.T) {
+	name := strings.Repeat(`"`, schema.MaxName)
+	tag := func(size int) json.RawMessage { return json.RawMessage(`"` + strings.Repeat("<", size-2) + `"`) }
+	body, err := write(&Question{
+		Kind: "chat", Channel: name, User: name, To: name, ID: strings.Repeat("\x01", schema.MaxID), Type: strings.Repeat("\x01", schema.MaxType), Retry: true,
+		Body: strings.Repeat("\x01", 4096), Data: tag(4096), Info: tag(schema.MaxInfo),
+		Mentions: slices.Repeat([]string{name}, schema.MaxMentions), Reply: math.MaxInt64,
+	})
+	if err != nil || len(body) > 44<<10 {
+		t.Errorf("the question has %d bytes: %v", len(body), err)
+	}
+}
+
 // FuzzAnswer: whatever a program answers is one of three, or an error.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{`{"allow":true}`, `{"replace":{"body":"b","data":{"a":[1]}}}`, `{"deny":{"reason":"no"}}`, `{"allow":1}`, `[`} {
@@ -106,25 +146,27 @@ func TestQuestionsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer asks.Close()
-	asked := func(ctx context.Context, many int) <-chan string {
+	asked := func(ctx context.Context, many int, data json.RawMessage) <-chan string {
 		outcomes := make(chan string, many)
 		for i := range many {
 			go func() {
-				_, outcome, _ := asks.Ask(ctx, Question{Kind: "chat", ID: fmt.Sprint(i), Body: strings.Repeat("x", 4096)}, anything)
+				_, outcome, _ := asks.Ask(ctx, Question{Kind: "chat", ID: fmt.Sprint(i), Body: strings.Repeat("x", 4096), Data: data}, anything)
 				outcomes <- outcome
 			}()
 		}
 		return outcomes
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	first := asked(ctx, concurrent)
+	first := asked(ctx, concurrent, nil)
 	for deadline := time.Now().Add(time.Minute); now.Load() < concurrent && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	const more = 50
 	impatient, enough := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer enough()
-	late := asked(impatient, more)
+	// Written for its turn alone: of these JSON can make nothing, and six times as much of
+	// others.
+	late := asked(impatient, more, json.RawMessage("{"))
 	for range more {
 		if outcome := <-late; outcome != Skipped {
 			t.Errorf("where all turns are taken, the outcome is %s", outcome)
