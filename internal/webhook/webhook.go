@@ -27,6 +27,9 @@ import (
 const (
 	// MaxAnswer is how much of an answer is read, in bytes.
 	MaxAnswer = 64 << 10
+	// maxUnread bounds what has come on a connection of HTTP/2, and was not read yet, in
+	// bytes.
+	maxUnread = 1 << 20
 	// maxHead bounds the head of an answer.
 	maxHead = 64 << 10
 	// lateBody is how long the rest of an answer that nobody reads may take: then its
@@ -95,6 +98,7 @@ func NewSender(to Receiver) (*Sender, error) {
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second,
 		MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: maxHead, DisableCompression: true,
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: MaxAnswer, MaxReceiveBufferPerConnection: maxUnread},
 	}
 	return &Sender{to, u.Scheme + "://" + u.Host, transport}, nil
 }

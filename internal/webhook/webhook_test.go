@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/parley-chat/parley/internal/testing/certtest"
 )
@@ -189,6 +192,59 @@ func TestLongAnswers(t *testing.T) {
 	}
 	if n := <-wrote; n > 50<<20 {
 		t.Errorf("%d bytes of the answer were taken", n)
+	}
+}
+
+// What comes before it is read is little over HTTP/2 too, where a receiver may send what
+// nobody has asked for yet.
+func TestWindows(t *testing.T) {
+	cert := certtest.New(t, 24*time.Hour)
+	config := cert.Server(t)
+	config.NextProtos = []string{"h2"}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r, err := NewSender(Receiver{URL: "https://" + l.Addr().String(), Secrets: [][]byte{secret}, TLS: certtest.Client(cert), Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	posted := make(chan struct{})
+	go func() {
+		defer close(posted)
+		_, _ = r.Post(context.Background(), "msg_1", []byte("{}")) // there is no answer
+	}()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		t.Fatal(err)
+	}
+	frames := http2.NewFramer(conn, conn)
+	stream, connection := uint32(65_535), uint32(65_535) // unless something else is said
+	for asked := false; !asked; {
+		f, err := frames.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if v, ok := f.Value(http2.SettingInitialWindowSize); ok {
+				stream = v
+			}
+		case *http2.WindowUpdateFrame:
+			connection += f.Increment
+		case *http2.HeadersFrame:
+			asked = true
+		}
+	}
+	_ = conn.Close()
+	<-posted
+	if stream > MaxAnswer || connection > 2<<20 {
+		t.Errorf("%d bytes of an answer may come before it is read, %d of all on a connection", stream, connection)
 	}
 }
 
