@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -9,6 +9,7 @@ import { openWindow, say, shown } from "../support/browser.ts";
 import { repository } from "../support/server.ts";
 import { browser } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
+import { Receiver } from "./receiver.ts";
 
 /** The docker stack, on an engine: scripts/test-docker.sh starts one for it. */
 
@@ -89,8 +90,19 @@ function printed(said: string, pattern: RegExp): string {
   return found[1]!;
 }
 
+/** Writes a command to Kafka, by the program in docs/ingest.md: somebody's words in the lobby. */
+async function command(text: string, kafka: string): Promise<void> {
+  const program = /```go\n([^]*?)```/.exec(readFileSync(join(repository, "docs/ingest.md"), "utf8"))![1]!;
+  const file = join(data, "main.go");
+  writeFileSync(file, program.replaceAll("orders/17", "lobby").replace("from Go", text).replace("order-17-go", text.replaceAll(" ", "-")));
+  await run("go", ["run", file], { cwd: repository, env: { ...process.env, KAFKA: kafka } });
+}
+
+let receiver: Receiver;
+
 beforeAll(async () => {
   await run("docker", ["info"]);
+  receiver = await Receiver.start();
 });
 
 afterEach(async ({ task }) => {
@@ -104,15 +116,20 @@ afterEach(async ({ task }) => {
 });
 
 // Containers and volumes end with the engine.
-afterAll(() => rmSync(data, { recursive: true, force: true }));
+afterAll(() => {
+  receiver.close();
+  rmSync(data, { recursive: true, force: true });
+});
 
 test("from nothing to two people who chat, whatever part is killed, and back with the data", async () => {
   let began = Date.now();
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
-  const said = await make("up", "STACK=docker", "PORT=0");
+  const said = await make("up", "STACK=docker", "PORT=0", "COMPOSE_PROFILES=hooks,ingest", `PARLEY_URL=http://host.docker.internal:${receiver.port}/`);
   console.log(`ready after ${seconds()}, the image built`);
   const url = printed(said, /chat +(https:\S+)/);
-  const password = readFileSync(printed(said, /password in (\S+password)\)/), "utf8").trim();
+  const secrets = printed(said, /password in (\S+)\/password\)/);
+  const password = readFileSync(join(secrets, "password"), "utf8").trim();
+  receiver.secret = readFileSync(join(secrets, "hooks.secret"), "utf8").trim();
   expect((await fetch(printed(said, /Jaeger +(http:\S+)/))).status).toBe(200);
 
   const ada = await somebody("ada", url, password);
@@ -125,7 +142,18 @@ test("from nothing to two people who chat, whatever part is killed, and back wit
     await say(bob, `${text}!`);
     await arrives(ada, `${text}!`);
   };
+  const kafka = printed(said, /Kafka +(\S+)/);
+  const order = async (text: string) => {
+    want.push(text);
+    await command(text, kafka);
+    await arrives(ada, text);
+    await arrives(bob, text);
+  };
+  const told = () => until("the receiver has every message", () => receiver.texts.length >= want.length, 120_000);
   await chat("hello");
+  await order("a command");
+  await told();
+  expect(receiver.events).toEqual(expect.arrayContaining(["occupied", "join"]));
 
   for (const [service, count] of [
     ["kafka", 1],
@@ -136,6 +164,8 @@ test("from nothing to two people who chat, whatever part is killed, and back wit
     ["connector-2", 1],
     ["lb", 1],
     ["jaeger", 1],
+    ["hooks", 1],
+    ["ingest", 1],
     ["chatworker", 2],
     ["token-endpoint", 1], // last: the example keeps logins in memory
   ] as const) {
@@ -145,9 +175,12 @@ test("from nothing to two people who chat, whatever part is killed, and back wit
     const chats = seconds();
     await healthy();
     console.log(`${count} × ${service} killed: chat goes on after ${chats}, all is healthy after ${seconds()}`);
+    if (service === "ingest") await order("another command");
   }
   expect(await shown(ada)).toEqual(want);
   expect(await shown(bob)).toEqual(want);
+  await told();
+  expect(receiver.texts).toEqual(want);
 
   began = Date.now();
   await make("down");
