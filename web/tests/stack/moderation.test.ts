@@ -154,6 +154,9 @@ test("topic, slow mode and freeze: set by a moderator, who is not bound by them"
   const { ada, others, problems } = await together("settings", "bob");
   const [bob] = others as [Page];
   const dialog = await panel(ada);
+  await dialog.getByLabel("Topic").fill("天".repeat(86));
+  await dialog.getByText("Too long by 2 bytes").waitFor();
+  expect(await dialog.getByRole("button", { name: "Save" }).isDisabled()).toBe(true);
   await dialog.getByLabel("Topic").fill("Releases <b>& more</b>");
   await dialog.getByRole("button", { name: "Save" }).click();
   await bob.locator(".topic", { hasText: "Releases <b>& more</b>" }).waitFor();

@@ -263,6 +263,32 @@ test("leaving can be taken back, with all that was written", async () => {
   expect(await composer(page).inputValue()).toBe("for bob");
 });
 
+test("whoever comes back by a link to a channel that they left has all that they wrote there", async () => {
+  const [one, two] = [fresh("left"), fresh("left")];
+  const { bob } = await others(one);
+  const { page } = await openWindow(browser);
+  let silent = true;
+  await between(page, (frame) => (frame.method === "chat" && silent ? undefined : frame));
+  await enter(page, inject("server"), "ada", one);
+  await page.getByLabel("Open a channel").fill(two);
+  await page.getByLabel("Open a channel").press("Enter");
+  await page.getByRole("heading", { name: two }).waitFor();
+  await page.getByRole("link", { name: one }).click();
+  await page.getByRole("heading", { name: one }).waitFor();
+  await say(page, "no answer");
+  await composer(page).fill("a draft");
+  await leave(page);
+  await page.getByText(`You left ${one}.`).waitFor();
+  silent = false;
+  await page.getByLabel("Open a channel").fill(one);
+  await page.getByLabel("Open a channel").press("Enter");
+  await page.getByRole("heading", { name: one }).waitFor();
+  expect(await composer(page).inputValue()).toBe("a draft");
+  await until("the message", () => bob.messages.length === 1);
+  await page.getByText(`You left ${one}.`).waitFor({ state: "detached" });
+  expect(await page.locator("#channels .list .name").allTextContents()).toEqual([one, two]);
+});
+
 test("why a message was refused is known after a reload", async () => {
   const { page } = await openWindow(browser);
   await between(page, (frame, socket) =>

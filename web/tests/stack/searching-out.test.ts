@@ -1,7 +1,7 @@
 import type { Page, WebSocketRoute } from "playwright-core";
 import { expect, inject, test } from "vitest";
 import { between, type Frame } from "../support/between.ts";
-import { enter, findings, openWindow } from "../support/browser.ts";
+import { enter, findings, leave, openWindow } from "../support/browser.ts";
 import { enterAs, guarded, memberOf, moderating, unexpected } from "../support/guarded.ts";
 import { everything, tokenOf } from "../support/site.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
@@ -131,4 +131,56 @@ test("what was edited or deleted since is shown as it is", async () => {
   await resultsOf(page).getByRole("button").click();
   await page.locator(".message.found", { hasText: "hay instead" }).waitFor();
   expect(problems).toEqual([]);
+});
+
+test("in a channel that one has left nothing is found", async () => {
+  const { page, problems } = await openWindow(browser);
+  const { out, stays } = await eve(page);
+  await search(page, "hay", 2);
+  await dialogOf(page).getByRole("button", { name: "Close" }).click();
+  await leave(page);
+  await page.getByRole("heading", { name: stays }).waitFor();
+  await page.locator("#members .name", { hasText: "eve" }).waitFor();
+  await openSearch(page);
+  await dialogOf(page).getByLabel("In all open channels").check();
+  await search(page, "hay", 1);
+  expect(await resultsOf(page).allTextContents()).toEqual([expect.stringContaining("field")]);
+  await dialogOf(page).getByRole("button", { name: "Close" }).click();
+  await page.getByText(`You left ${out}.`).waitFor();
+  expect(problems.filter(unexpected)).toEqual([]);
+});
+
+test("a result in a channel that one has left leads back to it, with all that was written there", async () => {
+  const { page, problems } = await openWindow(browser);
+  let hold = true;
+  let leaving: { frame: Frame; pass(): void } | undefined;
+  await page.routeWebSocket("**/ws", (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((text) => {
+      const frame = JSON.parse(String(text)) as Frame;
+      if (frame.method === "leave" && hold) leaving = { frame, pass: () => server.send(text) };
+      else server.send(text);
+    });
+    server.onMessage((text) => socket.send(text));
+  });
+  const { out, stays } = await eve(page);
+  await dialogOf(page).getByRole("button", { name: "Close" }).click();
+  await page.locator("#composer").fill("half a sentence");
+  await leave(page);
+  await page.getByRole("heading", { name: stays }).waitFor();
+  await until("the leaving to be on its way", () => leaving !== undefined);
+  // The server does not know of it yet.
+  await openSearch(page);
+  await dialogOf(page).getByLabel("In all open channels").check();
+  await search(page, "hay", 2);
+  hold = false;
+  leaving!.pass();
+  await resultsOf(page).filter({ hasText: "barn" }).getByRole("button").click();
+  await page.getByRole("heading", { name: out }).waitFor();
+  await page.locator(".message.found", { hasText: "barn" }).waitFor();
+  expect(await page.locator("#composer").inputValue()).toBe("half a sentence");
+  await page.locator("#members .name", { hasText: "eve" }).waitFor();
+  await page.getByText(`You left ${out}.`).waitFor({ state: "detached" });
+  expect(await page.locator("#channels .list .name").allTextContents()).toEqual([stays, out]);
+  expect(problems.filter(unexpected)).toEqual([]);
 });

@@ -90,3 +90,37 @@ test("why a search failed is said: what was typed, too fast, no history, no conn
   await page.getByText("You are offline.").waitFor();
   await search("hay", "there is no connection");
 });
+
+test("what is too long for the server is counted in its bytes, and not sent", async () => {
+  const { page } = await openWindow(browser);
+  const queries: string[] = [];
+  await between(page, (frame) => {
+    if (frame.method === "search") queries.push(frame.params.query);
+    return frame;
+  });
+  await enter(page, inject("server"), "ada", fresh("long"));
+  await page.getByRole("button", { name: "Search messages" }).click();
+  const dialog = page.getByRole("dialog");
+  const field = dialog.getByRole("searchbox");
+  const button = dialog.getByRole("button", { name: "Search", exact: true });
+  for (const [text, excess] of [
+    ["天".repeat(86), "2 bytes"],
+    ["a".repeat(257), "1 byte"],
+    [`  ${"é".repeat(129)} `, "2 bytes"],
+  ] as const) {
+    await field.fill(text);
+    await dialog.getByText(`Too long by ${excess}`, { exact: true }).waitFor();
+    expect(await field.inputValue()).toBe(text); // nothing is cut off in silence
+    expect(await field.getAttribute("aria-invalid")).toBe("true");
+    expect(await button.isDisabled()).toBe(true);
+    await field.press("Enter");
+  }
+  expect(await findings(page)).toEqual([]);
+  await field.fill("天".repeat(85));
+  await field.press("Enter");
+  await dialog.getByText("No messages found.").waitFor();
+  await field.fill("a".repeat(256));
+  await dialog.getByRole("button", { name: "Search", exact: true, disabled: false }).click();
+  await until("both to be asked", () => queries.length === 2);
+  expect(queries).toEqual(["天".repeat(85), "a".repeat(256)]);
+});

@@ -204,17 +204,10 @@ export class App {
     this.#leave(view, index);
   }
 
-  /** Is back in the channel that was left, with all that was written there. */
+  /** Is back in the channel that was left last. */
   comeBack(): void {
     const left = this.departure.last.value;
-    this.departure.forget();
-    if (!left || this.#has(left.view.channel.name)) return;
-    const view = this.#view(left.view.channel.name);
-    view.inherit(left.view, left.outbox);
-    const others = this.views.value;
-    this.views.value = [...others.slice(0, left.index), view, ...others.slice(left.index)];
-    this.#save();
-    this.open(view.channel.name);
+    if (left) this.open(left.view.channel.name);
   }
 
   #leave(view: ChannelView, index: number): void {
@@ -290,10 +283,15 @@ export class App {
     if (name !== undefined) this.#openWanted(name);
   }
 
-  /** The channel's view, which is made when there is none. */
+  /** The channel's view, which is made when there is none: with what was written there, where it was left. */
   #keep(name: string): void {
     if (this.#has(name)) return;
-    this.views.value = [...this.views.value, this.#view(name)];
+    const view = this.#view(name);
+    const others = this.views.value;
+    const left = this.departure.take(name);
+    if (left) view.inherit(left.view, left.outbox);
+    const index = left?.index ?? others.length;
+    this.views.value = [...others.slice(0, index), view, ...others.slice(index)];
     this.#save();
   }
 

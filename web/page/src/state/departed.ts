@@ -29,6 +29,14 @@ export class Departure {
     this.#timer = window.setTimeout(() => this.forget(), UNDO_WITHIN);
   }
 
+  /** What was left last, if it is this channel: one is back in it. */
+  take(name: string): Departed | undefined {
+    const last = this.last.value;
+    if (last?.view.channel.name !== name) return undefined;
+    this.forget();
+    return last;
+  }
+
   forget(): void {
     clearTimeout(this.#timer);
     this.last.value = undefined;

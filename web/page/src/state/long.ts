@@ -12,3 +12,10 @@ export function isLong(text: string): boolean {
   }
   return false;
 }
+
+const encoder = new TextEncoder();
+
+/** How many bytes a text has beyond a limit of the server's; none or less where it fits. */
+export function excessOf(text: string, limit: number): number {
+  return encoder.encode(text).length - limit;
+}

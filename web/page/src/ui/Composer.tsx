@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
+import { excessOf } from "../state/long.ts";
 import type { ChannelView } from "../state/view.ts";
 import { missingIn } from "./Access.tsx";
 import { EmojiButton } from "./EmojiButton.tsx";
@@ -9,8 +10,6 @@ import { MentionList, useMentions } from "./Mentions.tsx";
 import { excerpt } from "./Quote.tsx";
 import { composing } from "./shortcuts.ts";
 import { Text } from "./Text.tsx";
-
-const encoder = new TextEncoder();
 
 /** Where one writes: Enter sends, Shift+Enter begins a new line, the arrow up edits. */
 export function Composer({ app, view }: { app: App; view: ChannelView }) {
@@ -46,7 +45,7 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
   };
 
   const limit = app.client.value?.session?.limits.body ?? Infinity;
-  const excess = encoder.encode(text).length - limit;
+  const excess = excessOf(text, limit);
   // What is written already stays, and can be copied.
   const missing = missingIn(view);
   const { silence, left } = view.moderation;

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { length, minute } from "../state/format.ts";
 import { t, type Key } from "../state/i18n.ts";
+import { excessOf } from "../state/long.ts";
 import { hue } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
@@ -14,6 +15,8 @@ import { Text } from "./Text.tsx";
 /** Seconds between two messages that there are to choose from. */
 const SLOW = [0, 5, 10, 30, 60, 300, 3600];
 const MINUTE = 60_000;
+/** Bytes of a topic that the server takes. */
+const MAX_TOPIC = 256;
 
 interface Props {
   app: App;
@@ -141,7 +144,7 @@ function ChannelSettings({ view }: { view: ChannelView }) {
     event.preventDefault();
     moderation.act(channel.set({ topic: text.trim() }));
   };
-  const fits = new TextEncoder().encode(text.trim()).length <= 256;
+  const excess = excessOf(text.trim(), MAX_TOPIC);
   /** Where it is not set, the control shows what is. */
   const set = (options: SetOptions, restore: () => void) =>
     moderation.act(channel.set(options).catch((error) => (restore(), Promise.reject(error))));
@@ -151,15 +154,20 @@ function ChannelSettings({ view }: { view: ChannelView }) {
       <form class="other" onSubmit={save}>
         <input
           id="topic"
-          maxLength={256}
           value={text}
+          aria-invalid={excess > 0}
           onInput={(e) => setText(e.currentTarget.value)}
           dir="auto"
         />
-        <button type="submit" disabled={text.trim() === topic || !fits}>
+        <button type="submit" disabled={text.trim() === topic || excess > 0}>
           {t("save")}
         </button>
       </form>
+      {excess > 0 && (
+        <p class="error" role="alert">
+          {t("tooLong", { n: excess })}
+        </p>
+      )}
       <label for="slow">{t("slowMode")}</label>
       <select
         id="slow"

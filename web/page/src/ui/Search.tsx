@@ -3,12 +3,16 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { minute } from "../state/format.ts";
 import { t } from "../state/i18n.ts";
+import { excessOf } from "../state/long.ts";
 import { hue, legible } from "../state/names.ts";
 import { peerOf } from "../state/reading.ts";
 import { reasonOf } from "../state/reason.ts";
 import { snippet } from "../state/search.ts";
 import { missingIn, Said } from "./Access.tsx";
 import { Text } from "./Text.tsx";
+
+/** Bytes of what one looks for that the server takes. */
+const MAX_QUERY = 256;
 
 /** Finds messages by their words, and leads to them. */
 export function Search({ app, close }: { app: App; close(): void }) {
@@ -21,6 +25,7 @@ export function Search({ app, close }: { app: App; close(): void }) {
   useLayoutEffect(() => field.current?.focus(), []);
   const channel = app.active.value?.channel.name;
   const where = everywhere || channel === undefined ? {} : { channel };
+  const excess = excessOf(text.trim(), MAX_QUERY);
   const go = (message: Found) => {
     close();
     app.open(message.channel, peerOf(message, app.user.value), message);
@@ -32,7 +37,7 @@ export function Search({ app, close }: { app: App; close(): void }) {
         role="search"
         onSubmit={(event) => {
           event.preventDefault();
-          if (text.trim() !== "") void ask({ query: text.trim(), ...where });
+          if (text.trim() !== "" && excess <= 0) void ask({ query: text.trim(), ...where });
         }}
       >
         <input
@@ -41,11 +46,11 @@ export function Search({ app, close }: { app: App; close(): void }) {
           enterkeyhint="search"
           aria-label={t("search")}
           placeholder={t("searchHint")}
-          maxLength={256}
           value={text}
+          aria-invalid={excess > 0}
           onInput={(event) => setText(event.currentTarget.value)}
         />
-        <button type="submit" class="primary" disabled={asking}>
+        <button type="submit" class="primary" disabled={asking || excess > 0}>
           {t("find")}
         </button>
         {channel !== undefined && (
@@ -67,7 +72,11 @@ export function Search({ app, close }: { app: App; close(): void }) {
             </p>
           ) : null,
         )}
-        <p class={error ? "error" : "muted"}>{error ?? (found && outcome(found))}</p>
+        {excess > 0 ? (
+          <p class="error">{t("tooLong", { n: excess })}</p>
+        ) : (
+          <p class={error ? "error" : "muted"}>{error ?? (found && outcome(found))}</p>
+        )}
       </div>
       <ul class="found-list">
         {found?.messages.map((message) => (
