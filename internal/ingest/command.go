@@ -19,7 +19,8 @@ const maxCommand = 1 << 20
 type command struct {
 	method string
 	acts   []params.Act // one, or those of a broadcast; each has its id
-	// weight is how many events it makes at most, whatever the settings.
+	// weight is how many events it makes at most, whatever the settings. A change of it
+	// needs another noteVersion.
 	weight int
 }
 

@@ -53,6 +53,36 @@ func TestTakeoverThatIsCutShort(t *testing.T) {
 	}
 }
 
+// What owners did under other keys is found as well: that of one whose key was another,
+// and that of one after it, which had not come through what was in doubt.
+func TestTakeoverWithAnotherKey(t *testing.T) {
+	s := newSystem(t)
+	s.project(0)
+	as := func(key string) func(*Ingest) { return func(i *Ingest) { i.cfg.Key = key } }
+	stop := s.start(as("one"))
+	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"before"}}`))
+	stop()
+	s.command(0, `{"method":"delete","params":{"channel":"a","user":"ada","seq":7}}`) // waits for history
+	first := s.command(0, `{"method":"set","params":{"channel":"a","slow":1}}`)
+	second := s.command(0, `{"method":"set","params":{"channel":"a","slow":2}}`)
+	s.diedAs("one", 0, first, 1, 1)
+	stop = s.start(away, as("two, and a half"))
+	s.eventually("the partition is held", func() bool { return s.contains("is held: history cannot be read") })
+	stop()
+	s.diedAs("two, and a half", 0, second, 1, 1)
+	s.start(as("three"))
+	s.done(0, second)
+	times := map[int64]int{}
+	for _, e := range s.events("a") {
+		if set := e.GetSet(); set != nil {
+			times[set.GetSlow()]++
+		}
+	}
+	if times[1] != 1 || times[2] != 1 {
+		t.Errorf("of two commands that were carried out once each, the log has %v\n%s", times, s.output)
+	}
+}
+
 // An owner that has to stop in the middle of a broadcast does not say that the events
 // end after what it has appended of it.
 func TestBroadcastThatIsCutShort(t *testing.T) {

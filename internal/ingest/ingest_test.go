@@ -93,6 +93,11 @@ func TestOnceAfterACrash(t *testing.T) {
 // messages alone, as an owner does that commits nothing any more.
 func (s *system) died(partition int, from int64, commands, some int) {
 	s.t.Helper()
+	s.diedAs(DefaultKey, partition, from, commands, some)
+}
+
+func (s *system) diedAs(key string, partition int, from int64, commands, some int) {
+	s.t.Helper()
 	info, err := s.kafka.TopicInfo(s.ctx, schema.TopicCommands)
 	if err != nil {
 		s.t.Fatal(err)
@@ -101,7 +106,7 @@ func (s *system) died(partition int, from int64, commands, some int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	d := decoder{topic: info.ID, key: DefaultKey, limits: &i.cfg.Limits}
+	d := decoder{topic: info.ID, key: key, limits: &i.cfg.Limits}
 	p := s.kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents, TransactionalID: transactionalID(DefaultGroup, partition)})
 	defer p.Close()
 	counter := uint64(0)
@@ -116,7 +121,7 @@ func (s *system) died(partition int, from int64, commands, some int) {
 			}
 			counter++
 			e := c.acts[n].Event
-			e.Time, e.Connector, e.Counter = time.Now().UnixMilli(), "died", counter
+			e.Time, e.Connector, e.Counter = time.Now().UnixMilli(), "died as "+key, counter
 			value, err := proto.Marshal(e)
 			if err != nil {
 				return err

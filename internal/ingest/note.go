@@ -3,14 +3,18 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/parley-chat/parley/internal/eventlog"
 )
 
-// noteVersion is that of notes as they are written. Another one stands for other
-// bounds of what may be under way.
+// noteVersion is that of notes as they are written. Whoever reads a note looks for the
+// commands that its owner may have had under way: as many as maxOpenEvents, maxOpenBytes
+// and the weights of commands allow, under ids that it makes itself. Where any of these
+// changes, so does the version, so that a program of before refuses the note;
+// TestNotesStandForOneWay holds them together.
 const noteVersion = "1"
 
 // errNote is a note that this program cannot act on.
@@ -22,6 +26,8 @@ type note struct {
 	epoch string
 	topic string  // of the commands; the offset is one of it
 	ends  []int64 // by partition of the events
+	// keys are the names in which the commands from that offset on may have acted.
+	keys []string
 }
 
 // encode is the note as text of at most eventlog.MaxNote bytes.
@@ -33,8 +39,15 @@ func (n *note) encode() (string, error) {
 		}
 		b = strconv.AppendInt(b, end, 36)
 	}
+	b = append(b, ' ')
+	for i, key := range n.keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, url.QueryEscape(key)...)
+	}
 	if len(b) > eventlog.MaxNote {
-		return "", fmt.Errorf("%w: the ends of %d partitions take %d bytes, and brokers keep %d: begin a new epoch with fewer partitions", errNote, len(n.ends), len(b), eventlog.MaxNote)
+		return "", fmt.Errorf("%w: the ends of %d partitions and %d keys take %d bytes, and brokers keep %d: begin a new epoch with fewer partitions", errNote, len(n.ends), len(n.keys), len(b), eventlog.MaxNote)
 	}
 	return string(b), nil
 }
@@ -42,7 +55,7 @@ func (n *note) encode() (string, error) {
 // decodeNote reads a note. The error is an errNote.
 func decodeNote(text string) (note, error) {
 	fields := strings.Split(text, " ")
-	if len(fields) != 4 || fields[0] != noteVersion {
+	if len(fields) != 5 || fields[0] != noteVersion {
 		return note{}, fmt.Errorf("%w: another program, or a newer parley, has committed for the group: start that one, or choose another --group, which begins with the oldest command", errNote)
 	}
 	n := note{epoch: fields[1], topic: fields[2]}
@@ -52,6 +65,13 @@ func decodeNote(text string) (note, error) {
 			return note{}, fmt.Errorf("%w: %q instead of an offset", errNote, field)
 		}
 		n.ends = append(n.ends, end)
+	}
+	for _, field := range strings.Split(fields[4], ",") {
+		key, err := url.QueryUnescape(field)
+		if err != nil {
+			return note{}, fmt.Errorf("%w: %q instead of the name of a key", errNote, field)
+		}
+		n.keys = append(n.keys, key)
 	}
 	return n, nil
 }

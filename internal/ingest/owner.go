@@ -49,6 +49,7 @@ type owner struct {
 	there     map[schema.Act]bool // of the commands in doubt: whether the log has them
 	doubt     int64               // commands from here on are not in doubt
 	from      []int64             // by partition of the events: where what those in doubt ask for may begin
+	keys      []string            // in whose names those in doubt may have acted: our own, and those of owners before
 
 	next        int64     // the command to take next
 	begun       bool      // some of what it asks for is appended: nothing can be committed
@@ -337,9 +338,9 @@ func (o *owner) commit(ctx context.Context) error {
 		}
 	}
 	o.mu.Lock()
-	n := note{epoch: o.log.Epoch, topic: fmt.Sprintf("%x", o.topic.ID), ends: o.ends}
+	n := note{epoch: o.log.Epoch, topic: fmt.Sprintf("%x", o.topic.ID), ends: o.ends, keys: []string{o.decoder.key}}
 	if o.next < o.doubt { // what the owner before did of the rest is below our ends
-		n.ends = o.from
+		n.ends, n.keys = o.from, o.keys
 	}
 	text, err := n.encode()
 	o.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
@@ -59,7 +60,10 @@ func (o *owner) resolve(ctx context.Context, end int64, n *note) error {
 	if err := o.readDoubt(ctx, end); err != nil {
 		return err
 	}
-	o.from = make([]int64, o.log.Partitions)
+	o.from, o.keys = make([]int64, o.log.Partitions), n.keys
+	if !slices.Contains(o.keys, o.decoder.key) {
+		o.keys = append(o.keys, o.decoder.key)
+	}
 	if n.epoch == o.log.Epoch {
 		copy(o.from, n.ends)
 	}
@@ -124,6 +128,9 @@ func (o *owner) search(ctx context.Context, partition int, from, to int64) error
 			return err
 		}
 		if act, is := e.Act(); is {
+			if act.Key && slices.Contains(o.keys, act.Actor) {
+				act.Actor = o.decoder.key
+			}
 			if _, asked := o.there[act]; asked {
 				o.there[act] = true
 			}
