@@ -61,7 +61,7 @@ var growth = []struct {
 }
 
 // mostOfCurve bounds one curve: what hangs does not keep the others from being measured.
-const mostOfCurve = 10 * time.Minute
+const mostOfCurve = 20 * time.Minute
 
 // curves measures all curves, or the only one that is named, and writes each into folder
 // once it is complete.

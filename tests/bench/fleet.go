@@ -27,6 +27,7 @@ type fleet struct {
 	connectors         []*exec.Cmd
 	addrs              []string // of these
 	common, stored     []string // flags of all roles, and of those that need ClickHouse
+	history            string   // DSN of ClickHouse, with its password
 }
 
 // process is one of a fleet, by the command that it runs.
@@ -34,6 +35,22 @@ type process struct {
 	*exec.Cmd
 	role, admin string
 	args        []string
+}
+
+// withFleet starts a fleet with one connector, which has those flags, for as long as do
+// takes.
+func withFleet(ctx context.Context, binary string, flags []string, do func(*fleet) error) error {
+	dir, err := os.MkdirTemp("", "parley-fleet")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	f := &fleet{binary: binary, dir: dir, flags: flags}
+	defer f.stop()
+	if err := f.start(ctx, 1); err != nil {
+		return fmt.Errorf("%w; the logs are in %s", err, dir)
+	}
+	return do(f)
 }
 
 // start starts servers, a projector, a worker and that many connectors, and waits until
@@ -64,16 +81,18 @@ func (f *fleet) startServers(ctx context.Context) error {
 	if err := f.broker(ctx); err != nil {
 		return err
 	}
+	const secret = "of-a-measurement-alone"
 	history, err := freeport.Address()
 	if err != nil {
 		return err
 	}
 	store := filepath.Join(f.dir, "clickhouse")
 	password := filepath.Join(store, embedded.ClickHousePasswordFile)
-	if err := errors.Join(os.MkdirAll(store, 0o700), os.WriteFile(password, []byte("of-a-measurement-alone"), 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(store, 0o700), os.WriteFile(password, []byte(secret), 0o600)); err != nil {
 		return err
 	}
 	dsn := "clickhouse://" + embedded.User + "@" + history + "/default"
+	f.history = "clickhouse://" + embedded.User + ":" + secret + "@" + history + "/default"
 	f.common = []string{"--kafka", f.kafka}
 	f.stored = append([]string{"--clickhouse", dsn, "--clickhouse-password-file", password}, f.common...)
 	_, err = f.launch("clickhouse", "--listen", history, "--data", store)
@@ -157,11 +176,17 @@ func (f *fleet) newest(role string) *process {
 // replace ends the newest process of a role by a signal, and starts another one like it.
 func (f *fleet) replace(role string, with syscall.Signal) error {
 	p := f.newest(role)
-	if err := p.end(with); err != nil {
+	if err := f.end(p, with); err != nil {
 		return err
 	}
-	f.processes = slices.DeleteFunc(f.processes, func(other *process) bool { return other == p })
 	_, err := f.launch(p.args...)
+	return err
+}
+
+// end ends a process by a signal, and forgets it.
+func (f *fleet) end(p *process, with syscall.Signal) error {
+	err := p.end(with)
+	f.processes = slices.DeleteFunc(f.processes, func(other *process) bool { return other == p })
 	return err
 }
 

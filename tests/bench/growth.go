@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -61,7 +60,7 @@ func growConnections(ctx context.Context, binary string, c *curve) error {
 const (
 	placers    = 1_000 // sessions that have all memberships
 	placesOf   = 10    // members of a channel
-	placesAway = 50    // joins of a session that are under way
+	placesAway = 5     // joins of a session that are under way: more of them wait longer than a join may
 )
 
 // places are memberships of sessions that are in many channels each.
@@ -156,22 +155,14 @@ func (p *places) take(ctx context.Context, one *placer) bool {
 
 // withPlaces starts a fleet whose sessions may be in many channels.
 func withPlaces(ctx context.Context, binary string, do func(*fleet, *places) error) error {
-	dir, err := os.MkdirTemp("", "parley-fleet")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	f := &fleet{binary: binary, dir: dir, flags: []string{"--max-channels", "2000"}}
-	defer f.stop()
-	if err := f.start(ctx, 1); err != nil {
-		return fmt.Errorf("%w; the logs are in %s", err, dir)
-	}
-	p := &places{}
-	defer p.close()
-	if err := p.open(f.addrs[0]); err != nil {
-		return err
-	}
-	return do(f, p)
+	return withFleet(ctx, binary, []string{"--max-channels", "2000"}, func(f *fleet) error {
+		p := &places{}
+		defer p.close()
+		if err := p.open(f.addrs[0]); err != nil {
+			return err
+		}
+		return do(f, p)
+	})
 }
 
 // growMemberships: what memberships take, by role.
@@ -180,7 +171,7 @@ func growMemberships(ctx context.Context, binary string, c *curve) error {
 	c.Title, c.X = "Memberships in channels of ten, of 1,000 sessions on one connector", axis{"memberships", true}
 	c.Panels = []panel{{axis{"MB of a process", true}, roles}, {axis{"seconds for these joins, since the point before", true}, []string{"seconds"}}}
 	return withPlaces(ctx, binary, func(f *fleet, p *places) error {
-		for _, n := range []int{1_000, 10_000, 30_000, 100_000} {
+		for _, n := range []int{1_000, 10_000, 30_000, 100_000, 300_000, 1_000_000} {
 			begin := time.Now()
 			if err := p.raise(ctx, n); err != nil {
 				return err
@@ -208,7 +199,7 @@ func growTakeover(ctx context.Context, binary string, c *curve) error {
 			return err
 		}
 		defer probe.close()
-		for _, n := range []int{10_000, 30_000, 100_000} {
+		for _, n := range []int{10_000, 30_000, 100_000, 300_000, 1_000_000} {
 			if err := p.raise(ctx, n); err != nil {
 				return err
 			}

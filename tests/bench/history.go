@@ -1,13 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,8 @@ const (
 	readTimes  = 30  // of each kind
 	readAtOnce = 100 // joins
 	rowsBehind = 1_000_000
+	longest    = 10_000_000 // history
+	archived   = "archive"  // the channel that has it
 )
 
 // growHistory: joins of a channel where nobody is, and pages of its history, by its
@@ -25,33 +28,48 @@ func growHistory(ctx context.Context, binary string, c *curve) error {
 	const joins, slow, pages, half, all = "a join, p50", "a join, p99", "a page, p50", "half of them", "all of them"
 	c.Title, c.X = "History of a channel: joins and pages of 50 messages", axis{"messages in the channel", true}
 	c.Panels = []panel{{axis{"ms, one at a time", true}, []string{joins, slow, pages}}, {axis{"ms until answered, 100 joins at once", true}, []string{half, all}}}
-	b, stop, err := serve(ctx, binary, "")
+	return withFleet(ctx, binary, nil, func(f *fleet) error {
+		b := &bench{addr: f.addrs[0]}
+		for n, have := 10_000, 0; n <= longest; n *= 10 {
+			if err := f.addPast(ctx, archived, have, n-have); err != nil {
+				return err
+			}
+			have = n
+			if err := b.awaitStream(ctx); err != nil {
+				return err
+			}
+			joined, paged, err := b.readOneByOne(n)
+			if err != nil {
+				return err
+			}
+			together, err := b.joinTogether()
+			if err != nil {
+				return err
+			}
+			c.add(float64(n), map[string]float64{
+				joins: round(ms(quantile(joined, .5))), slow: round(ms(quantile(joined, .99))), pages: round(ms(quantile(paged, .5))),
+				half: round(ms(quantile(together, .5))), all: round(ms(quantile(together, 1))),
+			})
+		}
+		return ctx.Err()
+	})
+}
+
+// awaitStream waits until the worker has passed what is in the log of the channel: before
+// that a join is answered with 1007.
+func (b *bench) awaitStream(ctx context.Context) error {
+	r, err := dialRaw(b.addr, "first")
 	if err != nil {
 		return err
 	}
-	defer stop()
-	for n, have := 10_000, 0; n <= 1_000_000; n *= 10 {
-		if err := b.fill("archive", n-have); err != nil {
-			return err
-		}
-		have = n
-		if err := b.awaitProjected(ctx, b.metrics); err != nil {
-			return err
-		}
-		joined, paged, err := b.readOneByOne(n)
-		if err != nil {
-			return err
-		}
-		together, err := b.joinTogether()
-		if err != nil {
-			return err
-		}
-		c.add(float64(n), map[string]float64{
-			joins: round(ms(quantile(joined, .5))), slow: round(ms(quantile(joined, .99))), pages: round(ms(quantile(paged, .5))),
-			half: round(ms(quantile(together, .5))), all: round(ms(quantile(together, 1))),
-		})
+	defer r.conn.Close()
+	for _, err = r.call(join(archived, 0)); err != nil && strings.Contains(err.Error(), `"code":1007`) && ctx.Err() == nil; _, err = r.call(join(archived, 0)) {
+		pause(ctx, time.Second)
 	}
-	return ctx.Err()
+	if err == nil {
+		_, err = r.call(leave(archived))
+	}
+	return err
 }
 
 var labelled = `(?m)^%s(?:\{[^}]*\})? ([0-9.e+-]+)$`
@@ -93,12 +111,16 @@ func (b *bench) readOneByOne(n int) (joins, pages []time.Duration, err error) {
 			times   *[]time.Duration
 			request string
 		}{
-			{&joins, join("archive", 50)},
+			{&joins, join(archived, 50)},
 			{&pages, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"history","params":{"channel":"archive","before":%d,"limit":50}}`, n/20+rand.N(n-n/20))},
-			{nil, leave("archive")},
+			{nil, leave(archived)},
 		} {
 			begin := time.Now()
-			if _, err := r.call(read.request); err != nil {
+			answer, err := r.call(read.request)
+			if err == nil && read.times != nil {
+				err = isWhole(answer)
+			}
+			if err != nil {
 				return nil, nil, err
 			}
 			if read.times != nil {
@@ -107,6 +129,14 @@ func (b *bench) readOneByOne(n int) (joins, pages []time.Duration, err error) {
 		}
 	}
 	return joins, pages, nil
+}
+
+// isWhole refuses an answer that has not all of 50 messages.
+func isWhole(answer []byte) error {
+	if n := bytes.Count(answer, []byte(`"body":`)); n != 50 || bytes.Contains(answer, []byte(`"degraded"`)) {
+		return fmt.Errorf("an answer holds %d messages: %.300s", n, answer)
+	}
+	return nil
 }
 
 // joinTogether has many who are connected join at once.
@@ -124,13 +154,17 @@ func (b *bench) joinTogether() ([]time.Duration, error) {
 	begin := time.Now()
 	for i, r := range all {
 		work.Go(func() {
-			_, errs[i] = r.call(join("archive", 50))
+			var answer []byte
+			answer, errs[i] = r.call(join(archived, 50))
 			took[i] = time.Since(begin)
+			if errs[i] == nil {
+				errs[i] = isWhole(answer)
+			}
 		})
 	}
 	work.Wait()
 	for i, r := range all { // nobody may be there when the next one joins
-		work.Go(func() { _, errs[readAtOnce+i] = r.call(leave("archive")) })
+		work.Go(func() { _, errs[readAtOnce+i] = r.call(leave(archived)) })
 	}
 	work.Wait()
 	return took, errors.Join(errs...)
@@ -141,16 +175,10 @@ func growProjector(ctx context.Context, binary string, c *curve) error {
 	const missing, rows = "messages", "rows"
 	c.Title, c.X = "A projector catches up with a million messages of 128 bytes", axis{"seconds since it was started", false}
 	c.Panels = []panel{{axis{"messages that are not in ClickHouse yet", false}, []string{missing}}, {axis{"rows written a second, in the last one", false}, []string{rows}}}
-	dir, err := os.MkdirTemp("", "parley-fleet")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	f := &fleet{binary: binary, dir: dir}
-	defer f.stop()
-	if err := f.start(ctx, 1); err != nil {
-		return err
-	}
+	return withFleet(ctx, binary, nil, func(f *fleet) error { return f.catchUp(ctx, c, missing, rows) })
+}
+
+func (f *fleet) catchUp(ctx context.Context, c *curve, missing, rows string) error {
 	if err := f.newest("projector").end(syscall.SIGTERM); err != nil { // it has prepared the tables
 		return err
 	}
