@@ -2,7 +2,11 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -20,6 +24,9 @@ func Skip(ctx context.Context, kafka *eventlog.Client, log epoch.Log, name strin
 	}
 	if partition < 0 || partition >= log.Partitions {
 		return fmt.Errorf("there is no partition %d: the log has %d, from 0", partition, log.Partitions)
+	}
+	if err := checkThere(ctx, kafka, name, partition); err != nil {
+		return err
 	}
 	_, end, err := kafka.Offsets(ctx, schema.TopicEvents, partition)
 	if err != nil {
@@ -44,5 +51,44 @@ func Skip(ctx context.Context, kafka *eventlog.Client, log epoch.Log, name strin
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// checkThere refuses a name under which no hooks have begun with a partition.
+func checkThere(ctx context.Context, kafka *eventlog.Client, name string, partition int) error {
+	names, err := begun(ctx, kafka, partition)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look which names hooks have: %w", err)
+	case names[name]:
+		return nil
+	case len(names) == 0:
+		return fmt.Errorf("there are no hooks named %s: `parley hooks` has not begun with partition %d under any name", name, partition)
+	}
+	return fmt.Errorf("there are no hooks named %s: the names are %s", name, strings.Join(slices.Sorted(maps.Keys(names)), ", "))
+}
+
+// begun are the names of the hooks that have a position in a partition of the log.
+func begun(ctx context.Context, kafka *eventlog.Client, partition int) (map[string]bool, error) {
+	for {
+		names := map[string]bool{}
+		first, end, err := kafka.Offsets(ctx, schema.TopicHooks, partition)
+		if errors.Is(err, eventlog.ErrUnknownTopic) {
+			return names, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = kafka.ReadRange(ctx, schema.TopicHooks, partition, first, end, 0, func(r eventlog.Record) error {
+			if name, key, ok := schema.HooksOf(string(r.Key)); ok && key == schema.HooksKeyFrom {
+				names[name] = true
+			}
+			return nil
+		})
+		var compacted *eventlog.OffsetError
+		if errors.As(err, &compacted) && compacted.First > first {
+			continue // it was compacted meanwhile and begins later now
+		}
+		return names, err
 	}
 }

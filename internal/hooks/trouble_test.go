@@ -67,7 +67,31 @@ func TestSkipPartOfABatch(t *testing.T) {
 
 // What cannot be left out is refused, and says why.
 func TestBadSkips(t *testing.T) {
-	r := newRig(t)
+	r, p := newRig(t), newProgram(t, false)
+	bad := func(name string, below int64) string {
+		if err := Skip(r.ctx(), r.client, r.log, name, 0, below); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	seq := r.append(0, chat("c", "ann", "hi"))
+	if got, want := bad("shpo", seq+1), "there are no hooks named shpo: `parley hooks` has not begun with partition 0 under any name"; got != want {
+		t.Errorf("before any hooks have begun it says %q, want %q", got, want)
+	}
+	r.start(p.URL)
+	r.start(p.URL, named("shop"))
+	want := "there are no hooks named shpo: the names are default, shop"
+	r.eventually("both names have begun", func() bool { return bad("shpo", seq+1) == want })
+	_, stop := r.start(p.URL, named("audit"))
+	want = "there are no hooks named shpo: the names are audit, default, shop"
+	r.eventually("the third one, too", func() bool { return bad("shpo", seq+1) == want })
+	stop() // it is there, and does not run
+	if got := bad("audit", seq+1) + bad("shop", seq+1); got != "" {
+		t.Error(got)
+	}
+	if got := bad("shpo", seq+1); got != want {
+		t.Errorf("after they were skipped it says %q, want %q", got, want)
+	}
 	for name, c := range map[string]struct {
 		name      string
 		partition int

@@ -277,6 +277,15 @@ func lookAtFormat(t *testing.T, data string) {
 
 func skipHooks(t *testing.T, data string) {
 	at := fmt.Sprint(schema.PartitionOf("lobby", 3))
+	hooks := begin(t, "hooks", "--data", data, "--url", "http://127.0.0.1:1")
+	eventually(t, "a wrong name is refused, with the right ones", func() bool {
+		code, _, errs := operate(data, "hooks", "skip", "--name", "defualt", "--partition", at, "--to", "1")
+		return code == 1 && errs == "parley: there are no hooks named defualt: the names are default\n"
+	})
+	hooks.signal(os.Interrupt)
+	if code := hooks.exitCode(); code != 0 {
+		t.Errorf("the hooks end with %d:\n%s", code, hooks.said())
+	}
 	if out := succeed(t, data, "hooks", "skip", "--partition", at, "--to", "1"); out != "Hooks default leave out what waits in partition "+at+" up to seq 1.\n" {
 		t.Errorf("skipping says %q", out)
 	}
