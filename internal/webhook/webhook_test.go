@@ -53,10 +53,11 @@ func TestAnswers(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}, OK, ""},
-		"no HTTP":         {says("SECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
-		"a broken head":   {says("HTTP/1.1 200 OK\r\nSECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
-		"a broken length": {says("HTTP/1.1 200 OK\r\nContent-Length: SECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
-		"a cut":           {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Connection, "does not answer"},
+		"no HTTP":              {says("SECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
+		"a broken head":        {says("HTTP/1.1 200 OK\r\nSECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
+		"a broken length":      {says("HTTP/1.1 200 OK\r\nContent-Length: SECRET\r\n\r\n"), Connection, "does not answer as HTTP has it"},
+		"heads without an end": {says(strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: SECRET\r\n\r\n", maxHead/16)), Connection, "with a head of more than"},
+		"a cut":                {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Connection, "does not answer"},
 		"a long head": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 2*maxHead))
 		}, Connection, "with a head of more than"},
@@ -168,12 +169,22 @@ func TestAnswersAreWaitedFor(t *testing.T) {
 	}
 }
 
-// An answer of 100 MB is not read.
+// An answer of 100 MB is not read, and one that is as long as it may be is read as a whole.
 func TestLongAnswers(t *testing.T) {
-	wrote := make(chan int, 1)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		chunk, n := bytes.Repeat([]byte("x"), 1<<20), 0
-		for range 100 {
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) { longAnswers(t, protocol) })
+	}
+}
+
+func longAnswers(t *testing.T, protocol string) {
+	wrote, size := make(chan int, 1), 100<<20
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Proto != protocol {
+			t.Errorf("it is asked by %s", r.Proto)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		chunk, n := bytes.Repeat([]byte("x"), MaxAnswer), 0
+		for range size / len(chunk) {
 			k, err := w.Write(chunk)
 			if n += k; err != nil {
 				break
@@ -181,8 +192,11 @@ func TestLongAnswers(t *testing.T) {
 		}
 		wrote <- n
 	}))
+	cert := certtest.New(t, 24*time.Hour)
+	s.TLS, s.EnableHTTP2 = cert.Server(t), protocol == "HTTP/2.0"
+	s.StartTLS()
 	defer s.Close()
-	r, err := NewSender(Receiver{URL: s.URL, Timeout: time.Minute})
+	r, err := NewSender(Receiver{URL: s.URL, Secrets: [][]byte{secret}, TLS: certtest.Client(cert), Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,6 +207,11 @@ func TestLongAnswers(t *testing.T) {
 	if n := <-wrote; n > 50<<20 {
 		t.Errorf("%d bytes of the answer were taken", n)
 	}
+	size = MaxAnswer
+	if answer, result, err := r.Ask(context.Background(), "msg_1", []byte("{}")); result != OK || len(answer) != MaxAnswer {
+		t.Errorf("of a long answer there are %d bytes, the result is %s: %v", len(answer), result, err)
+	}
+	<-wrote
 }
 
 // What comes before it is read is little over HTTP/2 too, where a receiver may send what

@@ -109,7 +109,7 @@ type hooksSkipCommand struct {
 // Help is shown under the command's flags.
 func (c *hooksSkipCommand) Help() string {
 	return `For events that the receiver will never take. The role leaves out what waits in
-that partition up to that seq when it tries the next time, a minute later at most, or
+that partition up to that seq when it tries the next time, 90 s later at most, or
 when it is started. What was left out is not sent again.`
 }
 
