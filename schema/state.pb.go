@@ -720,7 +720,11 @@ type HooksFrom struct {
 	// next alone decides.
 	Time int64 `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
 	// The epoch that next belongs to.
-	Epoch         string `protobuf:"bytes,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch string `protobuf:"bytes,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// For how many milliseconds the receiver has refused what is from next on and below
+	// refused_below; 0: it did not, or nobody counts.
+	RefusedFor    int64 `protobuf:"varint,4,opt,name=refused_for,json=refusedFor,proto3" json:"refused_for,omitempty"`
+	RefusedBelow  int64 `protobuf:"varint,5,opt,name=refused_below,json=refusedBelow,proto3" json:"refused_below,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -774,6 +778,20 @@ func (x *HooksFrom) GetEpoch() string {
 		return x.Epoch
 	}
 	return ""
+}
+
+func (x *HooksFrom) GetRefusedFor() int64 {
+	if x != nil {
+		return x.RefusedFor
+	}
+	return 0
+}
+
+func (x *HooksFrom) GetRefusedBelow() int64 {
+	if x != nil {
+		return x.RefusedBelow
+	}
+	return 0
 }
 
 var File_state_proto protoreflect.FileDescriptor
@@ -831,11 +849,14 @@ const file_state_proto_rawDesc = "" +
 	"\x06format\x18\x04 \x01(\x05R\x06format\x12\x12\n" +
 	"\x04time\x18\x05 \x01(\x03R\x04time\x12\x16\n" +
 	"\x06digest\x18\x06 \x01(\x06R\x06digest\x12\x14\n" +
-	"\x05whole\x18\a \x01(\bR\x05whole\"I\n" +
+	"\x05whole\x18\a \x01(\bR\x05whole\"\x8f\x01\n" +
 	"\tHooksFrom\x12\x12\n" +
 	"\x04next\x18\x01 \x01(\x03R\x04next\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\tR\x05epochB&Z$github.com/parley-chat/parley/schemab\x06proto3"
+	"\x05epoch\x18\x03 \x01(\tR\x05epoch\x12\x1f\n" +
+	"\vrefused_for\x18\x04 \x01(\x03R\n" +
+	"refusedFor\x12#\n" +
+	"\rrefused_below\x18\x05 \x01(\x03R\frefusedBelowB&Z$github.com/parley-chat/parley/schemab\x06proto3"
 
 var (
 	file_state_proto_rawDescOnce sync.Once

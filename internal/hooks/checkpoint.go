@@ -24,6 +24,7 @@ type checkpoint struct {
 	producer  *eventlog.Producer // fenced
 	scanned   int64              // up to where an operator's skip was looked for
 	skipTo    int64              // the highest of them; nothing below is to be sent
+	refusal   refusal            // as it was when this process took over
 }
 
 // stored is what parley.hooks held.
@@ -71,6 +72,9 @@ func (c *checkpoint) claim(ctx context.Context) (*translator, error) {
 	members, err := fold.RestoreMembers(c.h.logOf(c.partition), held.state)
 	if err != nil {
 		return nil, err
+	}
+	if c.h.cfg.GiveUp > 0 && from.Next >= c.skipTo && from.RefusedFor > 0 {
+		c.refusal = refusal{time.Now().Add(-time.Duration(from.RefusedFor) * time.Millisecond), from.RefusedBelow}
 	}
 	return &translator{members: members, filter: c.h.cfg.Filter, from: start{max(from.Next, c.skipTo), from.Time}}, nil
 }

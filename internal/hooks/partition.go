@@ -10,7 +10,6 @@ import (
 
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
-	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 )
@@ -29,9 +28,10 @@ type partition struct {
 	checkpoint *checkpoint
 	readFrom   int64
 
-	batch batch
-	end   int64 // of the log, when it was read last
-	acked int64 // the receiver has everything below
+	batch   batch
+	end     int64 // of the log, when it was read last
+	acked   int64 // the receiver has everything below
+	refusal refusal
 	// What was written of it, and when.
 	position     int64
 	positioned   time.Time
@@ -45,7 +45,7 @@ func (h *Hooks) servePartition(ctx context.Context, a eventlog.Assignment) error
 		return err
 	}
 	defer func() { _ = c.producer.Close() }()
-	p := &partition{h: h, assignment: a, id: a.Partition, translator: t, checkpoint: c, readFrom: t.members.ReadFrom(), acked: t.members.Next(), checkpointed: time.Now()}
+	p := &partition{h: h, assignment: a, id: a.Partition, translator: t, checkpoint: c, readFrom: t.members.ReadFrom(), acked: t.members.Next(), refusal: c.refusal, checkpointed: time.Now()}
 	h.log.Info("serving a partition", "partition", p.id, "offset", p.acked, "sends_from", t.from.next)
 	h.serving.Add(1)
 	h.served.Store(true)
@@ -201,6 +201,7 @@ func (p *partition) send(ctx context.Context, acked int64) error {
 			return err
 		}
 		p.batch.clear()
+		p.refusal = refusal{}
 	}
 	p.acked = max(p.acked, acked)
 	p.showLag()
@@ -211,7 +212,7 @@ func (p *partition) deliver(ctx context.Context) error {
 	body := p.batch.body(p.h.epoch.Epoch, p.id)
 	wait := backoff.NewExponentialBackOff(backoff.WithInitialInterval(p.h.timing.firstRetry),
 		backoff.WithMaxInterval(p.h.timing.longestRetry), backoff.WithMaxElapsedTime(0))
-	for began := time.Now(); ; {
+	for {
 		if p.h.gone.Load() {
 			<-ctx.Done()
 			return ctx.Err()
@@ -237,21 +238,14 @@ func (p *partition) deliver(ctx context.Context) error {
 			continue
 		}
 		p.h.troubles.begin(p.id, &p.batch, err)
-		if p.h.cfg.GiveUp > 0 && time.Since(began) >= p.h.cfg.GiveUp {
-			p.giveUp(err)
-			return nil
-		}
-		if !roles.Sleep(ctx, p.h.timing.pause(err, wait)) {
-			return ctx.Err()
-		}
-		skipped, err := p.skipByHand(ctx)
-		if err != nil {
+		waits := len(p.batch.items)
+		if err := p.afterRefusal(ctx, tried, err, wait); err != nil {
 			return err
 		}
 		if p.batch.empty() {
 			return nil
 		}
-		if skipped {
+		if len(p.batch.items) < waits {
 			body = p.batch.body(p.h.epoch.Epoch, p.id)
 		}
 	}
@@ -273,33 +267,6 @@ func (p *partition) stopAll(err error) {
 	}
 }
 
-// giveUp leaves out the batch that the receiver did not take for too long.
-func (p *partition) giveUp(err error) {
-	p.h.log.Error("events were given up: the receiver did not take them", "partition", p.id, "from", p.batch.from(), "to", p.batch.to(),
-		"events", len(p.batch.items), "after", p.h.cfg.GiveUp, "error", err)
-	p.h.metrics.skipped.Add(len(p.batch.items), skippedGivenUp)
-	p.h.troubles.end(p.id)
-}
-
-// skipByHand leaves out what an operator wants to be left out.
-func (p *partition) skipByHand(ctx context.Context) (skipped bool, err error) {
-	to, err := p.checkpoint.lookForSkip(ctx)
-	if err != nil || to <= p.translator.from.next {
-		return false, err
-	}
-	p.translator.from.next = to
-	n := p.batch.skip(to)
-	if n == 0 {
-		return false, nil
-	}
-	p.h.log.Warn("events are skipped, as `parley hooks skip` says", "partition", p.id, "below", to, "events", n)
-	p.h.metrics.skipped.Add(n, skippedByHand)
-	if p.batch.empty() {
-		p.h.troubles.end(p.id)
-	}
-	return true, nil
-}
-
 // saveIfDue writes how far the receiver is, and the whole checkpoint less often.
 // It is for when nothing waits to be sent.
 func (p *partition) saveIfDue(ctx context.Context) error {
@@ -319,7 +286,10 @@ func (p *partition) savePosition(ctx context.Context) error {
 	if from.time == 0 {
 		from.next = max(from.next, p.acked)
 	}
-	err := p.checkpoint.position(ctx, &schema.HooksFrom{Next: from.next, Time: from.time, Epoch: p.h.epoch.Epoch})
+	refusedFor, refusedBelow := p.refusal.kept()
+	err := p.checkpoint.position(ctx, &schema.HooksFrom{
+		Next: from.next, Time: from.time, Epoch: p.h.epoch.Epoch, RefusedFor: refusedFor, RefusedBelow: refusedBelow,
+	})
 	if err == nil {
 		p.position, p.positioned = p.acked, time.Now()
 	}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 )
@@ -122,6 +124,84 @@ func TestGiveUp(t *testing.T) {
 	if asked.Load() < 2 {
 		t.Errorf("it was tried %d times", asked.Load())
 	}
+}
+
+// For how long something was refused counts on where the role is restarted: else one that
+// is restarted often would never give up. What came meanwhile is not given up with it.
+func TestGiveUpCountsOnAfterARestart(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	asked := refuses(p, "poison", http.StatusInternalServerError)
+	seq := r.append(0, chat("c", "ann", "poison"))
+	const enough = 300 * time.Millisecond
+	_, stop := r.start(p.URL, func(c *Config) { c.GiveUp = time.Hour })
+	r.eventually("it is kept for how long it is refused", func() bool {
+		kept := r.kept(0)
+		return kept.RefusedFor > enough.Milliseconds() && kept.RefusedBelow == seq+1
+	})
+	stop()
+	r.append(0, chat("c", "ann", "after"))
+	before := asked.Load()
+	_, stop = r.start(p.URL, func(c *Config) { c.GiveUp = enough })
+	r.gets(p, 0, "chat c ann after")
+	if n := asked.Load() - before; n != 1 {
+		t.Errorf("it was tried %d times more, want once", n)
+	}
+	r.eventually("what is behind is not refused", func() bool { kept := r.kept(0); return kept.Next > seq+1 && kept.RefusedFor == 0 })
+	stop()
+	if kept := r.kept(0); kept.RefusedFor != 0 {
+		t.Errorf("it is kept that something was refused: %v", kept)
+	}
+}
+
+// What is skipped while no process runs takes with it for how long it was refused.
+func TestSkipEndsARefusal(t *testing.T) {
+	r, p := newRig(t), newProgram(t, false)
+	refuses(p, "poison", http.StatusInternalServerError)
+	seq := r.append(0, chat("c", "ann", "poison"))
+	_, stop := r.start(p.URL, func(c *Config) { c.GiveUp = time.Hour })
+	r.eventually("it is kept that it is refused", func() bool { return r.kept(0).RefusedFor > 0 })
+	stop()
+	if err := Skip(r.ctx(), r.client, r.log, DefaultName, 0, seq+1); err != nil {
+		t.Fatal(err)
+	}
+	cfg := configOf(r.addr, p.URL)
+	cfg.GiveUp = time.Hour
+	h, err := New(cfg)
+	if err == nil {
+		defer h.client.Close()
+		defer h.receiver.Close()
+		err = h.open(r.ctx())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := h.takeOver(r.ctx(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.producer.Close() }()
+	if c.refusal != (refusal{}) {
+		t.Errorf("what comes after it was refused since %v", c.refusal.since)
+	}
+}
+
+// kept is the position that parley.hooks has.
+func (r *rig) kept(partition int) *schema.HooksFrom {
+	r.t.Helper()
+	from := new(schema.HooksFrom)
+	first, end, err := r.client.Offsets(r.ctx(), schema.TopicHooks, partition)
+	if err == nil {
+		err = r.client.ReadRange(r.ctx(), schema.TopicHooks, partition, first, end, 0, func(rec eventlog.Record) error {
+			if string(rec.Key) != schema.HooksKey(DefaultName, schema.HooksKeyFrom) {
+				return nil
+			}
+			return proto.Unmarshal(rec.Value, from)
+		})
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return from
 }
 
 // After 410 nothing is sent any more, under that name, until the role starts again.
