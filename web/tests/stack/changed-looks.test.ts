@@ -4,6 +4,7 @@ import { enterAs, memberOf, moderating, unexpected } from "../support/guarded.ts
 import { focusAt, tabTo } from "../support/keys.ts";
 import { tokenOf } from "../support/site.ts";
 import { browser, fresh } from "../support/stage.ts";
+import { lookSmall } from "../support/small.ts";
 import { until } from "../support/wait.ts";
 
 /** What changed messages look like, and the ways to change them. */
@@ -52,6 +53,7 @@ test.each(looks)("$name: nothing serious in the way of who changes messages", as
     const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     expect(wide, what).toBe(false);
     await screenshot(page, `changes-${name}-${what}`);
+    if (name === "light") await lookSmall(page, `changes-${what}`);
   };
   await enterAs(page, tokenOf("ada", 600, moderating), await scene());
   const done = page.locator(".message", { hasText: "14 seconds" });

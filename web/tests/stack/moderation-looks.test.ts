@@ -5,6 +5,7 @@ import { enterAs, memberOf, moderating, unexpected } from "../support/guarded.ts
 import { focusAt, tabTo } from "../support/keys.ts";
 import { tokenOf } from "../support/site.ts";
 import { browser, fresh } from "../support/stage.ts";
+import { lookSmall } from "../support/small.ts";
 import { until } from "../support/wait.ts";
 
 /** What moderating looks like, to moderators and to others, and that the keyboard is enough. */
@@ -21,6 +22,7 @@ async function look(page: Page, name: string): Promise<void> {
   expect(await findings(page), name).toEqual([]);
   expect(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), name).toBe(false);
   await screenshot(page, `moderation-${name}`);
+  await lookSmall(page, `moderation-${name}`);
 }
 
 test.each(looks)("$name: nothing serious in the way of a moderator", async ({ name, options }) => {

@@ -9,6 +9,7 @@ import { enterAs, memberOf, moderating } from "../support/guarded.ts";
 import { everything, tokenOf } from "../support/site.ts";
 import { browser, somebody } from "../support/stage.ts";
 import { start, still } from "../support/still.ts";
+import { lookSmall } from "../support/small.ts";
 import { until } from "../support/wait.ts";
 
 /**
@@ -34,6 +35,7 @@ async function look(page: Page, name: string): Promise<void> {
   expect(await findings(page, true), name).toEqual([]);
   expect(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), name).toBe(false);
   await page.screenshot({ path: join(folder, `page-${name}.png`), caret: "hide" });
+  await lookSmall(page, name);
 }
 
 const conversation: [user: string, body: string, to?: string][] = [
