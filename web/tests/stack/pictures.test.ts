@@ -109,6 +109,7 @@ test("chatting, in light and dark, and alone with one", async () => {
   await page.emulateMedia({ forcedColors: "active" });
   await look(page, "forced-colors");
   await page.emulateMedia({ colorScheme: "light", forcedColors: "none" });
+  await page.reload(); // or Chromium may go on drawing the ground of those colours
   await page.locator(".talks").getByRole("link", { name: "grace" }).click();
   await page.locator(".message", { hasText: "error budget" }).waitFor();
   await say(page, "Sure, see you then.");
