@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +33,12 @@ const searchedBodies = `if(number % 10 = 0,
 // search fills history with n messages, a second apart, by direct insert, and searches
 // them over a socket.
 func (b *bench) search(ctx context.Context, n int) error {
+	took, bytes, err := b.fillSearched(ctx, n)
+	if err != nil {
+		return err
+	}
+	b.row(fmt.Sprintf("%d messages in %d channels, inserted into ClickHouse with their index of words", n, searchedChannels),
+		"%v; %.0f bytes a message, %.0f of them the index", took.Round(time.Second), bytes[0]/float64(n), bytes[1]/float64(n))
 	r, err := dialRaw(b.addr, "searcher")
 	if err != nil {
 		return err
@@ -41,12 +49,6 @@ func (b *bench) search(ctx context.Context, n int) error {
 			return err
 		}
 	}
-	took, bytes, err := b.fillSearched(ctx, n)
-	if err != nil {
-		return err
-	}
-	b.row(fmt.Sprintf("%d messages in %d channels, inserted into ClickHouse with their index of words", n, searchedChannels),
-		"%v; %.0f bytes a message, %.0f of them the index", took.Round(time.Second), bytes[0]/float64(n), bytes[1]/float64(n))
 	for _, q := range []struct{ what, query string }{
 		{"a rare word", "w123456"}, {"a word of every second message", "w0"}, {"three words", "w0 w5 w20"}, {"Chinese", "一丁"},
 	} {
@@ -88,9 +90,13 @@ func (b *bench) searchFor(r *raw, what, query, channel string) error {
 	return nil
 }
 
-// clickHouse is the DSN of the server's ClickHouse.
-func (b *bench) clickHouse() (string, error) {
-	text, err := os.ReadFile(filepath.Join(b.data, "addresses.json"))
+// clickHouse is the DSN of the server's ClickHouse, once the server says where that is.
+func (b *bench) clickHouse(ctx context.Context) (string, error) {
+	file := filepath.Join(b.data, "addresses.json")
+	text, err := os.ReadFile(file)
+	for ; errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil; text, err = os.ReadFile(file) {
+		pause(ctx, 100*time.Millisecond)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -98,9 +104,10 @@ func (b *bench) clickHouse() (string, error) {
 	return at.ClickHouse, json.Unmarshal(text, &at)
 }
 
-// fillSearched inserts n messages, and says how many bytes they and their index take.
+// fillSearched inserts n messages, and says how many bytes they and their index take once
+// ClickHouse has merged them.
 func (b *bench) fillSearched(ctx context.Context, n int) (took time.Duration, bytes [2]float64, err error) {
-	dsn, err := b.clickHouse()
+	dsn, err := b.clickHouse(ctx)
 	if err != nil {
 		return 0, bytes, err
 	}
@@ -116,7 +123,7 @@ func (b *bench) fillSearched(ctx context.Context, n int) (took time.Duration, by
 		channels = append(channels, "'"+name+"'")
 		partitions = append(partitions, fmt.Sprint(schema.PartitionOf(name, of)))
 	}
-	if err := db.AddEpoch(ctx, clickhouse.Epoch{Name: searchedEpoch, Partitions: of}); err != nil {
+	if err := addSearchedEpoch(ctx, db, of); err != nil {
 		return 0, bytes, err
 	}
 	events := db.Table(sql.Events(sql.FirstGeneration))
@@ -136,7 +143,23 @@ func (b *bench) fillSearched(ctx context.Context, n int) (took time.Duration, by
 	if err := db.Exec(ctx, `INSERT INTO `+db.Table(sql.Watermarks(sql.FirstGeneration))+` (epoch, partition, seq, format, time) SELECT ?, number, ?, 2, now64(3) FROM numbers(?)`, searchedEpoch, n, of); err != nil {
 		return 0, bytes, err
 	}
+	took = time.Since(began)
+	if err := merged(ctx, db); err != nil {
+		return 0, bytes, err
+	}
 	err = db.QueryRow(ctx, `SELECT toFloat64(sum(bytes_on_disk)), toFloat64(sum(secondary_indices_compressed_bytes)) FROM system.parts WHERE database = ? AND table = ? AND active`,
 		db.Database(), sql.Events(sql.FirstGeneration)).Scan(&bytes[0], &bytes[1])
-	return time.Since(began), bytes, err
+	return took, bytes, err
+}
+
+// addSearchedEpoch makes the epoch of what is searched known as one from before that of the
+// log: as the newest it would be another log's, which roles refuse.
+func addSearchedEpoch(ctx context.Context, db *clickhouse.DB, partitions int) error {
+	for newest, err := db.NewestEpoch(ctx); newest == nil; newest, err = db.NewestEpoch(ctx) { // the projector adds it
+		if err != nil {
+			return err
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+	return db.Exec(ctx, `INSERT INTO `+db.Table(sql.Epochs)+` (epoch, topic_id, partitions, first_seen) SELECT ?, '', toInt32(?), toDateTime64(0, 3, 'UTC')`, searchedEpoch, partitions)
 }
