@@ -121,8 +121,6 @@ func TestBadSettings(t *testing.T) {
 		{args: "ingest --clickhouse=", want: "--clickhouse is set and empty"},
 		{args: "ingest --clickhouse clickhouse://ch/chat?ca=/nowhere.pem", want: "/nowhere.pem"},
 		{args: "ingest --max-body 65537", want: "a body of 65537 bytes is more than the log takes"},
-		{args: "ingest --data " + folder, want: "no `parley up` runs on --data " + folder + ": start it first, or name the brokers with --kafka"},
-		{args: "hooks --url http://127.0.0.1:1 --data " + folder, want: "no `parley up` runs on --data " + folder},
 		{args: "hooks", want: "--url: the URL is not one of HTTP"},
 		{args: "ingest --key local", want: "the name local is that of the key that parley up makes for itself"},
 		{args: "ingest --key " + strings.Repeat("k", 65), want: "the name of a key has at most 64 bytes"},
@@ -154,7 +152,7 @@ func TestCheckAcceptsWhatStarts(t *testing.T) {
 		"up", "connector --open --listen :0", "connector --kafka a:1,b:2 --origins https://Chat.Example/,https://*.example.com --proxies 127.0.0.1/32 --hosts box",
 		"connector --max-connections 0 --max-queued 0 --rate 0",
 		"chatworker", "projector", "broker", "clickhouse", "verify", "doctor", "tail", "history lobby", "topics", "rebuild", "epoch new --yes", "format",
-		"tail --data x --kafka-sasl PLAIN", "ingest", "hooks --url http://127.0.0.1:1",
+		"tail --data x --kafka-sasl PLAIN", "ingest", "hooks --url http://127.0.0.1:1", "ingest --data x",
 	} {
 		var out, errs bytes.Buffer
 		if code := cli.Run(append([]string{"check"}, strings.Fields(args)...), &out, &errs); code != 0 {

@@ -73,7 +73,7 @@ func (c *hooksRunCommand) check() error {
 	return firstOf(c.running.check, c.checkCluster, func() error {
 		_, err := c.config()
 		return err
-	}, c.checkStack)
+	})
 }
 
 // Run sends events until ctx ends.

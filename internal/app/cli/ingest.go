@@ -62,7 +62,7 @@ func (c *ingestCommand) Validate() error {
 }
 
 func (c *ingestCommand) check() error {
-	return firstOf(c.running.check, c.checkCluster, c.checkHistory, c.checkStack, func() error {
+	return firstOf(c.running.check, c.checkCluster, c.checkHistory, func() error {
 		cfg, err := c.config()
 		if err == nil {
 			_, err = ingest.New(cfg)

@@ -60,15 +60,6 @@ func (f *besideFlags) stack(client string) (a stack.Addresses, log eventlog.Conf
 	return a, log, err
 }
 
-// checkStack checks that the stack is there, where --data names one.
-func (f *besideFlags) checkStack() error {
-	if f.Data == "" {
-		return nil
-	}
-	_, _, err := f.stack("check")
-	return err
-}
-
 type connectorCommand struct {
 	running
 	logFlags
