@@ -86,8 +86,10 @@ func (a *ask) mayReply(channel string, to int64) *rpc.Error {
 		return rpc.Unavailable(retryAfter)
 	case to >= end:
 		return params.NoReply()
+	default:
+		a.inc.events.heights.note(a.inc.channels.partitionOf(channel), end-1)
+		return nil
 	}
-	return nil
 }
 
 func (a *ask) idOf(given *string) string {
