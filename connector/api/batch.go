@@ -130,7 +130,7 @@ func (b *batch) take(ctx context.Context, text []byte) {
 		answer(nil, bad)
 		return
 	}
-	channel := channelOf(r)
+	channel, replies := aboutOf(r)
 	if r.Method == rpc.MethodBroadcast {
 		for _, before := range b.last { // any of them may be about one of its channels
 			await(ctx, before)
@@ -144,7 +144,7 @@ func (b *batch) take(ctx context.Context, text []byte) {
 		answer(nil, rpc.Unavailable(1000))
 		return
 	}
-	if Pipelined(r.Method) {
+	if Pipelined(r.Method) && !replies { // the log may have to be asked for what is replied to
 		b.host.Begin(ctx, b.by, r, answer)
 		return
 	}
@@ -172,13 +172,15 @@ func await(ctx context.Context, done <-chan struct{}) {
 	}
 }
 
-// channelOf is the channel that a request is about; "": none, or it cannot be read.
-func channelOf(r rpc.Request) string {
+// aboutOf is the channel that a request is about; "": none, or it cannot be read. And
+// whether it replies to something there.
+func aboutOf(r rpc.Request) (channel string, replies bool) {
 	var p struct {
-		Channel string `json:"channel"`
+		Channel string          `json:"channel"`
+		Reply   json.RawMessage `json:"reply"`
 	}
 	_ = rpc.Decode(r.Params, &p) // whoever carries it out sees what is wrong
-	return p.Channel
+	return p.Channel, p.Reply != nil
 }
 
 // answerTo gathers the answer to a request; nil: it is a notification.

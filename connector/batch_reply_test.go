@@ -1,0 +1,56 @@
+package connector
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/internal/eventlog"
+)
+
+// awayArchive is of a log whose end nobody tells until told is closed.
+type awayArchive struct {
+	slowArchive
+	told chan struct{}
+}
+
+func (a *awayArchive) End(context.Context, string) (int64, error) {
+	<-a.told
+	return 0, eventlog.ErrClosed
+}
+
+// A reply that has to ask the log for its end holds up no other channel of its batch.
+func TestReplyHoldsUpItsOwnChannel(t *testing.T) {
+	r := newAPIRig(t)
+	log := new(heldLog)
+	away := &awayArchive{told: make(chan struct{})}
+	r.inc.events.producer, r.inc.past.archive = log, away
+	var all []string
+	for i := range 3 {
+		all = append(all, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"publish","params":{"channel":"shop-%d","user":"ada","body":"x","reply":7}}`, i, i))
+	}
+	all = append(all, `{"jsonrpc":"2.0","id":9,"method":"publish","params":{"channel":"shop-other","user":"ada","body":"other"}}`)
+	ctx, hangUp := context.WithCancel(context.Background())
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		req, _ := http.NewRequestWithContext(ctx, "POST", r.url+"/v1/rpc", bytes.NewBufferString("["+strings.Join(all, ",")+"]"))
+		req.Header.Set("Authorization", "Bearer "+r.key)
+		req.Header.Set("Content-Type", "application/json")
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			res.Body.Close()
+		}
+	}()
+	defer func() { hangUp(); close(away.told); <-answered }()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if e, ok := log.take(); ok {
+			e.done(eventlog.Ack{Offset: 1})
+			return
+		}
+	}
+	t.Error("it waits for replies in other channels")
+}
