@@ -120,21 +120,28 @@ func (c *checkpoint) begin(ctx context.Context, held *stored) (*schema.HooksFrom
 
 // read returns what the partition holds of this name below an offset.
 func (c *checkpoint) read(ctx context.Context, end int64) (*stored, error) {
+	var held *stored
+	begin := func() { held = &stored{keys: map[string]struct{}{}, state: fold.NewCheckpoint()} }
+	err := readKept(ctx, c.h.client, c.partition, end+1, begin, func(r eventlog.Record) error { return c.take(held, &r) })
+	c.scanned = end + 1
+	return held, err
+}
+
+// readKept reads what a partition of parley.hooks holds below an offset. It calls begin
+// before the first record, and again where the partition was compacted meanwhile, which is
+// read from its beginning then.
+func readKept(ctx context.Context, kafka *eventlog.Client, partition int, end int64, begin func(), take func(eventlog.Record) error) error {
 	for {
-		first, _, err := c.h.client.Offsets(ctx, schema.TopicHooks, c.partition)
+		first, _, err := kafka.Offsets(ctx, schema.TopicHooks, partition)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		held := &stored{keys: map[string]struct{}{}, state: fold.NewCheckpoint()}
-		err = c.h.client.ReadRange(ctx, schema.TopicHooks, c.partition, first, end+1, 0, func(r eventlog.Record) error {
-			return c.take(held, &r)
-		})
+		begin()
+		err = kafka.ReadRange(ctx, schema.TopicHooks, partition, first, end, 0, take)
 		var compacted *eventlog.OffsetError
-		if errors.As(err, &compacted) && compacted.First > first {
-			continue // it was compacted meanwhile and begins later now
+		if !errors.As(err, &compacted) || compacted.First <= first {
+			return err
 		}
-		c.scanned = end + 1
-		return held, err
 	}
 }
 

@@ -70,25 +70,20 @@ func checkThere(ctx context.Context, kafka *eventlog.Client, name string, partit
 
 // begun are the names of the hooks that have a position in a partition of the log.
 func begun(ctx context.Context, kafka *eventlog.Client, partition int) (map[string]bool, error) {
-	for {
-		names := map[string]bool{}
-		first, end, err := kafka.Offsets(ctx, schema.TopicHooks, partition)
-		if errors.Is(err, eventlog.ErrUnknownTopic) {
-			return names, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		err = kafka.ReadRange(ctx, schema.TopicHooks, partition, first, end, 0, func(r eventlog.Record) error {
-			if name, key, ok := schema.HooksOf(string(r.Key)); ok && key == schema.HooksKeyFrom {
-				names[name] = true
-			}
-			return nil
-		})
-		var compacted *eventlog.OffsetError
-		if errors.As(err, &compacted) && compacted.First > first {
-			continue // it was compacted meanwhile and begins later now
-		}
-		return names, err
+	_, end, err := kafka.Offsets(ctx, schema.TopicHooks, partition)
+	if errors.Is(err, eventlog.ErrUnknownTopic) {
+		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	var names map[string]bool
+	begin := func() { names = map[string]bool{} }
+	err = readKept(ctx, kafka, partition, end, begin, func(r eventlog.Record) error {
+		if name, key, ok := schema.HooksOf(string(r.Key)); ok && key == schema.HooksKeyFrom {
+			names[name] = true
+		}
+		return nil
+	})
+	return names, err
 }
