@@ -54,22 +54,14 @@ func measureCosts(ctx context.Context, binary string) error {
 }
 
 func costsOn(ctx context.Context, binary string, apache bool, connectors int, loads ...costLoad) error {
-	dir, err := os.MkdirTemp("", "parley-fleet")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	f := &fleet{binary: binary, dir: dir, apache: apache}
-	defer f.stop()
-	if err := f.start(ctx, connectors); err != nil {
-		return fmt.Errorf("%w; the logs are in %s", err, dir)
-	}
-	for _, l := range loads {
-		if err := f.costsOf(ctx, l); err != nil {
-			return err
+	return withFleet(ctx, &fleet{binary: binary, apache: apache}, connectors, func(f *fleet) error {
+		for _, l := range loads {
+			if err := f.costsOf(ctx, l); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // costsOf prints what a load costs. It is carried twice before it counts: Java compiles its

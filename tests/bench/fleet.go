@@ -37,17 +37,17 @@ type process struct {
 	args        []string
 }
 
-// withFleet starts a fleet with one connector, which has those flags, for as long as do
-// takes.
-func withFleet(ctx context.Context, binary string, flags []string, do func(*fleet) error) error {
+// withFleet starts a fleet with that many connectors, in a folder of its own, for as long
+// as do takes.
+func withFleet(ctx context.Context, f *fleet, connectors int, do func(*fleet) error) error {
 	dir, err := os.MkdirTemp("", "parley-fleet")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	f := &fleet{binary: binary, dir: dir, flags: flags}
+	f.dir = dir
 	defer f.stop()
-	if err := f.start(ctx, 1); err != nil {
+	if err := f.start(ctx, connectors); err != nil {
 		return fmt.Errorf("%w; the logs are in %s", err, dir)
 	}
 	return do(f)

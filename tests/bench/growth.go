@@ -155,7 +155,7 @@ func (p *places) take(ctx context.Context, one *placer) bool {
 
 // withPlaces starts a fleet whose sessions may be in many channels.
 func withPlaces(ctx context.Context, binary string, do func(*fleet, *places) error) error {
-	return withFleet(ctx, binary, []string{"--max-channels", "2000"}, func(f *fleet) error {
+	return withFleet(ctx, &fleet{binary: binary, flags: []string{"--max-channels", "2000"}}, 1, func(f *fleet) error {
 		p := &places{}
 		defer p.close()
 		if err := p.open(f.addrs[0]); err != nil {

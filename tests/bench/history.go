@@ -28,7 +28,7 @@ func growHistory(ctx context.Context, binary string, c *curve) error {
 	const joins, slow, pages, half, all = "a join, p50", "a join, p99", "a page, p50", "half of them", "all of them"
 	c.Title, c.X = "History of a channel: joins and pages of 50 messages", axis{"messages in the channel", true}
 	c.Panels = []panel{{axis{"ms, one at a time", true}, []string{joins, slow, pages}}, {axis{"ms until answered, 100 joins at once", true}, []string{half, all}}}
-	return withFleet(ctx, binary, nil, func(f *fleet) error {
+	return withFleet(ctx, &fleet{binary: binary}, 1, func(f *fleet) error {
 		b := &bench{addr: f.addrs[0]}
 		for n, have := 10_000, 0; n <= longest; n *= 10 {
 			if err := f.addPast(ctx, archived, have, n-have); err != nil {
@@ -112,7 +112,7 @@ func (b *bench) readOneByOne(n int) (joins, pages []time.Duration, err error) {
 			request string
 		}{
 			{&joins, join(archived, 50)},
-			{&pages, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"history","params":{"channel":"archive","before":%d,"limit":50}}`, n/20+rand.N(n-n/20))},
+			{&pages, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"history","params":{"channel":%q,"before":%d,"limit":50}}`, archived, n/20+rand.N(n-n/20))},
 			{nil, leave(archived)},
 		} {
 			begin := time.Now()
@@ -175,7 +175,7 @@ func growProjector(ctx context.Context, binary string, c *curve) error {
 	const missing, rows = "messages", "rows"
 	c.Title, c.X = "A projector catches up with a million messages of 128 bytes", axis{"seconds since it was started", false}
 	c.Panels = []panel{{axis{"messages that are not in ClickHouse yet", false}, []string{missing}}, {axis{"rows written a second, in the last one", false}, []string{rows}}}
-	return withFleet(ctx, binary, nil, func(f *fleet) error { return f.catchUp(ctx, c, missing, rows) })
+	return withFleet(ctx, &fleet{binary: binary}, 1, func(f *fleet) error { return f.catchUp(ctx, c, missing, rows) })
 }
 
 func (f *fleet) catchUp(ctx context.Context, c *curve, missing, rows string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 )
@@ -181,22 +180,14 @@ func growConnectors(ctx context.Context, binary string, c *curve) error {
 }
 
 func (c *curve) onConnectors(ctx context.Context, binary string, n int) error {
-	dir, err := os.MkdirTemp("", "parley-fleet")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	f := &fleet{binary: binary, dir: dir}
-	defer f.stop()
-	if err := f.start(ctx, n); err != nil {
-		return fmt.Errorf("%w; the logs are in %s", err, dir)
-	}
-	h, err := openHalls(ctx, "room", f.addrs, rooms, roomMembers, growSessions, f.cpu)
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	return c.highestOf(ctx, n, h)
+	return withFleet(ctx, &fleet{binary: binary}, n, func(f *fleet) error {
+		h, err := openHalls(ctx, "room", f.addrs, rooms, roomMembers, growSessions, f.cpu)
+		if err != nil {
+			return err
+		}
+		defer h.close()
+		return c.highestOf(ctx, n, h)
+	})
 }
 
 // growRate: 100 channels of ten, up to more than the machine carries.
