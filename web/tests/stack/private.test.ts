@@ -228,12 +228,13 @@ test("signing out asks before what was written is lost", async () => {
   expect(await composer(page).inputValue()).toBe("a draft");
 });
 
-test("leaving can be taken back, with all that was written", async () => {
+/** Ada is in two channels, and has a draft in one, where a message of hers has no answer while the server is silent. */
+async function aboutToLeave() {
   const [one, two] = [fresh("left"), fresh("left")];
   const { bob } = await others(one);
   const { page } = await openWindow(browser);
-  let silent = true;
-  await between(page, (frame) => (frame.method === "chat" && silent ? undefined : frame));
+  const server = { silent: true };
+  await between(page, (frame) => (frame.method === "chat" && server.silent ? undefined : frame));
   await enter(page, inject("server"), "ada", one);
   await page.getByLabel("Open a channel").fill(two);
   await page.getByLabel("Open a channel").press("Enter");
@@ -242,6 +243,11 @@ test("leaving can be taken back, with all that was written", async () => {
   await page.getByRole("heading", { name: one }).waitFor();
   await say(page, "no answer");
   await composer(page).fill("a draft");
+  return { page, bob, one, two, server };
+}
+
+test("leaving can be taken back, with all that was written", async () => {
+  const { page, bob, one, two, server } = await aboutToLeave();
   await choose(page, "bob").click();
   await composer(page).fill("for bob");
   await page.locator("#channels").getByRole("link", { name: `${one} draft` }).click();
@@ -250,7 +256,7 @@ test("leaving can be taken back, with all that was written", async () => {
   await page.getByRole("heading", { name: two }).waitFor();
   expect(await page.locator("#channels .list li").count()).toBe(1);
 
-  silent = false;
+  server.silent = false;
   await page.getByRole("button", { name: "Undo" }).click();
   await page.getByRole("heading", { name: one }).waitFor();
   await until("the message", () => bob.messages.length === 1);
@@ -264,22 +270,10 @@ test("leaving can be taken back, with all that was written", async () => {
 });
 
 test("whoever comes back by a link to a channel that they left has all that they wrote there", async () => {
-  const [one, two] = [fresh("left"), fresh("left")];
-  const { bob } = await others(one);
-  const { page } = await openWindow(browser);
-  let silent = true;
-  await between(page, (frame) => (frame.method === "chat" && silent ? undefined : frame));
-  await enter(page, inject("server"), "ada", one);
-  await page.getByLabel("Open a channel").fill(two);
-  await page.getByLabel("Open a channel").press("Enter");
-  await page.getByRole("heading", { name: two }).waitFor();
-  await page.getByRole("link", { name: one }).click();
-  await page.getByRole("heading", { name: one }).waitFor();
-  await say(page, "no answer");
-  await composer(page).fill("a draft");
+  const { page, bob, one, two, server } = await aboutToLeave();
   await leave(page);
   await page.getByText(`You left ${one}.`).waitFor();
-  silent = false;
+  server.silent = false;
   await page.getByLabel("Open a channel").fill(one);
   await page.getByLabel("Open a channel").press("Enter");
   await page.getByRole("heading", { name: one }).waitFor();
