@@ -75,7 +75,8 @@ func (a *ask) mayPublish(channel string) *rpc.Error {
 // mayReply refuses a reply to what is yet to come. It takes the log alone, which is asked
 // for its end where this connector does not know yet that it has come that far.
 func (a *ask) mayReply(channel string, to int64) *rpc.Error {
-	if a.inc.events.heights.reached(a.inc.channels.partitionOf(channel), to) {
+	partition := a.inc.channels.partitionOf(channel)
+	if a.inc.events.heights.reached(partition, to) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, watchTime)
@@ -87,7 +88,7 @@ func (a *ask) mayReply(channel string, to int64) *rpc.Error {
 	case to >= end:
 		return params.NoReply()
 	default:
-		a.inc.events.heights.note(a.inc.channels.partitionOf(channel), end-1)
+		a.inc.events.heights.note(partition, end-1)
 		return nil
 	}
 }

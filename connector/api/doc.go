@@ -39,8 +39,8 @@ type Host interface {
 	Ready() bool
 	// Begin begins a request. When it returns, what the request publishes comes before
 	// what later requests publish; it waits for the answer unless the method is one
-	// that Pipelined names. The answer may come from any goroutine, also after ctx has
-	// ended.
+	// that Pipelined names, though one of these that replies may wait until the log tells
+	// its end. The answer may come from any goroutine, also after ctx has ended.
 	Begin(ctx context.Context, by *Caller, r rpc.Request, answer Answer)
 }
 
