@@ -49,17 +49,17 @@ func newBenchIncarnation(meters metric.MeterProvider) *incarnation {
 
 // fanning is a channel with members who take everything at once.
 type fanning struct {
-	tb      testing.TB
-	stream  *stream
-	channel *channel
-	offset  int64
-	message *schema.Update
+	tb       testing.TB
+	stream   *stream
+	channel  *channel
+	offset   int64
+	messages []*schema.Update
 }
 
 func newFanning(tb testing.TB, members int, meters metric.MeterProvider) *fanning {
-	f := &fanning{tb: tb, message: &schema.Update{Channel: "lobby", Kind: &schema.Update_Message{
+	f := &fanning{tb: tb, messages: []*schema.Update{{Channel: "lobby", Kind: &schema.Update_Message{
 		Message: &schema.Message{Id: "01J0000000000000000000000", User: "ada", Body: strings.Repeat("x", 100)},
-	}}}
+	}}}}
 	f.stream, f.channel = crowd(tb, newBenchIncarnation(meters), members)
 	return f
 }
@@ -70,7 +70,7 @@ func (f *fanning) send(n int) time.Duration {
 	began := time.Now()
 	for range n {
 		f.offset++
-		if err := f.stream.update(&schema.Push{Offset: f.offset, Time: 1}, f.message); err != nil {
+		if _, err := f.stream.update(&schema.Push{Offset: f.offset, Time: 1}, f.messages); err != nil {
 			f.tb.Fatal(err)
 		}
 		f.stream.flush()

@@ -72,38 +72,53 @@ func (s *stream) record(r *eventlog.Record) error {
 	}
 	s.inc.formats.note(p)
 	process := s.begin(r, p)
-	for _, u := range p.Updates {
-		if err := s.update(p, u); err != nil {
+	for rest := p.Updates; len(rest) > 0; {
+		n, err := s.update(p, rest)
+		if err != nil {
 			process.End(err)
 			return err
 		}
+		rest = rest[n:]
 	}
 	return nil
 }
 
-// update applies one update to its channel.
-func (s *stream) update(p *schema.Push, u *schema.Update) error {
-	ch := s.inc.channels.get(u.Channel)
+// update applies the first update to its channel, and those after it that are about the
+// same one, and returns how many. Whoever takes the channel's lock sees all that the
+// event brought there, or nothing: its position says that it has passed.
+func (s *stream) update(p *schema.Push, updates []*schema.Update) (n int, err error) {
+	ch, err := s.channelOf(updates[0])
 	if ch == nil {
-		if left := u.GetLeft(); left != nil {
-			s.passLeave(nil, u.Channel, left.Session)
-			return nil
-		}
-		if u.GetUnwatched() != nil { // of a watch that was not in the log, or repeated
-			return nil
-		}
-		if ch = s.subscribe(u); ch == nil {
-			return fmt.Errorf("a push about channel %q, which this connector does not follow", u.Channel)
-		}
+		return 1, err
 	}
 	ch.Lock()
-	err := s.apply(ch, p, u)
+	for ; n < len(updates) && updates[n].Channel == ch.Name() && err == nil; n++ {
+		err = s.apply(ch, p, updates[n])
+	}
 	cut := ch.Cut()
 	ch.Unlock()
 	if cut {
 		s.inc.shared.Flushers.Await(flushWait)
 	}
-	return err
+	return n, err
+}
+
+// channelOf is the channel that an update is to be applied to; nil: to none.
+func (s *stream) channelOf(u *schema.Update) (*channel, error) {
+	if ch := s.inc.channels.get(u.Channel); ch != nil {
+		return ch, nil
+	}
+	if left := u.GetLeft(); left != nil {
+		s.passLeave(nil, u.Channel, left.Session)
+		return nil, nil
+	}
+	if u.GetUnwatched() != nil { // of a watch that was not in the log, or repeated
+		return nil, nil
+	}
+	if ch := s.subscribe(u); ch != nil {
+		return ch, nil
+	}
+	return nil, fmt.Errorf("a push about channel %q, which this connector does not follow", u.Channel)
 }
 
 // flushWait bounds how long the stream waits for the writers within a batch.
