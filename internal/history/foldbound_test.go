@@ -26,6 +26,7 @@ func heavy(w *world, users int) Query {
 //
 //parley:bound a read of history
 func TestFoldIsBounded(t *testing.T) {
+	needsNoKafka(t)
 	for users, most := range map[int]int{10: heavyMessages, 10_000: maxPairs / 10_000, maxPairs + 1: 1} {
 		w := newWorld(t, 12)
 		q := heavy(w, users)

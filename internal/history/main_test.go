@@ -15,11 +15,21 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
+
+// needsNoKafka skips a test of what becomes of events where the tests run against
+// Apache Kafka: how the log is read, the tests of tails and TestReadEqualsModel show.
+func needsNoKafka(t *testing.T) {
+	t.Helper()
+	if krafttest.Asked() {
+		t.Skip("is about what becomes of events, whichever broker they come from")
+	}
+}
 
 // world is a log of one partition, a database, and what a test knows of both.
 type world struct {

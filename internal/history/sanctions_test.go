@@ -97,6 +97,7 @@ func standingOf(all []moderated, end int64) (left []rpc.Sanction) {
 
 // The pages of sanctions are what stands, wherever the watermark is.
 func TestSanctionsAreThoseThatStand(t *testing.T) {
+	needsNoKafka(t)
 	w := newWorld(t, schema.Window)
 	all, voids := w.moderate(240)
 	readers := w.projected(0, 1, 150, 220, 230, 239, 240)

@@ -51,6 +51,7 @@ func editOf(c *changes.Record) string {
 // A search finds the fold of the log by its words, wherever the watermark is: what is
 // below it, as changes above it have made it. Pages have everything once.
 func TestSearchFindsTheFoldOfTheLog(t *testing.T) {
+	needsNoKafka(t)
 	w, all, readers, end := newTold(t)
 	marks := []int64{0, 5, 60, 159, 160}
 	w.exec(`INSERT INTO epochs (epoch, partitions, first_seen) SELECT ?, 1, now64(3) - 1`, w.log.Epoch)
@@ -102,6 +103,7 @@ func hitsText(t *testing.T, hits []Hit) string {
 
 // What matches in Go is a candidate in ClickHouse, which has the index used.
 func TestWordsAreThoseOfTheIndex(t *testing.T) {
+	needsNoKafka(t)
 	w := newWorld(t, 12)
 	w.migrate(w.log.Epoch)
 	bodies := []string{
