@@ -10,10 +10,10 @@ import { until } from "../support/wait.ts";
 const text = (i: number) => `note ${i}: ${"They turned it round to see more of **the line**. ".repeat(1 + (i % 7))}`;
 
 /** Two channels of Ada's, with the one open that has been written in for long. */
-async function channels(name: string, size?: { width: number; height: number }) {
+async function channels(name: string, size?: { width: number; height: number }, of = text) {
   const [long, other] = [fresh(name), fresh("other")];
   const bob = await somebody("bob").join(long, { maxPending: 200 });
-  await Promise.all(Array.from({ length: 150 }, (_, i) => bob.send(text(i))));
+  await Promise.all(Array.from({ length: 150 }, (_, i) => bob.send(of(i))));
   const { page, problems } = await openWindow(browser, size && { viewport: size });
   await enter(page, inject("server"), "ada", other);
   await page.evaluate((name) => (location.hash = `#/${name}`), long);
@@ -116,6 +116,62 @@ test("each conversation of a channel has its place", async () => {
   await page.locator(".recipient").waitFor();
   expect(await settled(page)).toEqual(privately);
 });
+
+test("a place is kept by whoever only passes through, before anything is drawn", async () => {
+  const { page, bob, long, other, go } = await channels("pass", undefined, (i) => text(i).replaceAll("*", ""));
+  const read = await readBack(page);
+  await go(other);
+  // The first marks need a parser, which takes a while to come.
+  let come = () => {};
+  const parser = new Promise<void>((resolve) => (come = resolve));
+  await page.route("**/markdown-*.js", async (route) => {
+    await parser;
+    await route.continue();
+  });
+  await bob.send("later **one**");
+  await page.locator("#channels .badge", { hasText: "1" }).waitFor({ state: "attached" });
+  const drawn = await page.evaluate(async ({ long, other }) => {
+    const click = (name: string) => {
+      const links = document.querySelectorAll<HTMLElement>("#channels .list a");
+      [...links].find((link) => link.querySelector(".name")!.textContent === name)!.click();
+    };
+    click(long);
+    while (document.querySelector("h1")!.textContent !== long) await null;
+    const rows = document.querySelectorAll(".scroller [data-key]").length;
+    click(other);
+    return rows;
+  }, { long, other });
+  expect(drawn).toBe(0);
+  await page.getByRole("heading", { name: other, exact: true }).waitFor();
+  come();
+  await go(long);
+  expect(await settled(page)).toEqual(read);
+});
+
+test.each(["by a link", "by a link that the page begins with"])(
+  "led to an old message %s, one has not read what is below it",
+  async (how) => {
+    const { page, bob, long, other, go } = await channels("below");
+    await go(other);
+    await bob.send("later one");
+    await bob.send("later two");
+    const badge = page.locator("#channels .badge", { hasText: "2" });
+    await badge.waitFor({ state: "attached" });
+    const { seq, epoch } = bob.messages.find(({ body }) => body.startsWith("note 20:"))!;
+    const hash = `#/${long}/${epoch}/${seq}`;
+    if (how === "by a link") await page.evaluate((hash) => (location.hash = hash), hash);
+    else {
+      await page.goto("about:blank");
+      await page.goto(`${inject("server")}/${hash}`);
+    }
+    await page.locator(".message.found", { hasText: "note 20:" }).waitFor();
+    await settled(page);
+    expect(await badge.count()).toBe(1);
+    await page.getByRole("button", { name: "2 new", exact: true }).click();
+    await page.locator(".message", { hasText: "later two" }).waitFor();
+    await until("nothing unread", async () => (await badge.count()) === 0);
+  },
+);
 
 test("a message that one is led to is shown, wherever one was before", async () => {
   const { page, bob, long, other, go } = await channels("led");

@@ -38,21 +38,26 @@ export class Changes {
   readonly pins = signal<readonly number[]>([]);
   /** The message that is looked for; another object each time. */
   readonly target = signal<{ seq: number } | undefined>(undefined);
+  /** The message that is to be shown, until it can be. */
+  readonly looking = signal<Spot | undefined>(undefined);
 
   readonly #channel: Channel;
   readonly #user: ReadonlySignal<string>;
+  /** Has the list show at once what was loaded. */
+  readonly #show: () => void;
   readonly #timers = new Map<string, { timer: number; message: Message }>();
   readonly #wishes = signal<ReadonlyMap<string, Wish>>(new Map());
   readonly #quotes = signal<ReadonlyMap<number, Message | undefined>>(new Map());
   readonly #reading = new Set<number>();
-  /** The message that is to be shown. */
+  /** The message to be shown that was not asked for yet. */
   #spot: Spot | undefined;
   #asked = false;
   #saying = 0;
 
-  constructor(channel: Channel, user: ReadonlySignal<string>) {
+  constructor(channel: Channel, user: ReadonlySignal<string>, show: () => void) {
     this.#channel = channel;
     this.#user = user;
+    this.#show = show;
     this.pins.value = channel.settings.pins;
     channel.on("settings", ({ pins }) => (this.pins.value = pins));
     channel.on("change", () => this.#look());
@@ -243,7 +248,7 @@ export class Changes {
 
   /** Shows a message, once the channel is joined. */
   look(spot: Spot): void {
-    this.#spot = spot;
+    this.#spot = this.looking.value = spot;
     this.#look();
   }
 
@@ -251,7 +256,9 @@ export class Changes {
     const spot = this.#spot;
     if (!spot || this.#channel.state !== "joined") return;
     this.#spot = undefined;
-    void this.jump(spot.seq, spot.epoch);
+    void this.jump(spot.seq, spot.epoch).then(() => {
+      if (this.looking.value === spot) this.looking.value = undefined;
+    });
   }
 
   /** Shows a message, wherever in the history it is; without an epoch, one of now. */
@@ -264,6 +271,7 @@ export class Changes {
         if ((await this.#channel.fill(gap)) === 0) break;
       }
       if (!held()) throw new ParleyError(ErrorCode.Gone, "no such message");
+      this.#show();
       this.target.value = { seq };
     } catch (error) {
       this.error.value = error as ParleyError;

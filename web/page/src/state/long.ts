@@ -13,6 +13,9 @@ export function isLong(text: string): boolean {
   return false;
 }
 
+/** Bytes that the name of a user or a channel has at most. */
+export const MAX_NAME = 128;
+
 const encoder = new TextEncoder();
 
 /** How many bytes a text has beyond a limit of the server's; none or less where it fits. */

@@ -1,3 +1,4 @@
+import { excessOf, MAX_NAME } from "./long.ts";
 import type { Peer } from "./reading.ts";
 
 /** Where one can go: a channel, or a conversation with one user in it. */
@@ -29,7 +30,7 @@ export function find({ places, channel, people }: Known, text: string): Place[] 
   const first = ranked.filter(({ rank }) => rank === 0);
   const found = [...first, ...ranked.filter(({ rank }) => rank > 0)].map(({ place }) => place);
   const exact = all.some(({ channel, peer }) => peer === undefined && channel === text.trim());
-  const more = wanted === "" || exact ? [] : [{ channel: text.trim() }];
+  const more = wanted === "" || exact || excessOf(text.trim(), MAX_NAME) > 0 ? [] : [{ channel: text.trim() }];
   return [...found.slice(0, MOST), ...more];
 }
 

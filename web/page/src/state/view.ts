@@ -83,7 +83,7 @@ export class ChannelView {
     const { user } = around;
     this.channel = channel;
     this.#around = around;
-    this.changes = new Changes(channel, user);
+    this.changes = new Changes(channel, user, () => void this.#version.value++);
     this.moderation = new Moderation(channel, user, this.changes);
     this.draft = this.#drafts.text;
     this.privateTo = this.#drafts.to;

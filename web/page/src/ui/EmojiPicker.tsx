@@ -1,11 +1,12 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { favourites, findEmoji, loadEmoji, used, type Emoji } from "../state/emoji.ts";
 import { language, t } from "../state/i18n.ts";
+import { excessOf } from "../state/long.ts";
 
 /** Emoji in a row of the grid. */
 const ROW = 8;
 /** Bytes that the name of a reaction has at most. */
-const MAX_NAME = 64;
+const MAX_REACTION = 64;
 
 interface Props {
   choose(emoji: string): void;
@@ -33,7 +34,7 @@ export function EmojiPicker({ choose, words = false }: Props) {
     used(emoji);
     choose(emoji);
   };
-  const word = words && wanted !== "" && new TextEncoder().encode(wanted).length <= MAX_NAME;
+  const word = words && wanted !== "" && excessOf(wanted, MAX_REACTION) <= 0;
   return (
     <div class="picker" ref={part}>
       <form

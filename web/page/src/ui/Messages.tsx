@@ -70,8 +70,11 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
     else list.scrollToEnd();
   });
   useLayoutEffect(() => {
-    const { current } = scroller;
-    return () => void anchors.set(peer, anchorIn(current!, AT_END));
+    const current = scroller.current!;
+    return () => {
+      // Where nothing was drawn, one is where one was.
+      if (current.querySelector("[data-key]")) anchors.set(peer, anchorIn(current, AT_END));
+    };
   }, [anchors]);
 
   const sent = view.sent.value;
@@ -82,8 +85,8 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   }, [sent]);
 
   const target = view.changes.target.value;
+  const index = target ? rows.findIndex((row) => row.kind === "message" && row.message.seq === target.seq) : -1;
   useEffect(() => {
-    const index = rows.findIndex((row) => row.kind === "message" && row.message.seq === target?.seq);
     if (!begun || !target || index < 0) return;
     view.changes.target.value = undefined;
     list.scrollToIndex(index, { align: "center" });
@@ -94,7 +97,8 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
 
   useFocusKept(part, scroller);
   usePlaceKept(scroller, list, (element) => estimates.fit(element, element.offsetWidth), AT_END);
-  useWatched(view, atEnd);
+  // Whoever is on the way to another message only passes the end.
+  useWatched(view, atEnd && index < 0 && !view.changes.looking.value);
   const nearTop = begun && list.scrollElement !== null && (list.scrollOffset ?? 0) < NEAR_TOP;
   useOlder(view, rows.length === 0 || nearTop);
 

@@ -11,6 +11,7 @@ import { closed } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { Notice } from "./Notice.tsx";
 import { Text } from "./Text.tsx";
+import { TooLong } from "./TooLong.tsx";
 
 /** Seconds between two messages that there are to choose from. */
 const SLOW = [0, 5, 10, 30, 60, 300, 3600];
@@ -163,11 +164,7 @@ function ChannelSettings({ view }: { view: ChannelView }) {
           {t("save")}
         </button>
       </form>
-      {excess > 0 && (
-        <p class="error" role="alert">
-          {t("tooLong", { n: excess })}
-        </p>
-      )}
+      <TooLong by={excess} />
       <label for="slow">{t("slowMode")}</label>
       <select
         id="slow"

@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
+import { excessOf, MAX_NAME } from "../state/long.ts";
 import { hue } from "../state/names.ts";
 import { hashOf } from "../state/route.ts";
 import type { ChannelView } from "../state/view.ts";
@@ -8,6 +9,7 @@ import { Avatar } from "./Avatar.tsx";
 import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { Settings } from "./Settings.tsx";
+import { TooLong } from "./TooLong.tsx";
 
 /** The channels side by side, and one's own name. */
 export function Sidebar({ app }: { app: App }) {
@@ -15,6 +17,7 @@ export function Sidebar({ app }: { app: App }) {
   const list = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
   useFocusKept(list, field);
+  const excess = excessOf(name.trim(), MAX_NAME);
   const submit = (event: Event) => {
     event.preventDefault();
     if (name.trim() === "") return;
@@ -43,9 +46,12 @@ export function Sidebar({ app }: { app: App }) {
           onInput={(e) => setName(e.currentTarget.value)}
           placeholder={t("openChannel")}
           autocomplete="off"
-          maxLength={128}
+          aria-invalid={excess > 0}
         />
-        <button type="submit">{t("open")}</button>
+        <button type="submit" disabled={excess > 0}>
+          {t("open")}
+        </button>
+        <TooLong by={excess} />
       </form>
       <div class="self">
         <Online app={app} />

@@ -2,6 +2,8 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import { loginUrl } from "../state/login.ts";
+import { excessOf, MAX_NAME } from "../state/long.ts";
+import { TooLong } from "./TooLong.tsx";
 
 /** The way in: by a name, where that is enough, or by logging in on this site. */
 export function SignIn({ app }: { app: App }) {
@@ -56,6 +58,8 @@ function Form({ app }: { app: App }) {
   const name = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => name.current?.focus(), []);
 
+  const excess = excessOf(user.trim(), MAX_NAME);
+  const excessive = excessOf(channel.trim(), MAX_NAME);
   const withToken = asksToken || app.needsToken.value;
   const submit = (event: Event) => {
     event.preventDefault();
@@ -79,18 +83,20 @@ function Form({ app }: { app: App }) {
         value={user}
         onInput={(e) => setUser(e.currentTarget.value)}
         autocomplete="nickname"
-        maxLength={128}
+        aria-invalid={excess > 0}
         required={!withToken}
       />
+      <TooLong by={excess} />
       <label for="channel">{t("channel")}</label>
       <input
         id="channel"
         value={channel}
         onInput={(e) => setChannel(e.currentTarget.value)}
         autocomplete="off"
-        maxLength={128}
+        aria-invalid={excessive > 0}
         required
       />
+      <TooLong by={excessive} />
       {withToken ? (
         <>
           <label for="token">{t("token")}</label>
@@ -111,7 +117,7 @@ function Form({ app }: { app: App }) {
       <p class="error" role="alert">
         {error ? t(error) : ""}
       </p>
-      <button type="submit" class="primary">
+      <button type="submit" class="primary" disabled={excess > 0 || excessive > 0}>
         {t("enter")}
       </button>
     </form>

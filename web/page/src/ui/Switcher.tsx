@@ -1,11 +1,13 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
+import { excessOf, MAX_NAME } from "../state/long.ts";
 import { legible } from "../state/names.ts";
 import { find, keyOf, type Place } from "../state/places.ts";
 import { Avatar } from "./Avatar.tsx";
 import { composing } from "./shortcuts.ts";
 import { Text } from "./Text.tsx";
+import { TooLong } from "./TooLong.tsx";
 
 /** Goes to a channel, a conversation or a person by name. */
 export function Switcher({ app, close }: { app: App; close(): void }) {
@@ -18,6 +20,7 @@ export function Switcher({ app, close }: { app: App; close(): void }) {
   const places = app.places.map(({ view, peer }) => ({ channel: view.channel.name, peer }));
   const writes = view !== undefined && !view.channel.forbidden.has("private");
   const people = writes ? view.people : [];
+  const excess = excessOf(text.trim(), MAX_NAME);
   const found = find({ places, channel: view?.channel.name, people }, text);
   useLayoutEffect(() => {
     list.current?.querySelector("[aria-selected='true']")?.scrollIntoView({ block: "nearest" });
@@ -45,7 +48,7 @@ export function Switcher({ app, close }: { app: App; close(): void }) {
         aria-controls="places"
         aria-activedescendant={found.length > 0 ? `place-${at}` : undefined}
         placeholder={t("switcherHint")}
-        maxLength={128}
+        aria-invalid={excess > 0}
         value={text}
         onInput={(event) => {
           setText(event.currentTarget.value);
@@ -53,6 +56,7 @@ export function Switcher({ app, close }: { app: App; close(): void }) {
         }}
         onKeyDown={onKeyDown}
       />
+      <TooLong by={excess} />
       <ul id="places" ref={list} class="places" role="listbox" aria-label={t("switcher")}>
         {found.map((place, i) => (
           <li
