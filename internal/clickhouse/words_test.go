@@ -26,14 +26,17 @@ func TestOlderRowsGetWords(t *testing.T) {
 		}
 	}
 	const write = `INSERT INTO events_1 (epoch, partition, channel, seq, kind, body) SELECT 'e', 0, 'lobby', number, 'chat', concat('word', toString(number), ' 天气') FROM numbers(?, 5000)`
+	const edit = `INSERT INTO changes_1 (epoch, partition, channel, target, seq, action, body) SELECT 'e', 0, 'lobby', number, number, 'edit', concat('word', toString(number), ' 天气') FROM numbers(?, 5000)`
 	exec(write, 0)
+	exec(edit, 0)
 	for range 2 {
 		if err := db.Migrate(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
 	exec(write, 5000)
-	const indexed = `SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'events_1' AND active AND secondary_indices_compressed_bytes < 10000`
+	exec(edit, 5000)
+	const indexed = `SELECT count() FROM system.parts WHERE database = currentDatabase() AND table IN ('events_1', 'changes_1') AND active AND secondary_indices_compressed_bytes < 10000`
 	for count(t, conn, indexed) > 0 {
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -42,8 +45,10 @@ func TestOlderRowsGetWords(t *testing.T) {
 		}
 	}
 	for _, word := range []string{"word17", "word9999"} {
-		if n := count(t, conn, `SELECT count() FROM events_1 WHERE hasAllTokens(`+sql.Words("body")+`, ['`+word+`', '天气']) SETTINGS force_data_skipping_indices = 'by_words'`); n != 1 {
-			t.Errorf("%s is found %d times", word, n)
+		for _, table := range []string{"events_1", "changes_1"} {
+			if n := count(t, conn, `SELECT count() FROM `+table+` WHERE hasAllTokens(`+sql.Words("body")+`, ['`+word+`', '天气']) SETTINGS force_data_skipping_indices = 'by_words'`); n != 1 {
+				t.Errorf("%s is found %d times in %s", word, n, table)
+			}
 		}
 	}
 }

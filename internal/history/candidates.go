@@ -15,6 +15,10 @@ const maxTime = math.MaxInt64 / 1_000_000
 // leastCandidates is how many are read at once at least: some do not match any more.
 const leastCandidates = 16
 
+// fromIndex has ClickHouse answer hasAllTokens from the index of words alone: where it
+// filters by the newest times so far, it makes the tokens of each body again.
+const fromIndex = ` SETTINGS use_top_k_dynamic_filtering = 0`
+
 // period is a part of time, in milliseconds: from <= time < to.
 type period struct{ from, to int64 }
 
@@ -77,9 +81,9 @@ func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query stri
 	here("user")
 	add(newest+`) UNION ALL SELECT * FROM (`, limit)
 	chats()
-	add(` AND (partition, channel, seq) IN (SELECT partition, channel, target FROM `+events+` WHERE epoch = ? AND void = 0 AND kind = 'change' AND action = 'edit'`, e.name)
+	add(` AND (partition, channel, seq) IN (SELECT partition, channel, target FROM `+s.db.Table(sql.Changes(x.generation))+` WHERE epoch = ? AND action = 'edit'`, e.name)
 	here("author")
-	add(`)`+newest+`)`+newest+`)) WHERE ahead <= ?`+strings.TrimSuffix(newest, ` LIMIT ?`), limit, limit, bytesOr(x.s.Bytes))
+	add(`)`+newest+`)`+newest+`)) WHERE ahead <= ?`+strings.TrimSuffix(newest, ` LIMIT ?`)+fromIndex, limit, limit, bytesOr(x.s.Bytes))
 	return b.String(), args, limit
 }
 

@@ -182,3 +182,15 @@ ALTER TABLE `chat`.`events_2` ON CLUSTER `parley``s`
     MATERIALIZE INDEX by_time
 ;
 
+-- generation/0008_words_of_edits.sql
+-- The same of edits among the changes, which are few beside the events.
+ALTER TABLE `chat`.`changes_2` ON CLUSTER `parley``s`
+    ADD INDEX IF NOT EXISTS by_words (arrayDistinct(arrayConcat(extractAll(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+', ' '), '[\\p{L}\\p{N}\\p{M}]+'), arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+')))))) TYPE text(tokenizer = 'array')
+;
+
+-- generation/0009_older_words_of_edits.sql
+-- Of the edits that were there before, as of the events.
+ALTER TABLE `chat`.`changes_2` ON CLUSTER `parley``s`
+    MATERIALIZE INDEX by_words
+;
+
