@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -53,4 +54,32 @@ func TestReplyHoldsUpItsOwnChannel(t *testing.T) {
 		}
 	}
 	t.Error("it waits for replies in other channels")
+}
+
+// goneArchive is of a log that is away for as long as somebody asks.
+type goneArchive struct{ slowArchive }
+
+func (*goneArchive) End(ctx context.Context, _ string) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return 0, eventlog.ErrClosed
+}
+
+// That a caller hangs up while the log is asked for its end is not logged as a failure.
+func TestHangUpIsNotLogged(t *testing.T) {
+	r := newAPIRig(t)
+	r.inc.past.archive = new(goneArchive)
+	said := new(bytes.Buffer)
+	r.inc.logger = slog.New(slog.NewTextHandler(said, nil))
+	ctx, hangUp := context.WithCancel(t.Context())
+	a := &ask{inc: r.inc, ctx: ctx}
+	hangUp()
+	if bad := a.mayReply("shop-1", 7); bad == nil || said.Len() > 0 {
+		t.Errorf("a caller who has hung up gets %v, and it is logged: %s", bad, said)
+	}
+	a.ctx = t.Context()
+	if bad := a.mayReply("shop-1", 7); bad == nil || strings.Count(said.String(), "\n") != 1 {
+		t.Errorf("a caller who waits gets %v, and it is logged: %s", bad, said)
+	}
 }

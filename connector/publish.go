@@ -83,7 +83,9 @@ func (a *ask) mayReply(channel string, to int64) *rpc.Error {
 	defer cancel()
 	switch end, err := a.inc.past.archive.End(ctx, channel); {
 	case err != nil:
-		a.inc.past.noEnd.warn(a.inc.ctx, a.inc.logger, fmt.Errorf("look whether the log has what a message answers: %w", err))
+		if a.ctx.Err() == nil { // else nobody waits for it any more
+			a.inc.past.noEnd.warn(a.inc.ctx, a.inc.logger, fmt.Errorf("look whether the log has what a message answers: %w", err))
+		}
 		return rpc.Unavailable(retryAfter)
 	case to >= end:
 		return params.NoReply()
