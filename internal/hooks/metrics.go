@@ -59,7 +59,7 @@ func (h *Hooks) gauges() (stop func()) {
 			yield("serving", float64(h.serving.Load()))
 		})
 	g.AddByPartition("parley.hooks.lag", "{event}", "Events of the log of a partition that are above what the receiver has.", h.metrics.lags.All)
-	g.Add("parley.hooks.waiting", "s", "For how long the events of a partition have waited for the receiver to take them, of the partition that waits longest; 0: none waits.", func() (float64, bool) {
+	g.Add("parley.hooks.waiting", "s", "For how long the events of a partition have waited for the receiver to take them, of the partition that waits longest; 0: none waits. Counted by this process: from 0 again after a restart.", func() (float64, bool) {
 		_, worst, n := h.troubles.worst()
 		if n == 0 {
 			return 0, true
