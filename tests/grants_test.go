@@ -235,6 +235,7 @@ func TestGrantsChangeAtOnce(t *testing.T) {
 
 // An operator changes the file of a running server, and sends it SIGHUP.
 func TestServerReadsGrantsAgainOnSIGHUP(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	folder := t.TempDir()
 	write := func(name, text string) (path string) {

@@ -67,6 +67,7 @@ func TestIngestExamples(t *testing.T) {
 
 // Ingest runs beside a `parley up` by its data folder alone.
 func TestIngestBesideUp(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	data, addr := t.TempDir(), freeAddr(t)
 	start(t, "up", "--listen", addr, "--data", data)

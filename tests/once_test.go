@@ -61,6 +61,7 @@ type door struct {
 // Messages that are sent three times each, through different connectors, the API and
 // ingest, while roles are killed, are stored once each.
 func TestOnceThroughEveryDoor(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	ctx, cancel := context.WithTimeout(t.Context(), onceTime)
 	defer cancel()

@@ -124,6 +124,7 @@ func served(t *testing.T, addr string) string {
 // Everything that was acknowledged is there after kill -9 of the whole stack
 // and a restart on the same data and port, and nobody is there who is not.
 func TestKilledStackKeepsItsPromises(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	t.Parallel()
 	data, addr := t.TempDir(), freeAddr(t)
@@ -169,6 +170,7 @@ const ghostsAreGone = 40 * time.Second
 
 // A connector that is killed takes its users with it, for everyone.
 func TestKilledConnectorsUsersLeave(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	t.Parallel()
 	r := startRoles(t)
@@ -226,6 +228,7 @@ func startRolesWith(t *testing.T, flags func(connector int) []string) *roleProce
 // Roles side by side against one broker: people on different connectors chat,
 // a worker dies in between, history is complete.
 func TestRolesAsProcesses(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	t.Parallel()
 	r := startRoles(t)
@@ -255,6 +258,7 @@ func TestRolesAsProcesses(t *testing.T) {
 
 // The page is served by the connector.
 func TestThePageIsServed(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	t.Parallel()
 	addr := freeAddr(t)

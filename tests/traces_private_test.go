@@ -22,6 +22,7 @@ import (
 // Whatever happens to a message, neither the logs nor the traces of any part
 // reveal its text, whom it is for or who a token belongs to.
 func TestLogsAndTracesHoldNothingPrivate(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	got, url := telemetrytest.HTTP(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -107,6 +108,7 @@ func codeOf(err error) int {
 // What fails is exported although no trace is sampled: an insert into a
 // ClickHouse that is gone. Nothing else is, and messages name no trace.
 func TestFailuresAreToldOfUnsampled(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	got, url := telemetrytest.HTTP(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)

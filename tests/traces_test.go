@@ -168,6 +168,7 @@ func wayOf(method string, connectors int, more ...string) []string {
 // join, with the read of history in ClickHouse and in the log. Wherever a
 // message is read, it names its trace.
 func TestOneMessageIsOneTrace(t *testing.T) {
+	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	s := startJaeger(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", s.grpc)
