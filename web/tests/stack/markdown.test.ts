@@ -83,3 +83,25 @@ test("nothing moves when the parser comes late, and without it texts stay as wri
   const after = await heights(page);
   for (const [i, height] of after.entries()) expect(Math.abs(height - before[i]!), texts[i]).toBeLessThanOrEqual(2);
 });
+
+test("where a message is shown in a line, or read out, it is without its marks", async () => {
+  const channel = fresh("lines");
+  const room = await somebody("bob").join(channel);
+  const cyd = await somebody("cyd").join(channel);
+  const text = "> Shall we meet\n\n- **tomorrow**,\n- `now` *or* [here](https://a.example/x)? 2 * 3_4";
+  const { seq } = await room.send(text);
+  // What is answered may be far back, and nothing else in sight have marks.
+  for (let i = 0; i < 150; i++) await room.send(`plain ${i}`);
+  await cyd.send("here", { reply: seq! });
+  const { page, problems } = await openWindow(browser);
+  await enter(page, inject("server"), "ada", channel);
+  const plain = "Shall we meet tomorrow, now or here? 2 * 3_4";
+  await page.locator(".quote .excerpt").getByText(plain, { exact: true }).waitFor();
+  await page.getByRole("button", { name: `Reply to bob: ${plain}`, exact: true }).waitFor();
+  await room.send(text);
+  await page.getByRole("log").getByText(`bob: ${plain}`, { exact: true }).waitFor({ state: "attached" });
+  await page.locator(".message").last().locator(".more").click({ force: true });
+  await page.getByRole("dialog").getByRole("button", { name: "Reply", exact: true }).click();
+  await page.locator("#composer-about .excerpt").getByText(plain, { exact: true }).waitFor();
+  expect(problems).toEqual([]);
+});

@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import type { Message } from "@parley-chat/sdk";
 import { plain } from "./i18n.ts";
+import { unmarked } from "./markup.ts";
 import type { Peer } from "./reading.ts";
 import { browser, isBoolean, kept } from "./storage.ts";
 
@@ -67,7 +68,7 @@ export class Attention {
     if (!this.enabled.value) return;
     try {
       const options: NotificationOptions & { renotify: boolean } = {
-        body: message.body.slice(0, 200),
+        body: unmarked(message).slice(0, 200),
         // One for each conversation; every message of it alerts.
         tag: peer === undefined ? message.channel : `${message.channel}\n${peer}`,
         renotify: true,

@@ -39,3 +39,22 @@ export function loadParser(): Promise<void> {
   );
   return loading;
 }
+
+/** A text in one line without its marks, once the parser is there that knows them. */
+export function unmarked({ body, mentions = [] }: { body: string; mentions?: readonly string[] }): string {
+  const parse = parser.value;
+  if (hasMarkup(body) && !parse) void loadParser();
+  const text = hasMarkup(body) && parse ? flat(parse(body, mentions)) : body;
+  return text.replace(/\s+/gu, " ").trim();
+}
+
+function flat(pieces: readonly (Inline | Block)[]): string {
+  return pieces
+    .map((piece) => {
+      if (typeof piece === "string") return piece;
+      if ("items" in piece) return piece.items.map(({ children }) => flat(children)).join("\n");
+      const text = "children" in piece ? flat(piece.children) : "text" in piece ? piece.text : "";
+      return /^(text|quote|fence|blank)$/.test(piece.kind) ? `${text}\n` : text;
+    })
+    .join("");
+}

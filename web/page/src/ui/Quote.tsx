@@ -1,5 +1,6 @@
 import type { Message } from "@parley-chat/sdk";
 import { t } from "../state/i18n.ts";
+import { unmarked } from "../state/markup.ts";
 import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
 import { useStop } from "./current.ts";
@@ -9,9 +10,9 @@ import { Icon } from "./Icon.tsx";
 const QUOTED = 160;
 
 /** A message in a line. */
-export function excerpt({ body, deleted }: Message): string {
-  if (deleted) return t("quoteDeleted");
-  const line = body.replace(/\s+/gu, " ").trim();
+export function excerpt(message: Message): string {
+  if (message.deleted) return t("quoteDeleted");
+  const line = unmarked(message);
   return line.length > QUOTED ? `${line.slice(0, QUOTED)}…` : line;
 }
 
