@@ -91,6 +91,9 @@ func TestBadSettings(t *testing.T) {
 		{args: "ingest --key local", want: "the name local is that of the key that parley up makes for itself"},
 		{args: "ingest --key " + strings.Repeat("k", 65), want: "the name of a key has at most 64 bytes"},
 		{args: "connector --proxies=", want: "--proxies is set and empty"},
+		{args: "ingest --data x --kafka a:1", want: "--kafka is set beside --data, which stands for the servers of a `parley up`: keep one of the two"},
+		{args: "hooks --url http://127.0.0.1:1 --data x", variable: "PARLEY_KAFKA_SASL", value: "PLAIN", want: "PARLEY_KAFKA_SASL is set beside --data"},
+		{args: "doctor --clickhouse clickhouse://ch/chat", variable: "PARLEY_DATA", value: "x", want: "--clickhouse is set beside PARLEY_DATA"},
 	} {
 		t.Run(strings.ReplaceAll(c.args, folder, "")+" "+c.variable, func(t *testing.T) {
 			if c.variable != "" {
@@ -106,5 +109,34 @@ func TestBadSettings(t *testing.T) {
 				t.Errorf("a start says %q, check says %q; want %q", started, checked, c.want)
 			}
 		})
+	}
+}
+
+// Every command that takes --data in place of servers refuses both.
+func TestServersBesideData(t *testing.T) {
+	checks, both := newChecker(t), 0
+	for _, command := range leaves(t) {
+		names := map[string]bool{}
+		for _, group := range command.AllFlags(false) {
+			for _, flag := range group {
+				names[flag.Name] = true
+			}
+		}
+		if !names["data"] || !names["kafka"] && !names["clickhouse"] {
+			continue
+		}
+		both++
+		args := append(strings.Fields(command.Path()), otherwise[command.Path()]...)
+		for flag, value := range map[string]string{"kafka": "a:1", "kafka-user": "ada", "clickhouse": "clickhouse://ch/chat", "clickhouse-password-file": "f"} {
+			if !names[flag] {
+				continue
+			}
+			if said, want := checks.says(append(args[:len(args):len(args)], "--data", "x", "--"+flag, value)...), "--"+flag+" is set beside --data, "; !strings.HasPrefix(said, want) {
+				t.Errorf("%s says %q, want %q", command.Path(), said, want)
+			}
+		}
+	}
+	if both < 10 {
+		t.Errorf("%d commands take either: the walk misses some", both)
 	}
 }

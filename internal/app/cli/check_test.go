@@ -47,7 +47,7 @@ func TestCheckAcceptsWhatStarts(t *testing.T) {
 		"up", "connector --open --listen :0", "connector --kafka a:1,b:2 --origins https://Chat.Example/,https://*.example.com --proxies 127.0.0.1/32 --hosts box",
 		"connector --max-connections 0 --max-queued 0 --rate 0",
 		"chatworker", "projector", "broker", "clickhouse", "verify", "doctor", "tail", "history lobby", "topics", "rebuild", "epoch new --yes", "format",
-		"tail --data x --kafka-sasl PLAIN", "ingest", "hooks --url http://127.0.0.1:1", "ingest --data x",
+		"tail --data x", "ingest", "hooks --url http://127.0.0.1:1", "ingest --data x",
 	} {
 		var out, errs bytes.Buffer
 		if code := cli.Run(append([]string{"check"}, strings.Fields(args)...), &out, &errs); code != 0 {

@@ -172,6 +172,9 @@ func (l *commandLine) read(args []string) (*kong.Context, error) {
 	if err == nil {
 		err = refuseEmpty(parsed)
 	}
+	if err == nil {
+		err = refuseBeside(parsed)
+	}
 	if err != nil {
 		return nil, oneLine(err, args)
 	}

@@ -18,7 +18,8 @@ var forms = []string{
 
 // otherwise is what commands need besides flags that have a default.
 var otherwise = map[string][]string{
-	"health": {"--admin=127.0.0.1:1"}, "trace <id>": {"0123456789abcdef0123456789abcdef"}, "history <channel>": {"lobby"}, "format raise <number>": {"2"},
+	"health": {"--admin=127.0.0.1:1"}, "trace": {"0123456789abcdef0123456789abcdef"}, "history": {"lobby"}, "format raise": {"2"},
+	"hooks skip": {"--partition=0", "--to=1"}, "revoke": {"ada"}, "bar": {"ada"}, "grant": {"ada", "--none"},
 }
 
 // leaves are all commands but check, which is asked about them.
