@@ -87,6 +87,42 @@ func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query stri
 	return b.String(), args, limit
 }
 
+// changed are the channels of readings where ClickHouse may have changes of the rows: of
+// one of their seqs, or a purge. It is asked after the watermarks of the readings were
+// read, so it misses none below them.
+func (s *store) changed(ctx context.Context, readings []*reading, rows []Hit) (map[string]bool, error) {
+	at := readings[0].at
+	table := sql.Changes(at.generation)
+	args, places := []any{at.epoch}, make([]string, len(readings))
+	for i, y := range readings {
+		places[i] = `(?, ?)`
+		args = append(args, y.at.partition, y.q.Channel)
+	}
+	seqs := make([]int64, len(rows), len(rows)+1)
+	for i := range rows {
+		seqs[i] = rows[i].Seq
+	}
+	query := `SELECT DISTINCT channel FROM ` + s.db.Table(table) + ` WHERE epoch = ? AND (partition, channel) IN (` + strings.Join(places, `, `) + `) AND target IN ?`
+	var all map[string]bool
+	err := s.query(ctx, table, func(ctx context.Context) error {
+		all = map[string]bool{}
+		found, err := s.db.Query(ctx, query, append(args, append(seqs, 0))...)
+		if err != nil {
+			return err
+		}
+		defer found.Close()
+		for found.Next() {
+			var channel string
+			if err := found.Scan(&channel); err != nil {
+				return err
+			}
+			all[channel] = true
+		}
+		return found.Err()
+	})
+	return all, err
+}
+
 // bytesOr is n, or no bound for 0.
 func bytesOr(n int) int64 {
 	if n == 0 {

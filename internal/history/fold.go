@@ -75,7 +75,7 @@ func (x *reading) gone(ctx context.Context, of []changes.Message) (map[int64]boo
 }
 
 func (x *reading) foldInto(ctx context.Context, f *folding) error {
-	if len(f.of) > 0 && x.stored() > 0 {
+	if len(f.of) > 0 && x.stored() > 0 && !x.untouched {
 		if err := x.store.fold(ctx, x.q.Channel, x.at, x.stored(), f); err != nil {
 			return err
 		}

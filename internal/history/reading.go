@@ -17,6 +17,9 @@ type reading struct {
 	q  *Query
 	at location // no generation: nothing is stored, or of use
 
+	// untouched: ClickHouse has no changes of the messages that are folded.
+	untouched bool
+
 	changes []changes.Record // from at.end up to the end of the query, ascending
 	log     *tailRead        // of all that is above at.end; nil: it was not read
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -203,41 +204,69 @@ func (x *searching) fold(ctx context.Context, e pastEpoch, rows []Hit) (there []
 	for i := range rows {
 		of[rows[i].Channel] = append(of[rows[i].Channel], i)
 	}
+	readings, err := x.readings(ctx, e, slices.Collect(maps.Keys(of)))
+	if err != nil {
+		return nil, err
+	}
+	if len(readings) > 1 { // of few of them anything was changed
+		changed, err := x.store.changed(ctx, readings, rows)
+		if err != nil {
+			return nil, err
+		}
+		for _, y := range readings {
+			y.untouched = !changed[y.q.Channel]
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(foldsAtOnce)
-	for channel, indices := range of {
-		g.Go(func() error { return x.foldChannel(ctx, e, channel, rows, indices, there) })
+	for _, y := range readings {
+		g.Go(func() error { return y.foldHits(ctx, rows, of[y.q.Channel], there) })
 	}
 	return there, g.Wait()
 }
 
-// foldChannel is fold of the rows of one channel.
-func (x *searching) foldChannel(ctx context.Context, e pastEpoch, channel string, rows []Hit, indices []int, there []bool) error {
+// readings are those of channels of which something is known, with the changes above
+// what ClickHouse has.
+func (x *searching) readings(ctx context.Context, e pastEpoch, channels []string) ([]*reading, error) {
+	all := make([]*reading, len(channels))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(foldsAtOnce)
+	for i, channel := range channels {
+		g.Go(func() (err error) { all[i], err = x.reading(ctx, e, channel); return err })
+	}
+	err := g.Wait()
+	return slices.DeleteFunc(all, func(y *reading) bool { return y == nil }), err
+}
+
+// reading is that of one channel; nil: nothing is known of it.
+func (x *searching) reading(ctx context.Context, e pastEpoch, channel string) (*reading, error) {
 	q, known := x.s.Of(channel)
 	if !known {
-		return nil
+		return nil, nil
 	}
 	q.Channel = channel
-	y := reading{Reader: x.Reader, q: &q, at: location{x.generation, e.name, schema.PartitionOf(channel, e.partitions), maxSeq}}
+	y := &reading{Reader: x.Reader, q: &q, at: location{x.generation, e.name, schema.PartitionOf(channel, e.partitions), maxSeq}}
 	if e.name != x.cfg.Epoch.Epoch {
 		q.End = maxSeq
-	} else {
-		mark, err := x.store.watermark(ctx, y.at.partition)
-		if err != nil {
-			return err
-		}
-		y.at.end = mark.seq + 1
-		if err := y.readChanges(ctx); err != nil {
-			return err
-		}
+		return y, nil
 	}
-	indices = slices.DeleteFunc(indices, func(i int) bool { return rows[i].Seq >= y.stored() })
+	mark, err := x.store.watermark(ctx, y.at.partition)
+	if err != nil {
+		return nil, err
+	}
+	y.at.end = mark.seq + 1
+	return y, y.readChanges(ctx)
+}
+
+// foldHits is fold of the rows of one channel.
+func (x *reading) foldHits(ctx context.Context, rows []Hit, indices []int, there []bool) error {
+	indices = slices.DeleteFunc(indices, func(i int) bool { return rows[i].Seq >= x.stored() })
 	for len(indices) > 0 {
 		messages := make([]changes.Message, len(indices))
 		for k, i := range indices {
 			messages[k] = changes.Message{Seq: rows[i].Seq, User: rows[i].User}
 		}
-		states, err := y.states(ctx, messages)
+		states, err := x.states(ctx, messages)
 		if err != nil {
 			return err
 		}
