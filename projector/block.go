@@ -36,6 +36,15 @@ func newBlock() *block { return &block{marks: map[int32]watermark{}, oldest: map
 
 func (b *block) empty() bool { return len(b.marks) == 0 }
 
+// age is how old the block may get before it is written: least, or where more rows
+// would make the insert worth more, longer.
+func (b *block) age(least time.Duration) time.Duration {
+	if n := len(b.seq); n < hardlyAny || n >= worthRows || b.bytes >= worthSize {
+		return least
+	}
+	return stretch * least
+}
+
 // add appends a partition's next rows.
 func (b *block) add(partition int32, from batch) {
 	for i := range from.rows {

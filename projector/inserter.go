@@ -13,13 +13,24 @@ const lastWrite = 5 * time.Second
 // as many is full.
 const maxSpans = 4096
 
+// An insert costs ClickHouse about the same for one row as for hundreds. So a
+// batch of few rows is given twice the time. One that is worth an insert is not,
+// nor one of hardly any rows: there it would save little a second, and delay the
+// searches that find them.
+const (
+	stretch   = 2 // times BatchAge
+	hardlyAny = 16
+	worthRows = 1_000
+	worthSize = 512 << 10 // bytes
+)
+
 // inserter gathers the rows of all partitions into one batch and writes it;
 // what comes while it writes makes the next one. It holds at most two batches:
 // one being written and one that fills up.
 type inserter struct {
 	p     *Projector
 	store *store
-	wake  chan struct{} // holds one token: the filling batch was started, or has become due
+	wake  chan struct{} // holds one token: the filling batch was started, or is due earlier than it was
 
 	mu      sync.Mutex // guards what follows
 	filling *block
@@ -58,8 +69,9 @@ func (in *inserter) add(ctx context.Context, partition int, b batch) error {
 	if first {
 		in.since = time.Now()
 	}
+	before := in.filling.age(in.p.cfg.BatchAge)
 	in.filling.add(int32(partition), b)
-	if first || in.full() {
+	if first || in.full() || in.filling.age(in.p.cfg.BatchAge) < before {
 		select {
 		case in.wake <- struct{}{}:
 		default:
@@ -104,14 +116,14 @@ func (in *inserter) run(ctx context.Context) error {
 func (in *inserter) await(ctx context.Context) error {
 	for {
 		in.mu.Lock()
-		empty, full, age := in.filling.empty(), in.full(), time.Since(in.since)
+		empty, full, left := in.filling.empty(), in.full(), in.filling.age(in.p.cfg.BatchAge)-time.Since(in.since)
 		in.mu.Unlock()
-		if full || !empty && age >= in.p.cfg.BatchAge {
+		if full || !empty && left <= 0 {
 			return ctx.Err()
 		}
 		var due <-chan time.Time // never, while there is nothing
 		if !empty {
-			due = time.After(in.p.cfg.BatchAge - age)
+			due = time.After(left)
 		}
 		select {
 		case <-in.wake:

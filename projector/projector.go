@@ -41,9 +41,10 @@ type Config struct {
 	ClickHouse string // DSN
 	Group      string // default DefaultGroup
 
-	// A batch is written when it holds that many rows or bytes, or when its
-	// first row is that old. While it is being written the next one fills up;
-	// when that is full, reading waits. Default 100,000 rows, 32 MiB, 500 ms.
+	// A batch is written when it holds that many rows or bytes, which it exceeds
+	// by one fetch at most, or when its first row is that old; with few rows it
+	// may get twice as old. While it is being written the next one fills up; when
+	// that is full, reading waits. Default 100,000 rows, 32 MiB, 500 ms.
 	BatchRows, BatchBytes int
 	BatchAge              time.Duration
 }
