@@ -255,7 +255,9 @@ func (x *searching) reading(ctx context.Context, e pastEpoch, channel string) (*
 		return nil, err
 	}
 	y.at.end = mark.seq + 1
-	return y, y.readChanges(ctx)
+	err = y.readChanges(ctx)
+	y.log = nil // with the messages of its channel, and there may be a hundred of them
+	return y, err
 }
 
 // foldHits is fold of the rows of one channel.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/schema/changes"
+	"github.com/parley-chat/parley/schema/rpc"
 	schemasql "github.com/parley-chat/parley/schema/sql"
 	"github.com/parley-chat/parley/schema/words"
 )
@@ -99,6 +100,27 @@ func TestSearchFindsTheFoldOfTheLog(t *testing.T) {
 	}
 	if inRoom == 0 {
 		t.Error("nothing is found where nothing was changed")
+	}
+}
+
+// A purge of a channel in which nothing else was changed is known as well.
+func TestSearchKnowsOfAPurge(t *testing.T) {
+	needsNoKafka(t)
+	w := newWorld(t, 12)
+	w.migrate(w.log.Epoch)
+	w.publish(
+		rpc.Message{Channel: "lobby", ID: "a", User: "eve", Body: "spam", Time: 1},
+		rpc.Message{Channel: "room", ID: "b", User: "eve", Body: "spam", Time: 2},
+		rpc.Message{Channel: "room", ID: "c", User: "ada", Body: "ham", Time: 3},
+	)
+	w.project(1, w.log.Epoch, 3)
+	w.exec(`INSERT INTO changes_1 (epoch, partition, channel, target, seq, action, author) VALUES (?, 0, 'lobby', 0, 3, 'purge', 'eve')`, w.log.Epoch)
+	found, err := w.reader(w.log.Epoch, nil).Search(w.ctx, Search{
+		Words: words.Parse("spam"), Channels: []string{"lobby", "room"}, User: "ada", Limit: 20,
+		Of: func(string) (Query, bool) { return Query{End: 4}, true },
+	})
+	if err != nil || len(found.Hits) != 1 || found.Hits[0].Channel != "room" {
+		t.Errorf("%v, %v", found.Hits, err)
 	}
 }
 
