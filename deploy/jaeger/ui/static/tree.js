@@ -67,7 +67,7 @@ export function time(micros) {
 
 /**
  * Where a moment is between 0 and 1. A message is with its readers after a
- * millisecond and in the database after half a second: where the longest is so
+ * millisecond and in the database after a second or so: where the longest is so
  * much longer than the shortest, the scale is logarithmic.
  */
 export function scaleOf(rows, took) {
