@@ -208,7 +208,7 @@ func (x *searching) fold(ctx context.Context, e pastEpoch, rows []Hit) (there []
 	if err != nil {
 		return nil, err
 	}
-	if len(readings) > 1 { // of few of them anything was changed
+	if len(readings) > 0 { // of few of them anything was changed
 		changed, err := x.store.changed(ctx, readings, rows)
 		if err != nil {
 			return nil, err
