@@ -122,12 +122,12 @@ func TestServersBesideData(t *testing.T) {
 				names[flag.Name] = true
 			}
 		}
-		if !names["data"] || !names["kafka"] && !names["clickhouse"] {
+		if !names["data"] || !names["kafka"] && !names["clickhouse"] && !names["api-ca"] {
 			continue
 		}
 		both++
 		args := append(strings.Fields(command.Path()), otherwise[command.Path()]...)
-		for flag, value := range map[string]string{"kafka": "a:1", "kafka-user": "ada", "clickhouse": "clickhouse://ch/chat", "clickhouse-password-file": "f"} {
+		for flag, value := range map[string]string{"kafka": "a:1", "kafka-user": "ada", "clickhouse": "clickhouse://ch/chat", "clickhouse-password-file": "f", "api": "a:1", "api-key-file": "f"} {
 			if !names[flag] {
 				continue
 			}
@@ -136,7 +136,7 @@ func TestServersBesideData(t *testing.T) {
 			}
 		}
 	}
-	if both < 10 {
+	if both < 20 {
 		t.Errorf("%d commands take either: the walk misses some", both)
 	}
 }

@@ -15,11 +15,13 @@ func refuseBeside(parsed *kong.Context) error {
 	either := false // the command takes one or the other
 	for _, group := range parsed.Selected().AllFlags(false) {
 		for _, flag := range group {
-			either = either || flag.Name == "kafka"
+			either = either || flag.Name == "kafka" || flag.Name == "api-ca"
 			switch name := setBy(parsed, flag); {
 			case flag.Name == "data":
 				data = name
 			case server == "" && (isOf(flag.Name, "kafka") || isOf(flag.Name, "clickhouse")):
+				server = name
+			case server == "" && isOf(flag.Name, "api") && strings.HasPrefix(name, "--"): // PARLEY_API is a connector's, too
 				server = name
 			}
 		}

@@ -20,6 +20,9 @@ var forms = []string{
 var otherwise = map[string][]string{
 	"health": {"--admin=127.0.0.1:1"}, "trace": {"0123456789abcdef0123456789abcdef"}, "history": {"lobby"}, "format raise": {"2"},
 	"hooks skip": {"--partition=0", "--to=1"}, "revoke": {"ada"}, "bar": {"ada"}, "grant": {"ada", "--none"},
+	"admin publish": {"lobby", "ada", "hello"}, "admin history": {"lobby"}, "admin search": {"lobby", "hello"}, "admin members": {"lobby"},
+	"admin mute": {"lobby", "eve"}, "admin ban": {"lobby", "eve"}, "admin kick": {"lobby", "eve"}, "admin lift": {"lobby", "eve"}, "admin purge": {"lobby", "eve"},
+	"admin set": {"lobby", "--topic=x"}, "admin sanctions": {"lobby"}, "admin disconnect": {"ada"}, "admin revoke": {"ada"}, "admin bar": {"ada"}, "admin grant": {"ada", "--none"},
 }
 
 // leaves are all commands but check, which is asked about them.
