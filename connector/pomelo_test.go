@@ -55,9 +55,10 @@ func TestPomeloSession(t *testing.T) {
 		soon(t, "it has a session", func() bool { return r.inc.sessions.count() == 1 })
 		c.Send(pomelotest.Request(1, ownHello, `{"user":"ada"}`), pomelotest.Request(2, "parley.rpc.ping", ""))
 		c.Expect("4\x04\x01"+`{"session":"*`, "4\x04\x02{}")
-		if counts := r.c.edge.Counts(); counts.Open != 1 || counts.Silent != 0 || r.c.pomelo.server.Plain() != 0 {
-			t.Errorf("%s: it counts as %+v", way, counts)
-		}
+		soon(t, way+" counts as a session that has said hello, and as no plain connection", func() bool {
+			counts := r.c.edge.Counts()
+			return counts.Open == 1 && counts.Silent == 0 && r.c.pomelo.server.Plain() == 0
+		})
 		_ = c.Close()
 		soon(t, "nothing is left of it", func() bool { return r.inc.sessions.count() == 0 && r.c.edge.Counts().Open == 0 })
 	}
