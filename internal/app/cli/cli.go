@@ -10,7 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
-	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -185,20 +185,14 @@ func (l *commandLine) read(args []string) (*kong.Context, error) {
 // those whose template found nothing: they would, say, turn off authentication
 // where somebody meant to turn it on. A flag with the tag empty means something by it.
 func refuseEmpty(parsed *kong.Context) error {
-	given := map[*kong.Flag]bool{}
-	for _, p := range parsed.Path {
-		given[p.Flag] = true
-	}
 	for _, group := range parsed.Selected().AllFlags(false) {
 		for _, flag := range group {
-			name := "--" + flag.Name
-			empty := given[flag] && (flag.Target.Kind() == reflect.Slice || flag.Target.Kind() == reflect.String) && flag.Target.Len() == 0
-			if !given[flag] {
-				empty = slices.ContainsFunc(flag.Envs, func(env string) bool {
-					value, set := os.LookupEnv(env)
-					name = env
-					return set && value == ""
-				})
+			name, empty := setBy(parsed, flag), false
+			switch {
+			case strings.HasPrefix(name, "--"):
+				empty = (flag.Target.Kind() == reflect.Slice || flag.Target.Kind() == reflect.String) && flag.Target.Len() == 0
+			case name != "":
+				empty = os.Getenv(name) == ""
 			}
 			if empty && !flag.Tag.Has("empty") {
 				return fmt.Errorf("%s is set and empty: give it a value, or do not set it", name)
