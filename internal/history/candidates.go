@@ -63,11 +63,10 @@ func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query stri
 		}
 	}
 	here := func(author string) {
-		add(` AND (partition, channel) IN (`)
-		for i, channel := range x.s.Channels {
-			add([]string{`(?, ?)`, `, (?, ?)`}[min(i, 1)], schema.PartitionOf(channel, e.partitions), channel)
+		add(` AND (partition, channel) IN (` + inPairs(len(x.s.Channels)) + `)`)
+		for _, channel := range x.s.Channels {
+			add(``, schema.PartitionOf(channel, e.partitions), channel)
 		}
-		add(`)`)
 		if !x.s.Everyone {
 			add(` AND ("to" = '' OR `+author+` = ? OR "to" = ?)`, x.s.User, x.s.User)
 		}
@@ -93,32 +92,19 @@ func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query stri
 func (s *store) changed(ctx context.Context, readings []*reading, rows []Hit) (map[string]bool, error) {
 	at := readings[0].at
 	table := sql.Changes(at.generation)
-	args, places := []any{at.epoch}, make([]string, len(readings))
-	for i, y := range readings {
-		places[i] = `(?, ?)`
+	args := []any{at.epoch}
+	for _, y := range readings {
 		args = append(args, y.at.partition, y.q.Channel)
 	}
 	seqs := make([]int64, len(rows), len(rows)+1)
 	for i := range rows {
 		seqs[i] = rows[i].Seq
 	}
-	query := `SELECT DISTINCT channel FROM ` + s.db.Table(table) + ` WHERE epoch = ? AND (partition, channel) IN (` + strings.Join(places, `, `) + `) AND target IN ?`
+	query := `SELECT DISTINCT channel FROM ` + s.db.Table(table) + ` WHERE epoch = ? AND (partition, channel) IN (` + inPairs(len(readings)) + `) AND target IN ?`
 	var all map[string]bool
-	err := s.query(ctx, table, func(ctx context.Context) error {
-		all = map[string]bool{}
-		found, err := s.db.Query(ctx, query, append(args, append(seqs, 0))...)
-		if err != nil {
-			return err
-		}
-		defer found.Close()
-		for found.Next() {
-			var channel string
-			if err := found.Scan(&channel); err != nil {
-				return err
-			}
-			all[channel] = true
-		}
-		return found.Err()
+	err := s.query(ctx, table, func(ctx context.Context) (err error) {
+		all, err = s.names(ctx, query, append(args, append(seqs, 0))...)
+		return err
 	})
 	return all, err
 }

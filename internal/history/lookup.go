@@ -90,20 +90,28 @@ func (s *store) runLookup(l *lookup) {
 
 // channels are those of a lookup that have messages, or purges.
 func (s *store) channels(ctx context.Context, l *lookup) (map[string]bool, error) {
-	pairs := strings.Repeat(", (?, ?)", len(l.keys)/2)[2:]
-	rows, err := s.db.Query(ctx, `SELECT DISTINCT channel FROM `+s.db.Table(sql.Events(l.generation))+
-		` WHERE epoch = ? AND (partition, channel) IN (`+pairs+`) AND kind IN ('chat', 'purge', 'sanction') AND void = 0`, append([]any{l.epoch}, l.keys...)...)
+	query := `SELECT DISTINCT channel FROM ` + s.db.Table(sql.Events(l.generation)) +
+		` WHERE epoch = ? AND (partition, channel) IN (` + inPairs(len(l.keys)/2) + `) AND kind IN ('chat', 'purge', 'sanction') AND void = 0`
+	return s.names(ctx, query, append([]any{l.epoch}, l.keys...)...)
+}
+
+// inPairs are the places of n pairs of arguments, such as a partition and a channel.
+func inPairs(n int) string { return strings.TrimPrefix(strings.Repeat(", (?, ?)", n), ", ") }
+
+// names are what a query answers with, a text in each row.
+func (s *store) names(ctx context.Context, query string, args ...any) (map[string]bool, error) {
+	rows, err := s.db.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	found := map[string]bool{}
 	for rows.Next() {
-		var channel string
-		if err := rows.Scan(&channel); err != nil {
+		var name string
+		if err := rows.Scan(&name); err != nil {
 			return nil, err
 		}
-		found[channel] = true
+		found[name] = true
 	}
 	return found, rows.Err()
 }
