@@ -29,7 +29,7 @@ var floors = []floor{
 	{"tests", []string{"tests/chaos/run", "tests/chaos", "tests/bench", "tests/sim", "tests/checker", "tests/client", "tests", "examples/go-bot"},
 		[]string{"test support", "servers", "cores", "plumbing", "foundation", "contracts"}, false},
 	{"test support", []string{"internal/testing/embeddedtest", "internal/testing/clickhousetest", "internal/testing/plaintest", "internal/testing/telemetrytest",
-		"internal/testing/krafttest", "internal/testing/kraft", "internal/testing/freeport", "internal/testing/inuse", "internal/testing/pomelotest", "internal/testing/wstest", "internal/testing/certtest", "internal/testing/latetest"},
+		"internal/testing/krafttest", "internal/testing/kraft", "internal/testing/freeport", "internal/testing/inuse", "internal/testing/pomelotest", "internal/testing/wstest", "internal/testing/certtest", "internal/testing/latetest", "internal/testing/await"},
 		[]string{"servers", "plumbing", "foundation", "contracts"}, false},
 	{"what main starts", []string{".", "internal/app/settings", "internal/app/cli", "internal/app/stack"},
 		[]string{"operators' commands", "servers", "roles", "rooms of the connector", "plumbing", "foundation", "contracts"}, false},

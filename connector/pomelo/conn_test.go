@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/front"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/pomelotest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -42,9 +43,7 @@ func TestConnection(t *testing.T) {
 		if e := <-r.ended; e.Ours != 0 {
 			t.Errorf("it ended with %+v", e)
 		}
-		if n := r.server.Plain(); n != 0 {
-			t.Errorf("%d connections count as plain", n)
-		}
+		await.That(t, "it counts as no plain connection", func() bool { return r.server.Plain() == 0 })
 	})
 }
 

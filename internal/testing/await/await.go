@@ -1,0 +1,23 @@
+// Package await has tests wait for what comes in a moment on another goroutine.
+package await
+
+import (
+	"testing"
+	"time"
+)
+
+// Limit is how long That waits. It is only reached where a test fails, so it is
+// enough for the slowest machine.
+const Limit = time.Minute
+
+// That waits until something holds, and fails the test, which is told what did not
+// come to be, where it never does. holds is called again and again by the
+// goroutine of the test.
+func That(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Limit); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", Limit, what)
+		}
+	}
+}
