@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -61,7 +62,7 @@ func BenchmarkTakeover(b *testing.B) {
 		b.Fatal(err)
 	}
 	w, stop := r.start()
-	r.eventually("the worker has folded everything", func() bool { return w.Stats().Events > int64(len(entries)) })
+	await.That(r.t, "the worker has folded everything", func() bool { return w.Stats().Events > int64(len(entries)) })
 	stop()
 	for b.Loop() {
 		b.StopTimer()
@@ -70,7 +71,7 @@ func BenchmarkTakeover(b *testing.B) {
 		_, stop := r.start()
 		r.counters = map[string]uint64{fmt.Sprint("late", partition): uint64(1 + seen)}
 		r.join("late", channel, fmt.Sprint("s", seen), "bob")
-		r.eventually("the join is pushed", func() bool {
+		await.That(r.t, "the join is pushed", func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return len(r.pushes["late"]) > seen
@@ -134,7 +135,7 @@ func BenchmarkHandover(b *testing.B) {
 		for !done() {
 			id, began := fmt.Sprint(n), time.Now()
 			r.chat("a", channels[n%partitions], "ann", id)
-			r.eventually("the chat is pushed", func() bool {
+			await.That(r.t, "the chat is pushed", func() bool {
 				r.mu.Lock()
 				defer r.mu.Unlock()
 				return slices.ContainsFunc(r.pushes["a"], func(p received) bool {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/parley-chat/parley/internal/fold"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 )
@@ -50,7 +51,7 @@ func TestOutboxKeepsWhatItMay(t *testing.T) {
 			}
 			full.Remove()
 			<-o.seal()
-			r.eventually("the room is given back", func() bool { return w.budget.TryAcquire(pushBudget) })
+			await.That(t, "the room is given back", func() bool { return w.budget.TryAcquire(pushBudget) })
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/fold"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -56,7 +57,7 @@ func (s *speaker) say(to int) {
 	for ; s.said < to; s.said++ {
 		s.chat("a", channels[s.said%partitions], "ann", fmt.Sprint(s.said))
 	}
-	s.eventually("every chat was taken", func() bool {
+	await.That(s.t, "every chat was taken", func() bool {
 		ids, _ := s.chats("a")
 		return len(ids) == to
 	})
@@ -70,7 +71,7 @@ func TestKilledWorker(t *testing.T) {
 	p := r.process()
 	s := newSpeaker(r)
 	s.say(200)
-	r.eventually("a checkpoint is there", func() bool { return r.state(schema.TopicState, 0)[schema.StateKeyMarker] != nil })
+	await.That(t, "a checkpoint is there", func() bool { return r.state(schema.TopicState, 0)[schema.StateKeyMarker] != nil })
 	s.say(300)
 	if err := p.Kill(); err != nil {
 		t.Fatal(err)
@@ -97,17 +98,17 @@ func TestSleepingWorker(t *testing.T) {
 	}
 	first, stop := r.start()
 	s.say(200)
-	r.eventually("the other worker serves all", func() bool { return first.Stats().Partitions == partitions })
+	await.That(t, "the other worker serves all", func() bool { return first.Stats().Partitions == partitions })
 	if err := p.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	// It finds out, and joins the group again.
-	r.eventually("both serve partitions", func() bool { n := first.Stats().Partitions; return n > 0 && n < partitions })
+	await.That(t, "both serve partitions", func() bool { n := first.Stats().Partitions; return n > 0 && n < partitions })
 	s.say(300)
 	if err := p.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	r.eventually("the other worker serves all again", func() bool { return first.Stats().Partitions == partitions })
+	await.That(t, "the other worker serves all again", func() bool { return first.Stats().Partitions == partitions })
 	s.say(400)
 	stop()
 	r.checkCheckpoints()
@@ -182,7 +183,7 @@ func TestBrokerOutageKillsNobody(t *testing.T) {
 	s.say(20)
 	claim := w.control.newestClaim()
 	before := r.ticks(claim)
-	r.eventually("time goes on", func() bool { return r.ticks(w.control.newestClaim()) >= before+4 })
+	await.That(t, "time goes on", func() bool { return r.ticks(w.control.newestClaim()) >= before+4 })
 	for p := range partitions {
 		if down := r.downs(p); len(down) != 0 {
 			t.Errorf("partition %d has downs %v", p, down)

@@ -3,6 +3,7 @@ package chatworker
 import (
 	"testing"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -46,7 +47,7 @@ func TestTakeoverRestoresFormat2(t *testing.T) {
 	if joined.GetBanned().GetSeq() != banned || joined.Clast != banned || repeats != 0 {
 		t.Errorf("the join is %v, with %d repeats; the ban is at %d", joined, repeats, banned)
 	}
-	r.eventually("the connector of the user who was kicked hears of it", func() bool {
+	await.That(t, "the connector of the user who was kicked hears of it", func() bool {
 		pushes, _ := r.taken("a")
 		last := pushes[len(pushes)-1].Updates
 		removed := last[len(last)-1].GetRemoved()

@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -196,18 +197,6 @@ func (r *rig) run(change ...func(*Worker)) (w *Worker, wait func(end bool) error
 	}
 }
 
-// eventually waits until the condition holds.
-func (r *rig) eventually(what string, holds func() bool) {
-	r.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !holds() {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("not within 20 s: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // write appends a record and returns its offset.
 func (r *rig) write(p *eventlog.Producer, partition int, key string, value []byte) int64 {
 	r.t.Helper()
@@ -295,7 +284,7 @@ func (r *rig) taken(connector string) (pushes []*schema.Push, repeats int) {
 func (r *rig) awaitChat(connector, id string) *schema.Push {
 	r.t.Helper()
 	var found *schema.Push
-	r.eventually(connector+" takes chat "+id, func() bool {
+	await.That(r.t, connector+" takes chat "+id, func() bool {
 		pushes, _ := r.taken(connector)
 		for _, p := range pushes {
 			for _, u := range p.Updates {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -55,7 +56,7 @@ func TestSilentConnectorIsDeclaredDown(t *testing.T) {
 	want := map[string]schema.Reason{
 		"silent": schema.Reason_REASON_TIMEOUT, "leaving": schema.Reason_REASON_DISCONNECT,
 	}
-	r.eventually("both are gone from parley.control", func() bool {
+	await.That(t, "both are gone from parley.control", func() bool {
 		state := r.state(schema.TopicControl, 0)
 		return state[schema.ControlKeyBeat("silent")] == nil && state[schema.ControlKeyBeat("leaving")] == nil
 	})
@@ -65,7 +66,7 @@ func TestSilentConnectorIsDeclaredDown(t *testing.T) {
 			t.Errorf("partition %d has downs %v, want %v", p, found, want)
 		}
 	}
-	r.eventually("the other gets a push", func() bool {
+	await.That(t, "the other gets a push", func() bool {
 		pushes, _ := r.taken("alive")
 		users := pushes[len(pushes)-1].Updates[0].GetDeparted().GetUsers()
 		return len(users) == 1 && users[0] == "bob"
@@ -85,7 +86,7 @@ func TestOrphansAreDeclaredDown(t *testing.T) {
 	r.join("alive", channels[1], "s1", "ann")
 	r.join("orphan", channels[1], "s2", "bob")
 	r.start(fastTicks)
-	r.eventually("the orphan is declared down", func() bool {
+	await.That(t, "the orphan is declared down", func() bool {
 		_, down := r.downs(1)["orphan"]
 		return down
 	})
@@ -107,7 +108,7 @@ func TestOrphansAreDeclaredDown(t *testing.T) {
 func TestNewerClaimTakesTheLeases(t *testing.T) {
 	r := newRig(t)
 	w, _ := r.run(fastTicks)
-	r.eventually("the worker claims", func() bool { return w.control.newestClaim() >= 0 })
+	await.That(t, "the worker claims", func() bool { return w.control.newestClaim() >= 0 })
 	// The claim of another owner, from outside of the group, so that the worker
 	// continues; a producer without the name does not fence it.
 	other := r.producer(eventlog.ProducerConfig{Topic: schema.TopicControl})
@@ -122,7 +123,7 @@ func TestNewerClaimTakesTheLeases(t *testing.T) {
 		return n
 	}
 	before := ticks()
-	r.eventually("more than enough ticks", func() bool { return ticks() > before+12 })
+	await.That(t, "more than enough ticks", func() bool { return ticks() > before+12 })
 	if down := r.downs(0); len(down) != 0 {
 		t.Errorf("the owner before declared %v down", down)
 	}
@@ -139,7 +140,7 @@ func TestClaimOutlivesRebalance(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- w.keeper.serve(ctx) }()
 		end := len(r.read(schema.TopicControl, 0))
-		r.eventually("the owner ticks", func() bool {
+		await.That(t, "the owner ticks", func() bool {
 			records := r.read(schema.TopicControl, 0)
 			return len(records) > end && string(records[len(records)-1].Key) == schema.ControlKeyTick
 		})

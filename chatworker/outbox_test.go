@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/fold"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/tracing"
 	"github.com/parley-chat/parley/schema"
 )
@@ -51,7 +52,7 @@ func TestOutboxWaitsAtItsBound(t *testing.T) {
 	case <-r.ctx().Done():
 		t.Error("the push was not acknowledged")
 	}
-	r.eventually("the room is given back", func() bool { return w.budget.TryAcquire(budget) })
+	await.That(t, "the room is given back", func() bool { return w.budget.TryAcquire(budget) })
 }
 
 // With room, an event whose partition is being taken away is sent whole.

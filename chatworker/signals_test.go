@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/internal/signals"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 )
@@ -56,7 +57,7 @@ func TestSignalsFollowMembership(t *testing.T) {
 	r.awaitChat("b", "2")
 	n := 0
 	for _, channel := range []string{"c", "d"} { // whose partitions are read each for itself
-		r.eventually("signals of "+channel+" are passed on", func() bool {
+		await.That(t, "signals of "+channel+" are passed on", func() bool {
 			n++
 			r.signal(p, channel, "bob", fmt.Sprint("probe", n))
 			return slices.ContainsFunc(slices.Collect(maps.Keys(r.signaled()["b"])), func(s string) bool { return s[:1] == channel })
@@ -66,7 +67,7 @@ func TestSignalsFollowMembership(t *testing.T) {
 	r.signal(p, "c", "ann", "typing")
 	r.signal(p, "d", "bob", "typing")
 	r.write(p, 0, "x", []byte("corrupt"))
-	r.eventually("all are passed on", func() bool {
+	await.That(t, "all are passed on", func() bool {
 		all := r.signaled()
 		return all["a"]["c ann typing"] == 1 && all["b"]["c ann typing"] == 1 && all["b"]["d bob typing"] == 1
 	})

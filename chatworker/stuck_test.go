@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -39,7 +40,7 @@ func (r *rig) unwritable(fake *kfake.Cluster, partition int32) (heal func()) {
 
 func (r *rig) awaitDown(connector string, partition int) {
 	r.t.Helper()
-	r.eventually(connector+" is declared down", func() bool {
+	await.That(r.t, connector+" is declared down", func() bool {
 		_, down := r.downs(partition)[connector]
 		return down
 	})
@@ -69,7 +70,7 @@ func TestAnUnwritablePartitionHoldsUpNoOtherDown(t *testing.T) {
 			t.Errorf("the beat of %s was removed before it was down everywhere", connector)
 		}
 		r.awaitDown(connector, 1)
-		r.eventually("the beat of "+connector+" is removed", func() bool {
+		await.That(t, "the beat of "+connector+" is removed", func() bool {
 			return r.state(schema.TopicControl, 0)[schema.ControlKeyBeat(connector)] == nil
 		})
 	}
@@ -132,5 +133,5 @@ func TestCorruptEndOfControl(t *testing.T) {
 		t.Fatalf("the record is not corrupt: %v", err)
 	}
 	w, _ := r.start(fastTicks)
-	r.eventually("a worker is ready and keeps the leases", func() bool { return w.Health(r.ctx()).Ready() && w.keeping.Load() })
+	await.That(t, "a worker is ready and keeps the leases", func() bool { return w.Health(r.ctx()).Ready() && w.keeping.Load() })
 }

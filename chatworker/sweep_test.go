@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/rules"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -55,7 +56,7 @@ func TestRulesThatAreOverAreRemoved(t *testing.T) {
 	}
 	left := func(want ...string) {
 		t.Helper()
-		r.eventually("what is left is not over", func() bool {
+		await.That(t, "what is left is not over", func() bool {
 			return slices.Equal(slices.Sorted(maps.Keys(r.state(schema.TopicRules, 0))), want)
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/parley-chat/parley/schema"
@@ -39,7 +40,7 @@ func TestCutPartitionDoesNotEndTheOthers(t *testing.T) {
 		t.Errorf("of a whole log %d partitions are cut and %d settings are wrong", w.watch.cut.Load(), w.watch.unsafe.Load())
 	}
 	embeddedtest.DeleteRecords(t, r.addr, schema.TopicEvents, lost, 2)
-	r.eventually("the cut is noticed", func() bool { return w.watch.cut.Load() == 1 })
+	await.That(t, "the cut is noticed", func() bool { return w.watch.cut.Load() == 1 })
 	r.chat("a", channels[lost], "ada", "it runs on")
 	r.awaitChat("a", "it runs on")
 	stop()
@@ -51,7 +52,7 @@ func TestCutPartitionDoesNotEndTheOthers(t *testing.T) {
 			r.awaitChat("a", fmt.Sprint("after", p))
 		}
 	}
-	r.eventually("the partition that lacks events is given up", func() bool { return w.lost.Load() == 1 && w.serving.Load() == partitions-1 })
+	await.That(t, "the partition that lacks events is given up", func() bool { return w.lost.Load() == 1 && w.serving.Load() == partitions-1 })
 	if h := w.Health(r.ctx()); !h.Ready() {
 		t.Errorf("the worker is not ready because of one partition: %v", h.Unready)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -42,8 +43,8 @@ func TestEventsBecomePushes(t *testing.T) {
 	if p.Offset != chat || p.PrevOffset != joined || p.Format != schema.NewestFormat {
 		t.Errorf("the chat's push is %v", p)
 	}
-	r.eventually("the worker is ready", func() bool { return w.Health(r.ctx()).Ready() })
-	r.eventually("the counters are right", func() bool {
+	await.That(t, "the worker is ready", func() bool { return w.Health(r.ctx()).Ready() })
+	await.That(t, "the counters are right", func() bool {
 		s := w.Stats()
 		return s.Partitions == partitions && s.Pushes == 2 && s.Corrupt == 0 && s.Events >= 2
 	})
@@ -92,15 +93,15 @@ func TestWorkersShareThePartitions(t *testing.T) {
 	}
 	say(30)
 	second, stop := r.start()
-	r.eventually("both serve partitions", func() bool {
+	await.That(t, "both serve partitions", func() bool {
 		a, b := first.Stats().Partitions, second.Stats().Partitions
 		return a > 0 && b > 0 && a+b == partitions && first.Health(r.ctx()).Ready() && second.Health(r.ctx()).Ready()
 	})
 	say(30)
 	stop()
 	say(30)
-	r.eventually("the first serves all", func() bool { return first.Stats().Partitions == partitions })
-	r.eventually("every chat was taken", func() bool {
+	await.That(t, "the first serves all", func() bool { return first.Stats().Partitions == partitions })
+	await.That(t, "every chat was taken", func() bool {
 		ids, _ := r.chats("a")
 		return len(ids) == len(want)
 	})
@@ -126,16 +127,16 @@ func TestRebalanceKeepsState(t *testing.T) {
 		}
 		return n
 	}
-	r.eventually("all partitions are claimed", func() bool { return w.Stats().Partitions == partitions })
+	await.That(t, "all partitions are claimed", func() bool { return w.Stats().Partitions == partitions })
 	before := claims()
 	other, stop := r.start()
 	var moved int64
-	r.eventually("they share the partitions", func() bool {
+	await.That(t, "they share the partitions", func() bool {
 		moved = other.Stats().Partitions
 		return moved > 0 && moved+w.Stats().Partitions == partitions
 	})
 	stop()
-	r.eventually("the first serves all", func() bool { return w.Stats().Partitions == partitions })
+	await.That(t, "the first serves all", func() bool { return w.Stats().Partitions == partitions })
 	if after := claims(); int64(after-before) != 2*moved {
 		t.Errorf("%d claims when %d partitions went to another worker and back", after-before, moved)
 	}
@@ -189,7 +190,7 @@ func TestForeignCheckpointIsRefused(t *testing.T) {
 			r.writeMessage(r.producer(eventlog.ProducerConfig{Topic: schema.TopicState}), 1, schema.StateKeyMarker, m)
 			w, wait := r.run()
 			if c.want == "" {
-				r.eventually("the worker serves all", func() bool { return w.Stats().Partitions == partitions })
+				await.That(t, "the worker serves all", func() bool { return w.Stats().Partitions == partitions })
 				return
 			}
 			err := wait(false)
@@ -257,12 +258,12 @@ func (r *rig) steal(partition int) {
 func TestFencedWorkerTakesItsPartitionAgain(t *testing.T) {
 	r := newRig(t)
 	w, _ := r.start(func(w *Worker) { w.timing.fenced = 20 * time.Millisecond })
-	r.eventually("the worker serves all", func() bool { return w.Stats().Partitions == partitions })
+	await.That(t, "the worker serves all", func() bool { return w.Stats().Partitions == partitions })
 	r.join("a", channels[0], "s1", "ann")
 	r.steal(0)
 	r.chat("a", channels[0], "ann", "1")
 	member := schema.StateKeyMember("s1", channels[0])
-	r.eventually("the membership is in the state", func() bool { return r.state(schema.TopicState, 0)[member] != nil })
+	await.That(t, "the membership is in the state", func() bool { return r.state(schema.TopicState, 0)[member] != nil })
 	r.chat("a", channels[0], "ann", "2")
 	r.awaitChat("a", "2")
 }
@@ -272,7 +273,7 @@ func TestFencedWorkerTakesItsPartitionAgain(t *testing.T) {
 func TestFencedWorkerStops(t *testing.T) {
 	r := newRig(t)
 	w, wait := r.run(func(w *Worker) { w.timing.fenced = 20 * time.Millisecond })
-	r.eventually("the worker serves all", func() bool { return w.Stats().Partitions == partitions })
+	await.That(t, "the worker serves all", func() bool { return w.Stats().Partitions == partitions })
 	ended := make(chan error, 1)
 	go func() { ended <- wait(false) }()
 	for i := 0; ; i++ {

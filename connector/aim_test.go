@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/params"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -78,7 +79,7 @@ func TestTakingBackCountsAmongThePairs(t *testing.T) {
 	r := newActsRig(t)
 	r.inc.limits.Pairs = 1
 	r.ask("react", `"seq":1,"name":"x"`)
-	eventually(t, "the reaction is published", func() bool { return r.log.taken.Load() == 1 })
+	await.That(t, "the reaction is published", func() bool { return r.log.taken.Load() == 1 })
 	x := &schema.Reacted{User: "eve", Target: 1, Author: "ada", Name: "x"}
 	applyTo(t, r.ch, 11, &schema.Update{Kind: &schema.Update_Reacted{Reacted: x}})
 	r.ask("react", `"seq":1,"name":"y","remove":true`)
@@ -97,7 +98,7 @@ func TestAcknowledgedMessagesAreNotGone(t *testing.T) {
 	r.s.mu.Unlock()
 	for seq, code := range map[int64]int{50: rpc.CodeHistoryUnavailable, 51: rpc.CodeGone} {
 		r.ask("edit", fmt.Sprintf(`"seq":%d,"body":"hi"`, seq))
-		eventually(t, "the message is waited for", func() bool {
+		await.That(t, "the message is waited for", func() bool {
 			r.ch.Lock()
 			defer r.ch.Unlock()
 			return r.ch.aims[seq] != nil

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema"
@@ -28,7 +29,7 @@ func TestConnectionsOfBackendsTakeWhatTheyMay(t *testing.T) {
 	for i := range most + most/4 {
 		plaintest.Send(t, fmt.Sprint("127.0.0.", 1+i%100), strings.TrimPrefix(r.url, "http://"), head)
 	}
-	soon(t, "as many are there as may be", func() bool { return r.c.api.Connections() == most })
+	await.That(t, "as many are there as may be", func() bool { return r.c.api.Connections() == most })
 	connectionsTake(t, before, most, reckoned)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/internal/testing/wstest"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -35,7 +36,7 @@ func (r *badRig) unharmed(t *testing.T) {
 	if answer := answerTo(t, r.bystander, `{"jsonrpc":"2.0","id":1,"method":"ping"}`); !strings.Contains(answer, `"result":{}`) {
 		t.Errorf("the bystander's ping is answered %s", answer)
 	}
-	soon(t, "nothing is left of the connection", func() bool {
+	await.That(t, "nothing is left of the connection", func() bool {
 		return r.inc.sessions.count() == 1 && r.c.server.Plain() == 0 && r.c.edge.Counts().Open == 1
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 )
 
@@ -25,7 +26,7 @@ func TestOtherConnectionsTakeWhatTheyMay(t *testing.T) {
 	for i := range 2 * most {
 		plaintest.Send(t, fmt.Sprint("127.0.0.", 1+i%100), r.addr, head)
 	}
-	soon(t, "as many are there as may be", func() bool { return r.c.server.Plain() == most })
+	await.That(t, "as many are there as may be", func() bool { return r.c.server.Plain() == most })
 	connectionsTake(t, before, most, reckoned)
 }
 

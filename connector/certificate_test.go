@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/certtest"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/internal/trust"
@@ -155,7 +156,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 	for range 60 {
 		stuck = append(stuck, r.raw("\x16\x03\x01\x02\x00\x01")) // the beginning of a ClientHello
 	}
-	soon(t, "no more handshakes than plain connections", func() bool { return r.c.server.Plain() <= 20 })
+	await.That(t, "no more handshakes than plain connections", func() bool { return r.c.server.Plain() <= 20 })
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: certtest.Client(cert)}}
 	defer client.CloseIdleConnections()
 	res, err := client.Get("https://" + r.addr + "/")

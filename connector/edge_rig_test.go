@@ -168,13 +168,3 @@ func (r *edgeRig) raw(text string) net.Conn {
 	r.t.Helper()
 	return plaintest.Send(r.t, "", r.addr, text)
 }
-
-// soon waits until something holds.
-func soon(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not yet: %s", what)
-		}
-	}
-}

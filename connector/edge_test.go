@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/connector/admission"
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/connector/ws"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -37,7 +38,7 @@ func TestStuckBodies(t *testing.T) {
 	if status := plaintest.Status(r.raw("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), 5*time.Second); status != http.StatusOK {
 		t.Fatalf("with %d stuck requests the page is answered with %d", len(stuck), status)
 	}
-	soon(t, "no more connections than the limit", func() bool { return r.c.server.Plain() <= 20 })
+	await.That(t, "no more connections than the limit", func() bool { return r.c.server.Plain() <= 20 })
 	for i, c := range stuck {
 		_ = c.SetReadDeadline(time.Now().Add(ws.RequestTimeout + 5*time.Second))
 		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
@@ -245,8 +246,8 @@ func TestAcceptFails(t *testing.T) {
 				return strings.Contains(reason, "clients cannot connect")
 			})
 		}
-		soon(t, "it is not ready after "+errno.Error(), cannot)
+		await.That(t, "it is not ready after "+errno.Error(), cannot)
 		r.enter("ada")
-		soon(t, "it accepts again", func() bool { return !cannot() })
+		await.That(t, "it accepts again", func() bool { return !cannot() })
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/fold"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -147,7 +148,7 @@ func (r *foldRig) passes(kind string) *schema.Event {
 // published waits for the next event of the connector, which the log has not answered.
 func (r *foldRig) published(what string) (held heldEvent) {
 	r.t.Helper()
-	eventually(r.t, what+" is published", func() (ok bool) {
+	await.That(r.t, what+" is published", func() (ok bool) {
 		held, ok = r.log.take()
 		return ok
 	})
@@ -303,7 +304,7 @@ func (c *client) joins() {
 // is waits until the client's place in the channel is in a state.
 func (c *client) is(want state) {
 	c.r.t.Helper()
-	eventually(c.r.t, fmt.Sprint(c.user, " is ", want), func() bool {
+	await.That(c.r.t, fmt.Sprint(c.user, " is ", want), func() bool {
 		c.s.mu.Lock()
 		defer c.s.mu.Unlock()
 		p := c.s.places["a"]
@@ -314,7 +315,7 @@ func (c *client) is(want state) {
 // keepsBack waits until that many of the client's requests are kept back.
 func (c *client) keepsBack(n int) {
 	c.r.t.Helper()
-	eventually(c.r.t, fmt.Sprint(n, " are kept back"), func() bool {
+	await.That(c.r.t, fmt.Sprint(n, " are kept back"), func() bool {
 		c.s.mu.Lock()
 		defer c.s.mu.Unlock()
 		p := c.s.places["a"]
@@ -326,7 +327,7 @@ func (c *client) keepsBack(n int) {
 func (c *client) isCut() {
 	c.r.t.Helper()
 	_ = c.ws.Close()
-	eventually(c.r.t, "the session has ended", func() bool {
+	await.That(c.r.t, "the session has ended", func() bool {
 		c.s.mu.Lock()
 		defer c.s.mu.Unlock()
 		return c.s.ended
@@ -336,5 +337,5 @@ func (c *client) isCut() {
 // isGone waits until nothing is left of the client's session.
 func (c *client) isGone() {
 	c.r.t.Helper()
-	eventually(c.r.t, c.user+" is forgotten", func() bool { return c.r.inc.sessions.get(c.s.id) == nil })
+	await.That(c.r.t, c.user+" is forgotten", func() bool { return c.r.inc.sessions.get(c.s.id) == nil })
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/connector/admission"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -77,7 +78,7 @@ func TestDeadConnectionsOfAUser(t *testing.T) {
 	if code := closeCode(ws, 5*time.Second); code != rpc.CloseTryLater {
 		t.Fatalf("the fourth connection is closed with %d", code)
 	}
-	soon(t, "there is room", func() bool {
+	await.That(t, "there is room", func() bool {
 		ws := r.open()
 		r.sayHello(ws, "ada")
 		_ = ws.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -123,7 +124,7 @@ func TestConnectionsOfAUser(t *testing.T) {
 	}
 	r.enter("bob")
 	_ = first.Close()
-	soon(t, "there is room again", func() bool {
+	await.That(t, "there is room again", func() bool {
 		return strings.Contains(r.hello(r.open(), "ada"), `"result"`)
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -138,7 +139,7 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 	p.state, p.result = catchingUp, &operation{join: true, asked: []*joinCall{{}}} // which is long in the making
 	s.mu.Unlock()
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a","limit":1000}}`)
-	eventually(t, "it waits", func() bool { return v.inc.shared.Requests.Used() > 2<<10 })
+	await.That(t, "it waits", func() bool { return v.inc.shared.Requests.Used() > 2<<10 })
 	var others atomic.Int64
 	v.inc.shared.Requests.Reserve(&others, 128<<20-int(v.inc.shared.Requests.Used()), 128<<20)
 	go func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/parley-chat/parley/connector/pomelo/chat"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/certtest"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/internal/testing/pomelotest"
@@ -52,15 +53,15 @@ func TestPomeloSession(t *testing.T) {
 	r, addr := newPomeloRig(t)
 	for way, framed := range map[string]bool{"TCP": false, "WebSocket": true} {
 		c := pomelotest.Dial(t, addr, framed, nil).Work("")
-		soon(t, "it has a session", func() bool { return r.inc.sessions.count() == 1 })
+		await.That(t, "it has a session", func() bool { return r.inc.sessions.count() == 1 })
 		c.Send(pomelotest.Request(1, ownHello, `{"user":"ada"}`), pomelotest.Request(2, "parley.rpc.ping", ""))
 		c.Expect("4\x04\x01"+`{"session":"*`, "4\x04\x02{}")
-		soon(t, way+" counts as a session that has said hello, and as no plain connection", func() bool {
+		await.That(t, way+" counts as a session that has said hello, and as no plain connection", func() bool {
 			counts := r.c.edge.Counts()
 			return counts.Open == 1 && counts.Silent == 0 && r.c.pomelo.server.Plain() == 0
 		})
 		_ = c.Close()
-		soon(t, "nothing is left of it", func() bool { return r.inc.sessions.count() == 0 && r.c.edge.Counts().Open == 0 })
+		await.That(t, "nothing is left of it", func() bool { return r.inc.sessions.count() == 0 && r.c.edge.Counts().Open == 0 })
 	}
 }
 
@@ -122,7 +123,7 @@ func TestPomeloConnectionsWithoutAByte(t *testing.T) {
 			for range 60 {
 				plaintest.Send(t, "", addr, "")
 			}
-			soon(t, "no more than the limit", func() bool { n := r.c.pomelo.server.Plain(); return 0 < n && n <= 20 })
+			await.That(t, "no more than the limit", func() bool { n := r.c.pomelo.server.Plain(); return 0 < n && n <= 20 })
 			c := plaintest.Send(t, "", addr, "")
 			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 			if _, err := c.Read(make([]byte, 1)); isTimeout(err) {
@@ -281,7 +282,7 @@ func TestPomeloChurn(t *testing.T) {
 				})
 			}
 			all.Wait()
-			soon(t, "nothing is left", func() bool {
+			await.That(t, "nothing is left", func() bool {
 				return r.c.pomelo.server.Plain() == 0 && r.c.edge.Counts().Open == 0 && r.inc.sessions.count() == 0
 			})
 		})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -46,7 +47,7 @@ func TestKicked(t *testing.T) {
 			r.published("the chat").done(eventlog.Ack{Offset: r.offset + 1}) // the kick is at r.offset
 			eve.hears(`"id":11,"result":{"id"`)
 			eve.asks("history")
-			eventually(r.t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+			await.That(t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
 			r.kicks("eve")
 			eve.hears(`"sanctioned"`, `"left"`, isOut, `"id":12,"error":{"code":1008`)
 		},
@@ -73,7 +74,7 @@ func TestKicked(t *testing.T) {
 		"catching up, what waits for the result": func(r *foldRig, eve *client) {
 			r.catchesUp(eve)
 			eve.asks("history", "join")
-			eventually(r.t, "both wait", func() bool {
+			await.That(t, "both wait", func() bool {
 				eve.s.mu.Lock()
 				defer eve.s.mu.Unlock()
 				return len(eve.s.places["a"].result.followers) == 2
@@ -187,7 +188,7 @@ func TestKicked(t *testing.T) {
 		"its leave waits for its user": func(r *foldRig, eve *client) {
 			eve.joins()
 			eve.isCut()
-			eventually(r.t, "its leave waits", func() bool {
+			await.That(t, "its leave waits", func() bool {
 				ch := r.inc.channels.get("a")
 				ch.Lock()
 				defer ch.Unlock()

@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/connector/grants"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -84,7 +85,7 @@ func TestKeyLeavesTurnsToOthers(t *testing.T) {
 	for i := range 2 * apiTurns {
 		ask(floods, fmt.Sprint("never/", i)) // whose watches do not pass
 	}
-	eventually(t, "the key has all the turns it may have", func() bool { return len(floods.Turns) == cap(floods.Turns) })
+	await.That(t, "the key has all the turns it may have", func() bool { return len(floods.Turns) == cap(floods.Turns) })
 	ask(other, "a")
-	eventually(t, "another key has its turn", func() bool { return len(other.Turns) == 1 && len(r.c.turns) == apiTurns/2+1 })
+	await.That(t, "another key has its turn", func() bool { return len(other.Turns) == 1 && len(r.c.turns) == apiTurns/2+1 })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -126,7 +127,7 @@ func TestSecondJoinOfOneWhoIsPutOut(t *testing.T) {
 			if err := r.ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":2,"method":"join","params":{"channel":"room"}}`)); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "history is read", func() bool { return store.reading.Load() > 0 })
+			await.That(t, "history is read", func() bool { return store.reading.Load() > 0 })
 			rewrite(grantsJoin)
 			r.s.keep(time.Now())
 			if regained {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -118,7 +119,7 @@ func alone(t *testing.T, allow ...string) (*foldRig, *client) {
 // wait waits until so many messages wait for history.
 func (r *foldRig) wait(n int) {
 	r.t.Helper()
-	eventually(r.t, fmt.Sprint(n, " messages wait"), func() bool {
+	await.That(r.t, fmt.Sprint(n, " messages wait"), func() bool {
 		ch := r.inc.channels.get("a")
 		ch.Lock()
 		defer ch.Unlock()

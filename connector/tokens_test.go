@@ -17,6 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -221,7 +222,7 @@ func waitForKeys(t *testing.T, stopEarly bool) {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
 	unready := func() string { return strings.Join(c.Health(ctx).Unready, "; ") }
-	soon(t, "it says why it waits", func() bool {
+	await.That(t, "it says why it waits", func() bool {
 		return strings.Contains(unready(), "keys of tokens could not be fetched from "+strings.TrimPrefix(address, "http://")) && strings.Contains(unready(), "503")
 	})
 	if _, response, _ := websocket.DefaultDialer.Dial("ws://"+c.Addr().String()+"/ws", nil); response == nil || response.StatusCode != 503 {
@@ -229,7 +230,7 @@ func waitForKeys(t *testing.T, stopEarly bool) {
 	}
 	if !stopEarly {
 		answers.Store(true)
-		soon(t, "it goes on", func() bool { return !c.AwaitsKeys() && !strings.Contains(unready(), "keys") })
+		await.That(t, "it goes on", func() bool { return !c.AwaitsKeys() && !strings.Contains(unready(), "keys") })
 	}
 	stop()
 	if err := <-ended; err != nil {

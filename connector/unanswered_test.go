@@ -9,20 +9,11 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/connector/quota"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
-
-// eventually waits for what must come to be.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-	}
-}
 
 // Requests that cannot be answered yet keep no more than their bound, however
 // long their ids are, and what is small is answered all the same.
@@ -49,7 +40,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 			_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":"`+id+`","method":"history","params":{"channel":"a","limit":1}}`))
 		}
 	}
-	eventually(t, "the bound is reached", func() bool { return v.inc.shared.Requests.Used() > bound*3/4 })
+	await.That(t, "the bound is reached", func() bool { return v.inc.shared.Requests.Used() > bound*3/4 })
 	ws, _ := v.enter("small", ch)
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a"}}`)
 	if _, answer, err := ws.ReadMessage(); err != nil || strings.Contains(string(answer), `"error"`) {
@@ -63,7 +54,7 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 	for _, ws := range all {
 		ws.Close()
 	}
-	eventually(t, "nothing counts once they are gone", func() bool { return v.inc.shared.Requests.Used() == 0 })
+	await.That(t, "nothing counts once they are gone", func() bool { return v.inc.shared.Requests.Used() == 0 })
 }
 
 // Messages of which only a part has come are bounded together, and take nothing
@@ -95,7 +86,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "what does not fit is closed", func() bool { return closed() >= sessions-bound/(32<<10)-1 })
+	await.That(t, "what does not fit is closed", func() bool { return closed() >= sessions-bound/(32<<10)-1 })
 	if used := v.inc.shared.Reading.Used(); used > bound || used < bound/2 {
 		t.Errorf("halves keep %d bytes, the bound is %d", used, bound)
 	}
@@ -110,7 +101,7 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 	for _, ws := range all {
 		ws.Close()
 	}
-	eventually(t, "nothing counts", func() bool { return v.inc.shared.Reading.Used() == 0 })
+	await.That(t, "nothing counts", func() bool { return v.inc.shared.Reading.Used() == 0 })
 }
 
 // The pages of members that wait for joins count, and one that does not fit
@@ -137,7 +128,7 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 		defer s.mu.Unlock()
 		return op.followers
 	}
-	eventually(t, "all wait", func() bool { return len(waiting()) == asked })
+	await.That(t, "all wait", func() bool { return len(waiting()) == asked })
 	if used := v.inc.shared.Requests.Used(); used > 256<<10 || used < 128<<10 {
 		t.Errorf("%d requests keep %d bytes", asked, used)
 	}
@@ -155,5 +146,5 @@ func TestWaitingMembersAreBounded(t *testing.T) {
 	if refused == 0 || refused == asked {
 		t.Errorf("%d of %d are refused", refused, asked)
 	}
-	eventually(t, "nothing counts", func() bool { return v.inc.shared.Requests.Used() == 0 })
+	await.That(t, "nothing counts", func() bool { return v.inc.shared.Requests.Used() == 0 })
 }

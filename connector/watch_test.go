@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // watching asks for a watch of channel a.
@@ -96,7 +97,7 @@ func TestWatchAgain(t *testing.T) {
 	first.begins()
 	first.release()
 	second := r.watches()
-	eventually(t, "it is on its way", func() bool {
+	await.That(t, "it is on its way", func() bool {
 		r.inc.watches.mu.Lock()
 		defer r.inc.watches.mu.Unlock()
 		return r.inc.watches.all["a"] != nil
@@ -125,7 +126,7 @@ func TestWatchIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := r.watches()
-	eventually(t, "it is on its way", func() bool {
+	await.That(t, "it is on its way", func() bool {
 		r.inc.watches.mu.Lock()
 		defer r.inc.watches.mu.Unlock()
 		return r.inc.watches.all["a"] != nil
@@ -145,7 +146,7 @@ func TestWatchIsRefused(t *testing.T) {
 	r.inc.watches.hold("b") // so that the fold knows the connector
 	r.passes("watch")
 	first := r.watches()
-	eventually(t, "it is published", func() bool {
+	await.That(t, "it is published", func() bool {
 		held, ok := r.log.take()
 		if ok {
 			held.done(eventlog.Ack{Err: errors.New("refused")})
@@ -166,7 +167,7 @@ func TestWatchIsRefused(t *testing.T) {
 	r.passes("watch")
 	second.begins()
 	second.release()
-	eventually(t, "its end is published", func() bool {
+	await.That(t, "its end is published", func() bool {
 		held, ok := r.log.take()
 		if ok {
 			held.done(eventlog.Ack{Err: errors.New("refused")})

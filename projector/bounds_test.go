@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/schema"
@@ -81,7 +82,7 @@ func TestInserterKeepsWhatItMay(t *testing.T) {
 				t.Errorf("%d rows take %d bytes, at most %d are reckoned with", last, heap, most)
 			}
 			proxy.Restore()
-			s.eventually("both batches are written", func() bool { return in.written(0) == last })
+			await.That(t, "both batches are written", func() bool { return in.written(0) == last })
 			cancel()
 			if err := <-ended; err != nil {
 				t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 )
 
@@ -71,7 +72,7 @@ func TestInserterIsBounded(t *testing.T) {
 	if err := in.add(ctx, 0, batchOf(10, 10)); err != nil {
 		t.Fatal(err)
 	}
-	s.eventually("the first batch is being written", func() bool {
+	await.That(t, "the first batch is being written", func() bool {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		return in.filling.empty()

@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
@@ -61,6 +62,11 @@ func newSystemWindow(t testing.TB, window int64) *system {
 	}
 	t.Cleanup(kafka.Close)
 	s := &system{t: t, ctx: ctx, kafka: kafka, dsn: dsn, addr: broker, counters: make([]uint64, partitions), output: new(output)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(s.output)
+		}
+	})
 	s.sql = clickhousetest.Connect(t, dsn)
 	s.producer = kafka.NewProducer(eventlog.ProducerConfig{Topic: schema.TopicEvents})
 	t.Cleanup(func() { s.producer.Close() })
@@ -101,6 +107,12 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }
 
 func (o *output) count(s string) int {
@@ -245,21 +257,10 @@ func (s *system) store() *store {
 // await waits until the watermark of a partition is at least seq.
 func (s *system) await(st *store, partition int, seq int64) {
 	s.t.Helper()
-	s.eventually(fmt.Sprintf("the watermark of partition %d is %d", partition, seq), func() bool {
+	await.That(s.t, fmt.Sprintf("the watermark of partition %d is %d", partition, seq), func() bool {
 		w, err := st.watermark(s.ctx, partition)
 		return err == nil && w.seq >= seq
 	})
-}
-
-func (s *system) eventually(what string, holds func() bool) {
-	s.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("not within %v: %s\n%s", patience, what, s.output.buf.String())
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 func (s *system) count(query string) uint64 {

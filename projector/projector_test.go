@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -188,13 +189,13 @@ func TestClickHouseAway(t *testing.T) {
 	s.await(st, 0, s.publish(0, chats("lobby", 0, 5)...)[4])
 	proxy.Cut()
 	offsets := s.publish(0, chats("lobby", 5, 100)...)
-	s.eventually("it says that ClickHouse is away", func() bool { return s.output.count("ClickHouse is in trouble") > 0 })
+	await.That(t, "it says that ClickHouse is away", func() bool { return s.output.count("ClickHouse is in trouble") > 0 })
 	proxy.Restore()
 	s.await(st, 0, offsets[99])
 	if n := s.count("SELECT count() FROM events_1 FINAL"); n != 105 {
 		t.Errorf("%d rows, want 105", n)
 	}
-	s.eventually("it says that ClickHouse is back", func() bool { return s.output.count("ClickHouse works again") == 1 })
+	await.That(t, "it says that ClickHouse is back", func() bool { return s.output.count("ClickHouse works again") == 1 })
 	if n := s.output.count("ClickHouse is in trouble"); n != 1 {
 		t.Errorf("it says %d times that ClickHouse is away, want once", n)
 	}
@@ -209,7 +210,7 @@ func TestStartBeforeClickHouse(t *testing.T) {
 	cfg.ClickHouse = proxy.DSN
 	s.project(cfg)
 	offsets := s.publish(0, chats("lobby", 0, 5)...)
-	s.eventually("it says that it waits", func() bool { return s.output.count("wait for ClickHouse") == 1 })
+	await.That(t, "it says that it waits", func() bool { return s.output.count("wait for ClickHouse") == 1 })
 	proxy.Restore()
 	s.await(s.store(), 0, offsets[4])
 }

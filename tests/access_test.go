@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/parley-chat/parley/internal/rules"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -112,7 +113,7 @@ func TestAccess(t *testing.T) {
 		{name: "a rule", enter: func(t *testing.T, name string, allow []string) (*user, rpc.JoinParams) {
 			r.rule(rules.Granted, name, &schema.UserGrants{Grants: []*schema.Grant{{Channels: []string{room(name)}, Allow: allow}}})
 			u := granted(t, url, name, "")
-			eventually(t, "the rule is known", func() bool {
+			await.That(t, "the rule is known", func() bool {
 				return u.outcome(rpc.MethodHistory, rpc.HistoryParams{Channel: room(name)}) != "1002 join "+room(name)
 			})
 			return u, rpc.JoinParams{Channel: room(name)}
@@ -199,7 +200,7 @@ func TestAccessOfThoseWhoMayNotBeHere(t *testing.T) {
 	r.rule(rules.Barred, "barred", &schema.Bar{})
 	r.revoke("revoked", time.Now().Add(time.Minute))
 	r.rule(rules.Barred, "known", &schema.Bar{}) // after the others
-	eventually(t, "the rules are known", func() bool { _, bad := hello(t, url, userToken(t, "known", nil)); return bad != nil })
+	await.That(t, "the rules are known", func() bool { _, bad := hello(t, url, userToken(t, "known", nil)); return bad != nil })
 	for name, token := range map[string]struct {
 		token      string
 		code, with int

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/connector/api"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )
@@ -81,7 +82,7 @@ func TestBackendReplies(t *testing.T) {
 	}
 	// The least that is to come is the seq that the answer itself would get, unless
 	// somebody else wrote to the partition just then.
-	eventually(t, "an answer to itself is refused", func() bool {
+	await.That(t, "an answer to itself is refused", func() bool {
 		publish.Reply = 0
 		shop.call(rpc.MethodPublish, publish, &sent)
 		publish.Reply = sent.Seq + 1
@@ -126,7 +127,7 @@ func TestBackendReads(t *testing.T) {
 	find := func(as string) rpc.BackendSearchParams {
 		return rpc.BackendSearchParams{SearchParams: rpc.SearchParams{Channel: "lobby", Query: "psst"}, As: as}
 	}
-	eventually(t, "the auditor finds what was whispered", func() bool {
+	await.That(t, "the auditor finds what was whispered", func() bool {
 		var r rpc.SearchResult
 		auditor.call(rpc.MethodSearch, find(""), &r)
 		return len(r.Messages) == 1 && r.Messages[0].Seq == whisper.Seq
@@ -180,7 +181,7 @@ func TestBackendChangesAndModerates(t *testing.T) {
 	if again != muted {
 		t.Errorf("the retry of a mute is answered %+v, it is at %+v", again, muted)
 	}
-	eventually(t, "ada is muted", func() bool {
+	await.That(t, "ada is muted", func() bool {
 		bad, _ := ada.Call(soon(t), rpc.MethodChat, rpc.ChatParams{Channel: "lobby", Body: "still"}, nil).(*rpc.Error)
 		return bad != nil && bad.Code == rpc.CodeSanctioned && bad.Data.Reason == "spam"
 	})
@@ -197,7 +198,7 @@ func TestBackendChangesAndModerates(t *testing.T) {
 	shop.call(rpc.MethodDelete, rpc.BackendDeleteParams{DeleteParams: rpc.DeleteParams{Channel: "lobby", Seq: said.Seq}, User: "ada"}, nil)
 	var ban rpc.ActResult
 	trust.call(rpc.MethodBan, rpc.SanctionParams{Channel: "lobby", User: "bob"}, &ban)
-	eventually(t, "bob cannot join any more", func() bool {
+	await.That(t, "bob cannot join any more", func() bool {
 		bad, _ := bob.Call(soon(t), rpc.MethodJoin, rpc.JoinParams{Channel: "lobby"}, nil).(*rpc.Error)
 		return bad != nil && bad.Code == rpc.CodeSanctioned
 	})
@@ -258,7 +259,7 @@ func TestBackendAdministers(t *testing.T) {
 	ada.join("b")
 	said := ada.chat("a/1", "hi")
 	want := fmt.Sprintf("[{a/1 2 %d} {a/2 1 0}]", said.Seq)
-	eventually(t, "the channels are listed", func() bool {
+	await.That(t, "the channels are listed", func() bool {
 		var r rpc.ChannelsResult
 		ops.call(rpc.MethodChannels, rpc.ChannelsParams{Prefix: "a/"}, &r)
 		return fmt.Sprint(r.Channels) == want && !r.More
@@ -288,7 +289,7 @@ func TestBackendAdministers(t *testing.T) {
 	}
 	past := time.Now().Add(-time.Hour).UnixMilli()
 	ops.call(rpc.MethodBar, rpc.BarParams{User: "ada", Until: &past}, nil)
-	eventually(t, "ada may come back", func() bool {
+	await.That(t, "ada may come back", func() bool {
 		back, _, err := client.Enter(soon(t), first, "ada")
 		if err == nil {
 			back.Cut()

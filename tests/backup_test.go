@@ -12,6 +12,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -97,7 +98,7 @@ func (s *site) sql(statement string) {
 		s.t.Fatal(err)
 	}
 	defer conn.Close()
-	eventually(s.t, "ClickHouse answers", func() bool { return conn.Ping(context.Background()) == nil })
+	await.That(s.t, "ClickHouse answers", func() bool { return conn.Ping(context.Background()) == nil })
 	if err := conn.Exec(soon(s.t), statement); err != nil {
 		s.t.Fatalf("%s: %v", statement, err)
 	}
@@ -180,7 +181,7 @@ func TestRestoreAfterALoss(t *testing.T) {
 				alone.stop()
 			}
 			// The saved log still counts members that were there when it was copied.
-			eventually(t, "the roles of before count as stopped", func() bool {
+			await.That(t, "the roles of before count as stopped", func() bool {
 				code, output := s.parley("epoch", "new", "--yes")
 				if code != 0 && !strings.Contains(output, "all roles stopped") {
 					t.Fatalf("epoch new: exit code %d\n%s", code, output)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/connector/screen"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -167,7 +168,7 @@ func TestBeforeChatIsDown(t *testing.T) {
 		t.Errorf("it was asked %d times, want 20", n)
 	}
 	c.fail(false)
-	eventually(t, "it is asked again", func() bool {
+	await.That(t, "it is asked again", func() bool {
 		err := ann.Call(soon(t), rpc.MethodChat, rpc.ChatParams{Channel: "c", Body: "bad"}, nil)
 		return err != nil && strings.Contains(err.Error(), "refuses")
 	})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -181,14 +182,14 @@ func TestReactionsAndBounds(t *testing.T) {
 	if last := results[8]; last.Unchanged || last.Seq < results[7].Seq {
 		t.Errorf("reactions in one go: %+v", results)
 	}
-	eventually(t, "the last one counts", func() bool {
+	await.That(t, "the last one counts", func() bool {
 		m := ada.join("lobby").Messages
 		return len(m) == 1 && len(m[0].Reactions) == 0
 	})
 	bob.acts(20, func(i int) (string, any) {
 		return rpc.MethodReact, rpc.ReactParams{Channel: "lobby", Seq: seq, Name: fmt.Sprint("name ", i)}
 	})
-	eventually(t, "20 names count", func() bool { return len(ada.join("lobby").Messages[0].Reactions) == 20 })
+	await.That(t, "20 names count", func() bool { return len(ada.join("lobby").Messages[0].Reactions) == 20 })
 	if bad := ada.refused(rpc.CodeFull, rpc.MethodReact, rpc.ReactParams{Channel: "lobby", Seq: seq, Name: "one more"}); bad.Data == nil || bad.Data.Limit != 20 {
 		t.Errorf("a 21st name: %+v", bad)
 	}
@@ -196,7 +197,7 @@ func TestReactionsAndBounds(t *testing.T) {
 	ada.acts(1000, func(i int) (string, any) {
 		return rpc.MethodEdit, rpc.EditParams{Channel: "lobby", Seq: seq, Body: fmt.Sprint("edit ", i)}
 	})
-	eventually(t, "1,000 edits are there", func() bool { return ada.join("lobby").Messages[0].Body == "edit 999" })
+	await.That(t, "1,000 edits are there", func() bool { return ada.join("lobby").Messages[0].Body == "edit 999" })
 	if bad := ada.refused(rpc.CodeFull, rpc.MethodEdit, rpc.EditParams{Channel: "lobby", Seq: seq, Body: "one more"}); bad.Data == nil || bad.Data.Limit != 1000 {
 		t.Errorf("a 1,001st edit: %+v", bad)
 	}

@@ -12,6 +12,7 @@ import (
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/telemetrytest"
 )
 
@@ -51,13 +52,13 @@ func TestCollectorKeepsWhatMatters(t *testing.T) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	}
-	eventually(t, "the collector takes spans", func() bool {
+	await.That(t, "the collector takes spans", func() bool {
 		return send("usual", time.Millisecond, traces.Status_STATUS_CODE_UNSET, usual)
 	})
 	if !send("slow", 2*time.Second, traces.Status_STATUS_CODE_UNSET, 3) || !send("failed", time.Millisecond, traces.Status_STATUS_CODE_ERROR, 3) {
 		t.Fatal("the collector takes no more spans")
 	}
-	eventually(t, "what was slow and what failed is kept", func() bool {
+	await.That(t, "what was slow and what failed is kept", func() bool {
 		return len(got.Named("slow")) == 3 && len(got.Named("failed")) == 3
 	})
 	// Who came before was decided on before.

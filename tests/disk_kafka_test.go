@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/kraft"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
@@ -40,13 +41,13 @@ func TestKafkasDiskIsFull(t *testing.T) {
 		t.Fatalf("after %d messages: %v, want error %d", len(said), err, rpc.CodeUnavailable)
 	}
 	t.Logf("%d messages were acknowledged before the disk was full", len(said))
-	eventually(t, "the broker has stopped", func() bool { return !embeddedtest.Running(t, node.PID()) })
+	await.That(t, "the broker has stopped", func() bool { return !embeddedtest.Running(t, node.PID()) })
 	free()
 	node.Kill()
 	if err := kafka.Restart(soon(t), node); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "chat goes on", func() bool {
+	await.That(t, "chat goes on", func() bool {
 		s, _, err := client.Enter(soon(t), url, "probe")
 		if err == nil {
 			s.Cut()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
@@ -103,13 +104,13 @@ func TestBrokersDiskIsFull(t *testing.T) {
 		t.Error("the broker does not say that its disk is full")
 	}
 	t.Logf("%d messages were acknowledged before the disk was full", len(said))
-	eventually(t, "nobody is let in", func() bool { return !ready() })
+	await.That(t, "nobody is let in", func() bool { return !ready() })
 
 	broker.signal(syscall.SIGKILL)
 	broker = start(t, "broker", "--open", "--listen", addr, "--data", filepath.Join(disk, "broker"))
-	eventually(t, "it is full still", func() bool { return strings.Contains(broker.out.String(), "the disk is full") })
+	await.That(t, "it is full still", func() bool { return strings.Contains(broker.out.String(), "the disk is full") })
 	free()
-	eventually(t, "chat goes on", ready)
+	await.That(t, "chat goes on", ready)
 	again := enter(t, url, "ada")
 	back := again.joinWith(rpc.JoinParams{Channel: "lobby", Since: &joined.Seq, Epoch: joined.Epoch})
 	again.chat("lobby", "there is space again")
@@ -156,7 +157,7 @@ func (c *cluster) holds(u *user, want []string) {
 func (c *cluster) equal() {
 	c.t.Helper()
 	var said string
-	eventually(c.t, "parley verify finds no difference", func() bool {
+	await.That(c.t, "parley verify finds no difference", func() bool {
 		code, output := c.parley("verify")
 		said = output
 		return code == 0 && strings.Contains(output, "ClickHouse is 0 offsets behind")
@@ -195,7 +196,7 @@ func TestClickHousesDiskIsFull(t *testing.T) {
 		said = append(said, fmt.Sprintf("%d %s", i, strings.Repeat("x", 1000)))
 		ada.chat("lobby", said[len(said)-1])
 	}
-	eventually(t, "the projector says what is wrong", func() bool { return strings.Contains(logged.String(), "space") })
+	await.That(t, "the projector says what is wrong", func() bool { return strings.Contains(logged.String(), "space") })
 	for line := range strings.Lines(logged.String()) {
 		if strings.Contains(line, "space") {
 			t.Log(strings.TrimSpace(line))

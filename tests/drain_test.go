@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -30,14 +31,14 @@ func TestDrainTakesItsTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := c.run("connector", conn.Run)
-	eventually(t, "the connector is ready", ready(t, conn))
+	await.That(t, "the connector is ready", ready(t, conn))
 	url := "ws://" + conn.Addr().String() + "/ws"
 	users := []*user{enter(t, url, "ada"), enter(t, url, "bob"), enter(t, url, "eve")}
 	first := users[0].join("lobby")
 
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); old.stop() }()
-	eventually(t, "it says that it is draining", func() bool { return slices.Contains(conn.Health(t.Context()).Unready, "it is draining") })
+	await.That(t, "it says that it is draining", func() bool { return slices.Contains(conn.Health(t.Context()).Unready, "it is draining") })
 	users = append(users, enter(t, url, "late")) // whoever has not heard of it is served
 	users[0].chat("lobby", "while it drains")
 	for _, u := range users {

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )
@@ -165,7 +166,7 @@ func TestConnectorEndsWithItsListener(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- conn.Run(t.Context()) }()
-	eventually(t, "the connector is ready", ready(t, conn))
+	await.That(t, "the connector is ready", ready(t, conn))
 	_ = l.Close()
 	select {
 	case err := <-ended:

@@ -19,6 +19,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -65,7 +66,7 @@ func (c *cluster) projected(seq int64) {
 	if err != nil || newest == nil {
 		c.t.Fatalf("no epoch in ClickHouse: %v", err)
 	}
-	eventually(c.t, "the lobby is in ClickHouse", func() bool {
+	await.That(c.t, "the lobby is in ClickHouse", func() bool {
 		marks, err := db.Watermarks(soon(c.t), newest.Name)
 		return err == nil && marks[schema.PartitionOf("lobby", newest.Partitions)] >= seq
 	})
@@ -183,7 +184,7 @@ func TestNewEpoch(t *testing.T) {
 	if got := bodies(old.Messages); !slices.Equal(got, []string{"one", "two", "three"}) || old.Epoch != joined.Epoch {
 		t.Errorf("history in the old epoch: %v of %q", got, old.Epoch)
 	}
-	eventually(t, "all is equal in the new epoch", func() bool {
+	await.That(t, "all is equal in the new epoch", func() bool {
 		code, _ := c.parley("verify")
 		return code == 0
 	})
@@ -208,7 +209,7 @@ func (c *cluster) started() map[string]chan error {
 		running.Go(func() { end <- run(ctx) })
 	}
 	c.t.Cleanup(func() { cancel(); running.Wait() })
-	eventually(c.t, "all roles work", func() bool { return ready(c.t, w)() && ready(c.t, p)() && ready(c.t, conn)() })
+	await.That(c.t, "all roles work", func() bool { return ready(c.t, w)() && ready(c.t, p)() && ready(c.t, conn)() })
 	return ended
 }
 

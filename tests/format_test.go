@@ -8,6 +8,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/ops/format"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -75,7 +76,7 @@ func TestFormatIsRaisedUnderSessions(t *testing.T) {
 	if done, err := format.Raise(soon(t), c.client(), 2); err != nil || done.Partitions != 3 {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	eventually(t, "a connector that runs knows the format", func() bool {
+	await.That(t, "a connector that runs knows the format", func() bool {
 		return ada.outcome(rpc.MethodEdit, acts[rpc.MethodEdit]) == ""
 	})
 	bob := enter(t, c.connector(nil).addr, "bob")

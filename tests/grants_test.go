@@ -16,6 +16,7 @@ import (
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/connector/identity"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
@@ -248,7 +249,7 @@ func TestServerReadsGrantsAgainOnSIGHUP(t *testing.T) {
 	key, file := write("key", string(grantsKey)), write("grants", `{"grants": []}`)
 	addr := freeAddr(t)
 	up := start(t, "up", "--listen", addr, "--data", filepath.Join(folder, "data"), "--auth-secret", key, "--grants", file)
-	eventually(t, "it is ready", func() bool { return strings.Contains(up.out.String(), "parley is ready") })
+	await.That(t, "it is ready", func() bool { return strings.Contains(up.out.String(), "parley is ready") })
 	ada := granted(t, "ws://"+addr+"/ws", "ada", "")
 	join := func() string { return ada.outcome(rpc.MethodJoin, rpc.JoinParams{Channel: "lobby"}) }
 	if got := join(); got != "1002 join lobby" {
@@ -258,12 +259,12 @@ func TestServerReadsGrantsAgainOnSIGHUP(t *testing.T) {
 	if err := up.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the grant is in force", func() bool { return join() == "" })
+	await.That(t, "the grant is in force", func() bool { return join() == "" })
 	write("grants", "{\n\"grants\": [,]}")
 	if err := up.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the bad file is logged", func() bool { return strings.Contains(up.out.String(), "line 2: it is not JSON") })
+	await.That(t, "the bad file is logged", func() bool { return strings.Contains(up.out.String(), "line 2: it is not JSON") })
 	if got := join(); got != "" {
 		t.Errorf("after a bad file: %q", got)
 	}

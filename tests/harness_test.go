@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/internal/hooks"
 	"github.com/parley-chat/parley/internal/ingest"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
 	"github.com/parley-chat/parley/internal/webhook"
@@ -122,7 +123,7 @@ func (c *cluster) projector() *role {
 		c.t.Fatal(err)
 	}
 	r := c.run("projector", p.Run)
-	eventually(c.t, "the projector is ready, its tables made", ready(c.t, p))
+	await.That(c.t, "the projector is ready, its tables made", ready(c.t, p))
 	return r
 }
 
@@ -146,7 +147,7 @@ func (c *cluster) ingest() *role {
 		c.t.Fatal(err)
 	}
 	r := c.run("ingest", i.Run)
-	eventually(c.t, "ingest is ready", ready(c.t, i))
+	await.That(c.t, "ingest is ready", ready(c.t, i))
 	return r
 }
 
@@ -168,7 +169,7 @@ func (c *cluster) connector(change func(*connector.Config)) *role {
 	if at := conn.PomeloAddr(); at != nil {
 		r.pomelo = at.String()
 	}
-	eventually(c.t, "the connector is ready", ready(c.t, conn))
+	await.That(c.t, "the connector is ready", ready(c.t, conn))
 	return r
 }
 
@@ -177,18 +178,6 @@ func ready(t *testing.T, r interface {
 	Health(context.Context) roles.Health
 }) func() bool {
 	return func() bool { return r.Health(t.Context()).Ready() }
-}
-
-// eventually waits until the condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("after %v not yet: %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 func soon(t *testing.T) context.Context {

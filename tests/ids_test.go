@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -94,7 +95,7 @@ func TestChangesOfWhatIsToCome(t *testing.T) {
 			t.Errorf("edit %d is at %d, what comes before it at %d", i, results[i].Seq, results[before].Seq)
 		}
 	}
-	eventually(t, "the last edit counts", func() bool {
+	await.That(t, "the last edit counts", func() bool {
 		m := ada.join("lobby").Messages
 		return m[len(m)-1].Body == "edit 8"
 	})

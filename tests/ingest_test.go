@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/app/stack"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -50,7 +51,7 @@ func TestIngestExamples(t *testing.T) {
 	run("from Go", "go", "run", file)
 	run("from Python", "python3", "-c", blocks(page, "python")[0])
 	slices.Sort(want)
-	eventually(t, "the messages are in the channel", func() bool {
+	await.That(t, "the messages are in the channel", func() bool {
 		var r rpc.HistoryResult
 		ada.call(rpc.MethodHistory, rpc.HistoryParams{Channel: "orders/17"}, &r)
 		var bodies []string
@@ -74,7 +75,7 @@ func TestIngestBesideUp(t *testing.T) {
 	ada := enter(t, served(t, addr), "ada")
 	ada.join("orders/17")
 	var at stack.Addresses
-	eventually(t, "the stack says where it is", func() bool {
+	await.That(t, "the stack says where it is", func() bool {
 		var err error
 		at, err = stack.ReadAddresses(data)
 		return err == nil

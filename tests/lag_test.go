@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -77,7 +78,7 @@ func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
 // joinAgainAndAgain repeats a join that is answered with 1007.
 func (u *user) joinAgainAndAgain(channel string) {
 	u.t.Helper()
-	eventually(u.t, "a join is answered", func() bool {
+	await.That(u.t, "a join is answered", func() bool {
 		err := u.Call(soon(u.t), rpc.MethodJoin, rpc.JoinParams{Channel: channel}, nil)
 		var refused *rpc.Error
 		if err != nil && (!errors.As(err, &refused) || refused.Code != rpc.CodeUnavailable) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -115,7 +116,7 @@ func TestLargestMessagesAreFound(t *testing.T) {
 		sent = append(sent, ada.chat("lobby", strings.Repeat("x\x01", limit/2)).Seq)
 	}
 	query := rpc.SearchParams{Query: "x", Limit: ptr(100)}
-	eventually(t, "the newest is found", func() bool {
+	await.That(t, "the newest is found", func() bool {
 		found := ada.search(query)
 		return len(found) > 0 && found[0].Seq == sent[number-1]
 	})

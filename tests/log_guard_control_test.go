@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog/admin"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -20,7 +21,7 @@ func TestControlIsDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	worker := d.roles["chatworker"]
-	eventually(t, "the chat worker is not ready", func() bool { return !worker.ready() })
+	await.That(t, "the chat worker is not ready", func() bool { return !worker.ready() })
 	d.doctor("topic parley.control: it is gone, and the log is there")
 
 	d.start("projector") // any role that starts creates the topic

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/projector"
@@ -153,7 +154,7 @@ func (d *damaged) stopAll() {
 func (d *damaged) ready(names ...string) {
 	d.t.Helper()
 	for _, name := range names {
-		eventually(d.t, "the "+name+" is ready", d.roles[name].ready)
+		await.That(d.t, "the "+name+" is ready", d.roles[name].ready)
 	}
 }
 

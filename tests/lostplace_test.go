@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/tests/client"
 )
@@ -31,7 +32,7 @@ func TestLostPlaceIsNotHeldUpBySilentClients(t *testing.T) {
 		began := time.Now()
 		c.losePush(ada.hello.Connector)
 		<-ada.Done()
-		eventually(t, "a session is had again", func() bool {
+		await.That(t, "a session is had again", func() bool {
 			again, hello, err := client.Enter(soon(t), url, "ada")
 			if err != nil {
 				return false

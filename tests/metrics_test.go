@@ -23,6 +23,7 @@ import (
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/telemetry"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/certtest"
 	"github.com/parley-chat/parley/internal/trust"
 	"github.com/parley-chat/parley/internal/webhook"
@@ -139,7 +140,7 @@ func TestMetricsCount(t *testing.T) {
 	}
 	for _, w := range want {
 		var got float64
-		eventually(t, fmt.Sprintf("%s %v is %v", w.metric, w.labels, w.value), func() bool {
+		await.That(t, fmt.Sprintf("%s %v is %v", w.metric, w.labels, w.value), func() bool {
 			p := scrape(t, tel)
 			got = p.value(w.metric, w.labels...)
 			return p[w.metric] != nil && got == w.value
@@ -202,7 +203,7 @@ func TestMetricsOfASlowConsumer(t *testing.T) {
 	chat := []byte(`{"jsonrpc":"2.0","method":"chat","params":{"channel":"a","body":"` + strings.Repeat("x", 4000) + `"}}`)
 	const volley = 50
 	queued, dropped := false, false
-	eventually(t, "a slow consumer is counted", func() bool {
+	await.That(t, "a slow consumer is counted", func() bool {
 		if !dropped {
 			for range volley {
 				if err := ada.Send(chat); err != nil {
@@ -252,7 +253,7 @@ func TestMetricsTable(t *testing.T) {
 	ada.search(rpc.SearchParams{Query: "one"})
 	// The last ones to appear are a read of ClickHouse and a checkpoint.
 	var served page
-	eventually(t, "everything is measured", func() bool {
+	await.That(t, "everything is measured", func() bool {
 		served = scrape(t, tel)
 		return served.value("parley_chatworker_checkpoint_duration_seconds") > 0 &&
 			served.value("parley_connector_history_read_duration_seconds") > 0 &&

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -119,7 +120,7 @@ func TestIDsOfModeratorsActs(t *testing.T) {
 	}
 	mod.does("mute", map[string]any{"channel": "lobby", "user": "zoe"}) // the other connector takes no more
 	for _, u := range []*user{mod, elsewhere} {
-		eventually(t, "the connector has seen all", func() bool {
+		await.That(t, "the connector has seen all", func() bool {
 			return u.verdict("mute", map[string]any{"channel": "lobby", "user": "ada"}) == "1011" || u == mod
 		})
 		for id, first := range stands {
@@ -217,7 +218,7 @@ func TestSlowMode(t *testing.T) {
 	eve.react(said.Seq, "+1", false)
 	mod.chat("lobby", "one")
 	mod.chat("lobby", "two")
-	eventually(t, "the other connector knows", func() bool { // it may let one through
+	await.That(t, "the other connector knows", func() bool { // it may let one through
 		return elsewhere.verdict(rpc.MethodChat, rpc.ChatParams{Channel: "lobby", Body: "third"}) != ""
 	})
 	tooSoon(elsewhere, rpc.ChatParams{Body: "fourth"})
@@ -274,7 +275,7 @@ func TestSanctionsReachOtherConnectors(t *testing.T) {
 	chat := rpc.ChatParams{Channel: "lobby", Body: "x"}
 	becomes := func(u *user, want string) {
 		t.Helper()
-		eventually(t, fmt.Sprintf("a message of %s is answered %q", u.name, want), func() bool { return u.verdict(rpc.MethodChat, chat) == want })
+		await.That(t, fmt.Sprintf("a message of %s is answered %q", u.name, want), func() bool { return u.verdict(rpc.MethodChat, chat) == want })
 	}
 	about := func(user string) map[string]any { return map[string]any{"channel": "lobby", "user": user} }
 	mod.does("mute", about("eve"))
@@ -303,7 +304,7 @@ func TestSanctionsReachOtherConnectors(t *testing.T) {
 		t.Errorf("a banned user's join is answered %q", got)
 	}
 	mod.does("lift", about("eve"))
-	eventually(t, "the lift has passed", func() bool { return eve.verdict(rpc.MethodJoin, rpc.JoinParams{Channel: "lobby"}) == "" })
+	await.That(t, "the lift has passed", func() bool { return eve.verdict(rpc.MethodJoin, rpc.JoinParams{Channel: "lobby"}) == "" })
 	becomes(eve.user, "")
 }
 

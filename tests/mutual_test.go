@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/kraft"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
@@ -41,7 +42,7 @@ func TestClientCertificates(t *testing.T) {
 	ada := enter(t, served(t, addr), "ada")
 	ada.join("lobby")
 	ada.chat("lobby", "one")
-	eventually(t, "a command finds it in ClickHouse", func() bool {
+	await.That(t, "a command finds it in ClickHouse", func() bool {
 		verify := start(t, command("verify", mine, myKey, "--clickhouse", dsn)...)
 		<-verify.done
 		return verify.cmd.ProcessState.ExitCode() == 0

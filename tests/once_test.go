@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/ingest"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -246,7 +247,7 @@ func (d *doors) drained() {
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		eventually(d.t, fmt.Sprintf("the commands of partition %d are carried out", p), func() bool {
+		await.That(d.t, fmt.Sprintf("the commands of partition %d are carried out", p), func() bool {
 			at, err := admin.Committed(d.ctx, d.kafka, ingest.DefaultGroup, schema.TopicCommands, schema.LaptopPartitions)
 			return err == nil && (end == 0 || at[p] >= end)
 		})

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -125,7 +126,7 @@ func (g *guest) do(command map[string]any) {
 // next is the next thing heard that is wanted; what comes before it is skipped.
 func (g *guest) next(what string, wanted func(said) bool) (found said) {
 	g.t.Helper()
-	eventually(g.t, g.name+" by "+g.library+" hears "+what, func() bool {
+	await.That(g.t, g.name+" by "+g.library+" hears "+what, func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		for g.read < len(g.heard) {
@@ -379,7 +380,7 @@ func theExampleAnswers(t *testing.T, at string, bob *guest) {
 		_ = bot.Process.Kill()
 		_ = bot.Wait()
 	}()
-	eventually(t, "the bot has entered", func() bool { return strings.Contains(said.String(), "entered lobby with") })
+	await.That(t, "the bot has entered", func() bool { return strings.Contains(said.String(), "entered lobby with") })
 	for _, target := range []string{"*", "pomelo-bot"} {
 		bob.says("!echo it works", target)
 		p := bob.sees("onChat")

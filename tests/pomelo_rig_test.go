@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/connector/pomelo/chat"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // withPomelo is a connector with an address for clients of pomelo.
@@ -121,7 +122,7 @@ func parsePacket(kind byte, body []byte) packet {
 // next is the next package that is wanted; what comes before it is skipped.
 func (g *tcpGuest) next(what string, wanted func(packet) bool) (found packet) {
 	g.t.Helper()
-	eventually(g.t, g.name+" gets "+what, func() bool {
+	await.That(g.t, g.name+" gets "+what, func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		for g.read < len(g.heard) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -164,7 +165,7 @@ func TestPomeloSingle(t *testing.T) {
 		t.Fatalf("who is there enters again, and is answered %v", r)
 	}
 	_ = ada.conn.Close()
-	eventually(t, "the place is free", func() bool { return tablet.enter("r")["users"] != nil })
+	await.That(t, "the place is free", func() bool { return tablet.enter("r")["users"] != nil })
 }
 
 func TestPomeloTokens(t *testing.T) {
@@ -172,7 +173,7 @@ func TestPomeloTokens(t *testing.T) {
 	token := grantsToken(t, "ada", allowing("r", `"*"`))
 	bad := dialPomelo(t, at.pomelo, "bad", `{"token":"nonsense"}`)
 	bad.shaken(500)
-	eventually(t, "a connection with a bad token ends", func() bool {
+	await.That(t, "a connection with a bad token ends", func() bool {
 		bad.mu.Lock()
 		defer bad.mu.Unlock()
 		return bad.ended

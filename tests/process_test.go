@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -111,7 +112,7 @@ func freeAddr(t *testing.T) string {
 func served(t *testing.T, addr string) string {
 	t.Helper()
 	url := "ws://" + addr + "/ws"
-	eventually(t, addr+" serves", func() bool {
+	await.That(t, addr+" serves", func() bool {
 		c, _, err := client.Enter(soon(t), url, "probe")
 		if err == nil {
 			c.Cut()

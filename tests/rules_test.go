@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/rules"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
@@ -151,7 +152,7 @@ func TestRulesAboutUsers(t *testing.T) {
 	refused(userToken(t, "ada", old), rpc.CodeUnauthenticated, rpc.CloseBadToken)
 	refused(userToken(t, "bob", jwt.MapClaims{"jti": "stolen"}), rpc.CodeUnauthenticated, rpc.CloseBadToken)
 	r.rule(rules.Barred, "troll", &schema.Bar{Until: time.Now().Add(-time.Second).UnixMilli()})
-	eventually(t, "the bar is lifted", func() bool {
+	await.That(t, "the bar is lifted", func() bool {
 		_, bad := hello(t, urls[2], userToken(t, "troll", nil))
 		return bad == nil
 	})
@@ -191,9 +192,9 @@ func TestRulesAboutChannels(t *testing.T) {
 		t.Errorf("before: %q", got)
 	}
 	grant("room", "{bad", "{user}-*")
-	eventually(t, "a malformed pattern takes the grant with it", func() bool { return join(ada, "room") == "1002 join room" })
+	await.That(t, "a malformed pattern takes the grant with it", func() bool { return join(ada, "room") == "1002 join room" })
 	grant("room", "{user}-*")
-	eventually(t, "the grant is in force", func() bool { return join(ada, "room") == "" && join(ada, "ada-1") == "" })
+	await.That(t, "the grant is in force", func() bool { return join(ada, "room") == "" && join(ada, "ada-1") == "" })
 	if got := join(granted(t, url, "bob", ""), "room"); got != "1002 join room" {
 		t.Errorf("somebody else: %q", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -45,7 +46,7 @@ func (u *user) finds(p rpc.SearchParams, want ...string) {
 			u.t.Logf("%s finds %q", u.name, got)
 		}
 	}()
-	eventually(u.t, fmt.Sprint("a search of ", p.Query, " finds ", want), func() bool {
+	await.That(u.t, fmt.Sprint("a search of ", p.Query, " finds ", want), func() bool {
 		got = u.found(p)
 		return slices.Equal(got, want)
 	})
@@ -86,7 +87,7 @@ func TestSearch(t *testing.T) {
 	// What was changed is not found by its old text from the answer on.
 	bob.call(rpc.MethodEdit, rpc.EditParams{Channel: "lobby", Seq: wrong.Seq, Body: "slow but right"}, nil)
 	bob.call(rpc.MethodDelete, rpc.DeleteParams{Channel: "lobby", Seq: gone.Seq}, nil)
-	eventually(t, "the changes have passed", func() bool {
+	await.That(t, "the changes have passed", func() bool {
 		h := bob.history(rpc.HistoryParams{Channel: "lobby"})
 		return h.Messages[len(h.Messages)-1].Deleted != nil && h.Messages[len(h.Messages)-2].Edited != nil
 	})
@@ -116,7 +117,7 @@ func TestSearch(t *testing.T) {
 	// A new message is found within a second or two.
 	ada.chat("lobby", "今天天气很好")
 	began := time.Now()
-	eventually(t, "a new message is found", func() bool { return len(bob.search(rpc.SearchParams{Query: "天气"})) == 1 })
+	await.That(t, "a new message is found", func() bool { return len(bob.search(rpc.SearchParams{Query: "天气"})) == 1 })
 	t.Log("found after", time.Since(began).Round(time.Millisecond))
 }
 
@@ -140,12 +141,12 @@ func TestSearchAndModeration(t *testing.T) {
 		t.Errorf("after the purge: %q", got)
 	}
 	mod.does(rpc.MethodBan, map[string]any{"channel": "lobby", "user": "eve"})
-	eventually(t, "the ban is known", func() bool { return eve.verdict(rpc.MethodSearch, query) == "1009 ban" })
+	await.That(t, "the ban is known", func() bool { return eve.verdict(rpc.MethodSearch, query) == "1009 ban" })
 	if got := eve.found(rpc.SearchParams{Query: "pills"}); len(got) > 0 {
 		t.Errorf("one who is banned finds %q", got)
 	}
 	mod.does(rpc.MethodLift, map[string]any{"channel": "lobby", "user": "eve"})
-	eventually(t, "the ban is lifted", func() bool { return eve.verdict(rpc.MethodSearch, query) == "" })
+	await.That(t, "the ban is lifted", func() bool { return eve.verdict(rpc.MethodSearch, query) == "" })
 }
 
 // A session searches one at a time, and what it asks for is checked first.
@@ -157,7 +158,7 @@ func TestSearchIsOneAtATime(t *testing.T) {
 	ada.join("lobby")
 	ada.chat("lobby", "hi there")
 	ada.finds(rpc.SearchParams{Query: "hi"}, "[hi] there")
-	eventually(t, "the second of two is refused", func() bool {
+	await.That(t, "the second of two is refused", func() bool {
 		first, err := ada.Start(rpc.MethodSearch, rpc.SearchParams{Query: "hi"})
 		if err != nil {
 			t.Fatal(err)

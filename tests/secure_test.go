@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/kraft"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
@@ -164,7 +165,7 @@ func TestSecureServers(t *testing.T) {
 	if got := bodies(bob.join("lobby").Messages); !slices.Equal(got, said) {
 		t.Errorf("bob sees %v", got)
 	}
-	eventually(t, "verify finds everything equal", func() bool {
+	await.That(t, "verify finds everything equal", func() bool {
 		verify := start(t, s.command("verify", "SCRAM-SHA-512", "--clickhouse", s.dsn())...)
 		<-verify.done
 		return verify.cmd.ProcessState.ExitCode() == 0 && strings.Contains(verify.out.String(), "0 offsets behind")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -89,9 +90,9 @@ func showRebuildable(s *stage) {
 	here.sql("DROP TABLE events_1 SYNC")
 	here.sql("DROP TABLE watermarks_1 SYNC")
 	s.does("the tables are dropped, while everything runs")
-	eventually(s.t, "the next generation of them is filled", func() bool { now, _ := digest("events_2"); return now == rows })
+	await.That(s.t, "the next generation of them is filled", func() bool { now, _ := digest("events_2"); return now == rows })
 	says(ada, 200, 1)
-	eventually(s.t, "it goes on", func() bool { now, _ := digest("events_2"); return now > rows })
+	await.That(s.t, "it goes on", func() bool { now, _ := digest("events_2"); return now > rows })
 	here.equal()
 	again, _ := digest("events_2")
 	var old string

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -65,7 +66,7 @@ func (s *stage) roles() (*roleProcesses, *cluster) {
 	for _, url := range r.urls {
 		probe := enter(s.t, url, "probe")
 		probe.join("probe")
-		eventually(s.t, "history can be read", func() bool {
+		await.That(s.t, "history can be read", func() bool {
 			return probe.Call(soon(s.t), rpc.MethodHistory, rpc.HistoryParams{Channel: "probe"}, nil) == nil
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -36,7 +37,7 @@ func (u *user) passesOn(channel string, other *user) {
 			}
 		}
 	}()
-	eventually(u.t, "signals are passed on", func() bool {
+	await.That(u.t, "signals are passed on", func() bool {
 		_ = u.Call(soon(u.t), rpc.MethodSignal, rpc.SignalParams{Channel: channel, Name: "probe"}, nil)
 		select {
 		case <-done:
@@ -154,7 +155,7 @@ func TestSignalsWithoutTheirTopics(t *testing.T) {
 			t.Fatal(err)
 		}
 		signal := rpc.SignalParams{Channel: "lobby", Name: "typing"}
-		eventually(t, "signals are refused without "+topic, func() bool { return ada.outcome("signal", signal) == "1007" })
+		await.That(t, "signals are refused without "+topic, func() bool { return ada.outcome("signal", signal) == "1007" })
 		for i := range 10 {
 			ada.chat("lobby", fmt.Sprint(topic, i))
 			if m := bob.hears(); m.Body != fmt.Sprint(topic, i) {

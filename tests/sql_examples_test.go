@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 var (
@@ -56,7 +57,7 @@ func TestSQLExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	eventually(t, "all of it is in ClickHouse", func() bool {
+	await.That(t, "all of it is in ClickHouse", func() bool {
 		var seq int64
 		return db.QueryRow(soon(t), "SELECT max(seq) FROM "+db.Table("events_1")+" WHERE channel = 'lobby'").Scan(&seq) == nil && seq >= last.Seq
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/telemetrytest"
@@ -51,7 +52,7 @@ func TestLogsAndTracesHoldNothingPrivate(t *testing.T) {
 	}
 	tokens := []string{token("canary-ada", time.Hour), token("canary-eve", -time.Hour), "canary-token"}
 	var ada *client.Client
-	eventually(t, "ada is let in", func() (in bool) {
+	await.That(t, "ada is let in", func() (in bool) {
 		var err error
 		ada, err = dial(tokens[0])
 		return err == nil
@@ -78,7 +79,7 @@ func TestLogsAndTracesHoldNothingPrivate(t *testing.T) {
 	call(rpc.MethodMembers, rpc.MembersParams{Channel: "lobby"}, 0)
 	call(rpc.MethodLeave, rpc.LeaveParams{Channel: "lobby"}, 0)
 	call(rpc.MethodJoin, rpc.JoinParams{Channel: "lobby"}, 0)
-	eventually(t, "every part reported its work", func() bool {
+	await.That(t, "every part reported its work", func() bool {
 		return len(got.Named("chat")) >= 5 && len(got.Named("process parley.push")) >= 5 &&
 			len(got.Named("INSERT events_1")) > 0 && len(got.Named("read history")) > 0
 	})
@@ -122,7 +123,7 @@ func TestFailuresAreToldOfUnsampled(t *testing.T) {
 		t.Errorf("a message that is not sampled names trace %s", m.Trace)
 	}
 	db := clickhousetest.Connect(t, r.clickhouse)
-	eventually(t, "the projector writes", func() bool {
+	await.That(t, "the projector writes", func() bool {
 		var rows uint64
 		return db.QueryRow(soon(t), "SELECT count() FROM events_1 WHERE kind = 'chat'").Scan(&rows) == nil && rows == 1
 	})

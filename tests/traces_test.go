@@ -16,6 +16,7 @@ import (
 	"time"
 
 	jaeger "github.com/parley-chat/parley/internal/ops/trace"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -55,7 +56,7 @@ func startJaeger(t *testing.T) *store {
 	t.Setenv("JAEGER_UI", "../deploy/jaeger/ui")
 	startProgram(t, jaegerProgram, "--config", "../deploy/jaeger/config.yaml")
 	s := &store{t: t, query: "http://127.0.0.1:" + ports["JAEGER_QUERY_PORT"], grpc: "http://127.0.0.1:" + ports["JAEGER_OTLP_GRPC_PORT"]}
-	eventually(t, "Jaeger answers", func() bool {
+	await.That(t, "Jaeger answers", func() bool {
 		_, err := s.fetch(strings.Repeat("1", 32))
 		return errors.Is(err, jaeger.ErrNotFound)
 	})
@@ -76,7 +77,7 @@ func (s *store) await(id string, want []string) *jaeger.Trace {
 			s.t.Logf("trace %s has\n%s\nwant\n%s", id, strings.Join(have, "\n"), strings.Join(want, "\n"))
 		}
 	}()
-	eventually(s.t, "every hop of the trace is there", func() bool {
+	await.That(s.t, "every hop of the trace is there", func() bool {
 		var err error
 		if trace, err = s.fetch(id); err != nil {
 			return false
@@ -211,7 +212,7 @@ func TestOneMessageIsOneTrace(t *testing.T) {
 // in the log.
 func (s *store) joinWithHistory() (id string) {
 	s.t.Helper()
-	eventually(s.t, "the trace of the join is there", func() bool {
+	await.That(s.t, "the trace of the join is there", func() bool {
 		for _, id = range s.traces("parley-connector", "join") {
 			trace, err := s.fetch(id)
 			has := func(name string) bool {

@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/connector"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 var recordWire = flag.Bool("record-wire", false, "write testdata/wire.txt from what the connector sends")
@@ -125,7 +126,7 @@ func (w *wire) carryOut(s step) {
 	case strings.HasPrefix(s.text, "until "):
 		pattern, frame, _ := strings.Cut(strings.TrimPrefix(s.text, "until "), " ")
 		until := regexp.MustCompile(pattern)
-		eventually(w.t, s.line, func() bool {
+		await.That(w.t, s.line, func() bool {
 			if err = c.send(w.fill(frame)); err != nil {
 				return true
 			}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/connector/quota"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -92,15 +93,6 @@ func (p pipes) Close() error {
 
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // Answers that nobody takes are kept up to the bound, small ones beyond it; the rest is
 // told to come back, and nothing counts once it is sent or its client has gone.
 //
@@ -134,8 +126,8 @@ func TestAnswersAreBounded(t *testing.T) {
 		fmt.Fprintf(c, "POST /v1/rpc HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", keys[0], len(body), body)
 		slow = append(slow, c)
 	}
-	eventually(t, "all requests have begun", func() bool { return begun.Load() == clients*each })
-	eventually(t, "no room is left for a page", func() bool {
+	await.That(t, "all requests have begun", func() bool { return begun.Load() == clients*each })
+	await.That(t, "no room is left for a page", func() bool {
 		_, text, err := post(t.Context(), at, keys[0], `{"jsonrpc":"2.0","id":1,"method":"history"}`)
 		return err == nil && strings.Contains(text, `"code":1007`)
 	})
@@ -150,11 +142,11 @@ func TestAnswersAreBounded(t *testing.T) {
 	for _, c := range slow {
 		_ = c.Close()
 	}
-	eventually(t, "nothing counts any more", func() bool { return s.callers.answers.Used() == 0 })
+	await.That(t, "nothing counts any more", func() bool { return s.callers.answers.Used() == 0 })
 	if _, text, err := post(t.Context(), at, keys[0], body); err != nil || strings.Count(text, `"result":"x`) == 0 {
 		t.Errorf("once there is room, the answer has %d bytes, %v", len(text), err)
 	}
-	eventually(t, "nothing counts after that either", func() bool { return s.callers.answers.Used() == 0 })
+	await.That(t, "nothing counts after that either", func() bool { return s.callers.answers.Used() == 0 })
 	_ = s.Close()
 	<-served
 }

@@ -133,11 +133,11 @@ func (b *batch) take(ctx context.Context, text []byte) {
 	channel, replies := aboutOf(r)
 	if r.Method == rpc.MethodBroadcast {
 		for _, before := range b.last { // any of them may be about one of its channels
-			await(ctx, before)
+			awaitClosed(ctx, before)
 		}
 		clear(b.last)
 	} else if before := b.last[channel]; before != nil {
-		await(ctx, before)
+		awaitClosed(ctx, before)
 		delete(b.last, channel)
 	}
 	if ctx.Err() != nil { // what comes before it may be under way still
@@ -165,7 +165,7 @@ func (b *batch) take(ctx context.Context, text []byte) {
 	}()
 }
 
-func await(ctx context.Context, done <-chan struct{}) {
+func awaitClosed(ctx context.Context, done <-chan struct{}) {
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -264,7 +264,7 @@ func (b *batch) finish(ctx context.Context) {
 		b.work.Wait()
 		close(all)
 	}()
-	await(ctx, all)
+	awaitClosed(ctx, all)
 	b.sending.Lock()
 	defer b.sending.Unlock()
 	out, counted := b.gathered(0)

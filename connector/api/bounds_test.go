@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -39,7 +40,7 @@ func TestBodiesAreBounded(t *testing.T) {
 			t.Errorf("answer %d while all room is taken is %d", i, status)
 		}
 	}
-	eventually(t, "all that are taken have begun", func() bool { return begun.Load() == most })
+	await.That(t, "all that are taken have begun", func() bool { return begun.Load() == most })
 	close(free)
 	for range most {
 		if status := <-statuses; status != http.StatusOK {
@@ -68,7 +69,7 @@ func TestOneKeyHoldsAShareOfTheBodies(t *testing.T) {
 		}
 		defer c.Close()
 		fmt.Fprintf(c, "POST /v1/rpc HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", keys[0], MaxRequest)
-		eventually(t, "the body has room", func() bool { return server.callers.bodies.Used() == int64(i+1)*MaxRequest })
+		await.That(t, "the body has room", func() bool { return server.callers.bodies.Used() == int64(i+1)*MaxRequest })
 	}
 	request := `{"jsonrpc":"2.0","id":1,"method":"x"}`
 	if status, text, err := post(t.Context(), at, keys[0], request); err != nil || status != http.StatusServiceUnavailable {
@@ -96,7 +97,7 @@ func TestOneKeyHoldsAShareOfTheAnswers(t *testing.T) {
 		fmt.Fprintf(c, "POST /v1/rpc HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", keys[0], len(body), body)
 	}
 	request := `{"jsonrpc":"2.0","id":1,"method":"history"}`
-	eventually(t, "the key has its share of the answers", func() bool {
+	await.That(t, "the key has its share of the answers", func() bool {
 		_, text, err := post(t.Context(), at, keys[0], request)
 		return err == nil && strings.Contains(text, `"code":1007`)
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/wstest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -62,20 +63,11 @@ func (p *parkingLot) open(n int) []net.Conn {
 // parked waits until so many connections are parked.
 func (p *parkingLot) parked(want int) {
 	p.t.Helper()
-	p.awaits(fmt.Sprint(want, " are parked"), func() bool {
+	await.That(p.t, fmt.Sprint(want, " are parked"), func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return want == 0 && len(p.conns) == 0 || len(p.conns) > 0 && p.conns[0].parking.Count() == want
 	})
-}
-
-func (p *parkingLot) awaits(what string, is func() bool) {
-	p.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			p.t.Fatalf("it does not come to be that %s", what)
-		}
-	}
 }
 
 // answers sends bytes and wants these texts back.
@@ -107,7 +99,7 @@ func TestParkedConnectionsHaveNoGoroutine(t *testing.T) {
 	all := p.open(n)
 	for range 3 {
 		p.parked(n)
-		p.awaits("their goroutines have ended", func() bool { return runtime.NumGoroutine() < before+n/4 })
+		await.That(t, "their goroutines have ended", func() bool { return runtime.NumGoroutine() < before+n/4 })
 		var work sync.WaitGroup
 		for i, c := range all {
 			work.Go(func() { answers(t, c, frame(fin|text, fmt.Sprint(i)), fmt.Sprint(i)) })
@@ -117,7 +109,7 @@ func TestParkedConnectionsHaveNoGoroutine(t *testing.T) {
 	for _, c := range all {
 		_ = c.Close()
 	}
-	p.awaits("all have ended", func() bool {
+	await.That(t, "all have ended", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.ended == n
@@ -240,7 +232,7 @@ func TestParkedConnectionsEnd(t *testing.T) {
 			var rest bytes.Buffer
 			_, _ = rest.ReadFrom(client)
 			_ = client.Close()
-			p.awaits("it has ended", func() bool {
+			await.That(t, "it has ended", func() bool {
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				return p.ended == 1
@@ -296,7 +288,7 @@ func TestBadFramesOfParkedConnections(t *testing.T) {
 				}
 			}
 			_ = client.Close()
-			p.awaits("it has ended", func() bool {
+			await.That(t, "it has ended", func() bool {
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				return p.ended == 1
@@ -329,7 +321,7 @@ func TestParkingWithFewDescriptors(t *testing.T) {
 		})
 	}
 	work.Wait()
-	p.awaits("all have ended", func() bool {
+	await.That(t, "all have ended", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.ended == 16*20

@@ -17,6 +17,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // Nobody gets in without the password, on either port: no page of another site,
@@ -60,7 +61,7 @@ func TestClickHouseAsksForThePassword(t *testing.T) {
 			t.Errorf("%s got in", name)
 		}
 	}
-	waitFor(t, "the owner still gets in", func() bool {
+	await.That(t, "the owner still gets in", func() bool {
 		return ping(c.Addr(), clickhouse.Auth{Username: embedded.User, Password: testPassword}) == nil
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
@@ -117,7 +118,7 @@ func TestClickHouseDiesWithItsParentAndStartsAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // it was killed
-		waitFor(t, "the child ends with its parent", func() bool { return !alive(pid) })
+		await.That(t, "the child ends with its parent", func() bool { return !alive(pid) })
 	}
 }
 
@@ -132,7 +133,7 @@ func TestClickHouseComesBack(t *testing.T) {
 	} {
 		before := c.Pid()
 		harm()
-		waitFor(t, "a new child after being "+what, func() bool { return c.Pid() != before })
+		await.That(t, "a new child after being "+what, func() bool { return c.Pid() != before })
 		if got := number(t, c.Addr(), "SELECT a FROM t"); got != 7 {
 			t.Errorf("%s: read %d afterwards, want 7", what, got)
 		}
@@ -146,7 +147,7 @@ func TestClickHouseStopsWhileItCannotComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopClickHouse(t, c)
-	waitFor(t, "no child is left", func() bool { return !alive(c.Pid()) })
+	await.That(t, "no child is left", func() bool { return !alive(c.Pid()) })
 }
 
 func ping(addr string, auth clickhouse.Auth) error {
@@ -299,13 +300,4 @@ func alive(pid int) bool {
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil || !strings.Contains(string(stat), ") Z ")
-}
-
-func waitFor(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("in vain: %s", what)
-		}
-	}
 }

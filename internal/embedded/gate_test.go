@@ -15,6 +15,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // The engine outlives strangers, wrong logins, and clients that leave in the
@@ -61,7 +62,7 @@ func TestClickHouseOutlivesItsClients(t *testing.T) {
 		harm()
 		if err := ping(c.Addr(), owner); err != nil || c.Pid() != pid {
 			t.Errorf("after %s: %v, process %d, before %d", what, err, c.Pid(), pid)
-			waitFor(t, "it is back", func() bool { return ping(c.Addr(), owner) == nil })
+			await.That(t, "it is back", func() bool { return ping(c.Addr(), owner) == nil })
 			pid = c.Pid()
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
@@ -33,7 +34,7 @@ func BenchmarkHooks(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		used, began := embeddedtest.ProcessorTime(b), time.Now()
 		h, stop := r.start(s.URL, named(fmt.Sprintf("bench-%d", i)))
-		r.eventually("all events are sent", func() bool { return h.Stats().Events >= events })
+		await.That(r.t, "all events are sent", func() bool { return h.Stats().Events >= events })
 		took := time.Since(began)
 		stop()
 		b.ReportMetric(float64(events)/took.Seconds(), "events/s")

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -89,7 +90,7 @@ func TestNewNames(t *testing.T) {
 	r.start(beginning.URL, named("beginning"))
 	fromEnd := func(c *Config) { c.From = From{} }
 	h, stop := r.start(end.URL, named("end"), fromEnd)
-	r.eventually("all partitions are served", func() bool { return h.serving.Load() == partitions })
+	await.That(t, "all partitions are served", func() bool { return h.serving.Load() == partitions })
 	stop()
 	r.append(0, leave("c", "s1", "ann"))
 	r.start(end.URL, named("end"), fromEnd)
@@ -111,7 +112,7 @@ func TestNamesAreApart(t *testing.T) {
 	r.start(p.URL, named("other"))
 	r.append(2, chat("c", "ann", "hi"))
 	r.gets(p, 2, "chat c ann hi")
-	r.eventually("trouble is known", func() bool { _, _, n := h.troubles.worst(); return n == 1 })
+	await.That(t, "trouble is known", func() bool { _, _, n := h.troubles.worst(); return n == 1 })
 	if deaf.count() > 0 {
 		t.Error("a receiver that took nothing has something")
 	}
@@ -203,14 +204,14 @@ func TestInOrderThroughFaults(t *testing.T) {
 		_ = r.events.Flush(r.ctx())
 	}()
 	_, stop := r.start(p.URL)
-	r.eventually("something arrives", func() bool { return p.count() > 0 })
+	await.That(t, "something arrives", func() bool { return p.count() > 0 })
 	killed := r.process(p.URL)
-	r.eventually("more arrives", func() bool { return p.count() > 1000 })
+	await.That(t, "more arrives", func() bool { return p.count() > 1000 })
 	stop()
 	killed()
 	<-written
 	r.start(p.URL)
-	r.eventually("everything arrives", func() bool { return p.count() >= each*partitions })
+	await.That(t, "everything arrives", func() bool { return p.count() >= each*partitions })
 	for part := range partitions {
 		for i, line := range p.lines(part) {
 			if want := fmt.Sprintf("chat c%d ann m%d", part, i); line != want {

@@ -184,16 +184,6 @@ func (r *rig) start(url string, change ...func(*Config)) (h *Hooks, stop func())
 
 func named(name string) func(*Config) { return func(c *Config) { c.Name = name } }
 
-// eventually waits until the condition holds.
-func (r *rig) eventually(what string, holds func() bool) {
-	r.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("not within 60 s: %s", what)
-		}
-	}
-}
-
 // message is what is POSTed.
 type message struct {
 	Epoch     string  `json:"epoch"`

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -39,7 +40,7 @@ func TestFencedOwnerTakesOverAgain(t *testing.T) {
 	r.gets(p, 0, "chat c ann one", "chat c ann two")
 	r.append(0, chat("c", "ann", "three"))
 	r.gets(p, 0, "chat c ann one", "chat c ann two", "chat c ann three")
-	r.eventually("the second owner is fenced by the first", func() bool {
+	await.That(t, "the second owner is fenced by the first", func() bool {
 		return errors.Is(c.position(r.ctx(), &schema.HooksFrom{Epoch: other.epoch.Epoch}), eventlog.ErrFenced)
 	})
 }
@@ -54,14 +55,14 @@ func TestHealthWhileEventsWait(t *testing.T) {
 	}
 	h, _ := r.start(p.URL)
 	r.append(0, chat("c", "ann", "one"))
-	r.eventually("it is in trouble", func() bool {
+	await.That(t, "it is in trouble", func() bool {
 		_, _, n := h.troubles.worst()
 		return n > 0
 	})
 	h.troubles.mu.Lock()
 	h.troubles.all[0] = trouble{time.Now().Add(-time.Hour), "it answered 500"}
 	h.troubles.mu.Unlock()
-	r.eventually("it is ready", func() bool { return h.Health(r.ctx()).Ready() })
+	await.That(t, "it is ready", func() bool { return h.Health(r.ctx()).Ready() })
 	if health := h.Health(r.ctx()); !strings.Contains(strings.Join(health.Warnings, " "), "those of partition 0 for 1h0m") {
 		t.Errorf("the health is %+v", health)
 	}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 )
@@ -39,13 +40,13 @@ func TestSkipByHand(t *testing.T) {
 	asked := refuses(p, "poison", http.StatusInternalServerError)
 	seq := r.append(0, chat("c", "ann", "poison"))
 	h, stop := r.start(p.URL)
-	r.eventually("it is refused", func() bool { return asked.Load() > 1 })
+	await.That(t, "it is refused", func() bool { return asked.Load() > 1 })
 	r.append(0, chat("c", "ann", "after"))
 	if err := Skip(r.ctx(), r.client, r.log, DefaultName, 0, seq+1); err != nil {
 		t.Fatal(err)
 	}
 	r.gets(p, 0, "chat c ann after")
-	r.eventually("there is no trouble any more", func() bool { _, _, n := h.troubles.worst(); return n == 0 })
+	await.That(t, "there is no trouble any more", func() bool { _, _, n := h.troubles.worst(); return n == 0 })
 	stop()
 	r.append(0, chat("c", "ann", "later"))
 	r.start(p.URL)
@@ -60,7 +61,7 @@ func TestSkipPartOfABatch(t *testing.T) {
 	seq := r.append(0, chat("c", "ann", "poison"))
 	r.append(0, chat("c", "ann", "after"))
 	r.start(p.URL)
-	r.eventually("it is refused", func() bool { return asked.Load() > 1 })
+	await.That(t, "it is refused", func() bool { return asked.Load() > 1 })
 	if err := Skip(r.ctx(), r.client, r.log, DefaultName, 0, seq+1); err != nil {
 		t.Fatal(err)
 	}
@@ -83,10 +84,10 @@ func TestBadSkips(t *testing.T) {
 	r.start(p.URL)
 	r.start(p.URL, named("shop"))
 	want := "there are no hooks named shpo: the names are default, shop"
-	r.eventually("both names have begun", func() bool { return bad("shpo", seq+1) == want })
+	await.That(t, "both names have begun", func() bool { return bad("shpo", seq+1) == want })
 	_, stop := r.start(p.URL, named("audit"))
 	want = "there are no hooks named shpo: the names are audit, default, shop"
-	r.eventually("the third one, too", func() bool { return bad("shpo", seq+1) == want })
+	await.That(t, "the third one, too", func() bool { return bad("shpo", seq+1) == want })
 	stop() // it is there, and does not run
 	if got := bad("audit", seq+1) + bad("shop", seq+1); got != "" {
 		t.Error(got)
@@ -118,7 +119,7 @@ func TestGiveUp(t *testing.T) {
 	asked := refuses(p, "poison", http.StatusInternalServerError)
 	r.append(0, chat("c", "ann", "poison"))
 	r.start(p.URL, func(c *Config) { c.GiveUp = 200 * time.Millisecond })
-	r.eventually("it is refused", func() bool { return asked.Load() > 0 })
+	await.That(t, "it is refused", func() bool { return asked.Load() > 0 })
 	r.append(0, chat("c", "ann", "after"))
 	r.gets(p, 0, "chat c ann after")
 	if asked.Load() < 2 {
@@ -134,7 +135,7 @@ func TestGiveUpCountsOnAfterARestart(t *testing.T) {
 	seq := r.append(0, chat("c", "ann", "poison"))
 	const enough = 300 * time.Millisecond
 	_, stop := r.start(p.URL, func(c *Config) { c.GiveUp = time.Hour })
-	r.eventually("it is kept for how long it is refused", func() bool {
+	await.That(t, "it is kept for how long it is refused", func() bool {
 		kept := r.kept(0)
 		return kept.RefusedFor > enough.Milliseconds() && kept.RefusedBelow == seq+1
 	})
@@ -146,7 +147,7 @@ func TestGiveUpCountsOnAfterARestart(t *testing.T) {
 	if n := asked.Load() - before; n != 1 {
 		t.Errorf("it was tried %d times more, want once", n)
 	}
-	r.eventually("what is behind is not refused", func() bool { kept := r.kept(0); return kept.Next > seq+1 && kept.RefusedFor == 0 })
+	await.That(t, "what is behind is not refused", func() bool { kept := r.kept(0); return kept.Next > seq+1 && kept.RefusedFor == 0 })
 	stop()
 	if kept := r.kept(0); kept.RefusedFor != 0 {
 		t.Errorf("it is kept that something was refused: %v", kept)
@@ -159,7 +160,7 @@ func TestSkipEndsARefusal(t *testing.T) {
 	refuses(p, "poison", http.StatusInternalServerError)
 	seq := r.append(0, chat("c", "ann", "poison"))
 	_, stop := r.start(p.URL, func(c *Config) { c.GiveUp = time.Hour })
-	r.eventually("it is kept that it is refused", func() bool { return r.kept(0).RefusedFor > 0 })
+	await.That(t, "it is kept that it is refused", func() bool { return r.kept(0).RefusedFor > 0 })
 	stop()
 	if err := Skip(r.ctx(), r.client, r.log, DefaultName, 0, seq+1); err != nil {
 		t.Fatal(err)
@@ -210,7 +211,7 @@ func TestGone(t *testing.T) {
 	asked := refuses(p, "enough", http.StatusGone)
 	r.append(0, chat("c", "ann", "enough"))
 	h, stop := r.start(p.URL)
-	r.eventually("the hooks stop", func() bool { return h.gone.Load() })
+	await.That(t, "the hooks stop", func() bool { return h.gone.Load() })
 	if health := h.Health(r.ctx()); health.Ready() || !strings.Contains(strings.Join(health.Unready, " "), "answered 410") {
 		t.Errorf("the health is %+v", health)
 	}
@@ -262,7 +263,7 @@ func TestBatchesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.start(p.URL)
-	r.eventually("all of it arrives", func() bool { return p.count() == n+12*maxEvents })
+	await.That(t, "all of it arrives", func() bool { return p.count() == n+12*maxEvents })
 	if largest.Load() < 6*schema.MaxBody {
 		t.Errorf("the largest message has %d bytes", largest.Load())
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -42,7 +43,7 @@ func TestTakeoverThatIsCutShort(t *testing.T) {
 	s.died(0, last, 1, 1)
 	for range 2 { // the second one begins with the note of the first
 		stop = s.start(away)
-		s.eventually("the partition is held", func() bool { return strings.Contains(s.output.String(), "is held: history cannot be read") })
+		await.That(t, "the partition is held", func() bool { return strings.Contains(s.output.String(), "is held: history cannot be read") })
 		stop()
 		s.output.reset()
 	}
@@ -67,7 +68,7 @@ func TestTakeoverWithAnotherKey(t *testing.T) {
 	second := s.command(0, `{"method":"set","params":{"channel":"a","slow":2}}`)
 	s.diedAs("one", 0, first, 1, 1)
 	stop = s.start(away, as("two, and a half"))
-	s.eventually("the partition is held", func() bool { return s.contains("is held: history cannot be read") })
+	await.That(t, "the partition is held", func() bool { return s.contains("is held: history cannot be read") })
 	stop()
 	s.diedAs("two, and a half", 0, second, 1, 1)
 	s.start(as("three"))
@@ -91,8 +92,8 @@ func TestBroadcastThatIsCutShort(t *testing.T) {
 	stop := s.start(away)
 	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"before"}}`))
 	offset := s.command(0, `{"method":"broadcast","params":{"channels":["a",%q],"user":"ada","body":"once"}}`, oddName)
-	s.eventually("the first message is there", func() bool { return s.appended("a", "once") == 1 })
-	s.eventually("the partition is held", func() bool { return s.contains("is held: history cannot be read") })
+	await.That(t, "the first message is there", func() bool { return s.appended("a", "once") == 1 })
+	await.That(t, "the partition is held", func() bool { return s.contains("is held: history cannot be read") })
 	stop()
 	s.start()
 	s.done(0, offset)

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -203,7 +204,7 @@ func TestAddedPartitions(t *testing.T) {
 	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"before"}}`))
 	embeddedtest.AddPartitions(t, s.addr, schema.TopicCommands, partitions+1)
 	s.command(partitions, `{"method":"publish","params":{"channel":"a","user":"ada","body":"in a new one"}}`)
-	s.eventually("the new partition is served", func() bool { return len(s.events("a")) == 2 })
+	await.That(t, "the new partition is served", func() bool { return len(s.events("a")) == 2 })
 	s.done(0, s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"after"}}`))
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -134,7 +135,7 @@ func TestHistoryAway(t *testing.T) {
 	s.command(0, `{"method":"edit","params":{"channel":"a","user":"ada","body":"x","seq":7}}`)
 	behind := s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"behind"}}`)
 	s.done(1, s.command(1, `{"method":"publish","params":{"channel":"a","user":"ada","body":"elsewhere"}}`))
-	s.eventually("it is said", func() bool { return len(s.output.String()) > 0 && s.contains("history cannot be read") })
+	await.That(t, "it is said", func() bool { return len(s.output.String()) > 0 && s.contains("history cannot be read") })
 	if s.committed(0) > behind || len(s.events("a")) != 1 {
 		t.Errorf("what is behind is carried out: %v", s.events("a"))
 	}
@@ -146,7 +147,7 @@ func TestHistoryAway(t *testing.T) {
 		})
 		return n
 	}
-	s.eventually("both wait", func() bool { return lag() == 2 })
+	await.That(t, "both wait", func() bool { return lag() == 2 })
 	s.command(0, `{"method":"publish","params":{"channel":"a","user":"ada","body":"further behind"}}`)
-	s.eventually("what waits grows", func() bool { return lag() == 3 })
+	await.That(t, "what waits grows", func() bool { return lag() == 3 })
 }

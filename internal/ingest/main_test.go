@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"
@@ -48,6 +49,11 @@ func newSystemAt(t testing.TB, kafka, dsn string) *system {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	s := &system{t: t, ctx: ctx, addr: kafka, dsn: dsn, output: new(output)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(s.output)
+		}
+	})
 	var err error
 	if s.kafka, err = eventlog.New(eventlog.Config{Brokers: []string{s.addr}}); err != nil {
 		t.Fatal(err)
@@ -203,20 +209,10 @@ func (s *system) committed(partition int) int64 {
 	return all[partition]
 }
 
-// eventually waits until a condition holds.
-func (s *system) eventually(what string, is func() bool) {
-	s.t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("not within %v: %s\n%s", patience, what, s.output)
-		}
-	}
-}
-
 // done waits until a command is carried out.
 func (s *system) done(partition int, offset int64) {
 	s.t.Helper()
-	s.eventually(fmt.Sprintf("command %d/%d is carried out", partition, offset), func() bool { return s.committed(partition) > offset })
+	await.That(s.t, fmt.Sprintf("command %d/%d is carried out", partition, offset), func() bool { return s.committed(partition) > offset })
 }
 
 // contains reports whether it was logged.

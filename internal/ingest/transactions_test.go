@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -44,16 +45,16 @@ func TestTransactions(t *testing.T) {
 	say("one", kgo.TryCommit)
 	say("two, aborted", kgo.TryAbort)
 	say("three", kgo.TryCommit)
-	s.eventually("what is committed is carried out", func() bool { return len(s.events("a")) == 2 })
+	await.That(t, "what is committed is carried out", func() bool { return len(s.events("a")) == 2 })
 	stop()
 	say("four, aborted", kgo.TryAbort)
 	say("five", kgo.TryCommit)
 	begin("six, open")
 	s.start()
-	s.eventually("what is committed is carried out after a takeover", func() bool { return len(s.events("a")) == 3 })
+	await.That(t, "what is committed is carried out after a takeover", func() bool { return len(s.events("a")) == 3 })
 	end(kgo.TryAbort)
 	say("seven", kgo.TryCommit)
-	s.eventually("what comes after is carried out", func() bool { return len(s.events("a")) >= 4 })
+	await.That(t, "what comes after is carried out", func() bool { return len(s.events("a")) >= 4 })
 	for n, e := range s.events("a") {
 		if want := []string{"one", "three", "five", "seven"}[n]; e.GetChat().Body != want {
 			t.Errorf("message %d is %q, want %q", n, e.GetChat().Body, want)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/plain"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 )
 
@@ -86,7 +87,7 @@ func TestRequestsAtWorkStay(t *testing.T) {
 	works := []net.Conn{get("/work")} // the oldest
 	<-begun
 	half := plaintest.Send(t, "", at, "GET /")
-	until(t, func() bool { return server.Count() == 2 })
+	await.That(t, "two connections are there", func() bool { return server.Count() == 2 })
 	idle := get("/")
 	if status := plaintest.Status(idle, time.Minute); status != http.StatusOK {
 		t.Fatalf("a request is answered with %d", status)
@@ -112,7 +113,7 @@ func TestRequestsAtWorkStay(t *testing.T) {
 			t.Errorf("request %d at work is answered with %d", i, status)
 		}
 	}
-	until(t, func() bool { return plaintest.Status(get("/"), time.Minute) == http.StatusOK })
+	await.That(t, "there is room again", func() bool { return plaintest.Status(get("/"), time.Minute) == http.StatusOK })
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -127,14 +128,5 @@ func isCut(t *testing.T, what string, c net.Conn) {
 	var timeout net.Error
 	if n > 0 || errors.As(err, &timeout) && timeout.Timeout() {
 		t.Errorf("%s is not closed: %d bytes, %v", what, n, err)
-	}
-}
-
-func until(t *testing.T, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it never comes to that")
-		}
 	}
 }

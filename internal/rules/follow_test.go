@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	"github.com/parley-chat/parley/internal/rules"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -59,9 +60,9 @@ func TestFollow(t *testing.T) {
 		t.Errorf("the record at %d was skipped", at)
 	}
 	w.write(order("ada", "now"), bar("eve", ""))
-	w.eventually("eve is barred", func() bool { return changes.has("barred eve") })
+	await.That(t, "eve is barred", func() bool { return changes.has("barred eve") })
 	w.write(rules.Rule{Kind: rules.Barred, Name: "eve"}) // a tombstone
-	w.eventually("eve is not barred", func() bool { return !w.barred(table, "eve") })
+	await.That(t, "eve is not barred", func() bool { return !w.barred(table, "eve") })
 	if changes.has("order ada before") || !changes.has("order ada now") || !changes.has("barred ada") {
 		t.Errorf("the changes were %q", changes.all)
 	}
@@ -121,7 +122,7 @@ func TestFollowReplacedTopic(t *testing.T) {
 	w.without()
 	w.create()
 	w.write(bar("new", ""), rules.Rule{Kind: rules.Barred, Name: "ada"})
-	w.eventually("the new topic is read", func() bool { return changes.has("barred new") && !w.barred(table, "ada") })
+	await.That(t, "the new topic is read", func() bool { return changes.has("barred new") && !w.barred(table, "ada") })
 	if !w.barred(table, "bob") {
 		t.Error("what the old topic said is forgotten")
 	}

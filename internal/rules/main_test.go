@@ -99,17 +99,6 @@ func (w *world) wait(what string, closed <-chan struct{}) {
 	}
 }
 
-func (w *world) eventually(what string, is func() bool) {
-	w.t.Helper()
-	for !is() {
-		select {
-		case <-w.ctx.Done():
-			w.t.Fatalf("waited in vain until %s", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
 // bar bars a user for ever, for a reason.
 func bar(user, reason string) rules.Rule {
 	return rules.Rule{Kind: rules.Barred, Name: user, Value: &schema.Bar{Reason: reason, Time: 1}}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
@@ -31,7 +32,7 @@ func follow(t *testing.T, change func(*Follower)) *followed {
 		t.Fatal(err)
 	}
 	t.Cleanup(kafka.Close)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	f := &followed{t: t, ctx: ctx, kafka: kafka}
 	f.Follower = New(Config{
 		Kafka: kafka, Topic: topic, Partition: 1, Partitions: 2, Logger: slog.New(slog.DiscardHandler),
@@ -66,16 +67,6 @@ func (f *followed) write() {
 	_, _ = f.producer.ProduceSync(f.ctx, 1, eventlog.Record{Value: []byte("x")})
 }
 
-func (f *followed) eventually(what string, holds func() bool) {
-	f.t.Helper()
-	for !holds() {
-		if f.ctx.Err() != nil {
-			f.t.Fatal("not in time: " + what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 // A topic is read while it is there with the partitions that it must have, from its
 // end on.
 func TestFollowerWaitsForItsTopic(t *testing.T) {
@@ -94,12 +85,12 @@ func TestFollowerWaitsForItsTopic(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.create(2)
-	f.eventually("it is read", reads)
-	f.eventually("what is written comes", func() bool { f.write(); return f.taken.Load() > 0 })
+	await.That(t, "it is read", reads)
+	await.That(t, "what is written comes", func() bool { f.write(); return f.taken.Load() > 0 })
 	if err := admin.DeleteTopic(f.ctx, f.kafka, topic); err != nil {
 		t.Fatal(err)
 	}
-	f.eventually("it is read no more", func() bool { return !reads() })
+	await.That(t, "it is read no more", func() bool { return !reads() })
 	if n := f.dropped.Load(); n > 0 {
 		t.Errorf("%d were dropped", n)
 	}
@@ -109,8 +100,8 @@ func TestFollowerWaitsForItsTopic(t *testing.T) {
 func TestFollowerLeavesOutWhatIsLate(t *testing.T) {
 	f := follow(t, func(f *Follower) { f.stale = 0 })
 	f.create(2)
-	f.eventually("it is read", func() bool { return f.Reads(time.Now()) })
-	f.eventually("what is written is dropped", func() bool { f.write(); return f.dropped.Load() > 0 })
+	await.That(t, "it is read", func() bool { return f.Reads(time.Now()) })
+	await.That(t, "what is written is dropped", func() bool { f.write(); return f.dropped.Load() > 0 })
 	if n := f.taken.Load(); n > 0 {
 		t.Errorf("%d were taken", n)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
@@ -26,7 +27,7 @@ func TestUpWaitsForKeys(t *testing.T) {
 	t.Cleanup(keys.Close)
 	up := begin(t, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--auth-jwks", keys.URL+"/?key=hunter2", "--auth-audience", "none")
 	admin := "http://" + up.find(`health is served" address=(\S+)`)
-	eventually(t, "it says why it waits", func() bool {
+	await.That(t, "it says why it waits", func() bool {
 		_, text := readiness(t, admin)
 		return strings.Contains(text, "the keys of tokens could not be fetched from "+strings.TrimPrefix(keys.URL, "http://")) && strings.Contains(text, "a redirect")
 	})

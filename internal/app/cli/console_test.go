@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/internal/app/stack"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -41,7 +42,7 @@ func TestAdmin(t *testing.T) {
 		code, out, _ := runs("admin", "search", "orders/17", "PSST", "--as", "bob", "--data", data)
 		return code == 0 && strings.HasSuffix(out, " ada → bob: psst\n")
 	}
-	eventually(t, "the projector has stored it", found)
+	await.That(t, "the projector has stored it", found)
 	admin(`^No messages\.\n$`, "search", "orders/17", "psst", "--as", "eve")
 	admin(`"highlight": \[`, "search", "orders/17", "way its", "--json")
 	page := admin(`"origin": "backend"`, "history", "orders/17", "--json")

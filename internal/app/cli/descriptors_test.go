@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/tests/client"
 )
@@ -23,7 +24,7 @@ func TestUpServesAgainAfterTooManySockets(t *testing.T) {
 	at := "http://" + p.find(`health is served" address=(\S+)`)
 	chat := p.find(`(?m)^  chat +http://(\S+)$`)
 	kafka := p.find(`(?m)^  Kafka +(\S+) `)
-	eventually(t, "it is ready", func() bool { code, _ := readiness(t, at); return code == http.StatusOK })
+	await.That(t, "it is ready", func() bool { code, _ := readiness(t, at); return code == http.StatusOK })
 	http.DefaultClient.CloseIdleConnections()
 
 	for _, to := range []string{chat, kafka} {
@@ -39,8 +40,8 @@ func TestUpServesAgainAfterTooManySockets(t *testing.T) {
 		for _, conn := range open {
 			conn.Close()
 		}
-		eventually(t, "people join again after too many sockets to "+to, func() bool { return joins(chat) })
-		eventually(t, "it is ready again", func() bool { code, _ := readiness(t, at); return code == http.StatusOK })
+		await.That(t, "people join again after too many sockets to "+to, func() bool { return joins(chat) })
+		await.That(t, "it is ready again", func() bool { code, _ := readiness(t, at); return code == http.StatusOK })
 		if !joins(chat) {
 			t.Error("it is ready, and nobody can join")
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/parley-chat/parley/internal/app/stack"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -142,7 +143,7 @@ func lookAtTopics(t *testing.T, data string) {
 		}
 		return true
 	}
-	eventually(t, "everybody has caught up", caughtUp)
+	await.That(t, "everybody has caught up", caughtUp)
 	if out := succeed(t, data, "topics"); !strings.Contains(out, "parley.control") || !strings.Contains(out, "LEADER") {
 		t.Errorf("topics says %s", out)
 	}
@@ -255,7 +256,7 @@ func lookAtFormat(t *testing.T, data string) {
 		Roles         []struct{ Role, Version string }
 	}
 	// The projector may still be on its way into its group.
-	eventually(t, "every role tells which format it knows", func() bool {
+	await.That(t, "every role tells which format it knows", func() bool {
 		if err := json.Unmarshal([]byte(succeed(t, data, "format", "--json")), &status); err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +279,7 @@ func lookAtFormat(t *testing.T, data string) {
 func skipHooks(t *testing.T, data string) {
 	at := fmt.Sprint(schema.PartitionOf("lobby", 3))
 	hooks := begin(t, "hooks", "--data", data, "--url", "http://127.0.0.1:1")
-	eventually(t, "a wrong name is refused, with the right ones", func() bool {
+	await.That(t, "a wrong name is refused, with the right ones", func() bool {
 		code, _, errs := operate(data, "hooks", "skip", "--name", "defualt", "--partition", at, "--to", "1")
 		return code == 1 && errs == "parley: there are no hooks named defualt: the names are default\n"
 	})
@@ -295,7 +296,7 @@ func skipHooks(t *testing.T, data string) {
 }
 
 func lookAtDoctor(t *testing.T, data string) {
-	eventually(t, "the doctor finds no error", func() bool {
+	await.That(t, "the doctor finds no error", func() bool {
 		code, out, _ := operate(data, "doctor")
 		return code == 0 && strings.Contains(out, " 0 errors") && strings.Contains(out, "format of the log: 2\nrules about users: 0 of 200000") && strings.Contains(out, "running: chatworker "+roles.Version()+" (1), ")
 	})

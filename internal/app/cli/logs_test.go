@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/internal/app/cli"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
@@ -71,7 +72,7 @@ func TestLogIsJSONThroughout(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	json := []string{"--log-format", "json", "--log-level", "debug"}
 	up, log := logged(t, append([]string{"up", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, json...)...)
-	eventually(t, "it is ready", func() bool { return strings.Contains(log.String(), `"msg":"parley is ready"`) })
+	await.That(t, "it is ready", func() bool { return strings.Contains(log.String(), `"msg":"parley is ready"`) })
 	_, after, _ := strings.Cut(log.String(), `"chat":"http://`)
 	addr, _, _ := strings.Cut(after, `"`)
 	talk(t, addr)
@@ -94,7 +95,7 @@ func TestLogIsJSONThroughout(t *testing.T) {
 		t.Error("it does not answer Ctrl-C")
 	}
 	_, log = logged(t, append([]string{"connector", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1"}, json...)...)
-	eventually(t, "a connector tries", func() bool { return strings.Contains(log.String(), "waiting for Kafka") })
+	await.That(t, "a connector tries", func() bool { return strings.Contains(log.String(), "waiting for Kafka") })
 	everyLineIsJSON(t, log.String())
 	failing, log := logged(t, append([]string{"connector", "--listen", "127.0.0.1:0", "--auth-key", "/nowhere"}, json...)...)
 	if failing.Wait() == nil {
@@ -141,7 +142,7 @@ func TestSecretsAreNeverTold(t *testing.T) {
 	}
 	for _, address := range []string{server, "127.0.0.1:1"} { // refused, and nobody there
 		_, log := logged(t, "projector", "--kafka", kafka, "--log-level", "debug", "--clickhouse", "clickhouse://ada:"+secret+"@"+address+"/default")
-		eventually(t, "the projector complains", func() bool {
+		await.That(t, "the projector complains", func() bool {
 			return strings.Contains(log.String(), "ClickHouse is in trouble") || strings.Contains(log.String(), "refuses user")
 		})
 		if strings.Contains(log.String(), secret) {
@@ -164,7 +165,7 @@ func TestTokensAreNeverTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, log := logged(t, "up", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--auth-secret", key, "--log-level", "debug")
-	eventually(t, "it is ready", func() bool { return strings.Contains(log.String(), "parley is ready") })
+	await.That(t, "it is ready", func() bool { return strings.Contains(log.String(), "parley is ready") })
 	_, after, _ := strings.Cut(log.String(), "chat=http://")
 	addr, _, _ := strings.Cut(after, " ")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

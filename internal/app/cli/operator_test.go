@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/parley-chat/parley/internal/app/cli"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
@@ -37,12 +38,12 @@ func TestOperatorsCommands(t *testing.T) {
 		}
 		return code
 	}
-	eventually(t, "all is equal", func() bool { return verify() == 0 })
+	await.That(t, "all is equal", func() bool { return verify() == 0 })
 	first := report.Epoch
 	if code, out, errs := operate(data, "rebuild"); code != 0 || !strings.Contains(out, "Generation 2 is the current one") {
 		t.Fatalf("rebuild: exit code %d: %s%s", code, out, errs)
 	}
-	eventually(t, "all is equal in the new tables", func() bool { return verify() == 0 && report.Generation == 2 })
+	await.That(t, "all is equal in the new tables", func() bool { return verify() == 0 && report.Generation == 2 })
 	if code, out, errs := operate(data, "rebuild", "--drop-older"); code != 0 || !strings.Contains(out, "generation 1 are dropped") {
 		t.Errorf("rebuild --drop-older: exit code %d: %s%s", code, out, errs)
 	}
@@ -50,7 +51,7 @@ func TestOperatorsCommands(t *testing.T) {
 		t.Errorf("epoch new while it runs: exit code %d: %s", code, errs)
 	}
 	up.kill()
-	eventually(t, "the roles count as stopped", func() bool {
+	await.That(t, "the roles count as stopped", func() bool {
 		code, out, errs := operate(data, "epoch", "new", "--yes", "--recreate") // nothing was published in this one
 		if code != 0 && !strings.Contains(errs, "all roles stopped") {
 			t.Fatalf("epoch new: exit code %d: %s%s", code, out, errs)
@@ -58,7 +59,7 @@ func TestOperatorsCommands(t *testing.T) {
 		return code == 0
 	})
 	begin(t, "up", "--listen", "127.0.0.1:0", "--data", data).find(`Parley is ready`)
-	eventually(t, "all is equal in the new epoch", func() bool { return verify() == 0 && report.Epoch != first })
+	await.That(t, "all is equal in the new epoch", func() bool { return verify() == 0 && report.Epoch != first })
 }
 
 // A folder that happens to exist is not one of ours: no servers are started in it.

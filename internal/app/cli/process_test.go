@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
@@ -43,7 +44,7 @@ func TestUpSurvivesKill(t *testing.T) {
 		listen = p.find(`(?m)^  chat +http://(\S+)$`)
 		engine := embeddedtest.EngineOf(t, p.cmd.Process.Pid)
 		p.kill()
-		eventually(t, "ClickHouse ends with parley up", func() bool { return !embeddedtest.Running(t, engine) })
+		await.That(t, "ClickHouse ends with parley up", func() bool { return !embeddedtest.Running(t, engine) })
 	}
 }
 
@@ -62,7 +63,7 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	if code := p.exitCode(); code != 130 {
 		t.Errorf("exit code %d, want 130", code)
 	}
-	eventually(t, "ClickHouse ends too", func() bool { return !embeddedtest.Running(t, engine) })
+	await.That(t, "ClickHouse ends too", func() bool { return !embeddedtest.Running(t, engine) })
 }
 
 func TestUpSaysWhatIsInTheWay(t *testing.T) {
@@ -104,7 +105,7 @@ func TestRolesRunAsProcesses(t *testing.T) {
 	}
 	for _, p := range roles {
 		admin := p.find(`health is served" address=(\S+)`)
-		eventually(t, fmt.Sprint(p.cmd.Args[1], " is ready"), func() bool { return status("http://"+admin+"/readyz") == 200 })
+		await.That(t, fmt.Sprint(p.cmd.Args[1], " is ready"), func() bool { return status("http://"+admin+"/readyz") == 200 })
 	}
 	for _, p := range append(roles, engine, broker) {
 		p.signal(syscall.SIGTERM)

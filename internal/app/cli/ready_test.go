@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
@@ -30,7 +31,7 @@ func TestReadinessNamesReasons(t *testing.T) {
 		}
 		return true
 	}
-	eventually(t, "all roles are ready", allReady)
+	await.That(t, "all roles are ready", allReady)
 
 	freeze := func(pid int, signal syscall.Signal) {
 		t.Helper()
@@ -40,18 +41,18 @@ func TestReadinessNamesReasons(t *testing.T) {
 	}
 	child := embeddedtest.EngineOf(t, engine.cmd.Process.Pid)
 	freeze(child, syscall.SIGSTOP)
-	eventually(t, "the projector misses ClickHouse", func() bool { return unreadyFor(t, projector, "ClickHouse") })
+	await.That(t, "the projector misses ClickHouse", func() bool { return unreadyFor(t, projector, "ClickHouse") })
 	for _, at := range []string{connector, worker} {
 		if code, said := readiness(t, at); code != http.StatusOK {
 			t.Errorf("without ClickHouse /readyz answers %d: %s", code, said)
 		}
 	}
 	freeze(child, syscall.SIGCONT)
-	eventually(t, "all roles are ready with ClickHouse", allReady)
+	await.That(t, "all roles are ready with ClickHouse", allReady)
 
 	freeze(broker.cmd.Process.Pid, syscall.SIGSTOP)
 	for _, at := range roles {
-		eventually(t, "a role misses Kafka", func() bool { return unreadyFor(t, at, "Kafka") })
+		await.That(t, "a role misses Kafka", func() bool { return unreadyFor(t, at, "Kafka") })
 	}
 	// Where neither answers, the health check of containers has its answer in time.
 	freeze(child, syscall.SIGSTOP)
@@ -61,7 +62,7 @@ func TestReadinessNamesReasons(t *testing.T) {
 	}
 	freeze(child, syscall.SIGCONT)
 	freeze(broker.cmd.Process.Pid, syscall.SIGCONT)
-	eventually(t, "all roles are ready with Kafka", allReady)
+	await.That(t, "all roles are ready with Kafka", allReady)
 }
 
 // A role that is being stopped reports that before anything else.
@@ -71,7 +72,7 @@ func TestStoppingIsSaidFirst(t *testing.T) {
 	at := "http://" + p.find(`health is served" address=(\S+)`)
 	chat := p.find(`(?m)^  chat +http://(\S+)$`)
 	p.signal(syscall.SIGTERM)
-	eventually(t, "it says that it is being stopped", func() bool {
+	await.That(t, "it says that it is being stopped", func() bool {
 		code, said := readiness(t, at)
 		return code == http.StatusServiceUnavailable && strings.HasPrefix(said, "not ready\nit is shutting down\n")
 	})

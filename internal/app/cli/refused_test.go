@@ -6,6 +6,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/app/stack"
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
 
@@ -23,7 +24,7 @@ func TestConnectorSaysWhatIsWrongWithItsClickHouse(t *testing.T) {
 	isReady := func(c *program) {
 		t.Helper()
 		admin := c.find(`health is served" address=(\S+)`)
-		eventually(t, "the connector is ready", func() bool { return status("http://"+admin+"/readyz") == 200 })
+		await.That(t, "the connector is ready", func() bool { return status("http://"+admin+"/readyz") == 200 })
 	}
 	// It begins the log, which needs ClickHouse.
 	isReady(connector("clickhouse://parley@"+at+"/default", "--clickhouse-password-file", engine.find(`password_file=(\S+)`)))

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/parley-chat/parley/internal/app/cli"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/certtest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 )
@@ -104,7 +105,7 @@ func TestUpOverTLS(t *testing.T) {
 	}
 	_ = res.Body.Close()
 	second.Write(t, folder)
-	eventually(t, "the renewed certificate is shown", func() bool {
+	await.That(t, "the renewed certificate is shown", func() bool {
 		next, err := dial(second)
 		if err != nil {
 			return false

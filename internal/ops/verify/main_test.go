@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/ops/verify"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"
@@ -22,10 +23,7 @@ import (
 
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
 
-const (
-	partitions = 3
-	patience   = 30 * time.Second
-)
+const partitions = 3
 
 // system is a log, a database and what a test does with them.
 type system struct {
@@ -111,7 +109,7 @@ func (s *system) settle() {
 	s.t.Helper()
 	s.roles()
 	for p := range partitions {
-		s.eventually(fmt.Sprintf("partition %d is taken in", p), func() bool {
+		await.That(s.t, fmt.Sprintf("partition %d is taken in", p), func() bool {
 			var seq int64
 			err := s.db.QueryRow(s.ctx, "SELECT max(seq) FROM "+s.db.Table("watermarks_1")+" WHERE partition = ?", p).Scan(&seq)
 			marker := new(schema.StateMarker)
@@ -121,15 +119,6 @@ func (s *system) settle() {
 	}
 	s.stopWorker()
 	s.stopWriter()
-}
-
-func (s *system) eventually(what string, holds func() bool) {
-	s.t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
 }
 
 func (s *system) partition(channel string) int { return schema.PartitionOf(channel, partitions) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/ops/verify"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -197,7 +198,7 @@ func TestVerifyWhileItRuns(t *testing.T) {
 	}()
 	defer func() { stop(); <-done }()
 	var rows, members int64
-	s.eventually("the roles work", func() bool {
+	await.That(t, "the roles work", func() bool {
 		r := s.verify()
 		return r.Rows > 0 && r.Members > 0
 	})
