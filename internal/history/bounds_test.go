@@ -146,7 +146,7 @@ func TestSearchIsBounded(t *testing.T) {
 		Of: func(string) (Query, bool) { return Query{End: sent + 1, KnownFrom: sent + 1}, true },
 	}
 	x := searching{Reader: r, s: &s, generation: 1}
-	rows, ended, err := r.store.candidates(w.ctx, &x, pastEpoch{w.log.Epoch, 1}, period{0, maxTime})
+	rows, ended, err := r.store.candidates(w.ctx, &x, pastEpoch{name: w.log.Epoch, partitions: 1}, period{0, maxTime})
 	if n := hitTexts(rows); err != nil || ended || n > bound+2*schema.MaxBody || n < bound/2 {
 		t.Errorf("it looks at %d bytes of text, the last of all: %v, error %v", n, ended, err)
 	}

@@ -62,28 +62,56 @@ func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query stri
 			add(` AND (toUnixTimestamp64Milli(time), channel, seq) < (?, ?, ?)`, x.after.Time, x.after.Channel, x.after.Seq)
 		}
 	}
-	here := func(author string) {
-		add(` AND (partition, channel) IN (` + inPairs(len(x.s.Channels)) + `)`)
-		for _, channel := range x.s.Channels {
-			add(``, schema.PartitionOf(channel, e.partitions), channel)
-		}
-		if !x.s.Everyone {
-			add(` AND ("to" = '' OR `+author+` = ? OR "to" = ?)`, x.s.User, x.s.User)
-		}
-		if x.s.Author != "" {
-			add(` AND `+author+` = ?`, x.s.Author)
-		}
-		add(` AND hasAllTokens(`+sql.Words("body")+`, ?)`, x.s.Words.Tokens())
+	found := func(author string) {
+		where, with := x.where(e, author)
+		add(where, with...)
 	}
-	add(`SELECT * EXCEPT (time, ahead) FROM (SELECT *, sum(` + textLength + `) OVER (ORDER BY time DESC, channel DESC, seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS ahead FROM (SELECT * FROM (`)
+	add(`SELECT * EXCEPT (time, ahead) FROM (SELECT *, sum(` + textLength + `) OVER (ORDER BY time DESC, channel DESC, seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS ahead FROM (`)
+	if x.edited {
+		add(`SELECT * FROM (`)
+	}
 	chats()
-	here("user")
-	add(newest+`) UNION ALL SELECT * FROM (`, limit)
-	chats()
-	add(` AND (partition, channel, seq) IN (SELECT partition, channel, target FROM `+s.db.Table(sql.Changes(x.generation))+` WHERE epoch = ? AND action = 'edit'`, e.name)
-	here("author")
-	add(`)`+newest+`)`+newest+`)) WHERE ahead <= ?`+strings.TrimSuffix(newest, ` LIMIT ?`)+fromIndex, limit, limit, bytesOr(x.s.Bytes))
+	found("user")
+	add(newest, limit)
+	if x.edited {
+		add(` UNION ALL `)
+		chats()
+		add(` AND (partition, channel, seq) IN (SELECT partition, channel, target FROM `+s.db.Table(sql.Changes(x.generation))+` WHERE epoch = ? AND action = 'edit'`, e.name)
+		found("author")
+		add(`)`+newest+`)`+newest, limit, limit)
+	}
+	add(`)) WHERE ahead <= ?`+strings.TrimSuffix(newest, ` LIMIT ?`)+fromIndex, bytesOr(x.s.Bytes))
 	return b.String(), args, limit
+}
+
+// where selects, of messages or of edits, those with the words in the channels, which the
+// user may see; author names the column of whose the message is.
+func (x *searching) where(e pastEpoch, author string) (string, []any) {
+	where := ` AND (partition, channel) IN (` + inPairs(len(x.s.Channels)) + `)`
+	var args []any
+	for _, channel := range x.s.Channels {
+		args = append(args, schema.PartitionOf(channel, e.partitions), channel)
+	}
+	if !x.s.Everyone {
+		where += ` AND ("to" = '' OR ` + author + ` = ? OR "to" = ?)`
+		args = append(args, x.s.User, x.s.User)
+	}
+	if x.s.Author != "" {
+		where += ` AND ` + author + ` = ?`
+		args = append(args, x.s.Author)
+	}
+	return where + ` AND hasAllTokens(body, ?)`, append(args, x.s.Words.Tokens())
+}
+
+// anyEdit reports whether an edit of an epoch has the words.
+func (s *store) anyEdit(ctx context.Context, x *searching, e pastEpoch) (is bool, err error) {
+	table := sql.Changes(x.generation)
+	where, args := x.where(e, "author")
+	query := `SELECT count() > 0 FROM (SELECT 1 FROM ` + s.db.Table(table) + ` WHERE epoch = ? AND action = 'edit'` + where + ` LIMIT 1)` + fromIndex
+	err = s.query(ctx, table, func(ctx context.Context) error {
+		return s.db.QueryRow(ctx, query, append([]any{e.name}, args...)...).Scan(&is)
+	})
+	return is, err
 }
 
 // changed are the channels of readings where ClickHouse may have changes of the rows: of

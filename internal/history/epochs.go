@@ -12,6 +12,7 @@ import (
 type pastEpoch struct {
 	name       string
 	partitions int
+	began      int64 // when it was first seen, in milliseconds; 0: not known
 }
 
 // allEpochs are the known epochs, newest first.
@@ -25,7 +26,7 @@ func (s *store) allEpochs(ctx context.Context) ([]pastEpoch, error) {
 	var found []pastEpoch
 	err := s.query(ctx, sql.Epochs, func(ctx context.Context) error {
 		found = nil
-		rows, err := s.db.Query(ctx, `SELECT epoch, any(partitions) FROM `+s.db.Table(sql.Epochs)+` GROUP BY epoch ORDER BY min(first_seen) DESC, epoch DESC`)
+		rows, err := s.db.Query(ctx, `SELECT epoch, any(partitions), toUnixTimestamp64Milli(min(first_seen)) FROM `+s.db.Table(sql.Epochs)+` GROUP BY epoch ORDER BY min(first_seen) DESC, epoch DESC`)
 		if err != nil {
 			return err
 		}
@@ -33,10 +34,11 @@ func (s *store) allEpochs(ctx context.Context) ([]pastEpoch, error) {
 		for rows.Next() {
 			var name string
 			var partitions int32
-			if err := rows.Scan(&name, &partitions); err != nil {
+			var began int64
+			if err := rows.Scan(&name, &partitions, &began); err != nil {
 				return err
 			}
-			found = append(found, pastEpoch{name, int(partitions)})
+			found = append(found, pastEpoch{name, int(partitions), began})
 		}
 		return rows.Err()
 	})

@@ -103,7 +103,7 @@ func (r *Reader) search(ctx context.Context, s *Search) (Hits, error) {
 	}
 	if len(epochs) == 0 || epochs[0].name != r.cfg.Epoch.Epoch {
 		epochs = slices.DeleteFunc(slices.Clone(epochs), func(e pastEpoch) bool { return e.name == r.cfg.Epoch.Epoch })
-		epochs = slices.Insert(epochs, 0, pastEpoch{r.cfg.Epoch.Epoch, r.cfg.Epoch.Partitions})
+		epochs = slices.Insert(epochs, 0, pastEpoch{name: r.cfg.Epoch.Epoch, partitions: r.cfg.Epoch.Partitions})
 	}
 	if s.Before.Epoch != "" {
 		i := slices.IndexFunc(epochs, func(e pastEpoch) bool { return e.name == s.Before.Epoch })
@@ -130,6 +130,7 @@ type searching struct {
 	found      Hits
 	left       int // candidates
 	size       int
+	edited     bool // edits of the epoch have the words
 }
 
 // epoch searches one epoch.
@@ -139,14 +140,17 @@ func (x *searching) epoch(ctx context.Context, e pastEpoch) error {
 		all.to = min(all.to, x.after.Time+1)
 	}
 	newest := time.Now().UnixMilli()
+	var err error
 	if e.name != x.cfg.Epoch.Epoch {
-		var err error
 		if newest, err = x.store.endOf(ctx, x.generation, e.name); err != nil {
 			return err
 		}
 	}
+	if x.edited, err = x.store.anyEdit(ctx, x, e); err != nil {
+		return err
+	}
 	parts := []period{all}
-	if since := min(newest, all.to) - newestFirst.Milliseconds(); since > all.from {
+	if since := min(newest, all.to) - newestFirst.Milliseconds(); since > max(all.from, e.began) {
 		parts = []period{{since, all.to}, {all.from, since}}
 	}
 	for _, p := range parts {

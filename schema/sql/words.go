@@ -16,3 +16,8 @@ func Words(text string) string {
 
 // Words makes Words of this package known to the templates.
 func (t target) Words(text string) string { return Words(text) }
+
+// Tokens is the type of an index of a column's words.
+func (t target) Tokens(column string) string {
+	return `TYPE text(tokenizer = splitByString([' ']), preprocessor = arrayStringConcat(` + Words(column) + `, ' '))`
+}

@@ -1,3 +1,3 @@
 -- Of the edits that were there before, as of the events.
 ALTER TABLE {{.Changes}}{{.OnCluster}}
-    MATERIALIZE INDEX by_words
+    MATERIALIZE INDEX by_tokens

@@ -1,3 +1,3 @@
 -- The same of edits among the changes, which are few beside the events.
 ALTER TABLE {{.Changes}}{{.OnCluster}}
-    ADD INDEX IF NOT EXISTS by_words ({{.Words "body"}}) TYPE text(tokenizer = 'array')
+    ADD INDEX IF NOT EXISTS by_tokens body {{.Tokens "body"}}
