@@ -1,6 +1,6 @@
-//go:build !unix
+//go:build !linux
 
 package embedded
 
-// yield does nothing where processes have no nice value.
+// yield does nothing: elsewhere a nice value is that of the whole process.
 func yield() {}
