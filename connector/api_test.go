@@ -52,8 +52,14 @@ func TestRateOfKey(t *testing.T) {
 	if _, a, text := r.rpc(t, requestFor("broadcast", `{"channels":[`+manyNames(500)+`],"user":"ada","body":"x"}`)); a.Error == nil || a.Error.Code != 1005 {
 		t.Errorf("a broadcast above the rate is answered %.200s", text)
 	}
-	if status, _, text := r.rpc(t, batch); status != http.StatusTooManyRequests || !strings.Contains(text, `"code":1005`) {
-		t.Errorf("above the rate is answered %d %s", status, text)
+	for n := 0; ; n++ { // one a second is allowed again
+		status, _, text := r.rpc(t, batch)
+		if status == http.StatusTooManyRequests && strings.Contains(text, `"code":1005`) {
+			break
+		}
+		if status != http.StatusOK || n == 9 {
+			t.Fatalf("above the rate is answered %d %s", status, text)
+		}
 	}
 	if status, text := r.send(t, http.MethodPost, "/v1/rpc", strings.NewReader(batch), withKey(apiToken(t, nil))); status != http.StatusOK {
 		t.Errorf("another one is answered %d %s", status, text)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 )
 
@@ -145,7 +146,7 @@ func badHeaders() (all []badRequest) {
 
 // statusOf reads the first line of an answer; 0: there is none.
 func statusOf(c net.Conn) (status int) {
-	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 	line, _ := bufio.NewReader(c).ReadString('\n')
 	_, _ = fmt.Sscanf(line, "HTTP/1.%d %d ", new(int), &status)
 	return status

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // awayArchive is of a log whose end nobody tells until told is closed.
@@ -47,13 +47,13 @@ func TestReplyHoldsUpItsOwnChannel(t *testing.T) {
 		}
 	}()
 	defer func() { hangUp(); close(away.told); <-answered }()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if e, ok := log.take(); ok {
+	await.That(t, "it does not wait for replies in other channels", func() bool {
+		e, ok := log.take()
+		if ok {
 			e.done(eventlog.Ack{Offset: 1})
-			return
 		}
-	}
-	t.Error("it waits for replies in other channels")
+		return ok
+	})
 }
 
 // goneArchive is of a log that is away for as long as somebody asks.

@@ -56,7 +56,7 @@ func TestSessionOverTLS(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond) // the socket is full
 		for range 3 {
-			_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_ = ws.SetReadDeadline(time.Now().Add(await.Limit))
 			_, text, err := ws.ReadMessage()
 			if err != nil || !bytes.Contains(text, []byte(`"padding":"`+params["padding"]+`"`)) {
 				t.Fatalf("a push of %d bytes came as %d: %v", size, len(text), err)
@@ -86,7 +86,7 @@ func TestStrangersAtTheTLSPort(t *testing.T) {
 	})
 	for _, request := range []string{"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"} {
 		c := r.raw(request)
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 		text, _ := io.ReadAll(c)
 		if !strings.HasPrefix(string(text), "HTTP/1.0 400") || !strings.Contains(string(text), "HTTPS") {
 			t.Errorf("a plain request is answered %q", text)
@@ -94,7 +94,7 @@ func TestStrangersAtTheTLSPort(t *testing.T) {
 	}
 	for range 50 {
 		c := r.raw("\x03\x00\x00\x13\x0e\xe0 not TLS at all")
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
 			t.Fatal("what is not TLS holds its connection")
 		}
@@ -118,7 +118,7 @@ func TestStrangersAtTheTLSPort(t *testing.T) {
 		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 			t.Error(err)
 		}
-		if status := plaintest.Status(c, 10*time.Second); status != http.StatusOK {
+		if status := plaintest.Status(c); status != http.StatusOK {
 			t.Errorf("over TLS %x the page is answered with %d", version, status)
 		}
 		_ = c.Close()
@@ -157,7 +157,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 		stuck = append(stuck, r.raw("\x16\x03\x01\x02\x00\x01")) // the beginning of a ClientHello
 	}
 	await.That(t, "no more handshakes than plain connections", func() bool { return r.c.server.Plain() <= 20 })
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: certtest.Client(cert)}}
+	client := &http.Client{Timeout: await.Limit, Transport: &http.Transport{TLSClientConfig: certtest.Client(cert)}}
 	defer client.CloseIdleConnections()
 	res, err := client.Get("https://" + r.addr + "/")
 	if err != nil || res.StatusCode != http.StatusOK {
@@ -165,7 +165,7 @@ func TestHandshakesAreBounded(t *testing.T) {
 	}
 	_ = res.Body.Close()
 	for i, c := range stuck {
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
 			t.Fatalf("handshake %d is still under way", i)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/epoch"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -139,7 +140,7 @@ func answerTo(t testing.TB, ws *websocket.Conn, frame string) string {
 	if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
 		t.Fatal(err)
 	}
-	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = ws.SetReadDeadline(time.Now().Add(await.Limit))
 	_, answer, err := ws.ReadMessage()
 	if err != nil {
 		t.Fatalf("%.80s: %v", frame, err)
@@ -148,9 +149,9 @@ func answerTo(t testing.TB, ws *websocket.Conn, frame string) string {
 }
 
 // closeCode reads until the connection ends, and returns the code; 0: it was
-// cut, or lasts longer than that.
-func closeCode(ws *websocket.Conn, within time.Duration) int {
-	_ = ws.SetReadDeadline(time.Now().Add(within))
+// cut, or does not end.
+func closeCode(ws *websocket.Conn) int {
+	_ = ws.SetReadDeadline(time.Now().Add(await.Limit))
 	for {
 		_, _, err := ws.ReadMessage()
 		var closed *websocket.CloseError

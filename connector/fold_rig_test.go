@@ -252,7 +252,7 @@ func (c *client) asks(methods ...string) {
 func (c *client) hears(want ...string) {
 	c.r.t.Helper()
 	for _, w := range want {
-		_ = c.ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.ws.SetReadDeadline(time.Now().Add(await.Limit))
 		_, frame, err := c.ws.ReadMessage()
 		if err != nil || !strings.Contains(string(frame), w) {
 			c.r.t.Fatalf("%s hears %s, %v, want %s", c.user, frame, err, w)
@@ -265,7 +265,7 @@ func (c *client) hearsLater(want string) {
 	c.r.t.Helper()
 	var heard []string
 	for {
-		_ = c.ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.ws.SetReadDeadline(time.Now().Add(await.Limit))
 		_, frame, err := c.ws.ReadMessage()
 		if err != nil {
 			c.r.t.Fatalf("%s hears %s, %v, want %s", c.user, heard, err, want)

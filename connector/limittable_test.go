@@ -10,6 +10,8 @@ import (
 	"github.com/gorilla/websocket"
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // limitCase is a limit at the edge, by what a client does to meet it.
@@ -25,6 +27,14 @@ const (
 	metricUpgrades = "parley.connector.upgrades"
 	metricLimited  = "parley.connector.limited"
 )
+
+// patience is how long it is waited for what a limit brings, or, without one, does not.
+func patience(limited bool) time.Duration {
+	if limited {
+		return await.Limit
+	}
+	return time.Second
+}
 
 // dialed opens WebSockets until one is answered with 503 and a time to come
 // back in.
@@ -44,9 +54,9 @@ func pinged(sessions int) func(*edgeRig) bool {
 	return func(r *edgeRig) (told bool) {
 		for i := range sessions {
 			ws := r.enter("ada")
-			for n := range 15 {
-				answer := answerTo(r.t, ws, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, 15*i+n))
-				told = told || strings.Contains(answer, `"code":1005`) && strings.Contains(answer, `"retry":`)
+			for n := 0; n < 100 && !told; n++ {
+				answer := answerTo(r.t, ws, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, 100*i+n))
+				told = strings.Contains(answer, `"code":1005`) && strings.Contains(answer, `"retry":`)
 			}
 		}
 		return told
@@ -55,14 +65,14 @@ func pinged(sessions int) func(*edgeRig) bool {
 
 var limitCases = map[string]limitCase{
 	"connections of an address": {func(c *Config, n int) { c.Edge.AddressConnections = n }, 2, dialed(4), metricUpgrades, "address"},
-	"connections":               {func(c *Config, n int) { c.MaxConnections = n }, 2, dialed(4), metricUpgrades, "full"},
+	"connections":               {func(c *Config, n int) { c.MaxConnections = n }, 2, dialed(20), metricUpgrades, "full"},
 	"upgrades a second":         {func(c *Config, n int) { c.Edge.Upgrades = n }, 2, dialed(20), metricUpgrades, "rate"},
-	"connections before hello":  {func(c *Config, n int) { c.Edge.BeforeHello = n }, 2, dialed(4), metricUpgrades, "hello"},
+	"connections before hello":  {func(c *Config, n int) { c.Edge.BeforeHello = n }, 2, dialed(20), metricUpgrades, "hello"},
 	"connections of a user": {func(c *Config, n int) { c.Edge.UserConnections = n }, 1, func(r *edgeRig) bool {
 		r.enter("ada")
 		ws := r.open()
 		r.sayHello(ws, "ada")
-		_ = ws.SetReadDeadline(time.Now().Add(time.Second))
+		_ = ws.SetReadDeadline(time.Now().Add(await.Limit))
 		_, _, err := ws.ReadMessage()
 		return websocket.IsCloseError(err, 3014, 3504)
 	}, metricLimited, "user_connections"},
@@ -77,14 +87,14 @@ var limitCases = map[string]limitCase{
 			}
 		}
 		answerTo(r.t, ws, `{"jsonrpc":"2.0","id":7,"method":"ping"}`)
-		return time.Since(begun) > 2*time.Second
+		return r.c.cfg.Edge.ReadRate > 0 && time.Since(begun) > 2*time.Second
 	}, metricLimited, "bytes"},
 	"connections that are not WebSockets": {func(c *Config, n int) { c.Edge.Plain = n }, 3, func(r *edgeRig) bool {
 		first := r.raw("GET / HTTP/1.1\r\n")
 		for range 6 {
 			r.raw("GET / HTTP/1.1\r\n")
 		}
-		_ = first.SetReadDeadline(time.Now().Add(time.Second))
+		_ = first.SetReadDeadline(time.Now().Add(patience(r.c.cfg.Edge.Plain > 0)))
 		_, err := first.Read(make([]byte, 1))
 		return err != nil && !isTimeout(err)
 	}, metricLimited, "plain"},
@@ -99,13 +109,12 @@ var limitCases = map[string]limitCase{
 				s.front.Push("event", frame)
 			}
 		}
-		for range 100 { // the sockets take a while to be full
+		for end := time.Now().Add(patience(r.c.cfg.MaxQueued < anyNumber)); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			for _, s := range all {
 				if connOf(s).ClosedWith() == 3008 {
 					return true
 				}
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
 		return false
 	}, "parley.connector.shed", ""},
@@ -132,8 +141,11 @@ func TestEachLimitIsToldAndCounted(t *testing.T) {
 				if told := c.meet(r); told != on {
 					t.Errorf("the client is told: %v", told)
 				}
-				if counted := countOf(t, reader, c.metric, c.label); (counted > 0) != on {
-					t.Errorf("%s %s counts %d", c.metric, c.label, counted)
+				counted := func() bool { return countOf(t, reader, c.metric, c.label) > 0 }
+				if on {
+					await.That(t, c.metric+" "+c.label+" counts it", counted)
+				} else if counted() {
+					t.Errorf("%s %s counts", c.metric, c.label)
 				}
 			})
 		}

@@ -27,7 +27,7 @@ func TestFloodOfRequests(t *testing.T) {
 		}
 	}()
 	begun, answers, refused := time.Now(), 0, 0
-	_ = ws.SetReadDeadline(begun.Add(30 * time.Second))
+	_ = ws.SetReadDeadline(begun.Add(await.Limit))
 	for {
 		_, answer, err := ws.ReadMessage()
 		if websocket.IsCloseError(err, rpc.CloseMisuse) {
@@ -93,7 +93,7 @@ func TestFloodOfSessions(t *testing.T) {
 			}
 		}()
 		go func() {
-			if closeCode(ws, 30*time.Second) == rpc.CloseMisuse {
+			if closeCode(ws) == rpc.CloseMisuse {
 				misuse <- struct{}{}
 			}
 		}()
@@ -101,7 +101,7 @@ func TestFloodOfSessions(t *testing.T) {
 	other := r.enter("bob")
 	select {
 	case <-misuse:
-	case <-time.After(30 * time.Second):
+	case <-time.After(await.Limit):
 		t.Errorf("%d sessions at %d requests a second are served for ever, at %d for all of them", sessions, each, 20)
 	}
 	if answer := answerTo(t, other, `{"jsonrpc":"2.0","id":7,"method":"ping"}`); !strings.Contains(answer, `"result"`) {
@@ -119,9 +119,8 @@ func TestFloodBeforeHello(t *testing.T) {
 		for ws.WriteMessage(websocket.TextMessage, ping) == nil {
 		}
 	}()
-	begun := time.Now()
-	if code := closeCode(ws, helloTimeout); code != rpc.CloseMisuse || time.Since(begun) > helloTimeout-time.Second {
-		t.Errorf("a flood before hello is closed with %d after %v", code, time.Since(begun))
+	if code := closeCode(ws); code != rpc.CloseMisuse {
+		t.Errorf("a flood before hello is closed with %d", code)
 	}
 }
 
@@ -147,7 +146,10 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 		}
 	}()
 	defer ws.Close()
-	answers := 0
+	if _, _, err := ws.ReadMessage(); err != nil {
+		t.Fatal(err)
+	}
+	answers := 1
 	_ = ws.SetReadDeadline(time.Now().Add(2 * time.Second))
 	for {
 		if _, _, err := ws.ReadMessage(); err != nil {
@@ -155,7 +157,7 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 		}
 		answers++
 	}
-	if answers == 0 || answers > 40+20*10 {
+	if answers > 40+20*10 {
 		t.Errorf("%d requests are answered in 2 s, at 20 a second and 40 at once", answers)
 	}
 }

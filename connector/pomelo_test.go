@@ -105,7 +105,7 @@ func TestBadPomeloUpgrades(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := plaintest.Send(t, "", addr, of.request)
-			if status := plaintest.Status(c, 10*time.Second); status != of.status {
+			if status := plaintest.Status(c); status != of.status {
 				t.Errorf("it is answered with %d, want %d", status, of.status)
 			}
 			_ = c.Close()
@@ -125,7 +125,7 @@ func TestPomeloConnectionsWithoutAByte(t *testing.T) {
 			}
 			await.That(t, "no more than the limit", func() bool { n := r.c.pomelo.server.Plain(); return 0 < n && n <= 20 })
 			c := plaintest.Send(t, "", addr, "")
-			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+			_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 			if _, err := c.Read(make([]byte, 1)); isTimeout(err) {
 				t.Error("one that sends nothing stays")
 			}
@@ -148,11 +148,11 @@ func TestPomeloOverTLS(t *testing.T) {
 	if _, err := page.Write([]byte("GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	if status := plaintest.Status(page, 10*time.Second); status != http.StatusForbidden { // its page is https alone
+	if status := plaintest.Status(page); status != http.StatusForbidden { // its page is https alone
 		t.Errorf("a page that came without TLS is answered with %d", status)
 	}
 	stranger := plaintest.Send(t, "", addr, pomelotest.Greeting(""))
-	_ = stranger.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = stranger.SetReadDeadline(time.Now().Add(await.Limit))
 	if _, err := io.Copy(io.Discard, stranger); isTimeout(err) {
 		t.Error("a connection without TLS stays")
 	}

@@ -47,7 +47,7 @@ func TestKicked(t *testing.T) {
 			r.published("the chat").done(eventlog.Ack{Offset: r.offset + 1}) // the kick is at r.offset
 			eve.hears(`"id":11,"result":{"id"`)
 			eve.asks("history")
-			await.That(t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+			await.That(t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > waitBytes })
 			r.kicks("eve")
 			eve.hears(`"sanctioned"`, `"left"`, isOut, `"id":12,"error":{"code":1008`)
 		},

@@ -30,7 +30,7 @@ type rightsRig struct {
 
 func newRightsRig(t *testing.T, file *GrantsFile, store archive) *rightsRig {
 	t.Helper()
-	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Grants, cfg.HistoryTime = file, time.Second })
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Grants = file })
 	r.inc.events.producer, r.inc.past.archive = openLog{}, store
 	ws := r.open()
 	answerTo(t, ws, helloWith(rigToken(t, "eve", jwt.MapClaims{"parley": map[string]any{}})))
@@ -121,7 +121,7 @@ func TestSecondJoinOfOneWhoIsPutOut(t *testing.T) {
 		t.Run(fmt.Sprint("regained ", regained), func(t *testing.T) {
 			t.Parallel()
 			file, rewrite := grantsFileOf(t, strings.Replace(grantsBoth, `"join"`, `"*"`, 1))
-			store := &slowArchive{}
+			store := &heldArchive{gate: make(chan struct{})}
 			r := newRightsRig(t, file, store)
 			r.s.keep(time.Now())
 			if err := r.ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":2,"method":"join","params":{"channel":"room"}}`)); err != nil {
@@ -133,6 +133,7 @@ func TestSecondJoinOfOneWhoIsPutOut(t *testing.T) {
 			if regained {
 				rewrite(grantsBoth)
 			}
+			close(store.gate)
 			for _, want := range []string{`"removed"`, `"id":2,"error":{"code":1002`} {
 				if _, frame, err := r.ws.ReadMessage(); err != nil || !strings.Contains(string(frame), want) {
 					t.Errorf("it gets %s, %v, want %s", frame, err, want)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/history"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -77,14 +78,10 @@ func TestFloodOfHistoryHoldsUpItsOwnUser(t *testing.T) {
 			v.ask(ws, ask)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); store.reading.Load() < readsOfUser; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d reads are under way", store.reading.Load())
-		}
-	}
+	await.That(t, "the user has all reads it may have", func() bool { return store.reading.Load() >= readsOfUser })
 	ada, _ := v.enter("ada", ch)
 	v.ask(ada, ask)
-	_ = ada.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = ada.SetReadDeadline(time.Now().Add(await.Limit))
 	_, answer, err := ada.ReadMessage()
 	if err != nil || !strings.Contains(string(answer), `"body":"hi"`) {
 		t.Errorf("meanwhile another user gets %s, %v", answer, err)
@@ -92,11 +89,7 @@ func TestFloodOfHistoryHoldsUpItsOwnUser(t *testing.T) {
 	if n := store.reading.Load(); n > readsOfUser {
 		t.Errorf("%d reads of one user are under way", n)
 	}
-	for deadline := time.Now().Add(20 * time.Second); said.lines() == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing is logged of it")
-		}
-	}
+	await.That(t, "it is logged", func() bool { return said.lines() > 0 })
 	time.Sleep(300 * time.Millisecond)
 	if n := said.lines(); n > 1 || strings.Contains(said.String(), "secret-plans") {
 		t.Errorf("%d lines:\n%s", n, said)

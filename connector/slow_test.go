@@ -43,7 +43,7 @@ func slowRig(t *testing.T, allow ...string) (*foldRig, *client) {
 // long.
 func (c *client) isTooSoon(wait time.Duration) {
 	c.r.t.Helper()
-	_ = c.ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.ws.SetReadDeadline(time.Now().Add(await.Limit))
 	_, frame, err := c.ws.ReadMessage()
 	found := retryOf.FindSubmatch(frame)
 	if found == nil {

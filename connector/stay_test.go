@@ -22,7 +22,7 @@ func TestNothingIsReadForWhoIsOut(t *testing.T) {
 	r.published("the chat").done(eventlog.Ack{Offset: r.offset + 1})
 	eve.hears(`"result":{"id"`)
 	eve.sends(`{"jsonrpc":"2.0","id":50,"method":"history","params":{"channel":"a","limit":1}}`)
-	await.That(t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+	await.That(t, "the history waits", func() bool { return r.inc.shared.Requests.Used() > waitBytes })
 	r.moderates(&schema.Sanction{User: "eve", Action: schema.Sanction_ACTION_BAN})
 	eve.hears(`"sanctioned"`, `"left"`, isOut)
 	r.says("secret")
@@ -48,7 +48,12 @@ func TestRetryOfAChangeBeforeAMute(t *testing.T) {
 			eve := r.enters("eve")
 			eve.joins()
 			eve.sends(fmt.Sprintf(`{"jsonrpc":"2.0","id":50,"method":"edit","params":{"channel":"a","seq":%d,"body":"x","id":"e","retry":true}}`, r.offset+1))
-			await.That(t, "the edit waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+			await.That(t, "the edit waits", func() bool {
+				ch := r.inc.channels.get("a")
+				ch.Lock()
+				defer ch.Unlock()
+				return len(ch.aims) == 1
+			})
 			r.moderates(&schema.Sanction{User: "eve", Action: schema.Sanction_ACTION_MUTE})
 			eve.hears(`"sanctioned"`)
 			r.elsewhere(&schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{Channel: "a", User: "eve", Id: "1", Body: "1"}}})
@@ -94,7 +99,7 @@ func TestRetryOfWhatHasNotPassed(t *testing.T) {
 			first := r.offset
 			r.inc.past.archive = lateArchive{r.archive, first}
 			eve.sends(`{"jsonrpc":"2.0","id":50,"method":"chat","params":{"channel":"a","body":"hi","id":"m","retry":true}}`)
-			await.That(t, "the retry waits", func() bool { return r.inc.shared.Requests.Used() > 0 })
+			await.That(t, "the retry waits", func() bool { return r.inc.shared.Requests.Used() > callBytes+2 }) // of its id
 			r.elsewhere(&schema.Event{Kind: &schema.Event_Chat{Chat: &schema.Chat{Channel: "a", User: "eve", Id: "m", Body: "hi"}}})
 			eve.hearsLater(fmt.Sprintf(`"id":50,"result":{"id":"m","seq":%d`, first))
 		})

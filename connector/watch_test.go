@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/testing/await"
@@ -23,7 +22,7 @@ func (r *foldRig) watches() *watching {
 	w := &watching{r: r, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 		defer cancel()
 		w.ch, w.release, w.err = r.inc.watchChannel(ctx, "a")
 	}()

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // publisher is a server of a key set.
@@ -127,8 +129,8 @@ func (f *follow) has(t *testing.T) {
 	t.Helper()
 	select {
 	case <-f.remote.First():
-	case <-time.After(20 * time.Second):
-		t.Fatal("no keys in 20 s")
+	case <-time.After(await.Limit):
+		t.Fatal("no keys")
 	}
 }
 
@@ -335,9 +337,7 @@ func TestManyUnknownKids(t *testing.T) {
 			}
 		})
 	}
-	for p.asked.Load() < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	await.That(t, "the keys are asked for again", func() bool { return p.asked.Load() == 2 })
 	close(release)
 	all.Wait()
 	if n := p.asked.Load(); n != 2 {
@@ -384,9 +384,7 @@ func TestEndWhileFetching(t *testing.T) {
 	p, a := newPublisher(t, false), newSigner(t, "a")
 	p.answers(badAnswers["slow"].answer)
 	f := newFollow(t, newRemote(t, p.URL))
-	for p.asked.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	await.That(t, "the keys are asked for", func() bool { return p.asked.Load() > 0 })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := f.Verify(ctx, a.token(t)); !errors.Is(err, ErrLater) {

@@ -206,9 +206,10 @@ func TestSilence(t *testing.T) {
 	t.Parallel()
 	never := func(time.Time) bool { return false }
 	onBoth(t, func(t *testing.T, r *rig, framed bool) {
+		begun := time.Now()
 		r.dial(framed).Send(pomelotest.Package(3, ""))
 		conn := <-r.conns
-		conn.Probe(time.Now().Add(handshakeTimeout-time.Second), time.Hour, time.Hour, never)
+		conn.Probe(begun.Add(handshakeTimeout-time.Second), time.Hour, time.Hour, never)
 		if conn.Closing() {
 			t.Error("closed before the time for the handshake is over")
 		}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -158,9 +159,7 @@ func TestQuestionsAreBounded(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	first := asked(ctx, concurrent, nil)
-	for deadline := time.Now().Add(time.Minute); now.Load() < concurrent && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
+	await.That(t, "all turns are taken", func() bool { return now.Load() == concurrent })
 	const more = 50
 	impatient, enough := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer enough()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -45,7 +46,7 @@ func TestFlushersLoseNothingOnAFullSocket(t *testing.T) {
 		}
 		var counts [senders]int
 		for got, bite := 0, make([]byte, 3000); got < total; {
-			_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
+			_ = client.SetReadDeadline(time.Now().Add(await.Limit))
 			n, err := client.Read(bite)
 			if err != nil {
 				t.Fatalf("after %d of %d bytes: %v", got, total, err)
@@ -77,7 +78,7 @@ func TestFlushersKeepTheOrder(t *testing.T) {
 			c.Send(frame)
 		}
 		got := make([]byte, len(want))
-		_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = client.SetReadDeadline(time.Now().Add(await.Limit))
 		if n, err := io.ReadFull(client, got); err != nil {
 			t.Fatalf("after %d of %d bytes: %v", n, len(want), err)
 		}
@@ -124,18 +125,14 @@ func TestFlushersGiveUpWhatIsCut(t *testing.T) {
 func TestSlowClientThatReadsIsNotStuck(t *testing.T) {
 	onEachLine(t, func(t *testing.T, client net.Conn, c *Conn) {
 		c.Send(make([]byte, 4<<20))
-		for c.stuck(time.Now().Add(-time.Hour)) || !c.stuck(time.Now().Add(2*WriteTimeout)) {
-			time.Sleep(time.Millisecond) // until the write is under way
-		}
+		await.That(t, "the write is under way", func() bool {
+			return !c.stuck(time.Now().Add(-time.Hour)) && c.stuck(time.Now().Add(2*WriteTimeout))
+		})
 		begun := time.Now()
 		if _, err := io.CopyN(io.Discard, client, 1<<20); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := begun.Add(10 * time.Second); c.stuck(begun.Add(WriteTimeout)); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatal("it counts as stuck, and has taken a megabyte since")
-			}
-		}
+		await.That(t, "it does not count as stuck: it has taken a megabyte since", func() bool { return !c.stuck(begun.Add(WriteTimeout)) })
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/wstest"
 )
 
@@ -48,11 +49,7 @@ func TestAPongWaitsForTheRequestBeforeIt(t *testing.T) {
 		t.Fatal("closed although the pong waits to be read")
 	}
 	close(handled)
-	for deadline := time.Now().Add(20 * time.Second); !c.ponged.Load(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the pong was not read")
-		}
-	}
+	await.That(t, "the pong is read", c.ponged.Load)
 	probe(2 * patience) // which takes note of it
 	probe(2 * every)    // and pings again
 	if probe(2 * patience); !c.Closing() {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // open serves everything, and has no place for a WebSocket.
@@ -49,7 +51,7 @@ func TestUnreadPage(t *testing.T) {
 		if err == nil {
 			t.Error("64 MiB were written to a client that reads nothing")
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(await.Limit):
 		t.Fatal("the page is still being written")
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/roles"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/webhook"
 	"github.com/parley-chat/parley/schema"
@@ -60,7 +61,7 @@ var secret = []byte("0123456789abcdef0123456789abcdef")
 func configOf(addr, url string) Config {
 	return Config{
 		Base:     roles.Base{Kafka: eventlog.Config{Brokers: []string{addr}}},
-		Receiver: webhook.Receiver{URL: url, Secrets: [][]byte{[]byte("another secret, of 30 bytes or so"), secret}, Timeout: 2 * time.Second},
+		Receiver: webhook.Receiver{URL: url, Secrets: [][]byte{[]byte("another secret, of 30 bytes or so"), secret}, Timeout: await.Limit},
 		From:     From{beginning: true},
 	}
 }

@@ -118,7 +118,7 @@ func TestGiveUp(t *testing.T) {
 	r, p := newRig(t), newProgram(t, false)
 	asked := refuses(p, "poison", http.StatusInternalServerError)
 	r.append(0, chat("c", "ann", "poison"))
-	r.start(p.URL, func(c *Config) { c.GiveUp = 200 * time.Millisecond })
+	r.start(p.URL, func(c *Config) { c.GiveUp = 2 * time.Second })
 	await.That(t, "it is refused", func() bool { return asked.Load() > 0 })
 	r.append(0, chat("c", "ann", "after"))
 	r.gets(p, 0, "chat c ann after")

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestOneAddressKeepsNobodyOut(t *testing.T) {
 	const most = 50
 	crowded := 0
 	server := plain.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the page") }),
-		plain.Bounds{Head: 20 * time.Second, HeadBytes: 16 << 10, Connections: most, OnCrowded: func() { crowded++ }})
+		plain.Bounds{Head: time.Minute, HeadBytes: 16 << 10, Connections: most, OnCrowded: func() { crowded++ }})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func TestOneAddressKeepsNobodyOut(t *testing.T) {
 		if _, err := c.Write([]byte("Host: localhost\r\n\r\n")); err != nil {
 			t.Fatal(err)
 		}
-		if status := plaintest.Status(c, 10*time.Second); status != http.StatusOK {
+		if status := plaintest.Status(c); status != http.StatusOK {
 			t.Errorf("request %d is answered with %d while another address opens connections", i, status)
 		}
 	}
@@ -74,6 +75,12 @@ func TestRequestsAtWorkStay(t *testing.T) {
 		}
 		fmt.Fprint(w, "done")
 	}), plain.Bounds{Head: time.Minute, Idle: time.Minute, HeadBytes: 16 << 10, Connections: most})
+	turned, answered := server.ConnState, new(atomic.Int64)
+	server.ConnState = func(c net.Conn, state http.ConnState) {
+		if turned(c, state); state == http.StateIdle {
+			answered.Add(1)
+		}
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -89,9 +96,10 @@ func TestRequestsAtWorkStay(t *testing.T) {
 	half := plaintest.Send(t, "", at, "GET /")
 	await.That(t, "two connections are there", func() bool { return server.Count() == 2 })
 	idle := get("/")
-	if status := plaintest.Status(idle, time.Minute); status != http.StatusOK {
+	if status := plaintest.Status(idle); status != http.StatusOK {
 		t.Fatalf("a request is answered with %d", status)
 	}
+	await.That(t, "it counts as idle", func() bool { return answered.Load() == 1 })
 	for range 2 { // the idle one makes room, which is younger than half a request
 		works = append(works, get("/work"))
 		<-begun
@@ -100,7 +108,7 @@ func TestRequestsAtWorkStay(t *testing.T) {
 	if _, err := half.Write([]byte(" HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	if status := plaintest.Status(half, time.Minute); status != http.StatusOK {
+	if status := plaintest.Status(half); status != http.StatusOK {
 		t.Errorf("half a request, where another connection is idle, is answered with %d", status)
 	}
 	works = append(works, get("/work"))
@@ -109,11 +117,11 @@ func TestRequestsAtWorkStay(t *testing.T) {
 	isCut(t, "a connection beyond those at work", get("/"))
 	close(free)
 	for i, c := range works {
-		if status := plaintest.Status(c, time.Minute); status != http.StatusOK {
+		if status := plaintest.Status(c); status != http.StatusOK {
 			t.Errorf("request %d at work is answered with %d", i, status)
 		}
 	}
-	await.That(t, "there is room again", func() bool { return plaintest.Status(get("/"), time.Minute) == http.StatusOK })
+	await.That(t, "there is room again", func() bool { return plaintest.Status(get("/")) == http.StatusOK })
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parley-chat/parley/internal/telemetry"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/inuse"
 	"github.com/parley-chat/parley/internal/tracing"
 )
@@ -27,7 +29,7 @@ func TestCollectorAway(t *testing.T) {
 	for range 3 {
 		tracing.New(tell.Tracers(), "test").Request("chat").End(nil)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 	defer cancel()
 	began := time.Now()
 	tell.Shutdown(ctx)
@@ -96,34 +98,22 @@ func TestQueueOfSpansIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	tracer := tracing.New(tell.Tracers(), "test")
-	await := func(want ...string) {
+	counts := func(want ...string) {
 		t.Helper()
-		var page string
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			page = metrics(tell)
-			missing := 0
-			for _, line := range want {
-				if !strings.Contains(page, line+"\n") {
-					missing++
-				}
-			}
-			if missing == 0 {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("want %q in\n%s", want, page)
-			}
-		}
+		await.That(t, strings.Join(want, " and "), func() bool {
+			page := metrics(tell)
+			return !slices.ContainsFunc(want, func(line string) bool { return !strings.Contains(page, line+"\n") })
+		})
 	}
-	await(`parley_telemetry_spans_total{result="dropped"} 0`)
+	counts(`parley_telemetry_spans_total{result="dropped"} 0`)
 	for range 100 {
 		tracer.Request("chat").End(nil)
 	}
-	await(`parley_telemetry_spans_total{result="dropped"} 90`, `parley_telemetry_spans_total{result="exported"} 0`)
+	counts(`parley_telemetry_spans_total{result="dropped"} 90`, `parley_telemetry_spans_total{result="exported"} 0`)
 	release()
-	await(`parley_telemetry_spans_total{result="exported"} 10`, `parley_telemetry_spans_total{result="failed"} 0`)
+	counts(`parley_telemetry_spans_total{result="exported"} 10`, `parley_telemetry_spans_total{result="failed"} 0`)
 	tracer.Request("chat").End(nil) // there is room again
-	await(`parley_telemetry_spans_total{result="exported"} 11`, `parley_telemetry_spans_total{result="dropped"} 90`)
+	counts(`parley_telemetry_spans_total{result="exported"} 11`, `parley_telemetry_spans_total{result="dropped"} 90`)
 	stop(t, tell)
 	if text := out.String(); strings.Count(text, "the queue is full, see OTEL_BSP_MAX_QUEUE_SIZE") != 1 {
 		t.Errorf("it says:\n%s", text)

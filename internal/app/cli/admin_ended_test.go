@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/telemetry"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // A command whose health can not be asked for any more ends, with an error:
@@ -29,7 +30,7 @@ func TestCommandEndsWithItsAdminListener(t *testing.T) {
 	}
 	select {
 	case <-alive.Done():
-	case <-time.After(10 * time.Second):
+	case <-time.After(await.Limit):
 		t.Error("what runs beside it goes on")
 	}
 	if err := a.stop(); err == nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/plaintest"
 )
 
@@ -34,12 +35,12 @@ func TestAdminOnLoopbackAnswersToLocalNames(t *testing.T) {
 		at: 200, "localhost": 200, "LocalHost.:9464": 200, "127.8.8.8": 200, "[::1]:9464": 200, "[::ffff:127.0.0.1]": 200,
 		"evil.example": 403, "evil.example:9464": 403, "localhost.evil.example": 403, "192.0.2.1:9464": 403, "127.0.0.1.evil.example": 403, "": 403,
 	} {
-		if status := plaintest.Status(plaintest.Send(t, "", at, get(host)), 10*time.Second); status != want {
+		if status := plaintest.Status(plaintest.Send(t, "", at, get(host))); status != want {
 			t.Errorf("Host %q is answered with %d, want %d", host, status, want)
 		}
 	}
 	beyond := adminOf(t, "0.0.0.0:0")
-	if status := plaintest.Status(plaintest.Send(t, "", beyond, get("parley-0.example:9464")), 10*time.Second); status != 200 {
+	if status := plaintest.Status(plaintest.Send(t, "", beyond, get("parley-0.example:9464"))); status != 200 {
 		t.Errorf("beyond loopback, a name of one's own is answered with %d", status)
 	}
 }
@@ -50,13 +51,13 @@ func TestAdminOnLoopbackAnswersToLocalNames(t *testing.T) {
 func TestAdminIsBounded(t *testing.T) {
 	t.Parallel()
 	at := adminOf(t, "127.0.0.1:0")
-	if status := plaintest.Status(plaintest.Send(t, "", at, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "+strings.Repeat("x", 16<<10)+"\r\n\r\n"), 10*time.Second); status != http.StatusRequestHeaderFieldsTooLarge {
+	if status := plaintest.Status(plaintest.Send(t, "", at, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: "+strings.Repeat("x", 16<<10)+"\r\n\r\n")); status != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a head of 16 KiB is answered with %d", status)
 	}
 	var held []net.Conn
 	for range 65 {
 		c := plaintest.Send(t, "", at, get("localhost"))
-		if status := plaintest.Status(c, 10*time.Second); status != 200 {
+		if status := plaintest.Status(c); status != 200 {
 			t.Fatalf("a request is answered with %d", status)
 		}
 		held = append(held, c)
@@ -66,7 +67,7 @@ func TestAdminIsBounded(t *testing.T) {
 		_, err := io.Copy(io.Discard, c)
 		return err == nil
 	}
-	if !isCut(held[0], 10*time.Second) {
+	if !isCut(held[0], await.Limit) {
 		t.Error("the oldest of 65 connections stays")
 	}
 	if isCut(held[64], 100*time.Millisecond) {
@@ -74,7 +75,7 @@ func TestAdminIsBounded(t *testing.T) {
 	}
 	// A body that is announced and never comes ends with the request's time.
 	slow := plaintest.Send(t, "", at, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
-	if !isCut(slow, 25*time.Second) {
+	if !isCut(slow, await.Limit) {
 		t.Error("a request without an end is waited for")
 	}
 }

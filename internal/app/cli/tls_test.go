@@ -67,7 +67,7 @@ func TestUpOverTLS(t *testing.T) {
 	listen := p.find(`(?m)^  chat +https://(\S+)$`)
 	p.find(`parley starts" clients="open to this machine, over TLS"`)
 	dial := func(trusted certtest.Certificate) (*websocket.Conn, error) {
-		dialer := websocket.Dialer{TLSClientConfig: certtest.Client(trusted), HandshakeTimeout: 10 * time.Second}
+		dialer := websocket.Dialer{TLSClientConfig: certtest.Client(trusted), HandshakeTimeout: await.Limit}
 		ws, res, err := dialer.Dial("wss://"+listen+"/ws", http.Header{"Origin": {"https://" + listen}})
 		if res != nil {
 			_ = res.Body.Close()
@@ -80,7 +80,7 @@ func TestUpOverTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		for {
-			_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+			_ = ws.SetReadDeadline(time.Now().Add(await.Limit))
 			_, answer, err := ws.ReadMessage()
 			if err != nil {
 				t.Fatalf("%s: %v", frame, err)

@@ -86,7 +86,7 @@ func TestStackThatCannotStartLeavesNothing(t *testing.T) {
 		listen + " is in use": {Listen: listen, DataDir: dir},
 		"is of version 7":     {Listen: "127.0.0.1:0", DataDir: newer},
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		_, err := stack.Start(ctx, cfg)
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // Send opens a connection to an address, from an address of this machine or ""
@@ -30,9 +32,9 @@ func Send(t testing.TB, from, to, text string) net.Conn {
 	return c
 }
 
-// Status reads an answer's status; 0: none in that time.
-func Status(c net.Conn, within time.Duration) int {
-	_ = c.SetReadDeadline(time.Now().Add(within))
+// Status waits for an answer and reads its status; 0: there is none.
+func Status(c net.Conn) int {
+	_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		return 0

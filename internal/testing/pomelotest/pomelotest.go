@@ -12,11 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/wstest"
 )
-
-// patience is how long an answer may take.
-const patience = 10 * time.Second
 
 // Kinds of packages.
 const (
@@ -105,7 +103,7 @@ func (c *Client) Next() string {
 	if c.framed {
 		return c.nextFrame()
 	}
-	_ = c.SetReadDeadline(time.Now().Add(patience))
+	_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 	var head [4]byte
 	_, err := io.ReadFull(c, head[:])
 	body := make([]byte, int(head[1])<<16|int(head[2])<<8|int(head[3]))

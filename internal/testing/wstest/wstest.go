@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // Opcodes and bits of RFC 6455, section 5.2.
@@ -20,9 +22,6 @@ const (
 	Pong  = 0xA
 	Final = 0x80
 )
-
-// patience is how long an answer may take.
-const patience = 10 * time.Second
 
 // Frame is a frame of a client, masked with zeros, so that its payload can be
 // read. length is what its head says.
@@ -49,7 +48,7 @@ func Upgrade(t testing.TB, c net.Conn) {
 	}
 	answer := make([]byte, 0, 256)
 	for b := make([]byte, 1); !strings.HasSuffix(string(answer), "\r\n\r\n"); answer = append(answer, b[0]) {
-		_ = c.SetReadDeadline(time.Now().Add(patience))
+		_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 		if _, err := c.Read(b); err != nil {
 			t.Fatalf("the upgrade is answered %q: %v", answer, err)
 		}
@@ -64,7 +63,7 @@ type Got struct {
 
 // Read reads a frame of a server; io.EOF when the connection is over.
 func Read(c net.Conn) (Got, error) {
-	_ = c.SetReadDeadline(time.Now().Add(patience))
+	_ = c.SetReadDeadline(time.Now().Add(await.Limit))
 	var head [2]byte
 	if _, err := io.ReadFull(c, head[:]); err != nil {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
