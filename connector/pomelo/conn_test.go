@@ -135,6 +135,7 @@ func TestHeartbeatsAreAnsweredNowAndThen(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, r *rig, framed bool) {
 		c := r.work(framed)
+		begun := time.Now()
 		for range 100 {
 			c.Send(pomelotest.Package(3, ""))
 		}
@@ -143,8 +144,9 @@ func TestHeartbeatsAreAnsweredNowAndThen(t *testing.T) {
 		for c.Next() == "3" {
 			answers++
 		}
-		if answers < heartbeatRate || answers > 3*heartbeatRate {
-			t.Errorf("100 heartbeats are answered with %d", answers)
+		took := time.Since(begun).Seconds()
+		if answers < heartbeatRate || float64(answers) > heartbeatRate*(took+2) {
+			t.Errorf("100 heartbeats are answered with %d in %.1f s", answers, took)
 		}
 	})
 }

@@ -5,12 +5,12 @@ import (
 	"log/slog"
 	"math"
 	"testing"
-	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/eventlog/admin"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -95,11 +95,7 @@ func while(t *testing.T, watch func(context.Context), ready func() bool, check f
 	done := make(chan struct{})
 	go func() { defer close(done); watch(ctx) }()
 	defer func() { cancel(); <-done }()
-	for deadline := time.Now().Add(30 * time.Second); !ready(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing is found")
-		}
-	}
+	await.That(t, "something is found", ready)
 	check()
 }
 

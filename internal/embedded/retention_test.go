@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -94,11 +96,7 @@ func TestPushesAreRetained(t *testing.T) {
 		return bytes
 	}
 	const most = retained + 2*segment
-	for deadline := time.Now().Add(20 * time.Second); onDisk() > most; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d bytes are on disk, at most %d are to be", onDisk(), most)
-		}
-	}
+	await.That(t, fmt.Sprint(most, " bytes are on disk at most"), func() bool { return onDisk() <= most })
 	if n := onDisk(); n < retained/2 {
 		t.Errorf("%d bytes are on disk of the %d that are to be kept", n, retained)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/certtest"
 )
 
@@ -38,6 +39,11 @@ func (s *safeBuffer) String() string {
 func opened(t *testing.T, cert, key string) (*Served, *safeBuffer) {
 	t.Helper()
 	out := new(safeBuffer)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(out)
+		}
+	})
 	s, err := OpenServed(cert, key, slog.New(slog.NewTextHandler(out, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -115,25 +121,21 @@ func TestServedFollowsItsFiles(t *testing.T) {
 		}
 	}
 	cert, key := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
-	s, out := opened(t, cert, key)
+	s, _ := opened(t, cert, key)
 	s.every = 5 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	var following sync.WaitGroup
 	following.Go(func() { s.Follow(ctx) })
 	defer following.Wait()
 	defer cancel()
-	await := func(what string, c certtest.Certificate) {
+	serves := func(what string, c certtest.Certificate) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); shows(t, s) != c.Leaf.SerialNumber.String(); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: it is not served: %s", what, out)
-			}
-		}
+		await.That(t, "it is served "+what, func() bool { return shows(t, s) == c.Leaf.SerialNumber.String() })
 	}
-	await("at the start", first)
+	serves("at the start", first)
 	second := certtest.New(t, 90*days)
 	mounted(second, "..2")
-	await("by its links", second)
+	serves("by its links", second)
 	third := certtest.New(t, 90*days)
 	renewed, renewedKey := third.Write(t, t.TempDir())
 	if err := os.Rename(renewed, cert); err != nil {
@@ -142,10 +144,10 @@ func TestServedFollowsItsFiles(t *testing.T) {
 	if err := os.Rename(renewedKey, key); err != nil {
 		t.Fatal(err)
 	}
-	await("by renaming", third)
+	serves("by renaming", third)
 	fourth := certtest.New(t, 90*days)
 	fourth.Write(t, folder)
-	await("by writing", fourth)
+	serves("by writing", fourth)
 }
 
 // A pair that is half written, or gone, leaves the one before in place. Only what
