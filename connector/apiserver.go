@@ -35,7 +35,7 @@ type APIConfig struct {
 	Plaintext bool
 	Rate      int // requests a second of a key, default 50,000; a negative number: any
 
-	connections int // set by fit; 0: as many as there may be
+	connections int // 0: as many as there may be
 }
 
 // checkAPI reports whether the API can be served.

@@ -18,10 +18,9 @@ import (
 //
 //parley:bound other connections
 func TestOtherConnectionsTakeWhatTheyMay(t *testing.T) {
-	const reckoned = 64 << 10
-	r := newEdgeRig(t, withAuth)
+	const most, reckoned = 128, 64 << 10 // few enough to be there before the first one is closed for its head
+	r := newEdgeRig(t, withAuth, func(cfg *Config) { cfg.Edge.Plain = most })
 	head := "GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", ws.MaxHead-200)
-	most := r.c.cfg.Edge.Plain
 	before := memoryInUse()
 	for i := range 2 * most {
 		plaintest.Send(t, fmt.Sprint("127.0.0.", 1+i%100), r.addr, head)

@@ -180,7 +180,7 @@ func (cfg *Config) fit() {
 		return
 	}
 	if cfg.API.Listener != nil {
-		cfg.API.connections = fitBackends(open)
+		cfg.API.connections = cmp.Or(cfg.API.connections, fitBackends(open))
 		open -= uint64(cfg.API.connections)
 	}
 	asked, ports := cfg.MaxConnections, 1
