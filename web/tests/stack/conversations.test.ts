@@ -94,6 +94,30 @@ test("what others write privately comes up in the sidebar, and is read there", a
   expect(await shown(again.page)).toEqual(["psst", "are you there?"]);
 });
 
+test("what comes while one looks on is read, in each conversation that one has come from another to", async () => {
+  const name = fresh("looks-on");
+  const { bob } = await others(name);
+  const { page, problems } = await open(name);
+  const says = async (text: string, to?: string) => {
+    await bob.send(text, to === undefined ? {} : { to });
+    await page.locator(".message", { hasText: text }).waitFor();
+  };
+  const unread = () => page.locator("#channels .badge, .rule.new").count();
+  await says("hello all");
+  await choose(page, "bob").click();
+  await recipient(page).waitFor();
+  await says("psst", "ada");
+  await entry(page, name).click();
+  await recipient(page).waitFor({ state: "detached" });
+  await says("as I said");
+  expect(await unread()).toBe(0);
+  await talk(page, "bob").click();
+  await recipient(page).waitFor();
+  await says("are you there?", "ada");
+  expect(await unread()).toBe(0);
+  expect(problems).toEqual([]);
+});
+
 test("a conversation far back is looked for as long as one wants", async () => {
   const name = fresh("far");
   const { bob, cyd } = await others(name);

@@ -286,7 +286,8 @@ function useFound(
 
 /** Counts messages as read while their end is on the screen. */
 function useWatched(view: ChannelView, atEnd: boolean): void {
-  useEffect(() => {
+  // At once: passive effects of a list that goes away end after those of the next one began.
+  useLayoutEffect(() => {
     const update = () => {
       view.watched = atEnd && document.visibilityState === "visible";
       if (view.watched) view.seen();
