@@ -122,6 +122,26 @@ test("a reply quotes, and leads to, what it answers, however far back that is", 
   expect(problems()).toEqual([]);
 });
 
+test("a quote says what the message that it quotes says by now, and nothing of one that was deleted", async () => {
+  const { ada, bob, problems } = await two("requote");
+  await say(ada, "the question");
+  await message(bob, "the question").hover();
+  await bob.getByRole("button", { name: "Reply to the message by ada" }).click();
+  await say(bob, "the answer");
+  const quote = (text: string) => bob.getByRole("button", { name: `Reply to ada: ${text}` });
+  await quote("the question").waitFor();
+  await ada.locator("#composer").press("ArrowUp");
+  await say(ada, "another question");
+  await message(bob, "another question").waitFor();
+  await quote("another question").waitFor();
+  const menu = await options(ada, "another question");
+  await menu.getByRole("button", { name: "Delete", exact: true }).click();
+  await bob.getByText("This message was deleted.").waitFor();
+  await quote("deleted message").waitFor();
+  expect(await bob.getByText("another question").count()).toBe(0);
+  expect(problems()).toEqual([]);
+});
+
 test("names are completed after an @, and whom a message mentions sees it", async () => {
   const { ada, bob, problems } = await two("mention");
   const field = ada.locator("#composer");

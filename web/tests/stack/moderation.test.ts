@@ -202,3 +202,17 @@ test("who may not moderate sees nothing of it, and what is forbidden stays so", 
   expect(await bob.getByRole("button", { name: /Moderat/ }).count()).toBe(0);
   await expect(plain.kick("bob")).rejects.toMatchObject({ code: 1002, data: { action: "moderate" } });
 });
+
+test("what another moderator sets is shown in a panel that is open", async () => {
+  const { channel, ada, problems } = await together("set");
+  const mod = await memberOf("mod", channel, moderating);
+  const open = await panel(ada);
+  await open.getByLabel("Topic").fill("old news");
+  await open.getByRole("button", { name: "Save" }).click();
+  await open.getByRole("button", { name: "Save", disabled: true }).waitFor();
+  await mod.set({ slow: 30, frozen: true, topic: "the news of today" });
+  await until("the topic", async () => (await open.getByLabel("Topic").inputValue()) === "the news of today");
+  await until("slow mode", async () => (await open.getByLabel("Slow mode").inputValue()) === "30");
+  await until("the freeze", () => open.getByLabel("Only moderators may write").isChecked());
+  expect(problems()).toEqual([]);
+});

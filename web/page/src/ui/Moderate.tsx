@@ -137,6 +137,7 @@ function Close({ close }: { close(): void }) {
 }
 
 function ChannelSettings({ view }: { view: ChannelView }) {
+  void view.version;
   const { channel, moderation } = view;
   const { slow, frozen, topic } = channel.settings;
   const [text, setText] = useState(topic);

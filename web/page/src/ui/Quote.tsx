@@ -18,6 +18,7 @@ export function excerpt(message: Message): string {
 
 /** The message that another one answers; a click goes there. */
 export function Quote({ view, answer }: { view: ChannelView; answer: { reply?: number; epoch: string } }) {
+  void view.version;
   const { changes } = view;
   const stop = useStop();
   const quoted = changes.quoted(answer);
