@@ -1,8 +1,9 @@
-import type { WebSocketRoute } from "playwright-core";
+import type { Page, WebSocketRoute } from "playwright-core";
 import { expect, inject, test } from "vitest";
 import { between, refuse } from "../support/between.ts";
 import { enter, openWindow, say, screenshot, shown } from "../support/browser.ts";
-import { browser, fresh } from "../support/stage.ts";
+import { browser, fresh, somebody } from "../support/stage.ts";
+import { until } from "../support/wait.ts";
 
 /** What a healthy server never says: its answers are replaced on their way to the page. */
 
@@ -172,8 +173,8 @@ test("half of a character is not sent, and the server's reason is shown", async 
   await page.locator(".message.failed").waitFor();
 });
 
-test("notifications come while the page is out of sight, when asked for", async () => {
-  const { page } = await openWindow(browser, { permissions: ["notifications"] });
+/** Keeps what the page would have the browser show. */
+async function withNotifications(page: Page): Promise<void> {
   await page.addInitScript(() => {
     const told: string[] = ((window as any).told = []);
     (window as any).Notification = class {
@@ -184,6 +185,19 @@ test("notifications come while the page is out of sight, when asked for", async 
       }
     };
   });
+}
+
+/** Has the page out of sight, as far as it can tell. */
+async function hide(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+}
+
+test("notifications come while the page is out of sight, when asked for", async () => {
+  const { page } = await openWindow(browser, { permissions: ["notifications"] });
+  await withNotifications(page);
   const name = fresh("notify");
   await enter(page, inject("server"), "ada", name);
   await page.getByRole("button", { name: "Settings" }).click();
@@ -194,10 +208,7 @@ test("notifications come while the page is out of sight, when asked for", async 
   await enter(bob.page, inject("server"), "bob", name);
   await say(bob.page, "seen");
   await page.locator(".message", { hasText: "seen" }).waitFor();
-  await page.evaluate(() => {
-    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
-    document.dispatchEvent(new Event("visibilitychange"));
-  });
+  await hide(page);
   await say(bob.page, "unseen");
   await page.locator(".message", { hasText: "unseen" }).waitFor();
   expect(await page.evaluate(() => (window as any).told)).toEqual([
@@ -206,4 +217,38 @@ test("notifications come while the page is out of sight, when asked for", async 
     "/icon.svg",
   ]);
   expect(await page.title()).toMatch(/^\(1\) /);
+});
+
+test("the first message with marks is told once, without them", async () => {
+  const { page, problems } = await openWindow(browser, { permissions: ["notifications"] });
+  await withNotifications(page);
+  await page.addInitScript(() => localStorage.setItem("parley.notify", "true"));
+  // What knows the marks takes a while to come.
+  let come = () => {};
+  const parser = new Promise<void>((resolve) => (come = resolve));
+  await page.route("**/markdown-*.js", async (route) => {
+    await parser;
+    await route.continue();
+  });
+  const name = fresh("marks");
+  const room = await somebody("bob").join(name);
+  await enter(page, inject("server"), "ada", name);
+  await hide(page);
+  await page.evaluate(() => {
+    const read: string[] = ((window as any).read = []);
+    const log = document.querySelector("[role='log']")!;
+    new MutationObserver(() => read.push(log.textContent!)).observe(log, {
+      childList: true,
+      subtree: true,
+      characterData: true,
+    });
+  });
+  await room.send("**now** or `never`");
+  await page.locator(".message", { hasText: "now" }).waitFor();
+  come();
+  await page.locator(".message strong").waitFor();
+  await until("the message to be told", async () => (await page.evaluate(() => (window as any).read.length)) > 0);
+  expect(await page.evaluate(() => (window as any).read)).toEqual(["bob: now or never"]);
+  expect(await page.evaluate(() => (window as any).told[0])).toBe(`bob – ${name}: now or never`);
+  expect(problems).toEqual([]);
 });

@@ -19,6 +19,7 @@ import {
   refusalOf,
   wantsToken,
 } from "./login.ts";
+import { readable } from "./markup.ts";
 import type { Question } from "./question.ts";
 import type { Peer } from "./reading.ts";
 import { channelOf, firstHash, hashOf, wantedIn, type Spot } from "./route.ts";
@@ -375,13 +376,14 @@ export class App {
     const view = new ChannelView(channel, {
       user: this.user,
       open: (peer) => this.open(name, peer),
-      arrived: (message, peer, mentioned) => {
-        const shown = view === this.active.value;
+      arrived: async (message, peer, mentioned) => {
+        await readable(message.body); // or it would be told with its marks, and then again
+        // By then, and when it is clicked, it may have been left, or somebody else be signed in.
+        const here = () => this.views.value.includes(view);
+        if (!here()) return;
         // What everybody writes is not read out where one is with one user alone.
-        if (shown && (peer ?? view.privateTo.value) === peer) this.announced.value = message;
-        // It may have been left, or somebody else be signed in, when it is clicked.
-        const open = () => this.views.value.includes(view) && this.open(name, peer);
-        this.attention.notify(message, peer, mentioned, open);
+        if (view === this.active.value && (peer ?? view.privateTo.value) === peer) this.announced.value = message;
+        this.attention.notify(message, peer, mentioned, () => here() && this.open(name, peer));
       },
     });
     if (this.user.value !== "") view.restore(this.user.value);

@@ -202,7 +202,7 @@ export const zh: Record<Key, string> = {
   silenced: "你在此已被禁言。",
   silencedUntil: "你在此已被禁言，直至{time}。",
   frozen: "目前仅管理者可在此发言。",
-  slow: "慢速模式：每 {n}可发一条消息。",
+  slow: "慢速模式：每{n}可发一条消息。",
   slowLeft: "{n} 后可再次发言。",
   banned: "你已被封禁，无法进入 {name}。",
   bannedUntil: "你已被封禁，{time}之前无法进入 {name}。",

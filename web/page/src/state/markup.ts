@@ -40,10 +40,15 @@ export function loadParser(): Promise<void> {
   return loading;
 }
 
+/** Waits for the parser where a text needs it. */
+export async function readable(body: string): Promise<void> {
+  if (hasMarkup(body)) await loadParser();
+}
+
 /** A text in one line without its marks, once the parser is there that knows them. */
 export function unmarked({ body, mentions = [] }: { body: string; mentions?: readonly string[] }): string {
   const parse = parser.value;
-  if (hasMarkup(body) && !parse) void loadParser();
+  void readable(body);
   const text = hasMarkup(body) && parse ? flat(parse(body, mentions)) : body;
   return text.replace(/\s+/gu, " ").trim();
 }
