@@ -120,3 +120,47 @@ test("new messages are read out, the list's own changes are not", async () => {
   await log.getByText("grace: one more thing").waitFor();
   expect(await page.locator(".scroller [aria-live]").count()).toBe(0);
 });
+
+test.each(["en-GB", "zh-CN"])("the field that opens channels says so in full, at every width, in %s", async (locale) => {
+  const { page } = await openWindow(browser, { locale });
+  await page.goto(inject("server"));
+  await page.locator("#user").fill("ada");
+  await page.locator("#channel").fill(fresh("hint"));
+  await page.locator("form button[type=submit]").click();
+  const field = page.locator("#open-channel");
+  for (const width of [720, 1000, 1600]) {
+    await page.setViewportSize({ width, height: 760 });
+    await page.waitForFunction((width) => innerWidth === width, width);
+    const [text, room] = await field.evaluate((field: HTMLInputElement) => {
+      const { font, paddingLeft, paddingRight } = getComputedStyle(field);
+      const context = document.createElement("canvas").getContext("2d")!;
+      context.font = font;
+      const room = field.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+      return [context.measureText(field.placeholder).width, room];
+    });
+    expect(room, `${width} px wide`).toBeGreaterThanOrEqual(text!);
+  }
+});
+
+test("the way back to a channel that was left is one line, and hides nothing of what one writes", async () => {
+  const { page } = await openWindow(browser, { locale: "zh-CN", viewport: { width: 390, height: 780 } });
+  const [stays, left] = [fresh("stays"), fresh("一个名字很长很长的频道")];
+  await page.goto(inject("server"));
+  await page.locator("#user").fill("ada");
+  await page.locator("#channel").fill(stays);
+  await page.locator("form button[type=submit]").click();
+  await page.getByRole("heading", { name: stays, exact: true }).waitFor();
+  await page.evaluate((name) => (location.hash = `#/${encodeURIComponent(name)}`), left);
+  await page.getByRole("heading", { name: left, exact: true }).waitFor();
+  await page.locator(".channel-menu").click();
+  await page.getByRole("dialog").getByRole("button", { name: "离开频道" }).click();
+  const offer = page.locator(".departed p");
+  const [box, field] = [(await offer.boundingBox())!, (await page.locator(".field").boundingBox())!];
+  expect(box.y + box.height).toBeLessThanOrEqual(field.y);
+  const lines = await offer.getByRole("button", { name: "撤销" }).evaluate((button) => {
+    const range = document.createRange();
+    range.selectNodeContents(button);
+    return range.getClientRects().length;
+  });
+  expect(lines).toBe(1);
+});
