@@ -4,7 +4,7 @@ import type { Level } from "../state/attention.ts";
 import { t, type Key } from "../state/i18n.ts";
 import { hashOf } from "../state/route.ts";
 import type { ChannelView } from "../state/view.ts";
-import { closed } from "./dialog.ts";
+import { closed, showDialog } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { Text } from "./Text.tsx";
 
@@ -21,7 +21,7 @@ export function ChannelMenu({ app, view }: { app: App; view: ChannelView }) {
   const peer = view.privateTo.value;
   const show = () => {
     setOpen(true);
-    dialog.current?.showModal();
+    showDialog(dialog.current);
   };
   const close = () => dialog.current?.close();
   const leave = () => {

@@ -7,6 +7,7 @@ import { Ask } from "./Ask.tsx";
 import { ChannelMenu } from "./ChannelMenu.tsx";
 import { Composer } from "./Composer.tsx";
 import { Departed } from "./Departed.tsx";
+import { useFocusNear } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { Members } from "./Members.tsx";
 import { Messages } from "./Messages.tsx";
@@ -28,6 +29,7 @@ export function Chat({ app }: { app: App }) {
   // On a narrow screen one of the sides lies over the messages.
   const drawer = useDrawer(view);
   useShortcuts(app, drawer.close);
+  useFocusNear();
   void view?.version;
   // Moderators see their buttons beside the messages, not only after a click.
   const inside = view?.channel.state === "joined";

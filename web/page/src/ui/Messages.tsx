@@ -11,7 +11,6 @@ import type { ChannelView } from "../state/view.ts";
 import { Current, walk } from "./current.ts";
 import { Details, type Subject } from "./Details.tsx";
 import { Estimates } from "./estimate.ts";
-import { useFocusKept } from "./focus.ts";
 import { Icon } from "./Icon.tsx";
 import { anchorIn, usePlaceKept } from "./kept.ts";
 import { RowView } from "./RowView.tsx";
@@ -95,7 +94,6 @@ export function Messages({ app, view }: { app: App; view: ChannelView }) {
   const [found, setFound] = useState<number | undefined>(undefined);
   useFound(part, found, () => setFound(undefined));
 
-  useFocusKept(part, scroller);
   usePlaceKept(scroller, list, (element) => estimates.fit(element, element.offsetWidth), AT_END);
   // Whoever is on the way to another message only passes the end.
   useWatched(view, atEnd && index < 0 && !view.changes.looking.value);

@@ -7,7 +7,7 @@ import { excessOf } from "../state/long.ts";
 import { hue } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
-import { closed } from "./dialog.ts";
+import { closed, showDialog } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { Notice } from "./Notice.tsx";
 import { Text } from "./Text.tsx";
@@ -100,7 +100,7 @@ export function Moderation({ view }: { view: ChannelView }) {
   if (!view.changes.moderates.value) return null;
   const show = () => {
     setOpen(true);
-    dialog.current?.showModal();
+    showDialog(dialog.current);
   };
   return (
     <>

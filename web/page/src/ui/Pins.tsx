@@ -5,7 +5,7 @@ import { t } from "../state/i18n.ts";
 import { hue, legible } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
-import { closed } from "./dialog.ts";
+import { closed, showDialog } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { excerpt } from "./Quote.tsx";
 
@@ -19,7 +19,7 @@ export function Pins({ view }: { view: ChannelView }) {
   if (!changeable || (count === 0 && !open) || forbidden.has("history")) return null;
   const show = () => {
     setOpen(true);
-    dialog.current?.showModal();
+    showDialog(dialog.current);
     view.changes.ask();
   };
   return (

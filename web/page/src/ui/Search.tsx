@@ -50,7 +50,7 @@ export function Search({ app, close }: { app: App; close(): void }) {
           aria-invalid={excess > 0}
           onInput={(event) => setText(event.currentTarget.value)}
         />
-        <button type="submit" class="primary" disabled={asking || excess > 0}>
+        <button type="submit" class="primary" aria-disabled={asking} disabled={excess > 0}>
           {t("find")}
         </button>
         {channel !== undefined && (
@@ -89,7 +89,7 @@ export function Search({ app, close }: { app: App; close(): void }) {
       </ul>
       <div class="actions">
         {found?.more && (
-          <button type="button" disabled={asking} onClick={() => void ask()}>
+          <button type="button" aria-disabled={asking} onClick={() => void ask()}>
             {t("more")}
           </button>
         )}

@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { t } from "../state/i18n.ts";
 import { loginUrl } from "../state/login.ts";
@@ -55,8 +55,7 @@ function Form({ app }: { app: App }) {
   const [token, setToken] = useState("");
   const [asksToken, setAsksToken] = useState(false);
   const [incomplete, setIncomplete] = useState(false);
-  const name = useRef<HTMLInputElement>(null);
-  useLayoutEffect(() => name.current?.focus(), []);
+  useLayoutEffect(() => document.getElementById(asksToken ? "token" : "user")?.focus(), [asksToken]);
 
   const excess = excessOf(user.trim(), MAX_NAME);
   const excessive = excessOf(channel.trim(), MAX_NAME);
@@ -79,7 +78,6 @@ function Form({ app }: { app: App }) {
       <label for="user">{t("name")}</label>
       <input
         id="user"
-        ref={name}
         value={user}
         onInput={(e) => setUser(e.currentTarget.value)}
         autocomplete="nickname"

@@ -7,3 +7,9 @@ export function closed(then: () => void): (event: Event) => void {
     if (!(currentTarget as HTMLDialogElement).open) then();
   };
 }
+
+/** Opens a dialog whose contents come later: one begins above them, at no button of its end. */
+export function showDialog(dialog: HTMLDialogElement | null): void {
+  dialog?.showModal();
+  dialog?.focus();
+}
