@@ -41,17 +41,19 @@ func TestUnansweredRequestsAreBounded(t *testing.T) {
 			_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":"`+id+`","method":"history","params":{"channel":"a","limit":1}}`))
 		}
 	}
-	await.That(t, "the bound is reached", func() bool { return v.inc.shared.Requests.Used() > bound*3/4 })
+	// Of two that come at the bound together both may be refused.
+	await.That(t, "about the bound is reached", func() bool { return v.inc.shared.Requests.Used() > bound/2 })
 	ws, _ := v.enter("small", ch)
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"members","params":{"channel":"a"}}`)
 	if _, answer, err := ws.ReadMessage(); err != nil || strings.Contains(string(answer), `"error"`) {
 		t.Errorf("a small request is answered with %s (%v)", answer, err)
 	}
-	used, heap := v.inc.shared.Requests.Used(), inuse.Heap()-before
-	t.Logf("requests keep %d KiB, the heap grew by %d KiB", used>>10, heap>>10)
-	if most := int64(bound + (sessions+1)*2<<10); used > most || used < bound/2 {
-		t.Errorf("requests keep %d bytes, the bound is %d", used, most)
-	}
+	const most = bound + (sessions+1)*2<<10
+	await.That(t, "requests keep what they may", func() bool { // what is refused counts for a moment
+		used := v.inc.shared.Requests.Used()
+		return bound/2 <= used && used <= most
+	})
+	t.Logf("requests keep %d KiB, the heap grew by %d KiB", v.inc.shared.Requests.Used()>>10, (inuse.Heap()-before)>>10)
 	for _, ws := range all {
 		ws.Close()
 	}
@@ -89,9 +91,10 @@ func TestHalfRequestsAreBounded(t *testing.T) {
 		return n
 	}
 	await.That(t, "what does not fit is closed", func() bool { return closed() >= sessions-bound/(32<<10)-1 })
-	if used := v.inc.shared.Reading.Used(); used > bound || used < bound/2 {
-		t.Errorf("halves keep %d bytes, the bound is %d", used, bound)
-	}
+	await.That(t, "halves keep what they may", func() bool {
+		used := v.inc.shared.Reading.Used()
+		return bound/2 <= used && used <= bound
+	})
 	await.That(t, "halves take nothing of the room for requests", func() bool { return v.inc.shared.Requests.Used() == 0 })
 	ws, _ := v.enter("whole", ch)
 	v.ask(ws, `{"jsonrpc":"2.0","id":1,"method":"ping"}`)

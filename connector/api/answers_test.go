@@ -131,9 +131,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		_, text, err := post(t.Context(), at, keys[0], `{"jsonrpc":"2.0","id":1,"method":"history"}`)
 		return err == nil && strings.Contains(text, `"code":1007`)
 	})
-	if used := s.callers.answers.Used(); used > room+clients*smallAnswer {
-		t.Errorf("%d bytes of answers are kept, there is room for %d", used, room)
-	}
+	await.That(t, "no more is kept than there is room for", func() bool { return s.callers.answers.Used() <= room+clients*smallAnswer })
 	for _, body := range []string{`{"jsonrpc":"2.0","id":1,"method":"small"}`, `[{"jsonrpc":"2.0","id":1,"method":"small"}]`} {
 		if _, text, err := post(t.Context(), at, keys[0], body); err != nil || !strings.Contains(text, `"result":{}`) {
 			t.Errorf("meanwhile a small answer is %s, %v", text, err)
