@@ -182,6 +182,9 @@ func TestWhereLimitsAreOff(t *testing.T) {
 		if c.cfg.Limits.Rate != c.rate {
 			t.Errorf("%s: %d requests a second, want %d", name, c.cfg.Limits.Rate, c.rate)
 		}
+		if l := c.cfg.Limits; l.Rate == 100 && (l.Joins != 20 || l.Chats != 10) {
+			t.Errorf("%s: %d joins and %d messages a second, want 20 and 10", name, l.Joins, l.Chats)
+		}
 		if off := c.cfg.Edge.UserConnections == 0; off != (name == "open on loopback" || name == "set on loopback") {
 			t.Errorf("%s: %d connections a user", name, c.cfg.Edge.UserConnections)
 		}
