@@ -169,12 +169,12 @@ func TestSlowQueryIsOnlyItsOwn(t *testing.T) {
 	w.publish(say("lobby", 3)...)
 	w.migrate()
 	w.project(1, w.log.Epoch, 3)
-	r := w.reader(w.log.Epoch, func(c *Config) { c.QueryTime = time.Second })
+	r := w.reader(w.log.Epoch, func(c *Config) { c.QueryTime = 4 * time.Second }) // which others stay below
 	if _, err := r.Read(w.ctx, w.newest("lobby", 1)); err != nil {
 		t.Fatal(err)
 	}
 	err := r.store.within(w.ctx, func(ctx context.Context) error {
-		return r.store.db.Exec(ctx, "SELECT sleepEachRow(1) FROM numbers(3)")
+		return r.store.db.Exec(ctx, "SELECT sleepEachRow(1) FROM numbers(12) SETTINGS max_block_size = 1")
 	})
 	if !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("the slow one: %v, want ErrUnavailable", err)
