@@ -52,7 +52,8 @@ func (s *store) candidates(ctx context.Context, x *searching, e pastEpoch, p per
 func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query string, args []any, limit int) {
 	limit = max(x.s.Limit+1-len(x.found.Hits), leastCandidates)
 	events := s.db.Table(sql.Events(x.generation))
-	const newest = ` ORDER BY time DESC, channel DESC, seq DESC LIMIT ?`
+	const order = ` ORDER BY time DESC, channel DESC, seq DESC`
+	const newest = order + ` LIMIT ?`
 	var b strings.Builder
 	add := func(text string, with ...any) { b.WriteString(text); args = append(args, with...) }
 	chats := func() {
@@ -63,35 +64,34 @@ func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query stri
 		}
 	}
 	found := func(author string) {
-		where, with := x.where(e, author)
+		where, with := x.where(author)
 		add(where, with...)
+		if len(x.s.Channels) == 1 { // of many it takes longer to look for pairs than it saves
+			add(` AND partition = ?`, schema.PartitionOf(x.s.Channels[0], e.partitions))
+		}
 	}
-	add(`SELECT * EXCEPT (time, ahead) FROM (SELECT *, sum(` + textLength + `) OVER (ORDER BY time DESC, channel DESC, seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS ahead FROM (`)
-	if x.edited {
+	add(`SELECT * EXCEPT time FROM (`)
+	if x.edited[e.name] {
 		add(`SELECT * FROM (`)
 	}
 	chats()
 	found("user")
 	add(newest, limit)
-	if x.edited {
+	if x.edited[e.name] {
 		add(` UNION ALL `)
 		chats()
 		add(` AND (partition, channel, seq) IN (SELECT partition, channel, target FROM `+s.db.Table(sql.Changes(x.generation))+` WHERE epoch = ? AND action = 'edit'`, e.name)
 		found("author")
 		add(`)`+newest+`)`+newest, limit, limit)
 	}
-	add(`)) WHERE ahead <= ?`+strings.TrimSuffix(newest, ` LIMIT ?`)+fromIndex, bytesOr(x.s.Bytes))
+	add(`) QUALIFY sum(`+textLength+`) OVER (`+order+` ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) <= ?`+order+fromIndex, bytesOr(x.s.Bytes))
 	return b.String(), args, limit
 }
 
 // where selects, of messages or of edits, those with the words in the channels, which the
 // user may see; author names the column of whose the message is.
-func (x *searching) where(e pastEpoch, author string) (string, []any) {
-	where := ` AND (partition, channel) IN (` + inPairs(len(x.s.Channels)) + `)`
-	var args []any
-	for _, channel := range x.s.Channels {
-		args = append(args, schema.PartitionOf(channel, e.partitions), channel)
-	}
+func (x *searching) where(author string) (string, []any) {
+	where, args := ` AND channel IN ?`, []any{x.s.Channels}
 	if !x.s.Everyone {
 		where += ` AND ("to" = '' OR ` + author + ` = ? OR "to" = ?)`
 		args = append(args, x.s.User, x.s.User)
@@ -103,15 +103,16 @@ func (x *searching) where(e pastEpoch, author string) (string, []any) {
 	return where + ` AND hasAllTokens(body, ?)`, append(args, x.s.Words.Tokens())
 }
 
-// anyEdit reports whether an edit of an epoch has the words.
-func (s *store) anyEdit(ctx context.Context, x *searching, e pastEpoch) (is bool, err error) {
+// editedIn are the epochs in which an edit has the words.
+func (s *store) editedIn(ctx context.Context, x *searching) (epochs map[string]bool, err error) {
 	table := sql.Changes(x.generation)
-	where, args := x.where(e, "author")
-	query := `SELECT count() > 0 FROM (SELECT 1 FROM ` + s.db.Table(table) + ` WHERE epoch = ? AND action = 'edit'` + where + ` LIMIT 1)` + fromIndex
-	err = s.query(ctx, table, func(ctx context.Context) error {
-		return s.db.QueryRow(ctx, query, append([]any{e.name}, args...)...).Scan(&is)
+	where, args := x.where("author")
+	query := `SELECT DISTINCT epoch FROM ` + s.db.Table(table) + ` WHERE action = 'edit'` + where + fromIndex
+	err = s.query(ctx, table, func(ctx context.Context) (err error) {
+		epochs, err = s.names(ctx, query, args...)
+		return err
 	})
-	return is, err
+	return epochs, err
 }
 
 // changed are the channels of readings where ClickHouse may have changes of the rows: of

@@ -107,14 +107,6 @@ func (s *store) olderEpoch(ctx context.Context, q *Query, epoch string, generati
 	return "", nil
 }
 
-// endOf is when an epoch was last written to, in milliseconds.
-func (s *store) endOf(ctx context.Context, generation uint32, epoch string) (end int64, err error) {
-	err = s.query(ctx, sql.Watermarks(generation), func(ctx context.Context) error {
-		return s.db.QueryRow(ctx, `SELECT toUnixTimestamp64Milli(max(time)) FROM `+s.db.Table(sql.Watermarks(generation))+` WHERE epoch = ?`, epoch).Scan(&end)
-	})
-	return end, err
-}
-
 // lastOf is the watermark of a partition of an earlier epoch.
 func (s *store) lastOf(ctx context.Context, at location) (last int64, err error) {
 	err = s.query(ctx, sql.Watermarks(at.generation), func(ctx context.Context) error {

@@ -72,9 +72,10 @@ const (
 	// maxCandidates is how many messages with the words a search looks at, most of which
 	// are hits: the others were changed since.
 	maxCandidates = 500
-	// newestFirst is the part of an epoch that is searched before the rest:
-	// of words that are common enough of hits are in it.
-	newestFirst = 7 * 24 * time.Hour
+	// firstSpan is the part of an epoch, its newest, that is searched first: of common
+	// words enough is there. Words that are not have it grow, mostWider times at most.
+	firstSpan = 24 * time.Hour
+	mostWider = 16
 	// foldsAtOnce is of how many channels the changes are read at once.
 	foldsAtOnce = 4
 )
@@ -101,9 +102,10 @@ func (r *Reader) search(ctx context.Context, s *Search) (Hits, error) {
 	if err != nil {
 		return Hits{}, err
 	}
+	now := time.Now().UnixMilli()
 	if len(epochs) == 0 || epochs[0].name != r.cfg.Epoch.Epoch {
 		epochs = slices.DeleteFunc(slices.Clone(epochs), func(e pastEpoch) bool { return e.name == r.cfg.Epoch.Epoch })
-		epochs = slices.Insert(epochs, 0, pastEpoch{name: r.cfg.Epoch.Epoch, partitions: r.cfg.Epoch.Partitions})
+		epochs = slices.Insert(epochs, 0, pastEpoch{r.cfg.Epoch.Epoch, r.cfg.Epoch.Partitions, now})
 	}
 	if s.Before.Epoch != "" {
 		i := slices.IndexFunc(epochs, func(e pastEpoch) bool { return e.name == s.Before.Epoch })
@@ -112,11 +114,15 @@ func (r *Reader) search(ctx context.Context, s *Search) (Hits, error) {
 		}
 		epochs = epochs[i:]
 	}
+	if x.edited, err = r.store.editedIn(ctx, &x); err != nil {
+		return Hits{}, err
+	}
+	until := now
 	for _, e := range epochs {
-		if err := x.epoch(ctx, e); err != nil || x.found.More {
+		if err := x.epoch(ctx, e, until); err != nil || x.found.More {
 			return x.found, err
 		}
-		x.after = Place{}
+		x.after, until = Place{}, e.began
 	}
 	return x.found, nil
 }
@@ -130,31 +136,23 @@ type searching struct {
 	found      Hits
 	left       int // candidates
 	size       int
-	edited     bool // edits of the epoch have the words
+	edited     map[string]bool // epochs in which an edit has the words
 }
 
-// epoch searches one epoch.
-func (x *searching) epoch(ctx context.Context, e pastEpoch) error {
+// epoch searches one epoch, which lasted until about then.
+func (x *searching) epoch(ctx context.Context, e pastEpoch, until int64) error {
 	all := period{from: max(x.s.From, 0), to: min(cmp.Or(x.s.To, maxTime), maxTime)}
 	if x.after.Epoch != "" {
 		all.to = min(all.to, x.after.Time+1)
 	}
-	newest := time.Now().UnixMilli()
-	var err error
-	if e.name != x.cfg.Epoch.Epoch {
-		if newest, err = x.store.endOf(ctx, x.generation, e.name); err != nil {
-			return err
+	newest := min(until, all.to)
+	span, found := firstSpan.Milliseconds(), 0
+	for p := (period{all.to, all.to}); p.from > all.from; span *= wider(found, x.s.Limit+1) {
+		p = period{max(all.from, newest-span), p.from}
+		if p.from <= e.began {
+			p.from = all.from
 		}
-	}
-	if x.edited, err = x.store.anyEdit(ctx, x, e); err != nil {
-		return err
-	}
-	parts := []period{all}
-	if since := min(newest, all.to) - newestFirst.Milliseconds(); since > max(all.from, e.began) {
-		parts = []period{{since, all.to}, {all.from, since}}
-	}
-	for _, p := range parts {
-		for ended := p.from >= p.to; !ended; {
+		for ended := false; !ended; {
 			var rows []Hit
 			var err error
 			if rows, ended, err = x.store.candidates(ctx, x, e, p); err == nil {
@@ -163,9 +161,19 @@ func (x *searching) epoch(ctx context.Context, e pastEpoch) error {
 			if err != nil || x.found.More {
 				return err
 			}
+			found += len(rows)
 		}
 	}
 	return nil
+}
+
+// wider is how many times as much time is searched next, once found of wanted messages
+// were in what was searched: twice what has enough where they are as frequent.
+func wider(found, wanted int) int64 {
+	if found == 0 {
+		return mostWider
+	}
+	return int64(min(mostWider, max(2, 2*wanted/found)))
 }
 
 // take adds candidates that are hits.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -120,6 +121,67 @@ func TestSearchKnowsOfAPurge(t *testing.T) {
 	})
 	if err != nil || len(found.Hits) != 1 || found.Hits[0].Channel != "room" {
 		t.Errorf("%v, %v", found.Hits, err)
+	}
+}
+
+// However far back and however rare they are, all are found, once and in order.
+func TestSearchGoesBackInTime(t *testing.T) {
+	needsNoKafka(t)
+	w := newWorld(t, 12)
+	w.migrate(w.log.Epoch)
+	const n = 120
+	now, hour := time.Now().UnixMilli(), time.Hour.Milliseconds()
+	sent := func(seq int) int64 { return now - int64(n-seq)*int64(n-seq)*4*hour } // six years ago at most
+	seldom := func(seq int) bool { return seq%40 == 7 }
+	var all []rpc.Message
+	for seq := 1; seq <= n; seq++ {
+		body := "often"
+		if seldom(seq) {
+			body = "seldom often"
+		}
+		all = append(all, rpc.Message{Channel: "lobby", ID: fmt.Sprint(seq), User: "ada", Body: body, Time: sent(seq)})
+	}
+	w.publish(all...)
+	w.project(1, w.log.Epoch, n)
+	for _, word := range []string{"often", "seldom"} {
+		for _, limit := range []int{9, 100} {
+			for _, from := range []int64{0, sent(50)} {
+				s := Search{
+					Words: words.Parse(word), Channels: []string{"lobby"}, User: "eve", Limit: limit, From: from,
+					Of: func(string) (Query, bool) { return Query{End: n + 1}, true },
+				}
+				var got, want []int64
+				for seq := n; seq > 0 && sent(seq) >= from; seq-- {
+					if word == "often" || seldom(seq) {
+						want = append(want, int64(seq))
+					}
+				}
+				for more := true; more; {
+					found, err := w.reader(w.log.Epoch, nil).Search(w.ctx, s)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, h := range found.Hits {
+						got = append(got, h.Seq)
+					}
+					more, s.Before = found.More, found.Next
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s, %d at a time, from %d: found %v, want %v", word, limit, from, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestWider(t *testing.T) {
+	for _, c := range []struct {
+		found, wanted int
+		want          int64
+	}{{0, 21, 16}, {1, 21, 16}, {3, 21, 14}, {10, 21, 4}, {20, 21, 2}, {500, 21, 2}} {
+		if got := wider(c.found, c.wanted); got != c.want {
+			t.Errorf("%d of %d: %d times as much, want %d", c.found, c.wanted, got, c.want)
+		}
 	}
 }
 
