@@ -146,6 +146,7 @@ func TestRefusedForRoomIsRated(t *testing.T) {
 		}
 	}()
 	defer ws.Close()
+	_ = ws.SetReadDeadline(time.Now().Add(await.Limit))
 	if _, _, err := ws.ReadMessage(); err != nil {
 		t.Fatal(err)
 	}

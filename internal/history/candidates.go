@@ -16,8 +16,12 @@ const maxTime = math.MaxInt64 / 1_000_000
 const leastCandidates = 16
 
 // fromIndex has ClickHouse answer hasAllTokens from the index of words alone: where it
-// filters by the newest times so far, it makes the tokens of each body again.
-const fromIndex = ` SETTINGS use_top_k_dynamic_filtering = 0`
+// filters by the newest times so far, it makes the tokens of each body again. needsIndex
+// has it refuse where tables do not have the index yet, and the words would be others.
+const (
+	fromIndex  = ` SETTINGS use_top_k_dynamic_filtering = 0`
+	needsIndex = ` SETTINGS force_data_skipping_indices = 'by_tokens', use_skip_indexes = 1`
+)
 
 // period is a part of time, in milliseconds: from <= time < to.
 type period struct{ from, to int64 }
@@ -76,13 +80,13 @@ func (s *store) candidatesQuery(x *searching, e pastEpoch, p period) (query stri
 	}
 	chats()
 	found("user")
-	add(newest, limit)
+	add(newest+needsIndex, limit)
 	if x.edited[e.name] {
 		add(` UNION ALL `)
 		chats()
 		add(` AND (partition, channel, seq) IN (SELECT partition, channel, target FROM `+s.db.Table(sql.Changes(x.generation))+` WHERE epoch = ? AND action = 'edit'`, e.name)
 		found("author")
-		add(`)`+newest+`)`+newest, limit, limit)
+		add(needsIndex+`)`+newest+`)`+newest, limit, limit)
 	}
 	add(`) QUALIFY sum(`+textLength+`) OVER (`+order+` ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) <= ?`+order+fromIndex, bytesOr(x.s.Bytes))
 	return b.String(), args, limit
@@ -105,14 +109,17 @@ func (x *searching) where(author string) (string, []any) {
 
 // editedIn are the epochs in which an edit has the words.
 func (s *store) editedIn(ctx context.Context, x *searching) (epochs map[string]bool, err error) {
-	table := sql.Changes(x.generation)
-	where, args := x.where("author")
-	query := `SELECT DISTINCT epoch FROM ` + s.db.Table(table) + ` WHERE action = 'edit'` + where + fromIndex
-	err = s.query(ctx, table, func(ctx context.Context) (err error) {
+	query, args := s.editedQuery(x)
+	err = s.query(ctx, sql.Changes(x.generation), func(ctx context.Context) (err error) {
 		epochs, err = s.names(ctx, query, args...)
 		return err
 	})
 	return epochs, err
+}
+
+func (s *store) editedQuery(x *searching) (query string, args []any) {
+	where, args := x.where("author")
+	return `SELECT DISTINCT epoch FROM ` + s.db.Table(sql.Changes(x.generation)) + ` WHERE action = 'edit'` + where + needsIndex, args
 }
 
 // changed are the channels of readings where ClickHouse may have changes of the rows: of

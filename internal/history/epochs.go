@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/sql"
 )
@@ -12,7 +14,16 @@ import (
 type pastEpoch struct {
 	name       string
 	partitions int
-	began      int64 // when it was first seen, in milliseconds; 0: not known
+	began      int64 // about when, in milliseconds
+}
+
+// beganAt is when an epoch began: its name tells, unless it is another one's. It may have
+// been seen later than that, by an empty ClickHouse.
+func beganAt(name string, seen int64) int64 {
+	if id, err := ulid.ParseStrict(name); err == nil {
+		return min(seen, int64(id.Time()))
+	}
+	return seen
 }
 
 // allEpochs are the known epochs, newest first.
@@ -38,7 +49,7 @@ func (s *store) allEpochs(ctx context.Context) ([]pastEpoch, error) {
 			if err := rows.Scan(&name, &partitions, &began); err != nil {
 				return err
 			}
-			found = append(found, pastEpoch{name, int(partitions), began})
+			found = append(found, pastEpoch{name, int(partitions), beganAt(name, began)})
 		}
 		return rows.Err()
 	})

@@ -105,7 +105,7 @@ func (r *Reader) search(ctx context.Context, s *Search) (Hits, error) {
 	now := time.Now().UnixMilli()
 	if len(epochs) == 0 || epochs[0].name != r.cfg.Epoch.Epoch {
 		epochs = slices.DeleteFunc(slices.Clone(epochs), func(e pastEpoch) bool { return e.name == r.cfg.Epoch.Epoch })
-		epochs = slices.Insert(epochs, 0, pastEpoch{r.cfg.Epoch.Epoch, r.cfg.Epoch.Partitions, now})
+		epochs = slices.Insert(epochs, 0, pastEpoch{r.cfg.Epoch.Epoch, r.cfg.Epoch.Partitions, beganAt(r.cfg.Epoch.Epoch, now)})
 	}
 	if s.Before.Epoch != "" {
 		i := slices.IndexFunc(epochs, func(e pastEpoch) bool { return e.name == s.Before.Epoch })

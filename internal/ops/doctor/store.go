@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// oldest is the oldest version of ClickHouse that has all that is used.
-	oldestMajor, oldestMinor = 24, 8
+	// oldest is the oldest version of ClickHouse that is known to have all that is used.
+	oldestMajor, oldestMinor = 26, 7
 	// A projector that lags by less is at work.
 	lagWarning = 10 * time.Second
 	lagError   = 5 * time.Minute

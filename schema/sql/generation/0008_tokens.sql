@@ -1,6 +1,5 @@
--- The index of words makes the tokens of a text itself, so that a query names nothing
--- but the body. With an expression in its place ClickHouse compiles the patterns of
--- schema/sql.Words several times for each query, which takes longer than the search.
+-- What finds messages by their words. The index makes the tokens of a text itself, so
+-- that a query names nothing but the body: an expression of schema/sql.Words in a query
+-- has its patterns compiled several times, which takes longer than the search.
 ALTER TABLE {{.Events}}{{.OnCluster}}
-    ADD INDEX IF NOT EXISTS by_tokens body {{.Tokens "body"}},
-    DROP INDEX IF EXISTS by_words
+    ADD INDEX IF NOT EXISTS by_tokens body {{.Tokens "body"}}

@@ -1,4 +1,4 @@
--- The rows that were there before: the server indexes them in the background, and
--- until it has, reads those parts without the index.
+-- Of the rows that were there before, in the background as in 0007.
 ALTER TABLE {{.Events}}{{.OnCluster}}
     MATERIALIZE INDEX by_tokens
+SETTINGS mutations_sync = 0

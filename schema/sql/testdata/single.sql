@@ -165,30 +165,27 @@ LEFT JOIN (
 ) AS u ON u.epoch = m.epoch AND u.partition = m.partition AND u.channel = m.channel AND u.author = m.user
 ;
 
--- generation/0006_words.sql
--- What finds messages by their words: an index of the words of chats and edits, and
--- one of times, by which the newest are found first. What is written from here on is
--- in them.
+-- generation/0006_times.sql
+-- An index of times, by which searches find the newest first. What is written from here
+-- on is in it. An index of words was here, too, which 0008 has in another form.
 ALTER TABLE `chat`.`events_2`
-    ADD INDEX IF NOT EXISTS by_words (arrayDistinct(arrayConcat(extractAll(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+', ' '), '[\\p{L}\\p{N}\\p{M}]+'), arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+')))))) TYPE text(tokenizer = 'array'),
     ADD INDEX IF NOT EXISTS by_time time TYPE minmax GRANULARITY 1
 ;
 
--- generation/0007_older_words.sql
+-- generation/0007_older_times.sql
 -- The rows that were there before: the server indexes them in the background, and
 -- until it has, reads those parts without the index.
 ALTER TABLE `chat`.`events_2`
-    MATERIALIZE INDEX by_words,
     MATERIALIZE INDEX by_time
+SETTINGS mutations_sync = 0
 ;
 
 -- generation/0008_tokens.sql
--- The index of words makes the tokens of a text itself, so that a query names nothing
--- but the body. With an expression in its place ClickHouse compiles the patterns of
--- schema/sql.Words several times for each query, which takes longer than the search.
+-- What finds messages by their words. The index makes the tokens of a text itself, so
+-- that a query names nothing but the body: an expression of schema/sql.Words in a query
+-- has its patterns compiled several times, which takes longer than the search.
 ALTER TABLE `chat`.`events_2`
-    ADD INDEX IF NOT EXISTS by_tokens body TYPE text(tokenizer = splitByString([' ']), preprocessor = arrayStringConcat(arrayDistinct(arrayConcat(extractAll(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+', ' '), '[\\p{L}\\p{N}\\p{M}]+'), arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+'))))), ' ')),
-    DROP INDEX IF EXISTS by_words
+    ADD INDEX IF NOT EXISTS by_tokens body TYPE text(tokenizer = splitByString([' ']), preprocessor = arrayStringConcat(arrayDistinct(arrayConcat(extractAll(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+', ' '), '[\\p{L}\\p{N}\\p{M}]+'), arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+'))))), ' '))
 ;
 
 -- generation/0009_tokens_of_edits.sql
@@ -198,15 +195,23 @@ ALTER TABLE `chat`.`changes_2`
 ;
 
 -- generation/0010_older_tokens.sql
--- The rows that were there before: the server indexes them in the background, and
--- until it has, reads those parts without the index.
+-- Of the rows that were there before, in the background as in 0007.
 ALTER TABLE `chat`.`events_2`
     MATERIALIZE INDEX by_tokens
+SETTINGS mutations_sync = 0
 ;
 
 -- generation/0011_older_tokens_of_edits.sql
 -- Of the edits that were there before, as of the events.
 ALTER TABLE `chat`.`changes_2`
     MATERIALIZE INDEX by_tokens
+SETTINGS mutations_sync = 0
+;
+
+-- generation/0012_former_words.sql
+-- The index of words that 0006 made before.
+ALTER TABLE `chat`.`events_2`
+    DROP INDEX IF EXISTS by_words
+SETTINGS mutations_sync = 0
 ;
 
