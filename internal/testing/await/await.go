@@ -10,12 +10,15 @@ import (
 // enough for the slowest machine.
 const Limit = time.Minute
 
+// interval is how long it pauses: what asks a server stays below its limits of rate.
+const interval = 10 * time.Millisecond
+
 // That waits until something holds, and fails the test, which is told what did not
 // come to be, where it never does. holds is called again and again by the
 // goroutine of the test.
 func That(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(Limit); !holds(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(Limit); !holds(); time.Sleep(interval) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", Limit, what)
 		}
