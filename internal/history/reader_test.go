@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/internal/clickhouse"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -194,14 +195,12 @@ func TestHangingClickHouseFailsFast(t *testing.T) {
 	proxy := clickhousetest.NewProxy(t, w.dsn)
 	r := w.reader(w.log.Epoch, func(c *Config) { c.DSN, c.QueryTime = proxy.DSN, 300*time.Millisecond })
 	proxy.Hang()
-	for deadline := time.Now().Add(20 * time.Second); !r.store.away.Load(); {
+	await.That(t, "it is taken for one that is away", func() bool {
 		if _, err := r.Read(w.ctx, w.newest("lobby", 1)); !errors.Is(err, ErrUnavailable) {
 			t.Fatalf("error %v, want ErrUnavailable", err)
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("it is never taken for one that is away")
-		}
-	}
+		return r.store.away.Load()
+	})
 }
 
 func TestCallersContext(t *testing.T) {

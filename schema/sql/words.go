@@ -14,10 +14,7 @@ func Words(text string) string {
 	return `arrayDistinct(arrayConcat(` + words + `, arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), ` + runs + `))))`
 }
 
-// Words makes Words of this package known to the templates.
-func (t target) Words(text string) string { return Words(text) }
-
-// Tokens is the type of an index of a column's words.
+// Tokens is, for the templates, the type of an index of a column's words.
 func (t target) Tokens(column string) string {
 	return `TYPE text(tokenizer = splitByString([' ']), preprocessor = arrayStringConcat(` + Words(column) + `, ' '))`
 }

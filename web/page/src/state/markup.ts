@@ -48,8 +48,9 @@ export async function readable(body: string): Promise<void> {
 /** A text in one line without its marks, once the parser is there that knows them. */
 export function unmarked({ body, mentions = [] }: { body: string; mentions?: readonly string[] }): string {
   const parse = parser.value;
-  void readable(body);
-  const text = hasMarkup(body) && parse ? flat(parse(body, mentions)) : body;
+  const marked = hasMarkup(body);
+  if (marked && !parse) void loadParser();
+  const text = marked && parse ? flat(parse(body, mentions)) : body;
   return text.replace(/\s+/gu, " ").trim();
 }
 
