@@ -78,6 +78,20 @@ test("a phone that is turned at the end of the list stays there", async () => {
   }
 });
 
+test("a message that is chosen while a phone turns does not take the end of the list", async () => {
+  const { page } = await phone("chosen");
+  // The page hears of a turn first, then its elements: what it draws between is of neither.
+  await page.evaluate(() => {
+    const articles = document.querySelectorAll<HTMLElement>("article.message");
+    let turns = 0;
+    addEventListener("resize", () => articles[articles.length - 1 - (turns++ % 2)]!.focus({ preventScroll: true }));
+  });
+  for (const size of [sideways, upright, sideways]) {
+    await turn(page, size);
+    await expect.poll(async () => (await inSight(page)).at(-1), { timeout: 5_000 }).toBe("note 149");
+  }
+});
+
 test("the keyboard takes neither the end of the list nor what one reads", async () => {
   const { page } = await phone("typing");
   await page.locator("#composer").focus();

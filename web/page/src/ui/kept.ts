@@ -41,8 +41,10 @@ export function usePlaceKept(
     before.current = undefined;
     if (atEnd) list.scrollToEnd();
     else if (index !== undefined) list.scrollToIndex(index, { align: "start" });
-    // Between a turn and what follows from it the rows are not where one was.
-    if (list.scrollRect?.width === width.current) place.current = placeIn(list, nearEnd);
+    // Between a turn and what follows from it the rows are not where one was: the
+    // page has its new size first, the list hears of it next, and lays out its rows.
+    const widths = [scroller.current?.offsetWidth, list.scrollRect?.width];
+    if (widths.every((is) => is === width.current)) place.current = placeIn(list, nearEnd);
   });
   useEffect(() => {
     const element = scroller.current;
