@@ -4,6 +4,8 @@ package await
 import (
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // Limit is how long That waits. It is only reached where a test fails, so it is
@@ -21,6 +23,17 @@ func That(t testing.TB, what string, holds func() bool) {
 	for deadline := time.Now().Add(Limit); !holds(); time.Sleep(interval) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", Limit, what)
+		}
+	}
+}
+
+// NoLeaks waits until no goroutine is left but that of the caller and those that the
+// options name, and returns what is left where some never end. It is for TestMain:
+// goleak alone gives what is ending less than half a second.
+func NoLeaks(opts ...goleak.Option) (err error) {
+	for deadline := time.Now().Add(Limit); ; {
+		if err = goleak.Find(opts...); err == nil || time.Now().After(deadline) {
+			return err
 		}
 	}
 }

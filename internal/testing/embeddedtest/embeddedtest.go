@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
 
@@ -52,7 +53,7 @@ func Main(m *testing.M, opts ...goleak.Option) {
 		code = 1
 	}
 	if code == 0 {
-		if err := goleak.Find(opts...); err != nil {
+		if err := await.NoLeaks(opts...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

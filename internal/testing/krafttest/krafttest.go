@@ -11,8 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/kraft"
 )
 
@@ -178,7 +177,7 @@ func Main(m *testing.M) {
 	code := m.Run()
 	err := Close()
 	if err == nil && code == 0 {
-		err = goleak.Find()
+		err = await.NoLeaks()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
