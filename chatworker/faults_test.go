@@ -151,7 +151,7 @@ func TestBrokerOutageKillsNobody(t *testing.T) {
 	dir := t.TempDir()
 	listen := "127.0.0.1:0"
 	start := func() *embedded.Broker {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 		defer cancel()
 		b, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: listen, DataDir: dir, Open: true})
 		if err != nil {
@@ -160,7 +160,7 @@ func TestBrokerOutageKillsNobody(t *testing.T) {
 		return b
 	}
 	stop := func(b *embedded.Broker) {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 		defer cancel()
 		if err := b.Stop(ctx); err != nil {
 			t.Error(err)

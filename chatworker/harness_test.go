@@ -191,8 +191,8 @@ func (r *rig) run(change ...func(*Worker)) (w *Worker, wait func(end bool) error
 		select {
 		case err := <-ended:
 			return err
-		case <-time.After(30 * time.Second):
-			return fmt.Errorf("still running after 30 s")
+		case <-time.After(await.Limit):
+			return fmt.Errorf("still running after %v", await.Limit)
 		}
 	}
 }

@@ -68,6 +68,9 @@ func TestSilentConnectorIsDeclaredDown(t *testing.T) {
 	}
 	await.That(t, "the other gets a push", func() bool {
 		pushes, _ := r.taken("alive")
+		if len(pushes) == 0 {
+			return false // not even its own join
+		}
 		users := pushes[len(pushes)-1].Updates[0].GetDeparted().GetUsers()
 		return len(users) == 1 && users[0] == "bob"
 	})

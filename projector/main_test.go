@@ -27,9 +27,6 @@ import (
 
 func TestMain(m *testing.M) { embeddedtest.Main(m) }
 
-// patience bounds every wait of a test.
-const patience = 30 * time.Second
-
 // system is a log, a database and what a test does with them.
 type system struct {
 	t        testing.TB
@@ -167,7 +164,7 @@ func (s *system) fails() error {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	ctx, cancel := context.WithTimeout(s.ctx, await.Limit)
 	defer cancel()
 	if err = p.Run(ctx); err == nil {
 		s.t.Error("the projector did not give up")

@@ -21,8 +21,10 @@ func TestRebuildUnderLoad(t *testing.T) {
 	st := s.store()
 	s.project(s.config())
 	s.publish(0, chats("lobby", 0, 500)...)
-	s.publish(1, chats("kitchen", 0, 500)...)
-	s.publish(0, chats("lobby", 100, 50)...) // repeats, which are void
+	kitchen := s.publish(1, chats("kitchen", 0, 500)...)
+	lobby := s.publish(0, chats("lobby", 100, 50)...) // repeats, which are void
+	s.await(st, 0, lobby[49])
+	s.await(st, 1, kitchen[499])
 	var talking sync.WaitGroup
 	stop := make(chan struct{})
 	talking.Go(func() {

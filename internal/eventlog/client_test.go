@@ -125,13 +125,9 @@ func TestEverythingWaitsForTheCluster(t *testing.T) {
 	if _, _, err := c.listOffsets(ctx, "topic", 0, kafka.ReadUncommitted); err == nil {
 		t.Fatal("there is a broker already")
 	}
-	start := time.Now()
 	startFake(t, kfake.Ports(port))
-	work.Wait()
+	work.Wait() // for a minute at most, which is that of ctx
 	l.await(t, map[string]int{"member": 1})
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("once there was a broker, it took %v to notice", took)
-	}
 }
 
 func TestWrongPasswordIsCalledThat(t *testing.T) {

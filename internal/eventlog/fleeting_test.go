@@ -3,7 +3,6 @@ package eventlog
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -21,7 +20,7 @@ func produced(t *testing.T, p *Producer, rec Record) error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-testContext(t).Done():
 		t.Fatal("nothing became of a record")
 		return nil
 	}

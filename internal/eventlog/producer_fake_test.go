@@ -60,7 +60,7 @@ func TestDeadLeaderIsReplaced(t *testing.T) {
 			t.Errorf("record %d was acknowledged at %d", i, offset)
 		}
 		readAll(t, r, 1)
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > requestTimeout {
 			t.Errorf("a dead leader held records up for %v", took)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // filled returns a topic with one partition whose records hold their offset.
@@ -67,27 +69,23 @@ func TestReadInSmallFetches(t *testing.T) {
 func TestNextReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 	c := startCluster(t).client(t)
 	topic, p := filled(t, c, 1)
-	r := newReader(t, c, ReaderConfig{Topic: topic, Offset: 1, MaxWait: 20 * time.Second})
+	r := newReader(t, c, ReaderConfig{Topic: topic, Offset: 1, MaxWait: 2 * await.Limit})
 	ctx, cancel := context.WithCancel(testContext(t))
 	waiting := time.AfterFunc(100*time.Millisecond, cancel)
 	defer waiting.Stop()
 	if _, err := r.Next(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatalf("Next says %v", err)
 	}
-	start := time.Now()
 	produceOne(t, p, 0, Record{Value: []byte("later")})
 	if rec := readAll(t, r, 1)[0]; string(rec.Value) != "later" {
 		t.Errorf("read %q", rec.Value)
-	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("a call after it took %v", took)
 	}
 }
 
 func TestCloseEndsNext(t *testing.T) {
 	c := startCluster(t).client(t)
 	topic, _ := filled(t, c, 1)
-	r := newReader(t, c, ReaderConfig{Topic: topic, Offset: 1, MaxWait: 20 * time.Second})
+	r := newReader(t, c, ReaderConfig{Topic: topic, Offset: 1, MaxWait: 2 * await.Limit})
 	ended := make(chan error, 1)
 	go func() {
 		_, err := r.Next(context.Background())

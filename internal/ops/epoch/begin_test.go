@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog/admin"
 	renew "github.com/parley-chat/parley/internal/ops/epoch"
 	"github.com/parley-chat/parley/internal/rules"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/schema"
 )
@@ -213,12 +214,12 @@ func TestLiving(t *testing.T) {
 			s.append(schema.TopicControl, 0, schema.ControlKeyTick, &schema.Tick{Number: 1})
 		}
 	}()
-	living, err := renew.Living(s.ctx, s.kafka, time.Second)
+	await.That(t, "both are seen, and nobody else", func() bool {
+		living, err := renew.Living(s.ctx, s.kafka, time.Second)
+		return err == nil && strings.Join(living, ", ") == "a chat worker, connector alive"
+	})
 	cancel()
 	<-done
-	if got := strings.Join(living, ", "); err != nil || got != "a chat worker, connector alive" {
-		t.Errorf("living: %q, error %v", got, err)
-	}
 	if living, err := renew.Living(s.ctx, s.kafka, 50*time.Millisecond); err != nil || len(living) > 0 {
 		t.Errorf("nobody writes, and living are %q, error %v", living, err)
 	}
