@@ -83,7 +83,7 @@ func TestRequestsToTheBrokerAreBounded(t *testing.T) {
 		for size, want := range map[uint32]bool{most: true, most + 1: false} {
 			head := binary.BigEndian.AppendUint32(nil, size)
 			before := reserved()
-			if taken := isWaitedFor(t, b.Addr(), append(head, request(0, 9)[4:]...)); taken != want {
+			if taken := isWaitedFor(t, b.Addr(), append(head, request(0, 9)[4:]...), want); taken != want {
 				t.Errorf("login %v: a request of %d bytes is waited for: %v", !open, size, taken)
 			}
 			if grown := reserved() - before; grown > int64(most)+64<<20 {
@@ -95,8 +95,8 @@ func TestRequestsToTheBrokerAreBounded(t *testing.T) {
 }
 
 // isWaitedFor sends the beginning of a request, and reports whether the broker
-// waits for the rest.
-func isWaitedFor(t *testing.T, addr string, bytes []byte) bool {
+// waits for the rest; one that is expected to hang up has the time that it needs.
+func isWaitedFor(t *testing.T, addr string, bytes []byte, expected bool) bool {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -104,7 +104,11 @@ func isWaitedFor(t *testing.T, addr string, bytes []byte) bool {
 	}
 	defer conn.Close()
 	_, _ = conn.Write(bytes)
-	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	limit := patience
+	if expected {
+		limit = time.Second
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(limit))
 	_, err = conn.Read(make([]byte, 1))
 	return isTimeout(err)
 }
@@ -183,7 +187,7 @@ func TestBrokerWithinTheProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = conn.Write(append(bytes, make([]byte, 12)...))
-		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		if n, err := io.Copy(io.Discard, conn); n != 0 || err != nil {
 			t.Errorf("%s: it is answered with %d bytes, %v", what, n, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // freeze is longer than the gate and the engine wait for a first packet, and
@@ -34,6 +35,7 @@ func TestFreezeEndsNothing(t *testing.T) {
 			defer func() {
 				_ = parent.Process.Kill()
 				_ = parent.Wait() // it was killed
+				await.That(t, "the engine ends with its parent", func() bool { return !alive(engine) })
 			}()
 			execute(t, addr, "CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a")
 			execute(t, addr, "INSERT INTO t SELECT number, repeat('x', 1000) FROM numbers(50000)")

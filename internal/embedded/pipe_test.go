@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/net/nettest"
+
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // A connection within the process does what Go's own test of connections asks.
@@ -51,10 +53,7 @@ func TestPipeIsReadToItsEnd(t *testing.T) {
 func TestPipeIsBounded(t *testing.T) {
 	a, b := newPipe()
 	for range 3 { // wherever the bytes begin
-		if err := a.SetWriteDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
-		n, err := a.Write(make([]byte, 1<<20))
+		n, err := writeUntilFull(t, a, b)
 		if n != pipeBytes || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("%d bytes were written, %v", n, err)
 		}
@@ -77,6 +76,28 @@ func TestPipeIsBounded(t *testing.T) {
 			t.Errorf("an empty one keeps %d bytes", kept)
 		}
 	}
+}
+
+// writeUntilFull writes more than there is room for, with a deadline that passes once
+// there is no room left, and returns what Write did.
+func writeUntilFull(t *testing.T, a, b net.Conn) (n int, err error) {
+	t.Helper()
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		n, err = a.Write(make([]byte, 1<<20))
+	}()
+	await.That(t, "there is no room left", func() bool {
+		in := b.(*pipeEnd).in
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		return len(in.buf)-in.next == pipeBytes
+	})
+	if err := a.SetWriteDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	<-written
+	return n, err
 }
 
 // Those who write at the same time do not get into each other's bytes.

@@ -13,6 +13,7 @@ import (
 	"github.com/parley-chat/parley/internal/clickhouse"
 	"github.com/parley-chat/parley/internal/epoch"
 	"github.com/parley-chat/parley/internal/eventlog"
+	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
@@ -195,7 +196,7 @@ func (w *world) reader(epoch string, change func(*Config)) *Reader {
 	w.t.Helper()
 	log := w.log
 	log.Epoch = epoch
-	cfg := Config{DSN: w.dsn, Log: w.kafka, Epoch: log, QueryTime: 20 * time.Second, TailTime: 20 * time.Second, TailStep: 5}
+	cfg := Config{DSN: w.dsn, Log: w.kafka, Epoch: log, QueryTime: await.Limit, TailTime: await.Limit, TailStep: 5}
 	if change != nil {
 		change(&cfg)
 	}
