@@ -60,6 +60,7 @@ test("drain: it moves after about the time asked for, without a clean close", as
   for (const socket of server.sockets) socket.on("close", (code) => closes.push(code));
   server.push("drain", { after: 100 });
   await until("the move", () => server.count("hello") === 2);
+  await until("the close", () => closes.length > 0);
   expect(closes).toEqual([3001]);
   await until("joined again", () => server.count("join") === 2);
 });

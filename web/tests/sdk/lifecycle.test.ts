@@ -90,7 +90,7 @@ test("a leave that is refused for now is repeated, and one of a channel joined a
 
   const again = await client.join("lobby");
   server.intercept = (call) => {
-    if (call.method === "leave") call.error(1005, { retry: 50 });
+    if (call.method === "leave") call.error(1005, { retry: 5_000 });
     return call.method === "leave";
   };
   const leaving = again.leave();
@@ -169,7 +169,10 @@ test("nobody listens there: the wait ends when asked to, and the cause is known"
 
 test("another server's page there: the cause is its answer", async () => {
   const site = createServer((_, response) => response.writeHead(404).end());
-  site.on("upgrade", (_, socket) => socket.end("HTTP/1.1 404 Not Found\r\n\r\n"));
+  site.on("upgrade", (_, socket) => {
+    socket.on("error", () => {}); // the client may be gone by now
+    socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
+  });
   await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
   try {
     const client = make({ url: `http://127.0.0.1:${(site.address() as AddressInfo).port}/other` });

@@ -122,9 +122,9 @@ test("one's own mute is known from the join, from pushes, and until it is lifted
   const { seq } = (await after("ada", "mute"))!;
   expect(await after("ada", "shadow")).toMatchObject({ seq }); // by a later server
   server.sanction = undefined;
+  const rejoined = new Promise((resolve) => channel.on("state", (state) => state === "joined" && resolve(state)));
   server.cut(); // it was lifted meanwhile
-  await until("the rejoin", () => channel.state === "joining");
-  await until("the result", () => channel.state === "joined");
+  await rejoined;
   expect(channel.sanction).toBeUndefined();
 });
 

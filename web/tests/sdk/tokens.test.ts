@@ -184,9 +184,12 @@ test("a getToken that fails is asked again; an UnauthorizedError ends it", async
       throw errors.shift()!;
     },
   });
+  // The wait may be over before anybody looks.
+  const waited = new Promise<ClientState>((resolve) => {
+    client.on("state", (state) => state.status === "waiting" && resolve(state));
+  });
   const connected = client.connect();
-  await until("the wait", () => client.state.status === "waiting");
-  expect(client.state).toMatchObject({ code: ErrorCode.NoToken, reason: "no token: Error: 502" });
+  expect(await waited).toMatchObject({ code: ErrorCode.NoToken, reason: "no token: Error: 502" });
   client.wake();
   expect(await outcome(connected)).toMatchObject({
     code: ErrorCode.LoggedOut,

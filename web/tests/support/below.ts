@@ -36,7 +36,9 @@ export async function serveBelow(paths: string[], target: string) {
         response.writeHead(answer.statusCode!, others);
         response.end(change(path, Buffer.concat(parts).toString()));
       });
-    }).end();
+    })
+      .on("error", () => response.destroy())
+      .end();
   });
   const sockets = new Set<Socket>();
   proxy.on("connection", (socket) => {
@@ -46,12 +48,13 @@ export async function serveBelow(paths: string[], target: string) {
   });
   proxy.on("upgrade", ({ url, rawHeaders }, near) => {
     const path = inner(url!);
+    near.on("error", () => {}); // a close follows
     if (path === undefined) return near.end("HTTP/1.1 404 Not Found\r\n\r\n");
     const far = connect(Number(port), hostname);
+    far.on("error", () => {});
     const lines = rawHeaders.map((part, i) => part + (i % 2 === 0 ? ": " : "\r\n"));
     far.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
     for (const [socket, other] of [[near, far], [far, near]] as const) {
-      socket.on("error", () => {}); // a close follows
       socket.on("close", () => other.destroy());
       socket.pipe(other);
     }
