@@ -4,8 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/parley-chat/parley/internal/memory"
 	"github.com/parley-chat/parley/internal/roles"
 	"github.com/parley-chat/parley/internal/telemetry"
 )
@@ -38,7 +40,13 @@ func (r *running) runWithTools(ctx context.Context, p process, service string, e
 	if err != nil {
 		return err
 	}
-	err = work(&tools{log: log, telemetry: tel, memory: boundMemory(bool(engine))})
+	bounds := boundMemory(bool(engine))
+	collecting, stop := context.WithCancel(ctx)
+	var collector sync.WaitGroup
+	collector.Go(func() { memory.Collect(collecting, bounds.process) })
+	err = work(&tools{log: log, telemetry: tel, memory: bounds})
+	stop()
+	collector.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	tel.Shutdown(ctx)
