@@ -24,8 +24,8 @@ import (
 	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
-// floods, idle and hostile are the parts that run alone: what they leave in memory would
-// be measured with the others, and hostile needs authentication.
+// floods, idle and hostile run alone, as floor does: what they leave in memory would be
+// measured with the others, and hostile needs authentication.
 const (
 	floods  = "floods"
 	idle    = "idle"
@@ -65,7 +65,7 @@ func main() {
 	flag.StringVar(&o.peer, "peer", "", "Centrifugo's binary, to measure it in turns with Parley; --only is rooms, fanout or idle then; default: none")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
 	flag.StringVar(&o.curves, "curves", "", "folder to write growth curves into, as data; --only is one of them then; default: none")
-	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, search, api, revocation, or floods, idle, hostile, costs; default: all but the last four")
+	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, search, api, revocation, or floor, floods, idle, hostile, costs; default: all but the last five")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -182,11 +182,12 @@ func (b *bench) parts(ctx context.Context, binary, only string, o options) error
 		{"search", func() error { return b.search(ctx, o.searched) }},
 		{"api", func() error { return b.api(ctx) }},
 		{"revocation", func() error { return b.revocation(ctx, binary) }},
+		{floor, func() error { return b.floor(ctx) }},
 		{floods, func() error { return b.floods(ctx) }},
 		{idle, func() error { return b.idle(ctx) }},
 		{hostile, func() error { return b.hostile(ctx, o) }},
 	} {
-		if only != part.name && (only != "" || slices.Contains([]string{floods, idle, hostile}, part.name)) {
+		if only != part.name && (only != "" || slices.Contains([]string{floor, floods, idle, hostile}, part.name)) {
 			continue
 		}
 		if err := part.measure(); err != nil {
@@ -219,8 +220,8 @@ func (b *bench) print(only string) {
 	switch only {
 	case floods, hostile:
 		command = "make " + only
-	case idle:
-		command = "go run ./tests/bench --only idle"
+	case idle, floor:
+		command = "go run ./tests/bench --only " + only
 	}
 	fmt.Printf("\n%s, %s/%s, %d cores, `%s`\n\n", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), command)
 	fmt.Println("| what | measured |\n|---|---|")

@@ -91,7 +91,7 @@ func (s *side) inHall(ctx context.Context, members, rate int) (figures, error) {
 	if !f.complete {
 		return figures{}, fmt.Errorf("%s: messages are missing: %s", s.name, f)
 	}
-	return figures{f.p50, f.p99, f.cpu, own.Seconds() / (float64(rate*hallSeconds*members) / 1e6)}, nil
+	return figures{p50: f.p50, p99: f.p99, cpu: f.cpu, own: own.Seconds() / (float64(rate*hallSeconds*members) / 1e6)}, nil
 }
 
 // arrivals has 5,000 connect and join at once, in channels of ten, in turns; in the first

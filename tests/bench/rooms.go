@@ -23,7 +23,8 @@ func (s *side) cpu() time.Duration { return familyCPU(s.pid) }
 type figures struct {
 	p50, p99 time.Duration
 	cpu      float64 // of the server, seconds per million deliveries
-	own      float64 // of the load generator, the same
+	main     float64 // of its main process, of that
+	own      float64 // of the load generator
 }
 
 func (f figures) String() string {
@@ -81,7 +82,7 @@ func (s *side) inRooms(rate, seconds int) (f figures, err error) {
 		}
 		receivers.Go(func() { ages[i], errs[i] = s.wire.receive(r, rate*seconds) })
 	}
-	used, own := s.cpu(), processCPU(os.Getpid())
+	used, main, own := s.cpu(), processCPU(s.pid), processCPU(os.Getpid())
 	next := 0
 	pace(rooms*rate, rooms*rate*seconds, func() bool {
 		i := next % rooms
@@ -89,7 +90,7 @@ func (s *side) inRooms(rate, seconds int) (f figures, err error) {
 		return s.wire.chat(senders[i], roomOf(i*roomMembers)) == nil
 	})
 	receivers.Wait()
-	used, own = s.cpu()-used, processCPU(os.Getpid())-own
+	used, main, own = s.cpu()-used, processCPU(s.pid)-main, processCPU(os.Getpid())-own
 	var all []time.Duration
 	for i, a := range ages {
 		if errs[i] != nil {
@@ -98,7 +99,7 @@ func (s *side) inRooms(rate, seconds int) (f figures, err error) {
 		all = append(all, a[len(a)/5:]...)
 	}
 	million := float64(rooms*roomMembers*rate*seconds) / 1e6
-	return figures{quantile(all, .5), quantile(all, .99), used.Seconds() / million, own.Seconds() / million}, nil
+	return figures{quantile(all, .5), quantile(all, .99), used.Seconds() / million, main.Seconds() / million, own.Seconds() / million}, nil
 }
 
 func roomOf(member int) string { return fmt.Sprint("room", member/roomMembers) }
