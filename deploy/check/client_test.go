@@ -53,7 +53,7 @@ type joined struct {
 
 // dial opens a session at host:port, or says why it cannot.
 func dial(t *testing.T, at, user string) (*client, error) {
-	return dialWith(t, websocket.Dialer{HandshakeTimeout: 5 * time.Second}, "ws://"+at+"/ws", map[string]any{"user": user})
+	return dialWith(t, websocket.Dialer{HandshakeTimeout: patience}, "ws://"+at+"/ws", map[string]any{"user": user})
 }
 
 // dialWith is dial with these params of hello.

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -109,7 +108,7 @@ func (v *visitor) token(path, body string) string {
 
 // hello opens a session with these params.
 func (v *visitor) hello(params map[string]any) (*client, error) {
-	dialer := websocket.Dialer{HandshakeTimeout: 5 * time.Second, TLSClientConfig: v.tls}
+	dialer := websocket.Dialer{HandshakeTimeout: patience, TLSClientConfig: v.tls}
 	return dialWith(v.t, dialer, "wss"+strings.TrimPrefix(v.site, "https")+"/ws", params)
 }
 

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -131,14 +133,23 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
+// nextPort is of those below the range from which the kernel chooses: one of that
+// range may be taken by any connection as soon as it is given back.
+var nextPort = 10_000 + rand.IntN(20_000)
+
+// freeAddr is an address at which nobody listens.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		nextPort++
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(nextPort)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("somebody listens at a thousand ports")
+	return ""
 }
 
 // ready waits until /readyz of a role says so.
