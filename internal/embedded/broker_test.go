@@ -19,9 +19,8 @@ import (
 )
 
 func TestBrokerKeepsItsLog(t *testing.T) {
-	dir := t.TempDir()
-	b := startBroker(t, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir, Open: true})
-	addr := b.Addr()
+	dir, addr := t.TempDir(), freeAddress(t)
+	b := startBroker(t, embedded.BrokerConfig{Listen: addr, DataDir: dir, Open: true})
 	client := kafkaClient(t, addr)
 	created, err := client.CreateTopics(within(t), &kafka.CreateTopicsRequest{
 		Topics: []kafka.TopicConfig{{Topic: "t", NumPartitions: 1, ReplicationFactor: 1}},

@@ -23,9 +23,8 @@ import (
 
 func TestClickHouseKeepsItsTables(t *testing.T) {
 	needEngine(t)
-	dir := t.TempDir()
-	c := startClickHouse(t, "127.0.0.1:0", dir)
-	addr := c.Addr()
+	dir, addr := t.TempDir(), freeAddress(t)
+	c := startClickHouse(t, addr, dir)
 	execute(t, addr, "CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
 	execute(t, addr, "INSERT INTO t VALUES (7)")
 	stopClickHouse(t, c)
@@ -76,10 +75,7 @@ func TestClickHouseInStrangeSurroundings(t *testing.T) {
 func TestClickHouseStartsDespiteStrangers(t *testing.T) {
 	needEngine(t)
 	for range 3 {
-		addr, err := freeport.Address()
-		if err != nil {
-			t.Fatal(err)
-		}
+		addr := freeAddress(t)
 		ctx, stop := context.WithCancel(t.Context())
 		var stranger sync.WaitGroup
 		stranger.Go(func() {
@@ -102,11 +98,9 @@ func TestClickHouseStartsDespiteStrangers(t *testing.T) {
 
 func TestClickHouseDiesWithItsParentAndStartsAgain(t *testing.T) {
 	needEngine(t)
-	dir := t.TempDir()
-	listen := "127.0.0.1:0"
+	dir, listen := t.TempDir(), freeAddress(t)
 	for round := range 3 {
 		cmd, pid, addr := startHolder(t, dir, listen)
-		listen = addr // the same port from now on
 		if round == 0 {
 			execute(t, addr, "CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
 		}
@@ -201,6 +195,17 @@ func TestInstalledProgramWins(t *testing.T) {
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
 	wantSentence(t, err, filepath.Join(bin, "clickhouse"), "installed clickhouse was asked to be local")
+}
+
+// freeAddress is one that can be listened at again: one whose port the kernel chose may
+// be another's meanwhile.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	addr, err := freeport.Address()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addr
 }
 
 func startClickHouse(t *testing.T, listen, dir string) *embedded.ClickHouse {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/parley-chat/parley/internal/testing/await"
 )
 
 // A server whose listener for clients has ended for good reports it, for its owner
@@ -13,7 +15,7 @@ func TestServersEndWithTheirListeners(t *testing.T) {
 		t.Helper()
 		select {
 		case <-done:
-		case <-time.After(30 * time.Second):
+		case <-time.After(await.Limit):
 			t.Fatalf("%s goes on without its listener", what)
 		}
 	}

@@ -3,24 +3,26 @@ package eventlog
 import (
 	"context"
 	"fmt"
-	"net"
-	"strconv"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
 // TestBrokerRestartLosesAndRepeatsNothing restarts the broker on its data under
 // a producer, a reader and a group, which notice nothing but a delay.
 func TestBrokerRestartLosesAndRepeatsNothing(t *testing.T) {
 	dir := t.TempDir()
-	first, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir))
+	port, err := freeport.Take() // one that the kernel chose may be another's meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := first.ListenAddrs()[0]
-	_, port, _ := net.SplitHostPort(addr)
-	c := cluster{addrs: []string{addr}, fake: first}.client(t)
+	first, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cluster{addrs: first.ListenAddrs(), fake: first}.client(t)
 	topic, p := filled(t, c, 10)
 	r := newReader(t, c, ReaderConfig{Topic: topic})
 	readAll(t, r, 10)
@@ -36,8 +38,7 @@ func TestBrokerRestartLosesAndRepeatsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n, _ := strconv.Atoi(port)
-	startFake(t, kfake.Ports(n), kfake.DataDir(dir))
+	startFake(t, kfake.Ports(port), kfake.DataDir(dir))
 	for i := int64(10); i < 20; i++ {
 		if a := <-acks; a.err != nil || a.offset != i {
 			t.Fatalf("record %d was acknowledged as %+v", i, a)
