@@ -271,7 +271,12 @@ func TestBackendAdministers(t *testing.T) {
 	}
 	all["shop"].refused(rpc.CodeForbidden, rpc.MethodChannels, rpc.ChannelsParams{})
 	var info rpc.InfoResult
-	if ops.call(rpc.MethodInfo, rpc.Empty{}, &info); len(info.Connectors) != 3 || info.Epoch != ada.hello.Epoch || len(info.Groups) != 2 || info.Format != 2 {
+	await.That(t, "all that runs is told", func() bool {
+		info = rpc.InfoResult{}
+		ops.call(rpc.MethodInfo, rpc.Empty{}, &info)
+		return len(info.Connectors) == 3 && len(info.Groups) == 2
+	})
+	if info.Epoch != ada.hello.Epoch || info.Format != 2 {
 		t.Errorf("what runs is %+v", info)
 	}
 	ops.call(rpc.MethodDisconnect, rpc.DisconnectParams{User: "bob", Session: bob.hello.Session}, nil)

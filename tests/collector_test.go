@@ -58,11 +58,11 @@ func TestCollectorKeepsWhatMatters(t *testing.T) {
 	if !send("slow", 2*time.Second, traces.Status_STATUS_CODE_UNSET, 3) || !send("failed", time.Millisecond, traces.Status_STATUS_CODE_ERROR, 3) {
 		t.Fatal("the collector takes no more spans")
 	}
-	await.That(t, "what was slow and what failed is kept", func() bool {
-		return len(got.Named("slow")) == 3 && len(got.Named("failed")) == 3
+	await.That(t, "what was slow and what failed is kept, and some of the rest", func() bool {
+		return len(got.Named("slow")) == 3 && len(got.Named("failed")) == 3 && len(got.Named("usual")) > 0
 	})
 	// Who came before was decided on before.
-	if n := len(got.Named("usual")); n == 0 || n > usual/20 {
+	if n := len(got.Named("usual")); n > usual/20 {
 		t.Errorf("%d of %d usual traces were kept, want about one in a hundred", n, usual)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -38,7 +39,7 @@ func python(t *testing.T) (folder string, environment []string) {
 		}
 		t.Skip("the example in Python needs Python 3 with pip")
 	}
-	packages, err := filepath.Abs(root + "/bin/test/python")
+	packages, err := pythonPackages()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,9 +48,6 @@ func python(t *testing.T) (folder string, environment []string) {
 	if err := os.CopyFS(folder, os.DirFS(consumerFolder)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(packages, "confluent_kafka")); err != nil {
-		run(t, folder, environment, "-m", "pip", "install", "-q", "--target", packages, "-r", "requirements.txt")
-	}
 	schemas, err := filepath.Abs(root + "/schema")
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +55,23 @@ func python(t *testing.T) (folder string, environment []string) {
 	run(t, folder, environment, "-m", "grpc_tools.protoc", "-I", schemas, "--python_out=.", "events.proto")
 	return folder, environment
 }
+
+// pythonPackages is a folder with what the example asks for, which is installed once:
+// of several tests that do so at once, one would see a part of it.
+var pythonPackages = sync.OnceValues(func() (string, error) {
+	packages, err := filepath.Abs(root + "/bin/test/python")
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(packages, "confluent_kafka")); err == nil {
+		return packages, nil
+	}
+	_, said, err := tryRun(consumerFolder, nil, "-m", "pip", "install", "-q", "--target", packages, "-r", "requirements.txt")
+	if err != nil {
+		return "", fmt.Errorf("install what the example in Python asks for: %w: %s", err, said)
+	}
+	return packages, nil
+})
 
 // run runs Python and returns what it printed, on stdout and stderr.
 func run(t *testing.T, folder string, environment []string, args ...string) (stdout, stderr string) {

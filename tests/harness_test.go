@@ -28,7 +28,7 @@ import (
 )
 
 // patience bounds every wait of these tests; none is expected to last.
-const patience = 30 * time.Second
+const patience = await.Limit
 
 // quietLogger is for tests whose roles are expected to complain.
 var quietLogger = slog.New(slog.DiscardHandler)
@@ -253,9 +253,24 @@ func (u *user) join(channel string) rpc.JoinResult {
 func (u *user) joinWith(p rpc.JoinParams) rpc.JoinResult {
 	u.t.Helper()
 	var r rpc.JoinResult
-	u.call(rpc.MethodJoin, p, &r)
+	await.That(u.t, u.name+"'s join of "+p.Channel+" is answered", func() bool {
+		err := u.ask(rpc.MethodJoin, p, &r)
+		if isUnavailable(err) { // there is no worker yet: as clients do, it asks again
+			return false
+		}
+		if err != nil {
+			u.t.Fatalf("%s: join %+v: %v", u.name, p, err)
+		}
+		return true
+	})
 	u.chain[p.Channel] = r.Last
 	return r
+}
+
+// isUnavailable is whether a request may be made again, as nobody carried it out.
+func isUnavailable(err error) bool {
+	var bad *rpc.Error
+	return errors.As(err, &bad) && bad.Code == rpc.CodeUnavailable
 }
 
 func (u *user) chat(channel, body string) rpc.ActResult {

