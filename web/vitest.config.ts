@@ -9,9 +9,10 @@ const builtCore = fileURLToPath(new URL("dist/sdk/parley-core.js", import.meta.u
 export default defineConfig({
   resolve: { alias: { "@parley-chat/sdk/core": core, "@parley-chat/sdk": sdk } },
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 20_000 } },
+    // Waits within a test end after a minute, and say what did not come.
+    testTimeout: 90_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
     // More at a time would only measure each other on a machine with two cores.
     maxWorkers: 2,
     projects: [
@@ -39,7 +40,7 @@ export default defineConfig({
           name: "stack",
           include: ["tests/stack/**/*.test.ts"],
           globalSetup: ["tests/support/setup.ts"],
-          testTimeout: 120_000,
+          testTimeout: 240_000,
         },
       },
       // What `make docs` rendered.

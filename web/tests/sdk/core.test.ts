@@ -111,7 +111,7 @@ test("keeps no more than it is asked to", async () => {
 
 test("refusals, leaving and closing end as they do in the whole", async () => {
   const lobby = await client.join("lobby");
-  expect(await outcome(lobby.history({ timeout: 5_000 }))).toBe("resolved");
+  expect(await outcome(lobby.history({ timeout: 60_000 }))).toBe("resolved");
   server.push("removed", { channel: "lobby", seq: server.seq, reason: "kicked" });
   await until("out", () => lobby.state === "failed");
   expect(lobby.error).toMatchObject({ code: ErrorCode.Forbidden, reason: "kicked" });

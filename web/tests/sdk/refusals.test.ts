@@ -155,7 +155,7 @@ test("a long reason of the server's does not keep the connection open", async ()
     return true;
   };
   void client.connect();
-  await until("the end of the attempt", () => client.state.status === "waiting", 8_000);
+  await until("the end of the attempt", () => client.state.status === "waiting");
 });
 
 test("whoever hears that the client is closed may connect again at once", async () => {

@@ -132,7 +132,7 @@ test.each([
   await button.press("Enter");
   await expect.poll(() => site.asked.length).toBe(asked + 2); // both tokens, in vain
   await page.getByRole("button", { name: again }).waitFor();
-  expect(await button.evaluate((element) => element === document.activeElement)).toBe(true);
+  await expect.poll(() => button.evaluate((element) => element === document.activeElement)).toBe(true);
   site.grants = everything;
   await button.press("Enter");
   await page.locator("#composer").waitFor();

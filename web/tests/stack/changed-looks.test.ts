@@ -158,5 +158,5 @@ test.each([
     dialog.querySelector<HTMLElement>(".actions .primary")!.click();
     return late.then(() => undefined);
   }, opener);
-  await dialog.locator(inside).first().waitFor({ timeout: 5000 });
+  await dialog.locator(inside).first().waitFor();
 });

@@ -82,7 +82,7 @@ test("what others write privately comes up in the sidebar, and is read there", a
   expect(await shown(page)).toEqual(["hello all"]);
   const unread = page.locator(".talks .badge.direct", { hasText: "2" });
   await unread.waitFor();
-  expect(await page.title()).toMatch(/^\(2\) /);
+  await expect.poll(() => page.title()).toMatch(/^\(2\) /);
   await talk(page, "bob").click();
   await page.locator(".rule.new").waitFor();
   expect(await shown(page)).toEqual(["psst", "are you there?"]);
@@ -199,7 +199,7 @@ test("notifications of a channel can be turned off, and a conversation closed", 
   await page.getByRole("heading", { name: two }).waitFor();
   await bob.send("anybody?");
   await page.locator("#channels li.off .badge", { hasText: "1" }).waitFor();
-  expect(await page.title()).toMatch(/^\(1\) /); // the private one
+  await expect.poll(() => page.title()).toMatch(/^\(1\) /); // the private one
   await page.reload();
   await page.locator("#channels li.off .badge", { hasText: "1" }).waitFor();
 

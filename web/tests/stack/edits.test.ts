@@ -35,6 +35,7 @@ function rows(page: Page): Promise<string[]> {
 test("the arrow up edits one's newest message, Enter saves, Escape does not", async () => {
   const { ada, bob, problems } = await two("edit");
   await say(ada, "helo");
+  await message(bob, "helo").waitFor();
   await say(bob, "hi");
   await until("both", async () => (await shown(ada)).length === 2);
   const field = ada.locator("#composer");
@@ -73,7 +74,7 @@ test("a deletion can be taken back for 5 s, and is made at once when the page go
   await ada.goto(bob.url()); // still signed in, in this tab
   await message(ada, "goes").waitFor();
   await (await options(ada, "goes")).getByRole("button", { name: "Delete", exact: true }).click();
-  await until("the deletion", async () => (await shown(bob)).join() === "stays", 15_000);
+  await until("the deletion", async () => (await shown(bob)).join() === "stays");
   await bob.reload();
   await until("the history", async () => (await shown(bob)).join() === "stays");
   expect(problems()).toEqual([]);
@@ -118,7 +119,7 @@ test("a reply quotes, and leads to, what it answers, however far back that is", 
   await bob.reload();
   await message(bob, "again").getByRole("button", { name: "Reply to ada: the question" }).click();
   await bob.locator(".message.found .body", { hasText: "the question" }).waitFor();
-  expect(await bob.evaluate(() => document.activeElement!.textContent)).toContain("the question");
+  await expect.poll(() => bob.evaluate(() => document.activeElement!.textContent)).toContain("the question");
   expect(problems()).toEqual([]);
 });
 
@@ -214,7 +215,7 @@ test("a window that was away for 50 edits and 20 deletions ends up like one that
   await until("the one that is here", () => all(here.page));
   expect(await rows(away.page)).toEqual(before); // it really is away
   proxy.unblock();
-  await until("the one that was away", () => all(away.page), 60_000);
+  await until("the one that was away", () => all(away.page));
   expect(await rows(away.page)).toEqual(await rows(here.page));
   const deleted = (await rows(here.page)).filter((row) => row.includes("This message was deleted."));
   expect(deleted.length).toBe(20);

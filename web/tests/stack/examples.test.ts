@@ -46,7 +46,7 @@ function start(command: string, args: string[], cwd: string, env = {}): void {
 async function ask(channel: string, name: string, question: string): Promise<string> {
   client = new Client({ url: inject("server"), user: "ada", WebSocket });
   const room = await client.join(channel);
-  await until(`${name} to be there`, () => room.members.includes(name), 30_000);
+  await until(`${name} to be there`, () => room.members.includes(name));
   const answer = new Promise<string>((resolve) => {
     room.on("message", ({ user, body }) => user === name && resolve(body));
   });

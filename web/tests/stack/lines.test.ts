@@ -1,5 +1,6 @@
 import { expect, inject, test } from "vitest";
 import { enter, findings, openWindow, screenshot } from "../support/browser.ts";
+import { atRest } from "../support/scrolling.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
@@ -11,6 +12,7 @@ test("a short list is at the bottom, and its times are where one looks", async (
   await enter(page, inject("server"), "ada", channel);
   const last = page.locator(".message", { hasText: "three" });
   await last.waitFor();
+  await atRest(page);
   const box = (await last.boundingBox())!;
   const scroller = (await page.locator(".scroller").boundingBox())!;
   expect(scroller.y + scroller.height - box.y - box.height).toBeLessThan(20);
@@ -37,6 +39,7 @@ test("a date floats over what one reads back in, and goes at the end", async () 
   await Promise.all(Array.from({ length: 120 }, (_, i) => room.send(`message ${i}`)));
   await enter(page, inject("server"), "ada", channel);
   await page.locator(".message", { hasText: "message 119" }).waitFor();
+  await atRest(page);
   expect(await page.locator(".floating-date").count()).toBe(0);
   await page.locator(".scroller").evaluate((scroller) => (scroller.scrollTop -= 600));
   const today = new Intl.DateTimeFormat("en-GB", { dateStyle: "full" }).format(new Date());

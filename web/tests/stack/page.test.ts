@@ -3,6 +3,7 @@ import { expect, inject, test } from "vitest";
 import { enter, leave, openWindow, say, screenshot, shown } from "../support/browser.ts";
 import { tabTo } from "../support/keys.ts";
 import { Proxy } from "../support/proxy.ts";
+import { atRest } from "../support/scrolling.ts";
 import { freePort, Server } from "../support/server.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
@@ -167,6 +168,7 @@ test("the list stays at its end while what one writes grows, and not while one r
   await page.locator(".scroller").hover();
   await page.mouse.wheel(0, -600);
   await page.getByRole("button", { name: "Jump to the newest" }).waitFor();
+  await atRest(page);
   const before = await page.locator(".message", { hasText: "message 40" }).boundingBox();
   await bob.send("not now");
   await page.getByRole("button", { name: "1 new" }).waitFor();
@@ -278,7 +280,7 @@ test("the server is killed and comes back: nothing is lost, and the page says so
   await until_shown(page, "sent as soon as it is back");
   await until("the pending one to be sent", async () => {
     return (await page.locator(".message.pending").count()) === 0;
-  }, 30_000);
+  });
   const said = await shown(page);
   expect([...said].sort()).toEqual(["before", "sent as soon as it is back", "written while away"]);
   await until("bob has it too", () => lobby.messages.length === 3);
@@ -342,7 +344,7 @@ test("away for long: a gap is shown as one, and is filled when asked for", async
     // It may be gone, or redrawn, between the look and the click.
     if ((await gap.count()) > 0) await gap.click({ timeout: 1000 }).catch(() => undefined);
     return (await gap.count()) === 0;
-  });
+  }, 120_000);
   await page.getByRole("button", { name: "Jump to the newest" }).click();
   await until_shown(page, "meanwhile 2499");
   await scrollUpTo(page, "what was in the gap", async () => {
@@ -361,6 +363,6 @@ function scrollUpTo(page: Page, what: string, found: () => Promise<boolean>): Pr
       await page.evaluate(() => (document.querySelector(".scroller")!.scrollTop -= 500));
       return found();
     },
-    90_000,
+    120_000,
   );
 }

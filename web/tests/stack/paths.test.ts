@@ -272,7 +272,7 @@ test("being notified only when mentioned", async () => {
   await of("grace").send("Bring your own stand.");
   await of("grace").send("@ada, can you sing the second voice?", { mentions: ["ada"] });
   await message(page, "the second voice").waitFor();
-  expect(await page.evaluate(() => (window as any).told)).toEqual([
+  await expect.poll(() => page.evaluate(() => (window as any).told)).toEqual([
     "grace – music: @ada, can you sing the second voice?",
   ]);
 });

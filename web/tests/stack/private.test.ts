@@ -352,5 +352,5 @@ test("the focus goes back to the field when the connection's button is not neede
   await socket!.close({ code: 3503 });
   await page.getByRole("button", { name: "Connect again" }).press("Enter");
   await page.getByTitle("Online").waitFor();
-  expect(await page.evaluate(() => document.activeElement!.id)).toBe("composer");
+  await expect.poll(() => page.evaluate(() => document.activeElement!.id)).toBe("composer");
 });

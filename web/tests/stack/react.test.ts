@@ -64,7 +64,7 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
   server = await Server.start(inject("binary"), undefined, ["--origins", origin]);
   browser = await launchBrowser();
-}, 120_000);
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -100,4 +100,4 @@ test("a room of React shows what happens, and is left with its component", async
   bob.close();
   await page.getByText("1 here").waitFor();
   expect(problems.filter((problem) => !problem.includes("favicon"))).toEqual([]);
-}, 120_000);
+});

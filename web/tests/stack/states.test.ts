@@ -211,12 +211,12 @@ test("notifications come while the page is out of sight, when asked for", async 
   await hide(page);
   await say(bob.page, "unseen");
   await page.locator(".message", { hasText: "unseen" }).waitFor();
-  expect(await page.evaluate(() => (window as any).told)).toEqual([
+  await expect.poll(() => page.evaluate(() => (window as any).told)).toEqual([
     `bob – ${name}: unseen`,
     "true", // or the second one of a channel would be silent
     "/icon.svg",
   ]);
-  expect(await page.title()).toMatch(/^\(1\) /);
+  await expect.poll(() => page.title()).toMatch(/^\(1\) /);
 });
 
 test("the first message with marks is told once, without them", async () => {
@@ -249,6 +249,6 @@ test("the first message with marks is told once, without them", async () => {
   await page.locator(".message strong").waitFor();
   await until("the message to be told", async () => (await page.evaluate(() => (window as any).read.length)) > 0);
   expect(await page.evaluate(() => (window as any).read)).toEqual(["bob: now or never"]);
-  expect(await page.evaluate(() => (window as any).told[0])).toBe(`bob – ${name}: now or never`);
+  await expect.poll(() => page.evaluate(() => (window as any).told[0])).toBe(`bob – ${name}: now or never`);
   expect(problems).toEqual([]);
 });

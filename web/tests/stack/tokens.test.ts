@@ -59,7 +59,7 @@ test("one is who the token says, whatever name one gave", async () => {
 test("a token is enough, and is asked for again when it has run out", async () => {
   const { page } = await openWindow(browser);
   await page.goto(server.url);
-  await page.getByLabel("Token").fill(token("linus", 3));
+  await page.getByLabel("Token").fill(token("linus", 8));
   await page.getByRole("button", { name: "Enter" }).click();
   await page.locator(".self", { hasText: "linus" }).waitFor();
   await page.getByText("does not accept this token").waitFor();

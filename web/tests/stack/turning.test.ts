@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
 import { enter, openWindow } from "../support/browser.ts";
+import { atRest } from "../support/scrolling.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
 
 /** A phone that is turned, and its keyboard that comes and goes. */
@@ -52,6 +53,7 @@ async function readBack(page: Page): Promise<void> {
     await page.evaluate(() => new Promise(requestAnimationFrame));
   }
   await page.locator(".jump").waitFor();
+  await atRest(page);
 }
 
 test("what one reads stays in sight, however often a phone is turned", async () => {
@@ -61,7 +63,7 @@ test("what one reads stays in sight, however often a phone is turned", async () 
   for (let i = 0; i < 3; i++) {
     for (const size of [sideways, upright]) {
       await turn(page, size);
-      await expect.poll(() => inSight(page), { timeout: 5_000 }).toContain(read);
+      await expect.poll(() => inSight(page)).toContain(read);
     }
   }
   expect(problems).toEqual([]);
@@ -72,7 +74,7 @@ test("a phone that is turned at the end of the list stays there", async () => {
   for (let i = 0; i < 3; i++) {
     for (const size of [sideways, upright]) {
       await turn(page, size);
-      await expect.poll(async () => (await inSight(page)).at(-1), { timeout: 5_000 }).toBe("note 149");
+      await expect.poll(async () => (await inSight(page)).at(-1)).toBe("note 149");
       await expect.poll(() => page.locator(".jump").count()).toBe(0);
     }
   }
@@ -88,7 +90,7 @@ test("a message that is chosen while a phone turns does not take the end of the 
   });
   for (const size of [sideways, upright, sideways]) {
     await turn(page, size);
-    await expect.poll(async () => (await inSight(page)).at(-1), { timeout: 5_000 }).toBe("note 149");
+    await expect.poll(async () => (await inSight(page)).at(-1)).toBe("note 149");
   }
 });
 
@@ -97,7 +99,7 @@ test("the keyboard takes neither the end of the list nor what one reads", async 
   await page.locator("#composer").focus();
   for (const size of [typing, upright, typing]) {
     await turn(page, size);
-    await expect.poll(async () => (await inSight(page)).at(-1), { timeout: 5_000 }).toBe("note 149");
+    await expect.poll(async () => (await inSight(page)).at(-1)).toBe("note 149");
     expect(await page.evaluate(() => document.activeElement!.id)).toBe("composer");
   }
   await turn(page, upright);
@@ -105,7 +107,7 @@ test("the keyboard takes neither the end of the list nor what one reads", async 
   const [, read] = await inSight(page);
   for (const size of [typing, upright, typing, upright]) {
     await turn(page, size);
-    await expect.poll(() => inSight(page), { timeout: 5_000 }).toContain(read);
+    await expect.poll(() => inSight(page)).toContain(read);
   }
 });
 
@@ -123,8 +125,8 @@ test("a side that is open stays so while there is no room for it beside the mess
   await toggle("Channels").click();
   await turn(page, sideways);
   await page.locator(".shade").waitFor({ state: "detached" });
-  expect(await page.locator("#channels").isVisible()).toBe(true);
-  expect(await page.locator("main").evaluate((main: HTMLElement) => main.inert)).toBe(false);
+  await expect.poll(() => page.locator("#channels").isVisible()).toBe(true);
+  await expect.poll(() => page.locator("main").evaluate((main: HTMLElement) => main.inert)).toBe(false);
 });
 
 test("a search stays as it is when a phone is turned", async () => {

@@ -88,12 +88,12 @@ const python = await run("python3", ["--version"]).then(
 test.skipIf(!python && !process.env.CI)("the tutorial works as it is written", async () => {
   await run("bash", ["-c", command("keys.sh")], { cwd: clone });
   const server = start(command("bin/parley up"));
-  await until(`the server: ${server()}`, () => server().includes("http://"), 60_000);
+  await until(`the server: ${server()}`, () => server().includes("http://"));
   await run("bash", ["-c", command("go -C")], { cwd: clone });
   const endpoint = start(command("bin/token-endpoint"));
-  await until("the endpoint", () => endpoint().includes("listens"), 60_000);
+  await until("the endpoint", () => endpoint().includes("listens"));
   start(command("python3 -m http.server"));
-  await until("the page", () => fetch(site).then((answer) => answer.ok, () => false), 60_000);
+  await until("the page", () => fetch(site).then((answer) => answer.ok, () => false));
 
   const ada = await logIn("ada");
   const bob = await logIn("bob");
@@ -109,7 +109,7 @@ test.skipIf(!python && !process.env.CI)("the tutorial works as it is written", a
   symlinkSync(join(web, "sdk"), join(packages, "@parley-chat/sdk"));
   symlinkSync(join(web, "node_modules/ws"), join(packages, "ws"));
   const printed = start(command("node bot.mjs"), bot);
-  await until("the bot", () => printed().includes("the bot is in the lobby"), 60_000);
+  await until("the bot", () => printed().includes("the bot is in the lobby"));
   await say(bob, "!help");
   await ada.getByText("helper: bob: ask anything").waitFor();
   await say(bob, "thanks");

@@ -22,7 +22,7 @@ test("who is typing is shown until they have sent it, or have stopped for 6 s", 
   await line.waitFor({ state: "detached" });
   await field.pressSequentially("more");
   await line.waitFor();
-  await line.waitFor({ state: "detached", timeout: 15_000 });
+  await line.waitFor({ state: "detached" });
   const all = windows.flatMap(({ problems }) => problems);
   expect(all.filter(unexpected)).toEqual([]);
 });

@@ -46,8 +46,8 @@ test("the focus stays on a message, however far the list moves on", async () => 
   await page.locator(".message", { hasText: "later 149" }).waitFor();
   await until("the list at its end", () => page.locator(".jump").isHidden());
   expect(await page.evaluate(() => document.activeElement!.matches(".more"))).toBe(true);
-  expect(await page.locator(".message", { hasText: "message 8" }).count()).toBe(0);
-  expect(await page.locator(".message").count()).toBeLessThan(80);
+  await expect.poll(() => page.locator(".message", { hasText: "message 8" }).count()).toBe(0);
+  await expect.poll(() => page.locator(".message").count()).toBeLessThan(80);
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").getByText("Details").waitFor();
   await page.keyboard.press("Escape");
@@ -80,17 +80,17 @@ test("a control that goes away leaves the focus in its part of the page", async 
   refuse = false;
   await page.getByRole("button", { name: "Try again" }).press("Enter");
   await page.locator(".message:not(.failed):not(.pending)", { hasText: "refused" }).waitFor();
-  expect(await focused(page)).toBe(`Messages in ${one}`);
+  await expect.poll(() => focused(page)).toBe(`Messages in ${one}`);
 
   await page.getByLabel("Open a channel").fill(two);
   await page.getByLabel("Open a channel").press("Enter");
   await page.getByRole("heading", { name: two }).waitFor();
   await leave(page);
   await page.getByRole("heading", { name: one }).waitFor();
-  expect(await focused(page)).toBe("composer");
+  await expect.poll(() => focused(page)).toBe("composer");
   await leave(page);
   await page.getByRole("link", { name: one }).waitFor({ state: "detached" });
-  expect(await focused(page)).toBe("open-channel");
+  await expect.poll(() => focused(page)).toBe("open-channel");
 });
 
 test("a page in the background is up to date, and at its end when it is looked at", async () => {
@@ -168,26 +168,27 @@ test("on a narrow screen the focus stays in the side that lies over the messages
   await opener.press("Enter");
   const side = page.locator("#members");
   await side.getByRole("button", { name: "bob" }).waitFor();
+  await expect.poll(() => page.evaluate(() => document.activeElement!.closest("#members") !== null)).toBe(true);
   for (let i = 0; i < 8; i++) {
     // The page as a whole, in between, is where the browser's own controls would follow.
     const where = await page.evaluate(() => document.activeElement!.closest("#members, body")!.id);
-    if (i === 0 || where !== "") expect(where).toBe("members");
+    if (where !== "") expect(where).toBe("members");
     await page.keyboard.press(i % 2 === 0 ? "Tab" : "Shift+Tab");
     if (i === 3) await page.keyboard.press("Tab");
   }
   await page.keyboard.press("Escape");
   await side.waitFor({ state: "hidden" });
-  expect(await focused(page)).toBe("Members");
+  await expect.poll(() => focused(page)).toBe("Members");
 
   await opener.press("Enter");
   await side.getByRole("button", { name: "Close" }).press("Enter");
   await side.waitFor({ state: "hidden" });
-  expect(await focused(page)).toBe("Members");
+  await expect.poll(() => focused(page)).toBe("Members");
 
   await opener.press("Enter");
   await side.getByRole("button", { name: "bob" }).press("Enter");
   await side.waitFor({ state: "hidden" });
-  expect(await focused(page)).toBe("composer");
+  await expect.poll(() => focused(page)).toBe("composer");
 
   await opener.click();
   await page.setViewportSize({ width: 1200, height: 760 });

@@ -1,8 +1,11 @@
+/** A patience, in milliseconds: what comes at all comes sooner, on a busy machine too. */
+const LIMIT = 60_000;
+
 /** Waits until a condition holds, and fails with its name when it does not. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  within = 20_000,
+  within = LIMIT,
 ): Promise<void> {
   const end = Date.now() + within;
   while (!(await condition())) {
@@ -12,7 +15,7 @@ export async function until(
 }
 
 /** What became of a promise within a while: "pending" when nothing did. */
-export function outcome(promise: Promise<unknown>, within = 15_000): Promise<unknown> {
+export function outcome(promise: Promise<unknown>, within = LIMIT): Promise<unknown> {
   return Promise.race([
     promise.then(
       () => "resolved",

@@ -29,9 +29,10 @@ test("a link leads to http and https only", () => {
 });
 
 test("punctuation without end takes no time", () => {
-  const start = performance.now();
+  const before = process.cpuUsage();
   linkify("https://a.example/" + ".".repeat(50_000) + "x" + ")".repeat(1_000));
-  expect(performance.now() - start).toBeLessThan(1_000);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1000).toBeLessThan(1_000);
 });
 
 test.each(["lobby", "a/b", "房间", "50% off", "#1", "a b?c&d"])("the address of %j", (channel) => {
