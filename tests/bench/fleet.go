@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,7 +74,24 @@ func (f *fleet) start(ctx context.Context, connectors int) error {
 			err = (&bench{addr: addr}).awaitReady(ctx)
 		}
 	}
+	if err == nil {
+		err = f.newest("projector").awaitReady(ctx)
+	}
 	return err
+}
+
+// awaitReady waits until a process says that it is ready.
+func (p *process) awaitReady(ctx context.Context) error {
+	for deadline := time.Now().Add(time.Minute); ctx.Err() == nil && time.Now().Before(deadline); pause(ctx, 50*time.Millisecond) {
+		response, err := http.Get("http://" + p.admin + "/readyz")
+		if err != nil {
+			continue
+		}
+		if err := response.Body.Close(); err == nil && response.StatusCode == http.StatusOK {
+			return nil
+		}
+	}
+	return fmt.Errorf("the %s is not ready", p.role)
 }
 
 // startServers starts the broker and ClickHouse.
