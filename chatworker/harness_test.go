@@ -170,7 +170,8 @@ func (r *rig) run(change ...func(*Worker)) (w *Worker, wait func(end bool) error
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	w.timing.tick = time.Hour // unless the test is about leases
+	w.timing.tick = time.Hour    // unless the test is about leases
+	w.timing.final = await.Limit // so that who leaves in order writes all, however slow the machine
 	for _, c := range change {
 		c(w)
 	}

@@ -100,7 +100,7 @@ func (p *partition) run(ctx context.Context) error {
 	<-stopped
 	<-forwarded
 	if err == nil {
-		patience := time.AfterFunc(finalFlush, func() { abandon(errTooLate) })
+		patience := time.AfterFunc(p.w.timing.final, func() { abandon(errTooLate) })
 		defer patience.Stop()
 		err = p.leave(flushing)
 	}

@@ -65,7 +65,7 @@ type Config struct {
 	FlushEvery time.Duration
 }
 
-// timing are the times that tests make shorter.
+// timing are the times that tests change.
 type timing struct {
 	// From a tick's acknowledgement to the next tick.
 	tick time.Duration
@@ -74,6 +74,8 @@ type timing struct {
 	fenced time.Duration
 	// From one check for deleted events to the next.
 	watch time.Duration
+	// How long a partition that is given up may take to write its state.
+	final time.Duration
 }
 
 // Stats counts what a Worker did since it started.
@@ -135,7 +137,7 @@ func New(cfg Config) (*Worker, error) {
 	}
 	w := &Worker{
 		cfg: cfg, id: roles.Process(), log: cfg.Logger, client: client,
-		timing: timing{tick: time.Second, fenced: 3 * time.Second, watch: watchEvery}, metrics: newMetrics(cfg.Meters),
+		timing: timing{tick: time.Second, fenced: 3 * time.Second, watch: watchEvery, final: finalFlush}, metrics: newMetrics(cfg.Meters),
 	}
 	tracer := tracing.New(cfg.Tracers, "chatworker")
 	w.eventSpans, w.pushSpans = tracer.Topic(schema.TopicEvents, cfg.Group), tracer.Topic(schema.TopicPush, "")
