@@ -13,10 +13,10 @@ const phone = { viewport: { width: 360, height: 640 }, hasTouch: true, isMobile:
 const HOUR = 3_600_000;
 
 /** A moderator, and the page of bob, or of another moderator, ada. */
-async function beside(name: string, user: "ada" | "bob", options: object = {}, change?: Change, clock = 0) {
+async function beside(name: string, user: "ada" | "bob", options: object = {}, change?: Change, clock = 0, ofServer?: Change) {
   const channel = fresh(name);
   const { page, problems } = await openWindow(browser, options);
-  if (change) await between(page, change);
+  if (change) await between(page, change, ofServer);
   await page.addInitScript((by) => {
     const { now } = Date;
     Date.now = () => now() + by;
@@ -90,15 +90,50 @@ test("what could not be set is shown as it is, and why is said where the moderat
 
 test("a list of sanctions that was away for a moment is read again", async () => {
   let away = true;
+  let refused = 0;
   const { page, grace } = await beside("list", "ada", {}, (frame, socket) =>
-    frame.method === "sanctions" && away ? refuse(socket, frame, 1008, "away") : frame,
+    frame.method === "sanctions" && away ? (refused++, refuse(socket, frame, 1008, "away")) : frame,
   );
   await page.getByRole("button", { name: "Moderation" }).click();
   const panel = page.getByRole("dialog", { name: "Moderation" });
   await panel.getByText("history is not available right now").waitFor();
   away = false;
-  await grace.lift("eve");
   await panel.getByText("Nobody.").waitFor();
+  // So is one that is there already, and not as it is by now.
+  away = true;
+  await grace.mute("eve");
+  await until("a refusal", () => refused > 1);
+  away = false;
+  await panel.getByRole("button", { name: "Lift for eve" }).waitFor();
+});
+
+test("a list of sanctions that comes late does not take the place of a newer one", async () => {
+  const first: { id: number | undefined; release?: () => void } = { id: undefined };
+  const { page, grace } = await beside(
+    "late",
+    "ada",
+    {},
+    (frame) => {
+      if (frame.method === "sanctions") first.id ??= frame.id;
+      return frame;
+    },
+    0,
+    (frame, socket) => {
+      if (frame.id === undefined || frame.id !== first.id) return frame;
+      first.release = () => socket.send(JSON.stringify(frame));
+      return undefined;
+    },
+  );
+  await page.getByRole("button", { name: "Moderation" }).click();
+  const panel = page.getByRole("dialog", { name: "Moderation" });
+  await until("the first list", () => first.release !== undefined);
+  await grace.mute("eve");
+  const eve = panel.getByRole("button", { name: "Lift for eve" });
+  await eve.waitFor();
+  first.release!();
+  await grace.set({ topic: "later" });
+  await page.locator(".topic", { hasText: "later" }).waitFor();
+  expect(await eve.count()).toBe(1);
 });
 
 test("all of a long topic can be written, and read on a phone", async () => {

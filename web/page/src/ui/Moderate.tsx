@@ -15,6 +15,8 @@ import { TooLong } from "./TooLong.tsx";
 
 /** Seconds between two messages that there are to choose from. */
 const SLOW = [0, 5, 10, 30, 60, 300, 3600];
+/** When a list that could not be read is asked for again, in milliseconds. */
+const AGAIN = 3_000;
 const MINUTE = 60_000;
 /** Bytes of a topic that the server takes. */
 const MAX_TOPIC = 256;
@@ -199,18 +201,30 @@ function Sanctions({ view }: { view: ChannelView }) {
   const { channel, moderation } = view;
   const [list, setList] = useState<SanctionsResult>({ sanctions: [], more: false });
   const [error, setError] = useState("");
+  /** Counts what was asked: an answer to anything but the newest of it comes too late. */
+  const asked = useRef(0);
   const load = (after?: string) => {
+    const call = ++asked.current;
     channel.sanctions(after === undefined ? {} : { after }).then(
       ({ sanctions, more }) => {
+        if (call !== asked.current) return;
         setError("");
         setList((all) => ({ sanctions: after === undefined ? sanctions : [...all.sanctions, ...sanctions], more }));
       },
-      (error) => setError(reasonOf(error)),
+      (error) => {
+        if (call !== asked.current) return;
+        setError(reasonOf(error));
+        setTimeout(() => call === asked.current && load(after), AGAIN);
+      },
     );
   };
   useEffect(() => {
     load();
-    return channel.on("sanctioned", () => load());
+    const off = channel.on("sanctioned", () => load());
+    return () => {
+      asked.current++;
+      off();
+    };
   }, []);
   const all = list.sanctions.filter(({ until }) => moderation.until(until) > 0);
   return (
