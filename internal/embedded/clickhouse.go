@@ -126,10 +126,10 @@ func tellConfined(log *slog.Logger, confined bool) {
 	log.Warn("the kernel does not confine ClickHouse to its own folder, which requires Linux 5.19 with Landlock: anyone with its password can read what the user of this process can", "confined", false)
 }
 
-// use makes a child the one that clients reach.
+// use makes a child the one that clients reach. Who sees its id reaches it.
 func (c *ClickHouse) use(l *life) {
-	c.pid.Store(int64(l.child.Pid))
 	c.gate.engine.Store(l.addr)
+	c.pid.Store(int64(l.child.Pid))
 }
 
 // keep starts the child again whenever it dies, until ctx ends.

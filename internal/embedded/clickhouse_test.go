@@ -170,6 +170,7 @@ func TestClickHouseSaysWhatIsWrong(t *testing.T) {
 		wantSentence(t, err, embedded.LibraryEnv, junk+".2", "no such file")
 	})
 	t.Run("no engine at all", func(t *testing.T) {
+		t.Setenv(embedded.LibraryEnv, "")
 		t.Setenv("PATH", "")
 		t.Chdir("/")
 		_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
@@ -192,6 +193,7 @@ func TestInstalledProgramWins(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "clickhouse"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv(embedded.LibraryEnv, "")
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
 	wantSentence(t, err, filepath.Join(bin, "clickhouse"), "installed clickhouse was asked to be local")
