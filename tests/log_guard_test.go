@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +49,7 @@ func newDamaged(t *testing.T) *damaged {
 	onEmbeddedBroker(t)
 	dsn := embeddedtest.ClickHouse(t)
 	d := &damaged{
-		cluster: &cluster{t: t, kafka: freeAddr(t), logger: quietLogger},
+		cluster: &cluster{t: t, kafka: freeAddr(t), logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))},
 		dir:     filepath.Join(t.TempDir(), "broker"), older: filepath.Join(t.TempDir(), "older"),
 		proxy: clickhousetest.NewProxy(t, dsn), roles: map[string]*watched{},
 	}
