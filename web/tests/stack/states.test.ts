@@ -131,6 +131,29 @@ test("history that is out says so, and is asked again", async () => {
   await page.getByText(`This is the beginning of ${name}.`).waitFor();
 });
 
+test("a list of pins that was away for a moment is read again", async () => {
+  const { page } = await openWindow(browser);
+  let out = true;
+  await between(
+    page,
+    (frame, socket) => {
+      if (frame.method !== "pins") return frame;
+      if (out) return refuse(socket, frame, 1008, "history unavailable");
+      socket.send(JSON.stringify({ jsonrpc: "2.0", id: frame.id, result: { messages: [], asof: 1, more: false } }));
+      return undefined;
+    },
+    (frame) => {
+      if (frame.result?.settings) frame.result.settings.pins = [1];
+      return frame;
+    },
+  );
+  await enter(page, inject("server"), "ada", fresh("pins"));
+  await page.locator("button.pins").click();
+  await page.getByRole("dialog").getByText("history is not available right now").waitFor();
+  out = false;
+  await page.getByRole("dialog").getByText("Nothing is pinned here.").waitFor();
+});
+
 test("a trace can be opened where the server says where they are", async () => {
   const { page } = await openWindow(browser);
   const trace = "0af7651916cd43dd8448eb211c80319c";

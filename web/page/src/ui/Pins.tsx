@@ -9,6 +9,9 @@ import { closed, showDialog } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { excerpt } from "./Quote.tsx";
 
+/** When a list that could not be read is asked for again, in milliseconds. */
+const AGAIN = 3_000;
+
 /** The pinned messages of a channel, behind a button that says how many there are. */
 export function Pins({ view }: { view: ChannelView }) {
   void view.version;
@@ -51,7 +54,18 @@ function Pinned({ view, close }: { view: ChannelView; close(): void }) {
   const [list, setList] = useState<PinsPage | undefined>(undefined);
   const [error, setError] = useState("");
   useEffect(() => {
-    channel.pins().then(setList, (error) => setError(reasonOf(error)));
+    let wanted = true;
+    const load = (): unknown =>
+      channel.pins().then(
+        (list) => wanted && setList(list),
+        (error) => {
+          if (!wanted) return;
+          setError(reasonOf(error));
+          setTimeout(() => wanted && load(), AGAIN);
+        },
+      );
+    load();
+    return () => void (wanted = false);
   }, [channel.settings.pins]);
   if (!list) return <p class={error && "error"}>{error}</p>;
   if (list.messages.length === 0) return <p class="muted">{t("noPins")}</p>;
