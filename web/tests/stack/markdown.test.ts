@@ -100,7 +100,9 @@ test("where a message is shown in a line, or read out, it is without its marks",
   await page.getByRole("button", { name: `Reply to bob: ${plain}`, exact: true }).waitFor();
   await room.send(text);
   await page.getByRole("log").getByText(`bob: ${plain}`, { exact: true }).waitFor({ state: "attached" });
-  await page.locator(".message").last().locator(".more").click({ force: true });
+  // It may be read out before it is drawn.
+  const drawn = page.locator(".message", { has: page.locator(".body", { hasText: "Shall we meet" }) });
+  await drawn.locator(".more").click({ force: true });
   await page.getByRole("dialog").getByRole("button", { name: "Reply", exact: true }).click();
   await page.locator("#composer-about .excerpt").getByText(plain, { exact: true }).waitFor();
   expect(problems).toEqual([]);
