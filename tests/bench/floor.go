@@ -23,8 +23,6 @@ const floor = "floor"
 
 const (
 	floorSeconds = 10
-	// floorWrites is a push for each member, and an answer.
-	floorWrites = roomMembers + 1
 	// floorFrame and floorRecord are the bytes of a push and of an event with a body of bodySize.
 	floorFrame  = 330
 	floorRecord = 260
@@ -69,7 +67,7 @@ func (b *bench) floorAt(ctx context.Context, each int) error {
 	}{
 		{"rooms: all of it", median(all)},
 		{"of that ClickHouse, a child of the process", median(engine)},
-		{fmt.Sprintf("alone: a frame read from a socket, and %d written", floorWrites), median(sockets)},
+		{fmt.Sprintf("alone: a frame read from a socket, and %d written", roomMembers+1), median(sockets)},
 		{"alone: two records appended to the log of an embedded broker, and read from it", median(log)},
 		{"the floor: these three", median(engine) + median(sockets) + median(log)},
 	} {
@@ -78,32 +76,24 @@ func (b *bench) floorAt(ctx context.Context, each int) error {
 	return nil
 }
 
-// socketsAlone is what a thread takes that is woken by a frame and writes one to each
-// member of a room, without WebSockets and without a scheduler.
+// socketsAlone is what a thread takes that is woken by a frame, and writes one to each
+// member of a room and two to the one who sent it: without WebSockets and without a
+// scheduler, over as many sockets as the rooms have.
 func socketsAlone(rate int) (took time.Duration, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
 	defer ln.Close()
-	server, clients := make([]*os.File, floorWrites), make([]net.Conn, floorWrites)
+	server, clients := make([]*os.File, rooms*roomMembers), make([]net.Conn, rooms*roomMembers)
 	var work sync.WaitGroup
 	defer work.Wait()
 	for i := range server {
-		var accepted net.Conn
-		if clients[i], err = net.Dial("tcp", ln.Addr().String()); err != nil {
-			return 0, err
-		}
-		defer clients[i].Close()
-		if accepted, err = ln.Accept(); err != nil {
-			return 0, err
-		}
-		server[i], err = accepted.(*net.TCPConn).File()
-		_ = accepted.Close() // the file is one of its own
-		if err != nil {
+		if server[i], clients[i], err = connected(ln); err != nil {
 			return 0, err
 		}
 		defer server[i].Close()
+		defer clients[i].Close()
 		work.Go(func() { _, _ = clients[i].(*net.TCPConn).WriteTo(discard{}) })
 	}
 	done := make(chan error, 1)
@@ -111,6 +101,22 @@ func socketsAlone(rate int) (took time.Duration, err error) {
 	frame := make([]byte, floorFrame)
 	pace(rate, rate*floorSeconds, func() bool { _, err = clients[0].Write(frame); return err == nil })
 	return took, errors.Join(err, clients[0].(*net.TCPConn).CloseWrite(), <-done)
+}
+
+// connected is both ends of a connection, of which the runtime does not know the first.
+func connected(ln net.Listener) (server *os.File, client net.Conn, err error) {
+	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	accepted, err := ln.Accept()
+	if err == nil {
+		server, err = accepted.(*net.TCPConn).File()
+		_ = accepted.Close() // the file is one of its own
+	}
+	if err != nil {
+		_ = client.Close()
+	}
+	return server, client, err
 }
 
 // discard reads what comes, once for each write as a client does, where io.Discard would
@@ -123,22 +129,27 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 // ofThread asks for what the calling thread has used, as of getrusage(2) of Linux.
 const ofThread = 1
 
-// answerFrames reads frames from the first socket until it ends, and writes each to all.
+// answerFrames reads frames from the first socket until it ends, and writes each to the
+// sockets of the next room.
 func answerFrames(sockets []*os.File, took *time.Duration) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	descriptors := make([]int, len(sockets))
+	for i, s := range sockets {
+		descriptors[i] = int(s.Fd())
+	}
 	var before, after syscall.Rusage
 	if err := syscall.Getrusage(ofThread, &before); err != nil {
 		return fmt.Errorf("what a thread takes is measured on Linux only: %w", err)
 	}
 	frame := make([]byte, floorFrame)
-	for {
-		n, err := syscall.Read(int(sockets[0].Fd()), frame)
-		if n <= 0 || err != nil {
+	for i := 0; ; i++ {
+		if n, err := syscall.Read(descriptors[0], frame); n <= 0 || err != nil {
 			break
 		}
-		for _, s := range sockets {
-			if _, err := syscall.Write(int(s.Fd()), frame); err != nil {
+		members := descriptors[i%rooms*roomMembers:][:roomMembers]
+		for _, to := range append(members[:roomMembers:roomMembers], members[0]) {
+			if _, err := syscall.Write(to, frame); err != nil {
 				return err
 			}
 		}
