@@ -154,6 +154,24 @@ test("a list of pins that was away for a moment is read again", async () => {
   await page.getByRole("dialog").getByText("Nothing is pinned here.").waitFor();
 });
 
+test("who reacted is read again where that failed for a moment", async () => {
+  const { page } = await openWindow(browser);
+  let [out, refused] = [true, 0];
+  await between(page, (frame, socket) =>
+    frame.method === "reactions" && out ? (refused++, refuse(socket, frame, 1007, "log unavailable")) : frame,
+  );
+  const name = fresh("who");
+  const bob = await somebody("bob").join(name);
+  const { seq } = await bob.send("released");
+  await bob.react(seq!, "🎉");
+  await enter(page, inject("server"), "ada", name);
+  await page.getByRole("button", { name: "🎉: 1" }).waitFor();
+  await page.locator(".message .more").click({ force: true });
+  await until("a refusal", () => refused > 0);
+  out = false;
+  await page.getByRole("dialog").locator(".who li", { hasText: "bob" }).waitFor();
+});
+
 test("a trace can be opened where the server says where they are", async () => {
   const { page } = await openWindow(browser);
   const trace = "0af7651916cd43dd8448eb211c80319c";

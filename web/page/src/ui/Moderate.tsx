@@ -7,6 +7,7 @@ import { excessOf } from "../state/long.ts";
 import { hue } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
+import { useAsking } from "./asking.ts";
 import { closed, showDialog } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { Notice } from "./Notice.tsx";
@@ -15,8 +16,6 @@ import { TooLong } from "./TooLong.tsx";
 
 /** Seconds between two messages that there are to choose from. */
 const SLOW = [0, 5, 10, 30, 60, 300, 3600];
-/** When a list that could not be read is asked for again, in milliseconds. */
-const AGAIN = 3_000;
 const MINUTE = 60_000;
 /** Bytes of a topic that the server takes. */
 const MAX_TOPIC = 256;
@@ -201,30 +200,19 @@ function Sanctions({ view }: { view: ChannelView }) {
   const { channel, moderation } = view;
   const [list, setList] = useState<SanctionsResult>({ sanctions: [], more: false });
   const [error, setError] = useState("");
-  /** Counts what was asked: an answer to anything but the newest of it comes too late. */
-  const asked = useRef(0);
-  const load = (after?: string) => {
-    const call = ++asked.current;
-    channel.sanctions(after === undefined ? {} : { after }).then(
+  const ask = useAsking();
+  const load = (after?: string) =>
+    ask(
+      () => channel.sanctions(after === undefined ? {} : { after }),
       ({ sanctions, more }) => {
-        if (call !== asked.current) return;
         setError("");
         setList((all) => ({ sanctions: after === undefined ? sanctions : [...all.sanctions, ...sanctions], more }));
       },
-      (error) => {
-        if (call !== asked.current) return;
-        setError(reasonOf(error));
-        setTimeout(() => call === asked.current && load(after), AGAIN);
-      },
+      (error) => setError(reasonOf(error)),
     );
-  };
   useEffect(() => {
     load();
-    const off = channel.on("sanctioned", () => load());
-    return () => {
-      asked.current++;
-      off();
-    };
+    return channel.on("sanctioned", () => load());
   }, []);
   const all = list.sanctions.filter(({ until }) => moderation.until(until) > 0);
   return (

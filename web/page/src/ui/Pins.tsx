@@ -5,12 +5,10 @@ import { t } from "../state/i18n.ts";
 import { hue, legible } from "../state/names.ts";
 import { reasonOf } from "../state/reason.ts";
 import type { ChannelView } from "../state/view.ts";
+import { useAsking } from "./asking.ts";
 import { closed, showDialog } from "./dialog.ts";
 import { Icon } from "./Icon.tsx";
 import { excerpt } from "./Quote.tsx";
-
-/** When a list that could not be read is asked for again, in milliseconds. */
-const AGAIN = 3_000;
 
 /** The pinned messages of a channel, behind a button that says how many there are. */
 export function Pins({ view }: { view: ChannelView }) {
@@ -53,19 +51,9 @@ function Pinned({ view, close }: { view: ChannelView; close(): void }) {
   const { channel, changes } = view;
   const [list, setList] = useState<PinsPage | undefined>(undefined);
   const [error, setError] = useState("");
+  const ask = useAsking();
   useEffect(() => {
-    let wanted = true;
-    const load = (): unknown =>
-      channel.pins().then(
-        (list) => wanted && setList(list),
-        (error) => {
-          if (!wanted) return;
-          setError(reasonOf(error));
-          setTimeout(() => wanted && load(), AGAIN);
-        },
-      );
-    load();
-    return () => void (wanted = false);
+    ask(() => channel.pins(), setList, (error) => setError(reasonOf(error)));
   }, [channel.settings.pins]);
   if (!list) return <p class={error && "error"}>{error}</p>;
   if (list.messages.length === 0) return <p class="muted">{t("noPins")}</p>;

@@ -4,6 +4,7 @@ import { AT_HAND } from "../state/emoji.ts";
 import { t } from "../state/i18n.ts";
 import { hue, legible } from "../state/names.ts";
 import type { ChannelView } from "../state/view.ts";
+import { useAsking } from "./asking.ts";
 import { useStop } from "./current.ts";
 import { EmojiPicker } from "./pickers.ts";
 import { Text } from "./Text.tsx";
@@ -106,13 +107,13 @@ interface Choice {
 /** Who reacts to a message, by name of the reaction. */
 export function Who({ view, message }: { view: ChannelView; message: Message }) {
   const [list, setList] = useState<{ users: Reactor[]; more: boolean }>({ users: [], more: false });
-  const load = (after?: Reactor) => {
-    view.channel.reactions(message, { limit: 100, ...(after && { after }) }).then(
-      ({ users, more }) =>
-        setList((all) => ({ users: after ? [...all.users, ...users] : users, more })),
-      () => {},
+  const ask = useAsking();
+  const load = (after?: Reactor) =>
+    ask(
+      () => view.channel.reactions(message, { limit: 100, ...(after && { after }) }),
+      ({ users, more }) => setList((all) => ({ users: after ? [...all.users, ...users] : users, more })),
+      () => {}, // the numbers say enough meanwhile
     );
-  };
   useEffect(() => load(), [message.reactions]);
   if (list.users.length === 0) return null;
   return (
