@@ -21,8 +21,14 @@ const (
 	busyAt  = 4 << 20
 	calmFor = 5
 
-	// goPercent is Go's own pace: a collection whenever the heap has doubled.
+	// restShare: a rest is worth a collection, which goes through all that is held, where
+	// that share of it has been allocated since the one of the last rest.
+	restShare = 4
+
+	// goPercent is Go's own pace: a collection whenever the heap has doubled. At that pace
+	// Go takes a heap of less than goLeast for one of goLeast, and at another in proportion.
 	goPercent = 100
+	goLeast   = 4 << 20
 )
 
 // Collect paces the garbage collector until ctx ends: seldom while the process is busy,
@@ -60,6 +66,7 @@ type pacing struct {
 	allocated uint64 // so far, as of the last decision
 	calm      int    // seconds without much to do; calmFor: at rest
 	percent   int    // GOGC
+	rested    uint64 // allocated by the last collection at rest
 }
 
 func newPacing(bound int64) *pacing {
@@ -78,15 +85,17 @@ func (p *pacing) next(live, allocated uint64) (collect bool) {
 	switch {
 	case busy:
 		p.calm = 0
-		wanted := max(goPercent, int(100*p.garbage/max(live, 1<<20)))
+		wanted := max(goPercent, int(100*p.garbage/max(live, goLeast)))
 		if tenth := p.percent / 10; wanted < p.percent-tenth || wanted > p.percent+tenth {
 			p.percent = wanted // each change stops the process for a moment
 		}
 	case p.calm < calmFor:
 		if p.calm++; p.calm == calmFor {
 			p.percent = goPercent
-			return true
+			if collect = allocated-p.rested >= live/restShare; collect {
+				p.rested = allocated
+			}
 		}
 	}
-	return false
+	return collect
 }

@@ -15,7 +15,9 @@ func TestBusyProcessesCollectSeldom(t *testing.T) {
 		{0, 20 * mib, 320},
 		{0, 64 * mib, goPercent},
 		{0, 1000 * mib, goPercent},
-		{0, 0, 6400},
+		{0, 4 * mib, 1600},
+		{0, 1 * mib, 1600}, // with more it is not 64 MiB from which Go collects
+		{0, 0, 1600},
 		{160 * mib, 5 * mib, 200},
 		{160 * mib, 10 * mib, goPercent},
 		{16 << 30, 20 * mib, 320},
@@ -72,5 +74,23 @@ func TestRestCollectsOnce(t *testing.T) {
 		if collections != 1 || p.percent != goPercent {
 			t.Fatalf("%d collections at rest, %d %%", collections, p.percent)
 		}
+	}
+}
+
+// Who holds much and is busy for a second now and then does not go through all of it
+// whenever that second is over.
+func TestShortWorkIsNotWorthACollection(t *testing.T) {
+	p, allocated, collections := newPacing(0), uint64(0), 0
+	for range 100 {
+		allocated += busyAt
+		p.next(1024*mib, allocated)
+		for range 2 * calmFor {
+			if p.next(1024*mib, allocated) {
+				collections++
+			}
+		}
+	}
+	if collections != 1 {
+		t.Errorf("%d collections for 400 MiB, of 1 GiB each", collections)
 	}
 }
