@@ -136,6 +136,37 @@ test("a list of sanctions that comes late does not take the place of a newer one
   expect(await eve.count()).toBe(1);
 });
 
+test("who asks for more sanctions while the list is read again has both", async () => {
+  const muted = (user: string) => ({ user, action: "mute", by: { user: "grace" }, time: 1, seq: 1 });
+  const users = ["abe"];
+  let lists = 0;
+  let release: (() => void) | undefined;
+  const { page, grace } = await beside("both", "ada", {}, (frame, socket) => {
+    if (frame.method !== "sanctions") return frame;
+    const { id, params } = frame;
+    const answer = (users: string[], more: boolean) =>
+      socket.send(JSON.stringify({ jsonrpc: "2.0", id, result: { sanctions: users.map(muted), more } }));
+    if (params.after !== undefined) answer(["zed"], false);
+    else if (++lists === 1) answer(users, true);
+    else release = () => answer(users, true);
+    return undefined;
+  });
+  await page.getByRole("button", { name: "Moderation" }).click();
+  const panel = page.getByRole("dialog", { name: "Moderation" });
+  const of = (user: string) => panel.getByRole("button", { name: `Lift for ${user}` });
+  await of("abe").waitFor();
+  users.unshift("aaron");
+  await grace.mute("aaron");
+  await until("the list to be asked for again", () => release !== undefined);
+  await panel.locator("section > button").click();
+  await of("zed").waitFor();
+  release!();
+  await of("aaron").waitFor();
+  await panel.locator("section > button").click();
+  await of("zed").waitFor();
+  expect(await panel.locator(".sanctions li").count()).toBe(3);
+});
+
 test("all of a long topic can be written, and read on a phone", async () => {
   const topic = "releases ".repeat(28) + "soon"; // 256 bytes
   const { page, grace } = await beside("topic", "ada", phone);

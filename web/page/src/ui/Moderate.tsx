@@ -1,4 +1,4 @@
-import type { SanctionsResult, SetOptions } from "@parley-chat/sdk";
+import type { ParleyError, SanctionsResult, SetOptions } from "@parley-chat/sdk";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { App } from "../state/app.ts";
 import { length, minute } from "../state/format.ts";
@@ -200,15 +200,26 @@ function Sanctions({ view }: { view: ChannelView }) {
   const { channel, moderation } = view;
   const [list, setList] = useState<SanctionsResult>({ sanctions: [], more: false });
   const [error, setError] = useState("");
-  const ask = useAsking();
-  const load = (after?: string) =>
-    ask(
-      () => channel.sanctions(after === undefined ? {} : { after }),
-      ({ sanctions, more }) => {
+  const [askList, askMore] = [useAsking(), useAsking()];
+  const refused = (error: ParleyError) => setError(reasonOf(error));
+  const load = () =>
+    askList(
+      () => channel.sanctions(),
+      (list) => {
         setError("");
-        setList((all) => ({ sanctions: after === undefined ? sanctions : [...all.sanctions, ...sanctions], more }));
+        setList(list);
       },
-      (error) => setError(reasonOf(error)),
+      refused,
+    );
+  const loadMore = (after: string) =>
+    askMore(
+      () => channel.sanctions({ after }),
+      ({ sanctions, more }) =>
+        // A list that came meanwhile may end elsewhere.
+        setList((all) =>
+          all.sanctions.at(-1)?.user === after ? { sanctions: [...all.sanctions, ...sanctions], more } : all,
+        ),
+      refused,
     );
   useEffect(() => {
     load();
@@ -242,7 +253,7 @@ function Sanctions({ view }: { view: ChannelView }) {
         ))}
       </ul>
       {list.more && (
-        <button type="button" class="link" onClick={() => load(list.sanctions.at(-1)!.user)}>
+        <button type="button" class="link" onClick={() => loadMore(list.sanctions.at(-1)!.user)}>
           {t("more")}
         </button>
       )}

@@ -107,12 +107,15 @@ interface Choice {
 /** Who reacts to a message, by name of the reaction. */
 export function Who({ view, message }: { view: ChannelView; message: Message }) {
   const [list, setList] = useState<{ users: Reactor[]; more: boolean }>({ users: [], more: false });
-  const ask = useAsking();
-  const load = (after?: Reactor) =>
-    ask(
-      () => view.channel.reactions(message, { limit: 100, ...(after && { after }) }),
-      ({ users, more }) => setList((all) => ({ users: after ? [...all.users, ...users] : users, more })),
-      () => {}, // the numbers say enough meanwhile
+  const [askList, askMore] = [useAsking(), useAsking()];
+  const refused = () => {}; // the numbers say enough meanwhile
+  const load = () => askList(() => view.channel.reactions(message, { limit: 100 }), setList, refused);
+  const loadMore = (after: Reactor) =>
+    askMore(
+      () => view.channel.reactions(message, { limit: 100, after }),
+      ({ users, more }) =>
+        setList((all) => (all.users.at(-1) === after ? { users: [...all.users, ...users], more } : all)),
+      refused,
     );
   useEffect(() => load(), [message.reactions]);
   if (list.users.length === 0) return null;
@@ -128,7 +131,7 @@ export function Who({ view, message }: { view: ChannelView; message: Message }) 
         ))}
       </ul>
       {list.more && (
-        <button type="button" class="link" onClick={() => load(list.users[list.users.length - 1])}>
+        <button type="button" class="link" onClick={() => loadMore(list.users.at(-1)!)}>
           {t("more")}
         </button>
       )}
