@@ -38,6 +38,7 @@ func Collect(ctx context.Context, bound int64) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
+	defer debug.SetGCPercent(goPercent)
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	p := newPacing(bound)

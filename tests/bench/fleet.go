@@ -82,8 +82,9 @@ func (f *fleet) start(ctx context.Context, connectors int) error {
 
 // awaitReady waits until a process says that it is ready.
 func (p *process) awaitReady(ctx context.Context) error {
+	client := http.Client{Timeout: time.Second}
 	for deadline := time.Now().Add(time.Minute); ctx.Err() == nil && time.Now().Before(deadline); pause(ctx, 50*time.Millisecond) {
-		response, err := http.Get("http://" + p.admin + "/readyz")
+		response, err := client.Get("http://" + p.admin + "/readyz")
 		if err != nil {
 			continue
 		}

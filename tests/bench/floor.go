@@ -30,6 +30,9 @@ const (
 
 // floor prints what a message in rooms costs, and what each part of it costs alone.
 func (b *bench) floor(ctx context.Context) error {
+	if runtime.GOOS != "linux" {
+		return errors.New("what a thread takes is known on Linux only: measure there")
+	}
 	for _, each := range []int{10, 50} {
 		if err := b.floorAt(ctx, each); err != nil {
 			return err
@@ -100,7 +103,8 @@ func socketsAlone(rate int) (took time.Duration, err error) {
 	go func() { done <- answerFrames(server, &took) }()
 	frame := make([]byte, floorFrame)
 	pace(rate, rate*floorSeconds, func() bool { _, err = clients[0].Write(frame); return err == nil })
-	return took, errors.Join(err, clients[0].(*net.TCPConn).CloseWrite(), <-done)
+	err = errors.Join(err, clients[0].(*net.TCPConn).CloseWrite(), <-done)
+	return took, err
 }
 
 // connected is both ends of a connection, of which the runtime does not know the first.
@@ -140,7 +144,7 @@ func answerFrames(sockets []*os.File, took *time.Duration) error {
 	}
 	var before, after syscall.Rusage
 	if err := syscall.Getrusage(ofThread, &before); err != nil {
-		return fmt.Errorf("what a thread takes is measured on Linux only: %w", err)
+		return err
 	}
 	frame := make([]byte, floorFrame)
 	for i := 0; ; i++ {
