@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { expect, inject, test } from "vitest";
 import { enter, openWindow, say, shown } from "../support/browser.ts";
+import { steady } from "../support/scrolling.ts";
 import { browser, fresh, somebody } from "../support/stage.ts";
 import { until } from "../support/wait.ts";
 
@@ -54,17 +55,8 @@ async function readBack(page: Page, by = -777): Promise<[text: string, top: numb
 }
 
 /** What is in sight, as soon as it is so for ten frames. */
-async function settled(page: Page): Promise<[text: string, top: number][]> {
-  let seen = await inSight(page);
-  await until("the list to come to rest", async () => {
-    await page.evaluate(async () => {
-      for (let i = 0; i < 10; i++) await new Promise(requestAnimationFrame);
-    });
-    const before = JSON.stringify(seen);
-    seen = await inSight(page);
-    return seen.length > 0 && JSON.stringify(seen) === before;
-  });
-  return seen;
+function settled(page: Page): Promise<[text: string, top: number][]> {
+  return steady(page, () => inSight(page), (seen) => seen.length > 0);
 }
 
 test.each([
