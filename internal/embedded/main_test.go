@@ -22,14 +22,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(holderEnv); dir != "" {
 		hold(dir)
 	}
-	code := m.Run()
-	if code == 0 {
-		if err := await.NoLeaks(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	await.Main(m, func() error { return nil })
 }
 
 func hold(dir string) {

@@ -2,6 +2,8 @@
 package await
 
 import (
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -27,10 +29,24 @@ func That(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// NoLeaks waits until no goroutine is left but that of the caller and those that the
-// options name, and returns what is left where some never end. It is for TestMain:
-// goleak alone gives what is ending less than half a second.
-func NoLeaks(opts ...goleak.Option) (err error) {
+// Main runs the tests and what ends what they have shared, fails when a goroutine is left
+// but those that the options name, and ends the process. Call it from TestMain.
+func Main(m *testing.M, end func() error, opts ...goleak.Option) {
+	code := m.Run()
+	err := end()
+	if err == nil && code == 0 {
+		err = noLeaks(opts...)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// noLeaks waits until no goroutine is left, and returns what is left where some never
+// end: goleak alone gives what is ending less than half a second.
+func noLeaks(opts ...goleak.Option) (err error) {
 	for deadline := time.Now().Add(Limit); ; {
 		if err = goleak.Find(opts...); err == nil || time.Now().After(deadline) {
 			return err

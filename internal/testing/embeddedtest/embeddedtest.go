@@ -47,18 +47,7 @@ var shared struct {
 // Main runs the tests, stops the shared server, fails when a goroutine is left
 // and ends the process. Call it from TestMain.
 func Main(m *testing.M, opts ...goleak.Option) {
-	code := m.Run()
-	if err := errors.Join(stopShared(), krafttest.Close()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if code == 0 {
-		if err := await.NoLeaks(opts...); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	await.Main(m, func() error { return errors.Join(stopShared(), krafttest.Close()) }, opts...)
 }
 
 // Kafka returns the address of an empty broker, which is the test's until its

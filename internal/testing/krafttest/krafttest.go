@@ -5,7 +5,6 @@ package krafttest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -173,18 +172,7 @@ func (b *broker) end() error {
 
 // Main runs the tests, ends what they have shared, fails when a goroutine is
 // left and ends the process. Call it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
-	err := Close()
-	if err == nil && code == 0 {
-		err = await.NoLeaks()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func Main(m *testing.M) { await.Main(m, Close) }
 
 // Close ends the brokers that tests have shared, for a TestMain of its own.
 func Close() error {
