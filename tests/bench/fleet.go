@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,17 +81,14 @@ func (f *fleet) start(ctx context.Context, connectors int) error {
 
 // awaitReady waits until a process says that it is ready.
 func (p *process) awaitReady(ctx context.Context) error {
-	client := http.Client{Timeout: time.Second}
-	for deadline := time.Now().Add(time.Minute); ctx.Err() == nil && time.Now().Before(deadline); pause(ctx, 50*time.Millisecond) {
-		response, err := client.Get("http://" + p.admin + "/readyz")
-		if err != nil {
-			continue
-		}
-		if err := response.Body.Close(); err == nil && response.StatusCode == http.StatusOK {
-			return nil
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for fetch(ctx, "http://"+p.admin+"/readyz") == "" {
+		if pause(ctx, 50*time.Millisecond); ctx.Err() != nil {
+			return fmt.Errorf("the %s is not ready", p.role)
 		}
 	}
-	return fmt.Errorf("the %s is not ready", p.role)
+	return nil
 }
 
 // startServers starts the broker and ClickHouse.

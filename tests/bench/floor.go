@@ -45,10 +45,7 @@ func (b *bench) floor(ctx context.Context) error {
 func (b *bench) floorAt(ctx context.Context, each int) error {
 	rate := rooms * each
 	var all, engine, sockets, log []float64
-	add := func(to *[]float64, took time.Duration, err error) error {
-		*to = append(*to, float64(took.Microseconds())/float64(rate*floorSeconds))
-		return err
-	}
+	perMessage := func(took time.Duration) float64 { return float64(took.Microseconds()) / float64(rate*floorSeconds) }
 	for range peerTurns {
 		f, err := b.own().inRooms(each, floorSeconds)
 		if err != nil {
@@ -56,13 +53,14 @@ func (b *bench) floorAt(ctx context.Context, each int) error {
 		}
 		all, engine = append(all, f.cpu*roomMembers), append(engine, (f.cpu-f.main)*roomMembers)
 		took, err := socketsAlone(rate)
-		if err = add(&sockets, took, err); err != nil {
+		if err != nil {
 			return err
 		}
-		took, err = logAlone(ctx, rate)
-		if err = add(&log, took, err); err != nil {
+		sockets = append(sockets, perMessage(took))
+		if took, err = logAlone(ctx, rate); err != nil {
 			return err
 		}
+		log = append(log, perMessage(took))
 	}
 	for _, part := range []struct {
 		what string

@@ -24,6 +24,9 @@ func fetch(ctx context.Context, url string) string {
 		return ""
 	}
 	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return ""
+	}
 	page, _ := io.ReadAll(response.Body)
 	return string(page)
 }
