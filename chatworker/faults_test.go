@@ -150,10 +150,7 @@ func (r *rig) checkCheckpoints() {
 func TestBrokerOutageKillsNobody(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	listen, err := freeport.Address() // one that the kernel chose may be another's meanwhile
-	if err != nil {
-		t.Fatal(err)
-	}
+	listen := freeport.AddressFor(t) // one that the kernel chose may be another's meanwhile
 	start := func() *embedded.Broker {
 		ctx, cancel := context.WithTimeout(context.Background(), await.Limit)
 		defer cancel()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -32,8 +33,8 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	embeddedtest.NeedEngine(t)
 	onEmbeddedBroker(t)
-	s := &site{cluster: &cluster{t: t, kafka: freeAddr(t), logger: quietLogger}, dir: t.TempDir()}
-	s.clickhouseAddr = freeAddr(t)
+	s := &site{cluster: &cluster{t: t, kafka: freeport.AddressFor(t), logger: quietLogger}, dir: t.TempDir()}
+	s.clickhouseAddr = freeport.AddressFor(t)
 	s.cluster.clickhouse = embeddedtest.DSN(t, s.clickhouseAddr, s.clickhouseFolder())
 	s.startServers()
 	return s

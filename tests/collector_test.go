@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parley-chat/parley/internal/testing/await"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/internal/testing/telemetrytest"
 )
 
@@ -21,9 +22,9 @@ import (
 func TestCollectorKeepsWhatMatters(t *testing.T) {
 	needJaeger(t)
 	got, url := telemetrytest.GRPC(t)
-	in := freeAddr(t)
+	in := freeport.AddressFor(t)
 	t.Setenv("COLLECTOR_HTTP", in)
-	t.Setenv("COLLECTOR_GRPC", freeAddr(t))
+	t.Setenv("COLLECTOR_GRPC", freeport.AddressFor(t))
 	t.Setenv("COLLECTOR_TO", strings.TrimPrefix(url, "http://"))
 	t.Setenv("COLLECTOR_DECISION_WAIT", "1s")
 	startProgram(t, jaegerProgram, "--config", "../deploy/otel-collector.yaml")

@@ -17,6 +17,7 @@ import (
 	"github.com/parley-chat/parley/connector"
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )
@@ -78,7 +79,7 @@ func TestBrokersDiskIsFull(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 120*mebibyte)
 	free := fill(t, disk, 48*mebibyte, "ballast")
-	addr := freeAddr(t)
+	addr := freeport.AddressFor(t)
 	broker := start(t, "broker", "--open", "--listen", addr, "--data", filepath.Join(disk, "broker"))
 	t.Cleanup(func() { broker.signal(syscall.SIGTERM) })
 	c := &cluster{t: t, kafka: addr, clickhouse: embeddedtest.ClickHouse(t), logger: quietLogger}
@@ -173,7 +174,7 @@ func TestClickHousesDiskIsFull(t *testing.T) {
 	onEmbeddedBroker(t)
 	t.Parallel()
 	disk := smallDisk(t, 200*mebibyte)
-	addr := freeAddr(t)
+	addr := freeport.AddressFor(t)
 	folder := filepath.Join(disk, "clickhouse")
 	dsn := embeddedtest.DSN(t, addr, folder)
 	server := start(t, "clickhouse", "--listen", addr, "--data", folder)

@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/connector/identity"
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
 )
@@ -247,7 +248,7 @@ func TestServerReadsGrantsAgainOnSIGHUP(t *testing.T) {
 		return path
 	}
 	key, file := write("key", string(grantsKey)), write("grants", `{"grants": []}`)
-	addr := freeAddr(t)
+	addr := freeport.AddressFor(t)
 	up := start(t, "up", "--listen", addr, "--data", filepath.Join(folder, "data"), "--auth-secret", key, "--grants", file)
 	await.That(t, "it is ready", func() bool { return strings.Contains(up.out.String(), "parley is ready") })
 	ada := granted(t, "ws://"+addr+"/ws", "ada", "")

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/internal/eventlog"
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema"
 	"github.com/parley-chat/parley/schema/rpc"
 )
@@ -70,7 +71,7 @@ func TestIngestExamples(t *testing.T) {
 func TestIngestBesideUp(t *testing.T) {
 	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
-	data, addr := t.TempDir(), freeAddr(t)
+	data, addr := t.TempDir(), freeport.AddressFor(t)
 	start(t, "up", "--listen", addr, "--data", data)
 	ada := enter(t, served(t, addr), "ada")
 	ada.join("orders/17")

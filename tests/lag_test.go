@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -42,7 +41,7 @@ func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
 	writeLag(t, c, quiet, 1)
 	writeLag(t, c, "lobby", lag)
 	ada := enter(t, url, "ada")
-	ada.joinAgainAndAgain("lobby") // until the worker has caught up, which is not what is asked here
+	ada.join("lobby") // until the worker has caught up, which is not what is asked here
 	var a rpc.JoinResult
 	await.That(t, "a join brings messages", func() bool { // the log is read for a while only, and the machine may be busy
 		ada.leave("lobby")
@@ -74,19 +73,6 @@ func TestJoinWhileTheProjectorLagsFarBehind(t *testing.T) {
 	if u := ada.join(untouched); u.Degraded || u.More {
 		t.Errorf("a channel that has no past: degraded %v, more %v", u.Degraded, u.More)
 	}
-}
-
-// joinAgainAndAgain repeats a join that is answered with 1007.
-func (u *user) joinAgainAndAgain(channel string) {
-	u.t.Helper()
-	await.That(u.t, "a join is answered", func() bool {
-		err := u.Call(soon(u.t), rpc.MethodJoin, rpc.JoinParams{Channel: channel}, nil)
-		var refused *rpc.Error
-		if err != nil && (!errors.As(err, &refused) || refused.Code != rpc.CodeUnavailable) {
-			u.t.Fatal(err)
-		}
-		return err == nil
-	})
 }
 
 // neighbours are two other channels of the same partition.

@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/projector"
 	"github.com/parley-chat/parley/schema"
 )
@@ -49,7 +50,7 @@ func newDamaged(t *testing.T) *damaged {
 	onEmbeddedBroker(t)
 	dsn := embeddedtest.ClickHouse(t)
 	d := &damaged{
-		cluster: &cluster{t: t, kafka: freeAddr(t), logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))},
+		cluster: &cluster{t: t, kafka: freeport.AddressFor(t), logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))},
 		dir:     filepath.Join(t.TempDir(), "broker"), older: filepath.Join(t.TempDir(), "older"),
 		proxy: clickhousetest.NewProxy(t, dsn), roles: map[string]*watched{},
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/internal/testing/kraft"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
@@ -35,7 +36,7 @@ func TestClientCertificates(t *testing.T) {
 	}
 	dsn := history("&cert=" + mine + "&key=" + myKey)
 
-	addr := freeAddr(t)
+	addr := freeport.AddressFor(t)
 	start(t, command("projector", mine, myKey, "--clickhouse", dsn)...)
 	start(t, command("chatworker", mine, myKey)...)
 	start(t, command("connector", mine, myKey, "--listen", addr, "--clickhouse", dsn)...)

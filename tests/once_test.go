@@ -20,6 +20,7 @@ import (
 	"github.com/parley-chat/parley/internal/ingest"
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema"
 )
 
@@ -103,7 +104,7 @@ func openDoors(t *testing.T, ctx context.Context) *doors {
 	keys, texts := keysFile(t, map[string]string{"shop": allActions})
 	d := &doors{t: t, ctx: ctx, key: texts["shop"], killed: map[string]int{}}
 	d.roles = startRolesWith(t, func(int) []string {
-		at := freeAddr(t)
+		at := freeport.AddressFor(t)
 		d.apis = append(d.apis, at)
 		return []string{"--api", at, "--api-keys", keys}
 	})

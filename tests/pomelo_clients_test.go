@@ -18,6 +18,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -226,7 +227,7 @@ func TestPomeloClients(t *testing.T) {
 	embeddedtest.NeedEngine(t)
 	var at []string
 	flags := func(int) []string {
-		at = append(at, freeAddr(t))
+		at = append(at, freeport.AddressFor(t))
 		return []string{"--pomelo", at[len(at)-1]}
 	}
 	r := startRolesWith(t, flags)

@@ -99,15 +99,6 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	addr, err := freeport.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
-
 // served waits until a connector at that address takes a session.
 func served(t *testing.T, addr string) string {
 	t.Helper()
@@ -128,7 +119,7 @@ func TestKilledStackKeepsItsPromises(t *testing.T) {
 	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	t.Parallel()
-	data, addr := t.TempDir(), freeAddr(t)
+	data, addr := t.TempDir(), freeport.AddressFor(t)
 	up := start(t, "up", "--listen", addr, "--data", data)
 	url := served(t, addr)
 	ada := enter(t, url, "ada")
@@ -203,13 +194,13 @@ func startRoles(t *testing.T) *roleProcesses { return startRolesWith(t, nil) }
 // startRolesWith starts them, each connector with flags of its own besides.
 func startRolesWith(t *testing.T, flags func(connector int) []string) *roleProcesses {
 	t.Helper()
-	store, folder := freeAddr(t), t.TempDir()
+	store, folder := freeport.AddressFor(t), t.TempDir()
 	dsn := embeddedtest.DSN(t, store, folder)
-	r := &roleProcesses{broker: freeAddr(t), clickhouse: dsn}
+	r := &roleProcesses{broker: freeport.AddressFor(t), clickhouse: dsn}
 	// Roles wait for their servers, so the order does not matter.
 	r.projector = start(t, "projector", "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0")
 	for i := range 2 {
-		addr := freeAddr(t)
+		addr := freeport.AddressFor(t)
 		args := []string{"connector", "--listen", addr, "--kafka", r.broker, "--clickhouse", dsn, "--admin", "127.0.0.1:0"}
 		if flags != nil {
 			args = append(args, flags(i)...)
@@ -262,7 +253,7 @@ func TestThePageIsServed(t *testing.T) {
 	onEmbeddedBroker(t)
 	embeddedtest.NeedEngine(t)
 	t.Parallel()
-	addr := freeAddr(t)
+	addr := freeport.AddressFor(t)
 	start(t, "up", "--listen", addr, "--data", t.TempDir())
 	served(t, addr)
 	response, err := http.Get("http://" + addr + "/")

@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/internal/embedded"
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/internal/testing/kraft"
 	"github.com/parley-chat/parley/internal/testing/krafttest"
 )
@@ -148,7 +149,7 @@ func (s *secured) dsn() string {
 // mechanism that Kafka has.
 func TestSecureServers(t *testing.T) {
 	s := newSecured(t)
-	addr := freeAddr(t)
+	addr := freeport.AddressFor(t)
 	roles := []*process{
 		start(t, s.command("projector", "SCRAM-SHA-512", "--clickhouse", s.dsn())...),
 		start(t, s.command("chatworker", "SCRAM-SHA-256")...),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -75,7 +76,7 @@ func (s *stage) roles() (*roleProcesses, *cluster) {
 }
 
 func showDurable(s *stage) {
-	data, addr := s.t.TempDir(), freeAddr(s.t)
+	data, addr := s.t.TempDir(), freeport.AddressFor(s.t)
 	s.does("`parley up` runs: everything in one process, ClickHouse as its child")
 	everything := start(s.t, "up", "--listen", addr, "--data", data)
 	ada := enter(s.t, served(s.t, addr), "ada")

@@ -15,6 +15,7 @@ import (
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/clickhousetest"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/internal/testing/telemetrytest"
 	"github.com/parley-chat/parley/schema/rpc"
 	"github.com/parley-chat/parley/tests/client"
@@ -33,7 +34,7 @@ func TestLogsAndTracesHoldNothingPrivate(t *testing.T) {
 	if err := os.WriteFile(key, []byte(secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	addr := freeAddr(t)
+	addr := freeport.AddressFor(t)
 	up := start(t, "up", "--listen", addr, "--data", t.TempDir(), "--auth-secret", key, "--max-body", "64", "--log-level", "debug")
 	token := func(user string, expiry time.Duration) string {
 		signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": user, "exp": time.Now().Add(expiry).Unix(), "iat": time.Now().Unix(), "parley": grantAll}).SignedString([]byte(secret))

@@ -18,6 +18,7 @@ import (
 	jaeger "github.com/parley-chat/parley/internal/ops/trace"
 	"github.com/parley-chat/parley/internal/testing/await"
 	"github.com/parley-chat/parley/internal/testing/embeddedtest"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 	"github.com/parley-chat/parley/schema/rpc"
 )
 
@@ -46,7 +47,7 @@ func startJaeger(t *testing.T) *store {
 	needJaeger(t)
 	ports := map[string]string{}
 	for _, name := range []string{"JAEGER_QUERY_PORT", "JAEGER_QUERY_GRPC_PORT", "JAEGER_OTLP_GRPC_PORT", "JAEGER_OTLP_HTTP_PORT"} {
-		_, port, err := net.SplitHostPort(freeAddr(t))
+		_, port, err := net.SplitHostPort(freeport.AddressFor(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,7 +296,7 @@ func checkTraceCommand(t *testing.T, s *store, id string, spans int) {
 	}{
 		{[]string{strings.Repeat("12", 16), "--jaeger", s.query}, 1, "there is no trace"},
 		{[]string{"12", "--jaeger", s.query}, 2, "it takes the 32 hex digits"},
-		{[]string{id, "--jaeger", "http://" + freeAddr(t)}, 1, "nothing answers"},
+		{[]string{id, "--jaeger", "http://" + freeport.AddressFor(t)}, 1, "nothing answers"},
 	} {
 		if out, code := run(c.args...); code != c.code || !strings.Contains(out, c.want) || strings.Count(out, "\n") != 1 {
 			t.Errorf("%v: exit code %d, %s", c.args, code, out)

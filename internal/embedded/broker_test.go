@@ -16,10 +16,11 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 
 	"github.com/parley-chat/parley/internal/embedded"
+	"github.com/parley-chat/parley/internal/testing/freeport"
 )
 
 func TestBrokerKeepsItsLog(t *testing.T) {
-	dir, addr := t.TempDir(), freeAddress(t)
+	dir, addr := t.TempDir(), freeport.AddressFor(t)
 	b := startBroker(t, embedded.BrokerConfig{Listen: addr, DataDir: dir, Open: true})
 	client := kafkaClient(t, addr)
 	created, err := client.CreateTopics(within(t), &kafka.CreateTopicsRequest{

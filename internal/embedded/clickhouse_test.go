@@ -23,7 +23,7 @@ import (
 
 func TestClickHouseKeepsItsTables(t *testing.T) {
 	needEngine(t)
-	dir, addr := t.TempDir(), freeAddress(t)
+	dir, addr := t.TempDir(), freeport.AddressFor(t)
 	c := startClickHouse(t, addr, dir)
 	execute(t, addr, "CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
 	execute(t, addr, "INSERT INTO t VALUES (7)")
@@ -75,7 +75,7 @@ func TestClickHouseInStrangeSurroundings(t *testing.T) {
 func TestClickHouseStartsDespiteStrangers(t *testing.T) {
 	needEngine(t)
 	for range 3 {
-		addr := freeAddress(t)
+		addr := freeport.AddressFor(t)
 		ctx, stop := context.WithCancel(t.Context())
 		var stranger sync.WaitGroup
 		stranger.Go(func() {
@@ -98,7 +98,7 @@ func TestClickHouseStartsDespiteStrangers(t *testing.T) {
 
 func TestClickHouseDiesWithItsParentAndStartsAgain(t *testing.T) {
 	needEngine(t)
-	dir, listen := t.TempDir(), freeAddress(t)
+	dir, listen := t.TempDir(), freeport.AddressFor(t)
 	for round := range 3 {
 		cmd, pid, addr := startHolder(t, dir, listen)
 		if round == 0 {
@@ -197,17 +197,6 @@ func TestInstalledProgramWins(t *testing.T) {
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	_, err := embedded.StartClickHouse(within(t), embedded.ClickHouseConfig{Listen: "127.0.0.1:0", DataDir: t.TempDir()})
 	wantSentence(t, err, filepath.Join(bin, "clickhouse"), "installed clickhouse was asked to be local")
-}
-
-// freeAddress is one that can be listened at again: one whose port the kernel chose may
-// be another's meanwhile.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	addr, err := freeport.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
 }
 
 func startClickHouse(t *testing.T, listen, dir string) *embedded.ClickHouse {

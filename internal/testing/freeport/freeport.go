@@ -14,6 +14,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"testing"
 )
 
 // The kernels of Linux choose from 32,768 on, others from higher ones.
@@ -57,6 +58,16 @@ func Address() (string, error) {
 		return "", err
 	}
 	return address(port), nil
+}
+
+// AddressFor is Address for a test, which ends where there is none.
+func AddressFor(tb testing.TB) string {
+	tb.Helper()
+	addr, err := Address()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return addr
 }
 
 // claim finds a block that no other process has. The lock is held.
