@@ -294,6 +294,13 @@ func (p *program) count() (n int) {
 	return n
 }
 
+// again counts the messages, and the events of them that came before.
+func (p *program) again() (messages, repeats int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.messages, p.repeats
+}
+
 // gets waits for the lines of a partition.
 func (r *rig) gets(p *program, partition int, want ...string) {
 	r.t.Helper()
