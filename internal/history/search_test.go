@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/parley-chat/parley/schema/changes"
 	"github.com/parley-chat/parley/schema/rpc"
@@ -228,6 +229,15 @@ func TestWordsAreThoseOfTheIndex(t *testing.T) {
 	bodies := []string{
 		"Hello, Wörld! foo_bar 3.14", "iPhone手机今天天气很好，我们去", "新しいサーバーです ｻｰﾊﾞｰ", "학교에서 만나요", "วันนี้อากาศดี", "नमस्ते दुनिया",
 		"STRASSE Straße ﬁn ½ Ⅳ ① İstanbul", "cafe\u0301 café", "😀 🎉 👍🏽 flag 🇩🇪", "привет-мир ΣΊΣΥΦΟΣ σίσυφος", "it's a l'école don’t", "a\u200bb x\u00adx", "က ខ ལ", "\x00'\\%_?",
+		"“quoted”—dash…end\u00a0space\tand\nlines", "٣٤ x٣٤ ｗｉｄｅ＿ａ", "€5 £a×b÷c", "天a気1ー",
+	}
+	const alphabet = "aZ09 _-'.\u00a0\u2014\u0301éßﬁ½٣Σς天気サー한ไक😀"
+	for range 60 {
+		body := make([]rune, 1+rand.IntN(12))
+		for i := range body {
+			body[i] = []rune(alphabet)[rand.IntN(utf8.RuneCountInString(alphabet))]
+		}
+		bodies = append(bodies, string(body))
 	}
 	w.exec(`INSERT INTO events_1 (epoch, partition, channel, seq, kind, body) SELECT 'e', 0, 'bodies', n, 'chat', ?[n + 1] FROM (SELECT number AS n FROM numbers(?))`, bodies, len(bodies))
 	for _, of := range bodies {

@@ -2,7 +2,7 @@
 // of it, whatever the case, the width and the order. Scripts that put no spaces between words have
 // no words here but runs, of which any part matches: 天气 is found in 今天天气很好.
 //
-// ClickHouse has the same tokens by an expression (schema/sql.Words); a test of
+// ClickHouse has the same tokens by an index (by_tokens in schema/sql); a test of
 // internal/history compares the two.
 package words
 
