@@ -60,8 +60,9 @@ func (r *raw) ask(id int, command string) error {
 }
 
 // startCentrifugo starts its binary as it is by default: in memory, without history,
-// presence and join messages. Nobody needs a token, as with ours.
-func startCentrifugo(ctx context.Context, binary, folder string) (s *side, stop func(), err error) {
+// presence and join messages; or telling, so that members hear who joins and leaves, as
+// those of ours do. Nobody needs a token, as with ours.
+func startCentrifugo(ctx context.Context, binary, folder string, telling bool) (s *side, stop func(), err error) {
 	addr, err := freeport.Address()
 	if err != nil {
 		return nil, nil, err
@@ -75,11 +76,16 @@ func startCentrifugo(ctx context.Context, binary, folder string) (s *side, stop 
 		"http_server": values{"address": host, "port": port},
 		"client":      values{"insecure": true},
 		"log":         values{"level": "error"},
+		"channel":     values{"without_namespace": values{"join_leave": telling, "force_push_join_leave": telling}},
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	file := filepath.Join(folder, "centrifugo.json")
+	name := "Centrifugo"
+	if telling {
+		name += " telling who comes"
+	}
+	file := filepath.Join(folder, name+".json")
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		return nil, nil, err
 	}
@@ -92,7 +98,7 @@ func startCentrifugo(ctx context.Context, binary, folder string) (s *side, stop 
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
-	s = &side{name: "Centrifugo", wire: centrifugo, pid: cmd.Process.Pid, enter: func(local, _, channel string) (*raw, error) {
+	s = &side{name: name, wire: centrifugo, pid: cmd.Process.Pid, enter: func(local, _, channel string) (*raw, error) {
 		return enterCentrifugo(local, addr, channel)
 	}}
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -26,83 +28,149 @@ const (
 	// floorFrame and floorRecord are the bytes of a push and of an event with a body of bodySize.
 	floorFrame  = 330
 	floorRecord = 260
+	hallRate    = 80 // messages a second to the members of one channel
 )
 
-// floor prints what a message in rooms costs, and what each part of it costs alone.
-func (b *bench) floor(ctx context.Context) error {
+// alone is what a part of the floor takes by itself, turn after turn.
+type alone struct{ cpu, p50, p99 []float64 }
+
+// took takes note of a turn: CPU-µs, and how old what arrived was.
+func (a *alone) took(us float64, p50, p99 time.Duration) {
+	a.cpu, a.p50, a.p99 = append(a.cpu, us), append(a.p50, ms(p50)), append(a.p99, ms(p99))
+}
+
+func (a *alone) String() string {
+	return fmt.Sprintf("%.1f CPU-µs, p50 %.2f ms, p99 %.2f ms (medians of %d turns)", median(a.cpu), median(a.p50), median(a.p99), peerTurns)
+}
+
+// floor prints what a message in rooms costs, and a delivery to many, and what each part
+// of it costs alone.
+func (b *bench) floor(ctx context.Context, members int) error {
 	if runtime.GOOS != "linux" {
 		return errors.New("what a thread takes is known on Linux only: measure there")
 	}
 	for _, each := range []int{10, 50} {
-		if err := b.floorAt(ctx, each); err != nil {
+		if err := b.floorOfRooms(ctx, each); err != nil {
 			return err
 		}
 	}
-	return nil
+	return b.floorOfHall(ctx, members)
 }
 
-// floorAt has that many messages a second in each room.
-func (b *bench) floorAt(ctx context.Context, each int) error {
+// floorOfRooms has that many messages a second in each room.
+func (b *bench) floorOfRooms(ctx context.Context, each int) error {
 	rate := rooms * each
-	var all, engine, sockets, log []float64
+	var all, sockets, log alone
+	var engine []float64
 	perMessage := func(took time.Duration) float64 { return float64(took.Microseconds()) / float64(rate*floorSeconds) }
 	for range peerTurns {
 		f, err := b.own().inRooms(each, floorSeconds)
 		if err != nil {
 			return err
 		}
-		all, engine = append(all, f.cpu*roomMembers), append(engine, (f.cpu-f.main)*roomMembers)
-		took, err := socketsAlone(rate)
+		all.took(f.cpu*roomMembers, f.p50, f.p99)
+		engine = append(engine, (f.cpu-f.main)*roomMembers)
+		took, ages, err := socketsAlone(rooms, roomMembers, rate)
 		if err != nil {
 			return err
 		}
-		sockets = append(sockets, perMessage(took))
-		if took, err = logAlone(ctx, rate); err != nil {
+		sockets.took(perMessage(took), quantile(ages, .5), quantile(ages, .99))
+		if took, ages, err = logAlone(ctx, rate); err != nil {
 			return err
 		}
-		log = append(log, perMessage(took))
+		log.took(perMessage(took), quantile(ages, .5), quantile(ages, .99))
 	}
-	for _, part := range []struct {
-		what string
-		took float64
-	}{
-		{"rooms: all of it", median(all)},
-		{"of that ClickHouse, a child of the process", median(engine)},
-		{fmt.Sprintf("alone: a frame read from a socket, and %d written", roomMembers+1), median(sockets)},
-		{"alone: two records appended to the log of an embedded broker, and read from it", median(log)},
-		{"the floor: these three", median(engine) + median(sockets) + median(log)},
-	} {
-		b.row(fmt.Sprintf("%d messages/s, %s", rate, part.what), "%.0f CPU-µs a message (median of %d turns)", part.took, peerTurns)
+	what := fmt.Sprintf("%d messages/s, ", rate)
+	b.row(what+"rooms: all of it, a message", "%s", &all)
+	b.row(what+"of that ClickHouse, a child of the process", "%.1f CPU-µs", median(engine))
+	b.row(what+fmt.Sprintf("alone: a frame read from a socket, and %d written", roomMembers+1), "%s", &sockets)
+	b.row(what+"alone: two records appended to the log of an embedded broker, and read from it", "%s", &log)
+	b.row(what+"the floor: these three", "%.1f CPU-µs, p50 %.2f ms", median(engine)+median(sockets.cpu)+median(log.cpu), median(sockets.p50)+median(log.p50))
+	return nil
+}
+
+// floorOfHall has all members of one channel receive its messages.
+func (b *bench) floorOfHall(ctx context.Context, members int) error {
+	var all, sockets alone
+	for range peerTurns {
+		f, err := b.own().inHall(ctx, members, hallRate)
+		if err != nil {
+			return err
+		}
+		all.took(f.cpu, f.p50, f.p99)
+		took, ages, err := socketsAlone(1, members, hallRate)
+		if err != nil {
+			return err
+		}
+		sockets.took(float64(took.Microseconds())/float64(hallRate*floorSeconds*members), quantile(ages, .5), quantile(ages, .99))
 	}
+	what := fmt.Sprintf("%d members at %d messages/s, ", members, hallRate)
+	b.row(what+"a delivery", "%s", &all)
+	b.row(what+"alone: a frame written", "%s", &sockets)
 	return nil
 }
 
 // socketsAlone is what a thread takes that is woken by a frame, and writes one to each
-// member of a room and two to the one who sent it: without WebSockets and without a
-// scheduler, over as many sockets as the rooms have.
-func socketsAlone(rate int) (took time.Duration, err error) {
+// member of a channel and two to the one who sent it: without WebSockets and without a
+// scheduler, over as many sockets as all channels have.
+func socketsAlone(channels, members, rate int) (took time.Duration, ages []time.Duration, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer ln.Close()
-	server, clients := make([]*os.File, rooms*roomMembers), make([]net.Conn, rooms*roomMembers)
+	server, clients := make([]*os.File, channels*members), make([]net.Conn, channels*members)
+	arrived := &arrivals{}
 	var work sync.WaitGroup
 	defer work.Wait()
 	for i := range server {
 		if server[i], clients[i], err = connected(ln); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		defer server[i].Close()
 		defer clients[i].Close()
-		work.Go(func() { _, _ = clients[i].(*net.TCPConn).WriteTo(discard{}) })
+		var to io.Writer = discard{}
+		if i%50 == 0 {
+			to = arrived
+		}
+		work.Go(func() { _, _ = clients[i].(*net.TCPConn).WriteTo(to) })
 	}
 	done := make(chan error, 1)
-	go func() { done <- answerFrames(server, &took) }()
+	go func() { done <- answerFrames(server, members, &took) }()
 	frame := make([]byte, floorFrame)
-	pace(rate, rate*floorSeconds, func() bool { _, err = clients[0].Write(frame); return err == nil })
+	pace(rate, rate*floorSeconds, func() bool {
+		stamp(frame)
+		_, err = clients[0].Write(frame)
+		return err == nil
+	})
 	err = errors.Join(err, clients[0].(*net.TCPConn).CloseWrite(), <-done)
-	return took, err
+	return took, arrived.all(), err
+}
+
+// stamp has bytes begin with when they are sent.
+func stamp(b []byte) { binary.BigEndian.PutUint64(b, uint64(time.Now().UnixNano())) }
+
+// arrivals is how old what arrived was, of any number of connections.
+type arrivals struct {
+	mu   sync.Mutex
+	ages []time.Duration
+}
+
+// Write takes what begins with a stamp.
+func (a *arrivals) Write(p []byte) (int, error) {
+	if len(p) >= 8 {
+		age := time.Since(time.Unix(0, int64(binary.BigEndian.Uint64(p)))) // #nosec G115 -- of this process
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.ages = append(a.ages, age)
+	}
+	return len(p), nil
+}
+
+func (a *arrivals) all() []time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ages
 }
 
 // connected is both ends of a connection, of which the runtime does not know the first.
@@ -132,8 +200,8 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 const ofThread = 1
 
 // answerFrames reads frames from the first socket until it ends, and writes each to the
-// sockets of the next room.
-func answerFrames(sockets []*os.File, took *time.Duration) error {
+// sockets of the next channel, which has as many as each says.
+func answerFrames(sockets []*os.File, each int, took *time.Duration) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	descriptors := make([]int, len(sockets))
@@ -149,8 +217,8 @@ func answerFrames(sockets []*os.File, took *time.Duration) error {
 		if n, err := syscall.Read(descriptors[0], frame); n <= 0 || err != nil {
 			break
 		}
-		members := descriptors[i%rooms*roomMembers:][:roomMembers]
-		for _, to := range append(members[:roomMembers:roomMembers], members[0]) {
+		members := descriptors[i%(len(descriptors)/each)*each:][:each]
+		for _, to := range append(members[:each:each], members[0]) {
 			if _, err := syscall.Write(to, frame); err != nil {
 				return err
 			}
@@ -162,26 +230,31 @@ func answerFrames(sockets []*os.File, took *time.Duration) error {
 }
 
 // logAlone is what this process takes to append records to an embedded broker in it, to
-// read each in the one place that reads it, to append it to another topic, and to read it there.
-func logAlone(ctx context.Context, rate int) (took time.Duration, err error) {
+// read each in the one place that reads it, to append it to another topic, and to read it
+// there, and how old they are by then.
+func logAlone(ctx context.Context, rate int) (took time.Duration, ages []time.Duration, err error) {
 	dir, err := os.MkdirTemp("", "parley-floor")
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer os.RemoveAll(dir)
 	broker, err := embedded.StartBroker(ctx, embedded.BrokerConfig{Listen: "127.0.0.1:0", DataDir: dir, Open: true})
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer func() { err = errors.Join(err, broker.Stop(context.WithoutCancel(ctx))) }()
 	client, err := eventlog.New(eventlog.Config{Brokers: []string{broker.Addr()}, Dial: broker.Dial})
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer client.Close()
+	return throughLog(ctx, client, rate)
+}
+
+func throughLog(ctx context.Context, client *eventlog.Client, rate int) (took time.Duration, ages []time.Duration, err error) {
 	first, second := admin.Topic{Name: "floor.first", Partitions: schema.LaptopPartitions, ReplicationFactor: 1}, admin.Topic{Name: "floor.second", Partitions: 1, ReplicationFactor: 1}
 	if err := admin.EnsureTopics(ctx, client, []admin.Topic{first, second}); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	in, out := client.NewProducer(eventlog.ProducerConfig{Topic: first.Name}), client.NewProducer(eventlog.ProducerConfig{Topic: second.Name})
 	defer in.Close()
@@ -190,28 +263,41 @@ func logAlone(ctx context.Context, rate int) (took time.Duration, err error) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer stop()
+	arrived, ended := &arrivals{}, make(chan error, rate*floorSeconds)
 	for i := range first.Partitions {
 		work.Go(func() {
-			readAlone(reading, client, first.Name, i, func(r eventlog.Record) { _ = out.Produce(0, r, nil) })
+			readAlone(reading, client, first.Name, i, func(r eventlog.Record) {
+				if err := out.Produce(0, r, nil); err != nil {
+					ended <- err
+				}
+			})
 		})
 	}
-	arrived := make(chan struct{}, rate*floorSeconds)
 	work.Go(func() {
-		readAlone(reading, client, second.Name, 0, func(eventlog.Record) { arrived <- struct{}{} })
+		readAlone(reading, client, second.Name, 0, func(r eventlog.Record) {
+			_, err := arrived.Write(r.Value)
+			ended <- err
+		})
 	})
 	began, next := processCPU(os.Getpid()), 0
 	pace(rate, rate*floorSeconds, func() bool {
 		next++
-		return in.Produce(next%first.Partitions, eventlog.Record{Value: make([]byte, floorRecord)}, nil) == nil && ctx.Err() == nil
+		value := make([]byte, floorRecord)
+		stamp(value)
+		err = in.Produce(next%first.Partitions, eventlog.Record{Value: value}, nil)
+		return err == nil && ctx.Err() == nil
 	})
 	for range rate * floorSeconds {
+		if err != nil {
+			return 0, nil, err
+		}
 		select {
-		case <-arrived:
+		case err = <-ended:
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return 0, nil, ctx.Err()
 		}
 	}
-	return processCPU(os.Getpid()) - began, nil
+	return processCPU(os.Getpid()) - began, arrived.all(), err
 }
 
 // readAlone follows a partition until ctx ends.

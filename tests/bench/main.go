@@ -182,7 +182,7 @@ func (b *bench) parts(ctx context.Context, binary, only string, o options) error
 		{"search", func() error { return b.search(ctx, o.searched) }},
 		{"api", func() error { return b.api(ctx) }},
 		{"revocation", func() error { return b.revocation(ctx, binary) }},
-		{floor, func() error { return b.floor(ctx) }},
+		{floor, func() error { return b.floor(ctx, o.members) }},
 		{floods, func() error { return b.floods(ctx) }},
 		{idle, func() error { return b.idle(ctx) }},
 		{hostile, func() error { return b.hostile(ctx, o) }},

@@ -20,7 +20,7 @@ const (
 // besidePeer measures Centrifugo's binary in turns with ours, with the same loads: all,
 // or the only one that is named.
 func (b *bench) besidePeer(ctx context.Context, only string, o options) error {
-	peer, stop, err := startCentrifugo(ctx, o.peer, filepath.Dir(b.log))
+	peer, stop, err := startCentrifugo(ctx, o.peer, filepath.Dir(b.log), false)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (b *bench) besidePeer(ctx context.Context, only string, o options) error {
 		}
 	}
 	if only == "" || only == idle {
-		return b.arrivals(ctx, sides)
+		return b.arrivals(ctx, o.peer, sides)
 	}
 	return nil
 }
@@ -95,36 +95,53 @@ func (s *side) inHall(ctx context.Context, members, rate int) (figures, error) {
 }
 
 // arrivals has 5,000 connect and join at once, in channels of ten, in turns; in the first
-// they stay, and it is measured what they take in the main process.
-func (b *bench) arrivals(ctx context.Context, sides [2]*side) error {
-	var seconds [2][]float64
+// they stay, and it is measured what they take in the main process. Once more they come to
+// the peer whose members hear who joins, which is what ours do.
+func (b *bench) arrivals(ctx context.Context, binary string, both [2]*side) error {
+	telling, stop, err := startCentrifugo(ctx, binary, filepath.Dir(b.log), true)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	sides := []*side{both[0], telling, both[1]}
+	seconds, cpu := make([][]float64, len(sides)), make([][]float64, len(sides))
 	for turn := range peerTurns {
 		for i, s := range sides {
-			if turn == 0 {
+			if turn == 0 && s != telling {
 				each, err := s.idleBytes(ctx)
 				if err != nil {
 					return err
 				}
 				b.row(fmt.Sprintf("%d idle connections, each in a channel of %d, %s", peerComes, idleRoom, s.name), "%.1f kB each in the main process", each/1000)
 			}
-			begin := time.Now()
-			own := processCPU(os.Getpid())
-			all, err := s.come(ctx, fmt.Sprint("turn", turn), peerComes)
-			took := time.Since(begin)
-			closeAll(all)
+			took, used, err := s.comeTimed(ctx, fmt.Sprint("turn", turn))
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "%d connect and join, %s: %.2f s, the load generator %.2f CPU-seconds of it\n", peerComes, s.name, took.Seconds(), (processCPU(os.Getpid()) - own).Seconds())
-			seconds[i] = append(seconds[i], took.Seconds())
+			seconds[i], cpu[i] = append(seconds[i], took.Seconds()), append(cpu[i], used.Seconds()*1e6/peerComes)
 			pause(ctx, peerPause)
 		}
 	}
+	what := fmt.Sprintf("%d connect and join, %d at a time, ", peerComes, peerAside)
 	for i, s := range sides {
-		b.row(fmt.Sprintf("%d connect and join, %d at a time, %s", peerComes, peerAside, s.name), "%.2f s", median(seconds[i]))
+		b.row(what+s.name, "%.2f s, %.0f CPU-µs each (medians of %d turns)", median(seconds[i]), median(cpu[i]), peerTurns)
 	}
-	b.row(fmt.Sprintf("%d connect and join, %s to %s", peerComes, sides[1].name, sides[0].name), "%.2f times (medians of %d turns)", median(seconds[1])/median(seconds[0]), peerTurns)
+	ours := len(sides) - 1
+	for i, s := range sides[:ours] {
+		b.row(what+sides[ours].name+" to "+s.name, "%.2f times, CPU %.2f times", median(seconds[ours])/median(seconds[i]), median(cpu[ours])/median(cpu[i]))
+	}
 	return nil
+}
+
+// comeTimed is how long it takes until 5,000 have come, who leave again, and what the
+// server has used by then.
+func (s *side) comeTimed(ctx context.Context, prefix string) (took, used time.Duration, err error) {
+	begin, own, cpu := time.Now(), processCPU(os.Getpid()), s.cpu()
+	all, err := s.come(ctx, prefix, peerComes)
+	took, used = time.Since(begin), s.cpu()-cpu
+	fmt.Fprintf(os.Stderr, "%d connect and join, %s: %.2f s, %.2f CPU-seconds, the load generator %.2f more\n", peerComes, s.name, took.Seconds(), used.Seconds(), (processCPU(os.Getpid()) - own).Seconds())
+	closeAll(all)
+	return took, used, err
 }
 
 // idleBytes is what a connection takes that has joined a channel and says nothing.
