@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -56,7 +55,7 @@ func Collect(ctx context.Context, bound int64) {
 			debug.SetGCPercent(p.percent)
 		}
 		if collect {
-			runtime.GC()
+			debug.FreeOSMemory() // a collection, and what it frees goes back at once
 		}
 	}
 }
