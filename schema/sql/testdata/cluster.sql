@@ -182,16 +182,16 @@ SETTINGS mutations_sync = 0
 
 -- generation/0008_tokens.sql
 -- What finds messages by their words. The index makes the tokens of a text itself, so
--- that a query names nothing but the body: an expression of words in a query
+-- that a query names nothing but the body: an expression in a query that makes them
 -- has its patterns compiled several times, which takes longer than the search.
 ALTER TABLE `chat`.`events_2` ON CLUSTER `parley``s`
-    ADD INDEX IF NOT EXISTS by_tokens body TYPE text(tokenizer = splitByNonAlpha, preprocessor = concat(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[^\\p{L}\\p{N}\\p{M}\\x00-\\x7F]|[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]', ' '), ' ', arrayStringConcat(arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+'))), ' ')))
+    ADD INDEX IF NOT EXISTS by_tokens body TYPE text(tokenizer = splitByNonAlpha, preprocessor = concat(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[^\\p{L}\\p{N}\\p{M}\\x00-\\x7F]+|[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+', ' '), ' ', arrayStringConcat(arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+'))), ' ')))
 ;
 
 -- generation/0009_tokens_of_edits.sql
 -- The same of edits among the changes, which are few beside the events.
 ALTER TABLE `chat`.`changes_2` ON CLUSTER `parley``s`
-    ADD INDEX IF NOT EXISTS by_tokens body TYPE text(tokenizer = splitByNonAlpha, preprocessor = concat(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[^\\p{L}\\p{N}\\p{M}\\x00-\\x7F]|[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]', ' '), ' ', arrayStringConcat(arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+'))), ' ')))
+    ADD INDEX IF NOT EXISTS by_tokens body TYPE text(tokenizer = splitByNonAlpha, preprocessor = concat(replaceRegexpAll(normalizeUTF8NFKCCasefold(body), '[^\\p{L}\\p{N}\\p{M}\\x00-\\x7F]+|[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+', ' '), ' ', arrayStringConcat(arrayFlatten(arrayMap(run -> arrayConcat(ngrams(run, 1), ngrams(run, 2)), extractAll(normalizeUTF8NFKCCasefold(body), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Hangul}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}\\p{Tibetan}ー]+'))), ' ')))
 ;
 
 -- generation/0010_older_tokens.sql
