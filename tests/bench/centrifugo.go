@@ -104,7 +104,8 @@ func startCentrifugo(ctx context.Context, binary, folder string, telling bool) (
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		r, err := s.enter("", "", "ready")
 		if err == nil {
-			return s, stop, r.conn.Close()
+			_ = r.conn.Close()
+			return s, stop, nil
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {
 			stop()

@@ -113,6 +113,7 @@ func (b *bench) arrivals(ctx context.Context, binary string, both [2]*side) erro
 					return err
 				}
 				b.row(fmt.Sprintf("%d idle connections, each in a channel of %d, %s", peerComes, idleRoom, s.name), "%.1f kB each in the main process", each/1000)
+				pause(ctx, peerPause) // they leave
 			}
 			took, used, err := s.comeTimed(ctx, fmt.Sprint("turn", turn))
 			if err != nil {
