@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +39,11 @@ func (a *alone) took(us float64, p50, p99 time.Duration) {
 	a.cpu, a.p50, a.p99 = append(a.cpu, us), append(a.p50, ms(p50)), append(a.p99, ms(p99))
 }
 
+// saw is took, of the ages themselves.
+func (a *alone) saw(us float64, ages []time.Duration) {
+	a.took(us, quantile(ages, .5), quantile(ages, .99))
+}
+
 func (a *alone) String() string {
 	return fmt.Sprintf("%.1f CPU-µs, p50 %.2f ms, p99 %.2f ms (medians of %d turns)", median(a.cpu), median(a.p50), median(a.p99), peerTurns)
 }
@@ -75,11 +79,11 @@ func (b *bench) floorOfRooms(ctx context.Context, each int) error {
 		if err != nil {
 			return err
 		}
-		sockets.took(perMessage(took), quantile(ages, .5), quantile(ages, .99))
+		sockets.saw(perMessage(took), ages)
 		if took, ages, err = logAlone(ctx, rate); err != nil {
 			return err
 		}
-		log.took(perMessage(took), quantile(ages, .5), quantile(ages, .99))
+		log.saw(perMessage(took), ages)
 	}
 	what := fmt.Sprintf("%d messages/s, ", rate)
 	b.row(what+"rooms: all of it, a message", "%s", &all)
@@ -103,7 +107,7 @@ func (b *bench) floorOfHall(ctx context.Context, members int) error {
 		if err != nil {
 			return err
 		}
-		sockets.took(float64(took.Microseconds())/float64(hallRate*floorSeconds*members), quantile(ages, .5), quantile(ages, .99))
+		sockets.saw(float64(took.Microseconds())/float64(hallRate*floorSeconds*members), ages)
 	}
 	what := fmt.Sprintf("%d members at %d messages/s, ", members, hallRate)
 	b.row(what+"a delivery", "%s", &all)
@@ -121,7 +125,7 @@ func socketsAlone(ctx context.Context, channels, members, rate int) (took time.D
 	}
 	defer ln.Close()
 	server, clients := make([]*os.File, channels*members), make([]net.Conn, channels*members)
-	arrived := &arrivals{}
+	arrived := &aged{}
 	var work sync.WaitGroup
 	defer work.Wait()
 	for i := range server {
@@ -141,30 +145,24 @@ func socketsAlone(ctx context.Context, channels, members, rate int) (took time.D
 		done <- answerFrames(server, members, &took)
 		_ = server[0].Close() // or who still writes to it waits for ever
 	}()
-	frame := make([]byte, floorFrame)
 	pace(rate, rate*floorSeconds, func() bool {
-		stamp(frame)
-		_, err = clients[0].Write(frame)
+		_, err = clients[0].Write([]byte(stamped(floorFrame)))
 		return err == nil && ctx.Err() == nil
 	})
 	err = errors.Join(err, ctx.Err(), clients[0].(*net.TCPConn).CloseWrite(), <-done)
 	return took, arrived.all(), err
 }
 
-// stamp has bytes begin with when they are sent.
-func stamp(b []byte) { binary.BigEndian.PutUint64(b, uint64(time.Now().UnixNano())) }
-
-// arrivals is how old what arrived was, of any number of connections.
-type arrivals struct {
+// aged is how old what arrived was, of any number of connections.
+type aged struct {
 	mu   sync.Mutex
 	ages []time.Duration
 }
 
 // Write takes frames that begin with a stamp: of those that are read at once, the first
 // counts.
-func (a *arrivals) Write(p []byte) (int, error) {
-	if len(p) >= 8 {
-		age := time.Since(time.Unix(0, int64(binary.BigEndian.Uint64(p)))) // #nosec G115 -- of this process
+func (a *aged) Write(p []byte) (int, error) {
+	if age, ok := ageOf(p); ok {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.ages = append(a.ages, age)
@@ -172,7 +170,7 @@ func (a *arrivals) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (a *arrivals) all() []time.Duration {
+func (a *aged) all() []time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.ages
@@ -271,7 +269,7 @@ func throughLog(ctx context.Context, client *eventlog.Client, rate int) (took ti
 	defer work.Wait()
 	defer stop()
 	// Of a record comes that it has arrived, or that it failed, or both; of a reader that it failed.
-	arrived, ended := &arrivals{}, make(chan error, 2*rate*floorSeconds+first.Partitions+1)
+	arrived, ended := &aged{}, make(chan error, 2*rate*floorSeconds+first.Partitions+1)
 	failed := func(_ int64, err error) {
 		if err != nil {
 			ended <- err
@@ -292,9 +290,7 @@ func throughLog(ctx context.Context, client *eventlog.Client, rate int) (took ti
 	began, next := processCPU(os.Getpid()), 0
 	pace(rate, rate*floorSeconds, func() bool {
 		next++
-		value := make([]byte, floorRecord)
-		stamp(value)
-		err = in.Produce(next%first.Partitions, eventlog.Record{Value: value}, failed)
+		err = in.Produce(next%first.Partitions, eventlog.Record{Value: []byte(stamped(floorRecord))}, failed)
 		return err == nil && ctx.Err() == nil
 	})
 	for range rate * floorSeconds {

@@ -32,7 +32,7 @@ func (b *bench) besidePeer(ctx context.Context, only string, o options) error {
 	}{
 		{"rooms", "rooms: 100 channels × 10 members, 10 messages/s each", func(_ context.Context, s *side) (figures, error) { return s.inRooms(10, 10) }},
 		{"rooms", "rooms: 100 channels × 10 members, 50 messages/s each", func(_ context.Context, s *side) (figures, error) { return s.inRooms(50, 5) }},
-		{"fanout", fmt.Sprintf("fan-out to %d members at 80 messages/s", o.members), func(ctx context.Context, s *side) (figures, error) { return s.inHall(ctx, o.members, 80) }},
+		{"fanout", fmt.Sprintf("fan-out to %d members at %d messages/s", o.members, hallRate), func(ctx context.Context, s *side) (figures, error) { return s.inHall(ctx, o.members, hallRate) }},
 	}
 	for _, l := range loads {
 		if only != "" && only != l.part {

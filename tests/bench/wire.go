@@ -27,12 +27,17 @@ func (w *wire) age(frame []byte) (time.Duration, bool) {
 	if !w.isChat(frame) {
 		return 0, false
 	}
-	i := bytes.Index(frame, w.body)
-	if i < 0 || len(frame) < i+len(w.body)+16 {
+	_, body, _ := bytes.Cut(frame, w.body)
+	return ageOf(body)
+}
+
+// ageOf is how long ago a body was stamped; false for others.
+func ageOf(body []byte) (time.Duration, bool) {
+	if len(body) < 16 {
 		return 0, false
 	}
 	sent := time.Duration(0)
-	for _, c := range frame[i+len(w.body):][:16] {
+	for _, c := range body[:16] {
 		if c < '0' || c > '9' {
 			return 0, false // somebody else's
 		}
