@@ -128,9 +128,9 @@ async function talk(channel: string, texts: [user: string, body: string][]) {
   const people = new Map(["grace", "linus", "小明"].map((user) => [user, somebody(user)]));
   for (const person of people.values()) await person.join(channel);
   const of = (user: string) => people.get(user)!.channel(channel);
-  let last = 0;
-  for (const [user, body] of texts) last = (await of(user).send(body)).seq!;
-  return { of, last };
+  const seqs: number[] = [];
+  for (const [user, body] of texts) seqs.push((await of(user).send(body)).seq!);
+  return { of, seqs };
 }
 
 test("a message of yesterday", async () => {
@@ -143,9 +143,9 @@ test("a message of yesterday", async () => {
     ["grace", "linus", "小明"][Math.floor(i / 3) % 3]!,
     ["Watered the beds", "The first tomatoes are in", "今天下雨了", "Who has the rake?"][i % 4]!,
   ]);
-  const { last } = await talk("garden", yesterday);
-  await talk("garden", today);
-  const at = (seq: number) => start + 60_000 * seq - (seq <= last ? DAY : 0);
+  const old = (await talk("garden", yesterday)).seqs;
+  const seqs = old.concat((await talk("garden", today)).seqs);
+  const at = (seq: number) => start + 60_000 * seqs.indexOf(seq) - (old.includes(seq) ? DAY : 0);
   const walk = await Walk.begin("yesterday", desktop, at);
   const { page } = walk;
   await walk.enter("garden", true);

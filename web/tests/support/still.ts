@@ -6,9 +6,9 @@ export const start = Date.UTC(2026, 10, 23, 9, 41);
 
 /**
  * Pictures show the same times whenever they are taken: every message was written
- * when `at` says by its number: without it, a minute after the one before.
+ * when `at` says by its seq: without it, a minute after the one that was seen before.
  */
-export function still(page: Page, at = (seq: number) => start + 60_000 * seq): Promise<void> {
+export function still(page: Page, at = inTurn()): Promise<void> {
   const fix = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(fix);
     if (typeof value !== "object" || value === null) return value;
@@ -18,4 +18,13 @@ export function still(page: Page, at = (seq: number) => start + 60_000 * seq): P
     return typeof time === "number" ? { ...fixed, time: at(Number(seq ?? 0)) } : fixed;
   };
   return between(page, (frame) => frame, (frame) => fix(frame) as Frame);
+}
+
+/** Seqs themselves say no time: whatever else is written to the partition takes some too. */
+function inTurn(): (seq: number) => number {
+  const seen = new Map<number, number>();
+  return (seq) => {
+    if (!seen.has(seq)) seen.set(seq, start + 60_000 * seen.size);
+    return seen.get(seq)!;
+  };
 }
