@@ -126,15 +126,20 @@ test("a reply quotes, and leads to, what it answers, however far back that is", 
 test("a quote says what the message that it quotes says by now, and nothing of one that was deleted", async () => {
   const { ada, bob, problems } = await two("requote");
   await say(ada, "the question");
-  await message(bob, "the question").hover();
-  await bob.getByRole("button", { name: "Reply to the message by ada" }).click();
+  const answer = async () => {
+    await message(bob, "question").first().hover();
+    await bob.getByRole("button", { name: "Reply to the message by ada" }).click();
+  };
+  await answer();
   await say(bob, "the answer");
   const quote = (text: string) => bob.getByRole("button", { name: `Reply to ada: ${text}` });
   await quote("the question").waitFor();
+  await answer();
   await ada.locator("#composer").press("ArrowUp");
   await say(ada, "another question");
-  await message(bob, "another question").waitFor();
   await quote("another question").waitFor();
+  // So does the line above what is being written.
+  await bob.getByRole("status").filter({ hasText: "Reply to ada another question" }).waitFor();
   const menu = await options(ada, "another question");
   await menu.getByRole("button", { name: "Delete", exact: true }).click();
   await bob.getByText("This message was deleted.").waitFor();

@@ -61,6 +61,15 @@ test("what lies over the messages goes, and leaves the focus at them", async () 
   await focused(page, ".scroller");
 });
 
+test("a dialog that was opened from nowhere leaves the focus at the messages", async () => {
+  const { page } = await open(fresh("nowhere"));
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  await page.keyboard.press("Control+k");
+  await focused(page, "[role=combobox]");
+  await page.keyboard.press("Escape");
+  await focused(page, ".scroller");
+});
+
 test("one begins above what is in a menu, not at the button that leaves the channel", async () => {
   const { page } = await open(fresh("begins"));
   await page.getByRole("button", { name: "Channel options" }).press("Enter");

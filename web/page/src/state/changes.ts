@@ -279,11 +279,11 @@ export class Changes {
   }
 
   #changed(message: Message): void {
+    const same = (other: Message | undefined) => other && keyOf(other) === keyOf(message);
     if (message.deleted) {
       this.#forget(keyOf(message));
-      const same = (other: Message | undefined) => other && keyOf(other) === keyOf(message);
       if (same(this.editing.value) || same(this.replying.value)) this.cancel();
-    }
+    } else if (same(this.replying.value)) this.replying.value = message;
     if (this.#quotes.value.has(message.seq)) {
       this.#quotes.value = new Map(this.#quotes.value).set(message.seq, message);
     }

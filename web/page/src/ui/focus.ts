@@ -39,7 +39,8 @@ export function useFocusNear(): void {
     const observer = new MutationObserver(() => {
       if (!last || last.isConnected || document.activeElement !== document.body) return;
       last = undefined;
-      const place = places.find((place) => place.isConnected) ?? document.querySelector<HTMLElement>(".scroller");
+      // A dialog that was closed is there still, and takes no focus.
+      const place = places.find((place) => place.checkVisibility()) ?? document.querySelector<HTMLElement>(".scroller");
       (place?.querySelector<HTMLElement>(":scope > article") ?? place)?.focus({ preventScroll: true });
     });
     document.addEventListener("focusin", remember);
