@@ -24,6 +24,8 @@ type curve struct {
 	X      axis                 `json:"x"`
 	Panels []panel              `json:"panels"`
 	Points []map[string]float64 `json:"points"` // by the names of X and of lines; a line need not have each
+
+	longest int // history, in messages
 }
 
 // axis is what one axis is of, in its unit.
@@ -60,12 +62,16 @@ var growth = []struct {
 	{"projector", growProjector},
 }
 
-// mostOfCurve bounds one curve: what hangs does not keep the others from being measured.
-const mostOfCurve = 20 * time.Minute
+const (
+	// mostOfCurve bounds one curve: what hangs does not keep the others from being measured.
+	// A history that is longer than usual has as much longer.
+	mostOfCurve  = 20 * time.Minute
+	usualLongest = 10_000_000
+)
 
 // curves measures all curves, or the only one that is named, and writes each into folder
 // once it is complete.
-func curves(ctx context.Context, binary, only, folder string) error {
+func curves(ctx context.Context, binary, only string, o options) error {
 	var all []error
 	var names []string
 	for _, g := range growth {
@@ -73,7 +79,7 @@ func curves(ctx context.Context, binary, only, folder string) error {
 		if only != "" && only != g.name {
 			continue
 		}
-		if err := grow(ctx, g.name, filepath.Join(folder, g.name+".json"), func(ctx context.Context, c *curve) error { return g.measure(ctx, binary, c) }); err != nil {
+		if err := grow(ctx, g.name, o, func(ctx context.Context, c *curve) error { return g.measure(ctx, binary, c) }); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			all = append(all, err)
 		}
@@ -87,11 +93,14 @@ func curves(ctx context.Context, binary, only, folder string) error {
 	return errors.Join(all...)
 }
 
-func grow(ctx context.Context, name, file string, measure func(context.Context, *curve) error) error {
-	ctx, stop := context.WithTimeout(ctx, mostOfCurve)
+func grow(ctx context.Context, name string, o options, measure func(context.Context, *curve) error) error {
+	ctx, stop := context.WithTimeout(ctx, mostOfCurve*time.Duration(max(1, o.longest/usualLongest)))
 	defer stop()
 	command := "make bench-curves ONLY=" + name
-	c := &curve{Measured: fmt.Sprintf("%s, %s/%s, %d cores, %s", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), command)}
+	if name == "history" && o.longest != usualLongest {
+		command += fmt.Sprintf(" LONGEST=%d", o.longest)
+	}
+	c := &curve{longest: o.longest, Measured: fmt.Sprintf("%s, %s/%s, %d cores, %s", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), command)}
 	all, own, begin := machineCPU(), ownCPU(), time.Now()
 	if err := measure(ctx, c); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -102,7 +111,7 @@ func grow(ctx context.Context, name, file string, measure func(context.Context, 
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(o.curves, name+".json"), append(text, '\n'), 0o644)
 }
 
 // ownCPU is what this process and those that it started and ended took.

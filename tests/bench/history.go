@@ -18,8 +18,7 @@ const (
 	readTimes  = 30  // of each kind
 	readAtOnce = 100 // joins
 	rowsBehind = 1_000_000
-	longest    = 10_000_000 // history
-	archived   = "archive"  // the channel that has it
+	archived   = "archive" // the channel that has it
 )
 
 // growHistory: joins of a channel where nobody is, and pages of its history, by its
@@ -30,7 +29,7 @@ func growHistory(ctx context.Context, binary string, c *curve) error {
 	c.Panels = []panel{{axis{"ms, one at a time", true}, []string{joins, slow, pages}}, {axis{"ms until answered, 100 joins at once", true}, []string{half, all}}}
 	return withFleet(ctx, &fleet{binary: binary}, 1, func(f *fleet) error {
 		b := &bench{addr: f.addrs[0]}
-		for n, have := 10_000, 0; n <= longest; n *= 10 {
+		for n, have := 10_000, 0; n <= c.longest; n *= 10 {
 			if err := f.addPast(ctx, archived, have, n-have); err != nil {
 				return err
 			}

@@ -47,9 +47,9 @@ type bench struct {
 
 // options are what the parts are run with.
 type options struct {
-	history, searched, members, clients, hostile int
-	duration                                     time.Duration
-	attack, pomelo, peer, curves                 string
+	history, longest, searched, members, clients, hostile int
+	duration                                              time.Duration
+	attack, pomelo, peer, curves                          string
 }
 
 func main() {
@@ -65,6 +65,7 @@ func main() {
 	flag.StringVar(&o.peer, "peer", "", "Centrifugo's binary, to measure it in turns with Parley; --only is rooms, fanout or idle then; default: none")
 	flag.IntVar(&o.hostile, "hostile", 0, "hostile clients; default: 1 % of the clients")
 	flag.StringVar(&o.curves, "curves", "", "folder to write growth curves into, as data; --only is one of them then; default: none")
+	flag.IntVar(&o.longest, "longest", usualLongest, "messages of the longest history of the growth curves")
 	only := flag.String("only", "", "one of small, latency, rooms, signals, fanout, pomelo, reactions, joins, search, api, revocation, or floor, floods, idle, hostile, costs; default: all but the last five")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -82,7 +83,7 @@ func run(ctx context.Context, binary, only string, o options) error {
 		return signallersOf(os.Stdin, os.Stdout)
 	}
 	if o.curves != "" {
-		return curves(ctx, binary, only, o.curves)
+		return curves(ctx, binary, only, o)
 	}
 	if only == costs {
 		return measureCosts(ctx, binary)
