@@ -247,7 +247,7 @@ test.each([
     return busy && frame.method === "hello" ? void socket.close({ code: 3014 }) : frame;
   });
   await go();
-  await page.locator("#composer").waitFor();
+  await page.locator(".members .name .muted").waitFor({ state: "attached" });
   busy = true;
   await sockets.at(-1)!.close({ code: 3014 });
   await page.getByText(text).waitFor();
