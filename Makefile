@@ -176,7 +176,7 @@ bench: build ## measure this machine (minutes; PEER=bin/centrifugo: Centrifugo i
 	go run ./tests/bench --binary $(BIN) $(if $(PEER),--peer $(PEER))
 
 # What was measured is drawn although a curve has failed.
-bench-curves: build ## measure growth curves of this machine, draw them in docs/images/curves (three quarters of an hour; ONLY=members or another: that one; LONGEST=100000000: the longest history, an hour)
+bench-curves: build ## measure growth curves of this machine, draw them in docs/images/curves (three quarters of an hour; ONLY=members or another: that one; LONGEST=100000000: the longest history, an hour more)
 	@failed=0; go run ./tests/bench --binary $(BIN) --curves docs/images/curves $(if $(ONLY),--only $(ONLY)) $(if $(LONGEST),--longest $(LONGEST)) || failed=1; \
 	cd tests/bench/curves && go run . ../../../docs/images/curves && exit $$failed
 

@@ -62,12 +62,8 @@ var growth = []struct {
 	{"projector", growProjector},
 }
 
-const (
-	// mostOfCurve bounds one curve: what hangs does not keep the others from being measured.
-	// A history that is longer than usual has as much longer.
-	mostOfCurve  = 20 * time.Minute
-	usualLongest = 10_000_000
-)
+// mostOfCurve bounds one curve: what hangs does not keep the others from being measured.
+const mostOfCurve = 20 * time.Minute
 
 // curves measures all curves, or the only one that is named, and writes each into folder
 // once it is complete.
@@ -94,12 +90,13 @@ func curves(ctx context.Context, binary, only string, o options) error {
 }
 
 func grow(ctx context.Context, name string, o options, measure func(context.Context, *curve) error) error {
-	ctx, stop := context.WithTimeout(ctx, mostOfCurve*time.Duration(max(1, o.longest/usualLongest)))
-	defer stop()
-	command := "make bench-curves ONLY=" + name
+	most, command := mostOfCurve, "make bench-curves ONLY="+name
 	if name == "history" && o.longest != usualLongest {
+		most *= time.Duration(max(1, o.longest/usualLongest))
 		command += fmt.Sprintf(" LONGEST=%d", o.longest)
 	}
+	ctx, stop := context.WithTimeout(ctx, most)
+	defer stop()
 	c := &curve{longest: o.longest, Measured: fmt.Sprintf("%s, %s/%s, %d cores, %s", time.Now().UTC().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), command)}
 	all, own, begin := machineCPU(), ownCPU(), time.Now()
 	if err := measure(ctx, c); err != nil {

@@ -19,6 +19,9 @@ const (
 	readAtOnce = 100 // joins
 	rowsBehind = 1_000_000
 	archived   = "archive" // the channel that has it
+
+	shortest     = 10_000 // history, in messages
+	usualLongest = 10_000_000
 )
 
 // growHistory: joins of a channel where nobody is, and pages of its history, by its
@@ -27,9 +30,12 @@ func growHistory(ctx context.Context, binary string, c *curve) error {
 	const joins, slow, pages, half, all = "a join, p50", "a join, p99", "a page, p50", "half of them", "all of them"
 	c.Title, c.X = "History of a channel: joins and pages of 50 messages", axis{"messages in the channel", true}
 	c.Panels = []panel{{axis{"ms, one at a time", true}, []string{joins, slow, pages}}, {axis{"ms until answered, 100 joins at once", true}, []string{half, all}}}
+	if !isStep(c.longest) {
+		return fmt.Errorf("--longest is %d; want %d times a power of ten", c.longest, shortest)
+	}
 	return withFleet(ctx, &fleet{binary: binary}, 1, func(f *fleet) error {
 		b := &bench{addr: f.addrs[0]}
-		for n, have := 10_000, 0; n <= c.longest; n *= 10 {
+		for n, have := shortest, 0; n <= c.longest; n *= 10 {
 			if err := f.addPast(ctx, archived, have, n-have); err != nil {
 				return err
 			}
@@ -52,6 +58,14 @@ func growHistory(ctx context.Context, binary string, c *curve) error {
 		}
 		return ctx.Err()
 	})
+}
+
+// isStep reports whether a history of n messages is measured on the way to longer ones.
+func isStep(n int) bool {
+	for n > shortest && n%10 == 0 {
+		n /= 10
+	}
+	return n == shortest
 }
 
 // awaitStream waits until the worker has passed what is in the log of the channel: before

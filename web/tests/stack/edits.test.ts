@@ -138,8 +138,12 @@ test("a quote says what the message that it quotes says by now, and nothing of o
   await ada.locator("#composer").press("ArrowUp");
   await say(ada, "another question");
   await quote("another question").waitFor();
-  // So does the line above what is being written.
+  // So does the line above what is being written, and nothing takes the focus there.
   await bob.getByRole("status").filter({ hasText: "Reply to ada another question" }).waitFor();
+  await message(bob, "another question").focus();
+  await (await options(ada, "another question")).getByRole("button", { name: "React with 👍" }).click();
+  await bob.getByRole("button", { name: "👍: 1" }).waitFor();
+  expect(await bob.evaluate(() => document.activeElement!.textContent)).toContain("another question");
   const menu = await options(ada, "another question");
   await menu.getByRole("button", { name: "Delete", exact: true }).click();
   await bob.getByText("This message was deleted.").waitFor();

@@ -20,7 +20,7 @@ export function still(page: Page, at = inTurn()): Promise<void> {
   return between(page, (frame) => frame, (frame) => fix(frame) as Frame);
 }
 
-/** Seqs themselves say no time: whatever else is written to the partition takes some too. */
+/** The times do not follow from seqs: other records in the partition use them up too. */
 function inTurn(): (seq: number) => number {
   const seen = new Map<number, number>();
   return (seq) => {

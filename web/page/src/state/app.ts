@@ -43,7 +43,7 @@ export class App {
   /** Why signing in did not work. */
   readonly signInError = signal<Key | undefined>(undefined);
   readonly needsToken = signal(false);
-  /** The name given last, or used last in this browser unless another window may use it. */
+  /** The name given last in this window; at first the one used last in this browser, unless another window may use it. */
   lastUser = "";
   /** How one signs in; undefined until that is known. */
   readonly way = signal<"form" | "login" | undefined>(undefined);
@@ -131,7 +131,7 @@ export class App {
 
   /** Connects; the result shows in `client` and `signInError`. */
   signIn(credentials: Credentials, channel: string): void {
-    if (credentials.user !== "") browser.set("user", (this.lastUser = credentials.user));
+    if (credentials.user !== "") browser.set("user", credentials.user);
     this.#connect(credentials);
     this.#openWanted(channel);
   }
@@ -305,6 +305,7 @@ export class App {
     this.client.value?.close();
     this.#credentials = credentials;
     const { user, login } = credentials;
+    this.lastUser = user;
     const client = new Client({
       url: address("ws"),
       client: "parley-page",

@@ -222,10 +222,15 @@ export class Changes {
     this.#channel.pin(message, { remove }).catch((error: ParleyError) => (this.error.value = error));
   }
 
+  /** A message as it is now, if it is held. */
+  held({ seq, epoch }: { seq: number; epoch: string }): Message | undefined {
+    return this.#channel.messages.find((m) => m.seq === seq && m.epoch === epoch);
+  }
+
   /** The message that another one answers: undefined while it is not known, null if there is none. */
   quoted({ reply, epoch }: { reply?: number; epoch: string }): Message | undefined | null {
     if (reply === undefined) return null;
-    const held = this.#channel.messages.find((m) => m.seq === reply && m.epoch === epoch);
+    const held = this.held({ seq: reply, epoch });
     if (held) return held;
     if (this.#quotes.value.has(reply)) return this.#quotes.value.get(reply) ?? null;
     void this.read({ seq: reply, epoch });
@@ -279,11 +284,11 @@ export class Changes {
   }
 
   #changed(message: Message): void {
-    const same = (other: Message | undefined) => other && keyOf(other) === keyOf(message);
     if (message.deleted) {
       this.#forget(keyOf(message));
+      const same = (other: Message | undefined) => other && keyOf(other) === keyOf(message);
       if (same(this.editing.value) || same(this.replying.value)) this.cancel();
-    } else if (same(this.replying.value)) this.replying.value = message;
+    }
     if (this.#quotes.value.has(message.seq)) {
       this.#quotes.value = new Map(this.#quotes.value).set(message.seq, message);
     }

@@ -131,6 +131,7 @@ export function Composer({ app, view }: { app: App; view: ChannelView }) {
 /** Which message is edited, or answered, and the way out of that. */
 function About({ app, view }: { app: App; view: ChannelView }) {
   const { changes } = view;
+  void view.version;
   const editing = changes.editing.value;
   const message = editing ?? changes.replying.value;
   return (
@@ -144,7 +145,7 @@ function About({ app, view }: { app: App; view: ChannelView }) {
             ) : (
               <Text of={editing ? "editingOf" : "answering"} with={{ user: message.user }} />
             )}
-            {!editing && <bdi class="muted"> {excerpt(message)}</bdi>}
+            {!editing && <bdi class="muted"> {excerpt(changes.held(message) ?? message)}</bdi>}
           </span>{" "}
           <button
             type="button"

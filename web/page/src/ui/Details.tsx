@@ -31,8 +31,7 @@ export function Details({ app, view, subject, close }: Props) {
     if (subject) view.changes.ask();
   }, [subject]);
   void view.version;
-  // As it is now.
-  const now = subject && (view.channel.messages.find((m) => keyOf(m) === keyOf(subject.message)) ?? subject.message);
+  const now = subject && (view.changes.held(subject.message) ?? subject.message);
   const end = () => {
     // The focus is back where it came from before something else takes it.
     dialog.current?.close();

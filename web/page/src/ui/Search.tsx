@@ -188,11 +188,11 @@ function useShutOut(app: App, asking: boolean): ReadonlySet<string> {
 /** Of what was found, what may be seen, as it is by now where that is known. */
 function asTheyAre(app: App, found: readonly Found[], out: ReadonlySet<string>): Found[] {
   return found.flatMap((message) => {
-    const { channel, seq, epoch, edited } = message;
+    const { channel, edited } = message;
     if (out.has(channel)) return [];
     const view = app.views.value.find((view) => view.channel.name === channel);
     void view?.version;
-    const held = view?.channel.messages.find((one) => one.seq === seq && one.epoch === epoch);
+    const held = view?.changes.held(message);
     if (held?.deleted) return [];
     if (!held || held.edited?.seq === edited?.seq) return [message];
     return [{ ...message, body: held.body, highlight: [] }];

@@ -39,7 +39,7 @@ export function useFocusNear(): void {
     const observer = new MutationObserver(() => {
       if (!last || last.isConnected || document.activeElement !== document.body) return;
       last = undefined;
-      // A dialog that was closed is there still, and takes no focus.
+      // A closed dialog is still in the document, but cannot take the focus.
       const place = places.find((place) => place.checkVisibility()) ?? document.querySelector<HTMLElement>(".scroller");
       (place?.querySelector<HTMLElement>(":scope > article") ?? place)?.focus({ preventScroll: true });
     });
