@@ -106,6 +106,7 @@ test("reactions: counted for all, one's own apart, and who", async () => {
 
 test("a reply quotes, and leads to, what it answers, however far back that is", async () => {
   const { ada, bob, problems, channel } = await two("reply");
+  const zoe = await somebody("zoe").join(channel, { maxPending: 1000 });
   await say(ada, "the question");
   await message(bob, "the question").waitFor();
   await message(bob, "the question").hover();
@@ -113,9 +114,10 @@ test("a reply quotes, and leads to, what it answers, however far back that is", 
   await bob.getByRole("status").filter({ hasText: "Reply to ada the question" }).waitFor();
   await say(bob, "the answer");
   await ada.getByRole("button", { name: "Reply to ada: the question" }).waitFor();
-  const zoe = await somebody("zoe").join(channel, { maxPending: 1000 });
+  await until("the question", () => zoe.messages.length > 0);
+  const { seq } = zoe.messages[0]!;
   await Promise.all(Array.from({ length: 500 }, (_, i) => zoe.send(`${i}`)));
-  await zoe.send("again", { reply: (await zoe.history({ user: "ada" })).messages[0]! });
+  await zoe.send("again", { reply: seq });
   await bob.reload();
   await message(bob, "again").getByRole("button", { name: "Reply to ada: the question" }).click();
   await bob.locator(".message.found .body", { hasText: "the question" }).waitFor();

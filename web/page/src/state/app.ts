@@ -303,8 +303,7 @@ export class App {
     token = credentials.token,
   ): void {
     this.client.value?.close();
-    this.#credentials = credentials;
-    const { user, login } = credentials;
+    const { user, login } = (this.#credentials = credentials);
     this.lastUser = user;
     const client = new Client({
       url: address("ws"),
