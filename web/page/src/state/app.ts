@@ -303,7 +303,9 @@ export class App {
     token = credentials.token,
   ): void {
     this.client.value?.close();
-    const { user, login } = (this.#credentials = credentials);
+    this.#forget();
+    this.#credentials = credentials;
+    const { user, login } = credentials;
     this.lastUser = user;
     const client = new Client({
       url: address("ws"),
@@ -314,10 +316,6 @@ export class App {
       ...(token === undefined ? {} : { token }),
       ...(login ? { getToken: fetchToken, getChannelToken: fetchChannelToken } : {}),
     });
-    this.views.value = [];
-    this.question.value = undefined;
-    this.departure.forget();
-    this.announced.value = undefined;
     this.user.value = known;
     this.signInError.value = undefined;
     this.client.value = client;
