@@ -37,6 +37,11 @@ var engineTexts = template.Must(template.New("").Parse(`{{define "config"}}<clic
 <remote_url_allow_hosts></remote_url_allow_hosts>
 <backups><allowed_path>{{.Backups}}</allowed_path></backups>
 <max_server_memory_usage>{{.Memory}}</max_server_memory_usage>
+<background_merges_mutations_concurrency_ratio>1</background_merges_mutations_concurrency_ratio>
+<merges_mutations_memory_usage_soft_limit>{{.Merges}}</merges_mutations_memory_usage_soft_limit>
+<merge_tree>
+<max_bytes_to_merge_at_max_space_in_pool>{{.Part}}</max_bytes_to_merge_at_max_space_in_pool>
+</merge_tree>
 </clickhouse>
 {{end}}{{define "users"}}<clickhouse>
 <profiles>
@@ -78,6 +83,16 @@ var tableEngines = []string{
 	"Memory", "Null", "Log", "TinyLog",
 }
 
+// A merge builds the index of words of the part that it makes in memory, up to 100
+// million words: where all of them differ they take five times what the part takes on
+// disk, and more where they compress well. So that merges leave room for inserts and
+// queries, none makes a part of more than 1/largestPart of the engine's memory, two run
+// at a time, and none begins while the others have more than 1/mergesShare of it.
+const (
+	largestPart = 32
+	mergesShare = 4
+)
+
 // writeEngineConfig writes the engine's configuration into its data folder and
 // returns the file's path. It holds the hash of the password of User.
 func writeEngineConfig(dir, secret string) (string, error) {
@@ -87,9 +102,10 @@ func writeEngineConfig(dir, secret string) (string, error) {
 	if err := os.MkdirAll(filepath.Join(dir, userFiles), 0o700); err != nil {
 		return "", fmt.Errorf("ClickHouse cannot be configured: %w", err)
 	}
+	most := memory.Engine(memory.Limit())
 	values := map[string]any{
 		"Users": inXML(filepath.Join(dir, usersFile)), "UserFiles": inXML(filepath.Join(dir, userFiles) + "/"),
-		"Backups": inXML(filepath.Join(dir, "backups")), "Memory": memory.Engine(memory.Limit()),
+		"Backups": inXML(filepath.Join(dir, "backups")), "Memory": most, "Merges": most / mergesShare, "Part": most / largestPart,
 		"Hash": fmt.Sprintf("%x", sha256.Sum256([]byte(secret))), "Engines": tableEngines,
 	}
 	for name, text := range map[string]string{configFile: "config", usersFile: "users"} {
