@@ -226,12 +226,16 @@ func (f *fleet) pids(role string) (pids []int) {
 	return pids
 }
 
-// stop ends all processes, those that need others first.
+// stop ends all processes, those that need others first. ClickHouse is a child of one,
+// which is to wait for it: what nobody waited for is nobody's processor time.
 func (f *fleet) stop() {
 	for _, p := range slices.Backward(f.processes) {
+		with := syscall.SIGKILL
+		if p.role == "clickhouse" {
+			with = syscall.SIGTERM
+		}
 		_ = p.Process.Signal(syscall.SIGCONT)
-		_ = p.Process.Kill()
-		_ = p.Wait()
+		_ = p.end(with)
 	}
 	if f.cluster != nil {
 		f.cluster.Kill()
