@@ -28,7 +28,7 @@ func problems(p *types.Project) []string {
 			}
 		}
 	}
-	return slices.Concat(all, shape(p), kafka(p), balancer(p), entrance(p), scraped(p))
+	return slices.Concat(all, shape(p), kafka(p), balancer(p), entrance(p), scraped(p), merges(p))
 }
 
 // ours reports whether a service runs this program.
