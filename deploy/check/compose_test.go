@@ -151,6 +151,7 @@ func TestWrongComposeFilesAreCaught(t *testing.T) {
 		{`limits: { cpus: "2", memory: 4g }`, `limits: { memory: 4g }`, "clickhouse: there is no limit of processors"},
 		{"GOMEMLIMIT: 450MiB", "GOMEMLIMIT: 550MiB", "projector: GOMEMLIMIT"},
 		{`limits: { cpus: "2", memory: 4g }`, `limits: { cpus: "2", memory: 2g }`, "clickhouse: merges make parts of 134217728 bytes, want 67108864 of 2147483648"},
+		{`limits: { cpus: "2", memory: 4g }`, `limits: { cpus: "2", memory: 8g }`, "clickhouse: merges begin below 1073741824 bytes, want 2147483648 of 8589934592"},
 		{"./clickhouse/merges.xml:/etc/clickhouse-server/config.d/", "./clickhouse/merges.xml:/etc/clickhouse/", "clickhouse: it does not read merges.xml"},
 		{`volumes: ["clickhouse:/var/lib/clickhouse"`, `volumes: ["clickhouse:/var/lib/clikhouse"`, "clickhouse: nothing is mounted at /var/lib/clickhouse"},
 		{"KAFKA_LOG_DIRS: /var/lib/kafka/data", "KAFKA_LOG_DIRS: /tmp/kafka", "kafka: nothing is mounted at /tmp/kafka"},

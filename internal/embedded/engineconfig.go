@@ -37,10 +37,14 @@ var engineTexts = template.Must(template.New("").Parse(`{{define "config"}}<clic
 <remote_url_allow_hosts></remote_url_allow_hosts>
 <backups><allowed_path>{{.Backups}}</allowed_path></backups>
 <max_server_memory_usage>{{.Memory}}</max_server_memory_usage>
+<background_pool_size>{{.Merges}}</background_pool_size>
 <background_merges_mutations_concurrency_ratio>1</background_merges_mutations_concurrency_ratio>
-<merges_mutations_memory_usage_soft_limit>{{.Merges}}</merges_mutations_memory_usage_soft_limit>
 <merge_tree>
+<number_of_free_entries_in_pool_to_execute_mutation>0</number_of_free_entries_in_pool_to_execute_mutation>
+<number_of_free_entries_in_pool_to_lower_max_size_of_merge>0</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
+<number_of_free_entries_in_pool_to_execute_optimize_entire_partition>0</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
 <max_bytes_to_merge_at_max_space_in_pool>{{.Part}}</max_bytes_to_merge_at_max_space_in_pool>
+<max_avg_part_size_for_too_many_parts>{{.Small}}</max_avg_part_size_for_too_many_parts>
 </merge_tree>
 </clickhouse>
 {{end}}{{define "users"}}<clickhouse>
@@ -83,14 +87,17 @@ var tableEngines = []string{
 	"Memory", "Null", "Log", "TinyLog",
 }
 
-// A merge builds the index of words of the part that it makes in memory, up to 100
-// million words: where all of them differ they take five times what the part takes on
-// disk, and more where they compress well. So that merges leave room for inserts and
-// queries, none makes a part of more than 1/largestPart of the engine's memory, two run
-// at a time, and none begins while the others have more than 1/mergesShare of it.
+// A merge makes the index of words of the new part in memory, up to 100 million words:
+// where all of them differ they take five times what the part takes on disk, and more
+// where they compress well. So that merges leave room for inserts and queries, two run at
+// a time, and make parts of at most 1/largestPart of the engine's memory. A long history
+// has many of these; that there are many is only a reason to refuse inserts where they
+// are smaller than 1/smallPart. The engine refuses a small pool where the numbers of free
+// entries are as large as they are by default in an installed ClickHouse.
 const (
-	largestPart = 32
-	mergesShare = 4
+	mergesAtOnce = 2
+	largestPart  = 32
+	smallPart    = 256
 )
 
 // writeEngineConfig writes the engine's configuration into its data folder and
@@ -105,7 +112,7 @@ func writeEngineConfig(dir, secret string) (string, error) {
 	most := memory.Engine(memory.Limit())
 	values := map[string]any{
 		"Users": inXML(filepath.Join(dir, usersFile)), "UserFiles": inXML(filepath.Join(dir, userFiles) + "/"),
-		"Backups": inXML(filepath.Join(dir, "backups")), "Memory": most, "Merges": most / mergesShare, "Part": most / largestPart,
+		"Backups": inXML(filepath.Join(dir, "backups")), "Memory": most, "Merges": mergesAtOnce, "Part": most / largestPart, "Small": most / smallPart,
 		"Hash": fmt.Sprintf("%x", sha256.Sum256([]byte(secret))), "Engines": tableEngines,
 	}
 	for name, text := range map[string]string{configFile: "config", usersFile: "users"} {

@@ -226,16 +226,18 @@ func (f *fleet) pids(role string) (pids []int) {
 	return pids
 }
 
-// stop ends all processes, those that need others first. ClickHouse is a child of one,
-// which is to wait for it: what nobody waited for is nobody's processor time.
+// stop ends all processes, those that need others first. ClickHouse is a child of one of
+// them, which is given time to wait for it: only then its processor time is counted.
 func (f *fleet) stop() {
 	for _, p := range slices.Backward(f.processes) {
-		with := syscall.SIGKILL
-		if p.role == "clickhouse" {
-			with = syscall.SIGTERM
-		}
 		_ = p.Process.Signal(syscall.SIGCONT)
-		_ = p.end(with)
+		if p.role == "clickhouse" {
+			_ = p.Process.Signal(syscall.SIGTERM)
+			defer time.AfterFunc(20*time.Second, func() { _ = p.Process.Kill() }).Stop()
+		} else {
+			_ = p.Process.Kill()
+		}
+		_ = p.Wait()
 	}
 	if f.cluster != nil {
 		f.cluster.Kill()

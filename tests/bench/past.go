@@ -104,8 +104,8 @@ func (p *past) log(ctx context.Context, kafka string, partition int) error {
 	return nil
 }
 
-// pastBody has one word, which no other has: it is the index of words that inserts and
-// merges take longest for.
+// pastBody has one word that no other body has, so that the index of words grows as with
+// identifiers.
 func pastBody(i int) string {
 	return fmt.Sprintf("%016d", i) + strings.Repeat(".", bodySize-16)
 }

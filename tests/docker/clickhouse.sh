@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The start of the clickhouse/clickhouse-server image, as far as
 # deploy/compose.yaml relies on it, with the engine that `make build` installs:
-# the user and the database of the environment are created, and everybody is
-# listened to.
+# the user and the database of the environment are created, everybody is listened
+# to, and what is in config.d counts.
 set -euo pipefail
+ln -s /etc/clickhouse-server/config.d /tmp/config.d
 cat >/tmp/config.xml <<END
 <clickhouse>
   <user_directories><users_xml><path>/tmp/users.xml</path></users_xml></user_directories>
