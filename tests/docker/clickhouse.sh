@@ -4,7 +4,7 @@
 # the user and the database of the environment are created, everybody is listened
 # to, and what is in config.d counts.
 set -euo pipefail
-ln -s /etc/clickhouse-server/config.d /tmp/config.d
+ln -sfn /etc/clickhouse-server/config.d /tmp/config.d
 cat >/tmp/config.xml <<END
 <clickhouse>
   <user_directories><users_xml><path>/tmp/users.xml</path></users_xml></user_directories>
