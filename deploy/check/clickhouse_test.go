@@ -10,13 +10,15 @@ import (
 )
 
 // merges checks that merges leave ClickHouse memory for inserts and queries.
-func merges(p *types.Project) (found []string) {
-	s := p.Services["clickhouse"]
+func merges(_ *types.Project, s types.ServiceConfig) (found []string) {
+	if s.Name != "clickhouse" || s.Deploy == nil || s.Deploy.Resources.Limits == nil {
+		return nil
+	}
 	at := slices.IndexFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
 		return v.Target == "/etc/clickhouse-server/config.d/merges.xml"
 	})
 	if at < 0 {
-		return []string{"clickhouse: it does not read merges.xml"}
+		return []string{"it does not read merges.xml"}
 	}
 	var config struct {
 		Memory int64 `xml:"merges_mutations_memory_usage_soft_limit"`
@@ -27,17 +29,14 @@ func merges(p *types.Project) (found []string) {
 		err = xml.Unmarshal(text, &config)
 	}
 	if err != nil {
-		return []string{"clickhouse: " + err.Error()}
-	}
-	if s.Deploy == nil || s.Deploy.Resources.Limits == nil {
-		return nil // another check's
+		return []string{err.Error()}
 	}
 	most := int64(s.Deploy.Resources.Limits.MemoryBytes)
 	if config.Part != most/32 {
-		found = append(found, fmt.Sprintf("clickhouse: merges make parts of %d bytes, want %d of %d", config.Part, most/32, most))
+		found = append(found, fmt.Sprintf("merges make parts of %d bytes, want %d of %d", config.Part, most/32, most))
 	}
 	if config.Memory != most/4 {
-		found = append(found, fmt.Sprintf("clickhouse: merges begin below %d bytes, want %d of %d", config.Memory, most/4, most))
+		found = append(found, fmt.Sprintf("merges begin below %d bytes, want %d of %d", config.Memory, most/4, most))
 	}
 	return found
 }

@@ -21,14 +21,14 @@ func problems(p *types.Project) []string {
 	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
 		s := p.Services[name]
 		for _, rule := range []func(*types.Project, types.ServiceConfig) []string{
-			image, health, limits, memory, restarts, stopped, published, mounts, secret, closed, program, addresses, otel, waits,
+			image, health, limits, memory, merges, restarts, stopped, published, mounts, secret, closed, program, addresses, otel, waits,
 		} {
 			for _, found := range rule(p, s) {
 				all = append(all, name+": "+found)
 			}
 		}
 	}
-	return slices.Concat(all, shape(p), kafka(p), balancer(p), entrance(p), scraped(p), merges(p))
+	return slices.Concat(all, shape(p), kafka(p), balancer(p), entrance(p), scraped(p))
 }
 
 // ours reports whether a service runs this program.

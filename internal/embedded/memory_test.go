@@ -46,7 +46,7 @@ func TestMergesLeaveLargeParts(t *testing.T) {
 	defer stopClickHouse(t, c)
 	execute(t, c.Addr(), "CREATE TABLE parts (n UInt64, body String CODEC(NONE)) ENGINE = MergeTree ORDER BY n SETTINGS parts_to_throw_insert = 3")
 	most := uint64(memory.Engine(memory.Limit()) / 32)
-	for range 12 { // three parts as large as they may be, and one that could become more
+	for range 12 { // four of them make a part that no other fits in
 		execute(t, c.Addr(), fmt.Sprintf("INSERT INTO parts SELECT number, randomString(1000) FROM numbers(%d)", most/4/1100))
 		execute(t, c.Addr(), "OPTIMIZE TABLE parts")
 	}

@@ -231,13 +231,12 @@ func (f *fleet) pids(role string) (pids []int) {
 func (f *fleet) stop() {
 	for _, p := range slices.Backward(f.processes) {
 		_ = p.Process.Signal(syscall.SIGCONT)
+		with := syscall.SIGKILL
 		if p.role == "clickhouse" {
-			_ = p.Process.Signal(syscall.SIGTERM)
+			with = syscall.SIGTERM
 			defer time.AfterFunc(20*time.Second, func() { _ = p.Process.Kill() }).Stop()
-		} else {
-			_ = p.Process.Kill()
 		}
-		_ = p.Wait()
+		_ = p.end(with)
 	}
 	if f.cluster != nil {
 		f.cluster.Kill()
